@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Committed:
-    """The leases that run, and each charge that comes again after today and before the month is over."""
+    """The leases that run, and the charges that recur between tomorrow and the end of the month."""
 
     today: date
     leases: tuple[Lease, ...] = ()
@@ -34,7 +34,7 @@ class Committed:
         return sum((lease.price_per_hour for lease in self.leases), ZERO)
 
     def coming(self) -> Iterator[Line]:
-        """The charges on their days; one whose currency has no rate is no known cost."""
+        """Yield a line for each charge on its day; a charge whose currency has no rate is left out."""
         for again, day in self.due:
             amount = in_usd(again, self.today)
             if amount is not None:
@@ -68,7 +68,7 @@ def due(today: date) -> Iterator[tuple[Recurrence, date]]:
 
 
 def in_usd(again: Recurrence, today: date) -> Decimal | None:
-    """Its amount at today's rate; None where the currency has none."""
+    """Convert a recurring charge's amount at today's rate; None where its currency has no rate."""
     if again.currency == "USD":
         return again.original_amount
     rate = ExchangeRate.objects.at(again.currency, today)
@@ -77,7 +77,7 @@ def in_usd(again: Recurrence, today: date) -> Decimal | None:
 
 @dataclass(frozen=True, slots=True)
 class Commitment:
-    """One thing that is paid whatever the traffic, and what it still costs this month; None: no rate is known."""
+    """One cost that does not depend on traffic; `to_come` is what it still costs this month, None without a rate."""
 
     name: str
     kind: str
@@ -87,7 +87,7 @@ class Commitment:
 
 
 def commitments(committed: Committed, hours: Decimal) -> list[Commitment]:
-    """Running leases, the dearest first, then charges that come again this month; `hours` are those left of it."""
+    """List running leases, the most expensive first, then recurring charges; `hours` are left of the month."""
     leases = [
         Commitment(
             name=str(lease),

@@ -12,7 +12,7 @@ from providers.prepared import prepared
 
 
 def watermarks() -> dict[str, date]:
-    """By provider, the first day whose bill its vendor does not call whole; with several accounts, the slowest's."""
+    """Return by provider the first day whose bill is not complete; with several accounts, the earliest one."""
     days: dict[str, date] = {}
     for provider, until in Feed.objects.telling().filter(kind="costs").values_list("account__kind", "complete_until"):
         assert until is not None, "telling() leaves out feeds without a watermark"
@@ -21,7 +21,7 @@ def watermarks() -> dict[str, date]:
 
 
 def bill_days() -> dict[str, date]:
-    """The same at the last posting: a bill takes the place of estimates once its lines are in the ledger."""
+    """Return the watermarks of the last posting: until a bill's lines are posted, its estimates still count."""
     return {provider: date.fromisoformat(day) for state in posting() for provider, day in state.complete.items()}
 
 

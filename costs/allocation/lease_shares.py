@@ -131,7 +131,8 @@ def lease_shares(counting: set[tuple[date, str, str]], by: str | None = None) ->
 
 
 def _versions(places: Sequence[ShareKey]) -> dict[ShareKey, object]:
-    """Of the places that have a lease's line: what its rows are made from."""
+    """Return, for each share key with a lease's charge, what its rows depend on, so that a cached result can be
+    checked."""
     with connection.cursor() as cursor:
         cursor.execute(VERSIONS, {**columns(places), "since": places[0][0], "until": places[-1][0]})
         return {(day, provider, provenance): version for day, provider, provenance, *version in cursor.fetchall()}
@@ -143,7 +144,7 @@ def columns(places: Sequence[ShareKey]) -> dict[str, list[Any]]:
 
 
 def divided(wanted: Iterable[tuple[ShareKey, bool]]) -> Mapping[ShareKey, Rows]:
-    """The lines of each place divided, by time where that is said."""
+    """Divide the lease charges of each share key among its users, by time where the flag says so, else by tokens."""
     pairs = sorted(wanted)
     if not pairs:
         return {}
@@ -167,5 +168,5 @@ def divided(wanted: Iterable[tuple[ShareKey, bool]]) -> Mapping[ShareKey, Rows]:
 
 
 def shared_by(day: date, spans: Sequence[tuple[date, str]]) -> str:
-    """What leases are divided by on a day; `spans` is newest first."""
+    """Return by what leases are divided on a day; `spans` are sorted newest first."""
     return next((by for starts_on, by in spans if starts_on <= day), Sharing.By.TOKENS)

@@ -39,7 +39,7 @@ FINE = ("application", "owner", "task", "model", "deployment", "category")  # wh
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """What a bill does not say and a division adds; ids of 0 and empty text are unknown."""
+    """Who a part of the spend belongs to, as far as a bill or a division says; 0 and empty text mean unknown."""
 
     application_id: int = 0
     deployment_id: int = 0
@@ -52,7 +52,7 @@ UNATTRIBUTED = Attribution()
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A part of the spend at its finest."""
+    """The smallest part of the spend: one day, provider, provenance and attribution."""
 
     day: date
     provider: str
@@ -65,7 +65,7 @@ class Line:
 
     @property
     def idle(self) -> bool:
-        """Whether it is a machine's cost that no request used."""
+        """Whether it is the cost of a machine in hours without a request."""
         return bool(self.lease_id) and self.attribution == UNATTRIBUTED
 
 
@@ -83,7 +83,7 @@ class Group:
 
 @dataclass
 class Spend:
-    """The answer: a total in USD, by provenance and by group, and what it does not hold."""
+    """A total in USD, by provenance and by group, with the counts of requests that have no cost."""
 
     since: date
     until: date
@@ -109,7 +109,7 @@ def spend(since: date, until: date, group_by: GroupBy = "provider", filters: Fil
 
 @dataclass(frozen=True)
 class SpendData:
-    """What is known of a period, read once: every grouping of it adds up to the same total."""
+    """Lines and usage of a period, read once; every grouping of them adds up to the same total."""
 
     since: date
     until: date
@@ -118,7 +118,7 @@ class SpendData:
     names: Names
 
     def only(self, filters: Filters) -> SpendData:
-        """What passes the filters."""
+        """Keep the lines and the usage that pass the filters."""
         lines = [line for line in self.lines if filters.hold(line.provider, line.attribution)]
         return replace(
             self, lines=lines, usage=[r for r in self.usage if filters.hold(r["provider"], attribution_of(r))]
@@ -141,7 +141,7 @@ class SpendData:
 
 
 def read(since: date, until: date, fine: bool = True, counting: CountedCharges | None = None) -> SpendData:
-    """Everything of the period; `fine` divides it by application, task, model and deployment."""
+    """Read lines and usage of a period; `fine` divides them by application, task, model and deployment."""
     usage = usage_rows(since, until, fine)
     return SpendData(since, until, spend_lines(since, until, usage, fine, counting), usage, Names())
 
@@ -152,7 +152,7 @@ COARSE = ("day", "provider", "model", *SUMS, *TOKEN_CLASSES)
 
 
 def usage_rows(since: date, until: date, fine: bool = True) -> list[dict[str, Any]]:
-    """Usage by day, provider and model, or at its finest, as plain rows; leased requests cost nothing of their own."""
+    """Read usage by day, provider and model, or `fine`, as plain rows; leased requests have no cost of their own."""
     names, rows = (FINEST, finest_usage) if fine else (COARSE, coarse_usage)
     # Tuples first: a page of months of days is many rows, and Django makes its own mappings slowly.
     return [dict(zip(names, row, strict=True)) for row in rows(since, until)]
@@ -165,27 +165,27 @@ def finest_usage(since: date, until: date) -> QuerySet[Any]:
 
 @prepared
 def coarse_usage(since: date, until: date) -> Any:
-    """The sums may not be called what the columns are."""
+    """Sums get the suffix `_sum`, because Django refuses annotations that are named like a column."""
     days = UsageDay.objects.filter(day__gte=since, day__lt=until).values_list("day", "provider", "model")
     return days.annotate(**{f"{name}_sum": Sum(name) for name in (*SUMS, *TOKEN_CLASSES)})
 
 
 def attribution_of(row: dict[str, Any]) -> Attribution:
-    """Who a usage row belongs to; one that is added up says its model alone."""
+    """Return the attribution of a usage row; a coarse row only has a model."""
     if "task" not in row:
         return Attribution(model=row["model"])
     return Attribution(row["application_id"], row["deployment_id"], row["model"], row["task"])
 
 
 class CountedCharges(NamedTuple):
-    """Charges that count, how far each bill is whole, and the providers' months that an invoice stands for."""
+    """Charges that count, the first incomplete day of each bill, and the months that an invoice replaces."""
 
     charges: list[dict[str, Any]]
     complete: dict[str, date]
     invoiced: set[tuple[str, str]]
 
     def between(self, since: date, until: date) -> CountedCharges:
-        """Of some of the days that were read, for a second look at them."""
+        """Keep the charges of some of the days that were read."""
         return self._replace(charges=[charge for charge in self.charges if since <= charge["day"] < until])
 
 
@@ -211,14 +211,14 @@ def spend_lines(
 
 
 def counted_charges(since: date, until: date) -> CountedCharges:
-    """What counts of the ledger in a period."""
+    """Read the charges that count in a period."""
     charges, complete = charge_rows(since, until), bill_days()
     invoiced = invoices_reaching(since, until)
     return CountedCharges([charge for charge in charges if counts(charge, complete, invoiced)], complete, invoiced)
 
 
 def leased(charges: Iterable[dict[str, Any]]) -> set[tuple[date, str, str]]:
-    """Days, providers and provenances of charges of leases."""
+    """Return day, provider and provenance of every charge of a lease."""
     return {(c["day"], c["provider"], c["provenance"]) for c in charges if c["lease_id"] is not None}
 
 
@@ -228,7 +228,7 @@ CHARGE_COLUMNS = (
 
 
 def charge_rows(since: date, until: date) -> list[dict[str, Any]]:
-    """Charges as plain rows, those alike added up in the database."""
+    """Read charges as plain rows; the database adds up those that are alike."""
     names = (*CHARGE_COLUMNS, "amount")
     return [dict(zip(names, row, strict=True)) for row in charge_sums(since, until)]
 
@@ -253,14 +253,14 @@ def invoice_months(first: str, last: str) -> QuerySet[Any]:
 
 
 def provisional_counts(provider: str, day: date, complete: dict[str, date], invoiced: set[tuple[str, str]]) -> bool:
-    """Whether what we measured or estimated stands for a provider and day."""
+    """Return whether measured or estimated costs count for a provider and day."""
     if day < complete.get(provider, date.min):
         return False
     return not invoiced or (provider, f"{day:%Y-%m}") not in invoiced
 
 
 def counts(charge: dict[str, Any], complete: dict[str, date], invoiced: set[tuple[str, str]]) -> bool:
-    """Whether a charge of the ledger counts for its day."""
+    """Return whether a charge counts: entered ones always, billed ones once complete, others until then."""
     if charge["provenance"] == Provenance.ENTERED:
         return True
     if charge["provenance"] == Provenance.BILLED:
@@ -277,14 +277,14 @@ def line_of(charge: dict[str, Any], who: Attribution, amount: Decimal) -> Line:
 
 
 def share_of(row: dict[str, Any]) -> Line:
-    """A part of a lease as a line."""
+    """Return a part of a lease as a line."""
     who = Attribution(row["application_id"], row["deployment_id"], row["model"], row["task"])
     category = IDLE if who == UNATTRIBUTED and row["category"] == Category.GPU else row["category"]
     return Line(row["day"], row["provider"], row["provenance"], row["amount"], who, True, category, row["lease_id"])
 
 
 def divided(charges: Iterable[dict[str, Any]], usage: Sequence[dict[str, Any]]) -> list[Line]:
-    """Charges of no lease divided by who used what they paid for."""
+    """Divide charges that belong to no lease among those who used what they paid for."""
     charges = list(charges)
     by_bill = any(charge["provenance"] == Provenance.BILLED for charge in charges)
     measured = measured_weights(usage) if by_bill else {}
@@ -299,7 +299,7 @@ def divided(charges: Iterable[dict[str, Any]], usage: Sequence[dict[str, Any]]) 
 
 
 def stated_attribution(charge: dict[str, Any]) -> Attribution:
-    """Whose a charge itself says it is."""
+    """Return the attribution that a charge itself states."""
     return Attribution(charge["application_id"] or 0, 0, charge["model"], charge["task"])
 
 
@@ -327,7 +327,7 @@ def grouped(lines: Iterable[Line], usage: Iterable[dict[str, Any]], group_by: Gr
 
 
 class Names:
-    """Slugs of applications and deployments, each read once and only where asked for."""
+    """Slugs of applications and deployments; each kind is read on first use."""
 
     @cached_property
     def applications(self) -> dict[int, str]:
@@ -381,7 +381,7 @@ def key_of(
 
 
 def daily(since: date, until: date) -> dict[date, Decimal]:
-    """Spend of each day, days without any included."""
+    """Return the spend of each day; days without spend are included as zero."""
     groups = spend(since, until, "day").groups
     amounts = {date.fromisoformat(group.key or ""): group.amount for group in groups}
     return {

@@ -22,13 +22,13 @@ Key = tuple[int, str, str]  # account, workspace, key; empty where the vendor sa
 
 
 def share_of(seen: Fraction, billed: int) -> Decimal | None:
-    """0 to 1; None of nothing."""
+    """Return a share from 0 to 1; None where the whole is zero."""
     return Decimal(seen.numerator) / (seen.denominator * billed) if billed else None
 
 
 @dataclass
 class CoverageRow:
-    """Tokens of a key or a workspace: what the vendor has, and what we have of it."""
+    """Tokens of a key or a workspace: billed by the vendor, and seen in our request log."""
 
     account: int
     workspace: str
@@ -45,7 +45,7 @@ class CoverageRow:
 
 @dataclass
 class Coverage:
-    """One provider's, over the days that its report holds."""
+    """What we have seen of one provider's usage report, over the days that the report covers."""
 
     provider: str
     keys: list[CoverageRow] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Coverage:
 
 
 def coverages(data: BillingMonthData) -> list[Coverage]:
-    """One for each provider with a usage report in the month."""
+    """Return the coverage of each provider that has a usage report in the month."""
     providers = sorted({row["provider"] for row in data.vendor})
     rows = (coverage(data, provider) for provider in providers)
     return [coverage_row for coverage_row in rows if coverage_row.billed]
@@ -90,7 +90,7 @@ def coverage(data: BillingMonthData, provider: str) -> Coverage:
         if counted(data, provider, row):
             ours[row["day"], row["model"]][row["application_id"]] += sum(row[name] for name in TOKEN_CLASSES)
     for cell, rows in theirs.items():
-        hold(rows, ours.get(cell, {}))
+        match_tokens(rows, ours.get(cell, {}))
     largest = sorted(keys.values(), key=lambda row: (-row.billed, row.workspace, row.key))
     return Coverage(provider, largest, by_workspace(largest))
 
@@ -109,8 +109,8 @@ def named(data: BillingMonthData, row: Row, names_keys: bool) -> CoverageRow:
     return CoverageRow(account, workspace, key, owner=data.owners.get((account, key)), other=other)
 
 
-def hold(rows: list[tuple[CoverageRow, int]], ours: dict[int, int]) -> None:
-    """One day of one model: first the keys of an application, then all others."""
+def match_tokens(rows: list[tuple[CoverageRow, int]], ours: dict[int, int]) -> None:
+    """Match our tokens of one day and model to the vendor's keys: first to keys with an owner, then to the others."""
     left = dict(ours)
     shared = [(seen, tokens) for seen, tokens in rows if seen.owner is None and not seen.other]
     for seen, tokens in rows:

@@ -17,7 +17,7 @@ MORE, LESS = "unseen_requests", "not_billed"
 
 
 def allocate_cutoff_shift(parts: Mapping[tuple[date, str], Causes]) -> None:
-    """Move what two neighbour days of one model have against each other to `day_edge`, from the first day on."""
+    """Move what two neighbouring days of one model have against each other to the cause `day_edge`."""
     for day, model in sorted(parts):
         here, there = parts[day, model], parts.get((day + DAY, model))
         if there is None:
@@ -30,6 +30,6 @@ def allocate_cutoff_shift(parts: Mapping[tuple[date, str], Causes]) -> None:
 
 
 def shift(causes: Causes, name: str, amount: Fraction) -> None:
-    """Both parts of a move cancel out over the two days, so that a month keeps only what crosses its ends."""
+    """Return a move as two parts that cancel out, so that a month only keeps what crosses its ends."""
     causes[name] -= amount
     causes["day_edge"] = causes.get("day_edge", Fraction(0)) + amount

@@ -15,7 +15,7 @@ FLOAT_NOISE = Fraction(1, 10**6)  # of an amount: most vendors bill in binary fr
 
 @dataclass
 class LeaseDay:
-    """One lease on one day, USD by the bill's category; `hours` of it we watched."""
+    """One lease on one day: USD by category of the bill, our estimate, and the `hours` that we saw it run."""
 
     billed: dict[str, Fraction] = field(default_factory=lambda: defaultdict(Fraction))
     lines: int = 0
@@ -47,7 +47,7 @@ def explain(day: LeaseDay, step: Fraction) -> Causes:
 
 
 def machine(difference: Fraction, day: LeaseDay, step: Fraction) -> Causes:
-    """Hours that we did not watch, where that many are left in the day; else another price."""
+    """Explain the difference by hours that we did not see, as far as the day has any left; else by another price."""
     if not difference:
         return {}
     if small(difference, day, step):

@@ -48,7 +48,7 @@ class ReconciliationLine:
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> ReconciliationLine:
-        """From the JSON of a closing."""
+        """Read a line from the JSON of a closing."""
         amounts = {name: Decimal(stored[name]) for name in ("measured", "estimated", "billed")}
         causes = {name: Decimal(amount) for name, amount in stored["causes"].items()}
         day = stored["day"] and date.fromisoformat(stored["day"])
@@ -56,7 +56,7 @@ class ReconciliationLine:
 
 
 class ProviderMonth:
-    """Takes the month's rows of one provider and gives its places."""
+    """Collects one provider's charges, usage and reports of a month and compares them line by line."""
 
     def __init__(self, data: BillingMonthData, provider: str) -> None:
         self.data, self.provider = data, provider
@@ -103,7 +103,7 @@ class ProviderMonth:
             self.compare(row, billed, where)
 
     def take_entered(self, row: Row) -> None:
-        """An invoice is a bill, and so is what one said of a month that it closed, or a vendor of an earlier one."""
+        """Add an entered charge that stands for a bill: an invoice, or a correction of a closed month."""
         name = self.data.cause_of(row)
         if name is None:
             return
@@ -131,7 +131,7 @@ class ProviderMonth:
             self.parts[where][name if name in CAUSES else "unexplained"] += amount
 
     def open(self, where: LinePlace, amount: Decimal) -> None:
-        """Bill less ours, of a day that the bill does not hold whole."""
+        """Note the bill less our own costs of a day whose bill is not complete."""
         if where[0] is not None:
             self.opened[where] += amount
 
@@ -169,7 +169,7 @@ class ProviderMonth:
     # Why it differs.
 
     def lines(self) -> list[ReconciliationLine]:
-        """Every day and model with a figure or a cause, in order; what belongs to no day comes last."""
+        """Explain every difference and return the lines by day and model; those without a day come last."""
         self.explain_tokens()
         self.explain_machines()
         self.explain_opened()

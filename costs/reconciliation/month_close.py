@@ -38,7 +38,7 @@ CATEGORIES = {"tax": Category.TAX, "credit": Category.CREDIT}
 
 @dataclass(frozen=True)
 class Settled:
-    """What an invoice says beyond bill and log, in USD by cause."""
+    """What an invoice has beyond the bill or our own figures, in USD by cause."""
 
     amount: Decimal
     extras: Mapping[str, Decimal] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Settled:
 
 
 def settle_invoice(row: Reconciled, amount: Decimal, named: Mapping[str, Decimal], lines: int) -> Settled:
-    """Split what the invoice has more than the bill, or where no bill is read, than we know; all in USD."""
+    """Split the invoice's surplus over the bill, or over our own figures where no bill is read; USD."""
     extras: dict[str, Decimal] = {}
     for name, stated in named.items():
         # A tax that the vendor's bill tells by itself is explained already.
@@ -63,7 +63,7 @@ def settle_invoice(row: Reconciled, amount: Decimal, named: Mapping[str, Decimal
 
 
 def snapshot(row: Reconciled, settled: Settled) -> list[ReconciliationLine]:
-    """The month's places with the invoice among them; they add up to the invoice's amount."""
+    """Copy the month's lines and add the invoice to them, so that they add up to its amount."""
     lines_by_place = {(line.day, line.model): replace(line, causes=dict(line.causes)) for line in row.lines}
     month = lines_by_place.setdefault((None, ""), ReconciliationLine(None, ""))
     for line in lines_by_place.values():
@@ -118,7 +118,7 @@ def close(
 
 
 def stamped(closing: Closing) -> ChargeQuerySet:
-    """The lines that a closing keeps as they are."""
+    """Return the charges that a closing freezes."""
     until = next_month(closing.month)
     billed = Q(provenance=Provenance.BILLED, invoice_month=f"{closing.month:%Y-%m}") | Q(
         provenance=Provenance.BILLED, invoice_month="", day__gte=closing.month, day__lt=until
@@ -128,7 +128,7 @@ def stamped(closing: Closing) -> ChargeQuerySet:
 
 
 def enter(closing: Closing, name: str, category: str, amount: Decimal) -> Charge:
-    """A line of the closed month itself, which only its invoice tells."""
+    """Add a charge of the closed month that only its invoice has."""
     last = next_month(closing.month) - timedelta(days=1)
     day = closing.month if category == Category.INVOICE else last
     return Charge.objects.create(
@@ -151,7 +151,7 @@ def line(closing: Closing, day: date, category: str, amount: Decimal) -> dict[st
 
 
 def revise(today: date) -> int:
-    """Enter what vendors changed of closed months since; returns how many lines that made."""
+    """Enter what vendors changed of closed months as charges of today; returns how many."""
     made = 0
     for closing_id, now in current_lines().items():
         closing = Closing.objects.get(pk=closing_id)
@@ -167,7 +167,7 @@ def revise(today: date) -> int:
 
 
 def current_lines() -> dict[int, Decimal]:
-    """What the vendor's lines of each closed month come to now, where that is not what its charges say."""
+    """Return by closing what the vendor's lines come to now, where the ledger says otherwise."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT k.id, coalesce(sum(made.amount), 0) FROM costs_closing AS k"
@@ -181,7 +181,7 @@ def current_lines() -> dict[int, Decimal]:
 
 
 def corrections(closing: Closing) -> ChargeQuerySet:
-    """What was entered after it: the vendor's revisions and people's corrections."""
+    """Return what was entered after a closing: the vendor's revisions and people's corrections."""
     return Charge.objects.filter(closing=closing, day__gte=next_month(closing.month)).order_by("day", "pk")
 
 
@@ -190,7 +190,7 @@ def amount_now(closing: Closing) -> Decimal:
 
 
 def correct_closing(*, closing: Closing, right: Decimal, reason: str, user: Any, today: date) -> Charge:
-    """The invoice should have been `right` USD: the difference is a line of today."""
+    """Enter the difference to `right` USD as a charge of today."""
     change = (right - amount_now(closing)).quantize(STEP)
     values = line(closing, today, Category.ADJUSTMENT, change) | {"entered_by": user, "description": reason}
     charge = Charge.objects.create(key=f"corrected-{closing.prefix}{corrections(closing).count() + 1}", **values)
@@ -200,7 +200,7 @@ def correct_closing(*, closing: Closing, right: Decimal, reason: str, user: Any,
 
 @transaction.atomic
 def reopen(closing: Closing) -> None:
-    """Take a closing back, with the lines that it made."""
+    """Undo a closing and delete the charges that it made."""
     Charge.objects.filter(key__startswith=closing.prefix).delete()
     Charge.objects.filter(closing=closing).update(closing=None)
     log_event(
@@ -211,5 +211,5 @@ def reopen(closing: Closing) -> None:
 
 
 def may_reopen(closing: Closing, today: date) -> bool:
-    """On the day it was closed, as long as nothing was corrected since."""
+    """Return whether a closing is of today and nothing was corrected since."""
     return closing.created_at.astimezone(UTC).date() == today and not corrections(closing).exists()

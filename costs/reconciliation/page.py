@@ -23,7 +23,7 @@ from traffic.usage.filters import Filters
 
 @dataclass(frozen=True, slots=True)
 class ClosedMonth:
-    """A closing with what was put right since."""
+    """A closing with the corrections entered since."""
 
     closing: Closing
     since: list[Charge]
@@ -34,7 +34,7 @@ class ClosedMonth:
 
 
 class ReconciliationPage:
-    """Each part is made once, when it is asked for."""
+    """What the template shows; each part is read on first use."""
 
     def __init__(self, month: date, now: datetime, filters: Filters) -> None:
         self.month, self.now, self.filters = month, now, filters
@@ -61,7 +61,7 @@ class ReconciliationPage:
 
     @cached_property
     def parts(self) -> list[ReconciliationPart]:
-        """By day and model: of one provider all, of several what differs."""
+        """Lines by day and model: of one provider all, of several those that differ."""
         return [part for part in self.reconciliation.by("day") if part.causes or self.filters.provider]
 
     @cached_property
@@ -90,7 +90,7 @@ CATEGORY_OF = {
 
 
 def evidence(provider: str, month: date, cause: Cause, part: ReconciliationPart | None = None) -> str:
-    """Where the requests or the bill's lines behind a cause are."""
+    """Return the address of the requests or charges behind a cause."""
     if cause.cause in OF_REQUESTS:
         first, until = month, next_month(month)
         if part and part.day:

@@ -45,7 +45,7 @@ CHARGED_BY = (
 
 @dataclass
 class BillingMonthData:
-    """A month's rows of every provider."""
+    """Charges, usage, vendor reports and closings of every provider in one month."""
 
     month: date
     until: date
@@ -72,18 +72,18 @@ class BillingMonthData:
         return bool(self.month <= row["day"] < self.until)
 
     def beside(self, day: date) -> bool:
-        """Whether it is the last day before the month or the first after it."""
+        """Whether a day is the last before the month or the first after it."""
         return day in (self.month - DAY, self.until)
 
     def is_other(self, row: Mapping[str, Any]) -> bool:
-        """Whether a row of a usage report came with a key that people called another tool's."""
+        """Whether a report's row has a key that a person assigned to another tool."""
         return self.owners.get((row["account_id"], row["api_key"]), 0) is None
 
     def has_invoice(self, provider: str) -> bool:
         return any(row["provider"] == provider and is_invoice(row) and entered(row) for row in self.charges)
 
     def cause_of(self, row: Mapping[str, Any]) -> str | None:
-        """Of an entered line that is a bill's: what sets it apart from ours; None of all others."""
+        """The cause that an entered charge of a bill belongs to; None for other entered charges."""
         if is_invoice(row):
             return "on_invoice" if row["invoice_month"] == f"{self.month:%Y-%m}" else None
         closed = row["closing_id"] if self.inside(row) else None
@@ -92,14 +92,14 @@ class BillingMonthData:
         return "late_revision" if closed is not None and closed not in ours else None
 
     def on_this_bill(self, row: Mapping[str, Any]) -> bool:
-        """Whether a billed line belongs to this month by the vendor's own reckoning."""
+        """Whether the vendor itself puts a billed charge into this month."""
         return bool((row["invoice_month"] or f"{row['day']:%Y-%m}") == f"{self.month:%Y-%m}")
 
     def whole(self, provider: str, day: date) -> bool:
         return day < self.complete.get(provider, date.min)
 
     def only(self, filters: Filters) -> BillingMonthData:
-        """What is of these providers and models; who asked and for what, a bill does not say."""
+        """Keep what is of these providers and models; a bill knows no application or task."""
         models = frozenset(canonical_name(model) for model in filters.model)
 
         def filtered(rows: list[Row]) -> list[Row]:
@@ -120,7 +120,7 @@ class BillingMonthData:
 
 
 def read(month: date, now: datetime, prices: ListPrices | None = None) -> BillingMonthData:
-    """Everything of the month that begins on `month`; `prices` that were read already are taken if they know enough."""
+    """Read the month that begins on `month`; `prices` are used where they cover its models."""
     until = next_month(month)
     usage, vendor = usage_rows(month - DAY, until + DAY), vendor_rows(month - DAY, until + DAY)
     charges = charge_rows(month - DAY, until + DAY, month)
@@ -150,12 +150,12 @@ def entered(row: Mapping[str, Any]) -> bool:
 
 
 def is_invoice(row: Mapping[str, Any]) -> bool:
-    """Whether a line is a bill by itself: one amount of an invoice, or a line of a bill that came as a file."""
+    """Return whether a charge is a bill itself: an invoice's amount, or a line of a bill that came as a file."""
     return row["category"] == Category.INVOICE or row["bill_import_id"] is not None
 
 
 def complete_days() -> dict[str, date]:
-    """By provider, the first day for which bill or usage report is not whole; with several accounts the slowest's."""
+    """Return by provider the first day without a complete bill or usage report; of several accounts the earliest."""
     days: dict[str, date] = {}
     # A usage report without a watermark is whole as far as its bill is.
     for provider, until in watermarks():
@@ -165,7 +165,7 @@ def complete_days() -> dict[str, date]:
 
 
 def awaited_reports(silent: set[str]) -> frozenset[str]:
-    """Of providers without any usage told, those whose report was never read; not where asking for it fails."""
+    """Return providers whose usage report was never read, where reading it has not failed."""
     never = Feed.objects.filter(kind="usage", last_success_at=None, last_error="", disabled_reason="")
     feeds = never.filter(account__enabled=True, account__kind__in=silent)
     return frozenset(feeds.values_list("account__kind", flat=True)) if silent else frozenset()
@@ -231,7 +231,7 @@ def charged(since: date, until: date, month: str) -> Any:
 
 
 def smallest_steps(since: date, until: date) -> dict[str, Fraction]:
-    """By provider the last decimal that its bill uses: cents, or finer; rounded by up to half of it."""
+    """Return by provider the smallest decimal step of its bill: amounts are rounded by up to half of it."""
     return {provider: Fraction(1, 10 ** max(2, scale)) for provider, scale in billed_scales(since, until)}
 
 
@@ -244,7 +244,7 @@ def billed_scales(since: date, until: date) -> QuerySet[Any]:
 
 
 def watched_hours(since: date, until: date) -> dict[tuple[int, date], Fraction]:
-    """Hours of each lease and day in which we saw it."""
+    """Return the hours of each lease and day in which polls saw it."""
     hours: dict[tuple[int, date], Fraction] = defaultdict(Fraction)
     start, end = midnight(since), midnight(until)
     for lease, first, last in spans_touching(start, end):

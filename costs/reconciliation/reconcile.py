@@ -28,7 +28,7 @@ Way = Literal["provider", "model", "day"]
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A part of a difference in USD; where the vendor counts them also how many requests, and of which models."""
+    """A part of a difference in USD, with its requests and models where the vendor counts them."""
 
     cause: str
     amount: Decimal
@@ -42,7 +42,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class ComparedAmounts:
-    """Some lines together. `difference` is billed - measured - estimated, and the causes add up to it."""
+    """Sums of some lines: `difference` is billed - measured - estimated, and the causes add up to it."""
 
     measured: Decimal
     estimated: Decimal
@@ -63,12 +63,12 @@ class ComparedAmounts:
 
     @property
     def pending(self) -> Decimal:
-        """What of the difference is only a bill that has not come."""
+        """The part of the difference whose bill has not arrived yet."""
         return self.of(*PENDING)
 
     @property
     def gap(self) -> Decimal:
-        """What is left of the difference without that."""
+        """The difference without its pending part."""
         return self.difference - self.pending
 
     def of(self, *names: str) -> Decimal:
@@ -77,7 +77,7 @@ class ComparedAmounts:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled(ComparedAmounts):
-    """One provider's month."""
+    """The reconciliation of one provider's month."""
 
     provider: str
     invoiced: Decimal  # of `billed`, what a person entered from invoices
@@ -92,7 +92,7 @@ class Reconciled(ComparedAmounts):
 
 @dataclass(frozen=True, slots=True)
 class ReconciliationPart(ComparedAmounts):
-    """One day or one model of a provider's month; without either it is of the month as a whole."""
+    """One day or model of a provider's month; without day and model, the month as a whole."""
 
     provider: str
     day: date | None
@@ -116,7 +116,7 @@ class Reconciliation:
         return sum((row.unexplained for row in self.rows), ZERO) or Decimal("0.00")
 
     def by(self, way: Way) -> list[ReconciliationPart]:
-        """The same sums by day and model (`day`), or by model; what tells no day comes last."""
+        """Sum up by day and model (`day`), or by model; what has no day comes last."""
         key: Callable[[ReconciliationLine], tuple[date | None, str]] = (
             (lambda line: (line.day, line.model)) if way == "day" else lambda line: (None, line.model)
         )
@@ -137,7 +137,7 @@ def reconcile(
 
 
 def reconciliation(data: BillingMonthData) -> Reconciliation:
-    """The same of what was read already."""
+    """Compare data that was read already."""
     rows = [reconciled(data, provider) for provider in sorted(data.providers())]
     return Reconciliation(data.month, state_of(data, rows), rows)
 
@@ -163,7 +163,7 @@ def reconciled(data: BillingMonthData, provider: str) -> Reconciled:
 
 
 def as_closed(data: BillingMonthData, closing: Closing) -> Reconciled:
-    """What the closing kept."""
+    """Return the month as its closing froze it."""
     stored = [ReconciliationLine.of(line) for line in closing.places]
     lines = [line for line in stored if not data.models or line.model in data.models]
     until = data.until if closing.lines else None

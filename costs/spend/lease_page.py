@@ -25,7 +25,7 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class ServedDeployment:
-    """A deployment of the lease and what was asked of it. `last` is None where nothing was for a week."""
+    """A deployment of the lease and the requests it served; `last` is None without any request for a week."""
 
     deployment: Deployment
     day: int
@@ -36,7 +36,7 @@ class ServedDeployment:
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """Since when nobody asks anything of a running lease, and what it has cost since in USD."""
+    """Since when a running lease has had no request, and what it has cost since then in USD."""
 
     since: datetime
     span: timedelta
@@ -73,7 +73,7 @@ def newest_spans(lease: Lease, most: int) -> list[LeaseSpan]:
 
 
 def served(row: LeaseNow, now: datetime) -> list[ServedDeployment]:
-    """What each deployment of a lease was asked: three statements at most for one lease."""
+    """Count the requests of each deployment of a lease, in at most three statements."""
     by_hour = requests_by_hour([deployment.pk for deployment in row.deployments], now)
     last = last_requests({pk: max(hours) for pk, hours in by_hour.items()})
     first = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
@@ -91,7 +91,7 @@ def served(row: LeaseNow, now: datetime) -> list[ServedDeployment]:
 
 
 def idle(lease: Lease, uses: Sequence[ServedDeployment], now: datetime) -> Idle | None:
-    """None where it does not run, serves nothing that could be asked, or was asked a moment ago."""
+    """Return None where the lease does not run, has no deployment, or had a request a moment ago."""
     if lease.ended_at is not None or lease.state != LeaseState.RUNNING or not uses:
         return None
     last_uses = [use.last for use in uses if use.last]
@@ -113,7 +113,7 @@ def billed(lease: Lease) -> Billed | None:
 
 
 def bars(lease: Lease, today: date) -> list[dict[str, Any]]:
-    """Cost by day, what ran apart from what stood still, for the chart."""
+    """Return the cost by day for the chart, running hours apart from stopped ones."""
     by_day: dict[date, list[LeaseDay]] = {}
     for entry in lease_days(lease, today, DAYS):
         by_day.setdefault(entry.day, []).append(entry)
@@ -145,7 +145,7 @@ def hours(entries: Sequence[LeaseDay]) -> str:
 
 
 def by_state(lease: Lease) -> list[dict[str, Any]]:
-    """Hours and USD of the lease's whole life by the state that it was in."""
+    """Add up hours and USD of the lease's whole life by its state."""
     length = Seconds(F("ends_at") - F("starts_at"))
     rows = (
         lease.spans.order_by()

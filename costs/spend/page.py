@@ -54,7 +54,7 @@ UNKNOWNS_SHOWN = 12
 
 @dataclass(frozen=True)
 class SpendParams:
-    """What the address asks for."""
+    """Month, filters and grouping, as the address has them."""
 
     month: date
     filters: Filters
@@ -62,7 +62,7 @@ class SpendParams:
 
 
 class SpendPage:
-    """Everything that the template asks for; each part is read once, when it is asked for."""
+    """What the template shows; each part is read once, on first use."""
 
     def __init__(self, params: SpendParams, now: datetime) -> None:
         self.params, self.now = params, now
@@ -74,12 +74,12 @@ class SpendPage:
 
     @cached_property
     def everything(self) -> SpendData:
-        """Both periods in one read, before any filter; divided by who used them, as change and users need it."""
+        """Read both periods at once, without filters, at the finest: the change and the users need it so."""
         return read(self.days.before, self.days.until, counting=self.counting)
 
     @cached_property
     def counting(self) -> CountedCharges:
-        """The ledger of both periods, and where the plan is shown of as many days as its forecast looks at."""
+        """Read the charges of both periods; where the plan is shown, of as many days as its forecast needs."""
         since = min(self.days.before, self.today - HISTORY) if self.has_plan else self.days.before
         return counted_charges(since, self.days.until)
 
@@ -170,7 +170,7 @@ class SpendPage:
 
     @cached_property
     def day_amounts(self) -> dict[date, Decimal]:
-        """Of days that are over."""
+        """Spend of each day before today."""
         amounts: dict[date, Decimal] = defaultdict(lambda: ZERO)
         for line in self.data.lines:
             if line.day < self.today:
@@ -247,7 +247,7 @@ class SpendPage:
 
     @cached_property
     def bills(self) -> Bills | None:
-        """None where the filters ask for what no bill says."""
+        """None where a filter asks for what no bill says: an application, a task or a deployment."""
         if self.divides:
             return None
         wanted = self.params.filters.provider
@@ -262,7 +262,7 @@ class SpendPage:
 
     @property
     def unknowns_shown(self) -> list[Unknown]:
-        """Those with the most such requests: what clients send as a model's name has no end."""
+        """The models with the most such requests; clients can send any number of model names."""
         return self.unknowns[:UNKNOWNS_SHOWN]
 
     @property
@@ -283,7 +283,7 @@ class SpendPage:
 
     @property
     def reported_shown(self) -> list[ReportedCost]:
-        """Those that differ most; as many as a page holds."""
+        """The largest differences, as many as a page shows."""
         return self.reported[:MOST_SHOWN]
 
     @property

@@ -24,7 +24,7 @@ DAY = timedelta(days=1)
 
 
 def part(amount: Decimal, whole: Decimal) -> Decimal | None:
-    """A share; None of nothing."""
+    """Return a share; None where the whole is zero."""
     return amount / whole if whole else None
 
 
@@ -55,7 +55,7 @@ class ProviderRow:
 
 @dataclass
 class UserRow:
-    """Who or what used the money: an application, a model or a task; or why nobody can be told."""
+    """An application, model or task with its spend; or the reason why a part of the spend is nobody's."""
 
     key: str
     name: str
@@ -77,7 +77,7 @@ class UserRow:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Requests of one model that have no cost of their own."""
+    """Requests of one model without a cost or without usage."""
 
     provider: str
     model: str
@@ -190,7 +190,7 @@ def user_rows(data: SpendData, by: str, labels: Mapping[str, str], total: Decima
 
 
 def shortened(rows: list[UserRow], total: Decimal) -> list[UserRow]:
-    """The first of many, the others as one row, so that all add up."""
+    """Keep the first rows and add up the others in one, so that the total stays."""
     attributed = [row for row in rows if row.is_attributed]
     if len(attributed) <= MOST_SHOWN:
         return rows
@@ -211,7 +211,7 @@ def key_of(who: Any, by: str, names: Mapping[int, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ReportedCost:
-    """Requests of one model whose cost who reported them (LiteLLM, a tracer) has reckoned too; amounts in USD."""
+    """Requests of one model that came with a cost from LiteLLM or a tracer, beside the cost we computed; USD."""
 
     provider: str
     model: str
@@ -226,7 +226,7 @@ class ReportedCost:
 
     @property
     def difference(self) -> Decimal:
-        """What they say more than we do."""
+        """Reported less computed cost, USD."""
         return self.theirs - self.ours
 
     def __add__(self, other: ReportedCost) -> ReportedCost:
@@ -266,7 +266,7 @@ def unknown_rows(usage: Iterable[Mapping[str, Any]]) -> list[Unknown]:
 
 
 def reported_costs(usage: Iterable[Mapping[str, Any]]) -> list[ReportedCost]:
-    """By provider and model, what differs most first."""
+    """Add up reported and computed costs by provider and model, the largest difference first."""
     rows: dict[tuple[str, str], ReportedCost] = {}
     for row in usage:
         if row["told"]:

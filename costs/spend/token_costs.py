@@ -36,7 +36,7 @@ class ClassCost:
 
 @dataclass(frozen=True, slots=True)
 class TokenCosts:
-    """`undivided` is what no class is known for: models without a list price, usage that only the bill has."""
+    """Cost by token class; `undivided` has no class: no list price, or usage that only the bill knows."""
 
     classes: list[ClassCost]
     undivided: Decimal
@@ -60,7 +60,7 @@ class TokenCosts:
 
 
 def api_amounts(data: SpendData) -> dict[Cell, Decimal]:
-    """What models cost that are paid by the token."""
+    """Add up the cost of models that are paid by the token, by day, provider and model."""
     amounts: dict[Cell, Decimal] = defaultdict(lambda: ZERO)
     for line in data.lines:
         if line.attribution.model and not line.committed and line.provenance != Provenance.ESTIMATED:
@@ -88,7 +88,7 @@ def token_costs(data: SpendData, prices: ListPrices) -> TokenCosts:
 def by_class(
     amounts: Mapping[Cell, Decimal], counted: Mapping[Cell, Mapping[str, int]], prices: ListPrices
 ) -> TokenCosts:
-    """The same of what each model cost on each day, and of its tokens."""
+    """Divide each model's cost of a day among its token classes at list prices."""
     costs = dict.fromkeys(TOKEN_CLASSES, ZERO)
     undivided, saved = ZERO, ZERO
     for cell, amount in amounts.items():
@@ -106,7 +106,7 @@ def by_class(
 
 
 def saving(tokens: Mapping[str, int], rates: Mapping[str, Decimal]) -> Decimal:
-    """What the same prompts would have cost more as plain input."""
+    """Return what cached tokens would have cost more as plain input."""
     plain = rates.get("uncached_input")
     if plain is None:
         return ZERO
@@ -115,5 +115,5 @@ def saving(tokens: Mapping[str, int], rates: Mapping[str, Decimal]) -> Decimal:
 
 
 def decimal(value: Fraction) -> Decimal:
-    """With 28 digits, of which money needs far fewer."""
+    """Convert with 28 digits, which is more than money needs."""
     return Decimal(value.numerator) / Decimal(value.denominator)

@@ -52,7 +52,7 @@ def spend(request: HttpRequest) -> HttpResponse:
 
 
 def cleaned_query(query: QueryDict) -> QueryDict:
-    """The address without what it leaves empty: a select's "all" is no filter."""
+    """Drop empty values: a select's "all" is sent as an empty value and is no filter."""
     cleaned = QueryDict(mutable=True)
     for name, values in query.lists():
         cleaned.setlist(name, [value for value in values if value and "\x00" not in value][:20])
@@ -70,7 +70,7 @@ def _label(name: str) -> str:
 
 
 def address(query: QueryDict, **changes: str | None) -> str:
-    """This page with some of its parameters changed; None takes one away."""
+    """Return this page's address with some parameters changed; None removes one."""
     pairs = [(key, values) for key, values in query.lists() if key not in changes and values]
     added = [(key, [value]) for key, value in changes.items() if value]
     text = urlencode([*pairs, *added], doseq=True)
