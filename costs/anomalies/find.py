@@ -60,7 +60,7 @@ class New:
 
 
 def find(windows: Windows, rates: Mapping[str, Rates], open_causes: Set[Cause] = frozenset()) -> list[AnomalyFound]:
-    """Every cause; those in `held` are kept until they are well inside the usual."""
+    """Every cause; those in `open_causes` stay until they are well inside the usual."""
     by_application: dict[int, dict[str, Days]] = defaultdict(dict)
     for (application, model), days in windows.days.items():
         by_application[application][model] = days

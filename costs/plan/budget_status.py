@@ -94,7 +94,7 @@ def allowance(terms: Iterable[Term], month: date, days: Mapping[date, Decimal] |
 
 
 def close_open_ends(terms: Iterable[Term]) -> list[Term]:
-    """In order of time; an open end reaches until the next one begins."""
+    """Sort terms by time and end each one where the next begins."""
     ordered = sorted(terms, key=lambda term: term.starts_on)
     ends = [min(term.ends_on or date.max, later.starts_on) for term, later in pairwise(ordered)]
     return [replace(term, ends_on=end) for term, end in zip(ordered, ends, strict=False)] + ordered[-1:]
@@ -134,12 +134,12 @@ class BudgetStatus:
 
     @property
     def share(self) -> Decimal | None:
-        """Of the high end that is spent; None where nothing may be spent."""
+        """Share of the high end that is spent; None where nothing may be spent."""
         return self.spent / self.allowance.high if self.allowance.high else None
 
     @property
     def forecast(self) -> Forecast | None:
-        """The month's, less what lies outside the allowance's days."""
+        """The month's forecast, less what lies outside the allowance's days."""
         outlook = self.month.forecast
         if outlook is None:
             return None

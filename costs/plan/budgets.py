@@ -96,7 +96,7 @@ Owned = tuple[int, str, str]  # an application's id, its slug, its owner's name
 
 
 def application_ids(budgets: Iterable[Budget]) -> list[Owned]:
-    """The applications, read only where a budget names one or an owner."""
+    """Read applications where a budget names one or an owner; else none."""
     if not any(budget.scope in (BudgetScope.APPLICATION, BudgetScope.OWNER) for budget in budgets):
         return []
     return [(pk, slug, owner or "") for pk, slug, owner in
@@ -104,7 +104,7 @@ def application_ids(budgets: Iterable[Budget]) -> list[Owned]:
 
 
 def filters_of(budget: Budget, applications: Iterable[Owned]) -> Filters:
-    """The filters that let through what a budget is about; what nobody bears any more lets nothing through."""
+    """Return filters that pass what a budget covers; a budget whose subject is gone passes nothing."""
 
     def which(wanted: Callable[[Owned], bool]) -> Filters:
         return Filters(application=[application[0] for application in applications if wanted(application)] or [-1])
@@ -132,7 +132,7 @@ def spent_in(budget: Budget, month: date) -> Decimal:
 
 
 def update_budget_states(now: datetime) -> None:
-    """Tell each application whether it is within its budget, for the routes that ask; only what changed is written."""
+    """Write to each application whether it is within its budget, which routes read; only changes are written."""
     today = now.astimezone(UTC).date()
     budgets = list(Budget.objects.reaching(today, today + timedelta(1)).filter(scope=BudgetScope.APPLICATION))
     states = {

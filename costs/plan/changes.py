@@ -37,7 +37,7 @@ Rows = dict[tuple[str, int], dict[str, Any]]  # (model, pk) -> fields as JSON ha
 
 
 def snapshot() -> str:
-    """The whole plan as text; the same plan is the same text."""
+    """Return the whole plan as text; equal plans give equal text."""
     rows: list[models.Model] = []
     for model in PLANNED:
         rows += model._default_manager.order_by("pk")
@@ -46,7 +46,7 @@ def snapshot() -> str:
 
 @contextmanager
 def step(request: HttpRequest) -> Iterator[None]:
-    """What happens inside is one change: logged row by row with before and after, and kept for the way back."""
+    """Treat what happens inside as one change: log it row by row and store how to undo it."""
     with transaction.atomic():
         before = snapshot()
         yield
@@ -70,7 +70,7 @@ def undo(request: HttpRequest) -> bool:
 
 
 def restore(text: str) -> None:
-    """Make the plan what a snapshot says, under the same keys."""
+    """Replace the plan by a snapshot, keeping its primary keys."""
     wanted = list(serializers.deserialize("json", text))
     for model in PLANNED:
         keep = [row.object.pk for row in wanted if isinstance(row.object, model)]

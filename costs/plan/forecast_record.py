@@ -29,7 +29,7 @@ MEANT = Decimal("0.8")
 
 
 def record_forecasts(now: datetime, most: int = MOST) -> int:
-    """Look from the days that were not looked from yet, or whose month has come to something else since; how many."""
+    """Store the forecast of each past day that has none yet, or whose month's total changed; returns how many."""
     started, history = perf_counter(), this_month(now).history
     recorded = dict(ForecastLook.objects.filter(day__gte=min(history, default=now.date())).values_list("day", "actual"))
     made: list[ForecastLook] = []
@@ -49,7 +49,7 @@ def record_forecasts(now: datetime, most: int = MOST) -> int:
 
 
 def over(history: Mapping[date, Decimal], today: date) -> Iterator[tuple[date, Decimal]]:
-    """Each day but the first of every whole month, newest month first, with what the month came to."""
+    """Yield each day but the first of every whole month, newest month first, with the month's total."""
     for first in sorted({day.replace(day=1) for day in history}, reverse=True):
         last = month_of(first)[1]
         days = [first + timedelta(n) for n in range((last - first).days + 1)]
@@ -85,7 +85,7 @@ class ForecastRecord:
 
 
 def recorded_forecasts(since: date) -> ForecastRecord:
-    """What was kept of the months from `since` on. One statement."""
+    """Count, since a day, the forecasts whose interval held the month's total; in one statement."""
     inside = Q(low__lte=F("actual"), high__gte=F("actual"))
     rows = ForecastLook.objects.filter(day__gte=since).annotate(month=TruncMonth("day")).order_by().values("month")
     counted = rows.annotate(inside=Count("pk", filter=inside), looks=Count("pk"))

@@ -23,7 +23,7 @@ def day_input() -> forms.DateInput:
 
 
 def free_slug(model: type[Phase] | type[Stage] | type[Budget], name: str) -> str:
-    """A slug from the name that nobody bears yet."""
+    """Return a slug from the name that no row has yet."""
     base = slugify(name)[:40] or "step"
     taken = set(model._default_manager.filter(slug__startswith=base).values_list("slug", flat=True))
     return next(slug for slug in (base, *(f"{base}-{n}" for n in range(2, 1000))) if slug not in taken)
@@ -48,7 +48,7 @@ def not_negative(amount: Decimal) -> Decimal:
 
 
 class Named(forms.ModelForm):  # type: ignore[type-arg]  # it takes no argument at run time
-    """A form whose new row gets its slug from the name, and a link keeps working when the name changes."""
+    """A form that makes a new row's slug from its name; a later change of the name keeps it, so that links work."""
 
     def save(self, commit: bool = True) -> Any:
         if not self.instance.slug:
@@ -239,7 +239,7 @@ def flat(choices: Any) -> list[tuple[str, str]]:
 
 
 def budget_choices(current: str) -> list[Any]:
-    """What a budget may be for; `kept` stays a choice although nobody bears it any more."""
+    """What a budget may be for; `current` stays a choice although it no longer exists."""
     applications = list(Application.objects.values_list("slug", "name", "owner__username"))
     owners = sorted({owner for _slug, _name, owner in applications if owner})
     people = {user.username: user.get_full_name() or user.username for user in User.objects.filter(username__in=owners)}

@@ -106,7 +106,7 @@ def days_of(
 
 
 def usage_by_provider(since: date, until: date) -> list[dict[str, Any]]:
-    """What `spend_lines` and a month's counts need and no more: half a year of days is read for every page."""
+    """Read only what spend lines and a month's counts need: every page reads half a year of days."""
     return [
         {"day": day, "provider": provider, "requests": requests, "unpriced": unpriced, "cost": cost, "model": ""}
         for day, provider, requests, unpriced, cost in provider_usage(since, until)
@@ -125,7 +125,7 @@ def phases() -> QuerySet[Phase]:
 
 
 def only(days: Days, today: date, wanted: Filters) -> Days:
-    """What passes the filters; days that were not read at their finest know nothing but the provider and the model."""
+    """Keep what passes the filters; coarse days only know provider and model."""
     lines = [line for line in days.lines if wanted.hold(line.provider, line.attribution)]
     usage = [row for row in days.usage if wanted.hold(row["provider"], attribution_of(row))]
     coming = tuple(line for line in days.coming if wanted.hold(line.provider, line.attribution))
@@ -134,7 +134,7 @@ def only(days: Days, today: date, wanted: Filters) -> Days:
 
 
 def lease_share(lines: Iterable[Line], filtered: Iterable[Line], first: date) -> Decimal:
-    """Which share of the leases was kept: the hours to come are divided as those of this month were, or all before."""
+    """Return the share of the leases that passes the filters, this month or else ever; it divides coming hours."""
     for since in (first, date.min):
         whole, part = (
             sum((line.amount for line in some if line.day >= since and is_lease(line)), ZERO)
@@ -174,7 +174,7 @@ def plan(now: datetime, traffic: Traffic | None = None, filters: Filters | None 
 
 
 def planned_for(phases: Iterable[Phase], day: date) -> Phase | None:
-    """The phase whose dates hold a day."""
+    """Return the phase whose dates include a day."""
     planned = [
         phase
         for phase in phases
@@ -184,7 +184,7 @@ def planned_for(phases: Iterable[Phase], day: date) -> Phase | None:
 
 
 def holding(phases: Iterable[Phase], run_rate: int, current: Phase | None = None) -> Phase | None:
-    """The phase whose volume band holds a run rate: the planned one where several do, else the one that begins last."""
+    """Return the phase whose volume band includes a run rate: the planned one of several, else the latest."""
     fitting = [phase for phase in phases if phase.holds(run_rate)]
     if current is not None and current in fitting:
         return current
@@ -192,7 +192,7 @@ def holding(phases: Iterable[Phase], run_rate: int, current: Phase | None = None
 
 
 def hold(phases: Iterable[Phase], month: Month, days: Days) -> BudgetStatus | None:
-    """The month against the phases that have days in it, each by its share."""
+    """Compare the month with the phases that have days in it, each by its share."""
     return status_against(terms_of(phases), month, days)
 
 
@@ -201,7 +201,7 @@ def terms_of(phases: Iterable[Phase]) -> list[Term]:
 
 
 def status_against(terms: Iterable[Term], month: Month, days: Days) -> BudgetStatus | None:
-    """A month against budgets; `days` must reach back to the first day of the month before."""
+    """Compare a month with budgets; `days` must begin by the first day of the month before."""
     month_allowance = allowance(terms, month.first, by_day(days.lines))
     return BudgetStatus(month_allowance, month) if month_allowance else None
 

@@ -10,7 +10,7 @@ from costs.plan.month import Month
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """The month in two: what is committed, and what depends on the traffic. None where it cannot be told yet."""
+    """The month in two parts: committed, and dependent on traffic; None where there is no forecast."""
 
     committed: Decimal  # so far
     committed_to_come: Decimal
@@ -31,7 +31,7 @@ class Sides:
 
     @property
     def share(self) -> Decimal | None:
-        """Of the month that is committed."""
+        """Share of the month that is committed."""
         return self.committed_month / self.month if self.month else None
 
 

@@ -139,7 +139,7 @@ def _money(inputs: Inputs, result: Result) -> dict[str, Any]:
 
 
 def first_into_selfhost(crossings: Iterable[Crossing]) -> Crossing | None:
-    """The first volume from which our own GPUs cost no more."""
+    """Return the first volume at which our own GPUs cost no more."""
     return next((crossing for crossing in crossings if crossing.side_to == "selfhost"), None)
 
 
@@ -191,7 +191,7 @@ def rating_counts(since: date, lately: date, until: date, *, own: frozenset[str]
 
 
 def own_models(traffic: Traffic) -> frozenset[str]:
-    """Those that our own GPUs alone served."""
+    """Return the models that only our own GPUs served."""
     own = {row["model"] for row in traffic.groups if row["ours"]}
     return frozenset(own - {row["model"] for row in traffic.groups if not row["ours"]})
 

@@ -93,7 +93,7 @@ def sign(
 
 
 def broken(records: Iterable[Decision]) -> list[int]:
-    """Numbers of records that are not as they were signed, or do not follow the one before; of all, in order."""
+    """Return the numbers of records that were changed after signing, or do not follow the one before."""
     numbers, previous, number = [], "", 0
     for record in records:
         number += 1

@@ -103,7 +103,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One of the four. `set_aside`: a switch justifies self-hosting without it."""
+    """One of the four criteria; `set_aside` means that a switch justifies self-hosting without it."""
 
     slug: Literal["quality", "latency", "saving", "reliability"]
     holds: bool | None
@@ -135,7 +135,7 @@ class Scorecard:
 
 
 def judge(evidence: Evidence, thresholds: Thresholds | None = None) -> Scorecard:
-    """The whole scorecard."""
+    """Judge all four criteria and the objections."""
     limits = thresholds or Thresholds()
     justified = _switches(evidence)
     criteria = (

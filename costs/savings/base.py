@@ -63,6 +63,7 @@ class SavingFound:
 
 
 def worth_saying(findings: Iterable[SavingFound]) -> list[SavingFound]:
+    """Keep the findings that save enough to be shown."""
     return [finding for finding in findings if finding.monthly >= LEAST]
 
 

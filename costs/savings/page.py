@@ -24,7 +24,7 @@ Evidence = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class SavingRow:
-    """A finding as the page shows it. `found` says what was seen, `assumed` what the saving rests on."""
+    """A finding as the page shows it. `sentence` says what was seen, `assumed` what the saving rests on."""
 
     it: Finding
     title: str

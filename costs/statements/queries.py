@@ -209,7 +209,7 @@ def statements(month: date, by: By, today: date) -> Statements:
 
 
 class StatementBuilder:
-    """Statements as they fill."""
+    """Adds lines and usage up to statements."""
 
     def __init__(self, by: By, applications: Iterable[Application]) -> None:
         self.by = by
