@@ -1,4 +1,5 @@
-"""Vendors' keys at rest: Fernet with the installation's own keys; a value that cannot be read is said, not guessed."""
+"""Vendors' keys at rest, encrypted by Fernet with the installation's own keys. A value that cannot be decrypted raises
+SecretUnreadable."""
 
 from __future__ import annotations
 

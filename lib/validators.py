@@ -1,4 +1,4 @@
-"""Addresses of vendors and engines: a name inside a private network is as good as a public one."""
+"""Validation of the web addresses of vendors and engines; host names of a private network are valid."""
 
 from __future__ import annotations
 

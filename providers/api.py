@@ -21,7 +21,7 @@ from lib.periods import MOMENT, parse_period
 from lib.shapes import READ_ERRORS, Error
 from providers import offers
 from providers.accounts.queries import account_named
-from providers.accounts.reported import USUAL, Part, reported
+from providers.accounts.vendor_report import USUAL, BillPart, reported
 from providers.connectors.gpus import MEMORY_GB
 from providers.deployments.queries import deployment_named
 from providers.engine_metrics import page as engine_page
@@ -251,7 +251,7 @@ def get_bill(
     }
 
 
-def part_json(part: Part) -> dict[str, Any]:
+def part_json(part: BillPart) -> dict[str, Any]:
     return {name: getattr(part, name) for name in ("id", "name", "state", "requests", "tokens", "cost")}
 
 

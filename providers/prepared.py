@@ -1,4 +1,4 @@
-"""Reads whose SQL is written once.
+"""Querysets whose SQL a process compiles once: the methods of Django's SQL compiler are replaced by their result.
 
 Django writes the text of a query anew whenever it is asked, which takes it longer than to ask it: of a page of two
 dozen reads it was half the work. A function decorated with `prepared` builds its query with stand-ins for its

@@ -16,7 +16,7 @@ from providers.connectors.gpus import MEMORY_GB
 from providers.leases.queries import MONTH_HOURS
 from providers.models import Offer, OfferKind, provider_name
 from providers.offers.sources import fresh_of, sources
-from providers.offers.speeds import Fast, Speed, catalogue
+from providers.offers.speeds import ModelSpeeds, Speed, catalogue
 
 ASSEMBLED = 1  # offers of one GPU are joined by most vendors as many as are asked for
 
@@ -114,7 +114,7 @@ def fitting_offer(
     )
 
 
-def speeds_of(model: Model, fast_by_model: Mapping[str, Fast]) -> Mapping[str, Speed]:
+def speeds_of(model: Model, fast_by_model: Mapping[str, ModelSpeeds]) -> Mapping[str, Speed]:
     fast = fast_by_model.get(model.slug)
     return fast.speeds if fast else {}
 

@@ -10,7 +10,7 @@ from typing import Any
 from dashboard.overview.reads import Facts, midnight
 from providers.models import PROVIDER_NAMES, Deployment
 from providers.uptime import page as uptime_page
-from providers.uptime.page import Answer, Now, Record
+from providers.uptime.page import DeploymentNow, Record, UptimeSummary
 from providers.uptime.report import DeploymentUptime
 from traffic.usage.reports import HourLatency
 
@@ -24,7 +24,7 @@ STRIPS = 12  # deployments on this page, the worst first
 class Row:
     """One deployment: its cells over the long period, its uptime over both."""
 
-    now: Now
+    now: DeploymentNow
     cells: Sequence[Mapping[str, Any]]
     uptime: float | None
     uptime_short: float | None
@@ -55,7 +55,7 @@ class Slow:
 
 @dataclass(frozen=True)
 class Serving:
-    answer: Answer
+    answer: UptimeSummary
     rows: Sequence[Row]
     record: Record  # over the long period
     record_short: Record
@@ -113,7 +113,7 @@ def serving(facts: Facts) -> Serving:
     )
 
 
-def _row(facts: Facts, entry: Now, figures: DeploymentUptime, days: Sequence[date], short: date) -> Row:
+def _row(facts: Facts, entry: DeploymentNow, figures: DeploymentUptime, days: Sequence[date], short: date) -> Row:
     windows = facts.windows.get(entry.deployment.pk, ())
     return Row(
         now=entry,

@@ -123,7 +123,7 @@ def given_up_sentence(account: AccountNow) -> str:
 
 
 def late_after(every_s: int) -> timedelta:
-    """How old an answer may be before it is called old."""
+    """The age from which a feed's last answer counts as late."""
     return max(timedelta(seconds=every_s) * LATE_INTERVALS, LEAST_LATE)
 
 

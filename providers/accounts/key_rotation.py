@@ -38,7 +38,7 @@ class Rewritten:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Within, nobody else rotates. Raises Busy."""
+    """Hold the advisory lock of rotations. Raises Busy where another rotation holds it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
         if cursor.fetchone() != (True,):
@@ -58,7 +58,7 @@ def encrypted_columns() -> Iterator[tuple[type[Model], str]]:
 
 
 def rewrite(keys: keyring.Keys) -> Rewritten:
-    """Bring every stored secret under the first of the keys; one that was cut off is gone on with by calling again."""
+    """Encrypt every stored secret under the first of the keys. After an interruption, call it again: it continues."""
     done = Rewritten(unreadable=[])
     for model, column in encrypted_columns():
         after: Any = None

@@ -32,7 +32,7 @@ def poll_soon(*, account: Account, now: datetime) -> int:
 
 
 def enable_account(*, account: Account, now: datetime) -> None:
-    """Poll it again, from a clean slate: it takes as many refusals as ever to be switched off anew."""
+    """Poll the account again, with its count of failures at zero."""
     with transaction.atomic():
         Account.objects.filter(pk=account.pk).update(enabled=True, disabled_reason="")
         Feed.objects.filter(account=account).update(failures=0, failing_since=None)
@@ -40,5 +40,5 @@ def enable_account(*, account: Account, now: datetime) -> None:
 
 
 def disable_account(*, account: Account) -> None:
-    """Poll it no more until a person enables it again; what is known stays and grows old."""
+    """Stop polling the account until a person enables it again; its rows stay."""
     Account.objects.filter(pk=account.pk).update(enabled=False, disabled_reason="")

@@ -19,7 +19,7 @@ from providers.accounts import services
 from providers.accounts.forms import AccountForm
 from providers.accounts.freshness import FEED_WORDS, account_now, worst_first
 from providers.accounts.queries import account_or_404, accounts_now
-from providers.accounts.reported import PERIODS, USUAL, reported
+from providers.accounts.vendor_report import PERIODS, USUAL, reported
 from providers.audit.log import changes, log, log_form
 from providers.connectors import CONNECTORS, connector_class
 from providers.models import Account, provider_name
@@ -27,7 +27,7 @@ from providers.polling.services import try_account
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class KeyTest:
     """What a vendor said to a key."""
 
     good: bool
@@ -103,10 +103,10 @@ def edited(request: HttpRequest, account: Account, form: AccountForm) -> HttpRes
         return shown(request, account, form, status=422)
     filled = form.filled()
     if action == "test":
-        tried = Tried(*try_account(filled))
+        tried = KeyTest(*try_account(filled))
         return shown(request, account, form, tried)
     if action == "save" and filled.enabled and (added or form.needs_test):
-        tried = Tried(*try_account(filled))
+        tried = KeyTest(*try_account(filled))
         if not tried.good:
             form.add_error("secret", tried.sentence)
             return shown(request, account, form, tried, status=422)
@@ -118,7 +118,7 @@ def edited(request: HttpRequest, account: Account, form: AccountForm) -> HttpRes
 
 
 def shown(
-    request: HttpRequest, account: Account, form: AccountForm | None, tried: Tried | None = None, status: int = 200
+    request: HttpRequest, account: Account, form: AccountForm | None, tried: KeyTest | None = None, status: int = 200
 ) -> HttpResponse:
     """The page of one account, or of one that is being added."""
     context = {

@@ -1,4 +1,4 @@
-"""Where the chain of the audit log had come to, noted outside the database: an end that is cut off is missed here.
+"""The last seal of the audit log in a file outside the database, so that an end that is cut off is noticed.
 
 The file `audit.head` in the data directory holds one line, the number of the last seal and its digest. Whoever can
 write to the database alone cannot make it fit; whoever can write to both is seen only by a copy that is kept elsewhere

@@ -1,4 +1,4 @@
-"""The one way that connectors speak HTTP: guarded, capped, and every failure a sentence."""
+"""HTTP for connectors: guarded addresses, a cap on the size of answers, and a ConnectorError for every failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a vendor stops a machine that we rent: one call, said before it is made."""
+"""How a vendor stops a machine that we rent: one call, shown to a person before it is made."""
 
 from __future__ import annotations
 

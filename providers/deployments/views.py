@@ -41,7 +41,7 @@ WINDOWS_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One step of a try: how it is marked, the word, and what was row there."""
+    """One step of a try: how it is marked, the word, and what was seen there."""
 
     label: str
     mark: str

@@ -102,7 +102,7 @@ def engine_now(deployment: Deployment, name: str, now: datetime) -> EngineNow:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class RangePoints:
     """The points of a range from `first` on; `young` where the engine was first read inside the range."""
 
     first: datetime
@@ -111,7 +111,7 @@ class Shown:
     young: bool
 
 
-def shown_of(deployment: Deployment, chosen: Range, now: datetime) -> Shown:
+def shown_of(deployment: Deployment, chosen: Range, now: datetime) -> RangePoints:
     """A short history fills the chart and is drawn bucket by bucket; steps without a scrape are missing."""
     whole = start_of(now - chosen.length, int(chosen.step.total_seconds())) + chosen.step
     buckets = EngineBucket.objects.filter(deployment=deployment)
@@ -124,7 +124,7 @@ def shown_of(deployment: Deployment, chosen: Range, now: datetime) -> Shown:
     begins = oldest if young else whole
     step = fine if now - begins <= FINE_POINTS * fine else chosen.step
     first = start_of(begins, int(step.total_seconds()))
-    return Shown(first, step, series(deployment.pk, chosen.resolution, first, now, step), young)
+    return RangePoints(first, step, series(deployment.pk, chosen.resolution, first, now, step), young)
 
 
 def watched(points: Sequence[Point], step: timedelta, now: datetime) -> float:
@@ -280,5 +280,5 @@ def preemption_words(points: Sequence[Point]) -> str:
 
 
 def short(value: float) -> str:
-    """Three figures are enough of a measurement."""
+    """A number with three significant figures."""
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"

@@ -6,11 +6,11 @@ from datetime import datetime
 
 from django.shortcuts import get_object_or_404
 
-from providers.heartbeats.report import Beat, beat_now
+from providers.heartbeats.report import HeartbeatNow, beat_now
 from providers.models import Heartbeat, HeartbeatPing
 
 
-def heartbeats_now(now: datetime) -> list[Beat]:
+def heartbeats_now(now: datetime) -> list[HeartbeatNow]:
     """Every heartbeat as it stands at `now`."""
     return [beat_now(heartbeat, now) for heartbeat in Heartbeat.objects.not_deleted()]
 

@@ -17,7 +17,7 @@ DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class HeartbeatNow:
     """A heartbeat at one moment; `state` is a deployment's word, `mark` how it is shown."""
 
     heartbeat: Heartbeat
@@ -26,18 +26,18 @@ class Beat:
     word: str
 
 
-def beat_now(heartbeat: Heartbeat, now: datetime) -> Beat:
+def beat_now(heartbeat: Heartbeat, now: datetime) -> HeartbeatNow:
     """One whose time has passed is late, whether or not the clock's task has seen that."""
     if heartbeat.paused:
-        return Beat(heartbeat, "unknown", "unknown", _("paused"))
+        return HeartbeatNow(heartbeat, "unknown", "unknown", _("paused"))
     late = heartbeat.due_at is not None and heartbeat.due_at <= now
     if heartbeat.state == HeartbeatState.DOWN or late:
-        return Beat(heartbeat, "down", "bad", _("failed") if heartbeat.last_signal == "fail" else _("missed"))
+        return HeartbeatNow(heartbeat, "down", "bad", _("failed") if heartbeat.last_signal == "fail" else _("missed"))
     if heartbeat.running_since is not None:
-        return Beat(heartbeat, "up", "info", _("running"))
+        return HeartbeatNow(heartbeat, "up", "info", _("running"))
     if heartbeat.state == HeartbeatState.UP:
-        return Beat(heartbeat, "up", "ok", _("on time"))
-    return Beat(heartbeat, "unknown", "unknown", _("waiting"))
+        return HeartbeatNow(heartbeat, "up", "ok", _("on time"))
+    return HeartbeatNow(heartbeat, "unknown", "unknown", _("waiting"))
 
 
 def spans_of(heartbeats: Sequence[Heartbeat], start: datetime) -> dict[int, list[HeartbeatSpan]]:

@@ -20,7 +20,7 @@ from lib.soft_delete import soft_delete
 from providers.audit.log import changes, log, log_form
 from providers.heartbeats import queries, services
 from providers.heartbeats.forms import HeartbeatForm, length
-from providers.heartbeats.report import Beat, beat_now, spans_of, uptime_of
+from providers.heartbeats.report import HeartbeatNow, beat_now, spans_of, uptime_of
 from providers.models import Heartbeat
 from providers.uptime import page as uptime_page
 
@@ -51,7 +51,7 @@ def days_until(now: datetime) -> Any:
     return uptime_page.days_of(midnight - timedelta(days=DAYS - 1), now)
 
 
-def rows_of(beats: list[Beat], now: datetime) -> list[dict[str, Any]]:
+def rows_of(beats: list[HeartbeatNow], now: datetime) -> list[dict[str, Any]]:
     days = days_until(now)
     spans = spans_of([beat.heartbeat for beat in beats], now - timedelta(days=DAYS))
     rows = []

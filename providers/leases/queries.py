@@ -1,4 +1,4 @@
-"""What we rent: hours and cost so far, cost to the end of the month, what is billed for nothing, how long money lasts.
+"""Reads of leases: hours and cost so far and to the end of the month, idle machines, and how long prepaid money lasts.
 
 Cost here is observed time times the price of that time; the ledger says what counts as spent.
 """

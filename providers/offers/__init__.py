@@ -29,9 +29,9 @@ from providers.offers.market import (
     polls,
 )
 from providers.offers.savings import (
-    Better,
-    Ours,
-    Saving,
+    BestSaving,
+    OfferSaving,
+    RentedGpu,
     better,
     cheaper_than,
     only_cheaper,
@@ -41,21 +41,21 @@ from providers.offers.savings import (
     saving_value,
 )
 from providers.offers.sources import fresh_of, newest_of, sources
-from providers.offers.speeds import Fast, Speed, catalogue, per_million_value
+from providers.offers.speeds import ModelSpeeds, Speed, catalogue, per_million_value
 from providers.offers.watches import WatchNow, all_watches_now, watches_now
 
 __all__ = [
     "HISTORY_DAYS",
     "REMEMBERED_S",
     "SORTS",
-    "Better",
+    "BestSaving",
     "Facet",
-    "Fast",
     "History",
     "Market",
+    "ModelSpeeds",
     "OfferFilter",
-    "Ours",
-    "Saving",
+    "OfferSaving",
+    "RentedGpu",
     "Sort",
     "Speed",
     "WatchNow",

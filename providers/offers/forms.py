@@ -142,9 +142,9 @@ class OfferWatchForm(OfferWatchModelForm):
         for name in ("reliability", "price"):
             self.fields[name].widget.attrs |= {"step": "any", "min": "0"}
         if watch.pk:
-            self.initial["price"] = plain(watch.price)
+            self.initial["price"] = without_zeros(watch.price)
             if watch.min_reliability is not None:
-                self.initial["reliability"] = plain(Decimal(str(watch.min_reliability)) * 100)
+                self.initial["reliability"] = without_zeros(Decimal(str(watch.min_reliability)) * 100)
 
     def filled(self) -> OfferWatch:
         """The watch as the form says, not saved."""
@@ -153,6 +153,6 @@ class OfferWatchForm(OfferWatchModelForm):
         return self.instance
 
 
-def plain(value: Decimal) -> str:
+def without_zeros(value: Decimal) -> str:
     """`0.34` of 0.340000000000."""
     return f"{value.normalize():f}"

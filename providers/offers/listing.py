@@ -1,4 +1,4 @@
-"""Which offers somebody looks for, in what order, page by page."""
+"""The list of offers: its filter, its orders and its pages."""
 
 from __future__ import annotations
 

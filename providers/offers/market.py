@@ -1,4 +1,4 @@
-"""The market at a glance: what there is of each GPU and kind, and how its price went."""
+"""Offers added up by GPU and kind, and the history of their lowest price."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from providers.leases.queries import (
     runways,
 )
 from providers.models import Offer, OfferKind
-from providers.offers import Ours
+from providers.offers import RentedGpu
 
 ENDED_SHOWN = 10
 GPUS_SHOWN = 15
@@ -83,7 +83,7 @@ def rented(accounts: Sequence[AccountNow], now: datetime) -> dict[str, Any]:
 
 
 def gpu_rows(
-    cheapest: Sequence[Offer], ours: Sequence[Ours], fresh: Collection[str], now: datetime
+    cheapest: Sequence[Offer], ours: Sequence[RentedGpu], fresh: Collection[str], now: datetime
 ) -> list[dict[str, Any]]:
     """One row a GPU: its cheapest offer of each kind and how the lowest on-demand price went; what we rent first."""
     by_gpu: dict[str, dict[str, Offer]] = defaultdict(dict)

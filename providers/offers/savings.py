@@ -17,7 +17,7 @@ from providers.models.offers import OfferQuerySet
 
 
 @dataclass(frozen=True, slots=True)
-class Ours:
+class RentedGpu:
     """What we pay for a GPU now, USD per GPU hour."""
 
     lease: Lease
@@ -33,19 +33,19 @@ class Ours:
 
 
 @dataclass(frozen=True, slots=True)
-class Saving:
+class OfferSaving:
     """What an offer would save against one of our leases. USD a month of 730 hours."""
 
-    ours: Ours
+    ours: RentedGpu
     monthly: Decimal
     caveat: str = field(default="")
 
 
-def ours(leases: Iterable[Lease]) -> list[Ours]:
+def ours(leases: Iterable[Lease]) -> list[RentedGpu]:
     """Our running machines, the dearest first; what sleeps, for nothing or for its disk's price, and what is paid by
     the second is no measure."""
     machines = [
-        Ours(lease, lease.gpu, lease.kind, (count := max(lease.gpu_count, 1)), lease.price_per_hour / count)
+        RentedGpu(lease, lease.gpu, lease.kind, (count := max(lease.gpu_count, 1)), lease.price_per_hour / count)
         for lease in leases
         if lease.ended_at is None
         and lease.kind != OfferKind.SERVERLESS
@@ -55,11 +55,11 @@ def ours(leases: Iterable[Lease]) -> list[Ours]:
     return sorted(machines, key=lambda machine: -machine.price)
 
 
-def rented_now() -> list[Ours]:
+def rented_now() -> list[RentedGpu]:
     return ours(Lease.objects.active())
 
 
-def cheaper_than(rented: Sequence[Ours], fresh: Collection[str]) -> Q:
+def cheaper_than(rented: Sequence[RentedGpu], fresh: Collection[str]) -> Q:
     """Offers of vendors that are read on time (`fresh`, by slug) that beat any of what we rent: an old price saves
     nothing."""
     condition = Q(pk__in=[])
@@ -68,12 +68,12 @@ def cheaper_than(rented: Sequence[Ours], fresh: Collection[str]) -> Q:
     return condition & Q(provider__in=fresh)
 
 
-def only_cheaper(offers: OfferQuerySet, rented: Sequence[Ours], fresh: Collection[str]) -> OfferQuerySet:
+def only_cheaper(offers: OfferQuerySet, rented: Sequence[RentedGpu], fresh: Collection[str]) -> OfferQuerySet:
     """Those of the offers that beat any of what we rent."""
     return offers.filter(cheaper_than(rented, fresh))
 
 
-def saving_value(rented: Sequence[Ours], fresh: Collection[str]) -> Any:
+def saving_value(rented: Sequence[RentedGpu], fresh: Collection[str]) -> Any:
     """USD a month that a row of `Offer` would save, for a statement; NULL where it would not."""
     each = [
         Case(
@@ -90,9 +90,9 @@ def saving_value(rented: Sequence[Ours], fresh: Collection[str]) -> Any:
     return Round(Greatest(nothing, *each) if each else nothing, precision=9)
 
 
-def saving(offer: Offer, rented: Sequence[Ours], fresh: Collection[str]) -> Saving | None:
+def saving(offer: Offer, rented: Sequence[RentedGpu], fresh: Collection[str]) -> OfferSaving | None:
     """The most that an offer would save against what we rent; None where it would not."""
-    best: Saving | None = None
+    best: OfferSaving | None = None
     for machine in rented:
         fits_in = (
             offer.gpu == machine.gpu and offer.gpu_count <= machine.gpu_count and offer.kind != OfferKind.SERVERLESS
@@ -106,7 +106,7 @@ def saving(offer: Offer, rented: Sequence[Ours], fresh: Collection[str]) -> Savi
             continue
         monthly = (machine.price - offer.whole_per_gpu_hour) * machine.gpu_count * MONTH_HOURS
         if best is None or monthly > best.monthly:
-            best = Saving(machine, monthly, caveat(offer.kind, machine.kind))
+            best = OfferSaving(machine, monthly, caveat(offer.kind, machine.kind))
     return best
 
 
@@ -124,15 +124,15 @@ def caveat(offered: str, rented: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Better:
+class BestSaving:
     """What beats what we rent: how many offers, and the one to take first."""
 
     offers: int
     offer: Offer
-    saving: Saving
+    saving: OfferSaving
 
 
-def better(rented: Sequence[Ours], fresh: Collection[str]) -> Better | None:
+def better(rented: Sequence[RentedGpu], fresh: Collection[str]) -> BestSaving | None:
     """None where we rent at the best price, or nothing. At most one statement."""
     if not rented:
         return None
@@ -142,4 +142,4 @@ def better(rented: Sequence[Ours], fresh: Collection[str]) -> Better | None:
         return None
     # One that costs nothing but the move comes before one with a catch, whatever that would save.
     best, offer = max(savings, key=lambda pair: (not pair[0].caveat, pair[0].monthly))
-    return Better(len(savings), offer, best)
+    return BestSaving(len(savings), offer, best)

@@ -1,4 +1,4 @@
-"""Whether what vendors told of their offers is of now."""
+"""By provider, the account whose offers were read last, and whether that was on time."""
 
 from __future__ import annotations
 

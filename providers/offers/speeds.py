@@ -1,4 +1,4 @@
-"""What a million tokens cost on a rented GPU: how fast a model runs on it, by whose word."""
+"""What a million tokens cost on a rented GPU: how fast a model runs on it, and who says so."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Speed:
 
 
 @dataclass(frozen=True, slots=True)
-class Fast:
+class ModelSpeeds:
     """A model and how fast it runs, by GPU."""
 
     slug: str
@@ -52,7 +52,7 @@ OURS = "ours"
 ORDER = (Throughput.Basis.SINGLE_STREAM.value, Throughput.Basis.AGGREGATE.value, OURS)
 
 
-def catalogue() -> dict[str, Fast]:
+def catalogue() -> dict[str, ModelSpeeds]:
     """Models whose speed is known on any GPU, by their names for programs. One statement."""
     published = Throughput.objects.values_list(
         "model", "name", "gpu", "gpu_count", "engine", "low", "high", "basis", "source", "source_url"
@@ -68,7 +68,10 @@ def catalogue() -> dict[str, Fast]:
     for model, name, *speed in rows:
         names.setdefault(model, name)
         speeds.setdefault(model, {})[speed[0]] = speed_of(*speed)
-    return {slug: Fast(slug, names[slug], speeds[slug]) for slug in sorted(names, key=lambda slug: names[slug].lower())}
+    return {
+        slug: ModelSpeeds(slug, names[slug], speeds[slug])
+        for slug in sorted(names, key=lambda slug: names[slug].lower())
+    }
 
 
 def speed_of(

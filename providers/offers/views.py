@@ -24,23 +24,23 @@ from providers import offers
 from providers.accounts.freshness import AccountNow
 from providers.leases.queries import MONTH_HOURS
 from providers.models import Offer, OfferKind, provider_name
-from providers.offers import SORTS, Facet, Fast, Ours, Sort
-from providers.offers.forms import OfferForm, plain
+from providers.offers import SORTS, Facet, ModelSpeeds, RentedGpu, Sort
+from providers.offers.forms import OfferForm, without_zeros
 
 SHOWN = 25
 MARKETS_SHOWN = 10  # GPUs and kinds with their history above the list
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class ExplorerContext:
     """What the list's rows are seen against: what we rent, whose prices are of now, the model of the tokens."""
 
-    rented: Sequence[Ours]
+    rented: Sequence[RentedGpu]
     sources: Mapping[str, AccountNow]
     fresh: frozenset[str]
     names: Mapping[str, str]
     kinds: Mapping[str, str]
-    model: Fast | None
+    model: ModelSpeeds | None
     watch_url: str
 
     @property
@@ -68,7 +68,7 @@ def explorer(request: HttpRequest) -> HttpResponse:
         models=[(model.slug, model.name) for model in models.values()],
     )
     wanted = form.wanted
-    reader = Reader(
+    reader = ExplorerContext(
         rented=rented,
         sources=sources,
         fresh=offers.fresh_of(sources),
@@ -109,7 +109,9 @@ def explorer(request: HttpRequest) -> HttpResponse:
     return render(request, "providers/offers/offers.html", context)
 
 
-def page_of(request: HttpRequest, chosen: Any, form: OfferForm, reader: Reader) -> tuple[list[Offer], str | None]:
+def page_of(
+    request: HttpRequest, chosen: Any, form: OfferForm, reader: ExplorerContext
+) -> tuple[list[Offer], str | None]:
     sorts = reader.sorts
     sort = form.sort(sorts)
     try:
@@ -118,7 +120,7 @@ def page_of(request: HttpRequest, chosen: Any, form: OfferForm, reader: Reader) 
         return offers.page_of(chosen, sort, None, SHOWN, sorts)
 
 
-def gpu_choices(market_facets: Sequence[Facet], rented: Sequence[Ours]) -> list[tuple[str, str]]:
+def gpu_choices(market_facets: Sequence[Facet], rented: Sequence[RentedGpu]) -> list[tuple[str, str]]:
     names = {facet.gpu for facet in market_facets} | {machine.gpu for machine in rented}
     return [(name, name) for name in sorted(names, key=str.lower)]
 
@@ -127,11 +129,11 @@ def provider_names(market_facets: Sequence[Facet]) -> dict[str, str]:
     return {slug: provider_name(slug) for slug in sorted({facet.provider for facet in market_facets})}
 
 
-def offer_row(offer: Offer, reader: Reader) -> dict[str, Any]:
+def offer_row(offer: Offer, reader: ExplorerContext) -> dict[str, Any]:
     """Figures by name: a template finds them in a dict several times as fast as on an object."""
     price = offer.whole_per_gpu_hour
     speed = reader.model.speeds.get(offer.gpu) if reader.model else None
-    wish = urlencode({"gpu": offer.gpu, "kind": offer.kind, "price": plain(price)})
+    wish = urlencode({"gpu": offer.gpu, "kind": offer.kind, "price": without_zeros(price)})
     return {
         "gpu": offer.gpu,
         "gpu_count": offer.gpu_count,

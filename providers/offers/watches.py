@@ -1,4 +1,4 @@
-"""What people wait for, and whether it is there: the lowest price of each watch against its line."""
+"""Watches on offers: the lowest price of what somebody waits for, against the price of the watch."""
 
 from __future__ import annotations
 

@@ -14,12 +14,12 @@ STATES = frozenset({"preview", "latest", "beta", "exp", "experimental", "turbo",
 ALIKE = 0.5  # below it two names have nothing to do with each other
 
 
-def nearest(provider: str, model: str, models: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
+def most_similar_model(provider: str, model: str, models: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
     """The (provider, model) most like this one, its own provider's before others; None where nothing is alike."""
     plain = comparable_name(model)
     names = family(plain)
     scored = [
-        (likeness(plain, other), slug == provider, slug, name)
+        (similarity(plain, other), slug == provider, slug, name)
         for slug, name in models
         if (other := comparable_name(name)) == plain or names & family(other)
     ]
@@ -39,7 +39,7 @@ def family(plain: str) -> set[str]:
     return {word for word in WORDS.findall(plain) if word.isalpha()} - STATES
 
 
-def likeness(name: str, other: str) -> float:
+def similarity(name: str, other: str) -> float:
     """0..1 by the words and numbers in their order; a shared family weighs more than a shared number."""
     left, right = WORDS.findall(name), WORDS.findall(other)
     return (SequenceMatcher(None, left, right).ratio() * 2 + SequenceMatcher(None, name, other).ratio()) / 3

@@ -177,7 +177,7 @@ def summary(page: StatusPage, now: datetime) -> Summary:
 
 
 def redacted(entry: DeploymentUptime) -> DeploymentUptime:
-    """The same with what may be said of each outage in place of its cause."""
+    """The report with each outage's public note in place of its cause, which may name hosts and models."""
     outages = [
         replace(outage, cause=(outage.row.public_note if outage.row else "") or _("outage")) for outage in entry.outages
     ]
@@ -192,7 +192,7 @@ def incidents_of(entry: DeploymentUptime) -> list[Incident]:
 
 
 def planned(ids: Sequence[int], now: datetime) -> list[Planned]:
-    """Windows of now and later; why is ours to know."""
+    """Windows of now and later, without their reasons, which are internal."""
     rows = Maintenance.objects.planned(ids, now)
     return [Planned(row.deployment.name, span.start, span.end) for row, span in rows]
 

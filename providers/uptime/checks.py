@@ -1,4 +1,4 @@
-"""From single checks to outages: pure functions, so that time can be anything and nothing sleeps."""
+"""The state machine that turns single checks into states and outages. Pure: the time is an argument."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STARTING_LIMIT = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class CheckPolicy:
     """How a deployment is judged. `every` is the time between two checks."""
 
     failures_to_confirm: int = 3
@@ -78,7 +78,7 @@ Event = Opened | Closed
 
 
 def advance(
-    health: Health, probe: Probe, policy: Policy, *, in_maintenance: bool = False
+    health: Health, probe: Probe, policy: CheckPolicy, *, in_maintenance: bool = False
 ) -> tuple[Health, Event | None]:
     """The health after one more check, and the outage that it confirms or ends; a check from the past is ignored."""
     if health.last_check_at is not None and probe.at <= health.last_check_at:
@@ -117,7 +117,7 @@ def _count(health: Health, probe: Probe) -> Health:
     return replace(health, streak_ok=ok, streak=1, streak_since=probe.at)
 
 
-def _succeeded(health: Health, probe: Probe, policy: Policy) -> tuple[Health, Event | None]:
+def _succeeded(health: Health, probe: Probe, policy: CheckPolicy) -> tuple[Health, Event | None]:
     since = health.streak_since
     assert since is not None
     if not health.outage_open:
@@ -127,7 +127,7 @@ def _succeeded(health: Health, probe: Probe, policy: Policy) -> tuple[Health, Ev
     return replace(_in_state(health, "up", since), outage_open=False), Closed(ended_at=since)
 
 
-def _failed(health: Health, probe: Probe, policy: Policy) -> tuple[Health, Event | None]:
+def _failed(health: Health, probe: Probe, policy: CheckPolicy) -> tuple[Health, Event | None]:
     since = health.streak_since
     assert since is not None
     if health.outage_open:
@@ -147,21 +147,21 @@ def _undecided(health: Health, at: datetime) -> Health:
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class WatchedSpan:
     """A stretch of time of which `seconds` were under watch, maintenance excluded."""
 
     span: Span
     seconds: float
 
 
-def watched_since(last: datetime | None, at: datetime, policy: Policy, holes: Iterable[Span]) -> list[Span]:
+def watched_since(last: datetime | None, at: datetime, policy: CheckPolicy, holes: Iterable[Span]) -> list[Span]:
     """The time between two checks that was under watch: none before the first check or after too long a gap."""
     if last is None or not timedelta() < at - last <= policy.longest_gap:
         return []
     return without([Span(last, at)], holes)
 
 
-def down_s(outages: Iterable[Span], watched: Iterable[Watched], maintenance: Iterable[Span] = ()) -> float:
+def down_s(outages: Iterable[Span], watched: Iterable[WatchedSpan], maintenance: Iterable[Span] = ()) -> float:
     """Seconds of outage while somebody watched, maintenance excluded.
 
     Where a stretch was watched only in part, the outage in it counts up to that part: it began and ended at checks.
@@ -170,7 +170,7 @@ def down_s(outages: Iterable[Span], watched: Iterable[Watched], maintenance: Ite
     return sum(min(overlap_s(down, stretch.span), stretch.seconds) for stretch in watched)
 
 
-def uptime(outages: Iterable[Span], watched: Iterable[Watched], maintenance: Iterable[Span] = ()) -> float | None:
+def uptime(outages: Iterable[Span], watched: Iterable[WatchedSpan], maintenance: Iterable[Span] = ()) -> float | None:
     """1 - outage seconds / observed seconds, 0..1; None when nothing was observed, which is not 1."""
     stretches = list(watched)
     observed = sum(stretch.seconds for stretch in stretches)

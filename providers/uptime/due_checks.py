@@ -1,4 +1,4 @@
-"""The due-queue of health checks: claim what is due, knock at all of it at once, write what was found in one go.
+"""The due-queue of health checks: claim what is due, check it concurrently, store the outcomes in few statements.
 
 Network and database take turns in one thread: between two waits of the event loop the results so far are written, so
 that an engine that hangs delays the record of no other.
@@ -24,7 +24,7 @@ from providers.engine_metrics.series import Reading, Scraped
 from providers.engines import ENGINES, CheckResult, Engine, EngineClient, Fault, Scrape, Target, engine_of
 from providers.models import Deployment, DeploymentState, Maintenance, Outage
 from providers.uptime import store
-from providers.uptime.checks import Closed, Health, Opened, Policy, Probe, State, advance, watched_since
+from providers.uptime.checks import CheckPolicy, Closed, Health, Opened, Probe, State, advance, watched_since
 from providers.uptime.store import CheckOutcome
 
 logger = logging.getLogger(__name__)
@@ -270,8 +270,8 @@ def judge(batch: Batch, deployment: Deployment, result: CheckResult) -> CheckOut
     return CheckOutcome(deployment, batch.at, result, health, event, watched, without(since, watched))
 
 
-def _policy(deployment: Deployment) -> Policy:
-    return Policy(
+def _policy(deployment: Deployment) -> CheckPolicy:
+    return CheckPolicy(
         failures_to_confirm=deployment.failures_to_confirm,
         successes_to_recover=deployment.successes_to_recover,
         every=timedelta(seconds=deployment.check_every_s),

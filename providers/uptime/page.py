@@ -29,7 +29,7 @@ MARKS = {"up": "ok", "down": "bad", "starting": "warn", "maintenance": "info", "
 
 
 @dataclass(frozen=True, slots=True)
-class Now:
+class DeploymentNow:
     """A deployment at this moment. A state that nobody confirmed lately is `unknown`, whatever was last written."""
 
     deployment: Deployment
@@ -48,19 +48,19 @@ class Now:
         return self.state != self.deployment.state
 
 
-def now_of(deployment: Deployment, now: datetime) -> Now:
+def now_of(deployment: Deployment, now: datetime) -> DeploymentNow:
     confirmed_for = timedelta(seconds=deployment.check_every_s) * UNWATCHED_INTERVALS + SLACK
     watched = deployment.last_check_at is not None and now - deployment.last_check_at <= confirmed_for
-    return Now(deployment, str(deployment.state) if watched and deployment.checked else "unknown")
+    return DeploymentNow(deployment, str(deployment.state) if watched and deployment.checked else "unknown")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class UptimeSummary:
     """The figures of the page's sentence."""
 
     total: int
-    by_state: Mapping[str, Sequence[Now]]
-    slowest: Now | None
+    by_state: Mapping[str, Sequence[DeploymentNow]]
+    slowest: DeploymentNow | None
     last_check_at: datetime | None
 
     @property
@@ -68,11 +68,11 @@ class Answer:
         return len(self.by_state.get("up", ()))
 
     @property
-    def down(self) -> Sequence[Now]:
+    def down(self) -> Sequence[DeploymentNow]:
         return self.by_state.get("down", ())
 
     @property
-    def unknown(self) -> Sequence[Now]:
+    def unknown(self) -> Sequence[DeploymentNow]:
         return self.by_state.get("unknown", ())
 
     @property
@@ -81,13 +81,13 @@ class Answer:
         return self.last_check_at is not None and len(self.unknown) == self.total
 
 
-def answer(states: Sequence[Now]) -> Answer:
-    by_state: dict[str, list[Now]] = {}
+def answer(states: Sequence[DeploymentNow]) -> UptimeSummary:
+    by_state: dict[str, list[DeploymentNow]] = {}
     for entry in states:
         by_state.setdefault(entry.state, []).append(entry)
     timed = [entry for entry in by_state.get("up", ()) if entry.deployment.last_latency_ms is not None]
     checks = [entry.deployment.last_check_at for entry in states if entry.deployment.last_check_at is not None]
-    return Answer(
+    return UptimeSummary(
         total=len(states),
         by_state=by_state,
         slowest=max(timed, key=lambda entry: entry.deployment.last_latency_ms or 0.0, default=None),
@@ -95,7 +95,7 @@ def answer(states: Sequence[Now]) -> Answer:
     )
 
 
-def worst_first(states: Iterable[Now]) -> list[Now]:
+def worst_first(states: Iterable[DeploymentNow]) -> list[DeploymentNow]:
     return sorted(states, key=lambda entry: (ORDER[entry.state], entry.deployment.slug))
 
 

@@ -11,14 +11,14 @@ from django.shortcuts import get_object_or_404
 from lib.time_spans import Span
 from providers.models import Check, CheckHour, Deployment, Maintenance, Outage
 from providers.models.deployments import DeploymentQuerySet
-from providers.uptime.page import Now, now_of
+from providers.uptime.page import DeploymentNow, now_of
 from providers.uptime.report import HOUR, DeploymentUptime, hour_of, report
 
 AROUND = timedelta(minutes=10)  # before an outage's beginning and after its end
 CHECKS_SHOWN = 12  # at the beginning, and as many at the end
 
 
-def deployments_now(now: datetime) -> list[Now]:
+def deployments_now(now: datetime) -> list[DeploymentNow]:
     """Every deployment that is switched on, as it stands at `now`."""
     return [now_of(deployment, now) for deployment in Deployment.objects.enabled()]
 

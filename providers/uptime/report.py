@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from django.db import connection
 
 from lib.time_spans import Span, without
-from providers.uptime.checks import Watched, down_s
+from providers.uptime.checks import WatchedSpan, down_s
 
 if TYPE_CHECKING:
     from providers.models import Deployment, Outage
@@ -189,7 +189,7 @@ def _down(
         cursor.execute(HOURS_DOWN, {"ids": list(ids), "start": start, "end": end})
         for pk, hour, observed in cursor.fetchall():
             inside = Span(hour, hour + HOUR).within(Span(start, end))
-            watched = Watched(inside, min(observed, inside.seconds))
+            watched = WatchedSpan(inside, min(observed, inside.seconds))
             seconds[pk, hour.astimezone(UTC).date()] += down_s(down[pk], [watched])
     return dict(seconds)
 
@@ -212,7 +212,7 @@ def mean_time_to_repair(outages: Iterable[OutageSpan]) -> timedelta | None:
 
 
 def mean_time_between_failures(observed_s: float, down: float, outages: int) -> timedelta | None:
-    """Time up per outage; None when nothing failed yet, which is not for ever."""
+    """Observed time without outage, divided by the number of outages; None where there was no outage."""
     return timedelta(seconds=(observed_s - down) / outages) if outages else None
 
 

@@ -1,4 +1,4 @@
-"""How findings become rows: few statements for many deployments, with arrays instead of a statement each."""
+"""How outcomes of checks become rows: few statements for many deployments, with arrays instead of a statement each."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def save_checks(outcomes: Iterable[CheckOutcome]) -> None:
 
 
 def add_hours(outcomes: Iterable[CheckOutcome]) -> None:
-    """Add the findings to their hours; sorted, so that two workers never wait for each other in a circle."""
+    """Add the outcomes to their hours; sorted, so that two workers never wait for each other in a circle."""
     added: dict[tuple[int, datetime], list[float]] = defaultdict(lambda: [0, 0, 0.0, 0.0, 0.0, 0.0])
     for outcome in outcomes:
         for span in outcome.watched:

@@ -20,7 +20,7 @@ from providers.models.deployments import TLS_WARNS
 from providers.uptime import page as uptime_page
 from providers.uptime import queries
 from providers.uptime.outage_cost import cost_of
-from providers.uptime.page import Now
+from providers.uptime.page import DeploymentNow
 from providers.uptime.report import DeploymentUptime
 
 PERIODS = (7, 30, 90)
@@ -63,7 +63,7 @@ def _period(request: HttpRequest, days: int, current: int) -> dict[str, Any]:
     return {"label": label, "url": page_url(request, days=days, page=None), "current": days == current}
 
 
-def _evidence(request: HttpRequest, shown: Sequence[Now], now: datetime, days: int) -> dict[str, Any]:
+def _evidence(request: HttpRequest, shown: Sequence[DeploymentNow], now: datetime, days: int) -> dict[str, Any]:
     """Rows of the table, the strips and the outages; read over the longest period, so that every uptime is there."""
     ids = [entry.deployment.pk for entry in shown]
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -86,7 +86,7 @@ def _evidence(request: HttpRequest, shown: Sequence[Now], now: datetime, days: i
 
 
 def _row(
-    request: HttpRequest, entry: Now, figures: DeploymentUptime, speeds: Sequence[float | None], now: datetime
+    request: HttpRequest, entry: DeploymentNow, figures: DeploymentUptime, speeds: Sequence[float | None], now: datetime
 ) -> dict[str, Any]:
     today, expires = now.astimezone(UTC).date(), entry.deployment.tls_expires_at
     return {
@@ -108,7 +108,7 @@ def _uptimes(figures: DeploymentUptime, since: date) -> dict[str, Any]:
 
 
 def _strip(
-    entry: Now, figures: DeploymentUptime, period: Sequence[date], windows: Sequence[Span], now: datetime
+    entry: DeploymentNow, figures: DeploymentUptime, period: Sequence[date], windows: Sequence[Span], now: datetime
 ) -> dict[str, Any]:
     return {
         "now": entry,

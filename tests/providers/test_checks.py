@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from lib.time_spans import Span, merged, overlap_s, without
 from providers.uptime.checks import (
     STARTING_LIMIT,
+    CheckPolicy,
     Closed,
     Event,
     Health,
     Opened,
-    Policy,
     Probe,
-    Watched,
+    WatchedSpan,
     advance,
     down_s,
     uptime,
@@ -26,7 +26,7 @@ from providers.uptime.checks import (
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 EVERY = timedelta(seconds=30)
-POLICY = Policy(every=EVERY)
+POLICY = CheckPolicy(every=EVERY)
 
 
 def at(n: float) -> datetime:
@@ -34,7 +34,7 @@ def at(n: float) -> datetime:
     return START + n * EVERY
 
 
-def run(marks: str, policy: Policy = POLICY, health: Health | None = None) -> tuple[Health, list[Event]]:
+def run(marks: str, policy: CheckPolicy = POLICY, health: Health | None = None) -> tuple[Health, list[Event]]:
     """Checks written as marks: `u` up, `d` down, `s` starting, `m` down in maintenance, `.` no check."""
     health, events = health or Health(), []
     for n, mark in enumerate(marks):
@@ -77,7 +77,7 @@ def test_a_deployment_that_never_answered_is_unknown_until_confirmed() -> None:
 
 
 def test_the_counts_are_the_deployments_own() -> None:
-    policy = Policy(failures_to_confirm=1, successes_to_recover=1, every=EVERY)
+    policy = CheckPolicy(failures_to_confirm=1, successes_to_recover=1, every=EVERY)
     assert run("udu", policy)[1] == [Opened(at(1), at(1), "Nothing listens there."), Closed(at(2))]
 
 
@@ -153,7 +153,7 @@ def by_definition(oks: Sequence[bool], confirm: int, recover: int) -> list[tuple
 
 @given(st.lists(st.booleans(), max_size=80), st.integers(1, 5), st.integers(1, 4))
 def test_outages_are_what_the_definition_says(oks: list[bool], confirm: int, recover: int) -> None:
-    policy = Policy(confirm, recover, EVERY)
+    policy = CheckPolicy(confirm, recover, EVERY)
     health, events = run("".join("u" if ok else "d" for ok in oks), policy)
     starts = [event.started_at for event in events if isinstance(event, Opened)]
     ends: list[datetime | None] = [event.ended_at for event in events if isinstance(event, Closed)]
@@ -191,8 +191,8 @@ def span(start: float, end: float) -> Span:
     return Span(START + timedelta(minutes=start), START + timedelta(minutes=end))
 
 
-def whole(start: float, end: float) -> Watched:
-    return Watched(span(start, end), span(start, end).seconds)
+def whole(start: float, end: float) -> WatchedSpan:
+    return WatchedSpan(span(start, end), span(start, end).seconds)
 
 
 def test_uptime_is_one_less_the_share_of_outage() -> None:
@@ -201,16 +201,16 @@ def test_uptime_is_one_less_the_share_of_outage() -> None:
 
 def test_uptime_of_nothing_observed_is_unknown() -> None:
     assert uptime([], []) is None
-    assert uptime([span(0, 1)], [Watched(span(0, 60), 0.0)]) is None
+    assert uptime([span(0, 1)], [WatchedSpan(span(0, 60), 0.0)]) is None
 
 
 def test_an_outage_counts_only_while_somebody_watched() -> None:
-    assert uptime([span(0, 120)], [whole(0, 60), Watched(span(60, 120), 0.0)]) == 0.0
+    assert uptime([span(0, 120)], [whole(0, 60), WatchedSpan(span(60, 120), 0.0)]) == 0.0
     assert down_s([span(50, 70)], [whole(0, 60)]) == 600
 
 
 def test_maintenance_is_taken_out_of_an_outage() -> None:
-    watched = [Watched(span(0, 60), 50 * 60)]
+    watched = [WatchedSpan(span(0, 60), 50 * 60)]
     assert uptime([span(0, 20)], watched, [span(10, 20)]) == 0.8
 
 
@@ -238,7 +238,7 @@ def test_spans_less_holes_are_the_minutes_that_remain(some: list[Span], holes: l
 
 @given(spans, spans)
 def test_uptime_lies_between_none_and_all(outages: list[Span], maintenance: list[Span]) -> None:
-    watched = [Watched(span(h * 60, h * 60 + 60), 3600.0) for h in range(4)]
+    watched = [WatchedSpan(span(h * 60, h * 60 + 60), 3600.0) for h in range(4)]
     share = uptime(outages, watched, maintenance)
     assert share is not None
     assert 0 <= share <= 1

@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from lib.encryption import encrypt
-from providers.accounts.reported import reported
+from providers.accounts.vendor_report import reported
 from providers.models import Account, Feed, Offer, TokenPrice, VendorName, VendorPayment
 from providers.polling import due
 from providers.polling.services import poll

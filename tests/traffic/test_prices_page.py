@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from providers.audit.log import AuditEntry
 from providers.models import TokenPrice
-from providers.pricing.name_similarity import nearest
+from providers.pricing.name_similarity import most_similar_model
 from tests.pages import html_of
 from tests.providers.people import assert_access, in_role, text
 from traffic.models import UsageDay
@@ -176,7 +176,7 @@ def test_the_nearest_name_is_found(provider: str, model: str, expected: tuple[st
         ("moonshotai", "kimi-k2-turbo-preview"),
         ("openai", "sora-2"),
     ]
-    assert nearest(provider, model, known) == expected
+    assert most_similar_model(provider, model, known) == expected
 
 
 def test_all_models_that_wait_are_counted_and_the_busiest_shown() -> None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from lib.model_names import canonical_name
 from providers.models import Discount, Priced, TokenPrice, UnitPrice
-from providers.pricing.name_similarity import nearest
+from providers.pricing.name_similarity import most_similar_model
 from traffic.models import Request
 from traffic.repricing.effect import Waiting
 
@@ -51,7 +51,7 @@ def with_nearest(waiting: Sequence[Waiting]) -> list[tuple[Waiting, str]]:
     if not waiting:
         return []
     models = list(TokenPrice.objects.order_by().values_list("provider", "model").distinct())
-    return [(model, (nearest(model.provider, model.model, models) or ("", ""))[1]) for model in waiting]
+    return [(model, (most_similar_model(model.provider, model.model, models) or ("", ""))[1]) for model in waiting]
 
 
 def versions_of(provider: str, model: str) -> list[TokenPrice]:
@@ -66,7 +66,7 @@ def has_versions(provider: str, model: str) -> bool:
 def nearest_price(provider: str, model: str) -> TokenPrice | None:
     """The newest price of the model whose name is nearest."""
     models = TokenPrice.objects.order_by().values_list("provider", "model").distinct()
-    neighbour = nearest(provider, model, models)
+    neighbour = most_similar_model(provider, model, models)
     return TokenPrice.objects.of(*neighbour).first() if neighbour else None
 
 

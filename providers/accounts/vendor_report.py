@@ -39,8 +39,8 @@ TIER_WORDS: dict[str, str | Promise] = {
 
 
 @dataclass
-class Part:
-    """One workspace, key or tier. `cost` None: the bill has no line of it, which is not nothing."""
+class BillPart:
+    """One workspace, key or tier. `cost` is USD; None where the bill has no line of it."""
 
     id: str
     name: str
@@ -50,7 +50,7 @@ class Part:
     requests: int | None = None  # None: the report does not count them
     cost: Decimal | None = None
     weight: Decimal | None = Decimal(0)  # of its tokens at list price; None: the price of some is not known
-    keys: list[Part] = field(default_factory=list)
+    keys: list[BillPart] = field(default_factory=list)
 
     def add(self, row: Mapping[str, Any]) -> None:
         self.tokens += sum(row[f"{name}_sum"] for name in TOKEN_CLASSES)
@@ -77,19 +77,19 @@ def shares(amount: Decimal, weights: Sequence[Decimal]) -> Iterator[Decimal]:
 
 
 @dataclass(frozen=True, slots=True)
-class Reported:
+class VendorReport:
     """What an account's vendor told of the last `days`, of one workspace or all, and the newest payments."""
 
     since: datetime
     days: int
     workspace: str | None = None
     choices: Sequence[tuple[str, str]] = ()  # workspaces by id and name
-    workspaces: Sequence[Part] = ()
-    tiers: Sequence[Part] = ()
+    workspaces: Sequence[BillPart] = ()
+    tiers: Sequence[BillPart] = ()
     payments: Sequence[VendorPayment] = ()
 
     @property
-    def unbilled(self) -> Sequence[Part]:
+    def unbilled(self) -> Sequence[BillPart]:
         """Claude's priority tier, which its older reports leave out of the bill."""
         return [tier for tier in self.tiers if tier.id.startswith("priority") and tier.tokens and tier.cost is None]
 
@@ -102,14 +102,14 @@ class Reported:
         return sum((row.amount for row in self.payments if row.amount > 0), Decimal(0))
 
 
-def reported(account: Account, now: datetime, days: int = USUAL, workspace: str | None = None) -> Reported:
+def reported(account: Account, now: datetime, days: int = USUAL, workspace: str | None = None) -> VendorReport:
     """A few statements, each over some days of one account. `workspace` is an id, "" the default one, None all."""
     since = (now - timedelta(days=days)).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     payments = list(VendorPayment.objects.filter(account=account).order_by("-at")[:PAYMENTS_SHOWN])
     usage = VendorUsage.objects.filter(account=account, starts_at__gte=since, starts_at__lt=now).order_by()
     costs = VendorCost.objects.filter(account=account, starts_at__gte=since, starts_at__lt=now).order_by()
     if not usage.exists() and not costs.exclude(workspace="").exists():
-        return Reported(since, days, payments=payments)  # a vendor of machines: its leases are its parts
+        return VendorReport(since, days, payments=payments)  # a vendor of machines: its leases are its parts
     names = {name.external_id: name for name in VendorName.objects.filter(account=account)}
     ids = {*usage.values_list("workspace", flat=True).distinct(), *costs.values_list("workspace", flat=True)}
     choices = sorted(((id_, part_of(id_, names, _("default workspace")).name) for id_ in ids), key=lambda pair: pair[1])
@@ -119,14 +119,14 @@ def reported(account: Account, now: datetime, days: int = USUAL, workspace: str 
     used = list(usage.values("workspace", "api_key", "model", "service_tier").annotate(**SUMS, newest=Max("starts_at")))
     by_tier = costs.values_list("service_tier", "category").annotate(Sum("amount"))
     spaces = workspaces(used, billed, names, account.kind)
-    return Reported(since, days, workspace, choices, spaces, tiers(used, by_tier), payments)
+    return VendorReport(since, days, workspace, choices, spaces, tiers(used, by_tier), payments)
 
 
 def workspaces(
     used: Sequence[Mapping[str, Any]], billed: Mapping[str, Decimal], names: Mapping[str, VendorName], provider: str
-) -> list[Part]:
+) -> list[BillPart]:
     """Workspaces with their keys, what cost most first."""
-    parts: dict[str, Part] = {}
+    parts: dict[str, BillPart] = {}
     book = price_book() if used else None
     for id_, cost in billed.items():
         parts[id_] = part_of(id_, names, _("default workspace"))
@@ -160,19 +160,21 @@ def list_price(row: Mapping[str, Any], book: Book, provider: str) -> Decimal | N
     return book.cost(provider=provider, model=row["model"], when=row["newest"], tokens=tokens, batch=batch).cost
 
 
-def part_of(id_: str, names: Mapping[str, VendorName], unnamed: str) -> Part:
+def part_of(id_: str, names: Mapping[str, VendorName], unnamed: str) -> BillPart:
     vendor_name = names.get(id_)
     return (
-        Part(id_, vendor_name.name, vendor_name.state, vendor_name.hint) if vendor_name else Part(id_, id_ or unnamed)
+        BillPart(id_, vendor_name.name, vendor_name.state, vendor_name.hint)
+        if vendor_name
+        else BillPart(id_, id_ or unnamed)
     )
 
 
-def tiers(used: Iterable[Mapping[str, Any]], billed: Iterable[tuple[str, str, Decimal]]) -> list[Part]:
+def tiers(used: Iterable[Mapping[str, Any]], billed: Iterable[tuple[str, str, Decimal]]) -> list[BillPart]:
     """Service tiers, and what is billed beside tokens."""
-    parts: dict[str, Part] = {}
+    parts: dict[str, BillPart] = {}
 
-    def part(id_: str) -> Part:
-        return parts.setdefault(id_, Part(id_, str(TIER_WORDS.get(id_, id_) or _("not said"))))
+    def part(id_: str) -> BillPart:
+        return parts.setdefault(id_, BillPart(id_, str(TIER_WORDS.get(id_, id_) or _("not said"))))
 
     for row in used:
         part(row["service_tier"]).add(row)
