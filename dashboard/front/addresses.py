@@ -24,9 +24,9 @@ class Kind:
     """A class of addresses.
 
     `pool` names the threads, `limit` is in bytes as sent, compressed or not. `by_key`: who sends more than `SMALL`
-    proves it by a key, else by a session. `files`: a form with a file, which is written to disk while it comes in.
-    `cut`: as much as `limit` is read, and the rest let go. `parts`: a form may come as multipart/form-data, though
-    without a file.
+    proves it by a key, which must hold `scope`, else by a session. `files`: a form with a file, which is written to
+    disk while it comes in. `cut`: as much as `limit` is read, and the rest let go. `parts`: a form may come as
+    multipart/form-data, though without a file.
     """
 
     pool: str
@@ -35,11 +35,12 @@ class Kind:
     files: bool = False
     cut: bool = False
     parts: bool = False
+    scope: str = ""
 
 
-EXPORTS = Kind("intake", LARGEST_EXPORT, by_key=True)
-NATIVE = Kind("intake", LARGEST_NATIVE, by_key=True)
-RATINGS = Kind("intake", MIB, by_key=True)
+EXPORTS = Kind("intake", LARGEST_EXPORT, by_key=True, scope="ingest")
+NATIVE = Kind("intake", LARGEST_NATIVE, by_key=True, scope="ingest")
+RATINGS = Kind("intake", MIB, by_key=True, scope="rate")
 API = Kind("pages", 5 * MIB // 2, by_key=True)
 PAGES = Kind("pages", 5 * MIB // 2)
 PINGS = Kind("pages", SMALL, cut=True)

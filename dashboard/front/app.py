@@ -37,7 +37,8 @@ from lib.client_address import client_address, network
 from lib.connections import look_after
 from lib.errors import ApiError
 from lib.events import log_event, ms_since
-from traffic.authentication.keys import Caller, callers, password_of, secret_of
+from traffic.authentication.access import too_many_unknown
+from traffic.authentication.keys import Caller, TooManyUnknown, callers, password_of, secret_of
 from traffic.imports.files import folder
 from traffic.ingest.pipeline import AWAY
 
@@ -111,7 +112,7 @@ class Front:
         self.static = Pool("static", threads=1, longest=1024, wait_s=10)
         self.downloads = Downloads()
         self.pools = {pool.name: pool for pool in (self.intake, self.pages, self.static)}
-        self.budgets = {"intake": Budget(256 * MIB, 128 * MIB), "pages": Budget(64 * MIB, 16 * MIB)}
+        self.budgets = {"intake": Budget(256 * MIB, 96 * MIB), "pages": Budget(64 * MIB, 16 * MIB)}
         self.uploads = Uploads(folder, UPLOADS)
         self.proxies = Proxies()
         self.readiness = Readiness()
@@ -281,10 +282,11 @@ class Front:
             secret = secret_of(request) or password_of(request)
             if not secret:
                 return None
-            if (remembered := callers.remembered(secret)) is not None:
-                return remembered.key_id
-            caller = await self._check(partial(caller_of, secret))
-            return caller and caller.key_id
+            caller = callers.remembered(secret) or await self._check(partial(caller_of, secret, address_of(request)))
+            # Without the scope nothing large is read: the view refuses by the head alone.
+            if caller is None or (kind.scope and kind.scope not in caller.scopes):
+                return None
+            return whose(caller)
         return await self._person(request)
 
     async def _person(self, request: WSGIRequest) -> object:
@@ -293,18 +295,21 @@ class Front:
         return await self._check(partial(person_of, request))
 
     async def _check(self, work: Callable[[], Any]) -> Any:
-        """What a look into the database says. Raises ApiError (503) while nobody can know."""
+        """What a look into the database says. Raises ApiError: 503 while nobody can know, 429 for too many guesses."""
         try:
             return await self.checks.run(work)
         except AWAY:
             raise refusals.away() from None
+        except TooManyUnknown as error:
+            raise too_many_unknown(error) from None
 
     async def _whose(self, call: Call) -> str:
         """Whose download it is: all keys of an application are one caller. Raises ApiError (503)."""
         request = call.request()
         secret = secret_of(request) or password_of(request) if kind_of(call.method, call.path).by_key else ""
-        if secret and (caller := callers.remembered(secret) or await self._check(partial(caller_of, secret))):
-            return f"key {caller.line}" if caller.application_id is None else f"application {caller.application_id}"
+        find = partial(caller_of, secret, address_of(request))
+        if secret and (caller := callers.remembered(secret) or await self._check(find)):
+            return whose(caller)
         if (person := await self._person(request)) is not None:
             return f"person {person}"
         return f"address {network(client_address(request)) or call.peer}"
@@ -330,10 +335,19 @@ def load_views() -> None:
     get_resolver().url_patterns  # noqa: B018 -- to ask for them loads them
 
 
-def caller_of(secret: str) -> Caller | None:
-    """In a thread. Raises OperationalError."""
+def whose(caller: Caller) -> str:
+    """Who is counted where a caller has a share: all keys of an application are one."""
+    return f"key {caller.line}" if caller.application_id is None else f"application {caller.application_id}"
+
+
+def address_of(request: WSGIRequest) -> str:
+    return client_address(request) or str(request.META.get("REMOTE_ADDR", ""))
+
+
+def caller_of(secret: str, address: str) -> Caller | None:
+    """In a thread. Raises OperationalError, TooManyUnknown."""
     try:
-        return callers.find(secret)
+        return callers.find(secret, address)
     finally:
         close_old_connections()
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from hashlib import sha256
 from typing import Any
 
 import httpx
@@ -321,6 +322,31 @@ def test_more_senders_than_are_served_at_once_are_told_when_to_come_again_and_al
         answers = list(pool.map(send, range(240)))
     assert {status for statuses in answers for status in statuses} <= {200, 503}
     assert rows_in(intake) == before + 240
+
+
+def test_large_bodies_under_unknown_keys_are_429_after_a_while_and_reach_nobody_else(intake: Intake) -> None:
+    """Guesses are counted by address: a key that nobody has used yet is looked up for a caller of another one."""
+    large = b"x" * 70_000
+    with httpx.Client(base_url=intake.web.url, timeout=PATIENT) as client:
+        statuses = [
+            client.post("/v1/traces", content=large, headers={"Authorization": f"Bearer bk_guess-{number}"}).status_code
+            for number in range(90)
+        ]
+    assert set(statuses) == {401, 429}
+    secret = "bk_" + "never-used-before"
+    digest = sha256(secret.encode()).hexdigest()
+    intake.conn.execute(
+        "INSERT INTO traffic_key SELECT (jsonb_populate_record(NULL::traffic_key, to_jsonb(k)"
+        " || jsonb_build_object('id', k.id + 1000, 'hash', %s::text))).* FROM traffic_key AS k LIMIT 1",
+        [f"\\x{digest}"],
+    )
+    with httpx.Client(transport=httpx.HTTPTransport(local_address="127.0.0.9"), timeout=PATIENT) as client:
+        answer = client.post(
+            f"{intake.web.url}/v1/traces",
+            content=protobuf(body(*(span(50_000 + number) for number in range(600)))),
+            headers={"Authorization": f"Bearer {secret}", "Content-Type": "application/x-protobuf"},
+        )
+    assert answer.status_code == 200
 
 
 def rows_in(intake: Intake) -> int:

@@ -280,6 +280,28 @@ def test_all_keys_of_an_application_are_one_caller_of_downloads() -> None:
     assert asyncio.run(whose("/requests/export.csv", authorization=f"Bearer {secrets[0]}")) == "address 127.0.0.1"
 
 
+@pytest.mark.django_db
+def test_bodies_are_counted_by_application_and_read_of_keys_with_the_scope() -> None:
+    shop = Application.objects.create(slug="shop", name="Shop")
+    keys = {scope: create_key(name=scope, scopes=[scope], application=shop)[1] for scope in ("ingest", "rate")}
+    keys["other"] = create_key(name="other", scopes=["ingest"], application=shop)[1]
+    for secret in keys.values():
+        callers.find(secret)
+
+    async def nobody(message: dict[str, Any]) -> None:
+        raise AssertionError("nothing is sent")
+
+    async def caller(path: str, secret: str) -> object:
+        lines = [(b"authorization", f"Bearer {secret}".encode())]
+        scope = {**SCOPE, "method": "POST", "path": path, "raw_path": path.encode(), "headers": lines}
+        return await Front(WSGIHandler())._caller(Call(scope, sender([]), nobody), kind_of("POST", path))
+
+    assert asyncio.run(caller("/v1/traces", keys["ingest"])) == f"application {shop.pk}"
+    assert asyncio.run(caller("/v1/traces", keys["other"])) == f"application {shop.pk}"
+    assert asyncio.run(caller("/v1/traces", keys["rate"])) is None
+    assert asyncio.run(caller("/api/v1/feedback", keys["rate"])) == f"application {shop.pk}"
+
+
 @pytest.mark.django_db  # a thread that hands parts on lets its connection go
 def test_a_plain_file_is_sent_by_the_server_itself(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")

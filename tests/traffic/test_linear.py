@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from traffic.ingest.parse_lock import parse_lock
 from traffic.redaction import rules as redaction
 from traffic.redaction import work_bounds
 from traffic.redaction.own_patterns import checked
@@ -154,6 +155,20 @@ def test_a_text_past_the_bound_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(redaction, "MOST_TEXT", 100)
     assert EVERYTHING.text("a" * 1_100) == "a" * 100 + "[1,000 more characters are not kept]"
     assert EVERYTHING.prompt("a" * 100) == "a" * 100
+
+
+def test_all_texts_of_one_request_share_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each text has 2 s of its own; three hundred of them in one body would have ten minutes."""
+    monkeypatch.setattr(work_bounds, "REQUEST_S", 0.0)
+    with work_bounds.one_request():
+        assert work_bounds.UNSEEN in EVERYTHING.text("a b@c.de 4111 1111 1111 1111 " * 10_000)
+    assert work_bounds.UNSEEN not in EVERYTHING.text("a b@c.de 4111 1111 1111 1111 " * 100)
+
+
+def test_a_batch_of_few_rows_with_much_text_keeps_no_other_batch_waiting() -> None:
+    """Redaction of 27 MiB takes 20 s, and whoever holds the lock keeps the senders of all applications waiting."""
+    assert parse_lock(rows=330, size=27 << 20) is not parse_lock(rows=330, size=10_000)
+    assert parse_lock(rows=5, size=10_000) is parse_lock(rows=6)
 
 
 # --- every pattern of the product ---

@@ -46,6 +46,11 @@ def sees_figures(request: HttpRequest) -> Any:
     return request.user
 
 
+def too_many_unknown(error: TooManyUnknown) -> ApiError:
+    """The answer to an address that guesses keys."""
+    return ApiError(429, "Too many keys that nobody knows came from there.", retry_after=error.wait)
+
+
 def authenticate(request: HttpRequest, scope: str, secret: str | None = None) -> Caller:
     """The caller of a request, by the key that it carries or by `secret`.
 
@@ -57,7 +62,7 @@ def authenticate(request: HttpRequest, scope: str, secret: str | None = None) ->
     try:
         caller = callers.find(secret, client_address(request))
     except TooManyUnknown as error:
-        raise ApiError(429, "Too many keys that nobody knows came from there.", retry_after=error.wait) from None
+        raise too_many_unknown(error) from None
     if caller is None:
         tell_dead_key(secret, client_address(request))
         raise ApiError(401, "This key is unknown, expired or revoked.")

@@ -14,6 +14,7 @@ from traffic.ingest.parse_lock import parse_lock
 from traffic.ingest.pricing import PricingContext, Staged, fill
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql.rows import BATCH_BITS
+from traffic.redaction.work_bounds import one_request
 
 
 class Added(NamedTuple):
@@ -82,7 +83,8 @@ def batch_of(rows: Sequence[RequestRow], pricing: PricingContext) -> Batch:
     staged: list[Staged] = []
     lines: list[str] = []
     places: dict[str, int] = {}
-    with parse_lock(rows=len(rows)):
+    text = sum(len(row.prompt or "") + len(row.answer or "") for row in rows)
+    with parse_lock(rows=len(rows), size=text), one_request():
         received, first = datetime.now(UTC).isoformat(), batch.number << BATCH_BITS
         for row in rows:
             item = pricing.stage(row)

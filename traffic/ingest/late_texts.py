@@ -26,6 +26,7 @@ from traffic.ingest.pricing import PricingContext
 from traffic.ingest.sql import texts as sql
 from traffic.ingest.store import ATTEMPTS
 from traffic.redaction.rules import EVERYTHING
+from traffic.redaction.work_bounds import one_request
 from traffic.request_ids import request_id
 
 KEPT = timedelta(hours=1)  # after which a text is deleted, with or without a call
@@ -58,7 +59,8 @@ def save(read: Read, caller_application: int | None, now: datetime) -> None:
     if not read.body_parts:
         return
     pricing = pricing_context.get()
-    with parse_lock(rows=len(read.body_parts)):
+    text = sum(len(part.prompt or "") + len(part.answer or "") for part in read.body_parts)
+    with parse_lock(rows=len(read.body_parts), size=text), one_request():
         pieces = [
             redacted(part, pricing)
             for part in read.body_parts

@@ -15,7 +15,10 @@ _no_lock = nullcontext()
 
 
 def parse_lock(*, size: int = 0, rows: int = 0) -> AbstractContextManager[object]:
-    """The lock for a body of `size` bytes or for `rows` rows; none for a large batch: small ones would wait behind it.
+    """The lock for a body of `size` bytes (or texts of `size` characters) or for `rows` rows.
+
+    None for a large batch: small ones, of other applications too, would wait behind it. To redact a million characters
+    of addresses and numbers takes 0.7 s.
 
     Hold it around all that can be done before the database is asked, so that one batch is written while the next is
     parsed. Never hold it while waiting for the database.

@@ -29,7 +29,7 @@ from traffic.requests.request_filter import RequestFilter
 BATCH = 2_000
 ROW_GROUP = 20_000  # rows of a Parquet file that are in memory at once
 BOM = "\ufeff"  # without it a spreadsheet takes UTF-8 for something else
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 # Name, what it is read from, whether it is money.
 COLUMNS: tuple[tuple[str, str, bool], ...] = (
