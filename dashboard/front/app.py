@@ -94,6 +94,7 @@ class Call:
     def is_multipart(self) -> bool:
         return self.header(b"content-type").lower().startswith("multipart/")
 
+    @cached_property
     def request(self) -> WSGIRequest:
         """For what asks for headers and cookies alone."""
         return WSGIRequest(environ_of(self.scope, Body().stream, 0))
@@ -227,8 +228,18 @@ class Front:
             raise refusals.away()
         body = await self._body(call, kind)
         environ = environ_of(call.scope, body.stream, body.size)
-        answer: Answer = await self.pools[kind.pool].run(partial(answer_of, self.handler, environ), body.close)
+        pool, work = self.pools[kind.pool], partial(answer_of, self.handler, environ)
+        answer: Answer = await pool.run(work, body.close, self._turn(call, kind))
         return answer
+
+    def _turn(self, call: Call, kind: Kind) -> object:
+        """With whom the call shares its turns for a thread: its application's keys, else its address."""
+        if kind.by_key:
+            request = call.request
+            secret = secret_of(request) or password_of(request)
+            if secret and (caller := callers.remembered(secret)) is not None:
+                return whose(caller)
+        return call.peer
 
     async def _ready(self) -> Answer:
         """However many ask, one thread looks, and nobody waits longer than a container's health check does."""
@@ -277,7 +288,7 @@ class Front:
 
     async def _caller(self, call: Call, kind: Kind) -> object:
         """Who shows a live key, or is logged in; None for a stranger. Raises ApiError (503) while nobody can know."""
-        request = call.request()
+        request = call.request
         if kind.by_key:
             secret = secret_of(request) or password_of(request)
             if not secret:
@@ -305,7 +316,7 @@ class Front:
 
     async def _whose(self, call: Call) -> str:
         """Whose download it is: all keys of an application are one caller. Raises ApiError (503)."""
-        request = call.request()
+        request = call.request
         secret = secret_of(request) or password_of(request) if kind_of(call.method, call.path).by_key else ""
         find = partial(caller_of, secret, address_of(request))
         if secret and (caller := callers.remembered(secret) or await self._check(find)):
