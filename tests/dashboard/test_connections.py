@@ -82,4 +82,4 @@ def test_one_caller_cannot_have_all_downloads(intake: Intake, person: httpx.Clie
         assert len(other.get(EXPORT).content.splitlines()) > 20_000
         # Who reads nothing loses them soon.
         until(lambda: person.get(EXPORT).status_code == 200, 30)
-    assert "its client" in Path(intake.web.log.name).read_text()
+    assert "download_cut reason=client_" in Path(intake.web.log.name).read_text()
