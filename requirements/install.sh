@@ -50,4 +50,4 @@ if ! is_done "$set_name"; then
     [ "$set_name" = dev ] && wanted demo >.venv/installed-demo
     wanted "$set_name" >".venv/installed-$set_name"
 fi
-.venv/bin/python -m dashboard.static_files
+.venv/bin/python -m dashboard.static_files.collect
