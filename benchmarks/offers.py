@@ -60,7 +60,7 @@ def visited(stack: Stack, url: str) -> tuple[float, float]:
 def busy(stack: Stack) -> float:
     """Seconds for which the web processes had a processor so far."""
     times = (process.cpu_times() for process in family(stack.pid) if any("wsgi" in word for word in process.cmdline()))
-    return sum(one.user + one.system for one in times)
+    return sum(spent.user + spent.system for spent in times)
 
 
 def fill(count: int) -> None:

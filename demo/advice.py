@@ -24,8 +24,8 @@ def advise(story: Story, now: datetime) -> None:
         decide_then(moment(story.cache_mended_on, MORNING))
     savings.search(now)
     scans = Finding.objects.open().filter(kind=FindingKind.BATCH, application__slug="analyst", task="vision")
-    for one in scans.filter(decided_at=None):
-        savings.dismiss(pk=one.pk, user=user("manager"), now=now - timedelta(days=1), reason=WAITED_FOR)
+    for saving in scans.filter(decided_at=None):
+        savings.dismiss(pk=saving.pk, user=user("manager"), now=now - timedelta(days=1), reason=WAITED_FOR)
 
 
 def decide_then(then: datetime) -> None:

@@ -41,11 +41,11 @@ def sign_contract(story: Story, now: datetime) -> None:
         return
     if not Discount.objects.exists():
         manager = _of_role("manager")
-        one = Discount(
+        discount = Discount(
             account=account, model=company.CONTRACT_MODEL, starts_on=story.contract_from,
             percent=company.CONTRACT_PERCENT, source=company.CONTRACT_SOURCE,
         )  # fmt: skip
-        services.add_discount(discount=one, person=manager, now=now)
+        services.add_discount(discount=discount, person=manager, now=now)
     if not Repricing.objects.exists():
         repricings.reprice(
             since=story.contract_from, until=now.astimezone(UTC).date() + timedelta(days=1), provider="anthropic",

@@ -40,9 +40,9 @@ def close_last_month(now: datetime) -> None:
 def say_whose_keys(account: Account) -> None:
     ids = dict(Application.objects.values_list("slug", "pk"))
     rows = [
-        KeyOwner(account=account, api_key=one.vendor_key, application_id=ids[one.slug])
-        for one in APPLICATIONS
-        if one.slug in ids
+        KeyOwner(account=account, api_key=application.vendor_key, application_id=ids[application.slug])
+        for application in APPLICATIONS
+        if application.slug in ids
     ]
     KeyOwner.objects.bulk_create(
         [*rows, KeyOwner(account=account, api_key=company.NOTEBOOK_KEY)], ignore_conflicts=True

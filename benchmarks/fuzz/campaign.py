@@ -65,11 +65,11 @@ class Campaign:
         threads = [threading.Thread(target=work, name=f"sender {n}") for n in range(SENDERS)]
         for thread in threads:
             thread.start()
-        told = time.monotonic()
+        reported_at = time.monotonic()
         while any(thread.is_alive() for thread in threads):
             time.sleep(0.2)
-            if time.monotonic() - told > 60:
-                told = time.monotonic()
+            if time.monotonic() - reported_at > 60:
+                reported_at = time.monotonic()
                 say(f"{sum(self.answers.values())} cases, {len(self.findings)} findings")
                 self._restore(say)
 

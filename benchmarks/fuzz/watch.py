@@ -86,8 +86,8 @@ class Watch:
 
     def findings(self, slowest_s: float) -> list[str]:
         """What did not hold, each in a sentence."""
-        told = [failure for probe in self.probes for failure in probe.failures]
-        told += [
+        findings = [failure for probe in self.probes for failure in probe.failures]
+        findings += [
             f"/healthz of {probe.name} took {max(probe.seconds):.2f} s, more than {slowest_s:g} s."
             for probe in self.probes
             if max(probe.seconds, default=0) > slowest_s
@@ -95,14 +95,14 @@ class Watch:
         for name, pids in self.pids.items():
             alive = {process.pid for found, process in running(self.pid) if found == name}
             if gone := pids - alive:
-                told.append(f"{name}: {len(gone)} of its processes ended.")
+                findings.append(f"{name}: {len(gone)} of its processes ended.")
         for name, sizes in self.memory.items():
             early, late = ends(sizes)
             if sizes and not any(sizes):
-                told.append(f"{name} was not there to be watched.")
+                findings.append(f"{name} was not there to be watched.")
             if grows(sizes):
-                told.append(f"{name} grew from {early / 2**20:.0f} to {late / 2**20:.0f} MiB after it was warm.")
-        return told
+                findings.append(f"{name} grew from {early / 2**20:.0f} to {late / 2**20:.0f} MiB after it was warm.")
+        return findings
 
 
 def running(pid: int) -> list[tuple[str, psutil.Process]]:

@@ -67,16 +67,16 @@ class Command(BaseCommand):
         return self._tell(campaign, watch, options["slowest"])
 
     def _tell(self, campaign: Campaign, watch: Watch, slowest_s: float) -> int:
-        told = [*watch.findings(slowest_s), *map(str, campaign.findings)]
+        findings = [*watch.findings(slowest_s), *map(str, campaign.findings)]
         self.stdout.write(table(campaign, watch) + "\n\n")
-        for line in told[:SHOWN]:
+        for line in findings[:SHOWN]:
             self.stdout.write(line)
-        if len(told) > SHOWN:
-            self.stdout.write(f"… and {len(told) - SHOWN} more.")
+        if len(findings) > SHOWN:
+            self.stdout.write(f"… and {len(findings) - SHOWN} more.")
         count = sum(campaign.answers.values())
         again = f" A case again: manage.py fuzz --seed {campaign.seed} --case NUMBER." if campaign.findings else ""
-        self.stdout.write(f"{count} cases of seed {campaign.seed}, {len(told)} findings.{again}")
-        return 1 if told else 0
+        self.stdout.write(f"{count} cases of seed {campaign.seed}, {len(findings)} findings.{again}")
+        return 1 if findings else 0
 
     def say(self, text: str) -> None:
         self.stdout.write(f"{time.strftime('%H:%M:%S')} {text}")
