@@ -1,6 +1,6 @@
 # `make help` explains every target. A recipe that needs more than a line is a script beside what it is about.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-days lint bench fuzz sbom audit-deps chromium faketime lock clean
+.PHONY: help setup demo test test-days lint shape bench fuzz sbom audit-deps chromium faketime lock clean
 
 BIN := .venv/bin
 APPS := lib providers traffic costs alerts dashboard demo sandbox benchmarks
@@ -48,6 +48,10 @@ lint: ## Check style, types, imports between apps, templates and missing migrati
 	$(BIN)/mypy $(APPS) tests manage.py
 	@# Without a database it warns that it could not compare the history; only missing migrations are of interest.
 	@found=$$($(BIN)/python manage.py makemigrations --check --dry-run 2>&1) || { echo "$$found"; exit 1; }
+
+shape: ## Count modules, lines and other measures of the repository's shape, each with its limit
+	@requirements/install.sh dev
+	@$(BIN)/python -m tests.shape
 
 bench: ## Measure speed and print a table (one measurement: BENCH=ingest)
 	@requirements/install.sh dev

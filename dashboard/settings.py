@@ -59,9 +59,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "django.contrib.humanize",
     "django_htmx",
-    "template_partials",
 ]
 
 MIDDLEWARE = [
@@ -103,7 +101,6 @@ TEMPLATES = [
             "builtins": [
                 "django.templatetags.i18n",
                 "django.templatetags.static",
-                "template_partials.templatetags.partials",
                 "dashboard.formats",
                 "dashboard.templatetags.charts",
                 "dashboard.templatetags.page",

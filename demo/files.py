@@ -10,7 +10,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from dashboard.demo_progress import read_json
+from dashboard.http.demo_progress import read_json
 from dashboard.up.data import replace_private
 from demo.company import APPLICATIONS, PEOPLE, PLAYGROUND
 

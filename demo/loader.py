@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from dashboard.demo_progress import PROGRESS
+from dashboard.http.demo_progress import PROGRESS
 from demo.bills import ClaudeBill, iso_milliseconds
 from demo.client import Client, Halted
 from demo.company import APPLICATIONS

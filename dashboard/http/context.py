@@ -14,7 +14,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
 from alerts.models import Alert
-from dashboard.demo_progress import loading
+from dashboard.http.demo_progress import loading
 from providers.prepared import prepared
 from traffic.models import Application
 

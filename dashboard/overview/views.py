@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from costs.plan.page import pace
 from dashboard import overview as answers
-from dashboard.demo_progress import loading
+from dashboard.http.demo_progress import loading
 
 
 @login_required

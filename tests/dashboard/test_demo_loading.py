@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.demo_progress import loading, read_json
+from dashboard.http.demo_progress import loading, read_json
 from demo import company
 from demo.client import BATCH, Client, DemoError, Halted
 from demo.files import Credentials, LoadState

@@ -27,7 +27,7 @@ from costs.plan.forecast import Forecast
 from costs.plan.month import Month
 from costs.plan.queries import Days, hold
 from costs.readiness.inputs import RatedTask
-from dashboard.demo_progress import PROGRESS
+from dashboard.http.demo_progress import PROGRESS
 from dashboard.overview.money import Money, months_between
 from dashboard.overview.reads import read
 from dashboard.overview.selfhost import SelfHosting, selfhosting
