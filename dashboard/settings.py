@@ -101,7 +101,7 @@ TEMPLATES = [
             "builtins": [
                 "django.templatetags.i18n",
                 "django.templatetags.static",
-                "dashboard.formats",
+                "lib.formats",
                 "dashboard.templatetags.charts",
                 "dashboard.templatetags.page",
             ],

@@ -8,9 +8,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from dashboard import formats as money
 from dashboard.charts.scales import Scale, axis_of, tick_word, word
 from dashboard.charts.svg import Drawing, Key, drawing, pct, tag, text, titled
+from lib import formats as money
 
 Row = Mapping[str, Any]
 

@@ -9,10 +9,10 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from dashboard import formats as money
 from dashboard.charts.lines import line_chart
 from dashboard.charts.scales import number, short_count
 from dashboard.charts.svg import Drawing, Key
+from lib import formats as money
 
 Row = Mapping[str, Any]
 

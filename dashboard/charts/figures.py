@@ -14,9 +14,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from dashboard import formats as money
 from dashboard.charts.bars import series_numbers
 from dashboard.charts.scales import word, x_word
+from lib import formats as money
 
 Row = Mapping[str, Any]
 Json = dict[str, Any]

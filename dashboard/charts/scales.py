@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from django.utils.dates import MONTHS_3
 
-from dashboard import formats as money
+from lib import formats as money
 
 Value = Decimal | int | float | date | datetime
 DAY_S = 86_400

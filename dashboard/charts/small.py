@@ -11,9 +11,9 @@ from django.utils.html import escape
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
-from dashboard import formats as money
 from dashboard.charts.scales import Scale, Value, number, word
 from dashboard.charts.svg import Drawing, drawing, pct, points, stretched, tag, text, titled
+from lib import formats as money
 
 Row = Mapping[str, Any]
 

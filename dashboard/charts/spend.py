@@ -9,9 +9,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from dashboard import formats as money
 from dashboard.charts.lines import line_chart
 from dashboard.charts.svg import Drawing
+from lib import formats as money
 
 Row = Mapping[str, Any]
 

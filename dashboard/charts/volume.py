@@ -6,10 +6,10 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from dashboard import formats as money
 from dashboard.charts.scales import Scale, number
 from dashboard.charts.small import span, upright
 from dashboard.charts.svg import Drawing, drawing, pct, tag, text
+from lib import formats as money
 
 
 def volume_bar(volume: int, *, crossing: int | None = None, goal: int | None = None, goal_label: Any = None) -> Drawing:

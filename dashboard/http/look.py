@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.charts.figures import DASHES, SYMBOLS
 from dashboard.charts.svg import drawing, tag
-from dashboard.formats import provenance_word
+from lib.formats import provenance_word
 
 THEMES = ("light", "dark")
 YEAR_S = 365 * 86_400

@@ -10,9 +10,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from dashboard.formats import duration
 from dashboard.overview.reads import HOURS, Facts
 from dashboard.overview.up import SLOW_FIRST_TOKEN_MS, place
+from lib.formats import duration
 from providers.models import Deployment
 from traffic.usage.reports import HourLatency
 

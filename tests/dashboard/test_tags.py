@@ -8,8 +8,8 @@ from django.template import Context, Template
 from django.test import RequestFactory
 from django.utils import timezone, translation
 
-from dashboard import formats as money
 from dashboard.templatetags.page import undo_url
+from lib import formats as money
 
 THIN = money.THIN
 NOW = dt.datetime(2026, 6, 18, 14, 0, tzinfo=dt.UTC)
