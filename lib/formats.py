@@ -29,6 +29,11 @@ PROVENANCES = ("billed", "measured", "estimated", "entered")
 STATES = ("ok", "warn", "bad", "unknown", "info")
 
 
+def sentences(*texts: str) -> SafeString:
+    """Sentences in one line, with a space between two; empty ones are left out, texts without markup are escaped."""
+    return format_html_join(" ", "{}", ((text,) for text in texts if text))
+
+
 def to_decimal(value: object) -> Decimal | None:
     """`value` as Decimal; None when it is missing or is no number, so that garbage shows as unknown and never as 0."""
     if value is None or value == "" or isinstance(value, bool):

@@ -186,3 +186,7 @@ def test_a_heading_keeps_the_filters_and_drops_the_cursor() -> None:
 )
 def test_an_undo_leads_to_our_own_pages_only(tags: str | None, url: str) -> None:
     assert undo_url(tags) == url
+
+
+def test_sentences_stand_in_one_line_without_the_empty_ones_and_texts_are_escaped() -> None:
+    assert money.sentences("One.", "", money.when(NOW), "<b>") == f"One. {money.when(NOW)} &lt;b&gt;"
