@@ -35,6 +35,9 @@ AUDIT_HEAD: Path | None = DATA_DIR / "audit.head"  # how far the audit log had c
 # Exports to a folder stay below this one, whatever a person writes in the form.
 EXPORTS_DIR = Path(env.text("BREAKEVEN_EXPORTS") or DATA_DIR / "exports")
 RETENTION_DAYS = env.integer("BREAKEVEN_RETENTION_DAYS", 400)
+# What the keys of one application may store in a UTC day, unless an admin says otherwise for it.
+DAILY_REQUESTS = env.integer("BREAKEVEN_DAILY_REQUESTS", 5_000_000)
+DAILY_GB = env.integer("BREAKEVEN_DAILY_GB", 20)
 # Seconds in which a client takes something of its answer, or is hung up.
 SEND_TIMEOUT = env.integer("BREAKEVEN_SEND_TIMEOUT", 30)
 BODY_RETENTION_DAYS = env.integer("BREAKEVEN_BODY_RETENTION_DAYS", 90)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -32,6 +31,7 @@ from costs.plan.month import Month
 from costs.plan.queries import terms_of, this_month
 from costs.reconciliation.tolerances import ReconciliationGap as BillStanding
 from costs.reconciliation.tolerances import reconciliation_gaps
+from lib.disk import Disk, disk_of
 from providers import offers
 from providers.leases.queries import busiest
 from providers.models import (
@@ -67,14 +67,6 @@ class Runs:
     kind: str
     rules: int
     oldest: datetime
-
-
-class Disk(NamedTuple):
-    """Bytes of a disk."""
-
-    total: int
-    used: int
-    free: int
 
 
 class EvaluationContext:
@@ -275,7 +267,7 @@ class EvaluationContext:
     @cached_property
     def disk(self) -> Disk | None:
         """The disk of the data directory; None where there is none on this machine."""
-        return Disk(*shutil.disk_usage(self.data_dir)) if self.data_dir.exists() else None
+        return disk_of(self.data_dir)
 
     @cached_property
     def restarts(self) -> dict[str, list[Restart]]:

@@ -27,7 +27,8 @@ def disk(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -
         return
     limit, band, least = params.number("percent"), params.number("band"), params.number("gb")
     used, free = Decimal(usage.used) * 100 / usage.total, Decimal(usage.free) / GB
-    crossed = used >= limit or free < least
+    crossed = used >= limit or free < least or usage.free < 2 * usage.floor  # the floor is told of before it is reached
+    floor = f"{Decimal(usage.floor) / GB:.1f}"
     values = {"used": percent(used / 100), "free": f"{free:.1f}"}
     title = (
         _("Disk fills up: %(used)s used, %(free)s GB free")
@@ -38,13 +39,14 @@ def disk(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -
         subject="disk:data",
         title=title % values,
         crossed=crossed,
-        clear=used < limit - band and free >= least * 2,
+        clear=used < limit - band and free >= least * 2 and usage.free >= 3 * usage.floor,
         value=f"{used:.1f}",
         threshold=f"{limit:f}",
-        severity="critical" if used >= 95 or free < 1 else "",
+        severity="critical" if used >= 95 or free < 1 or usage.low else "",
         words=Words(
             todo=_("Make room, enlarge the disk, or keep requests for fewer days.") if crossed else "",
-            detail=_("A full disk stops the database; until there is room again, what applications send is refused.")
+            detail=_("With less than %(floor)s GB free, what applications send is refused until there is room again.")
+            % {"floor": floor}
             if crossed
             else "",
             facts=[

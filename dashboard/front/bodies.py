@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -12,10 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from django.conf import settings
 from django.http import UnreadablePostError
 from django.utils.translation import gettext as _
 
 from dashboard.front.refusals import Gone, too_large, too_slow
+from lib.disk import disk_of
 from lib.errors import ApiError
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -123,7 +124,8 @@ class Uploads:
         if self.open >= self.most:
             raise ApiError(503, _("Others send files just now; send yours again in a moment."), retry_after=3)
         # Django's parser takes the file out of the form and writes it again.
-        if shutil.disk_usage(self.folder()).free < 2 * declared + KEPT_FREE:
+        disk = disk_of(Path(settings.DATA_DIR))
+        if disk is not None and disk.free < 2 * declared + max(KEPT_FREE, disk.floor):
             raise ApiError(413, _("The disk has no room for this file."))
         self.open += 1
         return OnDisk(self)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.health.heart import Heart
 from dashboard.http.database_away import first_line
+from lib.disk import disk_of
 from lib.events import log_event
 from traffic.ingest import store_status
 
@@ -25,9 +26,6 @@ logger = logging.getLogger(__name__)
 
 REMEMBERED_S = 1.0
 QUEUE_S = 1.0
-LEAST_FREE = (
-    32 << 20
-)  # bytes; the gateway's spool, logs and, where it is embedded, the database are in the data directory
 
 
 class Readiness:
@@ -57,9 +55,8 @@ class Readiness:
             self._queue.close()
 
     def _disk(self) -> str:
-        if shutil.disk_usage(settings.DATA_DIR).free < LEAST_FREE:
-            return _("The disk of the data directory is full.")
-        return ""
+        disk = disk_of(Path(settings.DATA_DIR))
+        return _("The disk of the data directory is nearly full: nothing is taken in.") if disk and disk.low else ""
 
     def _database(self) -> str:
         if store_status.disk_is_full():

@@ -5,7 +5,6 @@ Read from the catalogue, a partition at a time, without a look at any row; the a
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -19,6 +18,7 @@ from django.db.models import Min, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from lib.disk import Disk, disk_of
 from traffic.ingest.store import LINKS
 from traffic.models import UsageDay
 from traffic.privacy import retention
@@ -100,15 +100,14 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Bytes as of `at`. `growth` is of one day, None without a whole day; `free` None where the disk is not ours."""
+    """Bytes as of `at`. `growth` is of one day, None without a whole day; `disk` None where it is not ours."""
 
     at: datetime
     kinds: list[Kind]
     next_drops: list[Drop]
     freed_soon: int  # by the drops of the next `SOON` days
     growth: int | None
-    free: int | None
-    disk: int | None
+    disk: Disk | None
 
     @property
     def total(self) -> int:
@@ -116,10 +115,10 @@ class Storage:
 
     @property
     def full_in(self) -> int | None:
-        """Days until the disk is full if nothing is dropped; None where nobody can say or it is years away."""
-        if not self.growth or self.free is None:
+        """Days until the disk is at its floor if nothing is dropped; None where nobody can say or it is years away."""
+        if not self.growth or self.disk is None:
             return None
-        days = self.free // self.growth
+        days = max(self.disk.free - self.disk.floor, 0) // self.growth
         return days if days < 3_650 else None
 
 
@@ -145,15 +144,14 @@ def read(now: datetime) -> Storage:
     firsts: dict[str, Drop] = {}
     for drop in drops:
         firsts.setdefault(drop.kind, drop)
-    used = shutil.disk_usage(settings.DATA_DIR) if Path(settings.DATA_DIR).exists() else None
+    disk = disk_of(Path(settings.DATA_DIR))
     return Storage(
         at=now,
         kinds=kinds(partitions, today),
         next_drops=list(firsts.values()),
         freed_soon=sum(drop.bytes for drop in drops if drop.on <= today + timedelta(days=SOON)),
         growth=growth(partitions, today),
-        free=used and used.free,
-        disk=used and used.total,
+        disk=disk,
     )
 
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from alerts.context.evaluation import Disk, EvaluationContext
+from alerts.context.evaluation import EvaluationContext
 from alerts.context.restarts import Restart
 from alerts.models import Address, Channel, Rule
 from costs.ledger.expiring_days import ExpiringDays
 from costs.models import Anomaly, Driver, ExportTarget, Phase, Stage
 from costs.reconciliation.reconcile import Cause
 from costs.reconciliation.tolerances import ReconciliationGap
+from lib.disk import Disk
 from providers.connectors.base import ConnectorError
 from providers.models import (
     Account,
@@ -230,7 +231,7 @@ def system(patch: Patch) -> None:
 
 
 def system_disk(patch: Patch) -> None:
-    patch.setattr(EvaluationContext, "disk", Disk(100 * GB, 92 * GB, 8 * GB))
+    patch.setattr(EvaluationContext, "disk", Disk(100 * GB, 92 * GB, 8 * GB, 3 * GB))
 
 
 def system_restarts(patch: Patch) -> None:

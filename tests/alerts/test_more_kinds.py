@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.test.utils import CaptureQueriesContext
 
-from alerts.context.evaluation import Disk, EvaluationContext
+from alerts.context.evaluation import EvaluationContext
 from alerts.evaluation import services
 from alerts.kinds import KINDS
 from alerts.kinds.finding import Finding
@@ -18,6 +18,7 @@ from alerts.models import Alert, Rule
 from alerts.rules.explain import explain
 from costs.ledger.expiring_days import ExpiringDays, expiring_days
 from costs.models import ExportTarget, Phase, Posting, Stage
+from lib.disk import Disk, floor_of
 from providers.connectors.base import ConnectorError
 from providers.models import Feed, Lease, Model, TokenPrice
 from providers.polling.services import record_failure, record_success
@@ -271,11 +272,12 @@ def test_nights_weekends_and_newcomers_are_not_silent(db: Any) -> None:
 # What runs out.
 
 
-def on_disk(used: int, total: int = 1000) -> list[Finding]:
+def on_disk(used: int, total: int = 1000, params: dict[str, Any] | None = None) -> list[Finding]:
     figures, gb = EvaluationContext(NOW), 1024**3
-    figures.__dict__["disk"] = Disk(total * gb, used * gb, (total - used) * gb)  # read at most once: as if it had been
+    sizes = Disk(total * gb, used * gb, (total - used) * gb, floor_of(total * gb))
+    figures.__dict__["disk"] = sizes  # read at most once: as if it had been
     kind = KINDS["system-disk"]
-    return list(kind.evaluate(figures, kind.read({}), frozenset()))
+    return list(kind.evaluate(figures, kind.read(params or {}), frozenset()))
 
 
 @pytest.mark.parametrize(
@@ -287,6 +289,19 @@ def test_a_disk_that_fills_up_is_told_before_it_is_full(
 ) -> None:
     [found] = on_disk(used)
     assert (found.crossed, found.clear, found.severity) == (crossed, clear, severity)
+
+
+@pytest.mark.parametrize(
+    ("used", "crossed", "clear", "severity"),
+    [(90, False, True, ""), (93, False, False, ""), (95, True, False, "critical"), (98, True, False, "critical")],
+)
+def test_the_floor_is_told_before_it_is_reached_whatever_the_rule_says(
+    db: Any, used: int, crossed: bool, clear: bool, severity: str
+) -> None:
+    """On 100 GB nothing is taken in with less than 3 GB free."""
+    [found] = on_disk(used, total=100, params={"percent": "100", "gb": "0.1"})
+    assert (found.crossed, found.clear, found.severity) == (crossed, clear, severity)
+    assert ("With less than 3.0 GB free" in found.words.detail) == crossed
 
 
 def test_a_small_disk_is_told_by_what_is_free(db: Any) -> None:

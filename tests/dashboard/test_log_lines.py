@@ -17,6 +17,7 @@ from dashboard.front.pulse import Pulse
 from dashboard.health import readiness, worker_memory
 from dashboard.health.readiness import Readiness
 from dashboard.http.database_away import first_line
+from lib.disk import Disk
 
 
 def lines(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str, Any]]:
@@ -91,13 +92,13 @@ def test_change_of_readiness_is_written_once(
     monkeypatch.setattr(Readiness, "_database", lambda self: "")
     monkeypatch.setattr(Readiness, "_ask_queue", lambda self: "")
     monkeypatch.setattr(readiness, "REMEMBERED_S", -1.0)
-    monkeypatch.setattr(readiness, "LEAST_FREE", 1 << 60)
+    monkeypatch.setattr(readiness, "disk_of", lambda folder: Disk(100, 99, 1, 3))
     ready.reasons()
     ready.reasons()
-    monkeypatch.setattr(readiness, "LEAST_FREE", 0)
+    monkeypatch.setattr(readiness, "disk_of", lambda folder: Disk(100, 9, 91, 3))
     ready.reasons()
     assert lines(log, "readiness_changed") == [
-        {"ready": False, "reasons": "The disk of the data directory is full."},
+        {"ready": False, "reasons": "The disk of the data directory is nearly full: nothing is taken in."},
         {"ready": True, "reasons": None},
     ]
 

@@ -6,21 +6,28 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 import redis
 from django.db import connection
+from django.test import Client
 
 from dashboard.health import heart, readiness
 from dashboard.health.heart import Heart
 from dashboard.health.readiness import Readiness
+from lib import disk
+from lib.disk import floor_of
 from tests.traffic.gateway_stack import until
 from tests.traffic.test_otlp import body, protobuf, span
 from tests.traffic.web_process import Intake, running_intake
+from traffic.authentication import access
+from traffic.authentication.keys import create_key
 from traffic.ingest import store_status
 
+GIB = 1 << 30
 pytestmark = pytest.mark.django_db
 FULL = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION"
 FULL += " 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;"
@@ -142,9 +149,81 @@ def test_a_read_only_database_is_seen(ready: Readiness, transactional_db: Any) -
             cursor.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
 
 
-def test_a_full_disk_of_the_data_directory_is_named(ready: Readiness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readiness, "LEAST_FREE", 1 << 60)
-    assert ready.reasons() == ["The disk of the data directory is full."]
+@pytest.mark.parametrize(
+    ("total", "floor"),
+    [(1, GIB // 8), (8, GIB), (20, GIB), (100, 3 * GIB), (252, 252 * GIB * 3 // 100), (4_000, 10 * GIB)],
+)
+def test_the_floor_of_a_disk(total: int, floor: int) -> None:
+    assert floor_of(total * GIB) == floor
+
+
+def disk_with_free(monkeypatch: pytest.MonkeyPatch, free: int, total: int = 100 * GIB) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: (total, total - free, free))
+
+
+def with_database(folder: Path) -> Path:
+    """A data directory that holds the database as well."""
+    (folder / "postgres" / "data").mkdir(parents=True)
+    (folder / "postgres" / "data" / "PG_VERSION").write_text("18")
+    return folder
+
+
+def test_a_disk_below_its_floor_makes_it_not_ready(
+    ready: Readiness, monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path
+) -> None:
+    settings.DATA_DIR = with_database(tmp_path)
+    disk_with_free(monkeypatch, 3 * GIB)
+    assert ready.reasons() == []
+    disk_with_free(monkeypatch, 3 * GIB - 1)
+    assert ready.reasons() == ["The disk of the data directory is nearly full: nothing is taken in."]
+
+
+def test_a_disk_without_the_database_may_be_fuller(
+    ready: Readiness, monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path
+) -> None:
+    settings.DATA_DIR = tmp_path
+    disk_with_free(monkeypatch, 32 << 20)
+    assert ready.reasons() == []
+    disk_with_free(monkeypatch, (32 << 20) - 1)
+    assert ready.reasons() == ["The disk of the data directory is nearly full: nothing is taken in."]
+
+
+@pytest.mark.parametrize(
+    ("path", "scope", "sent"),
+    [
+        ("/v1/traces", "ingest", "{}"),
+        ("/v1/logs", "ingest", "{}"),
+        ("/v1/metrics", "ingest", "{}"),
+        ("/ingest/litellm", "ingest", "[]"),
+        ("/api/v1/requests", "ingest", '{"requests": []}'),
+        ("/api/v1/feedback", "rate", '{"request_id": "x", "by": "ada", "score": 1}'),
+    ],
+)
+def test_nothing_is_taken_in_below_the_floor_and_reading_goes_on(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path, path: str, scope: str, sent: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(disk, "REMEMBERED_S", -1.0)
+    monkeypatch.setattr(access, "disk_watch", disk.DiskWatch())
+    settings.DATA_DIR = with_database(tmp_path)
+    caplog.set_level("INFO")
+    _key, secret = create_key(name="k", scopes=[scope, "read"])
+    ask: Any = {"headers": {"authorization": f"Bearer {secret}"}}
+    disk_with_free(monkeypatch, 2 * GIB)
+    for _ in range(3):
+        refused = Client().post(path, sent, content_type="application/json", **ask)
+        assert (refused.status_code, refused["Retry-After"]) == (503, "30")
+        assert refused.json()["detail"] == (
+            "The disk of the data directory is nearly full; send the same again when there is room."
+        )
+    assert Client().get("/api/v1/usage", **ask).status_code == 200
+    disk_with_free(monkeypatch, 4 * GIB)
+    taken = Client().post(path, sent, content_type="application/json", **ask)
+    assert taken.status_code not in (429, 503)
+    changes = [record.getMessage() for record in caplog.records if record.getMessage().startswith("disk_")]
+    assert changes == [
+        f"disk_low free={2 * GIB} floor={3 * GIB}", f"disk_has_room free={4 * GIB} floor={3 * GIB}"
+    ]  # fmt: skip
 
 
 def test_a_queue_that_is_away_is_named_without_its_address(ready: Readiness, settings: Any) -> None:
@@ -166,12 +245,12 @@ def test_however_many_ask_it_is_looked_for_once_a_second(monkeypatch: pytest.Mon
     looked = []
     own = Readiness()
 
-    def disk() -> str:
+    def look() -> str:
         looked.append(1)
         time.sleep(0.1)
         return "full"
 
-    monkeypatch.setattr(own, "_disk", disk)
+    monkeypatch.setattr(own, "_disk", look)
     monkeypatch.setattr(own, "_database", lambda: "")
     monkeypatch.setattr(own, "_ask_queue", lambda: "")
     with ThreadPoolExecutor(20) as pool:

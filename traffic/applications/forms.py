@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -47,13 +48,16 @@ class ApplicationForm(ApplicationModelForm):
 
     class Meta:
         model = Application
-        fields = ["slug", "name", "owner", "members", "capture_bodies", "redact", "redact_patterns"]
+        fields = ["slug", "name", "owner", "members", "capture_bodies", "redact", "redact_patterns",
+                  "daily_requests", "daily_gb"]  # fmt: skip
         labels = {
             "slug": _("Short name"),
             "name": _("Name"),
             "owner": _("Owner"),
             "members": _("Members"),
             "capture_bodies": _("Keep prompts and answers, so that people can rate them"),
+            "daily_requests": _("Requests a day"),
+            "daily_gb": _("GB a day"),
         }
         help_texts = {
             "slug": _(
@@ -72,11 +76,23 @@ class ApplicationForm(ApplicationModelForm):
             assert isinstance(field, forms.ModelChoiceField)
             field.queryset = people
             field.label_from_instance = name_of  # type: ignore[method-assign,assignment]  # Django's documented hook
+        self.fields["daily_requests"].help_text = gettext(
+            "What its keys may store in a day of UTC; more is answered with 429. Empty: %(n)s, as for all."
+        ) % {"n": f"{settings.DAILY_REQUESTS:,}"}
+        self.fields["daily_gb"].help_text = gettext("Likewise, of rows and texts. Empty: %(n)s, as for all.") % {
+            "n": f"{settings.DAILY_GB:,}"
+        }
         self.initial["redact_patterns"] = "\n".join(self.instance.redact_patterns)
         if self.instance.pk:
             del self.fields["slug"]
         else:
             self.initial["redact"] = list(KINDS)
+
+    def clean_daily_requests(self) -> int | None:
+        return at_least_one(self.cleaned_data["daily_requests"])
+
+    def clean_daily_gb(self) -> int | None:
+        return at_least_one(self.cleaned_data["daily_gb"])
 
     def clean_redact_patterns(self) -> list[str]:
         lines = [line.strip() for line in self.cleaned_data["redact_patterns"].splitlines() if line.strip()]

@@ -18,6 +18,7 @@ from providers.pricing.book import OTHER_MODEL
 from traffic.applications import queries, services
 from traffic.applications.forms import ApplicationForm
 from traffic.applications.page import add_use_words
+from traffic.authentication.allowance import allowance_of
 from traffic.ingest.bounds import MOST_MODELS
 from traffic.ingest.dropped_signals import dropped_since
 from traffic.models import Application
@@ -107,6 +108,6 @@ def page(request: HttpRequest, application: Application, form: ApplicationForm, 
         add_use_words(keys, now)
     context = {
         "it": application, "form": form, "may_change": request.user.has_perm("traffic.change_application"),
-        "keys": keys, "now": now, **more,
+        "keys": keys, "now": now, "allowance": allowance_of(application, now), **more,
     }  # fmt: skip
     return render(request, "traffic/applications/application.html", context, status=422 if form.errors else 200)

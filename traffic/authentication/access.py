@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja.security.base import AuthBase
 
 from lib.client_address import client_address
+from lib.disk import DiskWatch
 from lib.errors import ApiError
 from traffic.authentication.keys import Caller, TooManyUnknown, buckets, callers, secret_of, tell_dead_key
 from traffic.authentication.limits import seconds_until, too_often
@@ -54,7 +57,7 @@ def too_many_unknown(error: TooManyUnknown) -> ApiError:
 def authenticate(request: HttpRequest, scope: str, secret: str | None = None) -> Caller:
     """The caller of a request, by the key that it carries or by `secret`.
 
-    Raises ApiError: 401 without a live key, 403 without the scope, 429 past a limit.
+    Raises ApiError: 401 without a live key, 403 without the scope, 429 past a limit, 503 on a full disk.
     """
     secret = secret_of(request) if secret is None else secret
     if not secret:
@@ -101,14 +104,25 @@ def confine(request: HttpRequest, caller: Caller) -> None:
         request.GET = narrowed  # type: ignore[assignment]  # typed as Django makes it; nobody writes into it
 
 
+STORING = ("ingest", "rate")
+disk_watch = DiskWatch()
+DISK_LOW = "The disk of the data directory is nearly full; send the same again when there is room."
+DISK_LOW_RETRY_S = 30
+
+
 def enforce_limits(caller: Caller, scope: str) -> None:
-    """Raises ApiError (429) with the seconds to wait. A quota is on what is stored, so reading goes on without it."""
+    """Raises ApiError with the seconds to wait: 429 past a limit, 503 while the disk is too full to store anything.
+
+    What is used up is of what is stored, so reading goes on without it.
+    """
     if caller.per_minute is not None and (wait := buckets.take(caller.line, caller.per_minute)):
         raise ApiError(429, too_often(caller.per_minute), retry_after=wait)
+    if scope in STORING and disk_watch.is_low(Path(settings.DATA_DIR)):
+        raise ApiError(503, DISK_LOW, retry_after=DISK_LOW_RETRY_S)
     now = timezone.now()
     if scope == "ingest" and caller.spent_until is not None and caller.spent_until > now:
         wait = seconds_until(caller.spent_until, now)
-        raise ApiError(429, f"This key's quota of {caller.quota} is used up.", retry_after=wait)
+        raise ApiError(429, caller.spent, retry_after=wait)
 
 
 _needs: dict[str, KeyAuth] = {}

@@ -23,6 +23,7 @@ from django.utils import timezone
 from lib.events import log_event
 from providers.audit.counts import Kind, counts
 from providers.audit.log import Action, Actor, ActorKind, record
+from traffic.authentication.allowance import allowance_of, log_used_up
 from traffic.authentication.limits import Buckets, UnknownKeys, period_end
 from traffic.models import Application, DeadKeyUse, Key, KeyUse, QuotaPeriod, QuotaUnit, Scope
 from traffic.models.applications import KeyQuerySet
@@ -47,8 +48,8 @@ class Caller:
     scopes: frozenset[str]
     expires_at: datetime | None
     per_minute: int | None = None
-    spent_until: datetime | None = None  # its quota is used up until then
-    quota: str = ""  # the quota in words
+    spent_until: datetime | None = None  # its quota, or its application's allowance of a day, is used up until then
+    spent: str = ""  # and the sentence that says so
     lapsed: frozenset[str] = frozenset()  # scopes that stopped with the right of whoever made it; see `lapsed_of`
     line: int = 0  # the first of the keys that replaced each other: they share one bucket of calls, and a quota
     name: str = ""
@@ -199,6 +200,7 @@ class KeyCache:
             return None
         Key.objects.filter(pk=key.pk).update(last_used_at=timezone.now())
         application = key.application
+        until, why = used_up(key, timezone.now())
         return Caller(
             key_id=key.pk,
             application_id=key.application_id,
@@ -208,8 +210,8 @@ class KeyCache:
             expires_at=key.expires_at,
             lapsed=lapsed_of(key),
             per_minute=key.per_minute,
-            spent_until=spent_until(key, timezone.now()),
-            quota=key.quota_words,
+            spent_until=until,
+            spent=why,
             line=key.line,
             name=key.name,
         )
@@ -229,6 +231,21 @@ def lapsed_of(key: Key) -> frozenset[str]:
     if key.application_id is not None or maker is None or (maker.is_active and maker.has_perm(FOR_ALL)):
         return frozenset()
     return LAPSING.intersection(key.scopes)
+
+
+def used_up(key: Key, now: datetime) -> tuple[datetime | None, str]:
+    """When what a key may store begins anew, and the sentence for who sends more: by its own quota, else by the
+    allowance of its application. None while there is some left.
+    """
+    if (until := spent_until(key, now)) is not None:
+        return until, f"This key's quota of {key.quota_words} is used up."
+    if key.application is None or Scope.INGEST not in key.scopes:
+        return None, ""
+    allowance = allowance_of(key.application, now)
+    if not allowance.used_up:
+        return None, ""
+    log_used_up(allowance, now)
+    return period_end(QuotaPeriod.DAY, now), allowance.refusal
 
 
 def spent_until(key: Key, now: datetime) -> datetime | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -49,6 +49,7 @@ class Batch:
     spans: list[str] = field(default_factory=list)  # ids of rows that spans told of
     links: list[tuple[date, str, str]] = field(default_factory=list)  # day, child, parent
     bodies: list[tuple[int, str | None, str | None]] = field(default_factory=list)  # number in the stage, texts
+    size: int = 0  # bytes of the lines and the bodies
     added: Added = NOTHING
 
     def __len__(self) -> int:
@@ -98,4 +99,10 @@ def batch_of(rows: Sequence[RequestRow], pricing: PricingContext) -> Batch:
                 lines[place] = line(first + place, staged[place], received)
         batch.text = "".join(lines)
         batch.take(staged, first)
+        batch.size = size_of([batch.text, *itertools.chain(*(texts for _number, *texts in batch.bodies))])
     return batch
+
+
+def size_of(texts: Iterable[str | None]) -> int:
+    """Bytes of texts as the database is sent them."""
+    return sum(len(text) if text.isascii() else len(text.encode("utf-8", "replace")) for text in texts if text)

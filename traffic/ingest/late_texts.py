@@ -17,14 +17,17 @@ import psycopg
 from psycopg import errors
 
 from lib.partitions import existing_days
+from traffic.authentication.keys import Caller
+from traffic.ingest.batch import NOTHING, size_of
 from traffic.ingest.dropped_signals import count_dropped
 from traffic.ingest.otlp.rows import Read, moment
 from traffic.ingest.otlp.texts import BodyPart, body_of
 from traffic.ingest.parse_lock import parse_lock
 from traffic.ingest.pipeline import pricing_context, raw_connection
 from traffic.ingest.pricing import PricingContext
+from traffic.ingest.sql import rows as rows_sql
 from traffic.ingest.sql import texts as sql
-from traffic.ingest.store import ATTEMPTS
+from traffic.ingest.store import ATTEMPTS, use_of
 from traffic.redaction.rules import EVERYTHING
 from traffic.redaction.work_bounds import one_request
 from traffic.request_ids import request_id
@@ -52,10 +55,10 @@ class Call:
     request: uuid.UUID | None = None
 
 
-def save(read: Read, caller_application: int | None, now: datetime) -> None:
+def save(read: Read, caller: Caller, now: datetime) -> None:
     """Store what an export of logs said for applications that keep it, and count the rest. Idempotent."""
     if read.dropped:
-        count_dropped(Read(unread=read.dropped, reason=NOT_KEPT), TEXTS, caller_application)
+        count_dropped(Read(unread=read.dropped, reason=NOT_KEPT), TEXTS, caller.application_id)
     if not read.body_parts:
         return
     pricing = pricing_context.get()
@@ -70,6 +73,8 @@ def save(read: Read, caller_application: int | None, now: datetime) -> None:
         with conn.transaction():
             conn.execute("SET LOCAL synchronous_commit = on")
             new = conn.execute(sql.KEEP, {**columns_of(pieces), "now": now}).fetchall()
+            size = size_of(text for piece in pieces for text in (piece.prompt, piece.answer))
+            conn.execute(rows_sql.COUNT_USE, use_of(caller.key_id, NOTHING, size))
         attach(conn, set(new), pricing, now)
 
 

@@ -71,7 +71,7 @@ def take(request: HttpRequest, signal: Signal, secret: str = "") -> HttpResponse
         for _place in store_apart(read.rows, caller, batch).refused:
             read.reject("A span holds what the database cannot store.")
         if signal == "logs":
-            late_texts.save(read, caller.application_id, now)
+            late_texts.save(read, caller, now)
         count_dropped(read, signal, caller.application_id)
     except Unreadable as error:
         return refused(request, signal, ApiError(400, f"This is no OTLP request: {error}"))

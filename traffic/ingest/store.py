@@ -147,15 +147,20 @@ def write(conn: psycopg.Connection, batches: Sequence[Batch], also: Also | None)
 
 
 def count_use(conn: psycopg.Connection, batches: Sequence[Batch], added: Mapping[int, Added]) -> None:
-    """What came in with each key, in the same transaction, so that a repeated batch is not counted again."""
-    used: dict[int, Added] = {}
+    """What came in with each key, in the same transaction, so that a repeated batch is not counted again but for its
+    bytes: it, too, is work and room in the write-ahead log."""
+    used: dict[int, tuple[Added, int]] = {}
     for batch in batches:
-        if batch.key_id is not None and batch.number in added:
-            used[batch.key_id] = used.get(batch.key_id, NOTHING).plus(added[batch.number])
-    for key_id, total in sorted(used.items()):  # in the order that all writers lock in
-        if any(total):
-            arguments = {"key": key_id, "requests": total.rows, "tokens": total.tokens, "cost": total.cost}
-            conn.execute(rows_sql.COUNT_USE, arguments)
+        if batch.key_id is not None:
+            total, size = used.get(batch.key_id, (NOTHING, 0))
+            used[batch.key_id] = total.plus(added.get(batch.number, NOTHING)), size + batch.size
+    for key_id, (total, size) in sorted(used.items()):  # in the order that all writers lock in
+        conn.execute(rows_sql.COUNT_USE, use_of(key_id, total, size))
+
+
+def use_of(key_id: int, added: Added, size: int) -> dict[str, Any]:
+    """Arguments of `COUNT_USE`; `size` in bytes."""
+    return {"key": key_id, "requests": added.rows, "tokens": added.tokens, "cost": added.cost, "bytes": size}
 
 
 def write_rows(conn: psycopg.Connection, batches: Sequence[Batch]) -> dict[int, Added]:

@@ -55,6 +55,9 @@ class Application(models.Model):
     redact = ArrayField(models.CharField(max_length=10, choices=RedactKind.choices), default=all_kinds, blank=True)
     redact_patterns = ArrayField(models.CharField(max_length=200), default=list, blank=True)
     budget_state = models.CharField(max_length=10, choices=BudgetState.choices, default=BudgetState.UNKNOWN)
+    # What its keys may store in a UTC day; None: as the settings say for all.
+    daily_requests = models.PositiveBigIntegerField(null=True, blank=True)
+    daily_gb = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = ApplicationQuerySet.as_manager()
@@ -152,6 +155,8 @@ class KeyUse(models.Model):
     # On top: of calls whose usage nobody tells, as the gateway estimates it. No figure but the quota's contains them.
     estimated_tokens = models.BigIntegerField(default=0, db_default=0)
     estimated_cost = models.DecimalField(max_digits=30, decimal_places=12, default=0, db_default=0)
+    # Of rows and texts as they were sent to the database, also of a batch that comes again.
+    stored_bytes = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["key", "day"], name="one_use_of_a_key_and_day")]

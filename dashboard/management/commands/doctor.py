@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import platform
-import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -27,6 +26,7 @@ from dashboard.celery import app
 from dashboard.front.proxies import sighting
 from dashboard.settings import env
 from dashboard.static_files import collect as static_files
+from lib.disk import disk_of
 
 LEAST_POSTGRES = 180_000
 LEAST_FREE = 1024**3  # bytes
@@ -79,10 +79,14 @@ def data_directory() -> str:
     open_to = [file for file in secrets() if stat.S_IMODE(file.stat().st_mode) & 0o077]
     if open_to:
         raise Ill(_("%(file)s can be read by others; run: chmod 600 %(file)s") % {"file": open_to[0]})
-    free = shutil.disk_usage(path).free
-    if free < LEAST_FREE:
-        raise Ill(_("only %(free)d MB free on the disk of %(path)s") % {"free": free // 1024**2, "path": path})
-    return _("%(path)s, %(free)d GB free") % {"path": path, "free": free // 1024**3}
+    disk = disk_of(path)
+    assert disk is not None, "it was there a moment ago"
+    values = {"free": disk.free // 1024**2, "floor": disk.floor // 1024**2, "path": path}
+    if disk.low:
+        raise Ill(_("only %(free)d MB free on the disk of %(path)s: below %(floor)d MB nothing is taken in") % values)
+    if disk.free < LEAST_FREE:
+        raise Ill(_("only %(free)d MB free on the disk of %(path)s") % values)
+    return _("%(path)s, %(free)d GB free") % {"path": path, "free": disk.free // 1024**3}
 
 
 def secrets() -> Iterator[Any]:

@@ -170,11 +170,12 @@ GROUP BY 1
 
 # What came in with a key today, for its quota. It stops at what its columns hold: a row must not be refused for it.
 COUNT_USE = """
-INSERT INTO traffic_keyuse AS u (key_id, day, requests, tokens, cost)
-SELECT id, (now() AT TIME ZONE 'UTC')::date, %(requests)s, %(tokens)s, %(cost)s FROM traffic_key WHERE id = %(key)s
+INSERT INTO traffic_keyuse AS u (key_id, day, requests, tokens, cost, stored_bytes)
+SELECT id, (now() AT TIME ZONE 'UTC')::date, %(requests)s, %(tokens)s, %(cost)s, %(bytes)s
+FROM traffic_key WHERE id = %(key)s
 ON CONFLICT (key_id, day) DO UPDATE SET requests = u.requests + excluded.requests,
     tokens = least(u.tokens::numeric + excluded.tokens, 9223372036854775807)::bigint,
-    cost = least(u.cost + excluded.cost, 999999999999999999)
+    cost = least(u.cost + excluded.cost, 999999999999999999), stored_bytes = u.stored_bytes + excluded.stored_bytes
 """
 
 # Of rows that are one call each may know a part of the body.
