@@ -299,9 +299,9 @@ def test_the_floor_is_told_before_it_is_reached_whatever_the_rule_says(
     db: Any, used: int, crossed: bool, clear: bool, severity: str
 ) -> None:
     """On 100 GB nothing is taken in with less than 3 GB free."""
-    [found] = on_disk(used, total=100, params={"percent": "100", "gb": "0.1"})
-    assert (found.crossed, found.clear, found.severity) == (crossed, clear, severity)
-    assert ("With less than 3.0 GB free" in found.words.detail) == crossed
+    [finding] = on_disk(used, total=100, params={"percent": "100", "gb": "0.1"})
+    assert (finding.crossed, finding.clear, finding.severity) == (crossed, clear, severity)
+    assert ("With less than 3.0 GB free" in finding.words["detail"]) == crossed
 
 
 def test_a_small_disk_is_told_by_what_is_free(db: Any) -> None:

@@ -86,6 +86,17 @@ def test_pages_are_reached_by_two_keys(visit: Visit, the_site: Site) -> None:
     page.wait_for_url(f"{the_site.url}/uptime/")
 
 
+@pytest.mark.parametrize("path", ["/requests/", "/spend/"])
+def test_labels_of_filters_stay_on_one_line_beside_a_select_that_does_not_list_all(path: str, visit: Visit) -> None:
+    tops = visit(path).evaluate("""() => {
+      const more = '<input placeholder="or type a name"><span class="sub">Type one of the others.</span>';
+      document.getElementById("f-model").insertAdjacentHTML("afterend", more);
+      const label = (name) => document.querySelector(`label[for=f-${name}]`).getBoundingClientRect().top;
+      return ["provider", "model", "application"].map(label);
+    }""")
+    assert max(tops) - min(tops) < 1
+
+
 def test_the_overview_reads_itself_anew_in_place(visit: Visit) -> None:
     page = visit("/")
     page.evaluate("document.getElementById('overview').dataset.old = '1'")

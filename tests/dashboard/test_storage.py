@@ -16,10 +16,11 @@ from django.utils import timezone
 
 from dashboard.storage import queries as storage
 from dashboard.storage import set_aside
+from lib.disk import Disk
 from providers.audit.log import AuditEntry
 from tests.dashboard.people import logged_in, with_role
 from tests.traffic.conftest import conninfo
-from tests.traffic.people import application
+from tests.traffic.people import application, text
 from tests.traffic.test_store import NOON, row
 from traffic.authentication.keys import create_key
 from traffic.gateway.spool import Spool
@@ -132,6 +133,17 @@ def test_what_is_counted_a_day_goes_with_the_requests(conn: Any, settings: Any) 
     left = {TODAY - timedelta(days=days) for days in (9, 31)}
     assert set(Unread.objects.values_list("day", flat=True)) == left
     assert set(KeyUse.objects.values_list("day", flat=True)) == left
+
+
+@pytest.mark.parametrize(("free", "low"), [(50, False), (2, True)])
+def test_the_floor_of_the_disk_is_told_and_when_it_is_reached(
+    conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, free: int, low: bool
+) -> None:
+    gb = 1 << 30
+    monkeypatch.setattr(storage, "disk_of", lambda folder: Disk(100 * gb, (100 - free) * gb, free * gb, 3 * gb))
+    page = text(browser("admin"), "/settings/storage/")
+    assert "With less than 3.0" in page
+    assert ("nothing is taken in" in page) == low and ("The disk is nearly full" in page) == low
 
 
 def test_calls_that_could_not_be_stored_are_told_and_had_as_a_file_by_admins(

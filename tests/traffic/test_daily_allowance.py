@@ -89,8 +89,8 @@ def test_what_is_stored_is_counted_with_its_bytes(
     client.post("/api/v1/requests", {"requests": [request_row(1)]}, **ask)
     plain = KeyUse.objects.get(key=key).stored_bytes
     assert 100 < plain < 2_000
-    told = {**request_row(2), "prompt": "\N{SNOWMAN}" * 1_000, "answer": "x" * 500}
-    client.post("/api/v1/requests", {"requests": [told]}, **ask)
+    longer = {**request_row(2), "prompt": "\N{SNOWMAN}" * 1_000, "answer": "x" * 500}
+    client.post("/api/v1/requests", {"requests": [longer]}, **ask)
     used = KeyUse.objects.get(key=key)
     assert used.requests == 2 and 3_500 < used.stored_bytes - plain < 3_500 + 2 * plain
     assert allowance_of(shop, timezone.now()).used_bytes == used.stored_bytes
@@ -115,7 +115,7 @@ def test_bytes_are_those_of_the_encoding() -> None:
 def test_the_gateway_is_never_refused_for_it(shop: Application, conn: psycopg.Connection) -> None:
     key, _secret = create_key(name="k", scopes=["ingest", "gateway"], application=shop)
     use_up(key, requests=50_000_000, size=500 * GB)
-    assert [known.spent_until for known in read_snapshot(conn, "").keys.values()] == [None]
+    assert [row.spent_until for row in read_snapshot(conn, "").keys.values()] == [None]
 
 
 def test_it_is_logged_once_however_much_is_refused(

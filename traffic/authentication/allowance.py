@@ -39,8 +39,9 @@ class Allowance:
 
     @property
     def percent(self) -> int:
-        """Of the part of it that is used most, in whole percent."""
-        return max(100 * self.used_requests // max(self.requests, 1), 100 * self.used_bytes // max(self.bytes, 1))
+        """How much is used of the part that is used most, in whole percent, 100 at most."""
+        shares = (self.used_requests / max(self.requests, 1), self.used_bytes / max(self.bytes, 1))
+        return int(100 * min(max(shares), 1))
 
     @property
     def words(self) -> str:
