@@ -13,6 +13,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from lib.disk import Disk
 from providers.models import TokenPrice
 from tests.dashboard.people import logged_in, with_role
 from tests.pages import html_of
@@ -76,6 +77,21 @@ def test_what_is_taken_back_is_counted_in_rows_and_cannot_be_read_on(half: Impor
     assert not services.start(imported=half), "a part of it is gone; only taking back can be gone on with"
     page = poll(client, half)
     assert "Go on" not in page and "Take it back" in page
+
+
+def test_one_waits_while_the_disk_is_nearly_full_and_can_be_taken_back(
+    half: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "disk_of", lambda folder: Disk(100, 98, 2, 3))
+    assert not run.work(half.pk)
+    page = poll(logged_in(with_role("ops")), half)
+    assert "The disk is nearly full: make room, then go on." in page and "Go on" in page
+    half.refresh_from_db()
+    services.take_back(imported=half)
+    while run.work(half.pk):
+        pass
+    half.refresh_from_db()
+    assert half.state == "undone"
 
 
 def test_one_whose_file_is_gone_says_so_without_a_path(half: Import) -> None:

@@ -13,13 +13,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import psycopg
+from django.conf import settings
 from django.db import DataError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 from psycopg import errors
 
+from lib.disk import disk_of
 from lib.events import log_event
 from lib.partitions import existing_days
 from traffic.imports import FORMATS, reports
@@ -70,6 +73,9 @@ def work(pk: int, *, clock: Callable[[], float] = time.monotonic, seconds: float
     imported = Import.objects.claim(pk, now, now + CLAIM)
     if imported is None:
         return False
+    disk = disk_of(Path(settings.DATA_DIR))
+    if disk is not None and disk.low and imported.state == ImportState.RUNNING:
+        return fail(pk, "The disk is nearly full: make room, then go on.")
     ends = clock() + seconds
     try:
         if imported.state == ImportState.UNDOING:
