@@ -212,14 +212,13 @@ SECURE_CSP = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"without_traceback": {"()": "dashboard.http.log_filters.WithoutTraceback"}},
-    "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"refusals_summed": {"()": "dashboard.http.log_filters.RefusalsSummed"}},
+    "formatters": {"line": {"()": "lib.events.EventFormatter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["refusals_summed"]}},
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
         # One line per request is the access log's work; Django repeats each 4xx as a warning.
         "django.request": {"level": "ERROR"},
-        "django.security.DisallowedHost": {"filters": ["without_traceback"]},
         "httpx": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},  # under the anthropic SDK
         "mail.log": {"level": "WARNING"},  # aiosmtpd tells every line of every session

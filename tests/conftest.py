@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from pytest_django import DjangoDbBlocker
 
 from dashboard.embedded.valkey import Valkey
+from lib.repeated_events import repeated
 from sandbox.engine import Engine, EngineOptions
 from tests.servers import home, servers
 
@@ -47,6 +48,7 @@ def nothing_remembered() -> None:
 
     cache.clear()
     counts.clear()
+    repeated.clear()
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from dashboard.front.bodies import Receive, next_of
 from dashboard.front.pools import Pool
 from dashboard.front.refusals import Gone
 from lib.errors import ApiError
-from lib.events import log_event
+from lib.repeated_events import log_repeated
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ async def in_pieces(body: bytes, send: Send) -> None:
         for at in range(0, len(body), PIECE):
             await send_piece(send, body[at : at + PIECE], end)
     except TimeoutError:
-        log_event(logger, logging.INFO, "answer_cut", reason="client_too_slow", bytes=len(body))
+        log_repeated(logger, logging.INFO, "answer_cut", reason="client_too_slow", details={"bytes": len(body)})
         return
     await send({"type": "http.response.body", "body": b""})
 
@@ -163,7 +163,8 @@ async def stream(answer: Answer, start: dict[str, Any], receive: Receive, send: 
         raise
     except (Gone, TimeoutError) as error:
         reason = "client_gone" if isinstance(error, Gone) else "client_too_slow"
-        log_event(logger, logging.INFO, "download_cut", reason=reason, bytes=sent, s=loop.time() - began)
+        details = {"bytes": sent, "s": loop.time() - began}
+        log_repeated(logger, logging.INFO, "download_cut", reason=reason, details=details)
         if not begun:
             raise Gone from None
     finally:

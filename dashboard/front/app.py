@@ -37,6 +37,7 @@ from lib.client_address import client_address, network
 from lib.connections import look_after
 from lib.errors import ApiError
 from lib.events import log_event, ms_since
+from lib.repeated_events import log_repeated, repeated
 from traffic.authentication.access import too_many_unknown
 from traffic.authentication.keys import Caller, TooManyUnknown, callers, password_of, secret_of
 from traffic.imports.files import folder
@@ -78,6 +79,11 @@ class Call:
     def peer(self) -> str:
         """The address that it comes from: strangers of one address share a part of the memory."""
         return str((self.scope["client"] or [""])[0])
+
+    @property
+    def address(self) -> str:
+        """The network of the client, by the word of a proxy that we trust."""
+        return network(client_address(self.request)) or self.peer
 
     def header(self, name: bytes) -> str:
         return self.headers.get(name, b"").decode("latin-1")
@@ -158,6 +164,7 @@ class Front:
                 self._looking_after = asyncio.create_task(look_after(settings.SEND_TIMEOUT))
             await send({"type": f"{message['type']}.complete"})
             if message["type"] == "lifespan.shutdown":
+                repeated.flush(everything=True)
                 log_event(logger, logging.INFO, "web_stopped", pid=os.getpid())
                 self._looking_after.cancel()
                 self.pulse.close()
@@ -203,14 +210,14 @@ class Front:
 
     def _refusal(self, call: Call, error: ApiError) -> Answer:
         # Neither its address, which may be a secret, nor anything else that a stranger chose.
-        log_event(
+        log_repeated(
             logger,
             logging.INFO,
             "request_refused",
-            method=call.method,
-            bytes=call.length,
             status=error.status,
             reason=error.detail,
+            address=call.address,
+            details={"method": call.method, "bytes": call.length},
         )
         return answer_from(
             refusals.response_to(
@@ -323,7 +330,7 @@ class Front:
             return whose(caller)
         if (person := await self._person(request)) is not None:
             return f"person {person}"
-        return f"address {network(client_address(request)) or call.peer}"
+        return f"address {call.address}"
 
     def _tell(self, error: ApiError) -> None:
         for pool in (self.intake, self.pages, self.checks):

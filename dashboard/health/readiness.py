@@ -17,6 +17,7 @@ from dashboard.health.heart import Heart
 from dashboard.http.database_away import first_line
 from lib.disk import disk_of
 from lib.events import log_event
+from lib.repeated_events import log_repeated
 from traffic.ingest import store_status
 
 if TYPE_CHECKING:
@@ -66,12 +67,13 @@ class Readiness:
         try:
             self._heart.write()
         except psycopg.errors.DiskFull as error:
-            log_event(logger, logging.WARNING, "database_disk_full", sqlstate=error.sqlstate)
+            log_repeated(logger, logging.WARNING, "database_disk_full", sqlstate=error.sqlstate)
             return DISK
         except psycopg.errors.ReadOnlySqlTransaction:
             return _("The database takes nothing in: it is read-only.")
         except psycopg.Error as error:
-            log_event(logger, logging.WARNING, "database_away", error=first_line(error), sqlstate=error.sqlstate)
+            details = {"error": first_line(error)}
+            log_repeated(logger, logging.WARNING, "database_away", sqlstate=error.sqlstate, details=details)
             return _("The database does not answer.")
         return ""
 
@@ -85,7 +87,7 @@ class Readiness:
         try:
             self._queue.ping()
         except redis.RedisError as error:
-            log_event(logger, logging.WARNING, "queue_away", error=first_line(error))
+            log_repeated(logger, logging.WARNING, "queue_away", details={"error": first_line(error)})
             return _("The queue does not answer.")
         return ""
 

@@ -113,6 +113,9 @@ def test_what_was_backed_up_comes_back_whole(in_use: psycopg.Connection, elsewhe
     elsewhere.takes_key(settings.CREDENTIALS_KEY)
     done = elsewhere.manage("restore", str(source))
     assert done.returncode == 0, done.stderr
+    size = source.stat().st_size
+    assert "restore_started" in done.stderr
+    assert re.search(rf"restore_finished ms=\d+ bytes={size} snapshot_at=\S+", done.stderr), done.stderr
     assert "can be read with the key of this installation" in done.stdout
     assert as_written_by(elsewhere, before)
     audit = elsewhere.manage("audit")
@@ -121,6 +124,7 @@ def test_what_was_backed_up_comes_back_whole(in_use: psycopg.Connection, elsewhe
     refused = elsewhere.manage("restore", str(source))
     assert refused.returncode == 1
     assert "--force" in refused.stderr
+    assert "WARNING dashboard.management.commands.restore: restore_failed error=BackupError ms=" in refused.stderr
     with psycopg.connect(elsewhere.url, autocommit=True) as own:
         own.execute("DELETE FROM auth_user")
         own.execute("CREATE TABLE left_over (id int)")
@@ -395,6 +399,20 @@ def test_a_sealed_file_gives_back_what_was_written_whatever_its_length(
     file.seek(0)
     with pytest.raises(sealed_file.OtherKey):
         next(sealed_file.read(file, [Fernet.generate_key().decode()]))
+
+
+def test_a_backup_is_in_the_log_with_its_size_and_its_failure(
+    in_use: psycopg.Connection, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "dashboard")
+    size = backed_up(tmp_path / "b.backup").stat().st_size
+    with pytest.raises(CommandError):
+        backed_up(tmp_path / "b.backup")
+    log = [re.sub(r"ms=\d+", "ms=N", record.getMessage()) for record in caplog.records]
+    assert log == [
+        "backup_started", f"backup_finished ms=N bytes={size}",
+        "backup_started", "backup_failed error=BackupError ms=N",
+    ]  # fmt: skip
 
 
 def test_a_file_that_is_there_is_not_overwritten(in_use: psycopg.Connection, tmp_path: Path) -> None:

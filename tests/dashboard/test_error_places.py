@@ -5,16 +5,17 @@ from __future__ import annotations
 import io
 import json
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.test import Client, RequestFactory, override_settings
 from django.urls import get_resolver
 
 from dashboard.front.error_views import server_error
-from dashboard.http.log_filters import WithoutTraceback
+from dashboard.http.log_filters import RefusalsSummed
+from lib.repeated_events import repeated
 from traffic.authentication.keys import callers, create_key
 from traffic.models import Scope
 
@@ -97,8 +98,47 @@ def test_what_django_refuses_is_answered_without_reading_the_body(path: str) -> 
     assert b"its host or its form" in answer.content
 
 
-def test_a_wrong_host_is_one_line_in_the_log() -> None:
-    record = logging.makeLogRecord({"exc_info": (DisallowedHost, DisallowedHost("a b"), None)})
-    logging_settings: Any = settings.LOGGING
-    assert logging_settings["loggers"]["django.security.DisallowedHost"]["filters"] == ["without_traceback"]
-    assert WithoutTraceback().filter(record) and record.exc_info is None
+@pytest.fixture
+def console() -> Iterator[io.StringIO]:
+    """What a process writes: its own handler, on a stream of the test's."""
+    handlers = [handler for handler in logging.getLogger().handlers if isinstance(handler, logging.StreamHandler)]
+    (handler,) = [handler for handler in handlers if any(isinstance(own, RefusalsSummed) for own in handler.filters)]
+    stream = io.StringIO()
+    before = handler.setStream(stream)
+    yield stream
+    handler.setStream(before)
+
+
+def written(console: io.StringIO, event: str) -> list[str]:
+    """Lines of an event, from its name on."""
+    lines = console.getvalue().splitlines()
+    return [line.partition(": ")[2] for line in lines if line.partition(": ")[2].startswith(event)]
+
+
+def test_refusals_of_django_are_one_line_without_the_path_and_then_their_number(console: io.StringIO) -> None:
+    client = Client(enforce_csrf_checks=True)
+    for _n in range(5):
+        assert client.post("/login/?MARKER", {"username": "x"}).status_code == 403
+        logging.getLogger("django.security.DisallowedHost").error("MARKER", exc_info=DisallowedHost("a b"))
+        logging.getLogger("django.request").error("Service Unavailable: /MARKER", extra={"status_code": 503})
+    first = [
+        "request_refused status=403 reason=csrf address=127.0.0.1",
+        "request_refused status=400 reason=DisallowedHost",
+        "request_refused status=503 reason=answered_as_refused",
+    ]
+    assert written(console, "request_refused") == first
+    repeated.flush(everything=True)
+    assert written(console, "request_refused") == [*first, *(f"{line} count=4 s=0" for line in first)]
+    assert "MARKER" not in console.getvalue()
+
+
+def test_fault_of_ours_is_one_traceback_a_minute_and_then_its_number(console: io.StringIO) -> None:
+    for fault in [ZeroDivisionError] * 3 + [LookupError]:
+        try:
+            raise fault
+        except (ZeroDivisionError, LookupError) as error:
+            logging.getLogger("django.request").error("Internal Server Error", exc_info=error)
+    assert console.getvalue().count("Internal Server Error") == 2
+    repeated.flush(everything=True)
+    (line,) = written(console, "request_crashed")
+    assert line.startswith("request_crashed error=ZeroDivisionError place=") and line.endswith(" count=2 s=0")

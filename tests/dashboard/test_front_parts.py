@@ -26,6 +26,7 @@ from dashboard.front.environ import environ_of
 from dashboard.front.pools import Pool
 from dashboard.front.pulse import Pulse
 from lib.errors import ApiError
+from lib.repeated_events import repeated
 from traffic.authentication.keys import callers, create_key
 from traffic.models import Application
 
@@ -394,3 +395,19 @@ def test_a_job_that_takes_long_makes_somebody_ask_for_the_database() -> None:
 
     asyncio.run(scene())
     assert suspected == [1]
+
+
+def test_refusals_of_one_address_are_a_line_and_then_their_number(caplog: pytest.LogCaptureFixture) -> None:
+    async def scene() -> None:
+        front = Front(WSGIHandler())
+        for number in range(500):
+            call = Call({**SCOPE, "client": ("203.0.113.7", number)}, sender([]), lambda message: asyncio.sleep(0))
+            front._refusal(call, ApiError(413, "Too large."))
+
+    with caplog.at_level("INFO", "dashboard.front"):
+        asyncio.run(scene())
+        repeated.flush(everything=True)
+    assert [record.getMessage() for record in caplog.records] == [
+        'request_refused status=413 reason="Too large." address=203.0.113.7 method=POST bytes=9',
+        'request_refused status=413 reason="Too large." address=203.0.113.7 count=499 s=0',
+    ]

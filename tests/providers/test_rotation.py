@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -72,7 +73,10 @@ def test_every_encrypted_column_is_known() -> None:
     } <= found  # fmt: skip
 
 
-def test_a_rotation_rewrites_everything_and_its_end_drops_the_old_key(key_file: Path) -> None:
+def test_a_rotation_rewrites_everything_and_its_end_drops_the_old_key(
+    key_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "dashboard")
     fill()
     old, before = key_file.read_text(), stored()
     said = rotate()
@@ -91,9 +95,16 @@ def test_a_rotation_rewrites_everything_and_its_end_drops_the_old_key(key_file: 
     assert Account.objects.get(slug="claude").secret.reveal() == "sk-account"
     with pytest.raises(CommandError, match="one key only"):
         rotate("--finish")
+    log = [re.sub(r"ms=\d+|lost=\d+", "", record.getMessage()).split() for record in caplog.records]
+    assert log == [
+        ["key_rotation_started"], ["key_rotation_finished", "finish=false", "renewed=4", "current=0"],
+        ["key_rotation_started"], ["key_rotation_finished", "finish=true", "renewed=0", "current=4"],
+    ]  # fmt: skip
 
 
-def test_a_rotation_that_was_cut_off_is_gone_on_with(key_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rotation_that_was_cut_off_is_gone_on_with(
+    key_file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     for n in range(7):
         Account.objects.create(slug=f"a{n}", name="A", kind="vast", secret=encrypt(f"sk-{n}"))
     monkeypatch.setattr(key_rotation, "BATCH", 2)
@@ -107,6 +118,7 @@ def test_a_rotation_that_was_cut_off_is_gone_on_with(key_file: Path, monkeypatch
     monkeypatch.setattr(key_rotation, "_rewrite_batch", cut_off)
     with pytest.raises(KeyboardInterrupt):
         rotate()
+    assert "key_rotation_failed error=KeyboardInterrupt ms=" in caplog.text
     monkeypatch.setattr(key_rotation, "_rewrite_batch", real)
     first = keyring.split(key_file.read_text())
     said = rotate()

@@ -21,7 +21,6 @@ from traffic.authentication import allowance
 from traffic.authentication.allowance import GB, allowance_of
 from traffic.authentication.keys import callers, create_key
 from traffic.gateway.snapshot import read_snapshot
-from traffic.ingest import refusals
 from traffic.ingest.batch import size_of
 from traffic.ingest.pipeline import clear_cache
 from traffic.models import Application, KeyUse
@@ -29,7 +28,7 @@ from traffic.models import Application, KeyUse
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
-    for clear in (callers.clear, clear_cache, allowance._logged.clear, refusals._repeated.clear):
+    for clear in (callers.clear, clear_cache, allowance._logged.clear):
         clear()
     yield
     callers.clear()

@@ -17,7 +17,9 @@ from typing import Any
 import msgspec
 
 from lib.connections import look_after, make_room
-from lib.events import log_event
+from lib.events import EventFormatter, UnknownFormat, log_event
+from lib.repeated_events import log_repeated, repeated
+from traffic.authentication.limits import network_of
 from traffic.gateway.admission import Admission, application_of, enforce_quota
 from traffic.gateway.bounds import MOST_QUERY
 from traffic.gateway.environment import SettingMissing, Settings, read_settings
@@ -39,7 +41,6 @@ from traffic.request_ids import request_id
 
 logger = logging.getLogger(__name__)
 
-LINE = "%(levelname)s %(name)s: %(message)s"
 Scope = dict[str, Any]
 
 TASKS = frozenset({"rag", "qa", "code", "reasoning", "chat", "batch", "vision", "other"})
@@ -97,6 +98,7 @@ class Gateway:
         await asyncio.to_thread(self.recorder.stop)
         await asyncio.to_thread(self.snapshots.stop)
         await asyncio.to_thread(self.mover.stop)
+        repeated.flush(everything=True)
         log_event(logger, logging.INFO, "gateway_stopped", pid=os.getpid())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,14 +109,16 @@ class Gateway:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        # As the web and the workers write; the server sets up its own loggers alone.
-        logging.basicConfig(level=logging.INFO, format=LINE)
         try:
+            # As the web and the workers write; the server sets up its own loggers alone.
+            handler = logging.StreamHandler()
+            handler.setFormatter(EventFormatter())
+            logging.basicConfig(level=logging.INFO, handlers=[handler])
             self.start(read_settings())
             tune_interpreter()
             make_room()
             await self.snapshots.after(None)  # with Postgres away we start all the same, and say 503 until it is back
-        except (SettingMissing, OSError) as error:
+        except (SettingMissing, UnknownFormat, OSError) as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         await send({"type": "lifespan.startup.complete"})
@@ -130,6 +134,7 @@ class Gateway:
         try:
             await self._look(scope, send, protocol)
         except Refusal as refusal:
+            _log_refused(refusal, scope)
             await _refuse(refusal, protocol or _shape(scope), receive, send)
 
     async def _look(self, scope: Scope, send: Send, protocol: Protocol | None) -> None:
@@ -150,6 +155,7 @@ class Gateway:
         arrived, started_at = perf_counter(), datetime.now(UTC)
         headers = dict(scope["headers"])
         share: Share | None = None
+        key: Key | None = None
         unread = True
         try:
             self.shutdown.refuse_new()
@@ -164,8 +170,10 @@ class Gateway:
             exchange = self._exchange(protocol, scope, headers, snapshot, key, application, body, started_at, arrived)
             await self._relay(exchange, receive, send, share)
         except Refusal as refusal:
+            _log_refused(refusal, scope, key)
             await _refuse(refusal, protocol, receive if unread else None, send)
         except CallerGone:
+            _log_refused(UNREADABLE, scope, key)
             await _refuse(UNREADABLE, protocol, None, send)
         finally:
             if share is not None:
@@ -240,6 +248,21 @@ class Gateway:
                 await _send_json(send, model)
                 return
         raise Refusal(404, "no-such-model", f"No deployment that this key reaches serves {wanted[:200]}.")
+
+
+def _log_refused(refusal: Refusal, scope: Scope, key: Key | None = None) -> None:
+    """The word for the reason and not the sentence, which may quote the call."""
+    client = scope["client"]
+    log_repeated(
+        logger,
+        logging.INFO,
+        "call_refused",
+        status=refusal.status,
+        reason=refusal.code,
+        application=key.application.slug if key and key.application else None,
+        key_id=key.id if key else None,
+        address=None if key else network_of(client[0] if client else ""),
+    )
 
 
 async def _refuse(refusal: Refusal, protocol: Protocol, receive: Receive | None, send: Send) -> None:

@@ -16,7 +16,7 @@ from typing import IO
 
 import msgspec
 
-from lib.events import log_event
+from lib.repeated_events import log_repeated
 from traffic.ingest.rows import RequestRow
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,8 @@ SET_ASIDE = "set-aside.jsonl"
 
 def set_aside(path: Path, line: bytes, reason: str) -> None:
     """Keep a line with the reason why it cannot be stored."""
-    log_event(logger, logging.ERROR, "call_set_aside", file=path, bytes=len(line))  # the reason may quote the row
+    details = {"file": path, "bytes": len(line)}  # the reason may quote the row
+    log_repeated(logger, logging.ERROR, "call_set_aside", details=details)
     text = line.decode("utf-8", "replace")
     entry = msgspec.json.encode({"at": datetime.now(UTC), "reason": reason, "line": text}) + b"\n"
     with _locked(path, "ab") as file:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
-from lib.events import log_event
+from lib.repeated_events import log_repeated
 from traffic.gateway.answers import Answer
 from traffic.gateway.bounds import MOST_WAITING
 from traffic.gateway.exchange import UNCHECKED, Exchange, figures_of, raw_of
@@ -89,7 +89,8 @@ class Recorder:
             busy = item.size > 0 and self._waiting + item.size > MOST_WAITING
             self._waiting += 0 if busy else item.size
         if busy:
-            log_event(logger, logging.WARNING, "texts_not_kept", call=item.row.external_id, reason="too_many_wait")
+            details = {"call": item.row.external_id}
+            log_repeated(logger, logging.WARNING, "texts_not_kept", reason="too_many_wait", details=details)
             item.request, item.answer, item.size = None, [], 0
             _doubt(item.raw)
 
@@ -98,17 +99,16 @@ class Recorder:
             try:
                 self._spool.append(_with_texts(item))
             except Exception as error:  # whatever the texts do to us, the call is recorded
-                log_event(
-                    logger,
-                    logging.ERROR,
-                    "texts_not_kept",
-                    call=item.row.external_id,
-                    reason="redaction_failed",
-                    error=type(error).__name__,
-                )
+                _log_not_redacted(item.row, error)
                 self._spool.append(_without_texts(item.row))
             with self._lock:
                 self._waiting -= item.size
+
+
+def _log_not_redacted(row: RequestRow, error: Exception) -> None:
+    details = {"call": row.external_id}
+    kind = type(error).__name__
+    log_repeated(logger, logging.ERROR, "texts_not_kept", reason="redaction_failed", error=kind, details=details)
 
 
 def _is_plain(item: UncheckedRow) -> bool:
@@ -131,14 +131,7 @@ def _with_texts(item: UncheckedRow) -> RequestRow:
             row.prompt = redaction.prompt(item.request.prompt())
             row.answer = redaction.text("".join(item.answer)).replace("\0", "\N{REPLACEMENT CHARACTER}")
         except Exception as error:  # a text is worth less than the rest of its row
-            log_event(
-                logger,
-                logging.ERROR,
-                "texts_not_kept",
-                call=row.external_id,
-                reason="redaction_failed",
-                error=type(error).__name__,
-            )
+            _log_not_redacted(row, error)
             row.prompt = row.answer = None
             _doubt(item.raw)
     row.raw = redaction.tree(item.raw, item.user)

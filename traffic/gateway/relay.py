@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
-from lib.events import log_event
 from lib.reach import GuardedResolver, IPAddress, literal, may_reach
+from lib.repeated_events import log_repeated
 from traffic.gateway.answers import Answer, StreamTap, read_answer
 from traffic.gateway.bounds import LARGE_ANSWER, MOST_ANSWER, PIECE, TooMuch
 from traffic.gateway.exchange import Exchange
@@ -255,7 +255,8 @@ def _broken(exchange: Exchange, error: BaseException) -> Unanswered:
     """What to say of an answer that ended before its end."""
     slug = exchange.target.slug if exchange.target else "The engine"
     if isinstance(error, TooMuch | Refusal):
-        log_event(logger, logging.ERROR, "stream_cut_off", deployment=slug, call=exchange.external_id, error=error)
+        details = {"call": exchange.external_id, "error": error}
+        log_repeated(logger, logging.ERROR, "stream_cut_off", deployment=slug, details=details)
     if isinstance(error, TimeoutError):
         return Unanswered(504, "upstream-timeout", f"{slug} fell silent within its answer.", "timeout")
     return Unanswered(502, "upstream-broke-off", f"{slug} broke off within its answer.", "error")
@@ -278,7 +279,7 @@ def _listener(tap: StreamTap, encoding: str | None) -> Callable[[bytes], None]:
         except TooMuch:
             raise
         except Exception as error:  # the answer is worth more than what we learn of it
-            log_event(logger, logging.ERROR, "stream_unreadable", at="chunk", error=type(error).__name__)
+            log_repeated(logger, logging.ERROR, "stream_unreadable", at="chunk", error=type(error).__name__)
             tap.answer.unread = deaf = True
 
     return listen
@@ -289,7 +290,8 @@ def _read(exchange: Exchange, body: bytes) -> Answer:
     try:
         return read_answer(exchange.request.protocol, body, with_text=exchange.keep_bodies)
     except Exception as error:  # the answer is worth more than what we learn of it
-        log_event(logger, logging.ERROR, "answer_unreadable", call=exchange.external_id, error=type(error).__name__)
+        details = {"call": exchange.external_id}
+        log_repeated(logger, logging.ERROR, "answer_unreadable", error=type(error).__name__, details=details)
         return Answer(unread=True)
 
 
@@ -298,7 +300,7 @@ def _finish(tap: StreamTap) -> Answer:
     try:
         return tap.finish()
     except Exception as error:  # the same
-        log_event(logger, logging.ERROR, "stream_unreadable", at="end", error=type(error).__name__)
+        log_repeated(logger, logging.ERROR, "stream_unreadable", at="end", error=type(error).__name__)
         tap.answer.unread = True
         return tap.answer
 

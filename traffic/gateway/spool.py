@@ -26,6 +26,7 @@ import msgspec
 import psycopg
 
 from lib.events import log_event
+from lib.repeated_events import log_repeated
 from traffic.gateway.aside import SET_ASIDE, set_aside
 from traffic.gateway.database import connect
 from traffic.ingest.rows import RequestRow
@@ -195,7 +196,7 @@ class Spool:
                 self._segment().append(line)
             except OSError as error:
                 if not self._in_memory:
-                    log_event(logger, logging.ERROR, "spool_write_failed", step="begin", error=error)
+                    log_repeated(logger, logging.ERROR, "spool_write_failed", step="begin", details={"error": error})
 
     def append(self, row: RequestRow) -> None:
         """Keep a row. When the disk is full it is kept in memory, for a call must not fail for its record."""
@@ -208,7 +209,7 @@ class Spool:
                 segment.rows += 1
             except OSError as error:
                 if not self._in_memory:
-                    log_event(logger, logging.ERROR, "spool_write_failed", step="append", error=error)
+                    log_repeated(logger, logging.ERROR, "spool_write_failed", step="append", details={"error": error})
                 self._in_memory.append(row)
 
     def _segment(self) -> Segment:
@@ -228,7 +229,7 @@ class Spool:
                     self._segment().append(b"".join(self._begun.values()))
                 segment.append(SEALED)
             except OSError as error:  # its rows are moved all the same; what began is known as long as we live
-                log_event(logger, logging.ERROR, "spool_write_failed", step="seal", error=error)
+                log_repeated(logger, logging.ERROR, "spool_write_failed", step="seal", details={"error": error})
         return segment
 
     def take_memory(self) -> list[RequestRow]:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from lib.events import log_event
+from lib.repeated_events import log_repeated
 from traffic.authentication.keys import Caller
 from traffic.imports.base import Format, Options, Reported
 from traffic.imports.readers import FileRecord
@@ -61,13 +61,13 @@ class Translator:
             where = ".".join(str(part) for part in reason.loc)
             return RecordResult(record.line, problem=f"{where}: {reason.message}" if where else reason.message)
         except ODD as error:  # of one record, whatever is wrong with it, the others are read
-            log_event(
+            log_repeated(
                 logger,
                 logging.WARNING,
                 "import_record_unreadable",
                 import_id=self.import_id,
-                line=record.line,
                 error=type(error).__name__,
+                details={"line": record.line},
             )
             return RecordResult(record.line, problem="Holds a value that cannot be read.")
 

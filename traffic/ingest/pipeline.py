@@ -16,7 +16,7 @@ import psycopg_pool
 from django.db import DataError, InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from lib.events import log_event
+from lib.repeated_events import log_repeated
 from providers.models import Deployment
 from traffic.authentication.keys import Caller
 from traffic.ingest import store_status
@@ -181,9 +181,8 @@ def store_apart(rows: Sequence[RequestRow], caller: Caller | None = None, batch:
             middle = (first + last) // 2
             if last - first == 1 or tries >= MOST_TRIES:
                 state = getattr(error.__cause__, "sqlstate", None)
-                log_event(
-                    logger, logging.WARNING, "rows_refused", rows=last - first, batch_rows=len(rows), sqlstate=state
-                )
+                details = {"rows": last - first, "batch_rows": len(rows)}
+                log_repeated(logger, logging.WARNING, "rows_refused", sqlstate=state, details=details)
                 stored.refused += range(first, last)
             else:
                 waiting += (middle, last), (first, middle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from dashboard.backup.archive import BackupError, back_up
+from lib.events import logged_run
+
+logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -30,7 +34,9 @@ class Command(BaseCommand):
         name = f"breakeven-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.backup"
         target = options["file"] or settings.DATA_DIR / "backups" / name
         try:
-            manifest = back_up(target, with_key=options["with_key"])
+            with logged_run(logger, "backup") as fields:
+                manifest = back_up(target, with_key=options["with_key"])
+                fields["bytes"] = target.stat().st_size
         except BackupError as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"{target}: {target.stat().st_size:,} bytes, of {manifest.at}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ from dashboard.backup.archive import OLD_FORMAT, BackupError, Manifest, Opened, 
 from dashboard.backup.database_roles import as_owner, grant
 from dashboard.management.commands.rotate_key import RETIRED, write
 from lib.encryption import keys
+from lib.events import logged_run
 from lib.keyring import Keys, mark, split, with_more
+
+logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -37,7 +41,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             more = read_keys(options["key_file"])
-            with as_owner() as application:
+            with logged_run(logger, "restore") as fields, as_owner() as application:
                 backup = restore(
                     options["file"],
                     force=options["force"],
@@ -47,6 +51,7 @@ class Command(BaseCommand):
                 call_command("migrate", verbosity=0)  # a backup of an older version
                 if application:
                     grant(application)
+                fields |= {"bytes": options["file"].stat().st_size, "snapshot_at": backup.manifest.at}
         except BackupError as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"{moment(backup.manifest)} Start Breakeven again now.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from dashboard.up.data import replace_private
 from lib import keyring
 from lib.encryption import keys
-from providers.accounts.key_rotation import Busy, Rewritten, alone, rewrite
+from lib.events import logged_run
+from providers.accounts.key_rotation import Busy, alone, rewrite
+
+logger = logging.getLogger(__name__)
 
 RETIRED = "credentials.key.retired"
 
@@ -53,7 +57,7 @@ class Command(BaseCommand):
         if path is not None and len(keys()) == 1:  # more are there where an earlier rotation was not finished
             write(path, (Fernet.generate_key().decode(), *keys()))
             self.stdout.write(f"{path} holds a new key before the old one; every process reads it by itself.")
-        self._tell(rewrite(keys()))
+        self._rewrite(finish=False)
         self.stdout.write(
             "What was stored under the old key is under the new one. Backups made before still need the old one. "
             "When every process has been seen working: manage.py rotate-key --finish"
@@ -63,8 +67,7 @@ class Command(BaseCommand):
         first, *old = keys()
         if not old:
             raise CommandError("There is one key only: nothing is to be finished. Begin with: manage.py rotate-key")
-        done = rewrite(keys())  # what a process wrote by the old key in the moment of the change
-        self._tell(done)
+        self._rewrite(finish=True)  # what a process wrote by the old key in the moment of the change
         if path is None:
             self.stdout.write(f"Nothing needs the old key any more. Set BREAKEVEN_KEY={first} and start again.")
             return
@@ -77,7 +80,10 @@ class Command(BaseCommand):
             "or take it elsewhere, as soon as no such backup is needed."
         )
 
-    def _tell(self, done: Rewritten) -> None:
+    def _rewrite(self, *, finish: bool) -> None:
+        with logged_run(logger, "key_rotation") as fields:
+            done = rewrite(keys())
+            fields |= {"finish": finish, "renewed": done.renewed, "current": done.current, "lost": len(done.lost)}
         self.stdout.write(f"{done.renewed} secrets were written anew, {done.current} were under the first key already.")
         if done.lost:
             rows = "; ".join(f"{table}.{column} of row {row}" for table, column, row in done.lost[:20])
