@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 from typing import Any
 
 import psycopg
 import pytest
+from django.db import connection
 from django.utils import timezone
 
+from lib.errors import ApiError
 from tests.traffic.people import application, arrive
 from tests.traffic.test_ratings import send
 from tests.traffic.test_store import RESPONSE, row
@@ -17,6 +22,7 @@ from traffic.ingest.pipeline import clear_cache, store
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.models import Application, RaterKind, Rating
+from traffic.ratings import named_requests
 from traffic.ratings import waiting as waiting_ratings
 from traffic.ratings.judgement import Judgement
 from traffic.ratings.waiting import AT_ONCE, OF_A_BATCH, WAITING_MAX
@@ -158,9 +164,93 @@ def test_so_many_ratings_of_an_application_wait_and_no_more(
     assert send(secret, request_id=RESPONSE, score=1).status_code == 200
 
 
-def test_ratings_whose_requests_never_come_go_after_a_week(shop: Application) -> None:
+def test_ratings_whose_requests_never_come_go_after_a_week(shop: Application, caplog: pytest.LogCaptureFixture) -> None:
     crowd(shop, 3)
     Rating.objects.update(created_at=timezone.now() - timedelta(days=7, minutes=1))
     waits(shop)
     assert waiting_ratings.attach_waiting() == 0
     assert Rating.objects.count() == 1
+    assert "ratings_expired ratings=3 waited_days=7" in caplog.text
+
+
+def test_ratings_that_come_at_once_do_not_exceed_what_may_wait(
+    shop: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting_ratings, "WAITING_MAX", 20)
+    crowd(shop, 15)
+    start = Barrier(12)
+
+    def post(number: int) -> bool:
+        start.wait()
+        try:
+            waits(shop, f"{RESPONSE}-late-{number}")
+        except ApiError:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    with ThreadPoolExecutor(12) as threads:
+        assert sum(threads.map(post, range(12))) == 5
+    assert Rating.objects.waiting().count() == 20
+
+
+def test_a_rater_who_posts_twice_at_once_waits_once(shop: Application) -> None:
+    start = Barrier(8)
+
+    def post(_number: int) -> None:
+        start.wait()
+        waits(shop)
+        connection.close()
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(post, range(8)))
+    assert Rating.objects.waiting().count() == 1
+
+
+# A short response id comes again and again: of the newest request, and of a handful of rows.
+
+
+def rows_read(plan: dict[str, Any]) -> int:
+    """Rows that the tables and indexes of a plan gave, those that a filter threw away included."""
+    own = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0) if "Relation Name" in plan else 0
+    return int(own * plan["Actual Loops"]) + sum(rows_read(part) for part in plan.get("Plans", ()))
+
+
+def test_a_short_id_is_compared_with_a_handful_of_rows_however_many_there_are(
+    shop: Application, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store([
+        row(n, application_id=shop.pk, response_id=f"chatcmpl-{n % 10}", started_at=timezone.now() - n * MINUTE / 60)
+        for n in range(2_000)
+    ])  # fmt: skip
+    plans = []
+
+    def explain(execute: Any, statement: str, values: Any, many: bool, context: Any) -> Any:
+        if statement == named_requests.SHORT:
+            with connection.cursor() as cursor:
+                cursor.cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values)
+                plans.append(cursor.cursor.fetchone()[0])
+        return execute(statement, values, many, context)
+
+    with connection.execute_wrapper(explain):
+        for identifier in ("chatcmpl-3", "order-7"):
+            named_requests.find_request(identifier, shop.pk)
+    read = [rows_read(json.loads(plan)[0]["Plan"] if isinstance(plan, str) else plan[0]["Plan"]) for plan in plans]
+    assert len(read) == 2 and max(read) <= 10, read
+
+
+def test_a_short_id_means_the_newest_request_of_its_own_application(
+    key: str, shop: Application, conn: psycopg.Connection
+) -> None:
+    other = application("other")
+    old, new, theirs, nobodys = arrive(conn, *(
+        {"application_id": owner, "response_id": "chatcmpl-7", "started_at": timezone.now() - minutes * MINUTE}
+        for owner, minutes in ((shop.pk, 9), (shop.pk, 8), (other.pk, 7), (None, 6))
+    ))  # fmt: skip
+    assert old.id != new.id
+    assert send(key, request_id="chatcmpl-7", score=1).json()["request_id"] == str(new.id)
+    secret = create_key(name="other", scopes=["rate"], application=other)[1]
+    assert send(secret, request_id="chatcmpl-7", score=1).json()["request_id"] == str(theirs.id)
+    of_none = create_key(name="all", scopes=["rate"])[1]
+    assert send(of_none, request_id="chatcmpl-7", score=1).json()["request_id"] == str(nobodys.id)

@@ -10,13 +10,13 @@ import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
 from django.utils import timezone
 
 from traffic import request_ids as ids
-from traffic.models import Installation, Request
+from traffic.models import Application, Installation, Request
 from traffic.models.requests import RequestQuerySet
 
 DAY = timedelta(days=1)
@@ -119,33 +119,47 @@ def _digests(salt: bytes, name: Name) -> list[uuid.UUID]:
     return [first] if name.application_id is None else [first, ids.second_hash(first, name.application_id)]
 
 
-# A short response id comes again and again: the newest answer that bears it is meant.
+# A short response id comes again and again: the newest answer that bears it is meant. The index of short ids has it as
+# its last entry of that application, id and day, so however many bear it, one row of each day is read.
 SHORT = """
-SELECT DISTINCT ON (response_id) response_id, id FROM (
-    SELECT id, started_at, response_id FROM traffic_request
-    WHERE day >= %(first)s AND (application_id = %(application)s OR %(application)s IS NULL)
-    ORDER BY started_at DESC LIMIT 10000
+SELECT name, newest.id FROM unnest(%(names)s::text[]) AS name
+CROSS JOIN LATERAL (
+    SELECT of_application.id, of_application.utc FROM unnest(%(applications)s::bigint[]) AS application
+    CROSS JOIN LATERAL (
+        SELECT id, started_at AT TIME ZONE 'UTC' AS utc FROM traffic_request
+        WHERE day >= %(first)s AND day < %(end)s AND coalesce(application_id, 0) = application
+          AND response_id = name AND length(response_id) < 20
+        ORDER BY started_at AT TIME ZONE 'UTC' DESC LIMIT 1
+    ) AS of_application
+    ORDER BY of_application.utc DESC LIMIT 1
 ) AS newest
-WHERE response_id = ANY(%(names)s) ORDER BY response_id, started_at DESC
 """
+NO_APPLICATION = 0
 
 
 def _by_short_response_id(names: Iterable[Name]) -> dict[Name, Request]:
-    """Each among the newest requests of its application; these have no index, so they are read once for all."""
+    """The newest of the last days of each name's application; of any, where the name is of none."""
     short: dict[int | None, list[str]] = defaultdict(list)
     for name in names:
         if len(name.identifier) < ids.MIN_RESPONSE_ID:
             short[name.application_id].append(name.identifier)
-    requests: dict[Name, Request] = {}
+    wanted: dict[uuid.UUID, list[Name]] = defaultdict(list)
+    today = timezone.now().date()
     for application_id, identifiers in short.items():
-        first = timezone.now().date() - 2 * DAY
-        values = {"first": first, "application": application_id, "names": identifiers}
+        applications = [application_id]
+        if application_id is None:
+            applications = [NO_APPLICATION, *Application.objects.values_list("pk", flat=True)]
+        values: dict[str, Any] = {
+            "first": today - 2 * DAY,
+            "end": today + 2 * DAY,
+            "applications": applications,
+            "names": identifiers,
+        }
         with connection.cursor() as cursor:
             cursor.execute(SHORT, values)
-            of_id = {row[1]: Name(row[0], application_id) for row in cursor.fetchall()}
-        rows = Request.objects.in_days(first, timezone.now().date() + 2 * DAY).filter(id__in=list(of_id))
-        requests |= {of_id[request.id]: request for request in rows}
-    return requests
+            for identifier, request_id in cursor.fetchall():
+                wanted[request_id].append(Name(identifier, application_id))
+    return _by_id(wanted)
 
 
 def _by_own_id(salt: bytes, names: Iterable[Name]) -> dict[Name, Request]:

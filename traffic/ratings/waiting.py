@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from lib.errors import ApiError
 from lib.events import log_event
+from lib.repeated_events import log_repeated
 from traffic.models import Rating, Request
 from traffic.ratings.named_requests import Name, find_requests
 
@@ -34,14 +35,25 @@ TOGETHER = 200  # whose requests are looked for at once
 OF_A_BATCH = 200  # that ingest attaches before it answers; the next look takes the rest
 BACK = (14,)  # days before today on which the request may have begun
 RETRY_S = 60
+LOCK = 7_203_041  # of two advisory numbers the first; the second is the application
 COPIED = ("application_id", "deployment_id", "model", "task")
 
 
 def wait(*, identifier: str, judgement: Judgement, application_id: int | None) -> Rating:
     """Keep a rating until its request arrives; an earlier one of the same rater is replaced.
 
+    One rating of an application after the other, so that no two count themselves as the last that may wait.
     Raises ApiError (429) where WAITING_MAX ratings of the application wait already.
     """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, (application_id or 0) % (1 << 31)])
+        rating = _wait(identifier, judgement, application_id)
+    _looked.none_until = 0.0
+    return rating
+
+
+def _wait(identifier: str, judgement: Judgement, application_id: int | None) -> Rating:
     same = Rating.objects.waiting().filter(
         response_id=identifier, rater_kind=judgement.rater_kind, by=judgement.by, application=application_id
     )
@@ -53,7 +65,6 @@ def wait(*, identifier: str, judgement: Judgement, application_id: int | None) -
         setattr(rating, name, value)
     rating.created_at = rating.look_at = timezone.now()
     rating.save()
-    _looked.none_until = 0.0
     return rating
 
 
@@ -62,7 +73,8 @@ def refuse_too_many(application_id: int | None) -> None:
     waiting = Rating.objects.waiting().filter(application=application_id).order_by()
     if waiting[:WAITING_MAX].count() < WAITING_MAX:
         return
-    log_event(logger, logging.WARNING, "rating_refused", application_id=application_id, waiting=WAITING_MAX)
+    details = {"waiting": WAITING_MAX}
+    log_repeated(logger, logging.WARNING, "rating_refused", application_id=application_id, details=details)
     raise ApiError(
         429,
         f"{WAITING_MAX:,} ratings wait for requests that have not arrived: send this one when its request is there.",
