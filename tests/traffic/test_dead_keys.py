@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from providers.audit.counts import KINDS_MAX
 from providers.audit.log import AuditEntry
 from traffic.authentication.keys import create_key, move_dead_key_uses
 from traffic.gateway.snapshot import REFUSED_MOST, Snapshots
@@ -45,3 +46,14 @@ def test_made_up_keys_and_live_ones_leave_no_row_and_are_bounded() -> None:
     assert len(seen._refused) == REFUSED_MOST
     noted(seen)
     assert not DeadKeyUse.objects.exists() and not seen._refused
+
+
+def test_a_dead_key_from_many_addresses_is_a_bounded_number_of_entries() -> None:
+    key, _secret = create_key(name="old worker", scopes=["gateway"])
+    Key.objects.filter(pk=key.pk).update(revoked_at=timezone.now())
+    DeadKeyUse.objects.bulk_create(
+        DeadKeyUse(key=key, address=f"2001:db8:0:{n // 2:x}::{n:x}", count=2) for n in range(400)
+    )
+    assert move_dead_key_uses() == KINDS_MAX + 1
+    assert sum(AuditEntry.objects.values_list("count", flat=True)) == 800
+    assert AuditEntry.objects.filter(address="").get().count == 800 - 4 * KINDS_MAX

@@ -20,8 +20,9 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
+from lib.client_address import network
 from lib.events import log_event
-from providers.audit.counts import Kind, counts
+from providers.audit.counts import KINDS_MAX, Kind, counts
 from providers.audit.log import Action, Actor, ActorKind, record
 from traffic.authentication.allowance import allowance_of, log_used_up
 from traffic.authentication.limits import Buckets, UnknownKeys, period_end
@@ -291,11 +292,17 @@ def tell_dead_key(secret: str, address: str) -> None:
 
 @transaction.atomic
 def move_dead_key_uses() -> int:
-    """What the gateway saw of dead keys, into the audit log; returns the number of entries."""
+    """What the gateway saw of dead keys, into the audit log: KINDS_MAX entries at most, and one for each key.
+
+    Returns the number of entries.
+    """
     rows = list(DeadKeyUse.objects.select_for_update(skip_locked=True, of=("self",)).select_related("key")[:1_000])
     uses: Counter[tuple[Key, str]] = Counter()
     for row in rows:
-        uses[row.key, row.address] += row.count
+        uses[row.key, network(row.address)] += row.count
+    for (key, address), count in list(uses.items())[KINDS_MAX:]:  # who comes from ever more addresses
+        del uses[key, address]
+        uses[key, ""] += count
     for (key, address), count in uses.items():
         why = "revoked, at the gateway" if key.revoked_at is not None else "expired, at the gateway"
         record(Action.REVOKED_KEY, actor=Actor(ActorKind.KEY, key.name, key.pk, address), thing=key, message=why,
