@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from alerts.delivery import outbox, rate_limit
 from alerts.delivery import services as delivery_services
 from alerts.delivery.compose import compose
@@ -83,13 +85,14 @@ def test_a_mail_for_several_says_the_same_at_every_attempt(
 
 
 def test_a_mail_for_several_that_is_given_up_lets_each_go_alone(
-    scene: Scene, ops: Any, smtp: Smtp, mailbox: Mailbox
+    scene: Scene, ops: Any, smtp: Smtp, mailbox: Mailbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     break_out(scene, 0, 14)
     mailbox.plan = [OK] * 10 + [REJECT]
     assert deliver(scene) == 13, "ten, and the three that the eleventh spoke for"
     assert states() == {"accepted": 13, "dead": 1}
     assert [subject[:15] for subject in mailbox.subjects()[10:]] == [f"No price: m{n:03}," for n in (11, 12, 13)]
+    assert "deliveries_split delivery_id=" in caplog.text and " parts=3" in caplog.text
 
 
 def test_a_mail_for_several_to_an_address_that_is_refused_is_given_up_with_them_and_sent_again_with_them(

@@ -14,11 +14,12 @@ from alerts.channels import Gone, remembered
 from alerts.channels import services as channel_services
 from alerts.delivery import outbox
 from alerts.delivery import services as delivery_services
-from alerts.evaluation import services, watch
+from alerts.evaluation import retention, services, watch
 from alerts.kinds.finding import BadThreshold, Kind
 from alerts.lifecycle.silences import Matcher
 from alerts.mail.smtp import status_of_answer
-from alerts.models import Address, Alert, Channel, Delivery, Rule
+from alerts.models import Address, Alert, Channel, Delivery, Report, Rule
+from alerts.models.reports import ReportKind
 from tests.alerts.conftest import Scene
 from tests.alerts.smtp_server import GREYLIST, OK, REFUSE, Mailbox, Smtp
 
@@ -173,3 +174,25 @@ def test_stand_in_of_a_web_process_is_written(scene: Scene, log: pytest.LogCaptu
 )
 def test_status_is_the_number_that_an_answer_begins_with(answer: str, status: int | None) -> None:
     assert status_of_answer(answer) == status
+
+
+def test_messages_that_leave_with_another_are_counted(
+    scene: Scene, ops: Any, smtp: Smtp, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "merge_due", lambda row, now: 3)
+    scene.set("a", True)
+    scene.look()
+    deliver(scene)
+    assert lines(log, "deliveries_merged") == [{"delivery_id": Delivery.objects.get().pk, "merged": 3}]
+
+
+def test_rows_past_their_retention_are_counted(ops: Any, log: pytest.LogCaptureFixture) -> None:
+    now = timezone.now()
+    retention.purge(now)
+    assert not lines(log, "old_alert_rows_deleted")
+    long_ago = now - timedelta(days=500)
+    Report.objects.create(
+        person=ops, kind=ReportKind.DAILY, starts_on=long_ago.date(), ends_on=long_ago.date(), created_at=long_ago
+    )
+    retention.purge(now)
+    assert lines(log, "old_alert_rows_deleted") == [{"samples": 0, "reports": 1, "used_links": 0}]

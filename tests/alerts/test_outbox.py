@@ -238,15 +238,18 @@ def test_a_refused_address_is_mailed_again_by_hand_with_what_was_given_up(
     assert AuditEntry.objects.get().words == "Mail goes there again."
 
 
-def test_a_dead_message_can_be_sent_again_by_hand(waiting: Scene, smtp: Smtp, mailbox: Mailbox) -> None:
+def test_a_dead_message_can_be_sent_again_by_hand(
+    waiting: Scene, smtp: Smtp, mailbox: Mailbox, caplog: pytest.LogCaptureFixture
+) -> None:
     mailbox.plan = [REFUSE]
     deliver(waiting)
     delivery_services.retry(delivery_id=Delivery.objects.get().pk, now=waiting.now)
     assert deliver(waiting).accepted == 1
+    assert f"delivery_retried delivery_id={Delivery.objects.get().pk}" in caplog.text
 
 
 def test_a_message_that_cannot_be_written_holds_up_no_other(
-    scene: Scene, ops: Any, smtp: Smtp, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, ops: Any, smtp: Smtp, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     scene.set("a", True)
     scene.set("b", True)
@@ -261,6 +264,7 @@ def test_a_message_that_cannot_be_written_holds_up_no_other(
     done = deliver(scene)
     assert (done.accepted, done.failed) == (1, 1)
     assert "template is broken" in Delivery.objects.get(alert__subject="a").answer
+    assert f"delivery_crashed delivery_id={Delivery.objects.get(alert__subject='a').pk} " in caplog.text
 
 
 def test_wrong_credentials_are_ours_to_mend_and_lose_nothing(waiting: Scene, smtp: Smtp, settings: Any) -> None:

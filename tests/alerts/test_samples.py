@@ -96,7 +96,7 @@ def test_every_kinds_mail_says_what_to_do_how_much_and_where(
 
 @pytest.mark.parametrize("report", ["daily", "weekly", "monthly", "statement"])
 def test_what_the_calendar_brings_says_what_to_do_and_the_same_in_its_text(
-    report: str, told: None, monkeypatch: pytest.MonkeyPatch
+    report: str, told: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     planned(starts_on=date(2026, 1, 1))
     spent("15.70", days=90)
@@ -108,6 +108,8 @@ def test_what_the_calendar_brings_says_what_to_do_and_the_same_in_its_text(
     wishes = Preference.objects.create(person=mara, timezone="Europe/Berlin")
     assert reporting.write(mara, wishes, report, newest(report, TODAY), NOW) == 1
     delivery = Delivery.objects.get(report__isnull=False)
+    line = f"report_written report_id={delivery.report_id} delivery_id={delivery.pk} kind={report} since="
+    assert line in caplog.text
     message = parsed(delivery)
     text, html = part(message, "plain"), part(message, "html")
     assert len(message["Subject"]) <= MOST and figures_of(message["Subject"])

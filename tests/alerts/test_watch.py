@@ -73,6 +73,7 @@ def test_a_monitor_that_fails_is_asked_again_seen_by_all_and_told_to_admins(
     assert "secret" not in "".join(
         record.getMessage() for record in caplog.records if record.name == "alerts.evaluation.watch"
     )
+    assert f"monitor_heartbeat_refused channel_id={monitor.pk} failures=45 status=500" in caplog.text
 
 
 def test_a_monitor_hears_nothing_while_a_rule_cannot_be_evaluated(
@@ -129,7 +130,7 @@ def test_the_web_process_tells_that_the_worker_is_silent_and_the_worker_that_it_
 
 
 def test_a_rule_about_polls_that_is_switched_off_still_tells_that_nobody_evaluates(
-    ops: Any, smtp: Smtp, mailbox: Mailbox
+    ops: Any, smtp: Smtp, mailbox: Mailbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     services.evaluate()
     where = Account.objects.create(slug="runpod", name="RunPod", kind="runpod")
@@ -147,6 +148,7 @@ def test_a_rule_about_polls_that_is_switched_off_still_tells_that_nobody_evaluat
     assert Alert.objects.get().state == "resolved"
     rule.refresh_from_db()
     assert rule.evaluated_at is None, "a rule that is off leaves no trace that it ran"
+    assert f"rule_switched rule_id={rule.pk} kind=late enabled=false" in caplog.text
 
 
 def test_the_web_process_sees_polls_that_are_overdue_and_names_the_account(db: Any) -> None:
@@ -201,3 +203,26 @@ def test_the_web_process_sends_what_nobody_sends(scene: Scene, ops: Any, smtp: S
     Delivery.objects.update(due_at=now - timedelta(minutes=4))
     assert watch.stand_in(now)
     assert mailbox.recipients == ["olga@example.com"]
+
+
+def test_a_look_that_fails_is_a_line_and_the_next_one_comes(
+    db: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Pause:
+        """Ends after two looks."""
+
+        looks = 0
+
+        def wait(self, _seconds: float) -> bool:
+            self.looks += 1
+            return self.looks > 2
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("alerts.evaluation.watch.threading.Event", Pause)
+    monkeypatch.setattr(watch, "close_old_connections", lambda: None)
+    monkeypatch.setattr(watch, "stand_in", fail)
+    watch._look_forever()
+    assert [record.getMessage() for record in caplog.records] == ["watch_failed"] * 2
+    assert "ZeroDivisionError" in caplog.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from django.test import Client
 from costs import focus
 from costs.allocation.queries import spend
 from costs.bill_imports import services as bill_imports
+from costs.bill_imports.services import enter_bill
 from costs.focus.bill import UnreadableBill, read_bill
 from costs.models import BillImport, Charge, ExchangeRate
 from costs.reconciliation import queries as bills
@@ -275,3 +277,14 @@ def test_nothing_new_is_dated_into_a_month_that_was_told_as_final(manager: Clien
     repeating = manager.post("/spend/charges/add/", charge | {"repeats": "month"})
     assert "and its statements stand" in str(repeating.context["form"].errors["day"])
     assert not Charge.objects.exists()
+
+
+def test_a_bill_that_cannot_be_entered_is_a_warning(
+    manager: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = upload(manager, written(line()))["Location"]
+    looked = SimpleNamespace(errors=[(3, "The amount is no number.")], charges=[])
+    monkeypatch.setattr("costs.bill_imports.services.preview_again", lambda *_arguments: looked)
+    assert not enter_bill(pk=BillImport.objects.get().pk, today=MONTH, user=None), address
+    assert not Charge.objects.exists()
+    assert f"bill_refused bill={BillImport.objects.get().pk} unreadable=1" in caplog.text

@@ -18,6 +18,8 @@ from dashboard.health import readiness, worker_memory
 from dashboard.health.readiness import Readiness
 from dashboard.http.database_away import first_line
 from lib.disk import Disk
+from providers.audit.counts import Count, Counts, Kind
+from providers.audit.log import Actor
 
 
 def lines(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str, Any]]:
@@ -106,3 +108,43 @@ def test_change_of_readiness_is_written_once(
 def test_error_without_a_text_is_written_by_its_kind() -> None:
     assert first_line(psycopg.OperationalError()) == "OperationalError"
     assert first_line(psycopg.OperationalError("one\ntwo")) == "one"
+
+
+def test_queue_that_is_away_is_a_line_and_then_counted(log: pytest.LogCaptureFixture, settings: Any) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"  # nobody listens there
+    ready = Readiness()
+    assert [bool(ready._ask_queue()) for _n in range(3)] == [True] * 3
+    assert len(lines(log, "queue_away")) == 1
+
+
+def test_probe_of_the_database_that_crashes_is_an_error_with_its_traceback(log: pytest.LogCaptureFixture) -> None:
+    async def scene() -> None:
+        pulse = Pulse(lambda: 1 / 0, lambda error: None)  # type: ignore[arg-type]  # it raises
+        pulse.suspect()
+        assert pulse._asking is not None
+        await pulse._asking
+        pulse.close()
+
+    asyncio.run(scene())
+    assert len(lines(log, "database_probe_crashed")) == 1 and "ZeroDivisionError" in log.text
+
+
+def test_counted_refusals_that_cannot_be_written_are_an_error_and_tried_again(
+    log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(Counts):
+        tries = 0
+
+        def flush(self, *, everything: bool = True) -> int:
+            self.tries += 1
+            if self.tries > 2:
+                raise SystemExit
+            raise ZeroDivisionError
+
+    counts = Failing()
+    counts._counts[Kind("refused", Actor("stranger", ""))] = Count("", 0.0, 1)
+    monkeypatch.setattr("providers.audit.counts.time.sleep", lambda seconds: None)
+    monkeypatch.setattr(counts._changed, "wait", lambda timeout: None)
+    with pytest.raises(SystemExit):
+        counts._work()
+    assert len(lines(log, "audit_counts_not_written")) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -64,6 +65,7 @@ def test_the_doctor_warns_when_requests_come_through_a_proxy_that_is_not_named(
     assert (directory / FILE).stat().st_mode & 0o077 == 0
     with override_settings(TRUSTED_PROXIES=[ip_network("10.0.0.5/32")]):
         assert doctor() == "trusted: 10.0.0.5/32"
+    assert "proxy_not_named address=10.0.0.5 what=" in caplog.text
 
 
 def test_requests_without_a_proxy_or_through_a_named_one_are_not_noted(directory: Path) -> None:
@@ -119,3 +121,14 @@ def started(front: Front) -> None:
         await front._loading
 
     asyncio.run(life())
+
+
+def test_a_note_that_cannot_be_written_is_a_line_and_no_refusal(
+    directory: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    assert asked(Front(WSGIHandler()), "10.0.0.5", FORWARDED) == 200
+    assert 'proxy_note_failed error="No space left on device"' in caplog.text

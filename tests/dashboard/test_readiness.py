@@ -115,21 +115,27 @@ def tables_to_try() -> int:
 
 
 @pytest.mark.parametrize(
-    ("error", "sentence"),
+    ("error", "sentence", "event"),
     [
-        (psycopg.errors.DiskFull("no room"), "The disk of the database is full: nothing can be stored."),
-        (psycopg.OperationalError("at 10.0.0.7, port 5432, user x"), "The database does not answer."),
-        (psycopg.errors.ReadOnlySqlTransaction("no"), "The database takes nothing in: it is read-only."),
+        (
+            psycopg.errors.DiskFull("no room"),
+            "The disk of the database is full: nothing can be stored.",
+            "database_disk_full",
+        ),
+        (psycopg.OperationalError("at 10.0.0.7, port 5432, user x"), "The database does not answer.", "database_away"),
+        (psycopg.errors.ReadOnlySqlTransaction("no"), "The database takes nothing in: it is read-only.", ""),
     ],
 )
 def test_what_the_database_says_becomes_a_sentence(
-    ready: Readiness, monkeypatch: pytest.MonkeyPatch, error: psycopg.Error, sentence: str
-) -> None:
+    ready: Readiness, monkeypatch: pytest.MonkeyPatch, error: psycopg.Error, sentence: str, event: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
     def write(self: Heart) -> None:
         raise error
 
     monkeypatch.setattr(Heart, "write", write)
     assert ready.reasons() == [sentence]
+    assert event in caplog.text and "readiness_changed ready=false" in caplog.text
 
 
 def test_a_session_that_may_write_nothing_is_there_at_least(transactional_db: Any, monkeypatch: Any) -> None:

@@ -191,7 +191,9 @@ def poll_leases(made: Account) -> None:
 
 
 @pytest.mark.parametrize("kind", LOADS)
-def test_a_lease_is_stopped_at_its_vendor_and_the_next_poll_tells(kind: str, sandbox: Sandbox, ops: Client) -> None:
+def test_a_lease_is_stopped_at_its_vendor_and_the_next_poll_tells(
+    kind: str, sandbox: Sandbox, ops: Client, caplog: pytest.LogCaptureFixture
+) -> None:
     made = rented(sandbox, kind, may_stop=True)
     url = page_of(made, "stop/")
     asked = text(ops, url)
@@ -214,6 +216,7 @@ def test_a_lease_is_stopped_at_its_vendor_and_the_next_poll_tells(kind: str, san
     secret = str(made.account.secret.reveal())
     for page in (asked, dry, answer.content.decode(), entry.message):
         assert secret not in page
+    assert f"lease_stop_requested account={made.account.slug} lease_id={made.pk} method=" in caplog.text
 
 
 def test_nothing_is_called_unless_the_account_allows_it(sandbox: Sandbox, ops: Client) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from lib.keyring import KeyFile
 from providers import tasks
 from providers.defaults import ensure_defaults
 from providers.heartbeats.services import judge, ping
-from providers.models import Account, Deployment, Feed, Heartbeat, OfferWatch, Signal, TokenPrice
+from providers.models import Account, Deployment, Feed, Heartbeat, Offer, OfferWatch, Signal, TokenPrice
 from providers.polling import due, services
 from providers.polling.services import poll
 from providers.uptime import due_checks, retention
@@ -186,3 +186,46 @@ def test_key_file_that_cannot_be_read_is_a_warning(tmp_path: Path, caplog: pytes
     ((level, event, fields),) = events(caplog)
     assert (level, event, fields["error"]) == ("WARNING", "key_file_unreadable", "No such file or directory")
     assert "key-of-before" not in caplog.text
+
+
+def test_feed_that_is_given_up_is_a_warning_without_the_reason(
+    balance_feed: Feed, caplog: pytest.LogCaptureFixture
+) -> None:
+    services.give_up(balance_feed, "MARKER")
+    assert events(caplog) == [("WARNING", "feed_given_up", {"account": "runpod", "feed": "balance"})]
+
+
+def test_fault_of_ours_in_a_check_is_an_error_with_its_traceback(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_arguments: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(due_checks, "check", broken)
+    Deployment.objects.create(
+        slug="qwen", name="Qwen", provider="self", engine="vllm", model="qwen", local=True, timeout_s=5.0,
+        url="http://127.0.0.1:1", check_due_at=START,
+    )  # fmt: skip
+    due_checks.check_due(now=START)
+    assert [(level, event) for level, event, _fields in events(caplog)] == [("ERROR", "check_crashed")]
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_days_of_checks_and_offers_that_went_are_counted(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    today = date(2026, 11, 10)
+    monkeypatch.setattr(retention, "make_partitions", lambda *_arguments: 0)
+    monkeypatch.setattr(retention, "existing_days", lambda *_arguments: {today - timedelta(days=90), today})
+    monkeypatch.setattr(retention, "drop_partition", lambda *_arguments: None)
+    retention.rotate_check_partitions(today)
+    now = timezone.now()
+    Offer.objects.create(
+        provider="vast", external_id="1", kind="spot", gpu="H100", price_per_gpu_hour=1, available=False,
+        seen_at=now - timedelta(days=60),
+    )  # fmt: skip
+    retention.purge_offers(now)
+    assert events(caplog) == [
+        ("INFO", "check_days_dropped", {"days": 1, "newest": today - timedelta(days=90)}),
+        ("INFO", "offers_purged", {"offers": 1, "days": 0}),
+    ]

@@ -101,7 +101,9 @@ def is_open(client: socket.socket) -> bool:
         return True
 
 
-def test_one_address_has_a_part_of_the_connections_and_those_that_came_first_stay() -> None:
+def test_one_address_has_a_part_of_the_connections_and_those_that_came_first_stay(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     # Fewer files than that are not looked through at all.
     each = len(open_files())
     with closing(Closing()) as opened, socket.create_server(("127.0.0.1", 0), backlog=256) as server:
@@ -119,6 +121,7 @@ def test_one_address_has_a_part_of_the_connections_and_those_that_came_first_sta
         opened.accepted[0].close()
         opened.come(server, "127.0.0.2")
         assert crowd.look() == 0, "there is room again"
+    assert f"connections_ended connections=3 limit={each} addresses=127.0.0.2" in caplog.text
 
 
 def test_an_address_of_ipv6_counts_as_its_network() -> None:

@@ -78,15 +78,20 @@ def test_texts_are_looked_through_before_they_lie_in_the_spool(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("redaction", [Failing(), FailingAtTrees()])
-def test_a_row_lands_without_its_texts_when_they_cannot_be_checked(tmp_path: Path, redaction: Redaction) -> None:
+def test_a_row_lands_without_its_texts_when_they_cannot_be_checked(
+    tmp_path: Path, redaction: Redaction, caplog: pytest.LogCaptureFixture
+) -> None:
     row, after = recorded(tmp_path, exchange(redaction), exchange())
     assert (row.prompt, row.answer, row.error_type) == (None, None, None)
     assert row.raw == {"doubts": [UNCHECKED]}
     assert row.tokens is not None and (row.tokens.uncached_input, row.tokens.output) == (3, 2)
     assert after.answer == "as you wish, [e-mail]"  # the thread goes on
+    assert "texts_not_kept reason=redaction_failed error=" in caplog.text
 
 
-def test_no_more_texts_wait_than_fit_and_no_row_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_texts_wait_than_fit_and_no_row_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr("traffic.gateway.recorder.MOST_WAITING", 150)
     recorder = Recorder(Spool(tmp_path))  # its thread does not run yet, as if it were at a long text
     for _ in range(3):
@@ -96,6 +101,7 @@ def test_no_more_texts_wait_than_fit_and_no_row_is_lost(tmp_path: Path, monkeypa
     rows = rows_in(tmp_path)
     assert [row.answer is not None for row in rows] == [True, False, False]
     assert rows[1].raw == {"usage": {"prompt_tokens": 3, "completion_tokens": 2}, "doubts": [UNCHECKED]}
+    assert caplog.text.count("texts_not_kept reason=too_many_wait call=") == 1, "the second one is counted"
 
 
 def test_a_row_without_anything_to_take_out_does_not_wait(tmp_path: Path) -> None:

@@ -318,7 +318,9 @@ def test_lines_set_aside_go_by_their_age(setup: Setup) -> None:
     assert not path.exists()
 
 
-def test_a_full_disk_keeps_rows_in_memory_and_no_half_line(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_keeps_rows_in_memory_and_no_half_line(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     setup.spool.append(row(1))
     write = os.write
     with monkeypatch.context() as full:
@@ -338,6 +340,7 @@ def test_a_full_disk_keeps_rows_in_memory_and_no_half_line(setup: Setup, monkeyp
     setup.mover.move()
     assert setup.store.ids == ["gw-1", "gw-4", "gw-2", "gw-3"]
     assert setup.files() == []
+    assert "spool_write_failed step=append error=" in caplog.text
 
 
 def test_the_thread_moves_what_is_left_when_it_stops(setup: Setup) -> None:
@@ -365,3 +368,15 @@ def test_files_are_for_the_owner_alone(setup: Setup) -> None:
     assert setup.directory.stat().st_mode & 0o077 == 0
     segment = Segment.adopt(setup.directory / "gone.jsonl")
     assert segment is None
+
+
+def test_a_move_that_fails_is_told_once_and_so_is_its_return(setup: Setup, caplog: pytest.LogCaptureFixture) -> None:
+    setup.store.away = True
+    setup.spool.append(row(1))
+    for _n in range(3):
+        setup.mover._try_to_move()
+    assert caplog.text.count("spool_move_failed segments=") == 1
+    setup.store.away = False
+    setup.mover._try_to_move()
+    setup.mover._try_to_move()
+    assert caplog.text.count("spool_move_recovered") == 1

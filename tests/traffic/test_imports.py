@@ -564,7 +564,7 @@ def test_an_upload_without_the_forms_token_is_refused(db: None) -> None:
     assert not Import.objects.exists()
 
 
-def test_sums_are_shown_as_sums_and_a_draft_can_be_discarded(db: None) -> None:
+def test_sums_are_shown_as_sums_and_a_draft_can_be_discarded(db: None, caplog: pytest.LogCaptureFixture) -> None:
     client = logged_in(with_role("ops"))
     for name in ("anthropic_cost.csv", "openai_usage.csv", "anthropic_usage.csv"):
         url = sent(client, recorded(name), name)["Location"]
@@ -572,6 +572,7 @@ def test_sums_are_shown_as_sums_and_a_draft_can_be_discarded(db: None) -> None:
         assert "not requests" in page and "no call to a model" not in page
         client.post(f"{url}discard/")
     assert (Import.objects.count(), list(files.folder().iterdir())) == (0, [])
+    assert caplog.text.count("import_discarded import_id=") == 3
 
 
 def test_the_command_brings_a_file_in_and_takes_it_back(

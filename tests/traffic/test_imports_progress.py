@@ -94,12 +94,13 @@ def test_one_waits_while_the_disk_is_nearly_full_and_can_be_taken_back(
     assert half.state == "undone"
 
 
-def test_one_whose_file_is_gone_says_so_without_a_path(half: Import) -> None:
+def test_one_whose_file_is_gone_says_so_without_a_path(half: Import, caplog: pytest.LogCaptureFixture) -> None:
     path_of(half.pk).unlink()
     assert not run.work(half.pk)
     half.refresh_from_db()
     assert half.problem == "The file cannot be read any more: No such file or directory."
     assert not services.start(imported=half)
+    assert f"import_failed import_id={half.pk}" in caplog.text
 
 
 def test_a_worker_that_is_not_heard_of_is_said_with_when_another_takes_over(half: Import) -> None:
@@ -177,3 +178,21 @@ def test_columns_that_nobody_knows_come_first_with_an_example_for_who_may_see_th
 def test_an_example_is_one_short_line() -> None:
     assert services.shortened("a\n  b") == "a b"
     assert services.shortened("x" * 31) == "x" * 29 + "…"
+
+
+def test_what_was_taken_back_is_in_the_log(half: Import, caplog: pytest.LogCaptureFixture) -> None:
+    services.take_back(imported=half)
+    while run.work(half.pk):
+        pass
+    assert f"import_taken_back import_id={half.pk} removed=20" in caplog.text
+
+
+def test_a_fault_of_ours_is_in_the_log_with_its_traceback(
+    half: Import, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_arguments: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(run, "read_some", fail)
+    assert not run.work(half.pk)
+    assert f"import_crashed import_id={half.pk}" in caplog.text and "ZeroDivisionError" in caplog.text

@@ -7,6 +7,7 @@ import json
 import logging
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -15,14 +16,22 @@ from django.db import DataError, OperationalError
 from django.test import Client
 from django.utils import timezone
 
+from lib.repeated_events import repeated
 from providers.models import TokenPrice
 from tests.traffic.people import application
 from tests.traffic.test_reprice import BEFORE, NEXT, dearer
 from tests.traffic.test_store import row
 from traffic.applications.services import revoke_key
-from traffic.authentication.keys import create_key
-from traffic.gateway import aside
+from traffic.authentication.keys import KeyCache, TooManyUnknown, create_key
+from traffic.authentication.limits import UnknownKeys
+from traffic.gateway import aside, relay
+from traffic.gateway.answers import Answer
+from traffic.gateway.app import Gateway
+from traffic.gateway.bounds import TooMuch
+from traffic.gateway.environment import Settings
+from traffic.gateway.protocols import OPENAI
 from traffic.gateway.shutdown import Shutdown
+from traffic.gateway.snapshot import Snapshots
 from traffic.imports import services as imports
 from traffic.imports.files import folder
 from traffic.imports.run import work as work_import
@@ -81,7 +90,7 @@ def test_refused_batch_is_a_warning_without_what_was_sent(
 
 def test_unknown_key_is_no_warning(conn: psycopg.Connection, caplog: pytest.LogCaptureFixture) -> None:
     Client().post("/v1/traces", "{}", content_type="application/json", headers={"Authorization": "Bearer bk_nobody"})
-    assert lines(caplog, "batch_refused") == ["INFO batch_refused way=otlp_traces status=401 bytes=2"]
+    assert lines(caplog, "batch_refused") == ["INFO batch_refused way=otlp_traces status=401 address=127.0.0.1 bytes=2"]
     assert "bk_nobody" not in caplog.text
 
 
@@ -198,3 +207,145 @@ def test_end_of_the_gateway_counts_the_calls_under_way(
     asyncio.run(Shutdown(grace_s=2.0, send_timeout_s=1.0)._drain())
     assert lines(caplog, "gateway_stopping") == ["INFO gateway_stopping calls=0 grace_s=2.000"]
     assert lines(caplog, "gateway_calls_cut") == []
+
+
+def test_refused_calls_of_the_gateway_are_a_line_and_then_their_number(caplog: pytest.LogCaptureFixture) -> None:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        await asyncio.sleep(0)
+
+    scope = {"type": "http", "method": "GET", "path": f"/{SECRET}", "headers": [], "client": ("203.0.113.7", 1)}
+    for _n in range(300):
+        asyncio.run(Gateway()(scope, receive, send))
+    repeated.flush(everything=True)
+    assert lines(caplog, "call_refused") == [
+        "INFO call_refused status=404 reason=no-such-path address=203.0.113.7",
+        "INFO call_refused status=404 reason=no-such-path address=203.0.113.7 count=299 s=0",
+    ]
+    assert SECRET not in caplog.text
+
+
+def test_batches_refused_to_one_key_are_a_line_and_then_their_number(
+    conn: psycopg.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = secret_of_key(application("shop"))
+    for _n in range(20):
+        Client().post("/v1/traces", "{", content_type="application/json", headers={"Authorization": f"Bearer {key}"})
+    repeated.flush(everything=True)
+    first, summed = lines(caplog, "batch_refused")
+    assert first.endswith(" bytes=1") and " count=19 " in summed
+
+
+def test_address_that_guesses_keys_is_told_once_in_ten_seconds(db: Any, caplog: pytest.LogCaptureFixture) -> None:
+    cache = KeyCache()
+    refused = 0
+    for number in range(UnknownKeys.AT_ONCE + 20):
+        try:
+            cache.find(f"bk_{number}", "203.0.113.7")
+        except TooManyUnknown:
+            refused += 1
+    assert refused >= 15
+    assert lines(caplog, "unknown_keys_limited") == ["WARNING unknown_keys_limited address=203.0.113.7"]
+
+
+def test_partitions_of_the_days_ahead_are_counted(
+    conn: psycopg.Connection, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "make_partitions", lambda *_arguments: 2)
+    today = timezone.now().date()
+    made = retention.make_days_ahead(today)
+    until = today + timedelta(days=retention.AHEAD)
+    assert lines(caplog, "partitions_made") == [f"INFO partitions_made partitions={made} until={until}"]
+
+
+def test_record_of_an_import_that_cannot_be_read_is_counted_by_its_import(
+    conn: psycopg.Connection, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: Any) -> None:
+        raise OverflowError(SECRET)
+
+    monkeypatch.setattr("traffic.imports.translate.Translator.request", fail)
+    path = folder() / "upload"
+    path.write_text("started_at,provider,model\n" + "2026-11-20T10:00:00Z,anthropic,m\n" * 3)
+    imported, _new = imports.bring_in(path=path, name="a.csv", size=path.stat().st_size, sha256="0" * 64)
+    imports.start(imported=imported)
+    while work_import(imported.pk):
+        pass
+    (line,) = lines(caplog, "import_record_unreadable")
+    assert line.startswith(f"WARNING import_record_unreadable import_id={imported.pk} error=OverflowError line=")
+    assert SECRET not in caplog.text
+
+
+def test_gateway_writes_its_start_and_its_stop(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    settings = Settings("host=127.0.0.1 port=1 connect_timeout=1", tmp_path, 1.0, 1.0)
+
+    async def scene() -> None:
+        gateway = Gateway()
+        gateway.start(settings)
+        await gateway.stop()
+
+    asyncio.run(scene())
+    assert len(lines(caplog, "gateway_started")) == len(lines(caplog, "gateway_stopped")) == 1
+
+
+def test_signal_that_the_gateway_cannot_take_over_is_a_warning(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene() -> None:
+        def refuse(*_arguments: Any) -> None:
+            raise RuntimeError
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "add_signal_handler", refuse)
+        shutdown = Shutdown(grace_s=1.0, send_timeout_s=1.0)
+        shutdown.start()
+        await shutdown.cut()
+
+    asyncio.run(scene())
+    assert lines(caplog, "gateway_signal_not_handled") == ["WARNING gateway_signal_not_handled signal=SIGTERM"]
+
+
+def test_keys_that_cannot_be_read_are_told_once_and_so_is_their_return(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> Any:
+        raise psycopg.OperationalError(f"no answer\n{SECRET}")
+
+    seen = Snapshots("", str)
+    monkeypatch.setattr(seen, "_connected", refuse)
+    for _n in range(3):
+        seen._try_to_read()
+    monkeypatch.setattr(seen, "_connected", lambda: None)
+    monkeypatch.setattr(seen, "_note_use", lambda conn: None)
+    monkeypatch.setattr("traffic.gateway.snapshot.read_snapshot", lambda conn, keys: None)
+    for _n in range(2):
+        seen._try_to_read()
+    assert lines(caplog, "snapshot_failed") == ['ERROR snapshot_failed error="no answer"']
+    assert lines(caplog, "snapshot_recovered") == ["INFO snapshot_recovered"]
+    assert SECRET not in caplog.text
+
+
+def test_answers_of_an_engine_that_cannot_be_read_are_errors_and_counted_by_their_kind(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: Any, **_more: Any) -> Any:
+        raise ZeroDivisionError(SECRET)
+
+    monkeypatch.setattr(relay, "read_answer", fail)
+    exchange: Any = SimpleNamespace(
+        target=SimpleNamespace(slug="qwen"), external_id="gw-1", request=SimpleNamespace(protocol=OPENAI),
+        keep_bodies=False,
+    )  # fmt: skip
+    tap: Any = SimpleNamespace(feed=fail, finish=fail, answer=Answer())
+    for _n in range(3):
+        relay._broken(exchange, TooMuch("It is too long."))
+        assert relay._read(exchange, b"{").unread
+        relay._listener(tap, None)(b"data")
+        assert relay._finish(tap).unread
+    assert lines(caplog, "stream_cut_off") == ['ERROR stream_cut_off deployment=qwen call=gw-1 error="It is too long."']
+    assert lines(caplog, "answer_unreadable") == ["ERROR answer_unreadable error=ZeroDivisionError call=gw-1"]
+    assert lines(caplog, "stream_unreadable") == [
+        f"ERROR stream_unreadable at={at} error=ZeroDivisionError" for at in ("chunk", "end")
+    ]
+    assert SECRET not in caplog.text

@@ -196,7 +196,12 @@ def test_the_log_says_who_asked_why_and_who_took_it_back(stored: Any, price: Tok
     ]
 
 
-def test_a_fault_is_told_and_the_rest_can_be_gone_on_with(stored: Any, price: TokenPrice, monkeypatch: Any) -> None:  # noqa: F811
+def test_a_fault_is_told_and_the_rest_can_be_gone_on_with(
+    stored: Any,  # noqa: F811
+    price: TokenPrice,
+    monkeypatch: Any,
+    caplog: Any,
+) -> None:
     dearer(price)
     found = previewed()
     start(repricing=found)
@@ -206,6 +211,7 @@ def test_a_fault_is_told_and_the_rest_can_be_gone_on_with(stored: Any, price: To
     assert found.state == "failed" and "fault of ours" in found.problem
     start(repricing=found)
     assert ended(found).state == "done"
+    assert f"repricing_crashed repricing_id={found.pk}" in caplog.text and "ZeroDivisionError" in caplog.text
 
 
 def command(*given: str) -> str:

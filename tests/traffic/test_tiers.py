@@ -158,7 +158,9 @@ def test_a_changed_price_is_a_new_version_and_an_entered_one_is_left_alone(book:
     assert list(UnitPrice.objects.of(standing).values_list("amount", flat=True)) == [Decimal("1.2"), Decimal("1.1")]
 
 
-def test_offers_become_daily_history_once_a_day_is_over_and_only_where_they_change(db: Any) -> None:
+def test_offers_become_daily_history_once_a_day_is_over_and_only_where_they_change(
+    db: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     today = NOW.date()
     for back, low in ((4, "0.40"), (3, "0.40"), (2, "0.30"), (1, "0.40"), (0, "0.10")):
         OfferDay.objects.create(
@@ -179,6 +181,7 @@ def test_offers_become_daily_history_once_a_day_is_over_and_only_where_they_chan
     ]
     assert gpus[0].source == "offers of vast, the lowest of the day"
     assert unit_feed.feed_book(NOW + timedelta(days=1), today + timedelta(days=1)) == 1
+    assert "unit_prices_added rows=4" in caplog.text and "unit_prices_added rows=1" in caplog.text
 
 
 # The page.
