@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lib.errors import ApiError
 
-MOST_VALUES = 3_000_000  # of one body: 300 MB at most once read; an exporter's batch has some thousands
+MOST_VALUES = 2_000_000  # of one body: 280 MB at most once read; an exporter's batch has some thousands
 
 
 def refuse_dense(body: bytes) -> None:

@@ -1,9 +1,13 @@
-"""Settings of the garbage collector and of thread switching for processes that take requests in."""
+"""Settings of the garbage collector, of thread switching and of memory for processes that take requests in."""
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import sys
+
+M_MMAP_THRESHOLD = -3  # of `mallopt`
+LARGE_BLOCK = 1 << 20
 
 
 def tune_interpreter() -> None:
@@ -16,3 +20,20 @@ def tune_interpreter() -> None:
     # Seconds after which a running thread must give way to one whose answer from Postgres or an upstream has come. By
     # Python's default that one would wait 5 ms each time while another thread parses a batch.
     sys.setswitchinterval(0.0005)
+    if (libc := glibc()) is not None:
+        # Blocks from this size on are the system's again once they are freed. By default that size grows with what is
+        # freed, up to 32 MiB; bodies then lie between small things, and the heap never shrinks.
+        libc.mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK)
+
+
+def give_memory_back() -> None:
+    """What is free goes back to the system: after batches of tens of megabytes the allocator would keep hundreds."""
+    gc.collect()
+    if (libc := glibc()) is not None:
+        libc.malloc_trim(0)
+
+
+def glibc() -> ctypes.CDLL | None:
+    """The library of C, where it is the one that has these two; others do without."""
+    libc = ctypes.CDLL(None)
+    return libc if hasattr(libc, "malloc_trim") and hasattr(libc, "mallopt") else None

@@ -21,7 +21,7 @@ from traffic.ingest.bounds import LONGEST_MS, LONGEST_NAME, LONGEST_SLUG, MOST_T
 from traffic.ingest.density import refuse_dense
 from traffic.ingest.lookup_tables import LookupTables
 from traffic.ingest.parse_lock import parse_lock
-from traffic.ingest.pipeline import REFUSED, batch_for, lookup_tables, pricing_context, store_apart
+from traffic.ingest.pipeline import REFUSED, lookup_tables, store_apart
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.json_depth import DEEPEST, shallow
 
@@ -291,10 +291,9 @@ def text_of(prompt: str | list[Any] | None) -> str | None:
 
 def ingest_native(*, body: bytes, caller: Caller, now: datetime) -> dict[str, Any]:
     """Store a body of `POST /api/v1/requests`; returns the answer. Raises ApiError for a wrong outer shape."""
-    tables, pricing = lookup_tables.get(), pricing_context.get()
+    tables = lookup_tables.get()
     with parse_lock(size=len(body)):
         parsed = parse(body, caller, tables, now)
-    batch = batch_for(parsed.rows, caller, pricing)
-    stored = store_apart(parsed.rows, caller, batch)
+    stored = store_apart(parsed.rows, caller)
     parsed.reject(stored.refused, REFUSED)
     return {"accepted": stored.accepted, "duplicates": stored.duplicates, "rejected": parsed.rejected}

@@ -19,7 +19,7 @@ from traffic.ingest.otlp import protobuf
 from traffic.ingest.otlp.rows import Read, rows_of
 from traffic.ingest.otlp.spans import Signal, Unreadable
 from traffic.ingest.parse_lock import parse_lock
-from traffic.ingest.pipeline import AWAY, batch_for, lookup_tables, pricing_context, store_apart
+from traffic.ingest.pipeline import AWAY, lookup_tables, store_apart
 from traffic.ingest.refusals import log_refused
 
 MAX_BYTES = 64 << 20
@@ -59,16 +59,11 @@ def take(request: HttpRequest, signal: Signal, secret: str = "") -> HttpResponse
     try:
         caller = authenticate(request, "ingest", secret or secret_of(request))
         reader = protobuf if encoding_of(request) == PROTOBUF else plain
-        body, tables, pricing, now = (
-            read_body(request, MAX_BYTES),
-            lookup_tables.get(),
-            pricing_context.get(),
-            timezone.now(),
-        )
+        body, tables, now = read_body(request, MAX_BYTES), lookup_tables.get(), timezone.now()
         with parse_lock(size=len(body)):
             read = rows_of(reader.read(body, signal), caller, tables, now)
-        batch = batch_for(read.rows, caller, pricing)
-        for _place in store_apart(read.rows, caller, batch).refused:
+        del body  # to write its rows takes longer than to read them
+        for _place in store_apart(read.rows, caller).refused:
             read.reject("A span holds what the database cannot store.")
         if signal == "logs":
             late_texts.save(read, caller, now)

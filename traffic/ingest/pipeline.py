@@ -133,14 +133,12 @@ def recording_failures() -> Iterator[None]:
         raise
 
 
-def store(
-    rows: Sequence[RequestRow], also: Also | None = None, caller: Caller | None = None, batch: Batch | None = None
-) -> IngestResult:
+def store(rows: Sequence[RequestRow], also: Also | None = None, caller: Caller | None = None) -> IngestResult:
     """Write a batch; committed when this returns, with what `also` writes, and counted for the caller's key.
 
-    `batch` is what `batch_for` made of the rows, where that was done. Ratings that wait for a request get it.
+    Ratings that wait for a request get it.
     """
-    batch = batch or batch_for(rows, caller, pricing_context.get())
+    batch = batch_for(rows, caller, pricing_context.get())
     with recording_failures(), extend_timeout(len(rows)), raw_connection() as conn:
         result = take_in(conn, batch, also)
     store_status.stored()
@@ -150,6 +148,7 @@ def store(
 
 
 REFUSED = "Holds what the database cannot store."
+MOST_AT_ONCE = 10_000  # rows of one transaction: what is made of them to write them takes as much memory as they do
 MOST_TRIES = 256  # of one batch in parts; beyond it a part is refused as it is
 
 
@@ -162,18 +161,19 @@ class Stored:
     refused: list[int] = field(default_factory=list)
 
 
-def store_apart(rows: Sequence[RequestRow], caller: Caller | None = None, batch: Batch | None = None) -> Stored:
-    """Write a batch; rows that the database refuses cost no other row.
+def store_apart(rows: Sequence[RequestRow], caller: Caller | None = None) -> Stored:
+    """Write a batch, a large one in parts; rows that the database refuses cost no other row.
 
-    Halves are tried apart until the rows at fault stand alone. A half that is repeated changes nothing.
+    Halves are tried apart until the rows at fault stand alone. What is repeated changes nothing: not a half, nor the
+    first parts of a batch that is sent again because a later one failed.
     """
     stored, tries = Stored(), 0
-    waiting = [(0, len(rows))]
+    ends = [*range(MOST_AT_ONCE, len(rows), MOST_AT_ONCE), len(rows)]
+    waiting = list(zip([0, *ends], ends, strict=False))[::-1]
     while waiting:
         first, last = waiting.pop()
-        whole = last - first == len(rows)
         try:
-            result = store(rows[first:last], caller=caller, batch=batch if whole else None)
+            result = store(rows[first:last], caller=caller)
             stored.accepted += result.accepted
             stored.duplicates += result.duplicates
         except DataError as error:
