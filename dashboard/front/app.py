@@ -50,6 +50,7 @@ CHUNKED = -1  # a length that nobody knows before the end
 CLOSE = (b"connection", b"close")
 HEALTHY = Answer(200, [(b"content-type", b"application/json"), (b"content-length", b"16")], b'{"status": "ok"}')
 UPLOADS = 4
+LONGEST_HEAD = 64 << 10  # the server's own bound is on what it reads at once, and some more passes
 READY_S = 2.5
 INTAKE_WAIT_S, LOADING_S = 1.5, 8.0
 
@@ -89,6 +90,17 @@ class Call:
         return self.headers.get(name, b"").decode("latin-1")
 
     @property
+    @cached_property
+    def address(self) -> str:
+        """Who is counted as one stranger: an address, or a network of IPv6."""
+        return network(client_address(self.request)) or self.peer
+
+    @property
+    def head_size(self) -> int:
+        """Bytes of its address and its headers, with what separates them."""
+        address = len(self.scope["raw_path"]) + len(self.scope["query_string"])
+        return address + sum(len(name) + len(value) + 4 for name, value in self.scope["headers"])
+
     def length(self) -> int:
         """Bytes of the body as its sender declares them; CHUNKED, or 0 for none."""
         if b"transfer-encoding" in self.headers:
@@ -236,6 +248,8 @@ class Front:
         body = await self._body(call, kind)
         environ = environ_of(call.scope, body.stream, body.size)
         pool, work = self.pools[kind.pool], partial(answer_of, self.handler, environ)
+        if call.head_size > LONGEST_HEAD:
+            raise refusals.head_too_large(LONGEST_HEAD)
         answer: Answer = await pool.run(work, body.close, self._turn(call, kind))
         return answer
 

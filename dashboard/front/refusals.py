@@ -39,6 +39,11 @@ def too_large(limit: int) -> ApiError:
     )
 
 
+def head_too_large(limit: int) -> ApiError:
+    return ApiError(431, _("The address and the headers of this request are longer than %(size)s KiB together.")
+                    % {"size": limit >> 10})  # fmt: skip
+
+
 def response_to(error: ApiError, *, path: str, content_type: str, accept: str) -> HttpResponse:
     """The error as a page, as a `google.rpc.Status`, or in the API's shape."""
     if "text/html" in accept:

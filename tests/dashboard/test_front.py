@@ -119,6 +119,21 @@ def test_a_stranger_who_declares_much_is_refused_before_it_is_sent(intake: Intak
     assert statuses == [413, 401, 404, 413]
 
 
+def test_a_head_of_more_than_64_kib_is_refused_and_a_long_one_is_not(intake: Intake) -> None:
+    one, many = f"X-Long: {'a' * 70_000}\r\n", "".join(f"X-{n}: {'a' * 1_000}\r\n" for n in range(80))
+    fits = "".join(f"X-{n}: {'a' * 1_000}\r\n" for n in range(60))
+    for path in ("/healthz", "/login/", "/v1/traces"):
+        answers = []
+        for more in (one, many, fits):
+            with connected(
+                intake, [f"GET {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n{more}\r\n"]
+            ) as sockets:
+                answers.append(until_closed(sockets[0])[:12])
+        # The server ends what it cannot read at once by itself; it may say so in the same words.
+        assert {b"HTTP/1.1 431"} == set(answers[:2]), path
+        assert answers[2] in (b"HTTP/1.1 200", b"HTTP/1.1 405"), path
+
+
 def test_idle_uploads_come_to_an_end(intake: Intake) -> None:
     paths = ["/login/", "/v1/traces", "/api/v1/requests", "/ingest/litellm"]
     with connected(intake, [head("POST", path, 60_000, KEY) for path in paths]) as sockets:
