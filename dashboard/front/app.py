@@ -41,18 +41,22 @@ from lib.repeated_events import log_repeated, repeated
 from traffic.authentication.access import too_many_unknown
 from traffic.authentication.keys import Caller, TooManyUnknown, callers, password_of, secret_of
 from traffic.imports.files import folder
+from traffic.ingest.body import MOST_UNPACKED, unpacked_size, weight_of
+from traffic.ingest.gc_tuning import give_memory_back
+from traffic.ingest.otlp_views import PROTOBUF
 from traffic.ingest.pipeline import AWAY
 
 logger = logging.getLogger(__name__)
 
 MIB = 1 << 20
 CHUNKED = -1  # a length that nobody knows before the end
+LONGEST_HEAD = 64 << 10  # the server's own bound is on what it reads at once, and some more passes
 CLOSE = (b"connection", b"close")
 HEALTHY = Answer(200, [(b"content-type", b"application/json"), (b"content-length", b"16")], b'{"status": "ok"}')
 UPLOADS = 4
-LONGEST_HEAD = 64 << 10  # the server's own bound is on what it reads at once, and some more passes
 READY_S = 2.5
 INTAKE_WAIT_S, LOADING_S = 1.5, 8.0
+TRIM_AFTER_S = 5.0  # large batches come one after the other
 
 
 @dataclass
@@ -78,18 +82,9 @@ class Call:
 
     @property
     def peer(self) -> str:
-        """The address that it comes from: strangers of one address share a part of the memory."""
+        """The other end of the connection, which may be a proxy's."""
         return str((self.scope["client"] or [""])[0])
 
-    @property
-    def address(self) -> str:
-        """The network of the client, by the word of a proxy that we trust."""
-        return network(client_address(self.request)) or self.peer
-
-    def header(self, name: bytes) -> str:
-        return self.headers.get(name, b"").decode("latin-1")
-
-    @property
     @cached_property
     def address(self) -> str:
         """Who is counted as one stranger: an address, or a network of IPv6."""
@@ -101,6 +96,10 @@ class Call:
         address = len(self.scope["raw_path"]) + len(self.scope["query_string"])
         return address + sum(len(name) + len(value) + 4 for name, value in self.scope["headers"])
 
+    def header(self, name: bytes) -> str:
+        return self.headers.get(name, b"").decode("latin-1")
+
+    @property
     def length(self) -> int:
         """Bytes of the body as its sender declares them; CHUNKED, or 0 for none."""
         if b"transfer-encoding" in self.headers:
@@ -125,17 +124,21 @@ class Front:
         self.handler, self.started = handler, started
         self.pulse = Pulse(Heart().ask, self._tell)
         self.loaded = False
-        self.intake = Pool("intake", threads=8, longest=64, wait_s=LOADING_S, suspect=self._suspect)
-        self.pages = Pool("pages", threads=4, longest=128, wait_s=20, suspect=self._suspect)
+        self.intake = Pool("intake", threads=8, longest=64, wait_s=LOADING_S, kept_free=2, suspect=self._suspect,
+                           most_weight=64 * MIB, heavy_wait_s=10)  # fmt: skip
+        self.pages = Pool("pages", threads=4, longest=128, wait_s=20, kept_free=1, suspect=self._suspect)
         self.checks = Pool("checks", threads=2, longest=128, wait_s=1.5, suspect=self._suspect)
         self.static = Pool("static", threads=1, longest=1024, wait_s=10)
         self.downloads = Downloads()
         self.pools = {pool.name: pool for pool in (self.intake, self.pages, self.static)}
-        self.budgets = {"intake": Budget(256 * MIB, 96 * MIB), "pages": Budget(64 * MIB, 16 * MIB)}
+        self.budgets = {"intake": Budget(112 * MIB, 64 * MIB), "pages": Budget(48 * MIB, 16 * MIB)}
+        # Apart, so that no number of strangers takes the room of who shows a key or is logged in.
+        self.strangers = {pool: Budget(16 * MIB, 8 * MIB) for pool in self.budgets}
         self.uploads = Uploads(folder, UPLOADS)
         self.proxies = Proxies()
         self.readiness = Readiness()
         self._look = ThreadPoolExecutor(1, thread_name_prefix="readiness")
+        self._trimming: asyncio.TimerHandle | None = None
         self._looking: asyncio.Future[list[str]] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -179,6 +182,8 @@ class Front:
                 repeated.flush(everything=True)
                 log_event(logger, logging.INFO, "web_stopped", pid=os.getpid())
                 self._looking_after.cancel()
+                if self._trimming is not None:
+                    self._trimming.cancel()
                 self.pulse.close()
                 self._look.shutdown(wait=False, cancel_futures=True)
                 for pool in (*self.pools.values(), self.checks, self.downloads.pool):
@@ -238,6 +243,8 @@ class Front:
         )
 
     async def _answer(self, call: Call) -> Answer:
+        if call.head_size > LONGEST_HEAD:
+            raise refusals.head_too_large(LONGEST_HEAD)
         if call.path == "/healthz" and call.method in READING:
             return HEALTHY
         if call.path == "/readyz" and call.method in READING:
@@ -247,20 +254,30 @@ class Front:
             raise refusals.away()
         body = await self._body(call, kind)
         environ = environ_of(call.scope, body.stream, body.size)
+        weight = 0
+        if kind.pool == "intake" and isinstance(body, InMemory):
+            unpacked = unpacked_size(body.stream.getvalue(), call.header(b"content-encoding"))
+            environ[MOST_UNPACKED] = unpacked
+            is_json = call.header(b"content-type") != PROTOBUF
+            weight = weight_of(min(unpacked, kind.limit), is_json=is_json)
         pool, work = self.pools[kind.pool], partial(answer_of, self.handler, environ)
-        if call.head_size > LONGEST_HEAD:
-            raise refusals.head_too_large(LONGEST_HEAD)
-        answer: Answer = await pool.run(work, body.close, self._turn(call, kind))
+        try:
+            answer: Answer = await pool.run(work, body.close, self._turn(call, kind), weight)
+        finally:
+            if weight and self._trimming is None:
+                self._trimming = asyncio.get_running_loop().call_later(TRIM_AFTER_S, self._trim)
         return answer
+
+    def _trim(self) -> None:
+        """What large batches left goes back to the system, in a thread."""
+        self._trimming = None
+        asyncio.get_running_loop().run_in_executor(self._look, give_memory_back)
 
     def _turn(self, call: Call, kind: Kind) -> object:
         """With whom the call shares its turns for a thread: its application's keys, else its address."""
-        if kind.by_key:
-            request = call.request
-            secret = secret_of(request) or password_of(request)
-            if secret and (caller := callers.remembered(secret)) is not None:
-                return whose(caller)
-        return call.peer
+        if kind.pool == "static":
+            return call.peer  # it is asked for often, and its thread is one
+        return self._remembered(call, kind) or call.address
 
     async def _ready(self) -> Answer:
         """However many ask, one thread looks, and nobody waits longer than a container's health check does."""
@@ -295,17 +312,31 @@ class Front:
         return await self._read(call, kind, caller)
 
     async def _read(self, call: Call, kind: Kind, caller: object) -> Body:
-        body = (
-            self.uploads.begin(max(call.length, 0))
-            if kind.files
-            else InMemory(self.budgets[kind.pool], caller or call.peer)
-        )
+        body = self.uploads.begin(max(call.length, 0)) if kind.files else await self._in_memory(call, kind, caller)
         try:
             call.read_whole = await read(call.receive, body, kind.limit, cut=kind.cut)
         except BaseException:
             body.close()
             raise
         return body
+
+    async def _in_memory(self, call: Call, kind: Kind, caller: object) -> InMemory:
+        """A body in the share of its caller, or of strangers; while theirs is scarce, small bodies are asked too."""
+        strangers = self.strangers[kind.pool]
+        if caller is None and not kind.cut:
+            caller = self._remembered(call, kind)
+            if caller is None and strangers.is_scarce(call.address):
+                caller = await self._caller(call, kind)
+        if caller is None:
+            return InMemory(strangers, call.address)
+        return InMemory(self.budgets[kind.pool], caller)
+
+    def _remembered(self, call: Call, kind: Kind) -> object:
+        """Whose key, looked up a moment ago, the call shows; None where it shows none."""
+        if kind.by_key and (secret := secret_of(call.request) or password_of(call.request)):
+            caller = callers.remembered(secret)
+            return None if caller is None else whose(caller)
+        return None
 
     async def _caller(self, call: Call, kind: Kind) -> object:
         """Who shows a live key, or is logged in; None for a stranger. Raises ApiError (503) while nobody can know."""
@@ -314,22 +345,23 @@ class Front:
             secret = secret_of(request) or password_of(request)
             if not secret:
                 return None
-            caller = callers.remembered(secret) or await self._check(partial(caller_of, secret, address_of(request)))
+            find = partial(caller_of, secret, address_of(request))
+            caller = callers.remembered(secret) or await self._check(call, find)
             # Without the scope nothing large is read: the view refuses by the head alone.
             if caller is None or (kind.scope and kind.scope not in caller.scopes):
                 return None
             return whose(caller)
-        return await self._person(request)
+        return await self._person(call)
 
-    async def _person(self, request: WSGIRequest) -> object:
-        if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+    async def _person(self, call: Call) -> object:
+        if settings.SESSION_COOKIE_NAME not in call.request.COOKIES:
             return None
-        return await self._check(partial(person_of, request))
+        return await self._check(call, partial(person_of, call.request))
 
-    async def _check(self, work: Callable[[], Any]) -> Any:
+    async def _check(self, call: Call, work: Callable[[], Any]) -> Any:
         """What a look into the database says. Raises ApiError: 503 while nobody can know, 429 for too many guesses."""
         try:
-            return await self.checks.run(work)
+            return await self.checks.run(work, caller=call.address)
         except AWAY:
             raise refusals.away() from None
         except TooManyUnknown as error:
@@ -340,9 +372,9 @@ class Front:
         request = call.request
         secret = secret_of(request) or password_of(request) if kind_of(call.method, call.path).by_key else ""
         find = partial(caller_of, secret, address_of(request))
-        if secret and (caller := callers.remembered(secret) or await self._check(find)):
+        if secret and (caller := callers.remembered(secret) or await self._check(call, find)):
             return whose(caller)
-        if (person := await self._person(request)) is not None:
+        if (person := await self._person(call)) is not None:
             return f"person {person}"
         return f"address {call.address}"
 

@@ -8,6 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,32 +25,64 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 FIRST_BYTE_S = WINDOW_S = 5.0
 MOVED_EVERY_S = 0.5  # so often at most the deadline of a window is moved
 LEAST = 5_500  # bytes in each window, the half second included: 1 KB a second
-WHOLE_S = 300.0  # for a body in memory
+WHOLE_S = 75.0  # for a body in memory: 64 KiB at the least rate, 64 MiB at 0.9 MB a second
 DRAIN_S, DRAIN_BYTES = 1.0, 16 << 20
 WRITTEN_AT_ONCE = 1 << 20
 KEPT_FREE = 1 << 30  # bytes of the disk that uploads leave to others
 
 
 class Budget:
-    """The bytes of all bodies in memory that one class of addresses may have, and one caller of them."""
+    """The bytes of all bodies in memory that one class of callers may have, and one caller of them.
+
+    Where there is no room, whoever has most loses the oldest of its bodies that still come in to who would have less.
+    """
 
     def __init__(self, most: int, each: int) -> None:
         self.most, self.each = most, each
         self.used = 0
         self._by_caller: Counter[object] = Counter()
+        self._coming: dict[object, dict[InMemory, None]] = {}  # by caller, the oldest first
+
+    def is_scarce(self, caller: object) -> bool:
+        """Whether more than half is in use, of all or of what this caller may have."""
+        return 2 * self.used > self.most or 2 * self._by_caller[caller] > self.each
 
     def take(self, caller: object, size: int) -> None:
         """Raises ApiError (503) where there is no room now."""
-        if self.used + size > self.most or self._by_caller[caller] + size > self.each:
-            raise ApiError(503, _("Too much is being sent at once; send the same again in a moment."), retry_after=2)
+        of_caller = self._by_caller[caller] + size
+        while self.used + size > self.most or of_caller > self.each:
+            body = self._oldest_of_who_has_most() if of_caller <= self.each else None
+            if body is None or self._by_caller[body.caller] <= of_caller:
+                raise no_room()
+            body.give_up()
         self.used += size
-        self._by_caller[caller] += size
+        self._by_caller[caller] = of_caller
 
     def give_back(self, caller: object, size: int) -> None:
         self.used -= size
         self._by_caller[caller] -= size
         if not self._by_caller[caller]:
             del self._by_caller[caller]
+
+    def begin(self, body: InMemory) -> None:
+        """The body comes in from now on, and may be given up until it `ends`."""
+        self._coming.setdefault(body.caller, {})[body] = None
+
+    def end(self, body: InMemory) -> None:
+        bodies = self._coming.get(body.caller, {})
+        bodies.pop(body, None)
+        if not bodies:
+            self._coming.pop(body.caller, None)
+
+    def _oldest_of_who_has_most(self) -> InMemory | None:
+        if not self._coming:
+            return None
+        most = max(self._coming, key=self._by_caller.__getitem__)
+        return next(iter(self._coming[most]))
+
+
+def no_room() -> ApiError:
+    return ApiError(503, _("Too much is being sent at once; send the same again in a moment."), retry_after=2)
 
 
 class Body:
@@ -90,23 +123,41 @@ class InMemory(Body):
 
     def __init__(self, budget: Budget, caller: object) -> None:
         super().__init__()
-        self._budget, self._caller = budget, caller
+        self.caller = caller
+        self.stop: Callable[[], None] = lambda: None  # ends the wait for more of it
+        self._budget = budget
+        self._given_up = False
         self._parts: list[bytes] = []
+        budget.begin(self)
 
     async def write(self, chunk: bytes) -> None:
         """Raises ApiError (503) where there is no room."""
-        self._budget.take(self._caller, len(chunk))
+        self.refuse_if_given_up()
+        self._budget.take(self.caller, len(chunk))
         self.size += len(chunk)
         self._parts.append(chunk)
 
     async def finish(self) -> None:
+        """Raises ApiError (503) where it was given up meanwhile."""
+        self.refuse_if_given_up()
+        self._budget.end(self)
         parts, self._parts = self._parts, []
         self.stream = io.BytesIO(b"".join(parts))
 
+    def give_up(self) -> None:
+        """For another's body: what has come of it is let go at once, and its sender is told."""
+        self._given_up = True
+        self.close()
+        self.stop()
+
+    def refuse_if_given_up(self) -> None:
+        if self._given_up:
+            raise no_room()
+
     def close(self) -> None:
         self._parts = []
-        self._budget.give_back(self._caller, self.size)
-        self._budget = Budget(0, 0)
+        self._budget.end(self)
+        self._budget.give_back(self.caller, self.size)
         self.size = 0
         super().close()
 
@@ -172,6 +223,8 @@ async def read(receive: Receive, body: InMemory | OnDisk, limit: int, *, cut: bo
     opened = 0.0
     try:
         async with asyncio.timeout(FIRST_BYTE_S) as deadline:
+            if isinstance(body, InMemory):
+                body.stop = partial(end_now, deadline)
             more = True
             while more:
                 chunk, more = await next_of(receive)
@@ -187,9 +240,16 @@ async def read(receive: Receive, body: InMemory | OnDisk, limit: int, *, cut: bo
                     since, opened = 0, now
                     deadline.reschedule(min(now + WINDOW_S + MOVED_EVERY_S, end))
     except TimeoutError:
+        if isinstance(body, InMemory):
+            body.refuse_if_given_up()
         raise too_slow() from None
     await body.finish()
     return not more
+
+
+def end_now(deadline: asyncio.Timeout) -> None:
+    if not deadline.expired():
+        deadline.reschedule(0)  # which has passed
 
 
 async def next_of(receive: Receive) -> tuple[bytes, bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,6 +27,7 @@ class Job:
     finished: Callable[[], None]
     answer: asyncio.Future[Any]
     caller: object = None
+    weight: int = 0
     timer: asyncio.TimerHandle | None = None
 
 
@@ -44,14 +45,28 @@ class FairQueue:
         self._by_caller.setdefault(job.caller, deque()).append(job)
         self._size += 1
 
-    def next(self) -> Job:
-        """The oldest job of the caller whose turn it is. Raises KeyError when nobody waits."""
-        caller, jobs = self._by_caller.popitem(last=False)
-        job = jobs.popleft()
+    def next(self, may_start: Callable[[Job], bool]) -> Job | None:
+        """The first in turn of the callers' oldest jobs that may start; None where none may.
+
+        Behind a heavy one that waits for room no other heavy one starts: it would wait until none comes any more.
+        """
+        passed_heavy = False
+        for jobs in self._by_caller.values():
+            job = jobs[0]
+            if may_start(job) and not (job.weight and passed_heavy):
+                break
+            passed_heavy = passed_heavy or bool(job.weight)
+        else:
+            return None
+        jobs.popleft()
+        del self._by_caller[job.caller]
         if jobs:
-            self._by_caller[caller] = jobs  # behind all others
+            self._by_caller[job.caller] = jobs  # behind all others
         self._size -= 1
         return job
+
+    def holds_heavy(self) -> bool:
+        return any(jobs[0].weight for jobs in self._by_caller.values())
 
     def remove(self, job: Job) -> None:
         jobs = self._by_caller[job.caller]
@@ -76,7 +91,11 @@ class FairQueue:
 class Pool:
     """`threads` that serve, a queue of at most `longest` jobs, each of which waits at most `wait_s` for a thread.
 
-    Callers take turns. In a full queue whoever has most waiting gives a place to who has less.
+    Callers take turns. In a full queue whoever has most waiting gives a place to who has less. `kept_free` threads are
+    never those of a caller who runs all the others: however long the jobs of one caller take, another's can start.
+
+    A job may have a weight, in bytes that it will need; jobs that run together weigh at most `most_weight`, and one of
+    them waits up to `heavy_wait_s`.
 
     Everything but the work itself happens on the event loop. `suspect` is called each time that a job has taken
     longer than usual.
@@ -86,6 +105,9 @@ class Pool:
     threads: int
     longest: int
     wait_s: float
+    kept_free: int = 0
+    most_weight: int = 0
+    heavy_wait_s: float = 0.0
     suspect: Callable[[], None] = lambda: None
     running: set[Job] = field(default_factory=set)
     queue: FairQueue = field(default_factory=FairQueue)
@@ -94,21 +116,27 @@ class Pool:
         # Cheaper than an executor, whose futures nobody needs here; and a thread that is stuck ends with the process.
         self._jobs: SimpleQueue[tuple[Job, asyncio.AbstractEventLoop] | None] = SimpleQueue()
         self._begun = 0
+        self._running_of: Counter[object] = Counter()  # jobs by caller
+        self.weight = 0  # of those that run
 
     async def run(
-        self, work: Callable[[], Any], finished: Callable[[], None] = lambda: None, caller: object = None
+        self,
+        work: Callable[[], Any],
+        finished: Callable[[], None] = lambda: None,
+        caller: object = None,
+        weight: int = 0,
     ) -> Any:
         """The result of `work` for `caller`; `finished` is called when it is over, or will not be done.
 
         Raises ApiError (503) where no thread comes free in time, or as `tell` says, and whatever `work` raises.
         """
         loop = asyncio.get_running_loop()
-        job = Job(work, finished, loop.create_future(), caller)
-        if len(self.running) < self.threads:
+        job = Job(work, finished, loop.create_future(), caller, min(weight, self.most_weight))
+        if self._may_start(job) and not (job.weight and self.queue.holds_heavy()):
             self._start(job)
         elif len(self.queue) < self.longest or self._makes_room(caller):
             self.queue.add(job)
-            job.timer = loop.call_later(self.wait_s, self._give_up, job)
+            job.timer = loop.call_later(self.heavy_wait_s if job.weight else self.wait_s, self._give_up, job)
         else:
             finished()
             raise self._busy()
@@ -150,9 +178,18 @@ class Pool:
         if not job.answer.done():
             job.answer.set_exception(error)
 
+    def _may_start(self, job: Job) -> bool:
+        return (
+            len(self.running) < self.threads
+            and self._running_of[job.caller] < self.threads - self.kept_free
+            and (not job.weight or self.weight + job.weight <= self.most_weight)
+        )
+
     def _start(self, job: Job) -> None:
         loop = asyncio.get_running_loop()
         self.running.add(job)
+        self._running_of[job.caller] += 1
+        self.weight += job.weight
         if job.timer is not None:
             job.timer.cancel()
         job.timer = loop.call_later(LONG_S, self._is_long, job)
@@ -180,11 +217,15 @@ class Pool:
 
     def _done(self, job: Job, result: Any, error: Exception | None) -> None:
         self.running.discard(job)
+        self.weight -= job.weight
+        self._running_of[job.caller] -= 1
+        if not self._running_of[job.caller]:
+            del self._running_of[job.caller]
         if job.timer is not None:
             job.timer.cancel()
         job.finished()
-        while self.queue and len(self.running) < self.threads:
-            self._start(self.queue.next())
+        while (waiting := self.queue.next(self._may_start)) is not None:
+            self._start(waiting)
         if job.answer.done():  # told before, or the caller is gone
             if result is not None and hasattr(result, "close"):
                 result.close()

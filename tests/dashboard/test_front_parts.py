@@ -7,7 +7,6 @@ import inspect
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -280,29 +279,6 @@ def test_all_keys_of_an_application_are_one_caller_of_downloads() -> None:
     assert len(set(names)) == 3 and all(name.startswith("key ") for name in names[2:])
     # A page asks for a session; whatever else is sent with it makes nobody another caller.
     assert asyncio.run(whose("/requests/export.csv", authorization=f"Bearer {secrets[0]}")) == "address 127.0.0.1"
-
-
-def test_callers_take_turns_and_a_full_queue_has_room_for_who_waits_with_less() -> None:
-    """One key with a hundred connections keeps itself waiting, and nobody else."""
-
-    async def crowd() -> tuple[list[str], list[BaseException]]:
-        order: list[str] = []
-        pool, free = Pool("few", threads=1, longest=4, wait_s=60), threading.Event()
-        first = asyncio.ensure_future(pool.run(free.wait))
-        await asyncio.sleep(0)
-        calls = [
-            asyncio.ensure_future(pool.run(partial(order.append, name), caller=name[0]))
-            for name in ("a1", "a2", "a3", "a4", "b1", "b2", "c1")
-        ]
-        await asyncio.sleep(0)
-        free.set()
-        results = await asyncio.gather(*calls, return_exceptions=True)
-        await first
-        return order, [result for result in results if isinstance(result, BaseException)]
-
-    order, refused = asyncio.run(crowd())
-    assert order == ["a1", "b1", "c1", "b2"]
-    assert [error.status for error in refused if isinstance(error, ApiError)] == [503] * 3
 
 
 @pytest.mark.django_db
