@@ -14,6 +14,7 @@ from benchmarks import (
     gateway,
     imports,
     ingest,
+    large_batches,
     memory,
     offers,
     otlp,
@@ -27,6 +28,7 @@ from benchmarks.figures import Figure
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "memory": memory.measure,
+    "large-batches": large_batches.measure,
     "ingest": ingest.measure,
     "imports": imports.measure,
     "otlp": otlp.measure,
