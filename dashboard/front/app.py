@@ -131,7 +131,7 @@ class Front:
         self.static = Pool("static", threads=1, longest=1024, wait_s=10)
         self.downloads = Downloads()
         self.pools = {pool.name: pool for pool in (self.intake, self.pages, self.static)}
-        self.budgets = {"intake": Budget(112 * MIB, 64 * MIB), "pages": Budget(48 * MIB, 16 * MIB)}
+        self.budgets = {"intake": Budget(112 * MIB, 80 * MIB), "pages": Budget(48 * MIB, 16 * MIB)}
         # Apart, so that no number of strangers takes the room of who shows a key or is logged in.
         self.strangers = {pool: Budget(16 * MIB, 8 * MIB) for pool in self.budgets}
         self.uploads = Uploads(folder, UPLOADS)
