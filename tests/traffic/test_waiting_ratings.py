@@ -11,18 +11,20 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from lib.errors import ApiError
 from tests.traffic.people import application, arrive
 from tests.traffic.test_ratings import send
 from tests.traffic.test_store import RESPONSE, row
-from traffic.authentication.keys import callers, create_key
+from traffic.authentication.keys import Caller, callers, create_key
 from traffic.ingest.pipeline import clear_cache, store
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.models import Application, RaterKind, Rating
 from traffic.ratings import named_requests
+from traffic.ratings import services as ratings
 from traffic.ratings import waiting as waiting_ratings
 from traffic.ratings.judgement import Judgement
 from traffic.ratings.waiting import AT_ONCE, OF_A_BATCH, WAITING_MAX
@@ -254,3 +256,25 @@ def test_a_short_id_means_the_newest_request_of_its_own_application(
     assert send(secret, request_id="chatcmpl-7", score=1).json()["request_id"] == str(theirs.id)
     of_none = create_key(name="all", scopes=["rate"])[1]
     assert send(of_none, request_id="chatcmpl-7", score=1).json()["request_id"] == str(nobodys.id)
+
+
+def test_a_rating_that_waits_costs_a_few_statements(shop: Application) -> None:
+    caller = Caller(1, shop.pk, shop.slug, capture_bodies=False, scopes=frozenset({"rate"}), expires_at=None)
+    with CaptureQueriesContext(connection) as queries:
+        ratings.receive(identifier="order-7", judgement=Judgement("ann", score=1), caller=caller)
+    # The salt and two looks for the request, then in a transaction: the lock, the same rating, the count, the row.
+    assert len([query for query in queries if not query["sql"].startswith(("BEGIN", "COMMIT"))]) == 7
+    store([row(1, application_id=shop.pk, response_id="order-7")])
+    assert Rating.objects.get().request_id is not None
+
+
+def test_a_request_that_arrives_between_the_look_and_the_wait_is_found_by_the_next_look(
+    key: str, shop: Application, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look_then_arrive(identifier: str, application_id: int | None) -> None:
+        arrive(conn, {"application_id": shop.pk, "response_id": RESPONSE})
+
+    monkeypatch.setattr(ratings, "find_request", look_then_arrive)
+    assert send(key, request_id=RESPONSE, score=1).json()["request_id"] is None
+    assert waiting_ratings.attach_waiting() == 1
+    assert Rating.objects.get().request_id is not None

@@ -35,10 +35,10 @@ class Name(NamedTuple):
         return self.application_id in (None, request.application_id)
 
 
-def find_request(identifier: str, application_id: int | None, *, back: Sequence[int] = STRETCHES) -> Request | None:
+def find_request(identifier: str, application_id: int | None) -> Request | None:
     """The one request that a name means; None where there is none."""
     name = Name(identifier, application_id)
-    return find_requests([name], back=back).get(name)
+    return find_requests([name]).get(name)
 
 
 def find_requests(names: Collection[Name], *, back: Sequence[int] = STRETCHES) -> dict[Name, Request]:

@@ -14,7 +14,7 @@ from traffic.authentication.keys import Caller
 from traffic.models import RaterKind, Rating, Request
 from traffic.ratings.judgement import Judgement
 from traffic.ratings.named_requests import find_request
-from traffic.ratings.waiting import BACK, COPIED, attach, wait
+from traffic.ratings.waiting import COPIED, wait
 
 JUDGED = ("score", "stars", "comment")
 
@@ -49,7 +49,8 @@ def judgement_of(rating: Rating | None) -> dict[str, Any] | None:
 def receive(*, identifier: str, judgement: Judgement, caller: Caller) -> Rating:
     """The rating that a program sent for a request; it waits while that has not arrived.
 
-    An id that another application's request bears is one that nobody ever saw: it waits too, and tells nothing.
+    An id that another application's request bears is one that nobody ever saw: it waits too, and tells nothing. A
+    request that arrives between the look and the wait is found by the worker's next look, within ten seconds.
     Raises ApiError (429) where too many of the application's ratings wait.
     """
     kind = RaterKind.INSTALLATION if caller.application_id is None else RaterKind.APPLICATION
@@ -57,10 +58,7 @@ def receive(*, identifier: str, judgement: Judgement, caller: Caller) -> Rating:
     request = find_request(identifier, caller.application_id)
     if request is not None:
         return rate(request=request, judgement=judgement)
-    rating = wait(identifier=identifier, judgement=judgement, application_id=caller.application_id)
-    # It may have arrived meanwhile, and looked for waiting ratings before ours was there.
-    request = find_request(identifier, caller.application_id, back=BACK)
-    return (request and attach(rating, request)) or rating
+    return wait(identifier=identifier, judgement=judgement, application_id=caller.application_id)
 
 
 COPY_AGAIN = """
