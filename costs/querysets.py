@@ -76,13 +76,30 @@ class PhaseQuerySet(models.QuerySet["Phase"]):
         return phases.order_by("-starts_on").first()
 
 
+# Where the subject of a budget of each scope stands, as people name it.
+SUBJECT_COLUMNS = {
+    "provider": "provider",
+    "application": "application__slug",
+    "owner": "owner__username",
+    "task": "task",
+}
+
+
 class BudgetQuerySet(models.QuerySet["Budget"]):
     def reaching(self, since: date, until: date) -> BudgetQuerySet:
         """Those with a day from `since` to the day before `until`."""
         return self.filter(models.Q(ends_on=None) | models.Q(ends_on__gt=since), starts_on__lt=until)
 
-    def of_application(self, slug: str) -> BudgetQuerySet:
-        return self.filter(scope="application", subject=slug)
+    def about(self, scope: str, subject: str = "") -> BudgetQuerySet:
+        """Those for a provider or application (its slug), an owner (the user name), a task, or for everything."""
+        return self.filter(scope=scope, **({SUBJECT_COLUMNS[scope]: subject} if scope in SUBJECT_COLUMNS else {}))
+
+
+class BudgetManager(models.Manager.from_queryset(BudgetQuerySet)):  # type: ignore[misc]  # made at run time
+    def get_queryset(self) -> BudgetQuerySet:
+        """Budgets with what they are for, which every reader of one names."""
+        queryset: BudgetQuerySet = super().get_queryset()
+        return queryset.select_related("application", "owner")
 
 
 class StageQuerySet(models.QuerySet["Stage"]):

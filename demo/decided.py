@@ -8,7 +8,7 @@ from decimal import Decimal
 from django.contrib.auth.models import User
 
 from costs.breakeven import what_ifs
-from costs.models import BurdenLimit, Decision, Effort, WhatIf
+from costs.models import Decision, Effort, OpsWorkloadLimit, WhatIf
 from costs.readiness import ops_workload, records, scorecard
 from costs.readiness.inputs import read_report
 from demo.company import PEOPLE
@@ -34,7 +34,7 @@ STATEMENT = (
 def decide(now: datetime) -> None:
     """Once; whatever a person has entered or signed since stays."""
     manager = _of_role("manager")
-    if not BurdenLimit.objects.exists():
+    if not OpsWorkloadLimit.objects.exists():
         ops_workload.set_limits(incidents=4, hours=Decimal(12), pages=8, by=manager)
     if not Effort.objects.exists():
         today = now.astimezone(UTC).date()

@@ -23,7 +23,18 @@ from alerts.models import Channel, Preference, Rule
 from costs.charges.receipts import checked, save_receipt
 from costs.charges.recurrences import post_recurrences
 from costs.ledger import posting as ledger
-from costs.models import Budget, Category, Charge, ExchangeRate, ExportTarget, Phase, Provenance, Recurrence, Stage
+from costs.models import (
+    Budget,
+    Category,
+    Charge,
+    ExchangeRate,
+    ExportTarget,
+    Phase,
+    Provenance,
+    Recurrence,
+    Stage,
+    subject_fields,
+)  # fmt: skip
 from demo import company, noise
 from demo.company import APPLICATIONS, PEOPLE, PLAYGROUND
 from demo.files import ADMIN, Credentials
@@ -202,10 +213,9 @@ def plan(story: Story) -> None:
             },
         )
     for budget in company.BUDGETS:
-        Budget.objects.get_or_create(
-            slug=slugify(budget.name),
-            defaults={**asdict(budget), "starts_on": story.hybrid_from},
-        )
+        fields = asdict(budget)
+        fields.update(subject_fields(fields.pop("scope"), fields.pop("subject")), starts_on=story.hybrid_from)
+        Budget.objects.get_or_create(slug=slugify(budget.name), defaults=fields)
     for stage, starts_on, ends_on in stages(story):
         Stage.objects.get_or_create(
             slug=stage.slug,

@@ -11,8 +11,3 @@ CSRF_TOKEN = re.compile(r"""((?:name="csrfmiddlewaretoken" value=|"x-csrftoken":
 def html_of(response: Any) -> str:
     """An answer's HTML on one line, without CSRF tokens: any short word may stand in 64 random letters and digits."""
     return CSRF_TOKEN.sub(r"\1", " ".join(response.content.decode().split()))
-
-
-def words(html: str) -> str:
-    """The text of a sentence; what is bold stays marked."""
-    return re.sub(r"<(?!/?b>)[^>]+>", "", html)

@@ -17,7 +17,7 @@ from alerts.models import Alert
 from costs.allocation.queries import ZERO, daily, read
 from costs.dates import month_of
 from costs.models import Budget
-from costs.plan.budgets import application_ids, filters_of
+from costs.plan.budgets import applications_of_owners, filters_of
 from traffic.usage.filters import Filters
 
 SHOWN = timedelta(days=14)  # of a figure's past
@@ -93,7 +93,7 @@ def spent(alert: Alert, at: datetime, line: Decimal | None) -> list[Point]:
         budget = Budget.objects.filter(slug=slug).first()
         if budget is None:
             return []
-        amounts = by_day(first, today, filters_of(budget, application_ids([budget])))
+        amounts = by_day(first, today, filters_of(budget, applications_of_owners([budget])))
     days = [first + timedelta(days=n) for n in range((today - first).days + 1)]
     sums = accumulate(amounts.get(day, ZERO) for day in days)
     ends = (min(midnight(day + timedelta(days=1)) - INSTANT, at) for day in days)

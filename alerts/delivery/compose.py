@@ -30,7 +30,7 @@ def _written(delivery: Delivery, reader: Reader) -> EmailMultiAlternatives:
     if delivery.report_id:
         return report_mail.message(delivery)
     chart = None
-    if delivery.held and delivery.folded.exists():
+    if delivery.deferred_by and delivery.folded.exists():
         title, text, html = grouping.bodies(delivery)
     else:
         chart = chart_of(delivery)

@@ -26,12 +26,12 @@ def merge_due(row: Delivery, now: datetime) -> int:
     if row.attempts:
         return 0
     merged = 0
-    if row.group and not row.held:
+    if row.group and not row.deferred_by:
         group = Delivery.objects.of_group(row).alone()
         merged = group.update(
             state="folded", folded_into=row, answer=_("listed in the mail about alert %(n)s") % {"n": row.alert_id}
         )
-    if not row.held:
+    if not row.deferred_by:
         return merged
     fellows = Delivery.objects.waiting_with(row, now)
     answer = _("listed in the mail about what was held back")
@@ -44,15 +44,15 @@ def split(row: Delivery, answer: str, refused: bool) -> int:
     fellows = row.folded.all()
     if refused:
         return fellows.update(state="dead", folded_into=None, answer=answer)
-    return fellows.update(state="waiting", folded_into=None, attempts=1, held="", group="", answer=answer)
+    return fellows.update(state="waiting", folded_into=None, attempts=1, deferred_by="", group="", answer=answer)
 
 
 def release(alert: Alert, addresses: list[str], at: datetime) -> None:
     """Make deferred messages about this alert due now, because a newer one leaves at once and must not come first."""
     if not addresses:
         return
-    waiting = Delivery.objects.filter(alert=alert, recipient__in=addresses, state="waiting").exclude(held="")
-    waiting.update(held="", due_at=at)
+    waiting = Delivery.objects.filter(alert=alert, recipient__in=addresses, state="waiting").exclude(deferred_by="")
+    waiting.update(deferred_by="", due_at=at)
 
 
 def reschedule(address: str, wishes: Preference, now: datetime) -> None:
@@ -60,8 +60,8 @@ def reschedule(address: str, wishes: Preference, now: datetime) -> None:
     waiting = list(Delivery.objects.deferred_for(address).select_related("alert"))
     for row in waiting:
         delivery_time = send_time(wishes, row.alert.severity, now)
-        row.due_at, row.held = delivery_time.due, delivery_time.deferred_by
-    Delivery.objects.bulk_update(waiting, ["due_at", "held"])
+        row.due_at, row.deferred_by = delivery_time.due, delivery_time.deferred_by
+    Delivery.objects.bulk_update(waiting, ["due_at", "deferred_by"])
 
 
 def context_of(row: Delivery) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def context_of(row: Delivery) -> dict[str, Any]:
         }
         for message in rows
     ]
-    subject = subject_of(len(rows), len(open_), row.held)
+    subject = subject_of(len(rows), len(open_), row.deferred_by)
     return {
         "subject": subject,
         "heading": subject,
@@ -91,7 +91,7 @@ def context_of(row: Delivery) -> dict[str, Any]:
         "items": items[:NAMED],
         "unnamed": len(items[NAMED:]),
         "open": len(open_),
-        "digest": row.held == "digest",
+        "digest": row.deferred_by == "digest",
         "list_url": links.absolute(reverse("alerts:list")),
         "preferences_url": links.absolute(reverse("alerts:preferences")),
     }

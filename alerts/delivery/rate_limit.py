@@ -20,7 +20,7 @@ def is_throttled(row: Delivery, now: datetime) -> bool:
     or stands for others already, is not throttled. Call it in the transaction that claims the message.
     """
     # A program wants each message; deferred ones are one mail already.
-    if row.report_id or row.channel == "webhook" or row.held:
+    if row.report_id or row.channel == "webhook" or row.deferred_by:
         return False
     if row.attempts or row.transition.after != "open":
         return False

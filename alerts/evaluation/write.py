@@ -161,7 +161,9 @@ class Writer:
             wishes = self.recipients.wishes(address)
             delivery_time = send_time(wishes, alert.severity, self.at)
             messages.append(
-                self._message(alert, transition, address, due_at=delivery_time.due, held=delivery_time.deferred_by)
+                self._message(
+                    alert, transition, address, due_at=delivery_time.due, deferred_by=delivery_time.deferred_by
+                )
             )
             if wishes and not delivery_time.deferred_by:
                 at_once.append(address)
@@ -172,7 +174,9 @@ class Writer:
 
     def _grouped(self, message: Delivery, group: str) -> Delivery:
         """One of several that belong together: it waits for those that may follow, if one of them has been told."""
-        if message.channel == "webhook" or message.held:  # a program wants each; deferred ones are one mail already
+        if (
+            message.channel == "webhook" or message.deferred_by
+        ):  # a program wants each; deferred ones are one mail already
             return message
         message.group = group
         earlier = Delivery.objects.of_group(message).filter(created_at__gt=self.at - GROUP_WITHIN)

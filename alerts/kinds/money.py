@@ -15,7 +15,7 @@ from alerts.metrics.month_budgets import MonthBudget
 from alerts.wording import dollars, exact, percent
 from costs.allocation.queries import Spend
 from costs.models import Budget, BudgetScope
-from costs.plan.budgets import application_ids, filters_of, spent_in
+from costs.plan.budgets import applications_of_owners, filters_of, spent_in
 
 HUNDRED = Decimal(100)
 SEVERITY = {100: "critical", 90: "warning"}
@@ -146,7 +146,7 @@ def budget_month(context: EvaluationContext, budget: MonthBudget) -> Spend:
     """What a budget is about, by application; by model where it is one application's."""
     if budget.budget is None:
         return context.month_by_application
-    filters = filters_of(budget.budget, application_ids([budget.budget]))
+    filters = filters_of(budget.budget, applications_of_owners([budget.budget]))
     return context.month_of(filters, "model" if budget.budget.scope == BudgetScope.APPLICATION else "application")
 
 

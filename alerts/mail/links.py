@@ -50,7 +50,7 @@ def unsubscribe_url(delivery: Delivery) -> str:
     """Out of what this mail is one of: see `alerts.delivery.subscriptions`."""
     if delivery.report_id:
         token = sign("unsubscribe-report", int(delivery.report_id), delivery.recipient)
-    elif delivery.held and delivery.folded.exists():
+    elif delivery.deferred_by and delivery.folded.exists():
         token = sign("unsubscribe-several", delivery.pk, delivery.recipient)
     else:
         token = sign("unsubscribe", delivery.alert.rule_id, delivery.recipient)

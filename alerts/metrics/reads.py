@@ -66,7 +66,7 @@ def budget_use(current: CurrentMetrics, window: Window, place: Place) -> Reading
 def budget_use_history(history: MetricHistory, window: Window, place: Place) -> Series:
     """As the plan and the budgets stand now, whatever they said then."""
     scope, subject = budgeted(place)
-    terms = [budget.term for budget in Budget.objects.filter(scope=scope, subject=subject)]
+    terms = [budget.term for budget in Budget.objects.about(scope, subject)]
     if scope == BudgetScope.EVERYTHING:
         terms = terms_of(history.phases) or terms
     series: Series = []

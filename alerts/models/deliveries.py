@@ -45,7 +45,9 @@ class Delivery(models.Model):
     attempts = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField()  # while it is being sent: when somebody else may take it over
     group = models.CharField(max_length=200, blank=True)  # messages of one group that wait together are one mail
-    held = models.CharField(max_length=10, choices=DeferredBy.choices, blank=True)  # then it leaves with others like it
+    deferred_by = models.CharField(
+        max_length=10, choices=DeferredBy.choices, blank=True
+    )  # then it leaves with others like it
     answer = models.TextField(blank=True)  # what the server said last
     message_id = models.CharField(
         max_length=200, blank=True

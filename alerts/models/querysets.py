@@ -162,7 +162,7 @@ class AlertQuerySet(models.QuerySet["Alert"]):
     def of_application(self, slug: str) -> AlertQuerySet:
         """Those whose subject is this application: its budgets, its keys, rules for it alone."""
         own = Q(labels__application=slug)
-        for budget in Budget.objects.of_application(slug).values_list("slug", flat=True):
+        for budget in Budget.objects.about("application", slug).values_list("slug", flat=True):
             for kind in ("", "burn:"):  # opened before budgets were labelled, too
                 own |= Q(subject__startswith=f"{kind}budget:{budget}:")
         return self.filter(own)
@@ -254,7 +254,9 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
     def deferred_for(self, address: str) -> DeliveryQuerySet:
         """Deferred for a person, and not tried yet."""
-        return self.filter(channel="email", recipient__iexact=address, state="waiting", attempts=0).exclude(held="")
+        return self.filter(channel="email", recipient__iexact=address, state="waiting", attempts=0).exclude(
+            deferred_by=""
+        )
 
     def waiting_with(self, row: Delivery, now: datetime) -> DeliveryQuerySet:
         """Others deferred for the same person that are due."""
@@ -266,7 +268,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
     def alone(self) -> DeliveryQuerySet:
         """Waiting messages that were not tried, list no other message, and are not deferred."""
-        return self.filter(state="waiting", attempts=0, folded__isnull=True, held="")
+        return self.filter(state="waiting", attempts=0, folded__isnull=True, deferred_by="")
 
     def first_of(self, alert_id: int, recipient: str) -> str:
         """The identity of the first message about an alert to a person; empty where there is none."""
@@ -280,7 +282,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
         email = Q(channel="email")
         # What waits with others for a person's morning is said there, whichever mail it goes in.
-        silent = Q(state="dead") | Q(state="folded", held="", group="")
+        silent = Q(state="dead") | Q(state="folded", deferred_by="", group="")
         rows = self.filter(~email if channel else email, alert=alert).exclude(silent)
         recipients = rows.values_list("recipient", flat=True)
         if recipients:

@@ -146,7 +146,16 @@ def read(since: date, until: date, fine: bool = True, counting: CountedCharges |
     return SpendData(since, until, spend_lines(since, until, usage, fine, counting), usage, Names())
 
 
-SUMS = ("requests", "unpriced", "unknown_usage", "cost", "told", "told_otherwise", "told_cost", "told_ours")
+SUMS = (
+    "requests",
+    "unpriced",
+    "unknown_usage",
+    "cost",
+    "cost_reports",
+    "cost_mismatches",
+    "reported_cost",
+    "computed_cost",
+)
 FINEST = ("day", "provider", "model", "application_id", "deployment_id", "task", *SUMS, *TOKEN_CLASSES)
 COARSE = ("day", "provider", "model", *SUMS, *TOKEN_CLASSES)
 

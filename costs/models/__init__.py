@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from costs.models.anomalies import Anomaly, AnomalyLook, Driver
 from costs.models.bill_imports import BillImport
-from costs.models.budgets import Budget, BudgetScope
+from costs.models.budgets import Budget, BudgetScope, subject_fields
 from costs.models.closings import Closing, KeyOwner, Tolerance
-from costs.models.decisions import BurdenLimit, Choice, Decision, Effort, Justification, NoGo, PageDay
+from costs.models.decisions import Choice, Decision, Effort, Justification, NoGo, OpsWorkloadLimit, PageDay
 from costs.models.exports import ExportTarget
 from costs.models.forecasts import ForecastLook
 from costs.models.ledger import Category, Charge, Posting, Provenance
@@ -25,7 +25,6 @@ __all__ = [
     "BillImport",
     "Budget",
     "BudgetScope",
-    "BurdenLimit",
     "Category",
     "Charge",
     "Choice",
@@ -41,6 +40,7 @@ __all__ = [
     "Justification",
     "KeyOwner",
     "NoGo",
+    "OpsWorkloadLimit",
     "PageDay",
     "Phase",
     "Posting",
@@ -53,4 +53,5 @@ __all__ = [
     "Stage",
     "Tolerance",
     "WhatIf",
+    "subject_fields",
 ]

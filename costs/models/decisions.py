@@ -104,7 +104,7 @@ class Effort(models.Model):
         return f"{self.day} {self.hours} h"
 
 
-class BurdenLimit(models.Model):
+class OpsWorkloadLimit(models.Model):
     """How much operations the team bears in 30 days; NULL is not limited, the newest row holds."""
 
     incidents = models.PositiveIntegerField(null=True, blank=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -66,8 +66,8 @@ def budget_positions(
         return []
     since = (first - timedelta(1)).replace(day=1)
     days = _days(since, today, any(budget.scope not in COARSE for budget in running), beside)
-    applications = application_ids(running)
-    positions = (_position(budget, now, only(days, today, filters_of(budget, applications))) for budget in running)
+    owned = applications_of_owners(running)
+    positions = (_position(budget, now, only(days, today, filters_of(budget, owned))) for budget in running)
     order = list(BudgetScope.values)
     return sorted(
         filter(None, positions), key=lambda position: (order.index(position.budget.scope), position.budget.name)
@@ -92,34 +92,23 @@ def _position(budget: Budget, now: datetime, days: Days) -> BudgetPosition | Non
     return BudgetPosition(budget, status, provenance)
 
 
-Owned = tuple[int, str, str]  # an application's id, its slug, its owner's name
+def applications_of_owners(budgets: Iterable[Budget]) -> dict[int, list[int]]:
+    """Read the ids of the applications of each owner that one of the budgets is for."""
+    owners = {budget.owner_id for budget in budgets if budget.owner_id is not None}
+    owned: dict[int, list[int]] = {owner: [] for owner in owners}
+    if owners:
+        for application, owner in Application.objects.filter(owner__in=owners).values_list("pk", "owner_id"):
+            owned[owner].append(application)
+    return owned
 
 
-def application_ids(budgets: Iterable[Budget]) -> list[Owned]:
-    """Read applications where a budget names one or an owner; else none."""
-    if not any(budget.scope in (BudgetScope.APPLICATION, BudgetScope.OWNER) for budget in budgets):
-        return []
-    return [(pk, slug, owner or "") for pk, slug, owner in
-            Application.objects.values_list("pk", "slug", "owner__username")]  # fmt: skip
-
-
-def filters_of(budget: Budget, applications: Iterable[Owned]) -> Filters:
-    """Return filters that pass what a budget covers; a budget whose subject is gone passes nothing."""
-
-    def which(wanted: Callable[[Owned], bool]) -> Filters:
-        return Filters(application=[application[0] for application in applications if wanted(application)] or [-1])
-
-    match budget.scope:
-        case BudgetScope.PROVIDER:
-            return Filters(provider=[budget.subject])
-        case BudgetScope.TASK:
-            return Filters(task=[budget.subject])
-        case BudgetScope.APPLICATION:
-            return which(lambda application: application[1] == budget.subject)
-        case BudgetScope.OWNER:
-            return which(lambda application: application[2] == budget.subject)
-        case _:
-            return Filters()
+def filters_of(budget: Budget, owned: Mapping[int, list[int]]) -> Filters:
+    """Return filters that pass what a budget covers; the budget of an owner without applications passes nothing."""
+    if budget.owner_id is not None:
+        return Filters(application=owned[budget.owner_id] or [-1])
+    if budget.application_id is not None:
+        return Filters(application=[budget.application_id])
+    return Filters(provider=[budget.provider] if budget.provider else [], task=[budget.task] if budget.task else [])
 
 
 def spent_in(budget: Budget, month: date) -> Decimal:
@@ -128,7 +117,7 @@ def spent_in(budget: Budget, month: date) -> Decimal:
     since, until = max(month, budget.starts_on), min(end, budget.ends_on or end)
     if since >= until:
         return ZERO
-    return spend(since, until, "provider", filters_of(budget, application_ids([budget]))).total
+    return spend(since, until, "provider", filters_of(budget, applications_of_owners([budget]))).total
 
 
 def update_budget_states(now: datetime) -> None:
@@ -136,11 +125,11 @@ def update_budget_states(now: datetime) -> None:
     today = now.astimezone(UTC).date()
     budgets = list(Budget.objects.reaching(today, today + timedelta(1)).filter(scope=BudgetScope.APPLICATION))
     states = {
-        position.budget.subject: BudgetState.OVER if position.status.left < 0 else BudgetState.WITHIN
+        position.budget.application_id: BudgetState.OVER if position.status.left < 0 else BudgetState.WITHIN
         for position in budget_positions(now, budgets)
     }
-    for application in Application.objects.only("pk", "slug", "budget_state"):
-        state = states.get(application.slug, BudgetState.UNKNOWN)
+    for application in Application.objects.only("pk", "budget_state"):
+        state = states.get(application.pk, BudgetState.UNKNOWN)
         if application.budget_state != state:
             Application.objects.filter(pk=application.pk).update(budget_state=state)
             level = logging.WARNING if state == BudgetState.OVER else logging.INFO

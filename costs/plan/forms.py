@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
-from costs.models import Budget, Phase, Stage
+from costs.models import Budget, Phase, Stage, subject_fields
 from providers.models import PROVIDER_NAMES
 from traffic.models import Application, Task
 
@@ -219,12 +219,14 @@ class BudgetForm(Named):
         self.ordered("low", "high")
         scope, _colon, subject = data.get("key", "").partition(":")
         if scope and not self.swapped("starts_on", "ends_on", _("The budget must end after its first day.")):
-            others = Budget.objects.filter(scope=scope, subject=subject).exclude(pk=self.instance.pk)
+            others = Budget.objects.about(scope, subject).exclude(pk=self.instance.pk)
             other = overlapping(others, data.get("starts_on"), data.get("ends_on"), open_ends=True)
             if other:
                 text = _("These dates overlap with those of “%(name)s”, which is for the same.")
                 self.add_error("starts_on", text % {"name": other.name})
-        self.instance.scope, self.instance.subject = scope, subject
+        if scope:
+            for name, value in subject_fields(scope, subject).items():
+                setattr(self.instance, name, value)
         if scope and not data.get("name"):
             data["name"] = dict(flat(self.fields["key"].choices))[data["key"]]  # type: ignore[attr-defined] # as above
         return data

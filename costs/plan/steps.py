@@ -36,9 +36,9 @@ def application_with_owner(slug: str) -> Application:
 
 def budgets_of(application: Application, now: datetime) -> list[Budget]:
     """This month's budgets of an application, and those of all that its owner has."""
-    scope = Q(scope=BudgetScope.APPLICATION, subject=application.slug)
+    scope = Q(application=application)
     if application.owner is not None:
-        scope |= Q(scope=BudgetScope.OWNER, subject=application.owner.get_username())
+        scope |= Q(owner=application.owner)
     first, last = month_of(now.astimezone(UTC).date())
     return list(Budget.objects.reaching(first, last + timedelta(1)).filter(scope))
 
@@ -46,7 +46,7 @@ def budgets_of(application: Application, now: datetime) -> list[Budget]:
 def budgets_of_application(slug: str, now: datetime) -> list[Budget]:
     """Budgets of an application alone that have a day in this month."""
     first, last = month_of(now.astimezone(UTC).date())
-    return list(Budget.objects.of_application(slug).reaching(first, last + timedelta(1)))
+    return list(Budget.objects.about(BudgetScope.APPLICATION, slug).reaching(first, last + timedelta(1)))
 
 
 @prepared

@@ -9,7 +9,7 @@ from django import forms
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
-from costs.models import BurdenLimit, Choice, Effort, Justification
+from costs.models import Choice, Effort, Justification, OpsWorkloadLimit
 from costs.price_sheets.sheets import Sheet
 
 PRECISIONS = (
@@ -92,11 +92,11 @@ class EffortForm(forms.ModelForm[Effort]):
         return hours
 
 
-class LimitsForm(forms.ModelForm[BurdenLimit]):
+class LimitsForm(forms.ModelForm[OpsWorkloadLimit]):
     """What the team bears in 30 days; an empty field is no limit."""
 
     class Meta:
-        model = BurdenLimit
+        model = OpsWorkloadLimit
         fields = ("incidents", "hours", "pages")
         labels = {"incidents": _("Incidents"), "hours": _("Hours of work"), "pages": _("Calls")}
 

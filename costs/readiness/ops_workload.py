@@ -15,7 +15,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
 from django.utils import timezone
 
-from costs.models import BurdenLimit, Effort, PageDay
+from costs.models import Effort, OpsWorkloadLimit, PageDay
 from costs.readiness.scorecard import OpsWorkload
 from providers.uptime.report import OutageSpan
 
@@ -29,7 +29,7 @@ SELECT coalesce((SELECT sum(hours) FROM costs_effort
        coalesce((SELECT sum(pages) FROM costs_pageday WHERE day > %(since)s AND day <= %(today)s), 0),
        most.incidents, most.hours, most.pages
 FROM (SELECT 1) AS once
-LEFT JOIN (SELECT * FROM costs_burdenlimit ORDER BY created_at DESC, id DESC LIMIT 1) AS most ON true
+LEFT JOIN (SELECT * FROM costs_opsworkloadlimit ORDER BY created_at DESC, id DESC LIMIT 1) AS most ON true
 """
 
 
@@ -52,9 +52,11 @@ def withdraw_hours(effort: Effort) -> bool:
     return bool(Effort.objects.filter(pk=effort.pk, withdrawn_at=None).update(withdrawn_at=timezone.now()))
 
 
-def set_limits(*, incidents: int | None, hours: Decimal | None, pages: int | None, by: AbstractBaseUser) -> BurdenLimit:
+def set_limits(
+    *, incidents: int | None, hours: Decimal | None, pages: int | None, by: AbstractBaseUser
+) -> OpsWorkloadLimit:
     """The newest row holds; all are kept."""
-    return BurdenLimit.objects.create(incidents=incidents, hours=hours, pages=pages, by_id=by.pk)
+    return OpsWorkloadLimit.objects.create(incidents=incidents, hours=hours, pages=pages, by_id=by.pk)
 
 
 @transaction.atomic

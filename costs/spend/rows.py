@@ -269,10 +269,11 @@ def reported_costs(usage: Iterable[Mapping[str, Any]]) -> list[ReportedCost]:
     """Add up reported and computed costs by provider and model, the largest difference first."""
     rows: dict[tuple[str, str], ReportedCost] = {}
     for row in usage:
-        if row["told"]:
+        if row["cost_reports"]:
             reported = ReportedCost(
-                row["provider"], row["model"], row["told"], row["told_otherwise"], row["told_cost"], row["told_ours"]
-            )
+                row["provider"], row["model"],
+                row["cost_reports"], row["cost_mismatches"], row["reported_cost"], row["computed_cost"],
+            )  # fmt: skip
             key = (reported.provider, reported.model)
             rows[key] = rows[key] + reported if key in rows else reported
     return sorted(rows.values(), key=lambda row: (-abs(row.difference), -row.requests, row.model))

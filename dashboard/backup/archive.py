@@ -226,7 +226,9 @@ def check(manifest: Manifest) -> None:
     """Raises BackupError for a format or a schema that this version does not know."""
     if manifest.format not in (FORMAT, OLD_FORMAT):
         raise BackupError(f"The backup has format {manifest.format}, this version reads {OLD_FORMAT} and {FORMAT}.")
-    ours_here = {f"{app}.{name}" for app, name in MigrationLoader(None).disk_migrations}
+    disk = MigrationLoader(None).disk_migrations
+    ours_here = {f"{app}.{name}" for app, name in disk}
+    ours_here |= {f"{app}.{name}" for (app, _), step in disk.items() for name in getattr(step, "squashed", ())}
     ours = {name for name in manifest.migrations if name.partition(".")[0] not in LEFT_APPS}
     if unknown := sorted(ours - ours_here):
         raise BackupError(f"The backup is of a newer version, with {unknown[0]}: update Breakeven first.")

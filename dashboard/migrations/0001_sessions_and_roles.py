@@ -47,6 +47,4 @@ class Migration(migrations.Migration):
                 "indexes": [models.Index(fields=["expire_date"], name="session_expires")],
             },
         ),
-        # Django's own sessions, which nobody reads any more: whoever was signed in signs in again, once.
-        migrations.RunSQL("DROP TABLE IF EXISTS django_session", migrations.RunSQL.noop),
     ]

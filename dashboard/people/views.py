@@ -23,7 +23,6 @@ from dashboard.signin.browsers import browser_of
 from dashboard.signin.tasks import mail_link
 from providers.audit.log import Action, log, log_form, record
 from providers.audit.log import person as audit_person
-from traffic.applications.page import KeyRow
 from traffic.authentication.keys import callers
 
 
@@ -78,7 +77,7 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
         "it": user,
         "form": form,
         "self": user.pk == request.user.pk,
-        "keys": [KeyRow(key, timezone.now()) for key in keys],
+        "keys": keys,
         "keys_for_all": [key for key in keys if key.application is None],
         "all": True,
         "sessions": [(row, browser_of(row.agent)) for row in rows],

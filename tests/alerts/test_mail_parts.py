@@ -186,7 +186,7 @@ def test_a_mail_about_several_rules_unsubscribes_from_all_of_them_with_one_post(
     other = Rule.objects.exclude(pk=grown.alert.rule_id)[0]
     twin = Delivery.objects.exclude(pk=grown.pk)[0]
     Alert.objects.filter(pk=twin.alert.pk).update(rule=other)
-    Delivery.objects.filter(pk=grown.pk).update(held="digest")
+    Delivery.objects.filter(pk=grown.pk).update(deferred_by="digest")
     twin.folded_into_id = grown.pk
     twin.save()
     grown.refresh_from_db()

@@ -87,7 +87,7 @@ def test_quiet_hours_hold_back_what_is_not_critical_and_then_one_mail_lists_it(
     for words in ("Down: a, $12.50", "Over: Down: a", "Slow: b", "24 Nov 2026, 23:00 CET"):
         assert words in text or words.replace("Over: Down", "Over: Up again") in text, words
     assert "Slow: b, $&lt;3&gt;" in html
-    states = Delivery.objects.order_by("id").values_list("state", "held")
+    states = Delivery.objects.order_by("id").values_list("state", "deferred_by")
     assert sorted(states) == [("accepted", ""), ("accepted", "quiet"), ("folded", "quiet"), ("folded", "quiet")]
     assert deliver(scene, utc(2026, 11, 25, 7)) == 0
 
@@ -166,10 +166,10 @@ def test_everybody_says_on_their_own_page_how_they_want_to_be_told(scene: Scene,
     assert (saved.person, saved.timezone, saved.quiet_until) == (ops, "Europe/Berlin", time(23, 59))
     scene.set("a", True, severity="warning")
     scene.look()
-    assert Delivery.objects.get().held == "digest"
+    assert Delivery.objects.get().deferred_by == "digest"
     assert "1 message waits for you" in mine.get(url).content.decode()
     mine.post(url, good)
-    assert Delivery.objects.get().held == "", "what waits follows the new wishes"
+    assert Delivery.objects.get().deferred_by == "", "what waits follows the new wishes"
 
 
 # --- bad input ---

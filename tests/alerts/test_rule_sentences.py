@@ -29,7 +29,7 @@ from alerts.metrics.watch import Watch
 from alerts.models import Alert, Delivery, Rule
 from alerts.rules.explain import explain
 from alerts.rules.preview import fired, preview
-from costs.models import Budget, Phase
+from costs.models import Budget, Phase, subject_fields
 from providers.audit.log import AuditEntry
 from providers.models import Account, Balance, CheckHour, Deployment, Outage
 from tests.alerts.test_kinds import NOW, TODAY, use
@@ -82,7 +82,12 @@ def test_every_figure_can_be_read_now_and_for_each_thing_that_it_is_known_by(ops
     use(TODAY, 10)
     for kind_of, subject in (("application", "bot"), ("provider", "anthropic"), ("task", "rag"), ("owner", "olga")):
         Budget.objects.create(
-            slug=subject, name=subject, scope=kind_of, subject=subject, low=1, high=2, starts_on=TODAY.replace(day=1)
+            slug=subject,
+            name=subject,
+            **subject_fields(kind_of, subject),
+            low=1,
+            high=2,
+            starts_on=TODAY.replace(day=1),
         )
     names = {
         "application": "bot", "provider": "anthropic", "model": "claude-sonnet-5-5", "deployment": "d",
@@ -122,7 +127,7 @@ def test_spend_of_one_application_crosses_its_own_line_and_no_other(ops: Any) ->
 def test_the_use_of_a_budget_is_that_of_the_thing_named_and_without_one_says_so(ops_client: Client) -> None:
     bot = application("bot")
     Budget.objects.create(
-        slug="b", name="Bot", scope="application", subject="bot", low=10, high=40, starts_on=date(2026, 9, 1)
+        slug="b", name="Bot", **subject_fields("application", "bot"), low=10, high=40, starts_on=date(2026, 9, 1)
     )
     use(TODAY, 10, application_id=bot.pk, cost=Decimal(30))
     use(date(2026, 10, 5), 10, application_id=bot.pk, cost=Decimal(38))

@@ -138,7 +138,7 @@ def test_an_escalation_a_flood_and_what_was_held_say_the_same_in_their_text(
     escalated = Delivery.objects.filter(transition__cause="escalated").first()
     assert escalated
     said_alike("escalation", escalated)
-    Delivery.objects.filter(state="waiting").update(held="digest")
+    Delivery.objects.filter(state="waiting").update(deferred_by="digest")
     row = Delivery.objects.filter(state="waiting").first()
     assert row
     merge_due(row, NOW + 2 * DAY)

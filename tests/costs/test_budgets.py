@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from alerts.context.evaluation import EvaluationContext
 from costs.allocation import committed
-from costs.models import Budget, Phase, Recurrence, Stage
+from costs.models import Budget, Phase, Recurrence, Stage, subject_fields
 from costs.models.terms import Term
 from costs.plan import volume_page
 from costs.plan.budget_status import Allowance, allowance
@@ -82,7 +82,8 @@ def test_phases_in_a_row_never_give_a_month_more_than_its_days(starts: list[date
 def budget(scope: str = "everything", subject: str = "", high: str = "300", **more: Any) -> Budget:
     values: dict[str, Any] = {"low": 0, "starts_on": date(2026, 1, 1), "name": f"{scope} {subject}", **more}
     slug = f"{scope}-{subject}-{Budget.objects.count()}"
-    return Budget.objects.create(slug=slug, scope=scope, subject=subject, high=D(high), **values)
+    row: Budget = Budget.objects.create(slug=slug, high=D(high), **subject_fields(scope, subject), **values)
+    return row
 
 
 @pytest.fixture
@@ -101,8 +102,10 @@ def shop(db: Any) -> Application:
 def test_each_scope_is_held_against_its_own_spend(shop: Application) -> None:
     wanted = {
         ("everything", ""): 7, ("provider", "openai"): 1, ("application", "shop"): 4, ("owner", "mara"): 4,
-        ("task", "code"): 3, ("application", "gone"): 0,
+        ("task", "code"): 3, ("application", "idle"): 0, ("owner", "nobody"): 0,
     }  # fmt: skip
+    Application.objects.create(slug="idle", name="Idle")
+    User.objects.create_user("nobody")
     for scope, subject in wanted:
         budget(scope, subject)
     found = {(one.budget.scope, one.budget.subject): one.status for one in budget_positions(NOW)}
@@ -134,6 +137,7 @@ def test_a_budget_with_too_few_days_has_no_forecast(db: Any) -> None:
 def test_statements_do_not_grow_with_budgets(shop: Application, django_assert_max_num_queries: Any) -> None:
     for n in range(9):
         budget("task", f"t{n}")
+        Application.objects.create(slug=f"a{n}", name=f"A{n}")
         budget("application", f"a{n}")
     with django_assert_max_num_queries(26):  # one for the leases ahead of each
         budget_positions(NOW)
@@ -237,6 +241,7 @@ def test_an_applications_page_brings_its_own_budgets_and_its_owners(manager: Cli
     assert "No budget is held against it" in text(manager, "/plan/applications/shop/budgets/")
     budget("application", "shop", name="Of the shop")
     budget("owner", "mara", name="Of Mara")
+    User.objects.create_user("bert")
     budget("owner", "bert", name="Of Bert")
     part = text(manager, "/plan/applications/shop/budgets/")
     assert "2 budgets hold it this month" in part and "<html" not in part
@@ -308,7 +313,7 @@ def test_a_month_is_copied_to_the_next_after_a_look_at_it_and_taken_back(manager
     assert manager.post("/plan/copy/", asked).status_code == 302
     copied = Phase.objects.get(name="Now (December 2026)")
     assert (copied.starts_on, copied.ends_on, copied.budget_high) == (date(2026, 12, 10), date(2027, 1, 1), D(150))
-    assert Budget.objects.get(subject="rag", starts_on__gt=OCTOBER).ends_on == date(2027, 1, 1)
+    assert Budget.objects.get(task="rag", starts_on__gt=OCTOBER).ends_on == date(2027, 1, 1)
     again = manager.post("/plan/copy/", asked)
     assert again.status_code == 422
     assert "overlap with those of" in again.content.decode()
@@ -406,7 +411,12 @@ def test_the_budgets_of_an_application_that_is_deleted_go_with_it(shop: Applicat
     other = Application.objects.create(slug="other", name="Other")
     for scope, subject in (("application", shop.slug), ("application", other.slug), ("provider", shop.slug)):
         Budget.objects.create(
-            slug=f"{scope}-{subject}", name=subject, scope=scope, subject=subject, low=1, high=2, starts_on=SEPTEMBER
+            slug=f"{scope}-{subject}",
+            name=subject,
+            **subject_fields(scope, subject),
+            low=1,
+            high=2,
+            starts_on=SEPTEMBER,
         )
     shop.delete()
     assert set(Budget.objects.values_list("slug", flat=True)) == {"application-other", f"provider-{shop.slug}"}

@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from costs.ledger import posting as ledger
-from costs.models import BillImport, Budget, Category, Charge, ExportTarget, Phase, Provenance
+from costs.models import BillImport, Budget, Category, Charge, ExportTarget, Phase, Provenance, subject_fields
 from providers.models import Account, Deployment, Lease, LeaseSpan
 from tests.costs.test_spend import at, usage
 from tests.traffic.people import logged_in
@@ -59,11 +59,11 @@ def client(db: None) -> Client:
         slug="hybrid", name="Hybrid", budget_low=100, budget_high=400, volume_from=0, volume_to=1000,
         starts_on=day.replace(day=1) - timedelta(days=40),
     )  # fmt: skip
+    fill(0)
     for scope, subject in (("everything", ""), ("provider", "anthropic"), ("application", "a0"), ("task", "rag")):
         Budget.objects.create(
-            slug=scope, name=scope, scope=scope, subject=subject, low=1, high=9, starts_on=day.replace(day=1)
+            slug=scope, name=scope, **subject_fields(scope, subject), low=1, high=9, starts_on=day.replace(day=1)
         )
-    fill(0)
     return logged_in(User.objects.create_superuser("root"))
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from alerts.defaults import ensure_defaults
 from alerts.inbox.page_counts import count_pages
 from alerts.models import Alert, Delivery, Rule, Transition
-from costs.models import BurdenLimit, Decision, Effort, PageDay
+from costs.models import Decision, Effort, OpsWorkloadLimit, PageDay
 from costs.readiness import ops_workload, records
 from costs.readiness.scorecard import Evidence, OpsWorkload, judge
 from providers.audit.log import AuditEntry
@@ -185,4 +185,4 @@ def test_hours_that_cannot_be_are_refused_at_their_field(ready: Deployment, fiel
 
 def test_a_negative_limit_is_refused(db: Any) -> None:
     response = client_of("manager").post("/decide/limits/", {"hours": "-1"})
-    assert (response.status_code, BurdenLimit.objects.count()) == (422, 0)
+    assert (response.status_code, OpsWorkloadLimit.objects.count()) == (422, 0)

@@ -200,7 +200,7 @@ def of_costs() -> dict[str, dict[str, Any]]:
         slug="sample", name="Sample", starts_on=date(2026, 1, 1), ends_on=date(2026, 2, 1), budget=100
     )
     budget = Budget.objects.create(
-        slug="sample", name="Sample", scope="task", subject="rag", low=1, high=2, starts_on=date(2026, 1, 1)
+        slug="sample", name="Sample", scope="task", task="rag", low=1, high=2, starts_on=date(2026, 1, 1)
     )
     found: dict[str, dict[str, Any]] = {"costs:withdraw-switch": {"kind": "private"}}
     somebody = User.objects.get(username="somebody")

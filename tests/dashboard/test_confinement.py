@@ -104,7 +104,7 @@ def one_of_everything(scene: Scene, whose: str) -> None:
     scene.requests[whose] = request
     ratings.rate(request=request, judgement=Judgement(f"{whose} user", stars=5, comment=f"{whose} comment"))
     Budget.objects.create(
-        slug=f"{whose}-budget", name=whose.title(), scope="application", subject=application.slug, low=1, high=2,
+        slug=f"{whose}-budget", name=whose.title(), scope="application", application=application, low=1, high=2,
         starts_on=now.date() - timedelta(days=40),
     )  # fmt: skip
     Unread.objects.create(day=now.date(), application=application, signal="traces", unread=TOKENS[whose])

@@ -184,7 +184,7 @@ def test_preparing_again_changes_no_right(installation: Installation) -> None:
 
 
 def test_migrating_without_the_owner_is_refused_by_the_database(installation: Installation) -> None:
-    done = installation.manage("migrate", "providers", "0019", DATABASE_OWNER_URL="")
+    done = installation.manage("migrate", "dashboard", "zero", DATABASE_OWNER_URL="")
     assert done.returncode != 0 and ("must be owner" in done.stderr or "permission denied" in done.stderr)
 
 

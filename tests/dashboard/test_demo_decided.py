@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from costs.models import BurdenLimit, Decision, Effort, WhatIf
+from costs.models import Decision, Effort, OpsWorkloadLimit, WhatIf
 from costs.readiness import records
 from demo.company import PEOPLE
 from demo.decided import decide
@@ -26,7 +26,7 @@ def test_the_demo_signs_once_what_its_figures_say(traffic: None) -> None:  # noq
         decide(timezone.now())
     record = Decision.objects.get()
     assert records.broken([record]) == []
-    assert BurdenLimit.objects.count() == 1
+    assert OpsWorkloadLimit.objects.count() == 1
     assert (Effort.objects.count(), WhatIf.objects.count()) == (4, 3)
 
 

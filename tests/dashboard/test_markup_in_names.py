@@ -168,7 +168,7 @@ def mails(now: datetime) -> Iterator[Delivery]:
             ))  # fmt: skip
         yield from several
         first, *others = several
-        first.held = "digest"
+        first.deferred_by = "digest"
         first.save()
         Delivery.objects.filter(pk__in=[one.pk for one in others]).update(state="folded", folded_into=first)
         yield first

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from importlib import import_module
-from types import SimpleNamespace
 
 import pytest
 from cryptography.fernet import Fernet
 from django import forms
-from django.apps import apps
 from django.contrib.auth.models import User
 from django.db import Error, connection, transaction
 from django.test import RequestFactory, override_settings
@@ -256,40 +253,3 @@ def test_the_address_is_the_peers_or_what_a_trusted_proxy_says(
 def test_one_customers_addresses_count_as_one() -> None:
     assert network("203.0.113.7") == "203.0.113.7"
     assert network("2001:db8::1") == network("2001:db8::ffff") == "2001:db8::/64"
-
-
-# The log of before.
-
-
-@pytest.mark.django_db
-def test_entries_of_the_admin_site_move_over_and_its_table_goes() -> None:
-    ann = User.objects.create_superuser("ann")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TABLE django_admin_log (id serial PRIMARY KEY, action_time timestamptz, object_id text, object_repr"
-            " varchar(200), action_flag smallint, change_message text, content_type_id int, user_id int)"
-        )
-        cursor.execute("SELECT id FROM django_content_type WHERE app_label = 'providers' AND model = 'account'")
-        (kind,) = cursor.fetchone() or (None,)
-        cursor.executemany(
-            "INSERT INTO django_admin_log (action_time, object_id, object_repr, action_flag, change_message,"
-            " content_type_id, user_id) VALUES (now(), '5', 'Claude', %s, %s, %s, %s)",
-            [
-                (1, '[{"added": {}}]', kind, ann.pk),
-                (2, '[{"changed": {"fields": ["Budget: 1 → 2", "Name"]}}]', kind, ann.pk),
-                (3, "Deleted.", kind, ann.pk),
-            ],
-        )
-    move = import_module("providers.migrations.0023_entries_of_the_admin_site").move
-    move(apps, SimpleNamespace(connection=connection))
-    entries = list(AuditEntry.objects.order_by("pk"))
-    assert [(entry.action, entry.actor, entry.object_type) for entry in entries] == [
-        (action, "ann", "providers.account") for action in ("added", "changed", "deleted")
-    ]
-    assert entries[1].changes == {"Budget": ["1", "2"]} and entries[1].message == "Name"
-    assert [entry.message for entry in entries[::2]] == ["", "Deleted."]
-    seal_all()
-    assert faults() == []
-    ann.delete()
-    move(apps, SimpleNamespace(connection=connection))  # the table is gone: nothing to do
-    assert AuditEntry.objects.count() == 3

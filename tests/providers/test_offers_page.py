@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import UTC, timedelta
 from decimal import Decimal
-from importlib import import_module
 from typing import Any
 
 import pytest
@@ -326,21 +325,6 @@ def test_the_history_of_a_price_has_the_machine_in_it() -> None:
     assert Offer.objects.get(provider="google").whole_per_gpu_hour == Decimal("0.54")
 
 
-def test_history_from_before_gets_the_machine_and_other_days_stay() -> None:
-    offer(1, provider="google", gpu="T4", price_per_gpu_hour=Decimal("0.35"), machine_per_gpu_hour=Decimal("0.19"))
-    today = timezone.now().astimezone(UTC).date()
-    for ago, low in ((2, "0.36"), (1, "0.55")):  # of the GPU alone, and of both
-        prices = {name: Decimal(low) for name in ("low", "median", "high")}
-        day = {"day": today - timedelta(days=ago), "offers": 1}
-        OfferDay.objects.create(provider="google", gpu="T4", kind="on_demand", **day, **prices)
-    add = import_module("providers.migrations.0017_whole_price_history").ADD_MACHINES
-    for _ in range(2):  # the second time there is nothing left to add
-        with connection.cursor() as cursor:
-            cursor.execute(add)
-        lows = list(OfferDay.objects.order_by("day").values_list("low", "high"))
-        assert lows == [(Decimal("0.55"),) * 2] * 2
-
-
 def test_days_that_were_given_a_machine_say_so_on_the_page_and_in_the_api(ops: Client) -> None:
     offer(1, provider="google", gpu="T4", price_per_gpu_hour=Decimal("0.35"), machine_per_gpu_hour=Decimal("0.19"))
     offer(2, gpu="RTX 4090", price_per_gpu_hour=Decimal("0.34"))
@@ -350,13 +334,8 @@ def test_days_that_were_given_a_machine_say_so_on_the_page_and_in_the_api(ops: C
         for provider, gpu in (("google", "T4"), ("runpod", "RTX 4090")):
             day = {"day": today - timedelta(days=ago), "offers": 1, "kind": "on_demand"}
             OfferDay.objects.create(provider=provider, gpu=gpu, **day, **prices)
-    mark = import_module("providers.migrations.0019_estimated_offer_days").MARK
-    with connection.cursor() as cursor:
-        # As where the migration ran three days ago; a new installation has no day from before it.
-        cursor.execute(
-            "UPDATE django_migrations SET applied = now() - interval '3 days' WHERE name LIKE '0017_whole%%'"
-        )
-        cursor.execute(mark)
+    # As an installation of before 0.1.0 has it; in a new one no day is estimated.
+    OfferDay.objects.filter(gpu="T4", day__lte=today - timedelta(days=3)).update(estimated=True)
     found = OfferDay.objects.filter(estimated=True).order_by("day").values_list("gpu", "day")
     assert list(found) == [("T4", today - timedelta(days=9)), ("T4", today - timedelta(days=3))]
     page = text(ops, URL)

@@ -212,7 +212,7 @@ def test_its_own_cost_is_kept_beside_ours_and_summed_where_both_are_known(
     told = Decimal("0.0143352"), Decimal("0.0106704")
     for table in ("traffic_usage_hour", "traffic_usage_day"):
         sums = conn.execute(
-            f"SELECT sum(told), sum(told_otherwise), sum(told_cost), sum(told_ours) FROM {table}"
+            f"SELECT sum(cost_reports), sum(cost_mismatches), sum(reported_cost), sum(computed_cost) FROM {table}"
         ).fetchone()
         assert sums == (2, 1, *told)
     page = newest(RequestFilter(told_otherwise=True), retention_days=400).requests

@@ -72,8 +72,9 @@ def test_whatever_was_damaged_is_right_again(conn: psycopg.Connection, damage: s
 @pytest.mark.parametrize(
     "damage",
     [
-        "UPDATE traffic_usage_hour SET told = 0, told_otherwise = 9, told_cost = told_cost + 1, told_ours = 0",
-        "UPDATE traffic_usage_day SET cost = 0, told_ours = told_ours - 0.000000000001",
+        "UPDATE traffic_usage_hour SET cost_reports = 0, cost_mismatches = 9, reported_cost = reported_cost + 1,"
+        " computed_cost = 0",
+        "UPDATE traffic_usage_day SET cost = 0, computed_cost = computed_cost - 0.000000000001",
     ],
 )
 def test_costs_at_a_discount_and_as_others_tell_them_are_right_again(
@@ -83,7 +84,9 @@ def test_costs_at_a_discount_and_as_others_tell_them_are_right_again(
     since = price.starts_at
     Discount.objects.create(account=account, percent=25, starts_on=since.date(), source="contract", entered_at=since)
     ingest(conn, some(0, reported_cost=Decimal("0.01")), PricingContext.load(conn))
-    told = "SELECT told, told_otherwise, told_cost, told_ours, cost FROM traffic_usage_day ORDER BY task"
+    told = (
+        "SELECT cost_reports, cost_mismatches, reported_cost, computed_cost, cost FROM traffic_usage_day ORDER BY task"
+    )
     before = conn.execute(told).fetchall()
     assert before[0][0] > 0
     conn.execute(damage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -18,14 +19,16 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRedirect
 
 from providers.audit.log import changes, log
-from traffic.imports import FORMATS, queries, services
+from traffic.imports import FORMATS, queries, run, services
 from traffic.imports.files import Streamed, ToDisk
 from traffic.imports.forms import OptionsForm, UploadForm
-from traffic.imports.page import Draft, Progress, list_headline, mark_of
+from traffic.imports.pace import seconds_left
 from traffic.imports.readers import Unreadable
 from traffic.models import Import
 from traffic.models.imports import ImportState
 from traffic.requests.export import KINDS, as_file
+
+QUIET = timedelta(seconds=15)  # a worker at work is heard of with each batch, several times a second
 
 
 @csrf_exempt  # the upload handler must be set before the token is read; `upload` checks it
@@ -83,12 +86,20 @@ def list_page(request: HttpRequest, form: UploadForm, status: int = 200) -> Http
     rows, totals = queries.latest_imports(), queries.totals()
     context = {
         "rows": [{"it": row, "format": FORMATS[row.format].label, "mark": mark_of(row)} for row in rows],
-        "headline": list_headline(totals, any_file=bool(rows)),
+        "brought": totals.requests,
+        "files": totals.files,
         "form": form,
         "formats": FORMATS.values(),
         "may_add": request.user.has_perm("traffic.add_import"),
     }
     return render(request, "traffic/imports/imports.html", context, status=status)
+
+
+MARKS = {"done": "ok", "failed": "bad", "cancelled": "warn", "running": "info", "undoing": "info"}
+
+
+def mark_of(imported: Import) -> str:
+    return MARKS.get(imported.state, "unknown")
 
 
 @login_required
@@ -100,17 +111,37 @@ def import_detail(request: HttpRequest, pk: int) -> HttpResponse:
     may_change = request.user.has_perm("traffic.change_import")
     if request.method == "POST" and not may_change:
         return render(request, "403.html", status=403)
-    context: dict[str, Any] = {"it": imported, "format": FORMATS[imported.format], "may_change": may_change}
+    context: dict[str, Any] = {
+        "it": imported, "format": FORMATS[imported.format], "mark": mark_of(imported), "may_change": may_change,
+    }  # fmt: skip
     if imported.state == ImportState.DRAFT:
         return draft(request, imported, context)
     if request.method == "POST":
         return redirect("traffic:import", pk)
-    page = Progress(imported, timezone.now(), imported.errors)
-    context["page"] = page
+    context |= how_far(imported)
     if request.htmx and request.htmx.target == "progress":  # type: ignore[attr-defined]  # django-htmx's middleware
-        context |= {"polled": True, "aloud": request.GET.get("said") != page.said}
+        context |= {"polled": True, "aloud": request.GET.get("said") != context["said"]}
         return render(request, "traffic/imports/_import_progress.html", context)
     return render(request, "traffic/imports/import.html", {**context, "log": changes(imported)})
+
+
+def how_far(imported: Import) -> dict[str, Any]:
+    """What the progress says besides the counts; `said` changes whenever there is something to say aloud."""
+    seconds = seconds_left(imported.size, imported.offset, imported.position)
+    left = None if seconds is None else max(1, round(seconds))
+    taken_over = imported.claimed_until
+    quiet = taken_over and timezone.now() - (taken_over - run.CLAIM)
+    return {
+        "quiet": quiet if imported.at_work and quiet and quiet > QUIET else None,
+        "taken_over": taken_over,
+        "said": f"{imported.state}-{imported.percent // 10}",
+        "left": left,
+        "left_ms": left and left * 1000,
+        "pace": (imported.position.get("pace") or {}).get("rows"),
+        "may_go_on": services.may_go_on(imported),
+        "errors": imported.errors,
+        "most": run.ERRORS_KEPT,
+    }
 
 
 @login_required
@@ -133,7 +164,9 @@ def draft(request: HttpRequest, imported: Import, context: dict[str, Any]) -> Ht
         rows, problem = services.preview(imported), ""
     except (Unreadable, OSError) as error:
         rows, problem = [], str(error)
-    context |= {"form": form, "page": Draft(imported, rows, problem)}
+    bad = sum(1 for row in rows if row.problem)
+    good = sum(1 for row in rows if row.request or row.reported)
+    context |= {"form": form, "rows": rows, "problem": problem, "bad": bad, "good": good}
     return render(request, "traffic/imports/import_draft.html", context, status=422 if form.errors else 200)
 
 

@@ -42,10 +42,10 @@ class Usage(UsageKey):
     timed = models.BigIntegerField()  # how many those are
     generated = models.BigIntegerField()  # output tokens of requests whose generation time is known
     generating_us = models.BigIntegerField()  # and that time
-    told = models.BigIntegerField(default=0)  # requests whose cost is known to us and to who reported them
-    told_otherwise = models.BigIntegerField(default=0)  # of those, how many differ by more than a percent
-    told_cost = usd_sum(default=0)  # their cost as it was reported
-    told_ours = usd_sum(default=0)  # and by our price book
+    cost_reports = models.BigIntegerField(default=0)  # requests whose cost is known to us and to who reported them
+    cost_mismatches = models.BigIntegerField(default=0)  # of those, how many differ by more than a percent
+    reported_cost = usd_sum(default=0)  # their cost as it was reported
+    computed_cost = usd_sum(default=0)  # and by our price book
 
     class Meta:
         abstract = True

@@ -114,7 +114,7 @@ class RequestFilter:
         needed = ["requests"]
         needed += ["unpriced"] if self.unpriced else []
         needed += ["unknown_usage"] if self.unknown_usage else []
-        needed += ["told_otherwise"] if self.told_otherwise else []
+        needed += ["cost_mismatches"] if self.told_otherwise else []
         needed += ["errors"] if self.outcomes and set(self.outcomes) <= FAILED else []
         return needed
 

@@ -44,8 +44,8 @@ def newest() -> dict[str, Delivery]:
     for delivery in rows.select_related("transition").order_by("pk"):
         if delivery.report:
             name = delivery.report.kind
-        elif delivery.held and delivery.folded.exists():
-            name = f"held-{delivery.held}"
+        elif delivery.deferred_by and delivery.folded.exists():
+            name = f"held-{delivery.deferred_by}"
         else:
             name = f"{delivery.alert.rule.kind}-{delivery.transition.after}"
         by_name[name] = delivery

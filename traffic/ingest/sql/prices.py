@@ -9,7 +9,7 @@ from traffic.ingest.sql.rows import COSTED
 
 # Stored rows that get another cost; the caller has locked them. Only sums that depend on it change: the rows that hold
 # the others are there. What each cost before and after is kept under the repricing, so that it can be taken back.
-COST_SUMS = ("unpriced", "cost", "told", "told_otherwise", "told_cost", "told_ours")
+COST_SUMS = ("unpriced", "cost", "cost_reports", "cost_mismatches", "reported_cost", "computed_cost")
 
 
 def _cost_change(name: str) -> str:

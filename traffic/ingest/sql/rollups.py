@@ -19,8 +19,8 @@ KEY = ("application_id", "deployment_id", "provider", "model", "task")
 _GENERATING = "latency_ms - CASE WHEN streamed THEN coalesce(ttft_ms, 0) ELSE 0 END"
 _GENERATES = f"output > 0 AND outcome = 'ok' AND {_GENERATING} > 0"
 # Who reports a call may say what it cost; it is held against ours where both are known. A percent is rounding.
-_TOLD = "reported_cost IS NOT NULL AND cost IS NOT NULL"
-TOLD_OTHERWISE = f"{_TOLD} AND abs(reported_cost - cost) > 0.01 * greatest(reported_cost, cost)"
+_REPORTED = "reported_cost IS NOT NULL AND cost IS NOT NULL"
+COST_MISMATCH = f"{_REPORTED} AND abs(reported_cost - cost) > 0.01 * greatest(reported_cost, cost)"
 SUMS = {
     "requests": "1",
     "errors": "(outcome IN ('error', 'timeout'))::int",
@@ -34,10 +34,10 @@ SUMS = {
     "timed": "(latency_ms IS NOT NULL)::int",
     "generated": f"CASE WHEN {_GENERATES} THEN output ELSE 0 END",
     "generating_us": f"CASE WHEN {_GENERATES} THEN round(({_GENERATING}) * 1000) ELSE 0 END::bigint",
-    "told": f"({_TOLD})::int",
-    "told_otherwise": f"({TOLD_OTHERWISE})::int",
-    "told_cost": f"CASE WHEN {_TOLD} THEN reported_cost ELSE 0 END",
-    "told_ours": f"CASE WHEN {_TOLD} THEN cost ELSE 0 END",
+    "cost_reports": f"({_REPORTED})::int",
+    "cost_mismatches": f"({COST_MISMATCH})::int",
+    "reported_cost": f"CASE WHEN {_REPORTED} THEN reported_cost ELSE 0 END",
+    "computed_cost": f"CASE WHEN {_REPORTED} THEN cost ELSE 0 END",
 }
 
 PERIODS = {"hour": "date_trunc('hour', started_at, 'UTC')", "day": "(started_at AT TIME ZONE 'UTC')::date"}
