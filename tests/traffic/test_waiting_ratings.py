@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
@@ -181,8 +182,16 @@ def test_ratings_that_come_at_once_do_not_exceed_what_may_wait(
     monkeypatch.setattr(waiting_ratings, "WAITING_MAX", 20)
     crowd(shop, 15)
     start = Barrier(12)
+    count = waiting_ratings.refuse_too_many
+
+    def count_slowly(application_id: int | None) -> None:
+        count(application_id)
+        time.sleep(0.05)  # in which the others would count, if they could
+
+    monkeypatch.setattr(waiting_ratings, "refuse_too_many", count_slowly)
 
     def post(number: int) -> bool:
+        connection.ensure_connection()
         start.wait()
         try:
             waits(shop, f"{RESPONSE}-late-{number}")
