@@ -14,9 +14,9 @@ import json, os
 from concurrent.futures import ThreadPoolExecutor
 from django.db import connection
 from django.utils import timezone
-from alerts import services
-from dashboard import tidying
-from providers.encryption import encrypt
+from alerts.evaluation import services
+from dashboard.health import worker_memory
+from lib.encryption import encrypt
 from providers.models import Account, Feed
 from providers.polling import due
 from providers.polling.services import poll
@@ -40,7 +40,7 @@ def one(number):
         connection.close()
 
 def resident():
-    tidying.give_back()
+    worker_memory.give_back()
     pages = int(open("/proc/self/statm").read().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 

@@ -1,8 +1,10 @@
-"""Modules that documents name are there: a newcomer follows them."""
+"""Modules that documents, scripts and programs in texts name are there: no type checker and no linter sees them."""
 
 from __future__ import annotations
 
+import ast
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,6 @@ ROOT = Path(__file__).parents[1]
 HOW_TO = (ROOT / "docs/how-to").glob("add-*.md")
 DOCUMENTS = [ROOT / "CONTRIBUTING.md", ROOT / "docs/explanation/architecture.md", *HOW_TO]
 NAMED = re.compile(r"`((?:lib|providers|traffic|costs|alerts|dashboard|benchmarks|sandbox|templates|tests)/[\w/.-]*)`")
-
-
-STARTED = re.compile(r"python -m ((?:dashboard|demo|sandbox|benchmarks)[\w.]*)")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -35,3 +34,26 @@ def test_every_module_that_a_script_starts_exists() -> None:
     }
     assert "dashboard.static_files.collect" in started
     assert [module for module in sorted(started) if not (ROOT / f"{module.replace('.', '/')}.py").exists()] == []
+
+
+def programs() -> list[tuple[str, str, str]]:
+    """Each `from module import name` in a text of our Python: a program that another process is given."""
+    imports = re.compile(
+        r"^\s*from ((?:lib|providers|traffic|costs|alerts|dashboard|demo|sandbox|benchmarks)[\w.]*) import ([\w, ]+)",
+        re.MULTILINE,
+    )
+    return [
+        (str(path.relative_to(ROOT)), module, name.strip())
+        for folder in ("benchmarks", "demo", "sandbox", "dashboard", "tests")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for module, names in imports.findall(node.value)
+        for name in names.split(",")
+        if name.strip()
+    ]
+
+
+@pytest.mark.parametrize(("path", "module", "name"), programs())
+def test_what_a_program_in_a_text_imports_exists(path: str, module: str, name: str) -> None:
+    assert hasattr(import_module(module), name) or import_module(f"{module}.{name}"), path

@@ -23,7 +23,7 @@ PASSWORD = "lamp-otter-violin-77-cloud"  # noqa: S105 -- of people of a stack th
 PROGRAM = f"""
 import json
 from django.contrib.auth.models import Group, User
-from traffic.keys import create_key
+from traffic.authentication.keys import create_key
 from traffic.models import Application, Key
 people = {ROLES!r}
 for role in people:
