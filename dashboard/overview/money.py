@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
 from costs.allocation.queries import ZERO, Line
 from costs.models import Phase
 from costs.plan.budget_status import Allowance, BudgetStatus
@@ -14,6 +18,8 @@ from costs.plan.forecast import Forecast
 from costs.plan.month import Month
 from costs.plan.queries import Days, by_day, hold
 from dashboard.overview.reads import Facts, midnight
+from lib import formats
+from lib.formats import dollars, sentences, state
 
 # How the verdict is shown: kind of mark. `early`: too few days for a forecast; `none`: nothing planned for today.
 MARKS = {"over": "bad", "will_pass": "warn", "tight": "warn", "inside": "ok", "early": "unknown", "none": "unknown"}
@@ -97,6 +103,90 @@ class Money:
         """The forecast as the plan bar takes it."""
         forecast = self.month.forecast
         return {"low": forecast.low, "median": forecast.median, "high": forecast.high} if forecast else None
+
+    def state_mark(self) -> SafeString:
+        """The verdict as a mark with its word."""
+        words = {
+            "over": _("Over"),
+            "will_pass": _("Heading over"),
+            "tight": _("Tight"),
+            "inside": _("Inside"),
+            "early": _("Too early"),
+            "none": _("No plan"),
+        }
+        return state(self.mark, words[self.verdict])
+
+    def headline(self) -> str:
+        """The month's part of the page's heading."""
+        texts = {
+            "none": _("{month} has cost <b>{spent}</b> without a plan"),
+            "over": _("{month} is <b>over its budget</b>, {spent} of {limit}"),
+            "will_pass": _("{month} is <b>heading over budget</b>, to {middle} of {limit}"),
+            "tight": _("{month} is <b>tight but inside budget</b>, {middle} of {limit}"),
+            "inside": _("{month} stays <b>inside budget</b>, {middle} of {limit}"),
+            "early": _("{month} has cost <b>{spent}</b> of {limit}"),
+        }
+        return self._with_figures(texts[self.verdict])
+
+    def answer(self) -> str:
+        """What is spent, how that stands against an even pace, and where the month should end."""
+        spent = _("<b>{spent}</b> is spent in {month}")
+        if self.at_least:
+            spent = _("At least <b>{spent}</b> is spent in {month}")
+        pace = ""
+        if self.phase and self.ahead and self.ahead > 0:
+            pace = _(", <b>{ahead}</b> ahead of an even pace")
+        elif self.phase:
+            pace = _("; an even pace would be at <b>{pace}</b>")
+        return sentences(self._with_figures(f"{spent}{pace}."), self._outlook())
+
+    def _outlook(self) -> str:
+        if self.forecast is None:
+            return self.month.reason
+        if self.phase is None:
+            return self._with_figures(_("It should end at <b>{middle}</b>."))
+        end = self._with_figures(_("It should end at <b>{middle}</b>, limit <b>{limit}</b>."))
+        lasts = self.runs_out_on is not None and self.verdict != "over"
+        return sentences(end, self._with_figures(_("The money lasts until <b>{runs_out_on}</b>.")) if lasts else "")
+
+    def phase_sentence(self) -> str:
+        """The phase planned for today with its budget, and how far it has come."""
+        if self.phase is None:
+            return _("No phase is planned for today.")
+        text, come = _("Phase {phase}, budget {low} to {limit} a month"), ""
+        if self.phase_months:
+            come = _(", month {phase_month} of {phase_months}")
+        elif self.phase_month:
+            come = _(", month {phase_month}")
+        return self._with_figures(f"{text}{come}.")
+
+    def pace_headline(self) -> str:
+        """What the chart of the month shows: where it should end, and when it passes its limit."""
+        if self.forecast is None:
+            return self._with_figures(_("{month} has cost {spent} so far"))
+        if self.phase is None:
+            return self._with_figures(_("{month} should come to {middle}; no budget is planned for it"))
+        if self.to_spare is not None and self.to_spare >= 0:
+            return self._with_figures(_("{month} should end at {middle}, {spare} under the limit"))
+        return self._with_figures(_("{month} should end at {middle} and pass {limit} on {runs_out_on}"))
+
+    def _with_figures(self, text: str) -> str:
+        """`text` with the month's figures in the place of their names."""
+        return format_html(
+            text,
+            month=formats.month(self.month.first),
+            spent=dollars(self.month.spent),
+            low=dollars(self.low, 0),
+            limit=dollars(self.limit, 0),
+            middle=dollars(self.forecast.median if self.forecast else None, 0),
+            spare=dollars(self.to_spare, 0),
+            pace=dollars(self.pace, 0),
+            ahead=dollars(self.ahead, 0),
+            runs_out_on=formats.when(self.runs_out_on),
+            phase=self.phase.name if self.phase else "",
+            phase_month=self.phase_month,
+            phase_months=self.phase_months,
+        )
 
 
 def money(facts: Facts) -> Money:

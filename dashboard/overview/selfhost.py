@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
 from costs.breakeven import Inputs, Result, volume_saving
 from costs.breakeven.engine import crossing_as_json
 from costs.readiness.scorecard import Thresholds
 from dashboard.overview.reads import Facts
 from dashboard.overview.worth import Worth
+from lib.formats import count, dollars, sentences, state
 
 
 @dataclass(frozen=True)
@@ -50,10 +55,6 @@ class SelfHosting:
         return self.result.saving
 
     @property
-    def loss(self) -> Decimal:
-        return -self.result.saving
-
-    @property
     def verdict(self) -> str:
         if not self.volume:
             return "none"
@@ -77,6 +78,91 @@ class SelfHosting:
     @property
     def crossings(self) -> Sequence[Mapping[str, Any]]:
         return [crossing_as_json(crossing, self.result.routed_share) for crossing in self.result.crossings]
+
+    def state_mark(self) -> SafeString:
+        """The verdict as a mark with its word."""
+        words = {
+            "pays": _("Pays"),
+            "barely": _("Pays, barely"),
+            "worse": _("Cheaper, worse"),
+            "api": _("Not now"),
+            "none": _("No traffic"),
+        }
+        return state(self.mark, words[self.verdict])
+
+    def headline(self) -> str:
+        """The break-even's part of the page's heading."""
+        saves = _("and our own GPU <b>saves {saving}</b> a month at {volume} requests")
+        texts = {
+            "none": _("and without traffic nothing can be said about self-hosting"),
+            "api": _("and self-hosting <b>does not pay</b> at {volume} requests a month; it would from {crossing}")
+            if self.crossing
+            else _("and self-hosting <b>pays at no volume</b>"),
+            "worse": _("and our own GPU would save {saving} a month <b>but answers worse</b>"),
+            "barely": saves,
+            "pays": saves,
+        }
+        return self._with_figures(texts[self.verdict])
+
+    def answer(self) -> str:
+        """What our own GPUs would cost or save at today's volume, and the volume from which they pay."""
+        if self.verdict == "none":
+            return _("Without traffic nothing is measured; the curve below is the research’s example.")
+        if self.verdict == "worse":
+            text = _("Our own GPU would save <b>{saving}</b> a month, but its answers are rated significantly worse.")
+            return self._with_figures(text)
+        if self.verdict == "api":
+            text = _(
+                "No. At <b>{volume}</b> requests a month our own GPUs would cost <b>{loss}</b> more, "
+                "and they pay at no volume."
+            )
+            if self.crossing:
+                text = _(
+                    "No. At <b>{volume}</b> requests a month our own GPUs would cost <b>{loss}</b> more; "
+                    "they pay from <b>{crossing}</b>."
+                )
+            return self._with_figures(text)
+        pays = _("our own GPU pays at every volume.")
+        if self.crossing:
+            pays = _("our own GPU pays from <b>{crossing}</b> requests a month and we have <b>{volume}</b>.")
+        return sentences(
+            _("Yes, by a little:") if self.verdict == "barely" else _("Yes:"),
+            self._with_figures(pays),
+            self._with_figures(_("It saves <b>{saving}</b> a month.")),
+        )
+
+    def goal(self) -> str:
+        """What go or no-go asks for, and the volume that brings it; empty where the verdict is not about it."""
+        if self.verdict in ("none", "worse"):
+            return ""
+        text = _("Go or no-go asks for {needed} a month, which no volume brings.")
+        if self.verdict == "pays":
+            text = _("Go or no-go asks for more than {needed} a month.")
+        elif self.needed_at:
+            text = _("Go or no-go asks for {needed} a month; that comes at {needed_at} requests.")
+        return self._with_figures(text)
+
+    def curve_headline(self) -> str:
+        """What the curve shows: how far today's volume is from the crossing."""
+        if self.distance is None:
+            if self.result.cheaper == "api":
+                return _("At no volume do our own GPUs cost less")
+            return _("Our own GPUs cost less at every volume")
+        if self.distance >= 0:
+            return _("We are %(n)s requests a month past break-even") % {"n": count(self.distance)}
+        return _("We are %(n)s requests a month short of break-even") % {"n": count(self.to_go)}
+
+    def _with_figures(self, text: str) -> str:
+        """`text` with the figures in the place of their names."""
+        return format_html(
+            text,
+            volume=count(self.volume),
+            crossing=count(self.crossing),
+            saving=dollars(self.saving, 0),
+            loss=dollars(-self.saving, 0),
+            needed=dollars(self.needed, 0),
+            needed_at=count(self.needed_at),
+        )
 
 
 def selfhosting(facts: Facts, worth: Worth) -> SelfHosting:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.overview.reads import HOURS, Facts
 from dashboard.overview.up import SLOW_FIRST_TOKEN_MS, place
-from lib.formats import duration
+from lib.formats import duration, requests, sentences
 from providers.models import Deployment
 from traffic.usage.reports import HourLatency
 
@@ -32,7 +32,7 @@ class Speed:
     first_token: float | None  # p95 of the newest hour that has one
     usual: float | None  # median of the hours before
     whole: float | None  # p95 of the whole answer, newest hour
-    series: Sequence[dict[str, Any]]
+    chart: dict[str, Any]  # as the `lines` tag takes it
 
     @property
     def name(self) -> str:
@@ -50,6 +50,18 @@ class Speed:
         text = _("Latency of %(name)s, last 24 hours by hour. Now at the 95th percentile: %(said)s.")
         return text % {"name": self.name, "said": latencies or _("unknown")}
 
+    def latency_sentence(self) -> str:
+        """Its latency now, the usual one, and its requests."""
+        if self.first_token is not None and self.usual is not None:
+            text = _("First token now %(latency)s, usual %(usual)s.")
+        elif self.first_token is not None:
+            text = _("First token now %(latency)s.")
+        else:
+            text = _("Whole answer now %(latency)s.") if self.whole is not None else ""
+        latency = self.whole if self.first_token is None else self.first_token
+        figures = {"latency": duration(latency), "usual": duration(self.usual)}
+        return sentences(text % figures, f"{requests(self.requests)}.")
+
     @property
     def tripled(self) -> bool:
         """The first token takes three times what is usual, and long enough to be felt."""
@@ -59,11 +71,6 @@ class Speed:
 @dataclass(frozen=True)
 class Speeds:
     rows: Sequence[Speed]
-    x_from: datetime
-    x_to: datetime
-    y_from: float
-    y_to: float
-    limits: Sequence[dict[str, Any]]
 
     @property
     def slowest(self) -> Speed | None:
@@ -80,29 +87,52 @@ class Speeds:
     def tripled(self) -> Speed | None:
         return next((row for row in self.rows if row.tripled), None)
 
+    def headline(self) -> str:
+        """Whose first token takes much longer than usual; else how long the fastest and the slowest take."""
+        row, fastest = self.tripled or self.slowest, self.fastest
+        if row is None or fastest is None:
+            if self.any:
+                return _("Nothing was streamed in 24 hours, so no first token was timed")
+            return _("No requests in 24 hours, so no latency")
+        if self.tripled:
+            text = _("%(name)s’s first token takes %(latency)s, usually %(usual)s")
+        elif row.name == fastest.name:
+            text = _("%(name)s’s first token comes within %(latency)s")
+        else:
+            text = _("First tokens come within %(fast)s from %(fastest)s and within %(latency)s from %(name)s")
+        return text % {
+            "name": row.name,
+            "latency": duration(row.first_token),
+            "usual": duration(row.usual),
+            "fastest": fastest.name,
+            "fast": duration(fastest.first_token),
+        }
+
     @property
     def any(self) -> bool:
         return any(row.requests for row in self.rows)
 
 
 def speeds(facts: Facts) -> Speeds:
-    requests = {group.key: group.requests for group in facts.usage}
+    counts = {group.key: group.requests for group in facts.usage}
     rows = [
-        _speed(row, requests.get(row.slug, 0), facts.latency.get(row.pk, ()))
-        for row in sorted(facts.deployments, key=lambda row: -requests.get(row.slug, 0))
+        _speed(row, counts.get(row.slug, 0), facts.latency.get(row.pk, ()))
+        for row in sorted(facts.deployments, key=lambda row: -counts.get(row.slug, 0))
     ]
-    values = [value for row in rows for line in row.series for _hour, value in line["points"] if value]
-    return Speeds(
-        rows=rows[:SHOWN],
-        x_from=facts.now - timedelta(hours=HOURS),
-        x_to=facts.now,
-        y_from=floor(min(values, default=100.0)),
-        y_to=max([10_000.0, *values]),
-        limits=[{"y": SLOW_FIRST_TOKEN_MS, "name": _("limit of the first token, 0.5 s")}],
-    )
+    values = [value for row in rows for line in row.chart["series"] for _hour, value in line["points"] if value]
+    scale = {
+        "unit": "ms",
+        "log": True,
+        "x_from": facts.now - timedelta(hours=HOURS),
+        "x_to": facts.now,
+        "y_from": floor(min(values, default=100.0)),
+        "y_to": max([10_000.0, *values]),
+        "limits": [{"y": SLOW_FIRST_TOKEN_MS, "name": _("limit of the first token, 0.5 s")}],
+    }
+    return Speeds([replace(row, chart=row.chart | scale) for row in rows[:SHOWN]])
 
 
-def _speed(deployment: Deployment, requests: int, hours: Sequence[HourLatency]) -> Speed:
+def _speed(deployment: Deployment, count: int, hours: Sequence[HourLatency]) -> Speed:
     first = [hour.ttft.p95_ms for hour in hours if hour.ttft.p95_ms is not None]
     whole = [hour.latency.p95_ms for hour in hours if hour.latency.p95_ms is not None]
     lines = [
@@ -113,11 +143,11 @@ def _speed(deployment: Deployment, requests: int, hours: Sequence[HourLatency]) 
     lines.append(line(_("first token, p95"), _("first"), 3, tokens))
     return Speed(
         deployment=deployment,
-        requests=requests,
+        requests=count,
         first_token=first[-1] if first else None,
         usual=median(first[:-1]) if len(first) > 3 else None,
         whole=whole[-1] if whole else None,
-        series=[row for row in lines if row["points"]],
+        chart={"series": [row for row in lines if row["points"]]},
     )
 
 

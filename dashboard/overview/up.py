@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from dashboard.overview.reads import Facts, midnight
+from lib.formats import ago, duration, missing, percent, provenance, sentences, state
 from providers.models import PROVIDER_NAMES, Deployment
 from providers.uptime import page as uptime_page
 from providers.uptime.page import DeploymentNow, Record, UptimeSummary
@@ -38,6 +44,18 @@ class Row:
     def where(self) -> str:
         """`RunPod RTX 4090 · vLLM`: who serves it on what."""
         return place(self.now.deployment)
+
+    def uptime_text(self) -> str:
+        return no_figure() if self.uptime is None else percent(self.uptime, 2)
+
+    def uptime_short_text(self) -> str:
+        return no_figure() if self.uptime_short is None else percent(self.uptime_short, 2)
+
+    def lost_text(self) -> str:
+        """How long it was down over the long period."""
+        if self.lost:
+            return _("%(lost)s lost") % {"lost": duration(self.lost)}
+        return _("not checked") if self.uptime is None else _("nothing lost")
 
     @property
     def short_cells(self) -> Sequence[Mapping[str, Any]]:
@@ -82,15 +100,121 @@ class Serving:
         marks = {"down": "bad", "partly": "warn", "slow": "warn", "up": "ok"}
         return marks.get(self.verdict, "unknown")
 
-    @property
-    def worst(self) -> Row | None:
+    def worst_uptime(self) -> str:
         """The lowest uptime of the last 30 days."""
-        measured = [row for row in self.rows if row.uptime_short is not None]
-        return min(measured, key=lambda row: row.uptime_short or 0.0, default=None)
+        measured = [row.uptime_short for row in self.rows if row.uptime_short is not None]
+        return percent(min(measured), 2) if measured else missing("dash")
+
+    def checks_mark(self) -> SafeString:
+        """How the figures are known: by checks, and how often they are made."""
+        if self.every_s is None:
+            return missing("dash")
+        return provenance("measured", text=_("checks every %(seconds)s s") % {"seconds": self.every_s})
 
     @property
     def failed_share(self) -> float | None:
         return self.failed / self.requests if self.requests else None
+
+    def state_mark(self) -> SafeString:
+        """The verdict as a mark with its word."""
+        words = {
+            "down": _("Down"),
+            "partly": _("Partly"),
+            "slow": _("Up, slow"),
+            "up": _("Up"),
+            "none": _("Not watched"),
+            "unknown": _("Unknown"),
+        }
+        return state(self.mark, words[self.verdict])
+
+    def headline(self) -> str:
+        """The deployments' part of the page's heading."""
+        down, total = self.answer.down, self.answer.total
+        texts = {
+            "none": _("nothing is watched yet"),
+            "down": _("<b>{name} is down</b>")
+            if len(down) == 1
+            else _("<b>{down} of {total} deployments are down</b>"),
+            "unknown": _("whether anything is up is <b>unknown</b>"),
+            "partly": _("<b>{up} of {total} deployments are up</b>"),
+            "slow": ngettext(
+                "the one deployment is <b>up but slow</b>",
+                "all {total} deployments are up but <b>{slow} is slow</b>",
+                total,
+            ),
+            "up": ngettext("the one deployment is <b>up</b>", "all {total} deployments are <b>up</b>", total),
+        }
+        return format_html(
+            texts[self.verdict],
+            name=down[0].deployment.name if down else "",
+            down=len(down),
+            up=self.answer.up,
+            total=total,
+            slow=self.slow.name if self.slow else "",
+        )
+
+    def answer_sentence(self) -> str:
+        """Which deployments answer, which went down and when, and which is slow."""
+        match self.verdict:
+            case "none":
+                return _("No deployment is set up, so nothing is checked.")
+            case "down":
+                went = [
+                    format_html(
+                        _("<b>{name}</b> went down {since}."),
+                        name=entry.deployment.name,
+                        since=ago(entry.deployment.state_since),
+                    )
+                    for entry in self.answer.down[:2]
+                ]
+                return sentences(*went, self._counted(_("{up} of {total} answer.")))
+            case "unknown" if self.answer.last_check_at:
+                return format_html(_("The last check ran {ago}."), ago=ago(self.answer.last_check_at))
+            case "unknown":
+                return _("Nothing has been checked yet.")
+            case "partly":
+                return self._counted(
+                    _(
+                        "<b>{up} of {total}</b> deployments answer; of the others nothing certain is known, or they "
+                        "are starting."
+                    )
+                )
+        all_answer = ngettext(
+            "Yes. The one serving deployment answers.",
+            "Yes. All <b>{total} serving deployments</b> answer.",
+            self.answer.total,
+        )
+        return sentences(self._counted(all_answer), self._slowest_sentence())
+
+    def _counted(self, text: str) -> SafeString:
+        return format_html(text, up=self.answer.up, total=self.answer.total)
+
+    def _slowest_sentence(self) -> str:
+        if self.slow:
+            text = _("<b>{name}</b> is slow: first token <b>{latency}</b> at p95, limit 0.5 s.")
+            return format_html(text, name=self.slow.name, latency=duration(self.slow.first_token_ms))
+        if self.answer.slowest is None:
+            return ""
+        slowest = self.answer.slowest.deployment
+        text = _("The slowest check, {name}’s, took <b>{latency}</b>.")
+        return format_html(text, name=slowest.name, latency=duration(slowest.last_latency_ms))
+
+    def outages_sentence(self) -> str:
+        """What broke in the last 30 days; empty where nothing was checked."""
+        record = self.record_short
+        if record.longest is None:
+            return "" if record.uptime is None else _("No outage in 30 days.")
+        outages = len(record.outages)
+        text = ngettext(
+            "In 30 days one outage of {lost}: {name}’s.",
+            "In 30 days {n} outages took {lost}; the longest was {name}’s.",
+            outages,
+        )
+        return format_html(text, n=outages, lost=duration(record.down), name=record.longest.name)
+
+
+def no_figure() -> SafeString:
+    return format_html('<span class="none">{}</span>', _("no figure"))
 
 
 def serving(facts: Facts) -> Serving:

@@ -7,10 +7,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from costs.readiness.inputs import RatedTask, quality_gap
 from costs.readiness.scorecard import ACCEPTED, Criterion, Evidence, Thresholds, judge, quality_refuses
 from dashboard.overview.reads import Facts
 from lib.confidence_intervals import Interval, wilson
+from lib.formats import missing, percent, provenance, sentences, signed_percent, state
 from traffic.models import Task
 
 SHOWN = 5  # tasks on this page, the most requests first
@@ -117,6 +123,78 @@ class Worth:
             }
             for row in self.rows[:SHOWN]
         ]
+
+    def state_mark(self) -> SafeString:
+        """The verdict as a mark with its word."""
+        words = {
+            "worse": _("Worse"),
+            "no": _("No"),
+            "mixed": _("Yes, not all"),
+            "yes": _("Yes"),
+            "few": _("Too few"),
+            "none": _("Not rated"),
+        }
+        return state(self.mark, words[self.verdict])
+
+    def headline(self) -> str:
+        """The answers' part of the page's heading."""
+        texts = {
+            "none": _("no answer has been rated"),
+            "few": _("too few answers are rated to judge them"),
+            "worse": _("our own answers are <b>worse than the API’s</b>"),
+            "no": _("answers are <b>not good enough</b> ({share} acceptable)"),
+            "mixed": _("answers are <b>good enough</b> ({share}) but not for {task}"),
+            "yes": _("answers are <b>good enough</b> ({share})"),
+        }
+        return format_html(
+            texts[self.verdict], share=percent(self.share), task=self.failing[0].label if self.failing else ""
+        )
+
+    def answer(self) -> str:
+        """How many answers are acceptable, and which tasks pass."""
+        if self.share is None:
+            return _("Nobody has rated an answer in 30 days, so it is not known.")
+        if not self.own:
+            text = _("<b>{share}</b> of the API’s answers are acceptable; our own are not rated.")
+        elif self.other_share is None:
+            text = _("<b>{share}</b> of our own models’ answers are acceptable.")
+        else:
+            text = _(
+                "<b>{share}</b> of our own models’ answers are acceptable, "
+                "<b>{other}</b> of the API’s on the same tasks."
+            )
+        shares = format_html(text, share=percent(self.share), other=percent(self.other_share))
+        return sentences(shares, self._tasks_sentence())
+
+    def _tasks_sentence(self) -> str:
+        if self.failing:
+            task = self.failing[0]
+            return format_html(_("{task} is not certain: <b>{share}</b>."), task=task.label, share=percent(task.share))
+        if not self.judged:
+            return _("No task has the 30 ratings that a judgement needs.")
+        text = ngettext(
+            "The one task with enough ratings passes.",
+            "All <b>{n}</b> tasks with enough ratings pass.",
+            len(self.judged),
+        )
+        return format_html(text, n=len(self.judged))
+
+    def ratings_mark(self) -> SafeString:
+        """How the figures are known: by how many ratings."""
+        if not self.ratings:
+            return missing("dash")
+        text = ngettext("%(n)s rating, 30 d", "%(n)s ratings, 30 d", self.ratings)
+        return provenance("measured", text=text % {"n": self.ratings})
+
+    def comparison(self) -> str:
+        """Ours against the API's, task by task; empty where our own were not rated."""
+        if self.gap:
+            return format_html(
+                _("Task by task ours are rated {low} to {high} against the API’s."),
+                low=signed_percent(self.gap.low),
+                high=signed_percent(self.gap.high),
+            )
+        return _("No task is rated on both sides, so ours and the API’s cannot be compared.") if self.own else ""
 
 
 def worth(facts: Facts) -> Worth:

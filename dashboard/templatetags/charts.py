@@ -155,15 +155,16 @@ def stacked_bars(
 
 @register.simple_tag
 def lines(
-    series: Sequence[Row], table: bool = True, legend: bool = True, caption: str = "", **options: Any
+    chart: Sequence[Row] | Row, table: bool = True, legend: bool = True, caption: str = "", **options: Any
 ) -> SafeString:
     """Any line chart: `{% lines series limits=limits unit="ms" log=True y_from=200 label="Latency" %}`.
 
     Options are those of `charts.lines.line_chart`: bands, limits, shades, marks, unit, x_from, x_to, y_from, y_to, log,
-    height, label, x_name, tails.
+    height, label, x_name, tails. `chart` is the series, or a mapping of `series` and options: `{% lines pace %}`.
     """
-    chart = line_charts.line_chart(series, table=table, **options)
-    return framed(chart, table=table, legend=legend, caption=caption)
+    options = {**chart, **options} if isinstance(chart, Mapping) else {"series": chart, **options}
+    drawn = line_charts.line_chart(options.pop("series"), table=table, **options)
+    return framed(drawn, table=table, legend=legend, caption=caption)
 
 
 @register.simple_tag

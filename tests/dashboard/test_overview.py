@@ -244,7 +244,7 @@ def money(spent: int, forecast: tuple[int, int, int] | None, high: int | None = 
     month = Month(FIRST, date(2026, 11, 30), Decimal(spent), 1000, 0, said, "", {FIRST: Decimal(spent)}, {})
     held, planned = None, None
     if high:
-        planned = Phase(name="P", budget_low=300, budget_high=Decimal(high), volume_from=0, starts_on=FIRST)
+        planned = Phase(name="P", budget_low=Decimal(300), budget_high=Decimal(high), volume_from=0, starts_on=FIRST)
         held = hold([planned], month, Days(FIRST, [], []))
     return Money(month, planned, 1, None, {"billed": Decimal(spent)}, None, FIRST, Decimal(200), None, NOON, held)
 

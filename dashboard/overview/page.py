@@ -1,0 +1,69 @@
+"""What the Overview shows: one read of what the four answers rest on, then pure answers, sentences and chart rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from costs.plan.page import pace
+from dashboard.overview.money import Money, money
+from dashboard.overview.reads import ALERTS, Facts, read
+from dashboard.overview.selfhost import SelfHosting, selfhosting
+from dashboard.overview.speed import speeds
+from dashboard.overview.start import steps
+from dashboard.overview.up import Serving, serving
+from dashboard.overview.worth import Worth, worth
+from lib.formats import ago
+from providers.models import Feed
+
+
+def context(now: datetime) -> dict[str, Any]:
+    """Everything that the template shows as of `now`."""
+    facts = read(now)
+    month, up, answers = money(facts), serving(facts), worth(facts)
+    own = selfhosting(facts, answers)
+    return {
+        "facts": facts,
+        "headline": headline(facts, month, up, answers, own),
+        "next_polls": next_polls(facts.polls),
+        "alerts_headline": alerts_headline(len(facts.alerts)),
+        "alerts_shown": facts.alerts[:ALERTS],
+        "money": month,
+        "pace": without_words(pace(month.month, month.status, now)),
+        "up": up,
+        "worth": answers,
+        "own": own,
+        "speeds": speeds(facts),
+        "steps": steps() if facts.empty else None,
+    }
+
+
+def headline(facts: Facts, month: Money, up: Serving, answers: Worth, own: SelfHosting) -> str:
+    """The four verdicts as one sentence; what to do where nothing has arrived yet."""
+    if facts.empty:
+        return _("Nothing has arrived yet: four steps lead to the first answer.")
+    return format_html("{}, {}, {}, {}.", month.headline(), up.headline(), answers.headline(), own.headline())
+
+
+def alerts_headline(number: int) -> str:
+    """How many alerts need someone."""
+    if not number:
+        return _("Nothing needs anyone now")
+    return ngettext("One thing needs someone now", "%(n)s things need someone now", number) % {"n": number}
+
+
+def next_polls(feeds: Sequence[Feed]) -> SafeString:
+    """Which vendor's bills and prices are read next, and when."""
+    rows = ((feed.account.name, feed.kind, ago(feed.due_at)) for feed in feeds)
+    return format_html_join("; ", "{}, {} {}", rows)
+
+
+def without_words(chart: dict[str, Any]) -> dict[str, Any]:
+    """The Plan page's chart without the words at its end, which the heading here has."""
+    return chart | {"marks": [mark for mark in chart["marks"] if mark["kind"] != "name"]}
