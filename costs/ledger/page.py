@@ -13,6 +13,9 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.models import Count, Sum
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from costs.allocation.lease_shares import lease_shares
 from costs.allocation.queries import ZERO, counted_charges, counts, leased, provisional_counts, share_of, usage_rows
@@ -20,6 +23,8 @@ from costs.finality import final_on, month_final_on
 from costs.labels import category_name
 from costs.ledger.closed_months import closed_on
 from costs.models import Category, Charge, Provenance
+from lib import formats
+from lib.formats import count, dollars, missing, usd
 from lib.periods import next_month
 from providers.models import Lease, provider_name
 
@@ -62,6 +67,17 @@ class LedgerRow:
     def class_name(self) -> str:
         return self.token_class.replace("_", " ")
 
+    def subject(self) -> str:
+        """What was paid for: a model, a machine or an application."""
+        return self.model or self.resource or self.application or missing("dash")
+
+    def original_text(self) -> str:
+        """The sum in the vendor's own currency, and where the rate is from; empty in USD."""
+        if self.currency == "USD":
+            return ""
+        source = f" ({self.rate_source})" if self.rate_source else ""
+        return f"{usd(self.original)} {self.currency}{source}"
+
     @property
     def final_on(self) -> date:
         """What people enter stays open with its whole month, the rest by the day; an invoice closes both."""
@@ -70,6 +86,31 @@ class LedgerRow:
         if self.provenance == Provenance.ENTERED:
             return month_final_on(self.provider, self.day)
         return final_on(self.provider, self.day + DAY)
+
+
+def headline(month: date, lines: int, total: Decimal, still_open: Decimal) -> str:
+    """How many lines make how much, and how much of it may still change."""
+    if not lines:
+        return format_html(_("No line of the ledger counts in {month} as asked."), month=formats.month(month))
+    if still_open:
+        text = ngettext(
+            "<b>One line</b> makes <b>{total}</b> in {month}; <b>{open}</b> of it may still change.",
+            "<b>{lines} lines</b> make <b>{total}</b> in {month}; <b>{open}</b> of it may still change.",
+            lines,
+        )
+    else:
+        text = ngettext(
+            "<b>One line</b> makes <b>{total}</b> in {month}, and it is final.",
+            "<b>{lines} lines</b> make <b>{total}</b> in {month}, and all are final.",
+            lines,
+        )
+    return format_html(
+        text,
+        lines=count(lines),
+        total=dollars(total),
+        open=dollars(still_open),
+        month=formats.month(month),
+    )
 
 
 def ledger_rows(month: date) -> list[LedgerRow]:

@@ -8,11 +8,14 @@ from datetime import date
 from decimal import Decimal
 
 from django.db.models import QuerySet
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from costs.allocation.lease_shares import lease_shares, shared_by
 from costs.allocation.queries import ZERO, counted_charges, leased, share_of
 from costs.models import Sharing
+from lib import formats
+from lib.formats import dollars
 from lib.periods import next_month
 from traffic.models import Application
 
@@ -66,3 +69,25 @@ def compared(month: date) -> list[SharingComparison]:
             name = _("Idle") if line.idle else names.get(who, _("Requests of no application"))
             rows.setdefault((line.idle, who), SharingComparison(name, line.idle)).amounts[by] += line.amount
     return sorted(rows.values(), key=lambda row: (row.idle, -row.tokens, row.name))
+
+
+def headline(month: date, rows: list[SharingComparison], how: str) -> str:
+    """What the month's machines cost, by what they are shared, and what of them is idle either way."""
+    total = sum((row.tokens for row in rows), ZERO)
+    idle = next((row for row in rows if row.idle), None)
+    text = _("No machine cost anything in {month}; what one costs is shared by <b>{how}</b>.")
+    if total and idle:
+        text = _(
+            "Machines cost <b>{total}</b> in {month} and are shared by <b>{how}</b>; "
+            "of it {by_tokens} is idle by tokens, {by_time} by time."
+        )
+    elif total:
+        text = _("Machines cost <b>{total}</b> in {month} and are shared by <b>{how}</b>.")
+    return format_html(
+        text,
+        total=dollars(total),
+        month=formats.month(month),
+        how=how,
+        by_tokens=dollars(idle and idle.tokens),
+        by_time=dollars(idle and idle.time),
+    )

@@ -37,11 +37,10 @@ def sharing(request: HttpRequest) -> HttpResponse:
     context = {
         "form": form,
         "current": current,
-        "current_name": Sharing.By(current).label,
         "choices": sharing_choices.choices(),
         "month": month,
         "rows": rows,
-        "idle": next((row for row in rows if row.idle), None),
+        "answer": sharing_choices.headline(month, rows, str(Sharing.By(current).label)),
         "total": sum((row.tokens for row in rows), ZERO),
         "total_by_time": sum((row.time for row in rows), ZERO),
     }

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 from costs.allocation.queries import ZERO
 from costs.dates import month_asked, months_since, today
 from costs.labels import category_name, provider_name
-from costs.ledger.page import LedgerRow, ledger_rows
+from costs.ledger.page import LedgerRow, headline, ledger_rows
 from costs.ledger.queries import first_known_day
 from costs.models import Provenance
 
@@ -44,7 +44,7 @@ def ledger(request: HttpRequest) -> HttpResponse:
         "rows": shown,
         "count": len(rows),
         "sum": total(rows),
-        "open_sum": total(row for row in rows if row.final_on > now),
+        "answer": headline(month, len(rows), total(rows), total(row for row in rows if row.final_on > now)),
         "categories": by_category(rows),
         "fields": fields(everything, filters),
         "filtered": any(filters.values()),

@@ -17,14 +17,20 @@ from typing import Any, Literal
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from costs.allocation.queries import ZERO, Line, read
 from costs.finality import final_on
 from costs.labels import category_name
 from costs.ledger.closed_months import closed_on
 from costs.models import Provenance
+from lib import formats
 from lib.allocation import CENT, in_cents
+from lib.formats import count, dollars, sentences, state, usd
 from lib.periods import next_month
 from providers.models import provider_name
 from traffic.models import Application
@@ -99,6 +105,12 @@ class Statement:
     def idle(self) -> Decimal:
         return sum((row.cents for row in self.rows if row.key.why == WHY_IDLE), ZERO)
 
+    def parts_text(self) -> str:
+        """The applications of an owner; of what is nobody's, how much of it machines without a request cost."""
+        if self.has_name:
+            return ", ".join(self.applications)
+        return _("of it idle machines %(idle)s") % {"idle": usd(self.idle)}
+
     @property
     def provenance(self) -> dict[str, Decimal]:
         amounts: dict[str, Decimal] = defaultdict(lambda: ZERO)
@@ -170,6 +182,56 @@ class Statements:
     @property
     def state(self) -> str:
         return "running" if self.running else "final" if self.final else "open"
+
+    def state_mark(self) -> SafeString:
+        """Whether the month may still change, and until when."""
+        if self.state == "final":
+            return state("ok", _("final"))
+        mark = state("info", _("open")) if self.state == "open" else state("warn", _("the month is not over"))
+        return sentences(mark, _("final on %(day)s") % {"day": date_format(self.final_on, "j F Y")})
+
+    def headline(self) -> str:
+        """What the month cost whom; for a person who sees no figures, what their own applications cost."""
+        if not self.statements:
+            text = _("Nothing was spent in {month}, so there is nothing to state.")
+            if not self.whole:
+                text = _("No application of yours has spent anything in {month}.")
+        elif not self.whole:
+            text = _("What you own has cost <b>{total}</b> in {month}.")
+        else:
+            text = _("{month} cost <b>{total}</b>")
+            if self.running:
+                text = _("{month} is not over; so far <b>{total}</b> stands on its statements")
+            if self.named:
+                text += _(": most of it, <b>{most}</b>, is {name}’s")
+            if self.nobody:
+                text += _(", and <b>{rest}</b> is nobody’s in particular")
+            text += "."
+        first = self.named[0] if self.named else None
+        return format_html(
+            text,
+            month=formats.month(self.month),
+            total=dollars(self.total),
+            most=dollars(first and first.total),
+            name=first.name if first else "",
+            rest=dollars(self.nobody and self.nobody.total),
+        )
+
+    def headline_of(self, statement: Statement) -> str:
+        """What one statement comes to, and for how many requests."""
+        text = _("{name}: <b>{sum}</b> in {month}")
+        if self.whole:
+            text = _("{name}: <b>{sum}</b> of {month}’s {total}")
+        if statement.requests:
+            text += ngettext(", for <b>{requests}</b> request", ", for <b>{requests}</b> requests", statement.requests)
+        return format_html(
+            text + ".",
+            name=statement.name,
+            sum=dollars(statement.total),
+            month=formats.month(self.month),
+            total=dollars(self.total),
+            requests=count(statement.requests),
+        )
 
     @property
     def unpriced(self) -> int:

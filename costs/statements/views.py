@@ -62,6 +62,7 @@ def statement(request: HttpRequest, month: str, by: By, key: str) -> HttpRespons
     context = {
         "found": month_statements,
         "statement": chosen,
+        "answer": month_statements.headline_of(chosen),
         "groups": [
             (month_statements.names.get(slug, ""), rows, sum(row.cents for row in rows))
             for slug, rows in groups.items()

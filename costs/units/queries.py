@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from django.db.models import Count, Sum
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from costs.allocation.queries import ZERO, Line, SpendData, read
 from costs.labels import provider_name
@@ -24,6 +25,7 @@ from costs.list_prices import ListPrices
 from costs.models import Category, Effort
 from costs.spend.page import SpendPage
 from costs.spend.token_costs import decimal
+from lib.formats import count, usd4
 from lib.tokens import TOKEN_CLASSES
 from providers.models import Outage
 from providers.pricing.discounts import Discounts
@@ -80,9 +82,16 @@ class Unit:
         each = self.per_request
         return each * self.ratings / self.acceptable if each is not None and self.acceptable else None
 
-    @property
-    def few_ratings(self) -> bool:
-        return self.ratings < FEW
+    def accepted_text(self) -> str:
+        """What an accepted answer costs, or why that is not known."""
+        if self.per_accepted is None:
+            return _("none accepted") if self.ratings else _("not rated")
+        return usd4(self.per_accepted)
+
+    def ratings_text(self) -> str:
+        """How many ratings that rests on."""
+        text = ngettext("%(n)s rating", "%(n)s ratings", self.ratings) % {"n": count(self.ratings)}
+        return _("%(ratings)s, few") % {"ratings": text} if self.ratings < FEW else text
 
     @property
     def at_list(self) -> Decimal | None:
@@ -288,10 +297,10 @@ class UnitCosts:
         listed, counted = dict.fromkeys(TOKEN_CLASSES, Fraction(0)), dict.fromkeys(TOKEN_CLASSES, 0)
         for (day, provider, model), tokens in self.page.api_tokens.items():
             rates = self.list_prices.rates_at(provider, model, day)
-            for name, count in tokens.items():
-                if name in rates and count:
-                    listed[name] += count * rates[name]
-                    counted[name] += count
+            for name, number in tokens.items():
+                if name in rates and number:
+                    listed[name] += number * rates[name]
+                    counted[name] += number
         return [
             ClassUnit(
                 row.slug, row.tokens, row.per_million,

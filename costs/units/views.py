@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 from costs.dates import month_asked, month_of
 from costs.spend.page import SpendPage, SpendParams
 from costs.spend.views import address, cleaned_query, fields_of
+from costs.units import page
 from costs.units.queries import BYS, By, UnitCosts
 from costs.units.users import application_of, user_units
 from traffic.usage.filters import Filters
@@ -27,20 +28,22 @@ def units(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     query = cleaned_query(request.GET)
     by: By = next((name for name in BYS if name == query.get("by")), "application")
-    page = SpendPage(SpendParams(month_asked(request), Filters.of_query(query)), now)
-    costs = UnitCosts(page, by)
+    spend = SpendPage(SpendParams(month_asked(request), Filters.of_query(query)), now)
+    costs = UnitCosts(spend, by)
     labels = {"application": _("Application"), "task": _("Task"), "model": _("Model"), "provider": _("Provider")}
     context = {
-        "page": page,
-        "days": page.days,
+        "days": spend.days,
         "found": costs,
+        "answer": page.headline(costs),
+        "period": page.period(spend.days),
+        "incidents_headline": page.incidents_headline(costs.incidents),
         "whole": costs.whole,
         "label": labels[by],
         "tabs": [(labels[name], address(query, by=name) + "#units-h", name == by) for name in BYS],
         "by": by,
-        "fields": fields_of(page, query),
+        "fields": fields_of(spend, query),
         "spend_query": address(query, by=None),
-        "json_url": "/api/v1/unit-costs?" + urlencode({"month": f"{page.days.since:%Y-%m}", "group_by": by}),
+        "json_url": "/api/v1/unit-costs?" + urlencode({"month": f"{spend.days.since:%Y-%m}", "group_by": by}),
     }
     return render(request, "costs/units/units.html", context)
 
@@ -57,6 +60,7 @@ def unit_users(request: HttpRequest, slug: str) -> HttpResponse:
     user_costs = user_units(application, month, until)
     context = {
         "found": user_costs,
+        "answer": page.users_headline(user_costs),
         "month": month,
         "last": until - timedelta(days=1),
         "json_url": f"/api/v1/unit-costs/{slug}/users?month={month:%Y-%m}",

@@ -10,7 +10,9 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 from django.db import connection
+from django.template.defaultfilters import floatformat
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from costs.allocation.queries import SpendData
@@ -19,8 +21,10 @@ from costs.labels import provider_name
 from costs.models import Category, Phase
 from costs.models.ledger import IDLE
 from costs.variance.bridge import Bridge, BridgePart, Hours, Step, from_plan
+from lib import formats
 from lib.allocation import STEP
 from lib.dates import midnight
+from lib.formats import count, dollars, percent, signed_usd, usd
 from lib.periods import next_month
 from traffic.models import Application
 
@@ -127,6 +131,13 @@ class PartRow:
     part: BridgePart
     name: str
     url: str
+    counted: str = "usd"
+
+    def before_text(self) -> str:
+        return moved(self.counted, self.part.before)
+
+    def after_text(self) -> str:
+        return moved(self.counted, self.part.after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +147,12 @@ class StepRow:
     how: str
     counted: str  # in what its rows moved: requests, tokens, share, hours; else USD
     every: list[PartRow]
+
+    def before_text(self) -> str:
+        return moved(self.counted, self.step.before)
+
+    def after_text(self) -> str:
+        return moved(self.counted, self.step.after)
 
     @property
     def rows(self) -> list[PartRow]:
@@ -155,11 +172,59 @@ def named_steps(bridge: Bridge, days: Days, applications: Mapping[int, Applicati
     """Every step with its rows, each with a link to what is behind it."""
     return [
         StepRow(
-            step, NAMES[step.slug](), HOW[step.slug](), COUNTED.get(step.slug, "usd"),
-            [PartRow(part, *name_of(part, days, applications)) for part in step.parts],
+            step, NAMES[step.slug](), HOW[step.slug](), counted,
+            [PartRow(part, *name_of(part, days, applications), counted) for part in step.parts],
         )
         for step in bridge.steps
+        for counted in [COUNTED.get(step.slug, "usd")]
     ]  # fmt: skip
+
+
+def moved(counted: str, value: Decimal | int | None) -> str:
+    """One side of a step in what it is counted in; empty where it has none."""
+    if value is None:
+        return ""
+    match counted:
+        case "requests":
+            return count(value)
+        case "tokens":
+            return floatformat(value, "0g")
+        case "share":
+            return percent(value)
+        case "hours":
+            return _("%(n)s h") % {"n": floatformat(value, -1)}
+        case _:
+            return usd(value)
+
+
+def headline(bridge: Bridge, rows: list[StepRow], days: Days, plan: Planned | None) -> str:
+    """Both sums, and the step that most of the difference comes from."""
+    if not bridge.before and not bridge.after:
+        return _("Nothing was spent in either period: no traffic yet.")
+    text = _("<b>{after}</b> against <b>{before}</b> in {month}")
+    if plan:
+        text = _("<b>{after}</b> against <b>{before}</b> that “{phase}” allows for these days")
+    largest = next((row for row in rows if row.step == bridge.largest), None)
+    if largest:
+        text += _("; most of it comes from: {step}, <b>{amount}</b>")
+    return format_html(
+        text + ".",
+        after=dollars(bridge.after),
+        before=dollars(bridge.before),
+        month=formats.month(days.before),
+        phase=plan.phase.name if plan else "",
+        step=largest.name if largest else "",
+        amount=signed_usd(largest.step.amount if largest else None),
+    )
+
+
+def period(days: Days, plan: Planned | None) -> str:
+    """Which days are shown, and what they are held against."""
+    if plan:
+        return format_html(_("up to {day}"), day=formats.when(days.last))
+    if days.running:
+        return _("the same days of %(month)s") % {"month": formats.month(days.before)}
+    return _("all of %(month)s") % {"month": formats.month(days.since)}
 
 
 def name_of(part: BridgePart, days: Days, applications: Mapping[int, Application]) -> tuple[str, str]:

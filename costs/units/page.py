@@ -1,0 +1,73 @@
+"""What the pages of unit costs say, from their figures."""
+
+from __future__ import annotations
+
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from costs.dates import Days
+from costs.units.queries import Incidents, UnitCosts
+from costs.units.users import UserUnits
+from lib import formats
+from lib.formats import count, dollars, signed_percent, usd, usd4
+
+
+def headline(costs: UnitCosts) -> str:
+    """What a request and an accepted answer cost, and how that has moved since the month before."""
+    if not costs.whole.requests:
+        return _("There is no traffic yet in these days, so nothing has a unit cost.")
+    text = _("A request costs <b>${request}</b>, over {requests} of them")
+    if costs.whole.per_accepted is not None:
+        text += _("; an answer that people accept <b>${accepted}</b>")
+    if costs.whole.change is not None:
+        text += _(". That is {change} against {month}")
+    return format_html(
+        text + ".",
+        request=usd4(costs.whole.per_request),
+        requests=count(costs.whole.requests),
+        accepted=usd4(costs.whole.per_accepted),
+        change=signed_percent(costs.whole.change),
+        month=formats.month(costs.days.before),
+    )
+
+
+def period(days: Days) -> str:
+    """Which days are shown, and what they are held against."""
+    if days.running:
+        return _("this month, against the same days of %(month)s") % {"month": formats.month(days.before)}
+    return _("all of %(month)s") % {"month": formats.month(days.since)}
+
+
+def incidents_headline(incidents: Incidents) -> str:
+    """How often our own deployments broke, and what each time cost to put right."""
+    if not incidents.count:
+        return _("No incident of our own deployments")
+    text = ngettext(
+        "%(n)s incident of our own deployments: %(each)s of upkeep",
+        "%(n)s incidents of our own deployments: %(each)s of upkeep each",
+        incidents.count,
+    )
+    return text % {"n": incidents.count, "each": dollars(incidents.upkeep_each)}
+
+
+def users_headline(user_costs: UserUnits) -> str:
+    """How many users there are and what the dearest costs; else why none has a cost."""
+    if not user_costs.requests:
+        return _("There is no traffic yet in these days, so no user has a cost.")
+    if not user_costs.rows:
+        text = ngettext(
+            "The one request of these days names no user.",
+            "None of the {requests} requests of these days names a user.",
+            user_costs.requests,
+        )
+        return format_html(text, requests=count(user_costs.requests))
+    text = ngettext(
+        "<b>One user</b>; it costs <b>${amount}</b> in {requests} requests.",
+        "<b>{users} users</b>; the dearest costs <b>${amount}</b> in {requests} requests.",
+        user_costs.users,
+    )
+    dearest = user_costs.rows[0]
+    return format_html(
+        text, users=count(user_costs.users), amount=usd(dearest.amount), requests=count(dearest.requests)
+    )
