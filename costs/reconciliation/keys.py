@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 
 from costs.models import KeyOwner
 from costs.reconciliation.coverage import Coverage, CoverageRow
@@ -20,18 +21,22 @@ def key_rows(coverages: Sequence[Coverage]) -> list[dict[str, Any]]:
     slugs = dict(Application.objects.values_list("pk", "slug"))
     accounts = dict(Account.objects.values_list("pk", "slug"))
     called = names_of_keys()
-    return [
-        {
-            "provider": coverage.name,
-            "account": accounts.get(row.account, ""),
-            "name": called.get((row.account, row.key), row.key),
-            "workspace": called.get((row.account, row.workspace), row.workspace),
-            "row": row,
-            "owner": OTHER if row.other else slugs.get(row.owner or 0, ""),
-        }
-        for coverage in coverages
-        for row in coverage.keys
-    ]
+    rows = []
+    for coverage in coverages:
+        for row in coverage.keys:
+            owner = OTHER if row.other else slugs.get(row.owner or 0, "")
+            workspace = called.get((row.account, row.workspace), row.workspace)
+            rows.append(
+                {
+                    "account": accounts.get(row.account, ""),
+                    "name": called.get((row.account, row.key), row.key) if row.key else _("without a key"),
+                    "place": ", ".join(filter(None, (coverage.name, workspace))),
+                    "row": row,
+                    "owner": owner,
+                    "owner_name": _("another tool") if row.other else owner or _("any application"),
+                }
+            )
+    return rows
 
 
 def space_rows(coverages: Sequence[Coverage]) -> list[tuple[Coverage, list[tuple[str, CoverageRow]]]]:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import cached_property
+from typing import Any
 from urllib.parse import urlencode
 
 from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from costs.allocation.queries import ZERO
 from costs.models import Charge, Closing
@@ -15,8 +21,16 @@ from costs.reconciliation import queries as bills
 from costs.reconciliation.causes import OF_REQUESTS
 from costs.reconciliation.coverage import Coverage, coverages
 from costs.reconciliation.month_close import amount_now, corrections
-from costs.reconciliation.reconcile import Cause, Reconciled, Reconciliation, ReconciliationPart, reconciliation
+from costs.reconciliation.reconcile import (
+    Cause,
+    ComparedAmounts,
+    Reconciliation,
+    ReconciliationPart,
+    reconciliation,
+)
 from costs.reconciliation.tolerances import Allowed, ReconciliationGap, reconciliation_gap, tolerances
+from lib import formats
+from lib.formats import dollars, percent, sentences, state
 from lib.periods import next_month
 from traffic.usage.filters import Filters
 
@@ -31,6 +45,42 @@ class ClosedMonth:
     @property
     def amount_now(self) -> object:
         return amount_now(self.closing) if self.since else self.closing.amount
+
+
+@dataclass(frozen=True, slots=True)
+class RowWithEvidence:
+    """A row with the address of the evidence for each of its causes."""
+
+    row: Any
+    causes: list[tuple[Cause, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRow(RowWithEvidence):
+    """One provider's month; `gap` holds its bill against what is tolerated, None where there is no bill."""
+
+    gap: ReconciliationGap | None
+    until: date
+
+    def bill_note(self) -> str:
+        """How far its bill goes."""
+        if self.row.closing:
+            return _("closed on %(day)s") % {"day": date_format(self.row.closing.created_at, "j M Y")}
+        complete = self.row.complete_until
+        if complete is None:
+            return _("by an entered invoice") if self.row.invoiced else _("no bill is read")
+        if complete < self.until:
+            return _("bill whole before %(day)s") % {"day": date_format(complete, "j M")}
+        return _("bill whole")
+
+    def state_mark(self) -> SafeString:
+        if self.gap is None:
+            return state("unknown", _("no bill"))
+        if self.row.unexplained:
+            return state("bad", _("unexplained"))
+        if self.gap.over:
+            return state("warn", _("over tolerance"))
+        return state("ok", _("closed") if self.row.closing else _("within tolerance"))
 
 
 class ReconciliationPage:
@@ -70,16 +120,59 @@ class ReconciliationPage:
             ClosedMonth(row.closing, list(corrections(row.closing))) for row in self.reconciliation.rows if row.closing
         ]
 
-    @property
-    def to_close(self) -> list[Reconciled]:
-        return [row for row in self.reconciliation.rows if row.closing is None] if self.over else []
+    def provider_rows(self) -> list[ProviderRow]:
+        gaps = {gap.provider: gap for gap in self.gaps}
+        return [
+            ProviderRow(row, self.causes(row, row.provider), gaps.get(row.provider), self.until)
+            for row in self.reconciliation.rows
+        ]
+
+    def day_rows(self) -> list[RowWithEvidence]:
+        return [RowWithEvidence(part, self.causes(part, part.provider, part)) for part in self.parts]
+
+    def causes(
+        self, row: ComparedAmounts, provider: str, part: ReconciliationPart | None = None
+    ) -> list[tuple[Cause, str]]:
+        return [(cause, evidence(provider, self.month, cause, part)) for cause in row.causes]
+
+    def headline(self) -> SafeString:
+        """How far the bills are from ours, and how much of what they bill we have seen."""
+        seen = (
+            format_html(
+                _("We have seen <b>{share}</b> of the tokens that {name} bills."),
+                share=percent(coverage.share),
+                name=coverage.name,
+            )
+            for coverage in self.coverages
+        )
+        return sentences(headline(self.month, self.reconciliation, self.gap), *seen)
 
     @property
-    def gap(self) -> object:
+    def gap(self) -> Decimal | None:
         """How far bills and ours are apart where there is a bill, as a share of the bills; None without any."""
         billed = sum((row.billed for row in self.reconciliation.rows), ZERO)
         apart = sum((abs(row.gap) for row in self.reconciliation.rows if row.complete_until or row.billed), ZERO)
         return apart / billed if billed else None
+
+
+def headline(month: date, compared: Reconciliation, gap: Decimal | None) -> str:
+    """How far the month's bills are from ours, a share of them, and whether each difference has its cause."""
+    if not compared.rows:
+        text = _("Neither bill nor log says anything of {month}.")
+    elif gap is None:
+        text = _("No bill of {month} is known yet, so that our own figures stand alone.")
+    else:
+        text = (
+            _("In {month} the bills are <b>{gap}</b> from ours")
+            if gap
+            else _("In {month} the bills match ours to the cent")
+        )
+        if compared.unexplained:
+            text += _(", and <b>{unexplained}</b> of that has no cause")
+        elif gap:
+            text += _(", and every cent of it has a cause")
+        text += "."
+    return format_html(text, month=formats.month(month), gap=percent(gap), unexplained=dollars(compared.unexplained))
 
 
 # By cause what its lines in the ledger are for; those of an imported bill are entered, those of a vendor's own billed.

@@ -7,9 +7,13 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+
 from costs.models import Tolerance
 from costs.reconciliation import queries as bills
 from costs.reconciliation.reconcile import Cause, ComparedAmounts, Reconciled, reconciliation
+from lib.formats import dollars, percent
 from providers.models import provider_name
 
 
@@ -82,3 +86,16 @@ def set_tolerance(*, provider: str, share: Decimal, amount: Decimal, user: Any) 
         provider=provider, defaults={"share": share, "amount": amount, "set_by": user}
     )
     return tolerance
+
+
+def words_of(tolerance: Tolerance | None, name: str) -> str:
+    """How far the bill of the provider `name` may be from ours."""
+    if tolerance is None:
+        text = _("Nobody has said how far the bill of {name} may be from ours, so the usual 5 % or $5 counts.")
+        return format_html(text, name=name)
+    return format_html(
+        _("The bill of {name} may be <b>{share}</b> or <b>{amount}</b> a month from ours, whichever is more."),
+        name=name,
+        share=percent(tolerance.share),
+        amount=dollars(tolerance.amount),
+    )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
-from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -22,20 +20,11 @@ from costs.ledger.queries import first_known_day
 from costs.models import Closing
 from costs.reconciliation import keys, month_close
 from costs.reconciliation.forms import ClosingCorrectionForm, InvoiceForm, ToleranceForm
-from costs.reconciliation.page import ReconciliationPage, evidence
-from costs.reconciliation.reconcile import Cause, ComparedAmounts, ReconciliationPart
-from costs.reconciliation.tolerances import set_tolerance, tolerance_of
+from costs.reconciliation.page import ReconciliationPage
+from costs.reconciliation.tolerances import set_tolerance, tolerance_of, words_of
 from providers.audit import log as audit_log
 from providers.models import provider_name
 from traffic.usage.filters import Filters
-
-
-@dataclass(frozen=True, slots=True)
-class RowWithEvidence:
-    """A row with the address of the evidence for each of its causes."""
-
-    row: Any
-    causes: list[tuple[Cause, str]]
 
 
 @login_required
@@ -52,23 +41,16 @@ def reconciliation(request: HttpRequest) -> HttpResponse:
         "month": month,
         "months": months_since(first_known_day(now.date()), now.date()),
         "provider": provider[0] if provider else "",
-        "provider_name": provider_name(provider[0]) if provider else "",
-        "rows": [shown(row, row.provider, month) for row in page.reconciliation.rows],
-        "days": [shown(part, part.provider, month, part) for part in page.parts],
-        "tolerances": {gap.provider: gap for gap in page.gaps},
+        "rows": page.provider_rows(),
+        "days": page.day_rows(),
         "keys": keys.key_rows(page.coverages) if page.coverages else [],
         "spaces": keys.space_rows(page.coverages) if page.coverages else [],
         "applications": keys.application_names() if page.coverages else [],
         "other": keys.OTHER,
-        "today": today(),
         "reopen": {closed.closing.pk for closed in page.closed if month_close.may_reopen(closed.closing, today())},
         "json_url": f"{reverse('api:get_reconciliation')}?{urlencode(query | {'by': 'day'})}",
     }
     return render(request, "costs/reconciliation/reconciliation.html", context)
-
-
-def shown(row: ComparedAmounts, provider: str, month: date, part: ReconciliationPart | None = None) -> RowWithEvidence:
-    return RowWithEvidence(row, [(cause, evidence(provider, month, cause, part)) for cause in row.causes])
 
 
 @login_required
@@ -150,7 +132,7 @@ def reconciliation_tolerance(request: HttpRequest, provider: str) -> HttpRespons
         audit_log.log(request, made, str(made), added=tolerance is None)
         messages.success(request, _("Saved: the bill of %(name)s.") % {"name": provider_name(provider)})
         return redirect(_address(None))
-    context = {"form": form, "name": provider_name(provider), "said": tolerance, "back": _address(None)}
+    context = {"form": form, "answer": words_of(tolerance, provider_name(provider)), "back": _address(None)}
     return render(
         request, "costs/reconciliation/reconciliation_tolerance.html", context, status=422 if form.errors else 200
     )
