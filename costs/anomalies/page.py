@@ -13,12 +13,16 @@ from urllib.parse import urlencode
 
 from django.db.models import Sum
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from costs.anomalies.sums import COLUMNS, METRICS, Sums
 from costs.anomalies.wording import sentence, signed
 from costs.models import Anomaly, AnomalyLook, Driver
 from lib.dates import midnight
+from lib.formats import dollars, sentences, state, when
 from traffic.models import UsageDay
 from traffic.requests.facets import MOST_SHOWN
 
@@ -44,6 +48,13 @@ class AnomalyRow:
         """`+$41.20`; empty where money is no part of it."""
         return "" if self.it.costs is None else signed(self.it)
 
+    def state_mark(self) -> SafeString:
+        """Whether it still differs, and against what."""
+        if self.it.ended_at:
+            since = format_html(_("as usual since {moment}"), moment=when(self.it.ended_at))
+            return sentences(state("info", _("ended")), since)
+        return sentences(state("warn", _("differs")), _("against the same weekdays of eight weeks"))
+
     @property
     def requests_url(self) -> str:
         """The requests since it began, until it ended."""
@@ -66,6 +77,35 @@ class AnomaliesPage:
     @cached_property
     def look(self) -> AnomalyLook | None:
         return AnomalyLook.objects.first()
+
+    def headline(self) -> str:
+        """How many things differ and what that costs a day; without any, what is as usual."""
+        number = len(self.open)
+        if number:
+            text = ngettext(
+                "<b>One thing</b> differs from its own history.",
+                "<b>{n} things</b> differ from their own history.",
+                number,
+            )
+            more = _("Together <b>{costs} a day</b> more than usual.") if self.costs > 0 else ""
+            return sentences(format_html(text, n=number), format_html(more, costs=dollars(self.costs)))
+        if self.look is None:
+            return _("Nobody has looked yet; the first look comes within ten minutes of the start.")
+        text = ngettext(
+            "Nothing: spend, tokens, cache hits, errors and latency of <b>one application</b> are as usual, {moment}.",
+            "Nothing: spend, tokens, cache hits, errors and latency of <b>{n} applications</b> are as usual, {moment}.",
+            self.look.applications,
+        )
+        return format_html(text, n=self.look.applications, moment=when(self.look.at))
+
+    @property
+    def too_little(self) -> str:
+        """The applications with too short a history to say anything of, with its days."""
+        rows = self.look.too_little if self.look else []
+        return "; ".join(
+            ngettext("%(name)s, %(n)s day", "%(name)s, %(n)s days", days) % {"name": name, "n": days}
+            for name, days in rows
+        )
 
     @cached_property
     def findings(self) -> list[Anomaly]:
@@ -100,10 +140,19 @@ class AnomaliesPage:
         return [row for row in self.rows if row.it.ended_at is not None]
 
     @property
-    def new(self) -> list[tuple[str, str, date, Decimal]]:
-        """Applications and models that came lately: slug, model or "", first day, USD of the last day."""
+    def new(self) -> list[tuple[str, str, date, Decimal, str]]:
+        """Applications and models that came lately: slug, model or "", first day, USD of the last day, its requests."""
         rows = self.look.new[:MOST_SHOWN] if self.look else []
-        return [(slug, model, date.fromisoformat(day), Decimal(costs)) for slug, model, day, costs in rows]
+        return [
+            (
+                slug,
+                model,
+                date.fromisoformat(day),
+                Decimal(costs),
+                f"{reverse('traffic:requests')}?{urlencode({'application': slug, 'model': model, 'from': day})}",
+            )
+            for slug, model, day, costs in rows
+        ]
 
     @property
     def new_left(self) -> int:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from costs.bill_imports import queries
+from costs.bill_imports import page, queries
 from costs.bill_imports import services as bill_imports
 from costs.bill_imports.services import BillPreview
 from costs.dates import today
@@ -71,7 +71,12 @@ def bill_list(request: HttpRequest) -> HttpResponse:
             return _kept(request, form)
     rows = queries.newest_imports(SHOWN)
     entered = [row for row in rows if row.entered_at and not row.undone_at]
-    context = {"rows": rows, "entered": entered, "sum": sum(row.amount for row in entered), "form": form, "may": may}
+    context = {
+        "rows": [(row, page.state_mark(row, _("looked at"))) for row in rows],
+        "answer": page.list_headline(entered),
+        "form": form,
+        "may": may,
+    }
     return render(request, "costs/bill_imports/bills.html", context, status=422 if form.errors else 200)
 
 
@@ -92,7 +97,7 @@ def _kept(request: HttpRequest, form: BillForm) -> HttpResponse:
 def bill(request: HttpRequest, pk: int) -> HttpResponse:
     """What a file becomes, or what it brought."""
     bill_import = queries.bill_import(pk)
-    context: dict[str, Any] = {"it": bill_import, "may": request.user.has_perm("costs.add_charge")}
+    problem = ""
     try:
         looked = (
             BillPreview()
@@ -100,16 +105,19 @@ def bill(request: HttpRequest, pk: int) -> HttpResponse:
             else bill_imports.preview_again(bill_import, today())
         )
     except (UnreadableBill, NotInstalled) as error:
-        looked, context["problem"] = BillPreview(), str(error)
+        looked, problem = BillPreview(), str(error)
     charges = queries.charges_of(bill_import) if bill_import.entered_at else looked.charges
     shown = BillPreview(charges=charges)
     months = shown.sums(lambda charge: f"{charge.day:%Y-%m}")
-    context |= {
+    context = {
+        "it": bill_import,
+        "may": request.user.has_perm("costs.add_charge"),
+        "answer": problem or page.headline(bill_import, looked, len(charges), shown.amount),
+        "state_mark": page.state_mark(bill_import, _("nothing is entered yet")),
         "looked": looked,
         "errors": looked.errors[:SHOWN],
         "charges": charges[:SHOWN],
         "count": len(charges),
-        "sum": shown.amount,
         "sums": [
             (
                 _("By month"),

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 from costs.charges import queries
 from costs.charges.exchange_rates import save_rates
 from costs.charges.ledger_forms import RateForm, RatesFileForm
+from costs.charges.page import rates_headline
 from costs.charges.recurrences import post_recurrences
 from costs.dates import today
 from providers.audit import log as audit_log
@@ -35,11 +36,13 @@ def rates(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         return _saved(request, form)
     currency = request.GET.get("currency", "").replace("\x00", "")[:3]
+    currencies, newest = queries.currencies(), queries.newest_rates(currency, SHOWN)
     context = {
         "by_hand": by_hand,
         "by_file": by_file,
-        "currencies": queries.currencies(),
-        "rates": queries.newest_rates(currency, SHOWN),
+        "answer": rates_headline(newest, len(currencies)),
+        "currencies": currencies,
+        "rates": newest,
     }
     return render(request, "costs/charges/rates.html", context, status=422 if form.errors else 200)
 

@@ -16,9 +16,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from costs.charges import queries
 from costs.charges.ledger_forms import RecurrenceForm
+from costs.charges.page import RecurrenceRow, recurrences_headline
 from costs.charges.recurrences import change, next_day, resume, stop, waiting
 from costs.dates import today
-from costs.labels import category_name, provider_name
 from costs.models import Recurrence
 from providers.audit import log as audit_log
 from providers.models import PROVIDER_NAMES
@@ -34,17 +34,8 @@ def recurrences(request: HttpRequest) -> HttpResponse:
     day = today()
     series = queries.all_recurrences()
     waits = waiting(series, day)
-    rows = [
-        {
-            "recurrence": recurrence,
-            "provider": provider_name(recurrence.provider),
-            "category": category_name(recurrence.category),
-            "next": next_day(recurrence, day),
-            "waiting": waits.get(recurrence.pk, []),
-        }
-        for recurrence in series
-    ]
-    context = {"rows": rows, "going_on": [row for row in rows if row["next"]]}
+    rows = [RecurrenceRow(recurrence, next_day(recurrence, day), waits.get(recurrence.pk, [])) for recurrence in series]
+    context = {"rows": rows, "answer": recurrences_headline(rows)}
     return render(request, "costs/charges/recurrences.html", context)
 
 

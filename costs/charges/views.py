@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from costs.charges import queries, services
+from costs.charges import page, queries, services
 from costs.charges.corrections import amount_with_corrections, correct
 from costs.charges.forms import ChargeForm
 from costs.charges.ledger_forms import CorrectionForm
@@ -38,12 +38,10 @@ def charges(request: HttpRequest) -> HttpResponse:
     total, amount = queries.count_and_sum(entered)
     context = {
         "month": month,
-        "charges": rows[:PER_PAGE],
-        "total": total,
-        "sum": amount,
-        "by_provider": [{"name": provider_name(slug), "sum": usd} for slug, usd in queries.sums_by_provider(entered)],
-        "today": today(),
-        "repeating": queries.count_of_recurrences(today()),
+        "rows": [page.ChargeRow(charge, today()) for charge in rows[:PER_PAGE]],
+        "answer": page.charges_headline(month, total, amount),
+        "largest": page.largest_text(queries.sums_by_provider(entered)),
+        "repeating": page.repeating_text(queries.count_of_recurrences(today())),
         "next_url": _page(month, number + 1) if len(rows) > PER_PAGE else None,
         "first_url": _page(month, 1) if number > 1 else None,
     }

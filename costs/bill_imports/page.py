@@ -1,0 +1,60 @@
+"""What the pages of bills that came as files say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from costs.bill_imports.services import BillPreview
+from costs.models import BillImport
+from lib.formats import count, dollars, state
+
+
+def headline(bill_import: BillImport, looked: BillPreview, charges: int, amount: Decimal) -> str:
+    """What the file becomes or brought: how many charges, or how many of its rows cannot be entered."""
+    if bill_import.undone_at:
+        text = _("<b>{name}</b> is taken back: nothing of it counts.")
+    elif looked.errors:
+        text = ngettext(
+            "<b>One row</b> of {rows} cannot be entered, so nothing of <b>{name}</b> is.",
+            "<b>{errors} rows</b> of {rows} cannot be entered, so nothing of <b>{name}</b> is.",
+            len(looked.errors),
+        )
+    else:
+        text = ngettext(
+            "The {rows} rows of <b>{name}</b> are <b>one charge</b> of <b>{amount}</b>.",
+            "The {rows} rows of <b>{name}</b> are <b>{charges} charges</b> of <b>{amount}</b>.",
+            charges,
+        )
+    return format_html(
+        text,
+        name=bill_import.file_name,
+        rows=count(bill_import.rows),
+        errors=len(looked.errors),
+        charges=charges,
+        amount=dollars(amount),
+    )
+
+
+def state_mark(bill_import: BillImport, waiting: str) -> SafeString:
+    """How far the file has come; `waiting` is the word for one of which nothing is entered yet."""
+    if bill_import.undone_at:
+        return state("unknown", _("taken back"))
+    return state("ok", _("entered")) if bill_import.entered_at else state("info", waiting)
+
+
+def list_headline(entered: Sequence[BillImport]) -> str:
+    """How many bills count, and what they come to."""
+    if not entered:
+        return _("None yet; a bill in FOCUS becomes charges of its days.")
+    text = ngettext(
+        "<b>One bill</b> of <b>{amount}</b> is entered.",
+        "<b>{n} bills</b> of <b>{amount}</b> together are entered.",
+        len(entered),
+    )
+    return format_html(text, n=len(entered), amount=dollars(sum(row.amount for row in entered)))
