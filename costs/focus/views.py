@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import NamedTuple
 
 from django.contrib import messages
@@ -15,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from costs.focus import queries, schedule, services
+from costs.focus import page, queries, schedule, services
 from costs.focus.forms import ExportForm
 from costs.focus.stores import StoreError, try_out
 from costs.models import ExportTarget
@@ -36,10 +35,8 @@ def exports(request: HttpRequest) -> HttpResponse:
     rows = queries.export_targets()
     context = {
         "rows": rows,
-        "wrong": [row for row in rows if row.enabled and row.error],
-        "on": [row for row in rows if row.enabled],
+        "answer": page.list_headline(rows),
         "may_edit": request.user.has_perm(MAY),
-        "month": timezone.now().astimezone(UTC).date(),
     }
     return render(request, "costs/focus/exports.html", context)
 
@@ -95,6 +92,8 @@ def shown(
     context = {
         "target": target if target.pk else None,
         "kind": ExportTarget.Kind(target.kind),
+        "answer": page.headline(target),
+        "form_heading": page.form_heading(target),
         "form": form,
         "tried": tried,
         "log": changes(target) if target.pk else [],

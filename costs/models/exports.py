@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from costs.querysets import ExportTargetQuerySet
 from lib.encryption import EncryptedTextField
@@ -69,6 +70,12 @@ class ExportTarget(models.Model):
         if self.kind == self.Kind.FOLDER:
             return self.folder or "."
         return "/".join(part for part in (self.endpoint.rstrip("/"), self.bucket, self.prefix.strip("/")) if part)
+
+    def result(self) -> str:
+        """What the last run brought, or why it failed; empty where none ran."""
+        if self.error or not self.succeeded_at:
+            return self.error
+        return ngettext("%(n)s file", "%(n)s files", self.files) % {"n": self.files}
 
     @property
     def mark(self) -> str:

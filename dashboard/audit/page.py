@@ -12,9 +12,13 @@ from django.contrib.auth.models import User
 from django.contrib.postgres.search import SearchQuery
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from dashboard.audit.place_words import names_that_say, place_in_words
 from lib.client_address import parsed
+from lib.formats import ago, count
 from providers.models import Action, AuditEntry
 from providers.models.audit import NAME_WORDS, REFUSALS
 
@@ -119,6 +123,55 @@ def beginnings(text: str) -> SearchQuery:
 def thing_in_words(entry: AuditEntry) -> str:
     """The name of an entry's thing; of an address what people call it."""
     return place_in_words(entry.object_name) if entry.action in PLACES else entry.object_name
+
+
+def headline(chosen: AuditFilter, newest: AuditEntry | None, total: int) -> str:
+    """Who did the newest thing when, and how many entries there are; `newest` is None below the first page."""
+    number, is_refusals = min(total, COUNTED), chosen.show == REFUSED
+    if newest:
+        text = _("The last refusal on record: <b>{who}</b> {did}, {ago}; {count}")
+        if not is_refusals:
+            text = _("The last act on record: <b>{who}</b> {did}, {ago}; {count}")
+        more, counted_text = (
+            _("there are more than {n} entries."),
+            ngettext("{n} entry is on record.", "{n} entries are on record.", number),
+        )
+        return format_html(
+            text,
+            who=newest.actor or _("Nobody we know"),
+            did=newest.get_action_display(),
+            ago=ago(newest.at),
+            count=format_html(more if total > COUNTED else counted_text, n=count(number)),
+        )
+    if total:
+        text = ngettext("{n} entry is on record here.", "{n} entries are on record here.", number)
+        return format_html(
+            _("There are more than {n} entries on record.") if total > COUNTED else text, n=count(number)
+        )
+    if chosen.is_filtered:
+        return _("Nothing on record passes these filters.")
+    if is_refusals:
+        return _("Nothing was refused to anybody yet.")
+    return _("Nothing that anybody did is on record yet.")
+
+
+def log_heading(chosen: AuditFilter) -> str:
+    headings = {
+        ACTS: _("What was done, newest first"),
+        REFUSED: _("What was refused, newest first"),
+        ALL: _("Everything on record, newest first"),
+    }
+    return headings[chosen.show]
+
+
+def empty_words(chosen: AuditFilter) -> tuple[str, str]:
+    """What stands in the place of the list where no entry is shown: a title, and what would stand here."""
+    if chosen.is_filtered:
+        return _("Nothing passes these filters"), _("Leave one out, or show the list without filters.")
+    why = _("Who signs in, who changes a setting, reads a prompt, exports, or runs a command is written down here.")
+    if chosen.show == REFUSED:
+        why = _("Who is refused a page or an address, fails to sign in, or uses a dead key is written down here.")
+    return _("Nothing yet"), why
 
 
 def older_than(rows: QuerySet[AuditEntry], pk: int) -> QuerySet[AuditEntry]:

@@ -6,12 +6,13 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
+from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from dashboard.people import queries, services
+from dashboard.people import page, queries, services
 from dashboard.people.forms import ROLE_LABELS
 from dashboard.people.role_forms import RoleForm
 from dashboard.people.role_words import GROUPS
@@ -28,10 +29,12 @@ def role(request: HttpRequest, name: str) -> HttpResponse:
     """
     group = queries.role_group(name)
     form = RoleForm(request.POST if request.method == "POST" else None, group=group)
-    context = {"form": form, "it": group, "people": queries.people_in(group)}
+    context: dict[str, Any] = {"form": form, "it": group, "people": queries.people_in(group)}
     if request.method == "POST" and form.is_valid():
         if not set(form.lost) <= set(request.POST.getlist("lost")):
-            return render(request, "dashboard/people/role_lost.html", context | question(form))
+            return render(
+                request, "dashboard/people/role_lost.html", context | question(form, group, context["people"])
+            )
         services.save_role(form=form)
         log_form(request, group, form)
         messages.success(request, _("Saved: whoever is %(role)s may do this from now on.") % {"role": group.name})
@@ -40,13 +43,12 @@ def role(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "dashboard/people/role.html", context, status=422 if form.errors else 200)
 
 
-def question(form: RoleForm) -> dict[str, Any]:
+def question(form: RoleForm, group: Group, people: int) -> dict[str, Any]:
     """What the question names, by group, and what its answer has to carry."""
     lost = [(title, [words[label] for label in words if label in form.lost]) for title, words in GROUPS.values()]
     fields = [(name, label) for name in GROUPS for label in form.cleaned_data[name]]
     return {
         "lost": [(title, words) for title, words in lost if words],
-        "count": len(form.lost),
-        "nothing_left": not form.ticked,
+        "answer": page.lost_headline(group, people, len(form.lost), nothing_left=not form.ticked),
         "fields": fields + [("lost", label) for label in form.lost],
     }

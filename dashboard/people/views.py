@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import cast
 
 from django.conf import settings
@@ -16,7 +17,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from dashboard.people import queries, services
+from dashboard.people import page, queries, services
 from dashboard.people.forms import NO_ADMIN_ANY_MORE, ROLE_LABELS, PersonForm, role_of
 from dashboard.signin import links, sessions
 from dashboard.signin.browsers import browser_of
@@ -34,14 +35,11 @@ def people(request: HttpRequest) -> HttpResponse:
     makers = queries.makers_of_keys_for_all()
     rows = [{"it": person, "role": role_of(person), "keys": person.pk in makers} for person in everyone]
     active = [row for row in rows if row["it"].is_active]  # type: ignore[attr-defined]  # a row's `it` is a User
+    by_role = Counter(row["role"] for row in active)
     context = {
         "rows": rows,
-        "active": len(active),
-        "roles": [
-            {"name": role, "about": about, "people": sum(row["role"] == role for row in active)}
-            for role, about in ROLE_LABELS.items()
-        ],
-        "without": sum(not row["role"] for row in active),
+        "answer": page.people_headline(by_role),
+        "roles": [{"name": role, "about": about, "people": by_role[role]} for role, about in ROLE_LABELS.items()],
         "without_mail": sum(not row["it"].email for row in active),  # type: ignore[attr-defined]  # as above
     }
     return render(request, "dashboard/people/people.html", context)
@@ -56,7 +54,12 @@ def person_add(request: HttpRequest) -> HttpResponse:
         person = services.save_person(form=form)
         log_form(request, person, form, added=True)
         return show_link(request, person)
-    return render(request, "dashboard/people/person.html", {"form": form}, status=422 if form.errors else 200)
+    context = {
+        "form": form,
+        "answer": _("A person needs a name, an e-mail address and one role."),
+        "form_heading": _("A colleague"),
+    }
+    return render(request, "dashboard/people/person.html", context, status=422 if form.errors else 200)
 
 
 @login_required
@@ -75,6 +78,8 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
     rows = sessions.sessions_of(pk)
     context = {
         "it": user,
+        "answer": page.person_headline(user),
+        "form_heading": _("This is you") if user.pk == request.user.pk else _("What they may"),
         "form": form,
         "self": user.pk == request.user.pk,
         "keys": keys,

@@ -15,8 +15,11 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from django.db.models import Min, Sum
+from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from lib.disk import Disk, disk_of
 from traffic.ingest.store import LINKS
@@ -120,6 +123,42 @@ class Storage:
             return None
         days = max(self.disk.free - self.disk.floor, 0) // self.growth
         return days if days < 3_650 else None
+
+    def headline(self) -> str:
+        """How large the database is, how fast it grows, and how long the disk will do."""
+        text = _("The database holds <b>{size}</b>")
+        if self.growth is not None:
+            text += _(" and grows by <b>{growth} a day</b>")
+        if self.disk:
+            text += _("; <b>{free}</b> of the disk are free")
+        if self.disk and self.disk.low:
+            text += _(": too little, so <b>nothing is taken in</b>")
+        elif self.full_in is not None:
+            text += ngettext(
+                ", enough for {days} day if nothing were dropped",
+                ", enough for {days} days if nothing were dropped",
+                self.full_in,
+            )
+        return self._with_figures(f"{text}.")
+
+    def short_sentence(self) -> str:
+        """The same in short, with the largest kinds."""
+        text = _("The database holds <b>{size}</b> ({largest})")
+        if self.growth is not None:
+            text += _(", {growth} more each day")
+        if self.disk:
+            text += _(", and {free} of the disk are free")
+        return self._with_figures(f"{text}.")
+
+    def _with_figures(self, text: str) -> str:
+        return format_html(
+            text,
+            size=filesizeformat(self.total),
+            growth=filesizeformat(self.growth),
+            free=filesizeformat(self.disk.free if self.disk else None),
+            days=self.full_in,
+            largest=", ".join(f"{kind.label} {filesizeformat(kind.bytes)}" for kind in self.kinds[:3]),
+        )
 
 
 Sizes = dict[tuple[str, date | None], int]  # by table, and by day where it is partitioned
