@@ -1,0 +1,121 @@
+"""What the pages of people, storage and the audit log say in each case, on plain values."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.utils import timezone
+
+from dashboard.audit.page import ACTS, ALL, COUNTED, REFUSED, AuditFilter, empty_words, headline, log_heading
+from dashboard.people.page import lost_headline, people_headline, person_headline
+from dashboard.storage.queries import Kind, Storage
+from lib.disk import Disk
+from providers.models import Action, AuditEntry
+
+NOW = timezone.now()
+
+
+def plain(html: str) -> str:
+    """As it is read, without tags and with plain spaces."""
+    return re.sub(r"<[^>]+>", "", html).replace("\N{NO-BREAK SPACE}", " ")
+
+
+@pytest.mark.parametrize(
+    ("by_role", "sentence"),
+    [
+        ({"admin": 1}, "One person can sign in: 1 admin."),
+        ({"staff": 2, "admin": 1, "": 1}, "4 people can sign in: 2 staff, 1 admin, 1 without a role."),
+        ({"": 1}, "One person can sign in, 1 without a role."),
+    ],
+)
+def test_people_are_counted_by_role(by_role: dict[str, int], sentence: str) -> None:
+    assert plain(people_headline(by_role)) == sentence
+
+
+def test_a_person_may_sign_in_or_is_locked_out() -> None:
+    assert plain(person_headline(User(username="olga"))) == "olga may sign in, but has never done so."
+    seen = User(username="olga", last_login=NOW - timedelta(minutes=3))
+    assert plain(person_headline(seen)) == "olga may sign in, and last did so 3 min ago."
+    assert plain(person_headline(User(username="olga", is_active=False))) == "olga is locked out and cannot sign in."
+
+
+def test_what_a_role_would_lose_is_counted() -> None:
+    ops = Group(name="ops")
+    single = plain(lost_headline(ops, 1, 1, nothing_left=False))
+    assert single == "ops would lose 1 right. 1 person has this role."
+    assert plain(lost_headline(ops, 2, 3, nothing_left=False)) == "ops would lose 3 rights. 2 people have this role."
+    assert plain(lost_headline(ops, 2, 3, nothing_left=True)).startswith("ops would lose every right and may then")
+
+
+MB = 1024 * 1024
+
+
+def test_the_size_of_the_database_says_how_long_the_disk_will_do() -> None:
+    bare = Storage(NOW, [Kind("requests", 3 * MB), Kind("other", MB)], [], 0, None, None)
+    assert plain(bare.headline()) == "The database holds 4.0 MB."
+    assert plain(bare.short_sentence()) == "The database holds 4.0 MB (Requests 3.0 MB, All else 1.0 MB)."
+    grows = replace(bare, growth=MB, disk=Disk(100 * MB, 0, 30 * MB, 20 * MB))
+    assert plain(grows.headline()) == (
+        "The database holds 4.0 MB and grows by 1.0 MB a day; 30.0 MB of the disk are free, "
+        "enough for 10 days if nothing were dropped."
+    )
+    assert plain(grows.short_sentence()).endswith(", 1.0 MB more each day, and 30.0 MB of the disk are free.")
+    last_day = replace(grows, disk=Disk(100 * MB, 0, 21 * MB, 20 * MB))
+    assert plain(last_day.headline()).endswith("enough for 1 day if nothing were dropped.")
+    low = replace(grows, disk=Disk(100 * MB, 0, 10 * MB, 20 * MB))
+    assert plain(low.headline()).endswith("; 10.0 MB of the disk are free: too little, so nothing is taken in.")
+
+
+def entry(**more: Any) -> AuditEntry:
+    return AuditEntry(action=Action.ADDED, at=NOW - timedelta(minutes=3), **{"actor": "olga"} | more)
+
+
+ACTS_ONLY, REFUSED_ONLY = AuditFilter(show=ACTS), AuditFilter(show=REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "newest", "total", "sentence"),
+    [
+        (ACTS_ONLY, entry(), 1, "The last act on record: olga added, 3 min ago; 1 entry is on record."),
+        (
+            REFUSED_ONLY,
+            entry(actor=""),
+            30,
+            "The last refusal on record: Nobody we know added, 3 min ago; 30 entries are on record.",
+        ),
+        (
+            ACTS_ONLY,
+            entry(),
+            COUNTED + 1,
+            "The last act on record: olga added, 3 min ago; there are more than 1,000 entries.",
+        ),
+        (ACTS_ONLY, None, 1, "1 entry is on record here."),
+        (ACTS_ONLY, None, 30, "30 entries are on record here."),
+        (ACTS_ONLY, None, COUNTED + 1, "There are more than 1,000 entries on record."),
+        (AuditFilter(by="olga"), None, 0, "Nothing on record passes these filters."),
+        (REFUSED_ONLY, None, 0, "Nothing was refused to anybody yet."),
+        (ACTS_ONLY, None, 0, "Nothing that anybody did is on record yet."),
+    ],
+)
+def test_the_audit_log_begins_with_its_newest_entry(
+    chosen: AuditFilter, newest: AuditEntry | None, total: int, sentence: str
+) -> None:
+    assert plain(headline(chosen, newest, total)) == sentence
+
+
+def test_the_audit_log_names_what_it_shows_and_what_would_stand_there() -> None:
+    headings = [log_heading(AuditFilter(show=show)) for show in (ACTS, REFUSED, ALL)]
+    assert headings == [
+        "What was done, newest first",
+        "What was refused, newest first",
+        "Everything on record, newest first",
+    ]
+    assert empty_words(AuditFilter(by="olga"))[0] == "Nothing passes these filters"
+    assert empty_words(REFUSED_ONLY)[1].startswith("Who is refused") and empty_words(ACTS_ONLY)[1].startswith(
+        "Who signs in"
+    )
