@@ -125,12 +125,22 @@ def forgotten(request: HttpRequest) -> HttpResponse:
         except link_requests.TooMany as refusal:
             form.add_error("email", _("Too many links were asked for: try again in %(n)s seconds.") % {
                 "n": refusal.retry_after})  # fmt: skip
-            answer = render(request, "registration/forgotten.html", {"form": form, "by_mail": True}, status=429)
+            context = {"form": form, "by_mail": True, "answer": forgotten_sentence(sent=False)}
+            answer = render(request, "registration/forgotten.html", context, status=429)
             answer.headers["Retry-After"] = str(refusal.retry_after)
             return answer
         sent = True
-    context = {"form": form, "sent": sent, "by_mail": links.by_mail()}
+    context = {"form": form, "sent": sent, "by_mail": links.by_mail(), "answer": forgotten_sentence(sent=sent)}
     return render(request, "registration/forgotten.html", context, status=422 if form.errors else 200)
+
+
+def forgotten_sentence(*, sent: bool) -> str:
+    """Say how somebody without a password gets in again; `sent` is whether they have asked for a link."""
+    if sent:
+        return _("If that address is somebody’s here, a link is on its way to it.")
+    if links.by_mail():
+        return _("Enter your e-mail address, and a link for a new password is sent to it.")
+    return _("This installation sends no mail: ask an admin for a link, under Settings, People.")
 
 
 class NewPassword(PasswordResetConfirmView):
