@@ -81,11 +81,6 @@ class Money:
         return None if self.pace is None or self.status is None else self.status.spent - self.pace
 
     @property
-    def share(self) -> Decimal | None:
-        """Of the budget's high end."""
-        return self.status.share if self.status else None
-
-    @property
     def to_spare(self) -> Decimal | None:
         """What the forecast leaves of the budget's high end; negative where it passes it."""
         forecast = self.status.forecast if self.status else None

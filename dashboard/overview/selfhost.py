@@ -25,8 +25,6 @@ class SelfHosting:
 
     inputs: Inputs
     result: Result
-    leased: bool  # whether we rent a GPU that serves now
-    own_requests: int  # of the last 30 days, served by our own
     worse: bool  # rated quality forbids calling it cheaper
     needed: Decimal
     needed_at: int | None
@@ -170,8 +168,6 @@ def selfhosting(facts: Facts, worth: Worth) -> SelfHosting:
     return SelfHosting(
         inputs=facts.inputs,
         result=facts.result,
-        leased=any(row.lease_id and not row.lease.ended_at for row in facts.deployments if row.lease),
-        own_requests=facts.traffic.own_requests,
         worse=worth.refuses,
         needed=needed,
         needed_at=volume_saving(facts.inputs, needed),
