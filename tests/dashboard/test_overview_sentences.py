@@ -259,9 +259,7 @@ def own(
     cheaper = "selfhost" if saving > 0 else "api"
     inputs: Any = SimpleNamespace(requests_per_month=volume)
     result: Any = SimpleNamespace(cheaper=cheaper, saving=Decimal(saving), crossings=crossings)
-    return SelfHosting(
-        inputs, result, True, 0, **{"worse": False, "needed": Decimal(100), "needed_at": needed_at} | more
-    )
+    return SelfHosting(inputs, result, **{"worse": False, "needed": Decimal(100), "needed_at": needed_at} | more)
 
 
 @pytest.mark.parametrize(
