@@ -28,6 +28,12 @@ def error_count(form: BaseForm) -> int:
     return sum(len(errors) for errors in form.errors.values())
 
 
+@register.filter
+def theme_attribute(theme: str | None) -> SafeString:
+    """The attribute of the page for a theme that a person chose; empty for none, and for what is no theme."""
+    return format_html(' data-theme="{}"', theme) if theme in ("dark", "light") else SafeString("")
+
+
 @register.simple_tag(takes_context=True)
 def th(context: dict[str, Any], key: str, label: str, numeric: bool = False, default: str = "") -> SafeString:
     """A heading that sorts by `?sort=key`, then `?sort=-key`; `default` is the page's own order.
