@@ -32,7 +32,7 @@ def changes(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "page": page,
         "days": page.days,
-        "found": bridge,
+        "bridge": bridge,
         "rows": rows,
         "answer": steps.headline(bridge, rows, page.days, plan),
         "period": steps.period(page.days, plan),

@@ -31,7 +31,7 @@ def statement_list(request: HttpRequest) -> HttpResponse:
     month, by = month_asked(request, default=last_month(now)), _by(request.GET.get("by", ""))
     month_statements = seen(request, month, by)
     context = {
-        "found": month_statements,
+        "month_statements": month_statements,
         "ways": [(way, way_name(way), f"?month={month:%Y-%m}&by={way}") for way in WAYS],
         "months": months_since(first_known_day(now), now),
         "sharing_url": reverse("costs:sharing"),
@@ -60,7 +60,7 @@ def statement(request: HttpRequest, month: str, by: By, key: str) -> HttpRespons
     for row in chosen.rows:
         groups.setdefault(row.key.application, []).append(row)
     context = {
-        "found": month_statements,
+        "month_statements": month_statements,
         "statement": chosen,
         "answer": month_statements.headline_of(chosen),
         "groups": [

@@ -33,7 +33,7 @@ def units(request: HttpRequest) -> HttpResponse:
     labels = {"application": _("Application"), "task": _("Task"), "model": _("Model"), "provider": _("Provider")}
     context = {
         "days": spend.days,
-        "found": costs,
+        "costs": costs,
         "answer": page.headline(costs),
         "period": page.period(spend.days),
         "incidents_headline": page.incidents_headline(costs.incidents),
@@ -59,7 +59,7 @@ def unit_users(request: HttpRequest, slug: str) -> HttpResponse:
     until = min(month_of(month)[1], now.astimezone(UTC).date()) + timedelta(days=1)
     user_costs = user_units(application, month, until)
     context = {
-        "found": user_costs,
+        "user_costs": user_costs,
         "answer": page.users_headline(user_costs),
         "month": month,
         "last": until - timedelta(days=1),
