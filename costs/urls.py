@@ -8,7 +8,6 @@ from costs.anomalies.views import anomalies, anomaly_dismiss, anomaly_restore
 from costs.bill_imports.views import bill, bill_enter, bill_list, bill_undo
 from costs.breakeven import what_if_views
 from costs.charges.rate_views import rates
-from costs.charges.receipt_views import receipt
 from costs.charges.recurrence_views import (
     recurrence_edit,
     recurrence_resume,
@@ -16,7 +15,7 @@ from costs.charges.recurrence_views import (
     recurrence_undo,
     recurrences,
 )
-from costs.charges.views import charge_add, charge_correct, charge_delete, charge_edit, charge_undo, charges
+from costs.charges.views import charge_add, charge_correct, charge_delete, charge_edit, charge_undo, charges, receipt
 from costs.focus.views import export, export_add, export_delete, export_run, export_switch, export_undo, exports
 from costs.ledger.sharing_views import sharing
 from costs.ledger.views import ledger

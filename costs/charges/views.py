@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -144,6 +145,19 @@ def charge_correct(request: HttpRequest, pk: int) -> HttpResponse:
         "corrections": queries.corrections_of(charge),
     }
     return render(request, "costs/charges/charge_correct.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@permission_required("costs.view_charge", raise_exception=True)
+@require_safe
+def receipt(request: HttpRequest, pk: int) -> HttpResponse:
+    """Only ever a download: nothing that a person uploaded is shown or run inside our pages."""
+    stored = queries.receipt(pk)
+    answer = HttpResponse(bytes(stored.content), content_type=stored.content_type)
+    answer["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=stored.name)
+    answer["X-Content-Type-Options"] = "nosniff"
+    answer["Cache-Control"] = "private, no-store"
+    return answer
 
 
 def _repeat(request: HttpRequest, form: ChargeForm) -> HttpResponse:
