@@ -140,18 +140,17 @@ class AnomaliesPage:
         return [row for row in self.rows if row.it.ended_at is not None]
 
     @property
-    def new(self) -> list[tuple[str, str, date, Decimal, str]]:
-        """Applications and models that came lately: slug, model or "", first day, USD of the last day, its requests."""
+    def new(self) -> list[tuple[str, str, date, Decimal]]:
+        """Applications and models that came lately: slug, model or "", first day, USD of the last day."""
         rows = self.look.new[:MOST_SHOWN] if self.look else []
+        return [(slug, model, date.fromisoformat(day), Decimal(costs)) for slug, model, day, costs in rows]
+
+    def new_rows(self) -> list[tuple[str, str, date, Decimal, str]]:
+        """The same with the address of its requests since then."""
+        base = reverse("traffic:requests")
         return [
-            (
-                slug,
-                model,
-                date.fromisoformat(day),
-                Decimal(costs),
-                f"{reverse('traffic:requests')}?{urlencode({'application': slug, 'model': model, 'from': day})}",
-            )
-            for slug, model, day, costs in rows
+            (*row, f"{base}?{urlencode({'application': row[0], 'model': row[1], 'from': row[2].isoformat()})}")
+            for row in self.new
         ]
 
     @property

@@ -115,7 +115,7 @@ class RecurrenceRow:
 
 def recurrences_headline(rows: Sequence[RecurrenceRow]) -> str:
     """How many charges repeat, and when the first of the list does next."""
-    going_on = [row for row in rows if row.next]
+    going_on = [(row, row.next) for row in rows if row.next]
     if not going_on:
         return _("No charge repeats now.")
     text = ngettext(
@@ -123,13 +123,13 @@ def recurrences_headline(rows: Sequence[RecurrenceRow]) -> str:
         "<b>{n} charges</b> repeat; the first of the list, {category} at {provider}, next on <b>{day}</b>.",
         len(going_on),
     )
-    first = going_on[0]
+    first, day = going_on[0]
     return format_html(
         text,
         n=len(going_on),
         category=first.category,
         provider=first.provider,
-        day=date_format(first.next, "j F"),
+        day=date_format(day, "j F"),
     )
 
 

@@ -33,7 +33,7 @@ def list_headline(targets: Sequence[ExportTarget]) -> str:
 
 def headline(target: ExportTarget) -> str:
     """What the last run brought; of one that is not saved yet, where it will write."""
-    if target.pk is None:
+    if not target.pk:
         if target.kind == ExportTarget.Kind.S3:
             return _("To a bucket of any store that speaks S3, as three FOCUS files a month.")
         return _("To a folder of this machine, as three FOCUS files a month.")
@@ -47,6 +47,6 @@ def headline(target: ExportTarget) -> str:
 
 
 def form_heading(target: ExportTarget) -> str:
-    if target.pk is not None:
+    if target.pk:
         return _("Where, how often, as what")
     return _("A new bucket") if target.kind == ExportTarget.Kind.S3 else _("A new folder")

@@ -35,7 +35,7 @@ def people(request: HttpRequest) -> HttpResponse:
     makers = queries.makers_of_keys_for_all()
     rows = [{"it": person, "role": role_of(person), "keys": person.pk in makers} for person in everyone]
     active = [row for row in rows if row["it"].is_active]  # type: ignore[attr-defined]  # a row's `it` is a User
-    by_role = Counter(row["role"] for row in active)
+    by_role = Counter(str(row["role"]) for row in active)
     context = {
         "rows": rows,
         "answer": page.people_headline(by_role),

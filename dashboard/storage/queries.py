@@ -154,8 +154,8 @@ class Storage:
         return format_html(
             text,
             size=filesizeformat(self.total),
-            growth=filesizeformat(self.growth),
-            free=filesizeformat(self.disk.free if self.disk else None),
+            growth=filesizeformat(self.growth or 0),
+            free=filesizeformat(self.disk.free if self.disk else 0),
             days=self.full_in,
             largest=", ".join(f"{kind.label} {filesizeformat(kind.bytes)}" for kind in self.kinds[:3]),
         )

@@ -67,7 +67,7 @@ def test_an_accepted_answer_costs_a_request_over_the_accepted_share(world: Accou
     (unit,) = [unit for unit in found().rows if unit.key == "shop"]
     assert unit.per_request is not None
     assert unit.per_accepted == unit.per_request * 8 / 6
-    assert unit.few_ratings
+    assert unit.ratings_text() == "8 ratings, few"
     Rating.objects.update(score=-1)
     assert [unit.per_accepted for unit in found().rows] == [None] * len(found().rows)
 

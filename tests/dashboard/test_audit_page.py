@@ -42,7 +42,7 @@ def test_the_log_is_read_page_by_page(client: Client) -> None:
     for number in range(60):
         record(Action.CHANGED, actor=ANN, object_name=f"thing {number}")
     first = client.get(URL)
-    assert len(first.context["rows"]) == 50 and first.context["total"] == 60
+    assert len(first.context["rows"]) == 50 and "60 entries" in first.context["answer"]
     second = client.get(first.context["next_url"])
     assert [row["it"].object_name for row in second.context["rows"]] == [f"thing {n}" for n in reversed(range(10))]
     assert second.context["next_url"] is None
@@ -175,7 +175,7 @@ def test_refusals_do_not_crowd_out_what_was_done_and_are_one_click_away(client: 
     assert tabs == {kind: f"{URL}?show={show}" for kind, show in KINDS.items()}
     assert len(shown(client, "?show=refused")) == 50 and "Claude" not in shown(client, "?show=refused")
     everything = client.get(URL + "?show=all")
-    assert everything.context["total"] == 61
+    assert "61 entries" in everything.context["answer"]
     assert "show=all" in everything.context["next_url"]
     assert shown(client, "?action=revoked-key") and shown(client, "?show=acts&action=revoked-key")
 

@@ -259,7 +259,8 @@ def own(
     cheaper = "selfhost" if saving > 0 else "api"
     inputs: Any = SimpleNamespace(requests_per_month=volume)
     result: Any = SimpleNamespace(cheaper=cheaper, saving=Decimal(saving), crossings=crossings)
-    return SelfHosting(inputs, result, **{"worse": False, "needed": Decimal(100), "needed_at": needed_at} | more)
+    values: dict[str, Any] = {"worse": False, "needed": Decimal(100), "needed_at": needed_at}
+    return SelfHosting(inputs, result, **values | more)
 
 
 @pytest.mark.parametrize(
