@@ -20,6 +20,7 @@ from costs.reconciliation import queries as bills
 from costs.reconciliation.causes import CAUSES, COUNTED, ORDER, PENDING
 from costs.reconciliation.lines import ProviderMonth, ReconciliationLine
 from costs.reconciliation.queries import BillingMonthData
+from lib.formats import requests as counted_requests
 from providers.models import provider_name
 from traffic.usage.filters import Filters
 
@@ -38,6 +39,12 @@ class Cause:
     @property
     def label(self) -> str:
         return str(CAUSES[self.cause])
+
+    @property
+    def words(self) -> str:
+        """The cause with what the vendor counts of it: `not in our log: 3 requests, claude-sonnet-5-5`."""
+        counted = f"{self.label}: {counted_requests(self.requests)}" if self.requests else self.label
+        return ", ".join([counted, *self.models])
 
 
 @dataclass(frozen=True, slots=True)

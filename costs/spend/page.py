@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -10,8 +11,13 @@ from statistics import median
 from typing import Any
 
 from django.db.models import Count, QuerySet
+from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.functional import cached_property
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from costs.allocation.queries import ZERO, CountedCharges, Spend, SpendData, counted_charges, read
 from costs.dates import days_of, months_since
@@ -23,10 +29,12 @@ from costs.plan.month import Month
 from costs.plan.queries import HISTORY, phases, planned_for, read_days, this_month
 from costs.reconciliation.reconcile import Reconciliation, reconcile
 from costs.spend.rows import (
+    FRESH_KINDS,
     Bills,
+    Freshness,
     ProviderRow,
     ReportedCost,
-    Unknown,
+    Unknowns,
     UserRow,
     between,
     counts_by,
@@ -40,7 +48,9 @@ from costs.spend.rows import (
 from costs.spend.token_costs import Cell, ClassCost, TokenCosts, api_amounts, by_class, tokens_of
 from costs.variance.bridge import Bridge, bridge
 from costs.variance.queries import StepRow, gpu_hours, named_steps, waterfall
-from providers.models import Account, Feed
+from lib.formats import dollars, percent, sentences, signed_percent, signed_usd
+from lib.formats import month as month_name
+from providers.models import Feed
 from providers.prepared import prepared
 from traffic.models import Application, Task
 from traffic.requests.facets import MOST_SHOWN, FilterChoices, most_used
@@ -48,8 +58,6 @@ from traffic.usage.filters import Filters
 
 DAY = timedelta(days=1)
 DIMENSIONS = ("application", "model", "task")
-FRESH_KINDS = ("costs", "usage", "leases")
-UNKNOWNS_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -103,9 +111,53 @@ class SpendPage:
     def total_before(self) -> Spend:
         return self.before.by("provider")
 
-    @property
-    def at_least(self) -> bool:
-        return self.total.at_least
+    def answer(self, filtered: Sequence[str]) -> SafeString:
+        """The page's sentences, with the names of what it is filtered by."""
+        if not self.providers:
+            text = _("Nothing is known to have been spent in {month}.")
+            return format_html(text, month=month_name(self.days.since))
+        clauses = [self._spent(), self._on(filtered), self._against_before(), "" if filtered else self._mostly_at()]
+        spent = format_html("{}{}{}{}.", *clauses)
+        return sentences(spent, self.bills.answer() if self.bills else "")
+
+    def _spent(self) -> SafeString:
+        texts = {
+            (True, True): _("We have spent at least <b>{sum}</b> in {month}"),
+            (True, False): _("We have spent <b>{sum}</b> in {month}"),
+            (False, True): _("We spent at least <b>{sum}</b> in {month}"),
+            (False, False): _("We spent <b>{sum}</b> in {month}"),
+        }
+        text = texts[self.days.running, self.total.at_least]
+        return format_html(text, sum=dollars(self.total.total), month=month_name(self.days.since))
+
+    def _on(self, filtered: Sequence[str]) -> str:
+        return _(" on %(what)s") % {"what": ", ".join(filtered)} if filtered else ""
+
+    def _against_before(self) -> str:
+        if self.change.before <= 0:
+            return ""
+        running, whole = _(", %(change)s against the same days of %(month)s"), _(", %(change)s against %(month)s")
+        words = {"change": signed_percent(self.change_share), "month": month_name(self.days.before)}
+        return (running if self.days.running else whole) % words
+
+    def _mostly_at(self) -> str:
+        if len(self.largest) < 2:
+            return ""
+        first, second = self.largest
+        words = {"a": first.name, "a_share": percent(first.share), "b": second.name, "b_share": percent(second.share)}
+        return format_html(_(": <b>{a_share}</b> at {a}, <b>{b_share}</b> at {b}"), **words)
+
+    def month_words(self) -> str:
+        name = month_name(self.days.since)
+        return _("%(month)s, at least") % {"month": name} if self.total.at_least else name
+
+    def before_words(self) -> str:
+        name = month_name(self.days.before)
+        return _("Same days of %(month)s") % {"month": name} if self.days.running else name
+
+    def against_words(self) -> str:
+        text = _("same days of %(month)s, USD") if self.days.running else _("against %(month)s, USD")
+        return text % {"month": month_name(self.days.before)}
 
     @property
     def shares(self) -> dict[str, Decimal | None]:
@@ -137,6 +189,15 @@ class SpendPage:
     def steps(self) -> list[StepRow]:
         return named_steps(self.change, self.days, self.known_applications)
 
+    def change_headline(self) -> str:
+        before = {"month": month_name(self.days.before)}
+        if not self.change.before:
+            return _("Nothing was spent in %(month)s, so all of it is new") % before
+        row = next((row for row in self.steps if row.step == self.change.largest), None)
+        if row is None:
+            return _("Nothing changed since %(month)s") % before
+        return _("%(step)s changed it most: %(sum)s") % {"step": row.name, "sum": signed_usd(row.step.amount)}
+
     @property
     def waterfall(self) -> dict[str, Any]:
         return waterfall(self.change, self.steps, _("Before"), _("Now"))
@@ -157,10 +218,6 @@ class SpendPage:
     def class_rows(self) -> list[tuple[ClassCost, Decimal | None]]:
         return [(row, part(row.cost, self.tokens.cost)) for row in self.tokens.classes]
 
-    @property
-    def dearest_class_share(self) -> Decimal | None:
-        return part(self.tokens.dearest.cost, self.tokens.cost) if self.tokens.dearest else None
-
     # By day.
 
     @cached_property
@@ -177,13 +234,13 @@ class SpendPage:
                 amounts[line.day] += line.amount
         return dict(amounts)
 
-    @property
-    def dearest_day(self) -> tuple[date, Decimal] | None:
-        return max(self.day_amounts.items(), key=lambda item: item[1], default=None)
-
-    @property
-    def usual_day(self) -> Decimal | None:
-        return median(self.day_amounts.values()) if self.day_amounts else None
+    def days_headline(self) -> str:
+        if not self.day_amounts:
+            return _("No day of this month is over yet")
+        day, most = max(self.day_amounts.items(), key=lambda item: item[1])
+        return _("A usual day costs %(usual)s; the dearest, %(day)s, cost %(sum)s") % {
+            "usual": dollars(median(self.day_amounts.values())), "day": date_format(day, "j F"), "sum": dollars(most),
+        }  # fmt: skip
 
     # By provider.
 
@@ -205,10 +262,15 @@ class SpendPage:
         rows += [ProviderRow(slug or "", {}, ZERO, 0, 0, before[slug], until.get(slug or ""), None) for slug in gone]
         return [row for row in rows if row.amount or row.requests or row.before]
 
-    @property
-    def largest_share(self) -> Decimal | None:
-        """Of the two largest providers together."""
-        return part(sum((row.amount for row in self.largest), ZERO), self.total.total)
+    def providers_headline(self) -> str:
+        if not self.largest:
+            return _("By provider")
+        if len(self.largest) == 1:
+            return _("All of it was spent at %(name)s") % {"name": self.largest[0].name}
+        share = part(sum((row.amount for row in self.largest), ZERO), self.total.total)
+        whole, most = _("%(a)s and %(b)s make all of it"), _("%(a)s and %(b)s make %(share)s of it")
+        names = {"a": self.largest[0].name, "b": self.largest[1].name}
+        return (whole if share == 1 else most) % {**names, "share": percent(share)}
 
     # By application, model or task.
 
@@ -216,9 +278,12 @@ class SpendPage:
     def users(self) -> list[UserRow]:
         return user_rows(self.data, self.params.by, self.labels, self.total.total)
 
-    @property
-    def top_user(self) -> UserRow | None:
-        return next((row for row in self.users if row.is_attributed and row.amount), None)
+    def users_headline(self) -> str:
+        top = next((row for row in self.users if row.is_attributed and row.amount), None)
+        if top is None:
+            return _("Nobody in particular used it")
+        text = _("{name} costs the most: {sum}, {share}")
+        return format_html(text, name=top.name, sum=dollars(top.amount), share=percent(top.share))
 
     @property
     def largest_user(self) -> Decimal:
@@ -252,30 +317,16 @@ class SpendPage:
             return None
         wanted = self.params.filters.provider
         month = self.reconciliation
-        return Bills([row for row in month.rows if not wanted or row.provider in wanted], month.state)
+        return Bills([row for row in month.rows if not wanted or row.provider in wanted], month.state, self.days.until)
+
+    def bills_headline(self) -> str:
+        return self.bills.headline() if self.bills else _("Bills know no model, application or task")
 
     # What is not known, and how fresh the rest is.
 
     @cached_property
-    def unknowns(self) -> list[Unknown]:
+    def unknowns(self) -> Unknowns:
         return unknown_rows(self.data.usage)
-
-    @property
-    def unknowns_shown(self) -> list[Unknown]:
-        """The models with the most such requests; clients can send any number of model names."""
-        return self.unknowns[:UNKNOWNS_SHOWN]
-
-    @property
-    def unknowns_left(self) -> int:
-        return len(self.unknowns) - len(self.unknowns_shown)
-
-    @property
-    def unpriced(self) -> list[Unknown]:
-        return [row for row in self.unknowns if row.unpriced]
-
-    @property
-    def unknown_usage(self) -> int:
-        return sum(row.unknown_usage for row in self.unknowns)
 
     @cached_property
     def reported(self) -> list[ReportedCost]:
@@ -290,29 +341,22 @@ class SpendPage:
     def reported_total(self) -> ReportedCost | None:
         return sum(self.reported[1:], self.reported[0]) if self.reported else None
 
+    def reported_headline(self) -> str:
+        total = self.reported_total
+        return total.headline() if total else _("No request came with a cost of its own")
+
     @cached_property
-    def feeds(self) -> list[Feed]:
+    def fresh(self) -> Freshness:
         wanted = self.params.filters.provider
-        order = [feed for feed in fresh_feeds() if not wanted or feed.account.kind in wanted]
-        return sorted(order, key=lambda feed: (feed.account.slug, FRESH_KINDS.index(feed.kind)))
+        return Freshness.of(feed for feed in fresh_feeds() if not wanted or feed.account.kind in wanted)
 
-    @property
-    def failing(self) -> list[Feed]:
-        return [feed for feed in self.feeds if feed.failures]
-
-    @property
-    def reporting(self) -> list[Account]:
-        """Accounts whose vendor reports usage by workspace and key, each with a page of its own about it."""
-        return [feed.account for feed in self.feeds if feed.kind == "usage" and feed.last_success_at]
-
-    @property
-    def last_poll(self) -> datetime | None:
-        return max((feed.last_success_at for feed in self.feeds if feed.last_success_at), default=None)
-
-    @property
-    def entered(self) -> int:
-        """How many charges people entered."""
-        return sum(entered_counts(self.days.since, self.days.until))
+    def charges_link(self) -> SafeString:
+        """Lead to the charges that people entered, of this month where there are any."""
+        url, number = reverse("costs:charges"), sum(entered_counts(self.days.since, self.days.until))
+        if not number or not self.total.provenance.get("entered"):
+            return format_html('<a href="{}">{}</a>', url, _("charges by hand"))
+        text = ngettext("%(n)s charge by hand", "%(n)s charges by hand", number) % {"n": number}
+        return format_html('<a href="{}?month={}">{}</a>', url, f"{self.params.month:%Y-%m}", text)
 
     # The plan, for the running month as a whole.
 

@@ -10,7 +10,10 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from costs import finality
 from costs.allocation.queries import ZERO, Line, SpendData, attribution_of
@@ -18,9 +21,13 @@ from costs.dates import Days
 from costs.labels import provider_name
 from costs.models import Provenance
 from costs.reconciliation.reconcile import Reconciled
+from lib.formats import ago, count, dollars, missing, percent, signed_percent
+from providers.models import Account, Feed
 from traffic.requests.facets import MOST_SHOWN
 
 DAY = timedelta(days=1)
+FRESH_KINDS = ("costs", "usage", "leases")
+UNKNOWNS_SHOWN = 12
 
 
 def part(amount: Decimal, whole: Decimal) -> Decimal | None:
@@ -51,6 +58,11 @@ class ProviderRow:
     @property
     def change(self) -> Decimal | None:
         return part(self.amount - self.before, self.before)
+
+    def change_words(self) -> str:
+        if self.before:
+            return signed_percent(self.change)
+        return _("new") if self.amount else missing("dash")
 
 
 @dataclass
@@ -90,12 +102,110 @@ class Unknown:
         return provider_name(self.provider)
 
 
+@dataclass(frozen=True, slots=True)
+class Unknowns:
+    """Models that have requests without a cost or without usage, those with the most first."""
+
+    rows: list[Unknown]
+
+    @property
+    def shown(self) -> list[Unknown]:
+        """Clients can send any number of model names."""
+        return self.rows[:UNKNOWNS_SHOWN]
+
+    @property
+    def left(self) -> int:
+        return len(self.rows) - len(self.shown)
+
+    def headline(self) -> str:
+        unpriced = [row.unpriced for row in self.rows if row.unpriced]
+        if unpriced:
+            text = ngettext(
+                "%(n)s model without a price answered %(requests)s requests",
+                "%(n)s models without a price answered %(requests)s requests",
+                len(unpriced),
+            )
+            return text % {"n": len(unpriced), "requests": count(sum(unpriced))}
+        if self.rows:
+            return _("Every model has a price; some answers did not say their tokens")
+        return _("Every request has a cost")
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """The feeds that bills, usage reports and machines come from, by account."""
+
+    feeds: list[Feed]
+
+    @classmethod
+    def of(cls, feeds: Iterable[Feed]) -> Freshness:
+        return cls(sorted(feeds, key=lambda feed: (feed.account.slug, FRESH_KINDS.index(feed.kind))))
+
+    @property
+    def rows(self) -> list[tuple[Feed, str]]:
+        """Each feed with what it brings, in words."""
+        kinds = {"costs": _("bill"), "usage": _("usage report"), "leases": _("machines")}
+        return [(feed, kinds[feed.kind]) for feed in self.feeds]
+
+    @property
+    def reporting(self) -> list[Account]:
+        """Accounts whose vendor reports usage by workspace and key, each with a page of its own about it."""
+        return [feed.account for feed in self.feeds if feed.kind == "usage" and feed.last_success_at]
+
+    def headline(self) -> str:
+        failing = sum(1 for feed in self.feeds if feed.failures)
+        if failing:
+            text = ngettext("%(n)s feed of the vendors fails", "%(n)s feeds of the vendors fail", failing)
+            return text % {"n": failing}
+        last = max((feed.last_success_at for feed in self.feeds if feed.last_success_at), default=None)
+        if last is None:
+            return _("No vendor has been polled yet")
+        return format_html(_("Vendors answered the last poll {ago}"), ago=ago(last))
+
+
+@dataclass(frozen=True, slots=True)
+class BillRow:
+    """One provider's bill beside ours."""
+
+    sums: Reconciled
+    until: date  # the first day after those shown
+
+    def note(self) -> str:
+        """Say how far its bill goes."""
+        complete = self.sums.complete_until
+        if complete is None:
+            return _("by an entered invoice") if self.sums.invoiced else _("no bill is read")
+        if complete < self.until:
+            return _("bill whole before %(day)s") % {"day": date_format(complete, "j M")}
+        return _("bill whole")
+
+    @property
+    def mark(self) -> str:
+        return "bad" if self.sums.unexplained else "ok" if self.is_billed else "unknown"
+
+    def word(self) -> str:
+        if self.sums.unexplained:
+            return _("unexplained")
+        if not self.is_billed:
+            return _("no bill")
+        return _("matches") if self.sums.difference == self.sums.pending else _("explained")
+
+    @property
+    def is_billed(self) -> bool:
+        return bool(self.sums.complete_until or self.sums.invoiced)
+
+
 @dataclass(frozen=True)
 class Bills:
     """The bills of the providers shown."""
 
     rows: Sequence[Reconciled]
     state: str
+    until: date  # the first day after those shown
+
+    @property
+    def table(self) -> list[BillRow]:
+        return [BillRow(row, self.until) for row in self.rows]
 
     @property
     def with_bill(self) -> list[Reconciled]:
@@ -126,6 +236,27 @@ class Bills:
         """How far bills and ours are apart where there is a bill, as a share of the bills; None without any."""
         apart = sum((abs(row.difference - row.pending) for row in self.with_bill), ZERO)
         return apart / self.billed if self.billed else None
+
+    def headline(self) -> str:
+        if not self.with_bill:
+            return _("No bill holds a day of this month yet")
+        if self.unexplained:
+            return _("%(sum)s between the bills and ours has no cause") % {"sum": dollars(self.unexplained)}
+        if self.gap:
+            return _("The bills match ours to %(gap)s, and each difference has its cause") % {"gap": percent(self.gap)}
+        return _("The bills match ours to the cent")
+
+    def answer(self) -> SafeString:
+        """The page's second sentence; empty where no bill says anything."""
+        if not self.with_bill or self.gap is None:
+            return SafeString("")
+        if self.unexplained:
+            text = _("Where a bill exists it is <b>{gap}</b> from ours, and {sum} of that nobody can explain.")
+            return format_html(text, gap=percent(self.gap), sum=dollars(self.unexplained))
+        if self.gap:
+            text = _("Where a bill exists it matches ours <b>to {gap}</b>, and every cent between them has a cause.")
+            return format_html(text, gap=percent(self.gap))
+        return format_html("{}", _("Where a bill exists it matches ours to the cent."))
 
 
 def between(data: SpendData, since: date, until: date) -> SpendData:
@@ -229,6 +360,26 @@ class ReportedCost:
         """Reported less computed cost, USD."""
         return self.theirs - self.ours
 
+    def headline(self) -> str:
+        if self.otherwise:
+            text = ngettext(
+                "%(n)s request came with another cost than ours: %(theirs)s in all, by our prices %(ours)s",
+                "%(n)s requests came with another cost than ours: %(theirs)s in all, by our prices %(ours)s",
+                self.otherwise,
+            )
+            return text % {"n": count(self.otherwise), "theirs": dollars(self.theirs), "ours": dollars(self.ours)}
+        text = ngettext(
+            "The cost that came with %(n)s request is ours",
+            "The costs that came with %(n)s requests are ours",
+            self.requests,
+        )
+        return text % {"n": count(self.requests)}
+
+    def differing(self) -> str:
+        """How many requests differ, as the link to them says it."""
+        text = ngettext("%(n)s differs", "%(n)s differ", self.otherwise)
+        return text % {"n": count(self.otherwise)}
+
     def __add__(self, other: ReportedCost) -> ReportedCost:
         return ReportedCost(
             self.provider, self.model, self.requests + other.requests, self.otherwise + other.otherwise,
@@ -253,7 +404,7 @@ def why(line: Line) -> str:
     return str(WHY[why_nobody(line)]())
 
 
-def unknown_rows(usage: Iterable[Mapping[str, Any]]) -> list[Unknown]:
+def unknown_rows(usage: Iterable[Mapping[str, Any]]) -> Unknowns:
     sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
     for row in usage:
         if row["unpriced"] or row["unknown_usage"]:
@@ -262,7 +413,7 @@ def unknown_rows(usage: Iterable[Mapping[str, Any]]) -> list[Unknown]:
             counted[1] += row["unknown_usage"]
             counted[2] += sum(row[name] for name in ("uncached_input", "output")) if row["unpriced"] else 0
     rows = [Unknown(provider, model, *counted) for (provider, model), counted in sums.items()]
-    return sorted(rows, key=lambda row: (-row.unpriced, -row.unknown_usage))
+    return Unknowns(sorted(rows, key=lambda row: (-row.unpriced, -row.unknown_usage)))
 
 
 def reported_costs(usage: Iterable[Mapping[str, Any]]) -> list[ReportedCost]:

@@ -12,13 +12,27 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
+from django.utils.translation import gettext as _
+
 from costs.allocation.queries import ZERO, SpendData
 from costs.list_prices import ListPrices
 from costs.models import Provenance
 from lib.allocation import divide
+from lib.formats import dollars, percent
 from lib.tokens import TOKEN_CLASSES
 
 Cell = tuple[date, str, str]  # day, provider, model
+
+
+def token_class_name(slug: str) -> str:
+    names = {
+        "uncached_input": _("Uncached input"),
+        "cache_read": _("Cache read"),
+        "cache_write_5m": _("Cache write, 5 min"),
+        "cache_write_1h": _("Cache write, 1 h"),
+        "output": _("Output"),
+    }
+    return names[slug]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +42,10 @@ class ClassCost:
     slug: str
     tokens: int
     cost: Decimal
+
+    @property
+    def name(self) -> str:
+        return token_class_name(self.slug)
 
     @property
     def per_million(self) -> Decimal | None:
@@ -47,16 +65,26 @@ class TokenCosts:
         return sum((row.cost for row in self.classes), self.undivided)
 
     @property
-    def cache_lost(self) -> Decimal:
-        return -self.cache_saved
-
-    @property
     def tokens(self) -> int:
         return sum(row.tokens for row in self.classes)
 
     @property
     def dearest(self) -> ClassCost | None:
         return max(self.classes, key=lambda row: row.cost, default=None)
+
+    def headline(self) -> str:
+        if not self.dearest or not self.cost:
+            return _("Nothing was paid by the token")
+        words = {"name": self.dearest.name, "share": percent(self.dearest.cost / self.cost)}
+        return _("%(name)s makes %(share)s of what APIs cost") % words
+
+    def cache_note(self) -> str:
+        """What the cache was worth; empty where it changed nothing."""
+        if self.cache_saved > 0:
+            text = _("Without the cache the same prompts would have cost %(sum)s more at list prices.")
+        else:
+            text = _("Writing the cache cost %(sum)s more than reading it saved.")
+        return text % {"sum": dollars(abs(self.cache_saved))} if self.cache_saved else ""
 
 
 def api_amounts(data: SpendData) -> dict[Cell, Decimal]:

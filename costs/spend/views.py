@@ -30,11 +30,13 @@ def spend(request: HttpRequest) -> HttpResponse:
     params = SpendParams(month_asked(request), Filters.of_query(query), _by(query.get("by", "")))
     page = SpendPage(params, now)
     fields = fields_of(page, query)
+    filtered = [name for field in fields[1:] for value, name in field["options"] if value in field["chosen"]]
     context = {
         "page": page,
+        "answer": page.answer(filtered),
         "now": now,
         "fields": fields,
-        "filtered": [name for field in fields[1:] for value, name in field["options"] if value in field["chosen"]],
+        "filtered": filtered,
         "all_url": address(query, **dict.fromkeys(FILTERS)),
         "tabs": [
             {"label": _label(name), "url": address(query, by=name) + "#users-h", "current": name == params.by}
@@ -43,7 +45,6 @@ def spend(request: HttpRequest) -> HttpResponse:
         "user_rows": [(row, address(query, **{params.by: row.key})) for row in page.users],
         "provider_rows": [(row, address(query, provider=row.slug)) for row in page.providers],
         "charges_month": f"{params.month:%Y-%m}",
-        "entered": page.entered,
         "json_url": "/api/v1/spend?" + _api_query(page, query),
         "changes_url": reverse("costs:changes") + address(query, by=None),
         "units_url": reverse("costs:units") + address(query),

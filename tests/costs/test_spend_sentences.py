@@ -1,0 +1,223 @@
+"""What the Spend page says in words, from plain figures."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import time_machine
+
+from costs.allocation.queries import Spend
+from costs.reconciliation.reconcile import Cause, Reconciled
+from costs.spend.page import SpendPage, SpendParams
+from costs.spend.rows import Bills, Freshness, ProviderRow, ReportedCost, Unknown, Unknowns, UserRow
+from costs.spend.token_costs import ClassCost, TokenCosts
+from costs.variance.bridge import Bridge, Step
+from costs.variance.queries import StepRow
+from providers.models import Account, Feed
+from traffic.usage.filters import Filters
+
+NOW = datetime(2026, 6, 18, 14, tzinfo=UTC)
+JUNE, MAY = date(2026, 6, 1), date(2026, 5, 1)
+
+
+def page_of(month: date = JUNE, **parts: Any) -> SpendPage:
+    """A page of given parts, that reads nothing."""
+    page = SpendPage(SpendParams(month, Filters()), NOW)
+    vars(page).update(parts)
+    return page
+
+
+def total_of(total: str = "100", unpriced: int = 0) -> Spend:
+    return Spend(JUNE, NOW.date(), Decimal(total), {}, [], 0, unpriced, 0)
+
+
+def provider_row(slug: str, amount: str, share: str | None = None, before: str = "0") -> ProviderRow:
+    part = Decimal(share) if share else None
+    return ProviderRow(slug, {}, Decimal(amount), 0, 0, Decimal(before), None, None, part)
+
+
+CLAUDE, RUNPOD = provider_row("anthropic", "60", "0.6"), provider_row("runpod", "30", "0.3")
+UP = Bridge(Decimal(80), Decimal(100), [])
+
+
+@time_machine.travel(NOW, tick=False)
+@pytest.mark.parametrize(
+    ("month", "unpriced", "before", "filtered", "answer"),
+    [
+        (JUNE, 0, 0, [], "We have spent <b>$100.00</b> in June"),
+        (JUNE, 3, 0, [], "We have spent at least <b>$100.00</b> in June"),
+        (MAY, 0, 0, [], "We spent <b>$100.00</b> in May"),
+        (MAY, 3, 0, [], "We spent at least <b>$100.00</b> in May"),
+        (JUNE, 0, 80, [], "We have spent <b>$100.00</b> in June, +25 % against the same days of May"),
+        (MAY, 0, 80, [], "We spent <b>$100.00</b> in May, +25 % against April"),
+        (MAY, 0, 0, ["RunPod", "<b>"], "We spent <b>$100.00</b> in May on RunPod, &lt;b&gt;."),
+    ],
+)
+def test_the_answer_says_what_was_spent_on_what_and_against_before(
+    month: date, unpriced: int, before: int, filtered: list[str], answer: str
+) -> None:
+    change = Bridge(Decimal(before), Decimal(100), [])
+    page = page_of(month, total=total_of(unpriced=unpriced), change=change, providers=[CLAUDE, RUNPOD], bills=None)
+    rest = "" if filtered else ": <b>60 %</b> at Anthropic, <b>30 %</b> at RunPod."
+    assert page.answer(filtered).replace("\u202f", " ") == answer + rest
+
+
+@time_machine.travel(NOW, tick=False)
+def test_the_answer_of_one_provider_names_no_shares() -> None:
+    page = page_of(total=total_of(), change=UP, providers=[CLAUDE], bills=None)
+    assert page.answer([]).endswith("+25\u202f% against the same days of May.")
+
+
+def bill_of(billed: str, ours: str = "10", complete: date | None = MAY, invoiced: str = "0", **causes: str) -> Bills:
+    amounts = [Cause(slug, Decimal(amount)) for slug, amount in causes.items()]
+    row = Reconciled(Decimal(ours), Decimal(0), Decimal(billed), amounts, "anthropic", Decimal(invoiced), complete)
+    return Bills([row], "open", JUNE)
+
+
+@pytest.mark.parametrize(
+    ("bills", "headline", "answer"),
+    [
+        (bill_of("0", complete=None), "No bill holds a day of this month yet", ""),
+        (
+            bill_of("20", unexplained="10"),
+            "$10.00 between the bills and ours has no cause",
+            "Where a bill exists it is <b>50 %</b> from ours, and $10.00 of that nobody can explain.",
+        ),
+        (
+            bill_of("20", not_logged="10"),
+            "The bills match ours to 50 %, and each difference has its cause",
+            "Where a bill exists it matches ours <b>to 50 %</b>, and every cent between them has a cause.",
+        ),
+        (bill_of("10"), "The bills match ours to the cent", "Where a bill exists it matches ours to the cent."),
+    ],
+)
+def test_bills_are_held_against_ours_in_words(bills: Bills, headline: str, answer: str) -> None:
+    assert bills.headline().replace("\u202f", " ") == headline
+    assert bills.answer().replace("\u202f", " ") == answer
+
+
+@pytest.mark.parametrize(
+    ("bills", "note", "state"),
+    [
+        (bill_of("20", not_logged="10"), "bill whole before 1 May", ("ok", "explained")),
+        (bill_of("10", complete=JUNE), "bill whole", ("ok", "matches")),
+        (bill_of("10", complete=None, invoiced="10"), "by an entered invoice", ("ok", "matches")),
+        (bill_of("0", complete=None, no_bill="-10"), "no bill is read", ("unknown", "no bill")),
+        (bill_of("20", unexplained="10"), "bill whole before 1 May", ("bad", "unexplained")),
+    ],
+)
+def test_each_bill_says_how_far_it_goes_and_whether_it_matches(bills: Bills, note: str, state: tuple[str, str]) -> None:
+    (row,) = bills.table
+    assert (row.note(), (row.mark, row.word())) == (note, state)
+
+
+@pytest.mark.parametrize(
+    ("rows", "headline"),
+    [
+        ([], "By provider"),
+        ([provider_row("anthropic", "100")], "All of it was spent at Anthropic"),
+        ([CLAUDE, RUNPOD], "Anthropic and RunPod make 90 % of it"),
+        ([CLAUDE, provider_row("runpod", "40")], "Anthropic and RunPod make all of it"),
+    ],
+)
+def test_the_largest_providers_are_named(rows: list[ProviderRow], headline: str) -> None:
+    page = page_of(total=total_of(), providers=rows)
+    assert page.providers_headline().replace("\u202f", " ") == headline
+
+
+def test_a_providers_change_is_a_share_or_new_or_none() -> None:
+    assert provider_row("x", "6", before="4").change_words() == "+50\u202f%"
+    assert provider_row("x", "6").change_words() == "new"
+    assert "–" in provider_row("x", "0").change_words()
+
+
+@time_machine.travel(NOW, tick=False)
+def test_the_largest_step_of_the_change_is_named() -> None:
+    row = StepRow(Step("volume", Decimal(20)), "Volume", "", "", [])
+    assert page_of(change=UP, steps=[]).change_headline() == "Nothing changed since May"
+    assert page_of(change=Bridge(Decimal(0), Decimal(5), [])).change_headline() == (
+        "Nothing was spent in May, so all of it is new"
+    )
+    change = Bridge(Decimal(80), Decimal(100), [row.step])
+    assert (
+        page_of(change=change, steps=[row], known_applications={}).change_headline() == "Volume changed it most: +20.00"
+    )
+
+
+@time_machine.travel(NOW, tick=False)
+def test_a_month_is_named_with_what_it_is_held_against() -> None:
+    running, whole = page_of(total=total_of(unpriced=1)), page_of(MAY, total=total_of())
+    assert (running.month_words(), whole.month_words()) == ("June, at least", "May")
+    assert (running.before_words(), whole.before_words()) == ("Same days of May", "April")
+    assert (running.against_words(), whole.against_words()) == ("same days of May, USD", "against April, USD")
+
+
+def test_the_dearest_day_stands_beside_a_usual_one() -> None:
+    amounts = {MAY: Decimal(1), JUNE: Decimal(9), date(2026, 6, 2): Decimal(3)}
+    assert page_of(day_amounts=amounts).days_headline() == ("A usual day costs $3.00; the dearest, 1 June, cost $9.00")
+    assert page_of(day_amounts={}).days_headline() == "No day of this month is over yet"
+
+
+def test_the_user_that_costs_the_most_is_named() -> None:
+    nobody = UserRow("", "", "Entered charges", Decimal(9))
+    shop = UserRow("shop", "Web shop", amount=Decimal(5), share=Decimal("0.25"))
+    assert page_of(users=[nobody, shop]).users_headline() == "Web shop costs the most: $5.00, 25\u202f%"
+    assert page_of(users=[nobody]).users_headline() == "Nobody in particular used it"
+
+
+@pytest.mark.parametrize(
+    ("rows", "headline"),
+    [
+        ([], "Every request has a cost"),
+        ([Unknown("x", "m", 0, 4, 0)], "Every model has a price; some answers did not say their tokens"),
+        ([Unknown("x", "m", 1200, 0, 0)], "1 model without a price answered 1,200 requests"),
+        ([Unknown("x", "m", 2, 0, 0)] * 2, "2 models without a price answered 4 requests"),
+    ],
+)
+def test_what_has_no_cost_is_counted(rows: list[Unknown], headline: str) -> None:
+    assert Unknowns(rows).headline() == headline
+
+
+def test_without_a_bill_or_a_reported_cost_that_is_said() -> None:
+    page = page_of(bills=None, reported=[])
+    assert page.bills_headline() == "Bills know no model, application or task"
+    assert page.reported_headline() == "No request came with a cost of its own"
+
+
+def reported(otherwise: int, requests: int = 3) -> str:
+    return ReportedCost("x", "m", requests, otherwise, Decimal(4), Decimal(3)).headline()
+
+
+def test_costs_that_others_report_are_held_against_ours() -> None:
+    assert reported(0, 1) == "The cost that came with 1 request is ours"
+    assert reported(0) == "The costs that came with 3 requests are ours"
+    assert reported(1) == "1 request came with another cost than ours: $4.00 in all, by our prices $3.00"
+    assert reported(2) == "2 requests came with another cost than ours: $4.00 in all, by our prices $3.00"
+
+
+def token_costs_of(cost: str, saved: str) -> TokenCosts:
+    rows = [ClassCost("cache_read", 10, Decimal(cost)), ClassCost("output", 10, Decimal(1))]
+    return TokenCosts(rows if Decimal(cost) else [], Decimal(0), Decimal(saved))
+
+
+def test_the_dearest_class_of_tokens_is_named_with_what_the_cache_was_worth() -> None:
+    dearest, nothing, lost = token_costs_of("3", "7"), token_costs_of("0", "0"), token_costs_of("3", "-2")
+    assert dearest.headline() == "Cache read makes 75\u202f% of what APIs cost"
+    assert dearest.cache_note().endswith("would have cost $7.00 more at list prices.")
+    assert (nothing.headline(), nothing.cache_note()) == ("Nothing was paid by the token", "")
+    assert lost.cache_note() == "Writing the cache cost $2.00 more than reading it saved."
+
+
+@time_machine.travel(NOW, tick=False)
+def test_feeds_that_fail_are_counted_before_the_last_answer_is_told() -> None:
+    account = Account(slug="claude", name="Claude", kind="anthropic")
+    good, bad = (Feed(account=account, kind=kind, last_success_at=NOW) for kind in ("usage", "costs"))
+    assert Freshness.of([]).headline() == "No vendor has been polled yet"
+    assert "Vendors answered the last poll <time" in Freshness.of([good, bad]).headline()
+    bad.failures = 2
+    fresh = Freshness.of([good, bad])
+    assert fresh.headline() == "1 feed of the vendors fails"
+    assert [word for _feed, word in fresh.rows] == ["bill", "usage report"]
