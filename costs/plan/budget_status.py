@@ -14,9 +14,12 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext as _
+
 from costs.dates import month_of
 from costs.models.terms import Term
 from costs.plan.forecast import Forecast
+from lib.formats import dollars
 
 if TYPE_CHECKING:
     from costs.plan.month import Month
@@ -44,6 +47,11 @@ class TermPart:
     @property
     def whole(self) -> bool:
         return self.days == self.of
+
+    @property
+    def arithmetic(self) -> str:
+        words = {"whole": dollars(self.term.high), "days": self.days, "of": self.of}
+        return _("%(whole)s × %(days)s of %(of)s days") % words
 
 
 @dataclass(frozen=True, slots=True)

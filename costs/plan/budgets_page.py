@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 
 from costs.plan.budget_status import Allowance
 from costs.plan.budgets import BudgetPosition
+from lib.formats import dollars
 
 MARKS = {"over": "bad", "will_pass": "warn", "inside": "ok", "early": "unknown"}
 
@@ -58,6 +59,13 @@ class Budgets:
         text = ngettext("%(bad)s does not last", "%(bad)s do not last", len(bad))
         return text % {"bad": _(", ").join(bad)}
 
+    def application_title(self) -> str:
+        """The heading on an application's own page."""
+        if not self.rows:
+            return _("No budget is held against it")
+        text = ngettext("%(n)s budget holds it this month", "%(n)s budgets hold it this month", len(self.rows))
+        return text % {"n": len(self.rows)}
+
 
 def rows(positions: Sequence[BudgetPosition]) -> Budgets:
     return Budgets([BudgetRow(position) for position in positions])
@@ -67,13 +75,7 @@ def arithmetic(allowance: Allowance) -> str:
     """`$400.00 × 12 of 30 days + $37.20 left by last month`; empty where it is one whole month's budget."""
     if allowance.plain:
         return ""
-    terms = [
-        f"${part.term.high:,.2f}"
-        if part.whole
-        else _("%(whole)s × %(days)s of %(of)s days")
-        % {"whole": f"${part.term.high:,.2f}", "days": part.days, "of": part.of}
-        for part in allowance.parts
-    ]
+    terms = [dollars(part.term.high) if part.whole else part.arithmetic for part in allowance.parts]
     if allowance.carried:
-        terms.append(_("%(sum)s left by last month") % {"sum": f"${allowance.carried:,.2f}"})
+        terms.append(_("%(sum)s left by last month") % {"sum": dollars(allowance.carried)})
     return " + ".join(terms)

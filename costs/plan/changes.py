@@ -7,7 +7,7 @@ the plan again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,10 +17,12 @@ from django.contrib.auth import get_user_model
 from django.core import serializers
 from django.db import models, transaction
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from costs.models import Budget, Phase, Stage
 from costs.plan.forms import BudgetForm, PhaseForm, StageForm
+from lib.formats import ago
 from providers.audit import log as audit_log
 from providers.audit.log import Action, AuditEntry, Changes
 
@@ -121,6 +123,13 @@ class Change:
     word: str
     values: list[tuple[str, str, str]]
     message: str  # in words, where there are no values
+
+
+def headline(changes: Sequence[Change]) -> str:
+    """Who changed the plan last; the newest change stands first."""
+    if not changes:
+        return _("Nobody has changed the plan yet")
+    return format_html(_("{who} changed the plan last, {when}"), who=changes[0].by, when=ago(changes[0].at))
 
 
 def history(most: int = SHOWN) -> list[Change]:

@@ -93,5 +93,5 @@ def _drafted(request: HttpRequest, form: CopyForm | ResearchForm, words: dict[st
         message = ngettext("Added %(n)s step to the plan.", "Added %(n)s steps to the plan.", added) % {"n": added}
         return done(request, message)
     refused = form.is_bound and (not form.is_valid() or (request.method == "POST" and not fits))
-    context = {"form": form, "drafts": drafts, "fits": len(fits), **words}
+    context = {"form": form, "drafts": drafts, "fits": len(fits), "answer": plan_drafts.answer(drafts), **words}
     return render(request, "costs/plan/plan_drafts.html", context, status=422 if refused else 200)

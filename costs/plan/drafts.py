@@ -16,7 +16,10 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.dateformat import format as date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from costs.models import Budget, Phase, Stage
 from costs.plan.forms import BudgetForm, Named, PhaseForm, StageForm
@@ -90,6 +93,26 @@ class Draft:
         if self.problem or form.is_valid():
             return self
         return Draft(self.kind, self.values, " ".join(str(text) for errors in form.errors.values() for text in errors))
+
+
+def answer(drafts: list[Draft] | None) -> SafeString:
+    """The sentence of the preview; None before a period was chosen."""
+    if drafts is None:
+        text = _(
+            "Phases, stages and budgets of a month or a year can be copied to another; nothing is added before you have"
+            " seen it."
+        )
+        return format_html("{}", text)
+    fits = sum(1 for draft in drafts if not draft.problem)
+    if not fits:
+        text = _("Nothing can be added: there is nothing in that period, or what is there speaks against it.")
+        return format_html("{}", text)
+    text = ngettext(
+        "<b>{n}</b> step would be added to the plan; nothing is changed yet.",
+        "<b>{n}</b> steps would be added to the plan; nothing is changed yet.",
+        fits,
+    )
+    return format_html(text, n=fits)
 
 
 def apply(drafts: Iterable[Draft]) -> int:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 
-from costs.allocation.queries import (
-    ZERO,
-)
+from django.utils.translation import gettext as _
+
+from costs.allocation.queries import ZERO
 from costs.plan.forecast import Forecast
+from lib.formats import dollars, percent
+from lib.formats import month as month_name
 
 
 @dataclass(frozen=True)
@@ -44,3 +46,46 @@ class Month:
         expected = rest + sum((path[day] for day in later), ZERO)
         steady = (self.forecast.median - total - expected) / len(later) if later else ZERO
         return [*([(today, rest)] if rest else []), *((day, path[day] + steady) for day in later)]
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The month in two parts: committed, and dependent on traffic; None where there is no forecast."""
+
+    first: date  # of the month
+    committed: Decimal  # so far
+    committed_to_come: Decimal
+    variable: Decimal  # so far
+    variable_to_come: Decimal | None
+
+    @property
+    def committed_month(self) -> Decimal:
+        return self.committed + self.committed_to_come
+
+    @property
+    def variable_month(self) -> Decimal | None:
+        return None if self.variable_to_come is None else self.variable + self.variable_to_come
+
+    @property
+    def month(self) -> Decimal | None:
+        return None if self.variable_month is None else self.committed_month + self.variable_month
+
+    @property
+    def share(self) -> Decimal | None:
+        """Share of the month that is committed."""
+        return self.committed_month / self.month if self.month else None
+
+    def headline(self) -> str:
+        words = {"fixed": dollars(self.committed_month), "month": month_name(self.first)}
+        if self.share is None:
+            return _("%(fixed)s of %(month)s is committed") % words
+        text = _("%(fixed)s of %(month)s is committed, %(share)s of what it should come to")
+        return text % {**words, "share": percent(self.share)}
+
+
+def sides(month: Month) -> Sides:
+    variable = month.spent - month.committed
+    to_come = None
+    if month.forecast is not None:
+        to_come = month.forecast.median - month.committed - month.to_come - variable
+    return Sides(month.first, month.committed, month.to_come, variable, to_come)

@@ -6,17 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
 from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from costs.breakeven import Inputs, compute
-from costs.breakeven.decimals import decimal
-from costs.breakeven.engine import costs_of
-from costs.models import Phase
 from costs.plan.budget_status import BudgetStatus
 from costs.plan.forecast import Check, look_back
 from costs.plan.forecast_record import ForecastRecord
@@ -25,29 +23,27 @@ from costs.plan.queries import PhaseState, Plan, StageState
 from costs.price_sheets.sheets import Sheet
 from costs.research.figures import OURS
 from lib.dates import midnight
-from traffic.models import Task
+from lib.formats import count, dollars, missing, percent, sentences, usd, when
+from lib.formats import month as month_name
 
 ZERO = Decimal(0)
 DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class PlanAnswer:
-    """The page's sentence: how the month stands against the budget of the phase planned for today."""
+class PlanPage:
+    """How the month stands against the budget of the phase planned for today, and the volume against its band."""
 
-    kind: str  # no_phase, over, runs_out, lasts, unknown
-    phase: Phase | None
-    month: Month
-    status: BudgetStatus | None
+    plan: Plan
+    today: date
 
     @property
-    def limit(self) -> Decimal:
-        """What this month may cost: the phases' shares of it, and what was carried."""
-        return self.status.allowance.high if self.status else ZERO
+    def month(self) -> Month:
+        return self.plan.month
 
     @property
-    def spent(self) -> Decimal:
-        return self.status.spent if self.status else self.month.spent
+    def status(self) -> BudgetStatus | None:
+        return self.plan.status
 
     @property
     def left(self) -> Decimal:
@@ -57,23 +53,78 @@ class PlanAnswer:
     def runs_out_on(self) -> date | None:
         return self.status.runs_out_on if self.status else None
 
+    @property
+    def has_left_band(self) -> bool:
+        """Whether the volume belongs to another phase than the one planned for today."""
+        current, held = self.plan.current, self.plan.volume_phase
+        return current is not None and held is not None and current.pk != held.pk
 
-def answer(plan: Plan) -> PlanAnswer:
-    status, month = plan.status, plan.month
-    if status is None:
-        return PlanAnswer("no_phase", None, month, None)
-    if status.spent > status.allowance.high:
-        kind = "over"
-    elif status.runs_out_on is not None:
-        kind = "runs_out"
-    else:
-        kind = "lasts" if month.forecast else "unknown"
-    return PlanAnswer(kind, plan.current, month, status)
+    def answer(self) -> SafeString:
+        month, status = self.month, self.status
+        words = {"month": month_name(month.first), "spent": dollars(status.spent if status else month.spent)}
+        if status is None or self.plan.current is None:
+            text = _("No phase is planned for today, so there is no budget to hold {month}’s {spent} against.")
+            return format_html(text, **words)
+        words |= {
+            "name": self.plan.current.name,
+            "limit": dollars(status.allowance.high, 0),
+            "left": dollars(self.left),
+        }
+        words |= {"on": when(status.runs_out_on)} if status.runs_out_on else {}
+        words |= {"middle": dollars(month.forecast.median, 0)} if month.forecast else {}
+        return format_html(self._standing(status), **words)
 
+    def _standing(self, status: BudgetStatus) -> str:
+        """The sentence with places for its figures."""
+        if status.spent > status.allowance.high:
+            over = _(
+                "We are in phase <b>{name}</b>, and {month}’s money ran out on <b>{on}</b>: <b>{spent}</b> of {limit}"
+                " is spent"
+            )
+            return over + (_(", and the month should come to <b>{middle}</b>.") if self.month.forecast else ".")
+        stands = _("We are in phase <b>{name}</b>: {spent} of {month}’s {limit} is spent, <b>{left}</b> is left")
+        if status.runs_out_on is not None:
+            pace = _(", and at this pace it runs out on <b>{on}</b>; the month should come to <b>{middle}</b>.")
+        elif self.month.forecast:
+            pace = _(", and it lasts: the month should come to <b>{middle}</b>.")
+        else:
+            pace = _("; whether it lasts cannot be told yet.")
+        return stands + pace
 
-def left_a_day(answer: PlanAnswer, today: date) -> Decimal | None:
-    """What may be spent on each day that is left, today included; None once nothing is left."""
-    return answer.left / ((answer.month.last - today).days + 1) if answer.left > 0 else None
+    def pace_headline(self) -> str:
+        forecast, words = self.month.forecast, {"month": month_name(self.month.first)}
+        if forecast is None:
+            return _("%(month)s as it adds up") % words
+        if self.plan.current is None:
+            return _("%(month)s should come to %(middle)s") % {**words, "middle": dollars(forecast.median, 0)}
+        ends = {"low": dollars(forecast.low, 0), "high": dollars(forecast.high, 0)}
+        return _("%(month)s should end between %(low)s and %(high)s") % {**words, **ends}
+
+    def left_headline(self) -> str:
+        if self.left <= 0:
+            return _("Nothing is left")
+        days = (self.month.last - self.today).days + 1
+        text = ngettext("%(sum)s for the last day", "%(sum)s a day for %(days)s days", days)
+        return text % {"sum": dollars(self.left / days), "days": days}
+
+    def phases_headline(self) -> str:
+        current, held = self.plan.current, self.plan.volume_phase
+        if current is None or held is None:
+            return _("The phases and their budgets a month")
+        if self.has_left_band:
+            return _("Planned: %(name)s; the volume is that of %(held)s") % {"name": current.name, "held": held.name}
+        words = {"n": count(self.plan.run_rate), "name": current.name}
+        return _("%(n)s requests a month are inside the band of %(name)s") % words
+
+    def volume_headline(self) -> str:
+        current, rate = self.plan.current, count(self.plan.run_rate)
+        if current is None:
+            return _("%(n)s requests a month, with no band planned for today") % {"n": rate}
+        inside, outside = (
+            _("%(n)s requests a month lie inside the band of %(name)s"),
+            _("%(n)s requests a month lie outside the band of %(name)s"),
+        )
+        return (outside if self.has_left_band else inside) % {"n": rate, "name": current.name}
 
 
 # --- the month as it adds up ---------------------------------------------------------------------------------------
@@ -157,9 +208,31 @@ class PhaseRow:
     word: str
     holds_volume: bool
 
-    @property
-    def last_day(self) -> date | None:
-        return self.state.phase.ends_on - DAY if self.state.phase.ends_on else None
+    def band(self) -> str:
+        phase = self.state.phase
+        return f"{count(phase.volume_from)}–{_('any') if phase.volume_to is None else count(phase.volume_to)}"
+
+    def forecast(self) -> SafeString:
+        """The month's forecast of the phase planned for today, with its interval below it; a dash for the others."""
+        if not self.state.current:
+            return missing("dash")
+        forecast = self.state.forecast
+        if forecast is None:
+            return missing()
+        text = '{}<span class="sub">{}–{}</span>'
+        return format_html(text, usd(forecast.median), usd(forecast.low), usd(forecast.high))
+
+    def runs_out(self) -> str:
+        if not self.state.current:
+            return missing("dash")
+        return when(self.state.runs_out_on) if self.state.runs_out_on else _("not this month")
+
+    def planned(self) -> SafeString:
+        """From when to when it is planned."""
+        phase = self.state.phase
+        if phase.starts_on is None:
+            return missing("dash")
+        return format_html("{}–{}", when(phase.starts_on), when(phase.ends_on - DAY) if phase.ends_on else _("open"))
 
 
 def phase_rows(plan: Plan, today: date) -> list[PhaseRow]:
@@ -205,6 +278,12 @@ class Stages:
     def left(self) -> Decimal:
         return self.budget - self.spent
 
+    def headline(self) -> str:
+        if not self.rows:
+            return _("No stage is planned")
+        words = {"spent": dollars(self.spent), "budget": dollars(self.budget, 0)}
+        return _("The stages have cost %(spent)s of %(budget)s") % words
+
 
 def stages(states: Iterable[StageState], today: date) -> Stages:
     rows = [_stage_row(state, today) for state in states]
@@ -236,6 +315,35 @@ class Research:
     our_share: Decimal
     requests: int
 
+    def note(self) -> str:
+        text = _(
+            "The research planned %(total)s for six months against %(api)s on the API alone at %(requests)s requests a"
+            " month: %(saving)s less, %(share)s. It had rounded the API up; from its own prices it is %(ours)s, so"
+            " %(our_saving)s less, %(our_share)s."
+        )
+        return text % self.words()
+
+    def headline(self) -> str:
+        text = _("The note plans %(total)s against %(api)s, and the %(api)s do not follow from its own prices")
+        return text % self.words()
+
+    def warning(self) -> str:
+        """What to look at before this becomes the plan."""
+        text = _(
+            "It holds %(total)s for evaluation, proof of concept and five months of production against %(api)s on the"
+            " API alone at %(requests)s requests a month, and calls the difference %(saving)s (%(share)s). By its own"
+            " prices the API alone comes to %(ours)s, so the saving is %(our_saving)s (%(our_share)s). Check the"
+            " budgets below against your own traffic before you hold anyone to them."
+        )
+        return text % self.words()
+
+    def words(self) -> dict[str, str]:
+        return {
+            "total": dollars(self.total, 0), "api": dollars(self.api_only, 0), "requests": count(self.requests),
+            "saving": dollars(self.saving, 0), "share": percent(self.share), "ours": dollars(self.our_api_only, 0),
+            "our_saving": dollars(self.our_saving, 0), "our_share": percent(self.our_share),
+        }  # fmt: skip
+
 
 def research(sheet: Sheet) -> Research:
     total, quoted, ours = OURS["plan-total"](sheet), sheet.plan.api_only_total, OURS["slip-api-only-total"](sheet)
@@ -249,125 +357,6 @@ def research(sheet: Sheet) -> Research:
         our_share=(ours - total) / ours,
         requests=sheet.plan.requests_per_month,
     )
-
-
-# --- how far a phase's budget goes ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetReach:
-    """Up to which volume the hybrid stays within a phase's budget, in the note's prices and in today's."""
-
-    phase: Phase
-    note_breaks: Decimal | None  # of the note's second phase alone
-    note_at_end: Decimal | None
-    live_breaks: int | None  # None: not within the band
-    live_at_end: Decimal
-    ends: int
-    chart: dict[str, Any]
-
-
-def reach(phase: Phase, inputs: Inputs, run_rate: int, sheet: Sheet) -> BudgetReach:
-    """The curve up to the end of a phase's band; one without an end is drawn to three times its start."""
-    ends = phase.volume_to or max(3 * phase.volume_from, 2 * run_rate, 1000)
-    curve = [(1, decimal(costs_of(inputs).selfhost(1)))]  # without any request nothing would be leased
-    curve += [(p.requests_per_month, p.selfhost) for p in compute(inputs, curve_to=ends).curve if p.requests_per_month]
-    noted = next((p for p in sheet.phases if p.slug == phase.slug and p.slug == sheet.phases[1].slug), None)
-    note = note_line(sheet, ends) if noted else []
-    series: list[dict[str, Any]] = [
-        {"name": _("hybrid at today’s prices and our own mix"), "style": "us", "points": curve}
-    ]
-    if note:
-        series.append({"name": _("the research’s example, January 2026"), "style": "plan", "points": note})
-    band = {"name": _("budget"), "points": [(n, phase.budget_low, phase.budget_high) for n in (0, ends)]}
-    here = {"kind": "here", "x": min(run_rate, ends), "y": cost_at(curve, run_rate), "lift": 0.3,
-            "label": _("you are here:\n%(n)s") % {"n": f"{run_rate:,}"}}  # fmt: skip
-    chart = {
-        "series": series,
-        "bands": [band],
-        "marks": [here],
-        "limits": limits(phase.budget_high),
-        "x_from": 0,
-        "x_to": ends,
-    }
-    return BudgetReach(
-        phase=phase,
-        note_breaks=OURS["slip-phase-2-breaks"](sheet) if noted else None,
-        note_at_end=OURS["slip-phase-2-500k"](sheet) if noted else None,
-        live_breaks=breaks_at(inputs, phase.budget_high, ends),
-        live_at_end=curve[-1][1],
-        ends=ends,
-        chart=chart,
-    )
-
-
-def note_line(sheet: Sheet, ends: int) -> list[tuple[int, Decimal]]:
-    """The note's phase 2 by volume: one GPU, and the API for the 30 % that is not routable. A straight line."""
-    at_150k, at_500k = OURS["slip-phase-2-150k"](sheet), OURS["slip-phase-2-500k"](sheet)
-    slope = (at_500k - at_150k) / 350_000
-    return [(n, at_150k + slope * (n - 150_000)) for n in (0, ends)]
-
-
-def cost_at(curve: Sequence[tuple[int, Decimal]], n: int) -> Decimal:
-    """The cost at the curve's last point up to n."""
-    return max((point for point in curve if point[0] <= n), default=curve[0])[1]
-
-
-def breaks_at(inputs: Inputs, budget: Decimal, ends: int) -> int | None:
-    """The first volume at which the hybrid costs more than a budget, found by halving: the cost never falls."""
-    costs, limit = costs_of(inputs), Fraction(budget)
-    low, high = 0, ends
-    if costs.selfhost(high) <= limit:
-        return None
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if costs.selfhost(middle) > limit else (middle + 1, high)
-    return low
-
-
-# --- the split between our own GPUs and the API --------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class TaskSplit:
-    """Requests of one task, and how many of them our own GPUs served."""
-
-    label: str
-    requests: int
-    own: int
-
-    @property
-    def share(self) -> Decimal | None:
-        return Decimal(self.own) / self.requests if self.requests else None
-
-
-def splits(groups: Iterable[Mapping[str, Any]]) -> list[TaskSplit]:
-    """By task, the most requests first."""
-    sums_by_task: dict[str, list[int]] = {}
-    for row in groups:
-        sums = sums_by_task.setdefault(row["task"], [0, 0])
-        sums[0] += row["requests"]
-        sums[1] += row["requests"] if row["ours"] else 0
-    labels = dict(Task.choices)
-    rows = [TaskSplit(str(labels.get(task, task)), *sums) for task, sums in sums_by_task.items()]
-    return sorted(rows, key=lambda row: -row.requests)
-
-
-def shares_by_day(rows: Iterable[Mapping[str, Any]]) -> list[tuple[date, Decimal | None]]:
-    """The share that our own GPUs served, day by day; a day without requests is a gap."""
-    sums_by_day: dict[date, list[int]] = {}
-    for row in rows:
-        sums = sums_by_day.setdefault(row["day"], [0, 0])
-        sums[0] += row["requests"]
-        sums[1] += row["requests"] if row["ours"] else 0
-    if not sums_by_day:
-        return []
-    first, last = min(sums_by_day), max(sums_by_day)
-    days = [first + timedelta(n) for n in range((last - first).days + 1)]
-    return [
-        (day, Decimal(sums_by_day[day][1]) / sums_by_day[day][0] if sums_by_day.get(day, [0])[0] else None)
-        for day in days
-    ]
 
 
 # --- how good the forecast has been --------------------------------------------------------------------------------
@@ -392,10 +381,54 @@ class ForecastReview:
     def covered(self) -> int:
         return sum(check.covered for check in self.checks)
 
+    def headline(self) -> str:
+        if not self.checks:
+            return _("The forecast has no whole month behind it yet")
+        words = {"error": percent(self.error), "naive": percent(self.naive_error)}
+        return _("On the 10th the forecast was %(error)s off; a ruler was %(naive)s off") % words
+
+    def fan_note(self) -> SafeString:
+        """What the fan of the month's chart is meant to hold, and what it has held where that is clearly less."""
+        if not self.looks.is_narrow:
+            return format_html("{}", _("USD, as it adds up; four months in five end inside the fan"))
+        text = _(
+            'USD, as it adds up; the fan is meant to hold 80 % of the ends and <a href="#record-h">has held {share}</a>'
+        )
+        return format_html(text, share=percent(self.looks.share))
+
+    def note(self) -> SafeString:
+        text = ngettext(
+            "Ruler: the days so far, stretched over the month. %(covered)s of %(n)s month ended inside low to high;"
+            " four in five is meant.",
+            "Ruler: the days so far, stretched over the month. %(covered)s of %(n)s months ended inside low to high;"
+            " four in five is meant.",
+            len(self.checks),
+        )
+        narrow = _(
+            "That is less than is meant: where the pace changes within a month, take the interval for too narrow."
+        )
+        return sentences(
+            text % {"covered": self.covered, "n": len(self.checks)},
+            self._looked_at() if self.looks.of else "",
+            narrow if self.looks.is_narrow else "",
+        )
+
+    def _looked_at(self) -> SafeString:
+        text = _(
+            "Looked at from each day and not the tenth alone, {inside} of {of} days had the month’s end inside:"
+            " <b>{share}</b>."
+        )
+        return format_html(text, inside=self.looks.inside, of=self.looks.of, share=percent(self.looks.share))
+
     @property
-    def rows(self) -> list[tuple[Check, tuple[int, int] | None]]:
+    def rows(self) -> list[tuple[Check, str]]:
         """Each month, with how many of its days had its end inside their interval, where that was looked at."""
-        return [(check, self.looks.months.get(check.month)) for check in self.checks]
+        looks = [self.looks.months.get(check.month) for check in self.checks]
+        words = [
+            _("%(inside)s of %(of)s") % {"inside": look[0], "of": look[1]} if look else missing("dash")
+            for look in looks
+        ]
+        return list(zip(self.checks, words, strict=True))
 
 
 def record(history: Mapping[date, Decimal], looks: ForecastRecord) -> ForecastReview:

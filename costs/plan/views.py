@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
@@ -23,13 +22,12 @@ from costs.plan import page as plan_page
 from costs.plan import services as planning
 from costs.plan.forecast_record import recorded_forecasts
 from costs.plan.forms import BudgetForm, Named, PhaseForm, StageForm
+from costs.plan.month import sides
 from costs.plan.queries import Plan, hours_ahead
 from costs.plan.queries import plan as plan_of
-from costs.plan.sides import sides
 from costs.price_sheets import sheets
 
 SPLIT_DAYS = timedelta(days=60)
-PLANNED_SHARE = 0.7  # of the requests, that our own GPUs are to serve in the hybrid phase
 
 
 @login_required
@@ -40,53 +38,42 @@ def plan(request: HttpRequest) -> HttpResponse:
     today = now.astimezone(UTC).date()
     traffic = measure(now)
     plan_data = plan_of(now, traffic)
-    answer = plan_page.answer(plan_data)
     forecasts = recorded_forecasts(min(plan_data.month.history, default=today))
+    history = plan_changes.history()
     context = {
-        "answer": answer,
+        "page": plan_page.PlanPage(plan_data, today),
         "plan": plan_data,
         "month": plan_data.month,
-        "left_a_day": plan_page.left_a_day(answer, today),
-        "days_left": (plan_data.month.last - today).days + 1,
         "pace": plan_page.pace(plan_data.month, plan_data.status, now),
         "phases": plan_page.phase_rows(plan_data, today),
         "stages": plan_page.stages(plan_data.stages, today),
         "research": plan_page.research(sheets.load()),
         "record": plan_page.record(plan_data.month.history, forecasts),
-        "moved": plan_data.current and plan_data.volume_phase and plan_data.current.pk != plan_data.volume_phase.pk,
         "sides": sides(plan_data.month),
         "commitments": committed.commitments(plan_data.committed, hours_ahead(now, plan_data.month.last)),
         "volume": volume_page.volume(plan_data.usage, [state.phase for state in plan_data.phases], today),
         "budgets": budgets_page.rows(budgets.budget_positions(now, beside=plan_data)),
-        "history": plan_changes.history(),
+        "history": history,
+        "history_headline": plan_changes.headline(history),
         "may_change": request.user.has_perm("costs.change_phase"),
-        **_split(now, traffic),
-        **_reach(now, plan_data, traffic),
+        "split": _split(now, traffic),
+        "reach": _reach(now, plan_data, traffic),
     }
     return render(request, "costs/plan/plan.html", context)
 
 
-def _split(now: datetime, traffic: Traffic) -> dict[str, Any]:
-    """Who served the requests, against the plan's 70/30: by task, and day by day."""
+def _split(now: datetime, traffic: Traffic) -> volume_page.Split:
     today = now.astimezone(UTC).date()
-    rows = steps.days_by_side(today - SPLIT_DAYS, today)
-    share = traffic.own_requests / traffic.requests if traffic.requests else None
-    points = plan_page.shares_by_day(rows)
-    return {
-        "share": share,
-        "planned_share": PLANNED_SHARE,
-        "splits": plan_page.splits(traffic.groups),
-        "share_lines": [{"name": _("our own GPUs"), "style": "us", "points": points}] if len(points) > 1 else None,
-        "share_limits": [{"y": PLANNED_SHARE, "label": _("plan: 70 %"), "style": "plan"}],
-    }
+    days = volume_page.shares_by_day(steps.days_by_side(today - SPLIT_DAYS, today))
+    return volume_page.Split(traffic.own_requests, traffic.requests, volume_page.splits(traffic.groups), days)
 
 
-def _reach(now: datetime, plan_data: Plan, traffic: Traffic) -> dict[str, Any]:
+def _reach(now: datetime, plan_data: Plan, traffic: Traffic) -> volume_page.BudgetReach | None:
     """How far the budget of the phase goes in which we are, or of the one that the volume belongs to."""
     phase = plan_data.current or plan_data.volume_phase
     if phase is None:
-        return {"reach": None}
-    return {"reach": plan_page.reach(phase, live_inputs(now, traffic), plan_data.run_rate, sheets.load())}
+        return None
+    return volume_page.reach(phase, live_inputs(now, traffic), plan_data.run_rate, sheets.load())
 
 
 @login_required

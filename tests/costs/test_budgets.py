@@ -21,8 +21,8 @@ from costs.models.terms import Term
 from costs.plan import volume_page
 from costs.plan.budget_status import Allowance, allowance
 from costs.plan.budgets import budget_positions, update_budget_states
+from costs.plan.month import sides
 from costs.plan.queries import plan
-from costs.plan.sides import sides
 from providers.models import Account, Lease
 from tests.alerts.test_kinds import findings
 from tests.costs.people import client_of, text

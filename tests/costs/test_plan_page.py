@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from costs.models import Phase, Stage
 from costs.plan import page as plan_page
+from costs.plan import volume_page
 from costs.plan.forecast import Forecast
 from costs.plan.month import Month
 from costs.price_sheets import sheets
@@ -117,7 +118,7 @@ def test_the_split_is_told_by_task_against_the_planned_70_per_cent(plan: None, t
         usage(day=day, task="rag", provider="self", requests=30, leased=30)
     page = text(client_of("manager"), "/plan/")
     assert "Our own GPUs serve 60 % of the requests; the plan says 70" in page
-    assert '<th scope="row">RAG</th><td class="n">60</td><td class="n">60</td>' in page
+    assert '<th scope="row">RAG</th> <td class="n">60</td> <td class="n">60</td>' in page
 
 
 def test_the_forecasts_own_past_is_held_against_a_ruler(plan: None, today: date) -> None:
@@ -288,14 +289,14 @@ def test_the_path_ends_on_the_median_and_the_fan_on_low_and_high() -> None:
 
 def test_the_budget_breaks_where_the_hybrid_first_costs_more() -> None:
     inputs = replace(workload_inputs(sheets.load()), routable_share=D("0.7"))
-    at = plan_page.breaks_at(inputs, D(400), 500_000)
+    at = volume_page.breaks_at(inputs, D(400), 500_000)
     assert at == 107_721  # 298.20 and 0.000945 a request
-    assert plan_page.breaks_at(inputs, D(1000), 500_000) is None
+    assert volume_page.breaks_at(inputs, D(1000), 500_000) is None
 
 
 def test_a_day_without_requests_is_a_gap_in_the_split() -> None:
     rows = [{"day": date(2026, 9, n), "ours": True, "requests": 5} for n in (1, 3)]
-    assert plan_page.shares_by_day(rows) == [(date(2026, 9, 1), 1), (date(2026, 9, 2), None), (date(2026, 9, 3), 1)]
+    assert volume_page.shares_by_day(rows) == [(date(2026, 9, 1), 1), (date(2026, 9, 2), None), (date(2026, 9, 3), 1)]
 
 
 def test_the_page_takes_as_many_statements_for_nine_stages_as_for_one(

@@ -1,0 +1,232 @@
+"""What the Plan page says in words, from plain figures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal as D
+from typing import Any
+
+import pytest
+import time_machine
+
+from costs.allocation.committed import NOTHING
+from costs.models import Phase, Stage
+from costs.models.terms import Term
+from costs.plan import drafts
+from costs.plan.budget_status import Allowance, BudgetStatus, TermPart
+from costs.plan.budgets_page import Budgets
+from costs.plan.changes import Change, headline
+from costs.plan.forecast import Check, Forecast
+from costs.plan.forecast_record import ForecastRecord
+from costs.plan.month import Month, Sides
+from costs.plan.page import ForecastReview, PhaseRow, PlanPage, Stages, phase_rows
+from costs.plan.page import stages as stages_of
+from costs.plan.queries import PhaseState, Plan, StageState
+from costs.plan.volume_page import BudgetReach, Split
+
+NOW = datetime(2026, 9, 21, 12, tzinfo=UTC)
+FIRST, TODAY, LAST = date(2026, 9, 1), date(2026, 9, 21), date(2026, 9, 30)
+AHEAD = Forecast(D(80), D(100), D(130), D(10), D(20), 60, D("0.1"), ((date(2026, 9, 25), D(400)),))
+SMALL = Phase(pk=1, slug="small", name="1 <now>", volume_from=0, volume_to=5000, budget_low=1, budget_high=40)
+LARGE = Phase(pk=2, slug="large", name="2 scale-up", volume_from=5000, budget_low=1, budget_high=400)
+
+
+@pytest.fixture(autouse=True)
+def september() -> Iterator[None]:
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+def month(forecast: Forecast | None, spent: int) -> Month:
+    days = {FIRST: D(spent)}
+    return Month(FIRST, LAST, D(spent), 10, 0, forecast, "", days, {})
+
+
+def page(
+    current: Phase | None = SMALL, held: Phase | None = SMALL, forecast: Forecast | None = None, spent: int = 30,
+    limit: int = 200,
+) -> PlanPage:  # fmt: skip
+    this_month = month(forecast, spent)
+    part = TermPart(Term("", D(1), D(limit), FIRST, None), 30, 30)
+    status = BudgetStatus(Allowance(FIRST, date(2026, 10, 1), (part,)), this_month) if current else None
+    return PlanPage(Plan(current, held, 4000, this_month, NOTHING, [], status, [], []), TODAY)
+
+
+@pytest.mark.parametrize(
+    ("shown", "answer"),
+    [
+        (page(None), "No phase is planned for today, so there is no budget to hold September’s $30.00 against."),
+        (
+            page(spent=201),
+            "We are in phase <b>1 &lt;now&gt;</b>, and September’s money ran out on <b>1 Sep</b>: <b>$201.00</b> of"
+            " $200 is spent.",
+        ),
+        (
+            page(spent=201, forecast=AHEAD),
+            "We are in phase <b>1 &lt;now&gt;</b>, and September’s money ran out on <b>1 Sep</b>: <b>$201.00</b> of"
+            " $200 is spent, and the month should come to <b>$100</b>.",
+        ),
+        (
+            page(forecast=AHEAD, limit=40),
+            "We are in phase <b>1 &lt;now&gt;</b>: $30.00 of September’s $40 is spent, <b>$10.00</b> is left, and at"
+            " this pace it runs out on <b>25 Sep</b>; the month should come to <b>$100</b>.",
+        ),
+        (
+            page(forecast=AHEAD),
+            "We are in phase <b>1 &lt;now&gt;</b>: $30.00 of September’s $200 is spent, <b>$170.00</b> is left, and it"
+            " lasts: the month should come to <b>$100</b>.",
+        ),
+        (
+            page(),
+            "We are in phase <b>1 &lt;now&gt;</b>: $30.00 of September’s $200 is spent, <b>$170.00</b> is left; whether"
+            " it lasts cannot be told yet.",
+        ),
+    ],
+    ids=["no phase", "over", "over with a forecast", "runs out", "lasts", "unknown"],
+)
+def test_the_answer_says_how_the_month_stands(shown: PlanPage, answer: str) -> None:
+    assert without_times(shown.answer()) == answer
+
+
+def without_times(html: str) -> str:
+    return re.sub(r"</?time[^>]*>", "", html)
+
+
+def test_the_pace_is_told_by_its_ends_or_its_middle() -> None:
+    assert page(forecast=AHEAD).pace_headline() == "September should end between $80 and $130"
+    assert page(None, forecast=AHEAD).pace_headline() == "September should come to $100"
+    assert page().pace_headline() == "September as it adds up"
+
+
+def test_what_is_left_is_divided_by_the_days_that_are_left() -> None:
+    assert page().left_headline() == "$17.00 a day for 10 days"
+    assert PlanPage(page().plan, LAST).left_headline() == "$170.00 for the last day"
+    assert page(spent=200).left_headline() == page(None).left_headline() == "Nothing is left"
+
+
+@pytest.mark.parametrize(
+    ("shown", "phases", "volume"),
+    [
+        (
+            page(),
+            "4,000 requests a month are inside the band of 1 <now>",
+            "4,000 requests a month lie inside the band of 1 <now>",
+        ),
+        (
+            page(held=LARGE),
+            "Planned: 1 <now>; the volume is that of 2 scale-up",
+            "4,000 requests a month lie outside the band of 1 <now>",
+        ),
+        (
+            page(held=None),
+            "The phases and their budgets a month",
+            "4,000 requests a month lie inside the band of 1 <now>",
+        ),
+        (
+            page(None),
+            "The phases and their budgets a month",
+            "4,000 requests a month, with no band planned for today",
+        ),
+    ],
+    ids=["inside", "outside", "no band", "no phase"],
+)
+def test_the_volume_is_told_against_the_planned_band(shown: PlanPage, phases: str, volume: str) -> None:
+    assert (shown.phases_headline(), shown.volume_headline()) == (phases, volume)
+
+
+def row_of(
+    current: bool = True, forecast: Forecast | None = None, runs_out: date | None = None, **dates: date
+) -> PhaseRow:
+    phase = Phase(name="A", volume_from=5000, budget_low=1, budget_high=2, **dates)
+    state = PhaseState(phase, current, D(0), 0, forecast, runs_out)
+    return phase_rows(Plan(None, None, 0, month(None, 0), NOTHING, [], None, [state], []), TODAY)[0]
+
+
+def test_only_the_phase_of_today_has_figures_of_the_month() -> None:
+    later, now = row_of(current=False), row_of(forecast=AHEAD, runs_out=LAST)
+    assert "–" in later.forecast() and "–" in later.runs_out()
+    assert now.forecast() == '100.00<span class="sub">80.00–130.00</span>'
+    assert "30 Sep" in now.runs_out()
+    assert ("unknown" in row_of().forecast(), row_of().runs_out()) == (True, "not this month")
+
+
+def test_a_phase_says_its_band_and_when_it_is_planned() -> None:
+    assert row_of().band() == "5,000–any"
+    assert 'class="none"' in row_of().planned()
+    assert without_times(row_of(starts_on=FIRST).planned()) == "1 Sep–open"
+    assert without_times(row_of(starts_on=FIRST, ends_on=LAST).planned()) == "1 Sep–29 Sep"
+
+
+def test_stages_are_told_by_their_sum() -> None:
+    stage = Stage(name="A", starts_on=FIRST, ends_on=LAST, budget=D(50))
+    assert stages_of([StageState(stage, D("5.5"))], TODAY).headline() == "The stages have cost $5.50 of $50"
+    assert Stages([], D(0), D(0), D(0)).headline() == "No stage is planned"
+
+
+def test_the_split_is_told_against_the_plan() -> None:
+    assert Split(60, 100, [], []).headline() == "Our own GPUs serve 60\u202f% of the requests; the plan says 70\u202f%"
+    assert Split(0, 0, [], []).headline() == "Nothing was sent in 30 days, so there is no split to show"
+    assert (Split(0, 0, [], [(FIRST, D(1))]).lines, len(Split(0, 0, [], [(FIRST, D(1))] * 2).lines)) == ([], 1)
+
+
+def review(months: int, inside: int = 0, of: int = 0) -> ForecastReview:
+    check = Check(FIRST, D(100), AHEAD, D(90))
+    return ForecastReview([check] * months, ForecastRecord({FIRST: (inside, of)} if of else {}))
+
+
+def test_the_forecasts_past_is_told_with_its_error_and_its_cover() -> None:
+    none, good, narrow = review(0), review(1, 9, 10), review(2, 1, 10)
+    assert none.headline() == "The forecast has no whole month behind it yet"
+    assert good.headline().replace("\u202f", " ") == "On the 10th the forecast was 0 % off; a ruler was 10 % off"
+    assert "1 of 1 month ended inside" in review(1).note()
+    assert "2 of 2 months ended inside" in narrow.note()
+    assert "Looked at from each day" not in review(1).note()
+    assert good.note().endswith("9 of 10 days had the month’s end inside: <b>90\u202f%</b>.")
+    assert narrow.note().endswith("take the interval for too narrow.")
+    assert [word for _check, word in good.rows] == ["9 of 10"]
+    assert 'class="none"' in review(1).rows[0][1]
+    assert good.fan_note() == "USD, as it adds up; four months in five end inside the fan"
+    assert narrow.fan_note().endswith('<a href="#record-h">has held 10\u202f%</a>')
+
+
+def reach(breaks: int | None, run_rate: int = 10, note: D | None = None) -> BudgetReach:
+    return BudgetReach(LARGE, note, note, breaks, D(721), run_rate, 500_000, {})
+
+
+def test_how_far_a_budget_goes_is_told_by_volume() -> None:
+    assert reach(None).headline() == "$400 a month last for the whole band of 2 scale-up"
+    assert reach(9000).headline() == ("$400 a month last to 9,000 requests, not to the end of the band of 2 scale-up")
+    assert (reach(None).note(), "breaks at about <b>160,635</b>" in reach(None, note=D(160635)).note()) == ("", True)
+    assert "500,000 requests cost <b>$721</b> a month" in reach(9000).live_note()
+    assert "Our volume is past that point" not in reach(9000).live_note() + reach(None).live_note()
+    assert "Our volume is past that point" in reach(9000, run_rate=9000).live_note()
+
+
+def test_what_is_committed_is_told_with_its_share_where_there_is_a_forecast() -> None:
+    assert Sides(FIRST, D(10), D(10), D(5), D(15)).headline() == (
+        "$20.00 of September is committed, 50\u202f% of what it should come to"
+    )
+    assert Sides(FIRST, D(10), D(10), D(5), None).headline() == "$20.00 of September is committed"
+
+
+def test_the_last_change_of_the_plan_is_told_with_its_age() -> None:
+    change = Change(NOW, "Ann <a>", "phase", "A", "added", [], "")
+    assert headline([]) == "Nobody has changed the plan yet"
+    assert headline([change]).startswith("Ann &lt;a&gt; changed the plan last, <time")
+
+
+def test_an_application_counts_its_budgets() -> None:
+    row: Any = object()
+    assert Budgets([]).application_title() == "No budget is held against it"
+    assert Budgets([row]).application_title() == "1 budget holds it this month"
+    assert Budgets([row] * 2).application_title() == "2 budgets hold it this month"
+
+
+def test_a_preview_says_how_many_steps_would_be_added() -> None:
+    fits, refused = drafts.Draft("stage", {}), drafts.Draft("stage", {}, "No.")
+    assert drafts.answer(None).startswith("Phases, stages and budgets of a month or a year can be copied")
+    assert drafts.answer([refused]).startswith("Nothing can be added")
+    assert drafts.answer([fits, refused]) == "<b>1</b> step would be added to the plan; nothing is changed yet."
+    assert drafts.answer([fits] * 2) == "<b>2</b> steps would be added to the plan; nothing is changed yet."
