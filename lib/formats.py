@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal, InvalidOperation
+from typing import Protocol
 
 from django import template
+from django.template.defaultfilters import floatformat
 from django.utils import timezone
 from django.utils.dates import MONTHS, MONTHS_3
 from django.utils.formats import date_format, get_format
@@ -88,6 +90,29 @@ def dollars(value: object, places: int = 2) -> str:
     if text is None:
         return missing()
     return f"{text[0]}${text[1:]}" if text[0] in f"{MINUS}<" else f"${text}"
+
+
+class Span(Protocol):
+    """Two ends of a figure."""
+
+    @property
+    def low(self) -> Decimal: ...
+
+    @property
+    def high(self) -> Decimal: ...
+
+
+@register.filter
+def usd_span(value: Span) -> str:
+    """`{{ row.monthly|usd_span }}` -> 80.00–130.00, or one sum where both ends are equal."""
+    return usd(value.low) if value.low == value.high else f"{usd(value.low)}–{usd(value.high)}"
+
+
+@register.filter
+def span(value: Span, places: int | str = -2) -> str:
+    """`{{ row.speed|span }}` -> 40–62.50, or one figure where both ends are equal; `places` as for `floatformat`."""
+    low, high = floatformat(value.low, places), floatformat(value.high, places)
+    return low if value.low == value.high else f"{low}–{high}"
 
 
 @register.filter

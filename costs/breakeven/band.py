@@ -8,10 +8,15 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
 from costs.breakeven.decimals import decimal
 from costs.breakeven.engine import costs_of, find_all_crossings
 from costs.breakeven.inputs import MOST_REQUESTS, Inputs
 from costs.breakeven.sensitivity import repriced
+from lib.formats import count, percent, sentences, signed_usd
 
 Z = Decimal("1.959963984540054")  # of the normal distribution, two-sided 95 %
 FEWEST_DAYS = 7
@@ -53,6 +58,29 @@ class Band:
         """Whether one side is cheaper wherever in the band we are."""
         return self.saving_low > 0 or self.saving_high < 0
 
+    def note(self) -> SafeString:
+        sure = _(
+            "How sure: by how much the last %(days)s days differ, requests cost ±%(request)s and the run rate is"
+            " %(low)s–%(high)s (95 %%)."
+        ) % {
+            "days": self.spread.days, "request": percent(self.spread.request), "low": count(self.volume_low),
+            "high": count(self.volume_high),
+        }  # fmt: skip
+        saves = _("and save %(low)s to %(high)s a month.") % {
+            "low": signed_usd(self.saving_low), "high": signed_usd(self.saving_high),
+        }  # fmt: skip
+        untold = format_html("<b>{}</b>", _("So it cannot be told yet which is cheaper."))
+        return sentences(sure, self._crossings(), saves, "" if self.is_told else untold)
+
+    def _crossings(self) -> str:
+        if self.crossing_low is None:
+            return _("Within that our own GPUs may never pay,")
+        low = count(self.crossing_low)
+        if self.crossing_high is None:
+            return _("Within that our own GPUs pay from %(low)s at the best and never at the worst,") % {"low": low}
+        words = {"low": low, "high": count(self.crossing_high)}
+        return _("Within that our own GPUs pay from %(low)s to %(high)s on,") % words
+
 
 def spread_of(days: Sequence[Day]) -> Spread | None:
     """By how much days differ; None for fewer than seven with traffic and a cost."""
@@ -67,7 +95,7 @@ def _of_mean(counts: Sequence[int]) -> Decimal:
     """Of a mean of days, as a share of it."""
     n, total = len(counts), Decimal(sum(counts))
     mean = total / n
-    variance = sum(((count - mean) ** 2 for count in counts), Decimal(0)) / (n - 1)
+    variance = sum(((day - mean) ** 2 for day in counts), Decimal(0)) / (n - 1)
     return Z * (variance / n).sqrt() / mean
 
 

@@ -12,9 +12,9 @@ from django.utils.translation import gettext as translated
 from django.utils.translation import gettext_lazy as _
 
 from costs.breakeven import Inputs, InvalidInputs, PriceList, inputs_from_body
+from costs.breakeven.alternatives import offer_key, offered
 from costs.breakeven.measured_inputs import LIVE
 from costs.breakeven.own_costs import UnitBook
-from costs.breakeven.page import offer_key, offered
 from costs.breakeven.statement import number
 from costs.models import WhatIf
 from providers.models import PROVIDER_NAMES, Offer

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from django.utils.formats import localize
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from costs.breakeven import (
     Crossing,
     Inputs,
     Point,
     Result,
-    Swing,
     as_json,
-    compute,
     days_to_cross,
     routed_requests,
     volume_saving,
 )
 from costs.breakeven.decimals import decimal
-from costs.breakeven.engine import Costs, costs_of, find_all_crossings
-from costs.breakeven.own_costs import UnitBook
-from costs.breakeven.statement import number, percent, usd
-from providers.models import PROVIDER_NAMES, Offer
-from traffic.models import Task
+from costs.breakeven.engine import Costs, costs_of
+from lib.confidence_intervals import Interval
+from lib.formats import count, dollars, percent, sentences, signed_percent, usd4, when
 
 MONTH = 30  # days of a run rate
 SAVING = Decimal(100)  # USD a month that go/no-go asks for
@@ -60,6 +60,64 @@ class BreakEvenAnswer:
         """How many times the crossing the run rate is, where a percentage would be a long number."""
         return round(Decimal(self.n) / self.crossing, 1) if self.crossing and self.n >= 2 * self.crossing else None
 
+    def sentence(self) -> SafeString:
+        words = {"at": count(self.crossing), "n": count(self.n), "saving": dollars(self.saving, 0)}
+        far = {"apart": percent(self.apart), "times": localize(self.times)}
+        return format_html("{}{}", format_html(self._text(), **words, **far), self._end())
+
+    def _text(self) -> str:
+        """The sentence with places for its figures, up to what `_end` adds."""
+        if self.kind == "no_traffic" and not self.crossing:
+            return _("No request has come in yet, so there is no run rate to hold against a break-even.")
+        if self.kind == "pays" and self.times:
+            return _(
+                "Our own GPUs pay from <b>{at} requests</b> a month. We send <b>{n}</b>, {times} times that, and save"
+                " <b>{saving} a month</b>"
+            )
+        return {
+            "no_traffic": _(
+                "No request has come in yet, so there is no run rate; with these figures our own GPUs would pay from"
+                " <b>{at} requests</b> a month."
+            ),
+            "pays": _(
+                "Our own GPUs pay from <b>{at} requests</b> a month. We send <b>{n}</b>, {apart} past that, and save"
+                " <b>{saving} a month</b>"
+            ),
+            "always": _(
+                "Our own GPUs cost less than the API at every volume: at our <b>{n} requests</b> a month they save"
+                " <b>{saving} a month</b>."
+            ),
+            "refused": _(
+                "Our own GPUs would take <b>{saving} a month</b> less at our <b>{n} requests</b>, but their answers are"
+                " rated significantly worse, so they are not called cheaper."
+            ),
+            "ahead": _(
+                "Our own GPUs would pay from <b>{at} requests</b> a month. We send <b>{n}</b>, {apart} short of that;"
+                " until then the API costs <b>{saving} a month</b> less"
+            ),
+            "again": _(
+                "At our <b>{n} requests</b> a month the API is cheaper again, by <b>{saving}</b>: one more GPU is"
+                " needed than they fill. Our own GPUs pay again from <b>{at}</b>."
+            ),
+            "never": _(
+                "Our own GPUs pay at no volume from here on: at our <b>{n} requests</b> a month the API costs"
+                " <b>{saving}</b> less."
+            ),
+        }[self.kind]
+
+    def _end(self) -> SafeString:
+        """What would save what go/no-go asks, or when the crossing comes."""
+        if self.kind == "pays" and self.saves_at:
+            return format_html(_("; <b>$100</b> would take {at}."), at=count(self.saves_at))
+        if self.kind == "ahead" and self.days:
+            text = ngettext(
+                ", and at the present growth we are there in {n} day.",
+                ", and at the present growth we are there in {n} days.",
+                self.days,
+            )
+            return format_html(text, n=self.days)
+        return format_html("{}", "." if self.kind in ("pays", "ahead") else "")
+
 
 def answer(inputs: Inputs, result: Result, growth: Decimal | None, refused: bool) -> BreakEvenAnswer:
     n = inputs.requests_per_month
@@ -85,6 +143,93 @@ def answer(inputs: Inputs, result: Result, growth: Decimal | None, refused: bool
         days=days_to_cross(n, at, growth) if at and not pays and growth is not None else None,
         growth=growth,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class BreakEvenPage:
+    """What the page's headings say; `rates`: each day's run rate, `gap`: by how much our answers are rated better."""
+
+    inputs: Inputs
+    result: Result
+    answer: BreakEvenAnswer
+    rates: Sequence[tuple[date, int]]
+    gap: Interval | None
+    refused: bool
+    changed: bool = False  # by a what-if
+
+    def sentence(self) -> SafeString:
+        return sentences(_("With your changes:") if self.changed else "", self.answer.sentence())
+
+    def what_if_headline(self) -> str:
+        return _("What if: your changes are in the address") if self.changed else _("What if")
+
+    def curve_headline(self) -> str:
+        api = usd4(self.result.api_cost_per_request)
+        words = {"api": api, "own": dollars(self.result.own_cost, 0), "n": self.result.gpus or 0}
+        if self.inputs.selfhost.billing != "hourly":
+            return format_html(_("${api} a request on the API; {own} a month for GPUs by the second"), **words)
+        text = ngettext(
+            "${api} a request on the API; {own} a month for {n} GPU of our own",
+            "${api} a request on the API; {own} a month for {n} GPUs of our own",
+            self.result.gpus or 0,
+        )
+        return format_html(text, **words)
+
+    def sum_headline(self) -> str:
+        less, more = _("The sum: %(sum)s a month less"), _("The sum: %(sum)s a month more")
+        return (more if self.result.saving < 0 else less) % {"sum": dollars(self.answer.saving, 0)}
+
+    def sum_source(self) -> str:
+        if self.inputs.price_sheet == "live":
+            return _("today’s prices")
+        return _("sheet %(sheet)s") % {"sheet": self.inputs.price_sheet}
+
+    @property
+    def rate_chart(self) -> dict[str, Any] | None:
+        return rate_chart(self.rates, self.answer.crossing) if len(self.rates) > 1 else None
+
+    def rate_headline(self) -> str:
+        past = past_since(self.rates, self.answer.crossing)
+        if len(self.rates) < 2:
+            return _("There are not yet 30 days to take a run rate of")
+        if past:
+            return format_html(_("Past break-even since {day}"), day=when(past))
+        days = self.answer.days
+        if not days:
+            return _("The run rate of the last two months")
+        text = ngettext(
+            "%(n)s day to break-even at the present growth", "%(n)s days to break-even at the present growth", days
+        )
+        return text % {"n": days}
+
+    def rate_note(self) -> SafeString:
+        growth = self.answer.growth
+        changed = _("The run rate changed by %(growth)s in 30 days.") % {"growth": signed_percent(growth)}
+        waits = _(
+            "The alert waits until the run rate has stayed beyond the band for the days of its rule, fires once and"
+            " re-arms below the band."
+        )
+        return sentences("" if growth is None else changed, waits)
+
+    def guard_headline(self) -> str:
+        if self.refused:
+            return _("“Cheaper” may not be said: rated quality is significantly worse")
+        if self.gap:
+            return _("“Cheaper” may be said: quality is not significantly worse")
+        return _("Whether quality holds is not known: too few ratings of both sides")
+
+    @property
+    def own_mark(self) -> str:
+        return "warn" if self.refused else "ok"
+
+    def own_word(self) -> str:
+        """What is cheaper at a volume at which our GPUs pay."""
+        return _("our GPU, rated worse") if self.refused else _("our GPU")
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether quality allows “cheaper” to be said; None where it is not known."""
+        return False if self.refused else True if self.gap else None
 
 
 def around(crossings: Iterable[Crossing], n: int) -> tuple[int | None, int | None]:
@@ -117,6 +262,9 @@ class CrossingRow:
     routed: int
     into_own: bool
     gpus: int | None
+
+    def words(self) -> str:
+        return _("our own GPUs pay from") if self.into_own else _("the API is cheaper again from")
 
 
 def crossing_rows(inputs: Inputs, result: Result) -> list[CrossingRow]:
@@ -199,198 +347,6 @@ def step_ends(inputs: Inputs, most: int = 2) -> list[tuple[int, int]]:
         return []
     ends = [(int(gpus / load), gpus) for gpus in range(1, most + 1)]
     return [(at, gpus) for at, gpus in ends if 0 < at <= NOTED[-1]]
-
-
-# --- sensitivity ---------------------------------------------------------------------------------------------------
-
-WORDS = {
-    "input_tokens": lambda: _("Tokens in"),
-    "output_tokens": lambda: _("Tokens out"),
-    "cache_read_share": lambda: _("Read from the cache"),
-    "cache_write_tokens": lambda: _("Cache writes a month"),
-    "batch_share": lambda: _("Sent as a batch"),
-    "routable_share": lambda: _("Routable share"),
-    "api_prices": lambda: _("API prices"),
-    "gpu_hourly": lambda: _("GPU, an hour"),
-    "fixed_monthly": lambda: _("VM and upkeep, a month"),
-    "storage_monthly": lambda: _("Storage, a month"),
-    "vm_hourly": lambda: _("Machine around a GPU, an hour"),
-    "disk_per_gb_month": lambda: _("Disk, a GB and month"),
-    "egress_per_gb": lambda: _("Egress, a GB"),
-    "gpu_tokens_per_second": lambda: _("Tokens/s of one GPU"),
-    "peak_factor": lambda: _("Peak, times the mean"),
-    "price_per_second": lambda: _("GPU, a second"),
-    "cold_start_seconds": lambda: _("Cold start, seconds"),
-}
-SHARES = ("cache_read_share", "batch_share", "routable_share", "api_prices")
-MONEY = (
-    "vm_hourly",
-    "disk_per_gb_month",
-    "egress_per_gb",
-    "gpu_hourly",
-    "fixed_monthly",
-    "storage_monthly",
-    "price_per_second",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class SwingRow:
-    """One input moved down and up by a fifth, and the volumes from which our GPUs pay then."""
-
-    label: str
-    value: str
-    low_value: str
-    high_value: str
-    swing: Swing
-
-    @property
-    def least(self) -> int | None:
-        return self._end(min)
-
-    @property
-    def most(self) -> int | None:
-        return self._end(max)
-
-    def _end(self, which: Any) -> int | None:
-        ends = (self.swing.low_crossing, self.swing.high_crossing)
-        end: int | None = which(ends) if None not in ends else None
-        return end
-
-
-@dataclass(frozen=True, slots=True)
-class Tornado:
-    rows: list[SwingRow]
-    low: int
-    high: int
-
-
-def tornado(swings: Iterable[Swing], n: int) -> Tornado:
-    """Rows and the one scale that holds them all, with our run rate where it is not far off."""
-    rows = [_swing_row(swing) for swing in swings]
-    ends = [end for row in rows for end in (row.least, row.most, row.swing.crossing) if end is not None]
-    if ends and min(ends) / 3 < n < max(ends) * 3:
-        ends.append(n)
-    margin = (max(ends) - min(ends)) // 12 if ends else 0
-    return Tornado(rows, max(0, min(ends, default=0) - margin), max(ends, default=1) + margin)
-
-
-def _swing_row(swing: Swing) -> SwingRow:
-    formatted = percent if swing.field in SHARES else usd if swing.field in MONEY else number
-    value, low, high = (formatted(round(value, 6)) for value in (swing.value, swing.low_value, swing.high_value))
-    return SwingRow(WORDS[swing.field](), value, low, high, swing)
-
-
-# --- task by task ---------------------------------------------------------------------------------------------------
-
-ROUTED = ("rag", "qa", "batch")  # the shipped routes' tasks for our own GPUs
-
-
-@dataclass(frozen=True, slots=True)
-class TaskRow:
-    """One task's part of the traffic, and the break-even if nothing but it were routed."""
-
-    label: str
-    requests: int
-    share: Decimal
-    own: Decimal  # of the task's requests, those that our own GPUs served
-    routed: bool  # by the shipped routes
-    pays_from: int | None  # all requests of a month
-
-    @property
-    def percent(self) -> str:
-        """For the what-if's field."""
-        return f"{self.share * 100:.1f}"
-
-
-def task_rows(groups: Iterable[Mapping[str, Any]], inputs: Inputs) -> list[TaskRow]:
-    """Tasks by requests, then all that the shipped routes send to our GPUs together."""
-    sums: dict[str, list[int]] = {}
-    for row in groups:
-        counted = sums.setdefault(row["task"], [0, 0])
-        counted[0] += row["requests"]
-        counted[1] += row["requests"] if row["ours"] else 0
-    total = sum(requests for requests, _own in sums.values())
-    if not total:
-        return []
-    labels = dict(Task.choices)
-    rows = [
-        _task_row(str(labels.get(task, task)), counted, total, task in ROUTED, inputs)
-        for task, counted in sorted(sums.items(), key=lambda item: -item[1][0])
-    ]
-    routed = [sum(counts) for counts in zip(*(sums[task] for task in ROUTED if task in sums), strict=True)]
-    if routed:
-        rows.append(_task_row(_("All that the shipped routes send to us"), routed, total, True, inputs))
-    return rows
-
-
-def _task_row(label: str, counted: list[int], total: int, routed: bool, inputs: Inputs) -> TaskRow:
-    requests, own = counted
-    share = Decimal(requests) / total
-    crossings = find_all_crossings(replace(inputs, routable_share=share))
-    into = next((crossing.requests_per_month for crossing in crossings if crossing.side_to == "selfhost"), None)
-    return TaskRow(label, requests, share, Decimal(own) / requests if requests else Decimal(0), routed, into)
-
-
-# --- other ways to rent --------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class OtherOffer:
-    """A GPU that could be rented instead, with what the break-even would be."""
-
-    name: str
-    kind: str
-    price: str
-    inputs: Inputs
-    result: Result
-    pays_from: int | None
-    measured: bool  # whether this GPU's capacity is known
-    query: str  # of the what-if with this GPU
-    curve_to: int
-
-    @property
-    def chart(self) -> dict[str, Any]:
-        """Drawn on the scale of our own curve; only a few of the GPUs are."""
-        return drawn(self.inputs, compute(self.inputs, curve_to=self.curve_to))
-
-
-def others(inputs: Inputs, offers: Iterable[Offer], own_gpu: str, curve_to: int, book: UnitBook) -> list[OtherOffer]:
-    """Each offer in the place of our GPU, the one that pays soonest first.
-
-    How much a GPU serves is known for our own kind alone; of another there is one at every volume, and that is said.
-    """
-    rows = [_other(inputs, offer, own_gpu, curve_to, book) for offer in offers]
-    return sorted(rows, key=lambda other: (other.pays_from is None, other.pays_from or 0))
-
-
-def _other(inputs: Inputs, offer: Offer, own_gpu: str, curve_to: int, book: UnitBook) -> OtherOffer:
-    own = replace(inputs.selfhost, **offered(offer, inputs, own_gpu, book))
-    changed = replace(inputs, selfhost=own)
-    result = compute(changed, curve_to=0)
-    return OtherOffer(
-        name=f"{PROVIDER_NAMES.get(offer.provider, offer.provider)} {offer.gpu}",
-        kind=offer.get_kind_display(),
-        price=usd(offer.whole_per_gpu_hour),
-        inputs=changed,
-        result=result,
-        pays_from=next((c.requests_per_month for c in result.crossings if c.side_to == "selfhost"), None),
-        measured=own.gpu_tokens_per_second is not None,
-        query=f"gpu={offer_key(offer)}".replace(" ", "+"),
-        curve_to=curve_to,
-    )
-
-
-def offered(offer: Offer, inputs: Inputs, own_gpu: str, book: UnitBook) -> dict[str, Any]:
-    """What an offer changes in our side's inputs: the GPU, and what its vendor charges beside it."""
-    same = offer.gpu == own_gpu
-    speed = inputs.selfhost.gpu_tokens_per_second if same else None
-    beside = asdict(book.of_offer(offer))
-    return {"billing": "hourly", "gpu_hourly": offer.whole_per_gpu_hour, "gpu_tokens_per_second": speed, **beside}
-
-
-def offer_key(offer: Offer) -> str:
-    return f"{offer.provider}/{offer.gpu}/{offer.kind}"
 
 
 # --- the run rate --------------------------------------------------------------------------------------------------

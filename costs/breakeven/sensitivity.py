@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from costs.breakeven.engine import find_all_crossings
 from costs.breakeven.inputs import Inputs, SelfHost
+from costs.breakeven.statement import number, percent, usd
 
 STEP = Decimal("0.2")
 
@@ -120,3 +123,90 @@ def repriced(inputs: Inputs, factor: Decimal) -> Inputs:
 def _first(inputs: Inputs) -> int | None:
     crossings = find_all_crossings(inputs)
     return crossings[0].requests_per_month if crossings else None
+
+
+# --- in words ------------------------------------------------------------------------------------------------------
+
+WORDS = {
+    "input_tokens": lambda: _("Tokens in"),
+    "output_tokens": lambda: _("Tokens out"),
+    "cache_read_share": lambda: _("Read from the cache"),
+    "cache_write_tokens": lambda: _("Cache writes a month"),
+    "batch_share": lambda: _("Sent as a batch"),
+    "routable_share": lambda: _("Routable share"),
+    "api_prices": lambda: _("API prices"),
+    "gpu_hourly": lambda: _("GPU, an hour"),
+    "fixed_monthly": lambda: _("VM and upkeep, a month"),
+    "storage_monthly": lambda: _("Storage, a month"),
+    "vm_hourly": lambda: _("Machine around a GPU, an hour"),
+    "disk_per_gb_month": lambda: _("Disk, a GB and month"),
+    "egress_per_gb": lambda: _("Egress, a GB"),
+    "gpu_tokens_per_second": lambda: _("Tokens/s of one GPU"),
+    "peak_factor": lambda: _("Peak, times the mean"),
+    "price_per_second": lambda: _("GPU, a second"),
+    "cold_start_seconds": lambda: _("Cold start, seconds"),
+}
+SHARES = ("cache_read_share", "batch_share", "routable_share", "api_prices")
+MONEY = (
+    "vm_hourly",
+    "disk_per_gb_month",
+    "egress_per_gb",
+    "gpu_hourly",
+    "fixed_monthly",
+    "storage_monthly",
+    "price_per_second",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SwingRow:
+    """One input moved down and up by a fifth, and the volumes from which our GPUs pay then."""
+
+    label: str
+    value: str
+    low_value: str
+    high_value: str
+    swing: Swing
+
+    @property
+    def least(self) -> int | None:
+        return self._end(min)
+
+    @property
+    def most(self) -> int | None:
+        return self._end(max)
+
+    def _end(self, which: Any) -> int | None:
+        ends = (self.swing.low_crossing, self.swing.high_crossing)
+        end: int | None = which(ends) if None not in ends else None
+        return end
+
+
+@dataclass(frozen=True, slots=True)
+class Tornado:
+    """Inputs by how far they move the break-even, and the scale that holds them all."""
+
+    rows: list[SwingRow]
+    low: int
+    high: int
+
+    def headline(self) -> str:
+        if not self.rows:
+            return _("No single input moves the break-even")
+        return _("%(name)s moves the break-even most") % {"name": self.rows[0].label}
+
+
+def tornado(swings: Iterable[Swing], n: int) -> Tornado:
+    """Rows and the one scale that holds them all, with our run rate where it is not far off."""
+    rows = [_swing_row(swing) for swing in swings]
+    ends = [end for row in rows for end in (row.least, row.most, row.swing.crossing) if end is not None]
+    if ends and min(ends) / 3 < n < max(ends) * 3:
+        ends.append(n)
+    margin = (max(ends) - min(ends)) // 12 if ends else 0
+    return Tornado(rows, max(0, min(ends, default=0) - margin), max(ends, default=1) + margin)
+
+
+def _swing_row(swing: Swing) -> SwingRow:
+    formatted = percent if swing.field in SHARES else usd if swing.field in MONEY else number
+    value, low, high = (formatted(round(value, 6)) for value in (swing.value, swing.low_value, swing.high_value))
+    return SwingRow(WORDS[swing.field](), value, low, high, swing)

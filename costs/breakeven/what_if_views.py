@@ -33,6 +33,7 @@ def _page(request: HttpRequest, form: KeepForm | None = None) -> HttpResponse:
     context = {
         "columns": columns,
         "kept": columns[1:],
+        "answer": what_ifs.answer(columns),
         "cheapest": what_ifs.cheapest(columns),
         "form": form,
         "may_keep": request.user.has_perm("costs.change_phase"),

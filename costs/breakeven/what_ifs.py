@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,6 +14,10 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from costs.breakeven import Inputs, PriceList, Result, compute
 from costs.breakeven.forms import WhatIfForm, model_choices
@@ -153,3 +157,19 @@ def cheapest(columns: Iterable[ScenarioColumn]) -> ScenarioColumn | None:
     """The scenario in which a request costs the least, whichever side serves; None where none has any traffic."""
     comparable = [column for column in columns if column.each is not None]
     return min(comparable, key=lambda column: column.each or 0, default=None)
+
+
+def answer(columns: Sequence[ScenarioColumn]) -> SafeString:
+    """Say which of the live answer and the kept scenarios is the cheapest; the live one stands first."""
+    number, least = len(columns) - 1, cheapest(columns)
+    if not number:
+        text = _("No scenario was kept yet: change something in the what-if and keep it under a name.")
+        return format_html("{}", text)
+    if least is None:
+        return format_html("{}", _("None of the kept scenarios can be worked out today."))
+    text = ngettext(
+        "Of the live answer and {n} kept scenario a request costs the least in <b>{name}</b>.",
+        "Of the live answer and {n} kept scenarios a request costs the least in <b>{name}</b>.",
+        number,
+    )
+    return format_html(text, n=number, name=least.name)

@@ -12,13 +12,15 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from costs.breakeven import answered, band, compute, explain, queries, sensitivity
+from costs.breakeven import alternatives, answered, band, compute, explain, queries, sensitivity
 from costs.breakeven import page as breakeven_page
 from costs.breakeven.forms import WIDE, KeepForm, WhatIfForm
 from costs.breakeven.measured_inputs import live_inputs
+from costs.breakeven.sensitivity import tornado
 from costs.breakeven.what_ifs import WhatIfs
 from costs.readiness import scorecard
 from costs.readiness.inputs import Report, read_report
+from costs.readiness.page import CriterionRow, holds_word
 from providers.models import Offer
 
 HISTORY = timedelta(days=91)
@@ -73,11 +75,13 @@ def _context(form: WhatIfForm, report: Report, now: datetime, request: HttpReque
     growth = breakeven_page.growth(rates)
     refused = scorecard.quality_refuses(report.evidence.quality_gap)
     answer = breakeven_page.answer(inputs, result, growth, refused)
-    others = breakeven_page.others(
-        inputs, _on_demand(form), form.own_gpu, result.curve[-1].requests_per_month, form.book
-    )
+    others = alternatives.others(inputs, _on_demand(form), form.own_gpu, result.curve[-1].requests_per_month, form.book)
     json_url = reverse("costs:break-even-json")
+    gap = report.evidence.quality_gap
+    page = breakeven_page.BreakEvenPage(inputs, result, answer, rates, gap, refused, changed)
+    gap_mark = scorecard.mark_of(page.holds, set_aside=False)
     return {
+        "page": page,
         "answer": answer,
         "inputs": inputs,
         "result": result,
@@ -85,20 +89,19 @@ def _context(form: WhatIfForm, report: Report, now: datetime, request: HttpReque
         "crossings": breakeven_page.crossing_rows(inputs, result),
         "statement": explain(inputs, result),
         "volumes": breakeven_page.volume_rows(inputs, result),
-        "tornado": breakeven_page.tornado(sensitivity(inputs), inputs.requests_per_month),
+        "tornado": tornado(sensitivity(inputs), inputs.requests_per_month),
         "others": others,
+        "others_headline": alternatives.others_headline(others),
         "others_drawn": others[:SHOWN],
-        "rates": breakeven_page.rate_chart(rates, answer.crossing) if len(rates) > 1 else None,
-        "past_since": breakeven_page.past_since(rates, answer.crossing),
-        "growth": growth,
-        "card": scorecard.judge(report.evidence),
-        "refused": refused,
-        "gap": report.evidence.quality_gap,
+        "criteria": [CriterionRow(row) for row in scorecard.judge(report.evidence).criteria],
+        "gap": gap,
+        "gap_mark": gap_mark,
+        "gap_word": holds_word(gap_mark),
         "report": report,
         "form": form,
         "wide": WIDE,
         "band": band(inputs, report.spread) if report.spread and inputs.requests_per_month else None,
-        "tasks": breakeven_page.task_rows(report.traffic.groups, inputs),
+        "tasks": alternatives.task_rows(report.traffic.groups, inputs),
         "keep_form": KeepForm(query=request.GET.urlencode()),
         "may_keep": request.user.has_perm("costs.change_phase"),
         "changed": changed,

@@ -19,7 +19,8 @@ from costs.people import person
 from costs.readiness import ops_workload, queries, records, scorecard
 from costs.readiness.forms import EffortForm, LimitsForm, SignForm
 from costs.readiness.inputs import read_report
-from costs.readiness.views import WORKLOAD_LABELS, show
+from costs.readiness.page import WORKLOAD_LABELS, RecordedCriterion, record_answer, seal_headline
+from costs.readiness.views import show
 from providers.audit.log import log
 from traffic.models import Task
 
@@ -53,18 +54,21 @@ def decision(request: HttpRequest, number: int) -> HttpResponse:
     record = queries.decision(number)
     every = queries.all_decisions()
     figures = json.loads(record.figures)
+    intact = number not in records.broken(every)
     later = next((other for other in every if other.number == number + 1), None)
     context = {
         "record": record,
         "figures": figures,
         "card": figures["scorecard"],
         "money": figures["break_even"],
-        "criteria": figures["scorecard"]["criteria"],
+        "answer": record_answer(record, later),
+        "criteria": [RecordedCriterion(row) for row in figures["scorecard"]["criteria"]],
         "burden": [(WORKLOAD_LABELS[name], row) for name, row in figures["scorecard"]["burden"].items()],
         "tasks": [(str(dict(Task.choices).get(row["task"], row["task"])), row) for row in figures["tasks"]],
         "later": later,
         "earlier": number > 1,
-        "intact": number not in records.broken(every),
+        "intact": intact,
+        "seal_headline": seal_headline(intact),
         "agrees": record.choice == figures["scorecard"]["verdict"],
     }
     return render(request, "costs/readiness/decision.html", context)

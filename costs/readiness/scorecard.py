@@ -114,6 +114,15 @@ class Criterion:
     sentence: str
     set_aside: bool = False
 
+    @property
+    def mark(self) -> str:
+        return mark_of(self.holds, self.set_aside)
+
+
+def mark_of(holds: bool | None, set_aside: bool) -> str:
+    """The kind of chip that says whether something holds."""
+    return "info" if set_aside else "unknown" if holds is None else "ok" if holds else "bad"
+
 
 @dataclass(frozen=True, slots=True)
 class Objection:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC
 from typing import Any
 
 from django.contrib import messages
@@ -14,47 +11,22 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from costs.breakeven import page as breakeven_page
-from costs.models import Justification
 from costs.people import person
 from costs.price_sheets import sheets
-from costs.price_sheets.sheets import Sheet
 from costs.readiness import queries, scorecard
 from costs.readiness import services as decisions
 from costs.readiness.forms import PRECISIONS, EffortForm, LimitsForm, ReasonForm, SignForm, SizingForm, SwitchForm
-from costs.readiness.inputs import Report, read_report
-from costs.research.offers import Kinds, cheapest_offers
+from costs.readiness.inputs import read_report
+from costs.readiness.page import DecidePage, signed_headline
+from costs.readiness.sizing_page import SizingPage, matrix, purpose
+from costs.research.offers import cheapest_offers
 from costs.sizing import memory as sizing
 from costs.sizing import offers as sizing_offers
 from costs.sizing import recipes
 from costs.sizing.recipe_words import RecipeSetup
-from lib.confidence_intervals import Interval, wilson
 from providers.audit.log import log
-from providers.models import PROVIDER_NAMES, OfferKind
-from providers.uptime import page as uptime_page
-from traffic.models import Task
-
-STRIP_DAYS = 30
-OFFERS_SHOWN = 12
-
-
-@dataclass(frozen=True, slots=True)
-class TaskRow:
-    """A task's ratings of our own answers against what is asked."""
-
-    label: str
-    requests: int
-    ratings: int
-    share: Decimal | None
-    interval: Interval | None
-    enough: bool
-
-    @property
-    def passes(self) -> bool:
-        return self.enough and self.interval is not None and self.interval.low >= scorecard.ACCEPTED
 
 
 @login_required
@@ -69,21 +41,14 @@ def show(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResponse:
     now = timezone.now()
     report = read_report(now)
     card = scorecard.judge(report.evidence)
-    tasks = task_rows(report)
+    records = queries.signed_decisions()
     context = {
+        "page": DecidePage(report, card, now),
         "card": card,
-        "by_slug": {row.slug: row for row in card.criteria},
         "report": report,
         "evidence": report.evidence,
-        "tasks": tasks,
-        "rated": [_as_interval(row) for row in tasks if row.ratings],
         "pass_label": _("70 % to pass"),
-        "passed": sum(row.passes for row in tasks),
-        "rated_enough": sum(row.enough for row in tasks),
-        "drawn": breakeven_page.drawn(report.inputs, report.result),
-        "strips": _strips(report, now),
         "standing": report.no_go,
-        "switches": [_switch(kind, label, report) for kind, label in Justification.Kind.choices],
         "past": queries.past_decisions(),
         "no_go_form": ReasonForm(),
         "switch_form": SwitchForm(),
@@ -91,55 +56,13 @@ def show(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResponse:
         "effort_form": EffortForm(today=now.astimezone(UTC).date()),
         "limits_form": LimitsForm(initial={name: most for name, _value, most in card.ops_workload.rows}),
         "efforts": queries.recent_efforts(now) if card.ops_workload.hours else (),
-        "burden_words": WORKLOAD_LABELS,
-        "records": queries.signed_decisions(),
+        "records": records,
+        "signed_headline": signed_headline(records),
         "may_decide": request.user.has_perm("costs.decide"),
         "thresholds": scorecard.Thresholds(),
         **forms,
     }
     return render(request, "costs/readiness/decide.html", context, status=status)
-
-
-WORKLOAD_LABELS = {
-    "incidents": gettext_lazy("Incidents"),
-    "hours": gettext_lazy("Hours of work"),
-    "pages": gettext_lazy("Calls"),
-}
-
-
-def task_rows(report: Report) -> list[TaskRow]:
-    labels = dict(Task.choices)
-    return [
-        TaskRow(
-            label=str(labels.get(row.task, row.task)),
-            requests=row.requests,
-            ratings=row.recent[0],
-            share=Decimal(row.recent[1]) / row.recent[0] if row.recent[0] else None,
-            interval=wilson(row.recent[1], row.recent[0]),
-            enough=row.recent[0] >= scorecard.Thresholds().ratings_per_task,
-        )
-        for row in report.rated
-    ]
-
-
-def _as_interval(row: TaskRow) -> dict[str, Any]:
-    """A row of the interval chart."""
-    assert row.interval is not None, "a task with ratings has one"
-    return {"label": row.label, "value": row.share, "low": row.interval.low, "high": row.interval.high,
-            "text": _("%(n)s rated") % {"n": row.ratings}, "passes": row.passes}  # fmt: skip
-
-
-def _strips(report: Report, now: datetime) -> list[dict[str, Any]]:
-    """Our own deployments' days, one cell each."""
-    days: Sequence[date] = uptime_page.days_of(now.astimezone(UTC) - timedelta(days=STRIP_DAYS - 1), now)
-    return [
-        {"name": row.name, "cells": uptime_page.cells(row, days, (), now), "uptime": row.uptime}
-        for row in report.uptimes
-    ]
-
-
-def _switch(kind: str, label: Any, report: Report) -> dict[str, Any]:
-    return {"kind": kind, "label": label, "on": report.switches.get(kind)}
 
 
 @login_required
@@ -216,50 +139,20 @@ def size(request: HttpRequest) -> HttpResponse:
     wanted = RecipeSetup(
         model.slug, params["precision"], params["context"], params["concurrent"], gpus, params["checkpoint"], need
     )
+    precision = str(dict(PRECISIONS)[params["precision"]])
     context = {
         "form": form,
         "asked": params,
+        "page": SizingPage(
+            model, precision, need, params["context"], params["concurrent"], fits, today.whole, today.seen_at, offers
+        ),
         "model": model,
-        "precision": dict(PRECISIONS)[params["precision"]],
         "need": need,
-        "fits": [_fit(fit, today.whole) for fit in fits],
-        "cheapest": fits[0] if fits else None,
-        "offers": offers[:OFFERS_SHOWN],
-        "more_offers": len(offers) - OFFERS_SHOWN,
-        "now": sizing_offers.first(offers),
         "matrix": matrix(sheet),
         "quantisations": sheet.quantisations,
         "purposes": sheet.engine_purposes,
-        "provider_purposes": [_purpose(row, sheet) for row in sheet.provider_purposes],
+        "provider_purposes": [purpose(row, sheet) for row in sheet.provider_purposes],
         "recipes": recipes.recipes(wanted),
         "checked": recipes.CHECKED,
-        "sheet": sheet,
-        "seen_at": today.seen_at,
     }
     return render(request, "costs/readiness/sizing.html", context, status=200 if form.is_valid() else 422)
-
-
-def _fit(fit: sizing.Fit, today: Kinds) -> dict[str, Any]:
-    """A GPU that holds the model, with today's price beside the sheet's."""
-    price = today.get((fit.price.provider, fit.gpu.name, fit.price.kind))
-    return {
-        "fit": fit,
-        "provider": PROVIDER_NAMES.get(fit.price.provider, fit.price.provider),
-        "kind": OfferKind(fit.price.kind).label,
-        "today": None if price is None else price * fit.count * fit.price.hours_per_month,
-    }
-
-
-def matrix(sheet: Sheet) -> list[dict[str, Any]]:
-    """Memory of every model at the plain precisions: ours, and the note's."""
-    rows = []
-    for model in sheet.models:
-        noted = {"fp16": model.memory_gb.fp16, "int8": model.memory_gb.int8, "int4": model.memory_gb.int4, "int3": None}
-        cells = [{"ours": sizing.memory(model, name).total, "note": note} for name, note in noted.items()]
-        rows.append({"model": model, "cells": cells})
-    return rows
-
-
-def _purpose(row: sheets.Purpose, sheet: Sheet) -> dict[str, Any]:
-    provider, gpu = row.choices
-    return {"row": row, "provider": PROVIDER_NAMES.get(provider, provider), "gpu": sheet.gpu(gpu).name}

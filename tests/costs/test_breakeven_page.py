@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from costs.breakeven import compute, inputs_from_body, sensitivity
 from costs.breakeven import page as breakeven_page
+from costs.breakeven.sensitivity import tornado
 from costs.defaults import ensure_defaults
 from costs.price_sheets import sheets
 from costs.research.scenarios import workload_inputs
@@ -104,7 +105,7 @@ def test_the_sum_is_written_out_and_both_cost_bases_stand_there(traffic: None) -
     assert "1 × $0.34 an hour × 730 h" in page
     assert "ours, whole lease" in page
     assert "ours, busy time only" in page
-    assert "Utilisation, mean load of the capacity</dt><dd>19 %" in page
+    assert "Utilisation, mean load of the capacity</dt> <dd>19 %" in page
 
 
 def test_every_crossing_counts_all_requests_with_the_routable_beside(traffic: None) -> None:
@@ -323,7 +324,7 @@ def test_a_volumes_row_is_what_the_engine_says() -> None:
 
 
 def test_the_widest_swing_stands_first_and_the_scale_holds_all() -> None:
-    found = breakeven_page.tornado(sensitivity(with_body(routable_share=0.7)), 100_000)
+    found = tornado(sensitivity(with_body(routable_share=0.7)), 100_000)
     widths = [row.most - row.least for row in found.rows if row.most is not None and row.least is not None]
     assert widths == sorted(widths, reverse=True)
     assert all(found.low <= (row.least or 0) and (row.most or 0) <= found.high for row in found.rows)

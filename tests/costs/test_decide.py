@@ -16,7 +16,7 @@ from costs.price_sheets.sheets import load
 from costs.readiness import inputs as evidence
 from costs.readiness import services as decisions
 from costs.readiness.inputs import RatedTask, quality_gap, quantile_interval, timing
-from costs.readiness.views import matrix
+from costs.readiness.sizing_page import matrix
 from costs.sizing import memory as sizing
 from costs.sizing import recipes
 from costs.sizing.recipe_words import RecipeSetup

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from costs.breakeven import Band, Day, Inputs, Spread, band, compute, spread_of
+from costs.breakeven.alternatives import task_rows
 from costs.breakeven.measured_inputs import spread
-from costs.breakeven.page import task_rows
 from costs.models import WhatIf
 from costs.price_sheets.sheets import load
 from costs.research.scenarios import workload_inputs

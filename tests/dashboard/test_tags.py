@@ -8,6 +8,7 @@ from django.template import Context, Template
 from django.test import RequestFactory
 from django.utils import timezone, translation
 
+from costs.price_sheets.sheets import Span
 from dashboard.templatetags.page import undo_url
 from lib import formats as money
 
@@ -190,3 +191,9 @@ def test_an_undo_leads_to_our_own_pages_only(tags: str | None, url: str) -> None
 
 def test_sentences_stand_in_one_line_without_the_empty_ones_and_texts_are_escaped() -> None:
     assert money.sentences("One.", "", money.when(NOW), "<b>") == f"One. {money.when(NOW)} &lt;b&gt;"
+
+
+def test_a_span_is_one_figure_where_both_ends_are_equal() -> None:
+    wide, narrow = Span(Decimal(40), Decimal("62.5")), Span(Decimal(40), Decimal(40))
+    assert (money.usd_span(wide), money.usd_span(narrow)) == ("40.00–62.50", "40.00")
+    assert (money.span(wide), money.span(wide, 0), money.span(narrow)) == ("40–62.50", "40–63", "40")

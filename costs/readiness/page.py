@@ -1,0 +1,299 @@
+"""What the Decide page and a signed decision say, from a report and a record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.urls import reverse
+from django.utils.functional import cached_property
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from costs.breakeven import page as breakeven_page
+from costs.models import Decision, Justification
+from costs.readiness import scorecard
+from costs.readiness.inputs import Report
+from costs.readiness.scorecard import Criterion, OpsWorkload, Scorecard, mark_of
+from lib.confidence_intervals import Interval, wilson
+from lib.formats import dollars, duration, percent, sentences, signed_usd, when
+from providers.uptime import page as uptime_page
+from traffic.models import Task
+
+STRIP_DAYS = 30
+WORKLOAD_LABELS = {
+    "incidents": gettext_lazy("Incidents"),
+    "hours": gettext_lazy("Hours of work"),
+    "pages": gettext_lazy("Calls"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """A task's ratings of our own answers against what is asked."""
+
+    label: str
+    requests: int
+    ratings: int
+    share: Decimal | None
+    interval: Interval | None
+    enough: bool
+
+    @property
+    def passes(self) -> bool:
+        return self.enough and self.interval is not None and self.interval.low >= scorecard.ACCEPTED
+
+    @property
+    def mark(self) -> str:
+        return mark_of(self.passes if self.enough else None, False)
+
+    def word(self) -> str:
+        if not self.enough:
+            return _("too few ratings")
+        return _("passes") if self.passes else _("fails")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadRow:
+    """One burden of operations against what was agreed."""
+
+    name: str
+    value: Decimal | int
+    most: Decimal | int | None
+    over: bool
+
+    @property
+    def label(self) -> str:
+        return str(WORKLOAD_LABELS[self.name])
+
+    def source(self) -> SafeString:
+        """Where the figure comes from."""
+        link = '<a href="{}">{}</a>'
+        if self.name == "incidents":
+            return format_html(link, reverse("providers:uptime") + "#outages", _("outages, as checks confirmed them"))
+        if self.name == "pages":
+            return format_html(link, reverse("alerts:list"), _("alerts that reached someone"))
+        return format_html("{}", _("as people entered them"))
+
+    @property
+    def mark(self) -> str:
+        return mark_of(None if self.most is None else not self.over, False)
+
+    def word(self) -> str:
+        if self.most is None:
+            return _("not limited")
+        return _("no") if self.over else _("yes")
+
+
+def workload_rows(burden: OpsWorkload) -> list[WorkloadRow]:
+    return [WorkloadRow(name, value, most, name in burden.over) for name, value, most in burden.rows]
+
+
+class DecidePage:
+    """The verdict with its evidence, as the page shows it."""
+
+    def __init__(self, report: Report, card: Scorecard, now: datetime) -> None:
+        self.report, self.card, self.now = report, card, now
+
+    def answer(self) -> SafeString:
+        changes = self.card.changes if not self.card.objections else ()
+        return sentences(self.card.sentence, *changes[:1])
+
+    @property
+    def criteria(self) -> dict[str, tuple[Criterion, str]]:
+        """By slug: each criterion, and in a word whether it holds."""
+        words = {"info": _("Set aside"), "unknown": _("Not known"), "ok": _("Yes"), "bad": _("No")}
+        return {row.slug: (row, words[row.mark]) for row in self.card.criteria}
+
+    @property
+    def objections(self) -> list[tuple[str, str]]:
+        """What forbids it, and why."""
+        titles = {
+            "quality-gap": _("Quality forbids it"),
+            "complexity": _("A person forbids it"),
+            "operations": _("Operations forbid it"),
+            "volume": _("The volume forbids it"),
+        }
+        return [(titles[row.slug], row.sentence) for row in self.card.objections]
+
+    def change_headline(self) -> str:
+        return _("Nothing forbids it") if self.card.verdict == "go" else _("What would change the verdict")
+
+    def people_headline(self) -> str:
+        return _("A person has said no") if self.report.no_go else _("What people decide")
+
+    def workload_headline(self) -> str:
+        if self.card.ops_workload.over:
+            return _("Running it asks more than was agreed")
+        if self.card.ops_workload.limited:
+            return _("Running it stays within what was agreed")
+        return _("What running it asks of people")
+
+    @property
+    def workload(self) -> list[WorkloadRow]:
+        return workload_rows(self.card.ops_workload)
+
+    @cached_property
+    def tasks(self) -> list[TaskRow]:
+        return task_rows(self.report)
+
+    @property
+    def rated(self) -> list[dict[str, Any]]:
+        """Rows of the interval chart."""
+        return [_as_interval(row) for row in self.tasks if row.ratings]
+
+    @property
+    def passed(self) -> int:
+        return sum(row.passes for row in self.tasks)
+
+    @property
+    def rated_enough(self) -> int:
+        return sum(row.enough for row in self.tasks)
+
+    @cached_property
+    def drawn(self) -> dict[str, Any]:
+        return breakeven_page.drawn(self.report.inputs, self.report.result)
+
+    @property
+    def switches(self) -> list[dict[str, Any]]:
+        choices, standing = Justification.Kind.choices, self.report.switches
+        return [{"kind": kind, "label": label, "on": standing.get(kind)} for kind, label in choices]
+
+    @cached_property
+    def strips(self) -> list[dict[str, Any]]:
+        """Our own deployments' days, one cell each."""
+        since = self.now.astimezone(UTC) - timedelta(days=STRIP_DAYS - 1)
+        days: Sequence[date] = uptime_page.days_of(since, self.now)
+        return [
+            {"name": row.name, "cells": uptime_page.cells(row, days, (), self.now), "uptime": row.uptime}
+            for row in self.report.uptimes
+        ]
+
+
+def task_rows(report: Report) -> list[TaskRow]:
+    labels = dict(Task.choices)
+    return [
+        TaskRow(
+            label=str(labels.get(row.task, row.task)),
+            requests=row.requests,
+            ratings=row.recent[0],
+            share=Decimal(row.recent[1]) / row.recent[0] if row.recent[0] else None,
+            interval=wilson(row.recent[1], row.recent[0]),
+            enough=row.recent[0] >= scorecard.Thresholds().ratings_per_task,
+        )
+        for row in report.rated
+    ]
+
+
+def _as_interval(row: TaskRow) -> dict[str, Any]:
+    assert row.interval is not None, "a task with ratings has one"
+    return {"label": row.label, "value": row.share, "low": row.interval.low, "high": row.interval.high,
+            "text": _("%(n)s rated") % {"n": row.ratings}, "passes": row.passes}  # fmt: skip
+
+
+# --- the four criteria as the break-even page lists them ------------------------------------------------------------
+
+
+def holds_word(mark: str) -> str:
+    return {"info": _("set aside"), "unknown": _("unknown"), "ok": _("yes"), "bad": _("no")}[mark]
+
+
+@dataclass(frozen=True, slots=True)
+class CriterionRow:
+    """A criterion with its figure and what is asked, in words."""
+
+    criterion: Criterion
+
+    def name(self) -> str:
+        return {
+            "quality": _("Requests of tasks with good enough answers"),
+            "latency": _("First token, 95th percentile"),
+            "saving": _("Saving a month"),
+            "reliability": _("Uptime of our own deployments"),
+        }[self.criterion.slug]
+
+    def value(self) -> str:
+        value = self.criterion.value
+        if value is None:
+            return _("not known")
+        return percent(value, 2) if self.criterion.slug == "reliability" else self._figure(value)
+
+    def asked(self) -> str:
+        relation = {"latency": "<", "quality": "≥"}.get(self.criterion.slug, ">")
+        return f"{relation} {self._figure(self.criterion.threshold)}"
+
+    def _figure(self, value: Decimal) -> str:
+        if self.criterion.slug == "latency":
+            return duration(value)
+        return dollars(value, 0) if self.criterion.slug == "saving" else percent(value)
+
+    @property
+    def mark(self) -> str:
+        return self.criterion.mark
+
+    def word(self) -> str:
+        return holds_word(self.mark)
+
+
+# --- a signed decision ---------------------------------------------------------------------------------------------
+
+
+def signed_headline(records: Sequence[Decision]) -> str:
+    if not records:
+        return _("Nothing was signed yet")
+    newest = records[0]
+    words = {"choice": newest.get_choice_display(), "who": newest.signed_by, "on": when(newest.signed_at)}
+    return format_html(_("{choice} stands, signed by {who}, {on}"), **words)
+
+
+def record_answer(record: Decision, later: Decision | None) -> SafeString:
+    """Who decided what, and whether it stands."""
+    signed = format_html(
+        _("<b>{choice}</b>, signed by <b>{who}</b>, {on}."),
+        choice=record.get_choice_display(),
+        who=record.signed_name or record.signed_by,
+        on=when(record.signed_at),
+    )
+    superseded = _("Decision %(n)s has superseded it.") % {"n": later.number} if later else _("It stands.")
+    return sentences(signed, superseded)
+
+
+def seal_headline(intact: bool) -> str:
+    return _("Intact: the digest fits what stands here") if intact else _("Not intact")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCriterion:
+    """One of the four criteria, as the figures of a record have it."""
+
+    row: Mapping[str, Any]
+
+    def name(self) -> str:
+        return {
+            "quality": _("Good enough"), "latency": _("Fast enough"), "saving": _("Cheaper"),
+            "reliability": _("Reliable"),
+        }[self.row["slug"]]  # fmt: skip
+
+    def between(self) -> str:
+        """Its interval in words; empty without one."""
+        if not self.row["interval"]:
+            return ""
+        low, high = map(self._figure, self.row["interval"])
+        return _("between %(low)s and %(high)s") % {"low": low, "high": high}
+
+    def _figure(self, value: Any) -> str:
+        if self.row["slug"] == "saving":
+            return signed_usd(value)
+        return duration(value) if self.row["slug"] == "latency" else percent(value, 2)
+
+    @property
+    def mark(self) -> str:
+        return mark_of(self.row["holds"], self.row["set_aside"])
+
+    def word(self) -> str:
+        return holds_word(self.mark)

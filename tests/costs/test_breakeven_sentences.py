@@ -1,0 +1,224 @@
+"""What the Break-even page and the kept scenarios say in words, from plain figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal as D
+from typing import Any
+
+import pytest
+import time_machine
+
+from costs.breakeven import compute, what_ifs
+from costs.breakeven.alternatives import OtherOffer, others_headline
+from costs.breakeven.band import Band, Spread
+from costs.breakeven.page import BreakEvenAnswer, BreakEvenPage, CrossingRow, answer
+from costs.breakeven.sensitivity import Swing, tornado
+from costs.breakeven.what_ifs import ScenarioColumn
+from lib.confidence_intervals import Interval
+from tests.costs.test_breakeven_page import with_body
+
+NOW = datetime(2026, 9, 30, 12, tzinfo=UTC)
+INPUTS = with_body(requests_per_month=30_000)
+
+
+@pytest.fixture(autouse=True)
+def september() -> Iterator[None]:
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+def plain(html: str) -> str:
+    return html.replace("<b>", "").replace("</b>", "").replace("\u202f", " ")
+
+
+def answer_of(kind: str, n: int = 30_000, crossing: int | None = 20_000, **given: Any) -> BreakEvenAnswer:
+    apart = abs(D(n) / crossing - 1) if crossing and n else None
+    plain_figures = {"saves_at": None, "days": None, "growth": None, **given}
+    return BreakEvenAnswer(kind, n, D(50), crossing, None, apart, **plain_figures)
+
+
+@pytest.mark.parametrize(
+    ("shown", "sentence"),
+    [
+        (
+            answer_of("no_traffic", 0),
+            "No request has come in yet, so there is no run rate; with these figures our own GPUs would pay from"
+            " 20,000 requests a month.",
+        ),
+        (
+            answer_of("no_traffic", 0, None),
+            "No request has come in yet, so there is no run rate to hold against a break-even.",
+        ),
+        (
+            answer_of("pays"),
+            "Our own GPUs pay from 20,000 requests a month. We send 30,000, 50 % past that, and save $50 a month.",
+        ),
+        (
+            answer_of("pays", 50_000, saves_at=90_000),
+            "Our own GPUs pay from 20,000 requests a month. We send 50,000, 2.5 times that, and save $50 a month;"
+            " $100 would take 90,000.",
+        ),
+        (
+            answer_of("always"),
+            "Our own GPUs cost less than the API at every volume: at our 30,000 requests a month they save $50 a"
+            " month.",
+        ),
+        (
+            answer_of("refused"),
+            "Our own GPUs would take $50 a month less at our 30,000 requests, but their answers are rated significantly"
+            " worse, so they are not called cheaper.",
+        ),
+        (
+            answer_of("ahead", crossing=60_000),
+            "Our own GPUs would pay from 60,000 requests a month. We send 30,000, 50 % short of that; until then the"
+            " API costs $50 a month less.",
+        ),
+        (
+            answer_of("ahead", crossing=60_000, days=1),
+            "Our own GPUs would pay from 60,000 requests a month. We send 30,000, 50 % short of that; until then the"
+            " API costs $50 a month less, and at the present growth we are there in 1 day.",
+        ),
+        (
+            answer_of("ahead", crossing=60_000, days=9),
+            "Our own GPUs would pay from 60,000 requests a month. We send 30,000, 50 % short of that; until then the"
+            " API costs $50 a month less, and at the present growth we are there in 9 days.",
+        ),
+        (
+            answer_of("again", crossing=60_000),
+            "At our 30,000 requests a month the API is cheaper again, by $50: one more GPU is needed than they fill."
+            " Our own GPUs pay again from 60,000.",
+        ),
+        (
+            answer_of("never", crossing=None),
+            "Our own GPUs pay at no volume from here on: at our 30,000 requests a month the API costs $50 less.",
+        ),
+    ],
+    ids=lambda value: value.kind if isinstance(value, BreakEvenAnswer) else "",
+)
+def test_the_answer_is_told_in_one_sentence(shown: BreakEvenAnswer, sentence: str) -> None:
+    assert plain(shown.sentence()) == sentence
+
+
+def test_a_what_if_says_that_it_is_one() -> None:
+    assert page_of(changed=True).sentence() == f"With your changes: {page_of().sentence()}"
+    assert page_of(changed=True).what_if_headline() == "What if: your changes are in the address"
+    assert page_of().what_if_headline() == "What if"
+
+
+def page_of(**given: Any) -> BreakEvenPage:
+    inputs = given.pop("inputs", INPUTS)
+    result = given.pop("result", compute(inputs))
+    shown = answer(inputs, result, given.pop("growth", None), refused=False)
+    return BreakEvenPage(inputs, result, shown, **{"rates": [], "gap": None, "refused": False, **given})
+
+
+def test_the_curve_is_named_by_what_each_side_costs() -> None:
+    result = page_of().result
+    first = plain(page_of(result=replace(result, gpus=1)).curve_headline())
+    assert first == "$0.0032 a request on the API; $298 a month for 1 GPU of our own"
+    assert page_of(result=replace(result, gpus=2)).curve_headline().endswith("for 2 GPUs of our own")
+    own = replace(INPUTS.selfhost, billing="per_second", price_per_second=D("0.001"), gpu_tokens_per_second=D(85))
+    assert page_of(inputs=replace(INPUTS, selfhost=own)).curve_headline().endswith("a month for GPUs by the second")
+
+
+def test_the_sum_is_more_or_less_and_names_its_prices() -> None:
+    assert page_of().sum_headline() == "The sum: $204 a month more"
+    assert page_of(inputs=with_body(requests_per_month=300_000)).sum_headline() == "The sum: $647 a month less"
+    assert page_of(inputs=replace(INPUTS, price_sheet="live")).sum_source() == "today’s prices"
+    assert page_of(inputs=replace(INPUTS, price_sheet="2026-01")).sum_source() == "sheet 2026-01"
+
+
+def rates_to(last: int) -> list[tuple[date, int]]:
+    return [(date(2026, 9, 28) + timedelta(n), rate) for n, rate in enumerate((10_000, 20_000, last))]
+
+
+def test_the_run_rate_is_told_against_the_crossing() -> None:
+    assert page_of().rate_headline() == "There are not yet 30 days to take a run rate of"
+    assert page_of(rates=rates_to(30_000)).rate_headline() == "The run rate of the last two months"
+    assert "Past break-even since <time" in page_of(rates=rates_to(99_000)).rate_headline()
+    soon = page_of(rates=rates_to(30_000), growth=D(1)).rate_headline()
+    assert soon == "51 days to break-even at the present growth"
+    tomorrow = page_of(inputs=with_body(requests_per_month=94_000), rates=rates_to(94_000), growth=D(1))
+    assert tomorrow.rate_headline() == "1 day to break-even at the present growth"
+
+
+def test_the_growth_of_the_run_rate_is_told_where_it_is_known() -> None:
+    assert page_of().rate_note().startswith("The alert waits until")
+    assert plain(page_of(growth=D("0.2")).rate_note()).startswith("The run rate changed by +20 % in 30 days. The alert")
+
+
+@pytest.mark.parametrize(
+    ("gap", "refused", "headline", "holds", "cheaper"),
+    [
+        (Interval(D("-0.2"), D("-0.1")), True, "“Cheaper” may not be said", False, ("warn", "our GPU, rated worse")),
+        (Interval(D("-0.2"), D("0.1")), False, "“Cheaper” may be said", True, ("ok", "our GPU")),
+        (None, False, "Whether quality holds is not known", None, ("ok", "our GPU")),
+    ],
+)
+def test_cheaper_is_said_only_where_quality_holds(
+    gap: Interval | None, refused: bool, headline: str, holds: bool | None, cheaper: tuple[str, str]
+) -> None:
+    page = page_of(gap=gap, refused=refused)
+    assert page.guard_headline().startswith(headline)
+    assert (page.holds, (page.own_mark, page.own_word())) == (holds, cheaper)
+
+
+def test_a_crossing_says_which_side_it_leads_to() -> None:
+    assert CrossingRow(1, 1, True, 1).words() == "our own GPUs pay from"
+    assert CrossingRow(1, 1, False, 1).words() == "the API is cheaper again from"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "saving", "within", "told"),
+    [
+        (None, None, (-5, 5), "Within that our own GPUs may never pay, and save −5.00 to +5.00 a month.", False),
+        (9000, None, (-5, 5), "Within that our own GPUs pay from 9,000 at the best and never at the worst, and", False),
+        (9000, 11_000, (1, 5), "Within that our own GPUs pay from 9,000 to 11,000 on, and save +1.00 to +5.00 a", True),
+    ],
+)
+def test_how_sure_the_answer_is_is_told(
+    low: int | None, high: int | None, saving: tuple[int, int], within: str, told: bool
+) -> None:
+    note = Band(Spread(D("0.1"), D("0.2"), 30), 8000, 12_000, low, high, D(saving[0]), D(saving[1])).note()
+    assert plain(note).startswith(
+        "How sure: by how much the last 30 days differ, requests cost ±10 % and the run rate is 8,000–12,000 (95 %). "
+    )
+    assert within in plain(note)
+    assert note.endswith("<b>So it cannot be told yet which is cheaper.</b>") is not told
+
+
+def test_the_input_that_moves_the_break_even_most_is_named() -> None:
+    swing = Swing("gpu_hourly", D(1), D("0.8"), D("1.2"), 800, 1200, 1000)
+    assert tornado([swing], 0).headline() == "GPU, an hour moves the break-even most"
+    assert tornado([], 0).headline() == "No single input moves the break-even"
+
+
+def other(pays_from: int | None, measured: bool = True) -> OtherOffer:
+    return OtherOffer("RunPod L4", "", "$0.44", INPUTS, compute(INPUTS, curve_to=0), pays_from, measured, "", 0)
+
+
+def test_other_gpus_say_from_which_volume_they_pay() -> None:
+    assert others_headline([]) == "No offers of other GPUs are known"
+    assert others_headline([other(None)]) == "None of the GPUs on offer would pay"
+    assert others_headline([other(9000)]) == "Of the GPUs on offer RunPod L4 would pay soonest, from 9,000"
+    assert other(9000).note() == "$0.44 an hour. Pays from 9,000."
+    assert other(None, measured=False).note() == (
+        "$0.44 an hour. Never pays. Capacity not measured: one at every volume."
+    )
+
+
+def column(name: str, result: Any = None) -> ScenarioColumn:
+    return ScenarioColumn(name, "", INPUTS, result)
+
+
+def test_the_cheapest_scenario_is_named() -> None:
+    live, unread = column("Live", compute(INPUTS, curve_to=0)), column("<gone>")
+    assert what_ifs.answer([live]).startswith("No scenario was kept yet")
+    assert what_ifs.answer([unread, unread]) == "None of the kept scenarios can be worked out today."
+    assert what_ifs.answer([live, unread]) == (
+        "Of the live answer and 1 kept scenario a request costs the least in <b>Live</b>."
+    )
+    assert what_ifs.answer([live, unread, unread]).startswith("Of the live answer and 2 kept scenarios")

@@ -1,0 +1,227 @@
+"""What the Decide page, a signed decision and the sizing page say in words, from plain figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal as D
+from typing import Any
+
+import pytest
+import time_machine
+
+from costs.models import Decision
+from costs.price_sheets import sheets
+from costs.readiness.page import (
+    CriterionRow,
+    DecidePage,
+    RecordedCriterion,
+    TaskRow,
+    WorkloadRow,
+    record_answer,
+    seal_headline,
+    signed_headline,
+    workload_rows,
+)
+from costs.readiness.scorecard import Criterion, Objection, OpsWorkload, Scorecard
+from costs.readiness.sizing_page import FitRow, OfferRow, SizingPage
+from costs.sizing import memory
+from costs.sizing.offers import Rentable
+from lib.confidence_intervals import Interval
+from providers.offers.speeds import Speed
+
+NOW = datetime(2026, 9, 30, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def september() -> Iterator[None]:
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+def criterion(slug: Any, value: str | None, holds: bool | None = True, threshold: str = "0.7") -> Criterion:
+    return Criterion(slug, holds, None if value is None else D(value), D(threshold), None, 0, "")
+
+
+def card_of(**given: Any) -> Scorecard:
+    parts = {"verdict": "no_go", "criteria": (), "objections": (), "changes": ("Rate more.", "Wait."), **given}
+    return Scorecard(sentence="Not yet.", justified_by=(), **parts)
+
+
+def page_of(**given: Any) -> DecidePage:
+    report: Any = type("Report", (), {"no_go": given.pop("no_go", None)})
+    return DecidePage(report, card_of(**given), NOW)
+
+
+def test_the_answer_names_the_first_change_unless_something_forbids_it() -> None:
+    forbidden = (Objection("volume", "Too few."),)
+    assert page_of().answer() == "Not yet. Rate more."
+    assert page_of(objections=forbidden).answer() == page_of(changes=()).answer() == "Not yet."
+
+
+def test_headings_follow_the_verdict_and_what_people_said() -> None:
+    assert page_of(verdict="go").change_headline() == "Nothing forbids it"
+    assert page_of().change_headline() == "What would change the verdict"
+    assert page_of(no_go=object()).people_headline() == "A person has said no"
+    assert page_of().people_headline() == "What people decide"
+
+
+@pytest.mark.parametrize(
+    ("slug", "title"),
+    [
+        ("quality-gap", "Quality forbids it"),
+        ("complexity", "A person forbids it"),
+        ("operations", "Operations forbid it"),
+        ("volume", "The volume forbids it"),
+    ],
+)
+def test_each_objection_has_a_title(slug: Any, title: str) -> None:
+    assert page_of(objections=(Objection(slug, "Why."),)).objections == [(title, "Why.")]
+
+
+@pytest.mark.parametrize(
+    ("row", "mark", "page_word", "list_word"),
+    [
+        (criterion("quality", "0.8", True), "ok", "Yes", "yes"),
+        (criterion("quality", "0.6", False), "bad", "No", "no"),
+        (criterion("quality", None, None), "unknown", "Not known", "unknown"),
+        (replace(criterion("quality", "0.6", False), set_aside=True), "info", "Set aside", "set aside"),
+    ],
+)
+def test_whether_a_criterion_holds_is_a_word(row: Criterion, mark: str, page_word: str, list_word: str) -> None:
+    assert page_of(criteria=(row,)).criteria == {"quality": (row, page_word)}
+    recorded = RecordedCriterion({"slug": "quality", "holds": row.holds, "set_aside": row.set_aside, "interval": None})
+    assert (row.mark, recorded.mark, CriterionRow(row).mark) == (mark, mark, mark)
+    assert (recorded.word(), CriterionRow(row).word()) == (list_word, list_word)
+
+
+@pytest.mark.parametrize(
+    ("row", "name", "value", "asked"),
+    [
+        (criterion("quality", "0.8"), "Requests of tasks with good enough answers", "80 %", "≥ 70 %"),
+        (criterion("latency", "320", threshold="500"), "First token, 95th percentile", "320 ms", "< 500 ms"),
+        (criterion("saving", "120", threshold="100"), "Saving a month", "$120", "> $100"),
+        (criterion("reliability", "0.9995", threshold="0.99"), "Uptime of our own deployments", "99.95 %", "> 99 %"),
+        (criterion("saving", None, None, "100"), "Saving a month", "not known", "> $100"),
+    ],
+)
+def test_a_criterion_is_told_with_what_is_asked(row: Criterion, name: str, value: str, asked: str) -> None:
+    shown = CriterionRow(row)
+    assert (shown.name(), shown.value().replace("\u202f", " "), shown.asked().replace("\u202f", " ")) == (
+        name, value, asked,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("slug", "interval", "name", "between"),
+    [
+        ("quality", [0.5, 0.75], "Good enough", "between 50.00 % and 75.00 %"),
+        ("latency", [300, 1400], "Fast enough", "between 300 ms and 1.40 s"),
+        ("saving", ["-5", "10"], "Cheaper", "between −5.00 and +10.00"),
+        ("reliability", None, "Reliable", ""),
+    ],
+)
+def test_a_recorded_criterion_is_told_with_its_interval(slug: str, interval: Any, name: str, between: str) -> None:
+    row = RecordedCriterion({"slug": slug, "interval": interval, "holds": True, "set_aside": False})
+    assert (row.name(), row.between().replace("\u202f", " ")) == (name, between)
+
+
+def task(ratings: int, low: str) -> TaskRow:
+    return TaskRow("RAG", 10, ratings, D("0.8"), Interval(D(low), D("0.9")), ratings >= 30)
+
+
+def test_a_task_passes_fails_or_has_too_few_ratings() -> None:
+    states = [(row.mark, row.word()) for row in (task(3, "0.8"), task(30, "0.8"), task(30, "0.5"))]
+    assert states == [("unknown", "too few ratings"), ("ok", "passes"), ("bad", "fails")]
+
+
+def test_the_burden_is_held_against_what_was_agreed() -> None:
+    free, within = OpsWorkload(incidents=2), OpsWorkload(incidents=2, most_incidents=2)
+    over = OpsWorkload(incidents=2, most_incidents=1)
+    assert page_of(ops_workload=free).workload_headline() == "What running it asks of people"
+    assert page_of(ops_workload=within).workload_headline() == "Running it stays within what was agreed"
+    assert page_of(ops_workload=over).workload_headline() == "Running it asks more than was agreed"
+    rows = [page_of(ops_workload=burden).workload[0] for burden in (free, within, over)]
+    assert [(row.mark, row.word()) for row in rows] == [("unknown", "not limited"), ("ok", "yes"), ("bad", "no")]
+
+
+def test_each_burden_says_where_it_comes_from() -> None:
+    incidents, hours, pages = workload_rows(OpsWorkload())
+    assert [row.label for row in (incidents, hours, pages)] == ["Incidents", "Hours of work", "Calls"]
+    assert 'href="/uptime/#outages"' in incidents.source() and 'href="/alerts/"' in pages.source()
+    assert WorkloadRow("hours", 0, None, False).source() == hours.source() == "as people entered them"
+
+
+def test_a_signed_decision_says_who_signed_it_and_whether_it_stands() -> None:
+    first = Decision(number=1, choice="go", signed_by="ann", signed_name="Ann <a>", signed_at=NOW)
+    assert signed_headline([]) == "Nothing was signed yet"
+    assert signed_headline([first]).startswith("GO stands, signed by ann, <time")
+    assert record_answer(first, None).startswith("<b>GO</b>, signed by <b>Ann &lt;a&gt;</b>, <time")
+    assert record_answer(first, None).endswith(". It stands.")
+    assert (seal_headline(True), seal_headline(False)) == ("Intact: the digest fits what stands here", "Not intact")
+    assert record_answer(first, Decision(number=2)).endswith(". Decision 2 has superseded it.")
+
+
+# Sizing.
+
+SHEET = sheets.load()
+MODEL = SHEET.models[0]
+NEED = memory.memory(MODEL, "fp16", context_tokens=4096, concurrency=2)
+
+
+def rentable(count: int = 1, rented: int = 1, speed: Speed | None = None, old: bool = False) -> Rentable:
+    return Rentable("runpod", "L4", "spot", D(24), count, rented, D("0.5"), 1, NOW, old, 3, speed)
+
+
+def sizing(fits: list[memory.Fit], offers: list[Rentable], seen_at: datetime | None = None) -> SizingPage:
+    return SizingPage(MODEL, "16 bits", NEED, 4096, 2, fits, {}, seen_at, offers)
+
+
+FITS = memory.fits(SHEET, MODEL, "fp16", context_tokens=4096, concurrent=2)
+
+
+def test_the_need_is_told_with_the_cheapest_that_can_be_rented() -> None:
+    now = sizing(FITS, [rentable()]).answer()
+    assert now.startswith(f"{MODEL.name} in 16 bits needs <b>{NEED.total:.1f} GB</b> for 2 requests of 4,096 tokens at")
+    assert "is 1 × <b>L4</b> at RunPod, spot, for $0.50 an hour, <b>$365 a month</b>." in now
+    then = sizing(FITS, [rentable(old=True)]).answer()
+    assert f"the cheapest of January is {FITS[0].count} × <b>{FITS[0].gpu.name}</b> from <b>$" in then
+    assert sizing([], []).answer().endswith("; no GPU of the sheet holds that, not even eight.")
+
+
+def test_ways_to_rent_are_counted() -> None:
+    assert sizing([], []).offers_headline() == "Nobody is known to have one now"
+    assert sizing([], [rentable()]).offers_headline() == "Who has one now"
+    assert sizing([], []).fits_headline() == "Nothing on the sheet holds it"
+    assert sizing(FITS[:1], []).fits_headline() == "1 way to rent enough in January"
+    assert sizing(FITS[:2], []).fits_headline() == "2 ways to rent enough in January, the cheapest first"
+    assert (sizing([], [rentable()] * 14).more_offers, sizing([], [rentable()]).more_offers) == (2, 0)
+    assert "offers read <time" in sizing([], [], NOW).fits_source()
+    assert "offers read" not in sizing([], []).fits_source()
+
+
+def test_an_offer_says_what_to_mind_and_how_fast_it_is() -> None:
+    assert OfferRow(rentable(2, 4)).machine_note() == "2 are enough"
+    assert OfferRow(rentable(2, 2)).machine_note() == "in one machine, if it has them"
+    assert OfferRow(rentable()).machine_note() == ""
+    assert "not measured" in OfferRow(rentable()).speed()
+    exact = Speed("L4", D(40), D(40), False, "a trial", "")
+    bound = Speed("L4", D(40), D("62.5"), True, "a <page>", "https://example.test/")
+    assert OfferRow(rentable(speed=exact)).speed() == '40<span class="sub">a trial</span>'
+    assert OfferRow(rentable(speed=bound)).speed() == (
+        '40–62.5<span class="sub">one stream, so at least that; '
+        '<a href="https://example.test/">a &lt;page&gt;</a></span>'
+    )
+    assert OfferRow(rentable()).url == "/providers/offers/?provider=runpod&gpu=L4&kind=spot"
+
+
+def test_a_fit_says_how_fast_it_is_and_what_it_costs_today() -> None:
+    fit = FITS[0]
+    assert FitRow.of(fit, {}).today is None
+    price = {(fit.price.provider, fit.gpu.name, str(fit.price.kind)): D(1)}
+    assert FitRow.of(fit, price).today == fit.count * fit.price.hours_per_month
+    slow = replace(fit, tokens_per_second=sheets.Span(D(40), D(40)), basis="single_stream")
+    assert FitRow(replace(fit, tokens_per_second=None), None).speed() == "not measured"
+    assert FitRow(replace(slow, basis="aggregate"), None).speed() == "40"
+    assert FitRow(slow, None).speed() == '40 <span class="sub">one stream: at least that</span>'
