@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.models import Count
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from costs.breakeven import Inputs, Result, compute
@@ -16,7 +18,8 @@ from costs.breakeven.measured_inputs import BookPrices, example
 from costs.breakeven.statement import usd
 from costs.price_sheets.sheets import GpuLine, Sheet
 from costs.research.scenarios import VariantCost, workload_inputs
-from providers.models import PROVIDER_NAMES, Deployment, Model, OfferKind
+from lib.formats import count, missing, signed_percent
+from providers.models import Deployment, Model, OfferKind, provider_name
 from traffic.models import Rating
 from traffic.quality.queries import ACCEPTABLE
 
@@ -78,6 +81,15 @@ class PricedHardware:
         near = min(max(self.today, self.low), self.high)
         return self.today / near - 1 if near else None
 
+    def change_words(self) -> str:
+        return (
+            _("as then")
+            if self.change == 0
+            else missing("dash")
+            if self.change is None
+            else signed_percent(self.change)
+        )
+
     @property
     def monthly(self) -> Decimal | None:
         return None if self.today is None else self.today * MONTH
@@ -87,7 +99,7 @@ def hardware(sheet: Sheet, today: Kinds) -> list[PricedHardware]:
     """USD of a GPU hour."""
     return [
         PricedHardware(
-            f"{PROVIDER_NAMES.get(row.provider, row.provider)} {sheet.gpu(row.gpu).name}",
+            f"{provider_name(row.provider)} {sheet.gpu(row.gpu).name}",
             str(OfferKind(row.kind).label), row.hourly.low, row.hourly.high,
             today.get((row.provider, sheet.gpu(row.gpu).name, row.kind)),
         )
@@ -176,6 +188,22 @@ class Decision:
     now: int | None
     because: list[str]
 
+    def answer(self) -> SafeString:
+        words = {"then": count(self.then), "now": count(self.now)}
+        if self.now is None:
+            text = _(
+                "In January our own GPU paid from <b>{then} requests</b> a month for the research’s workload; at"
+                " today’s prices it pays at no volume."
+            )
+        elif self.now == self.then:
+            text = _("As in January our own GPU pays from <b>{then} requests</b> a month for the research’s workload.")
+        else:
+            text = _(
+                "For the research’s workload our own GPU paid from <b>{then} requests</b> a month in January and pays"
+                " from <b>{now}</b> today."
+            )
+        return format_html(text, **words)
+
 
 def decision(sheet: Sheet, live: Inputs, now: datetime) -> Decision:
     """The research's workload, everything routable on one GPU, at January's prices and at today's."""
@@ -216,8 +244,3 @@ def because(january: Inputs, today: Inputs) -> list[str]:
         for what, then, now in facts
         if then is not None and now is not None and then != now
     ]
-
-
-def said_usd(amount: Decimal) -> str:
-    """Cents, and finer below a dollar."""
-    return usd(round(amount, 2 if amount >= 1 else 4))

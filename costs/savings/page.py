@@ -11,11 +11,15 @@ from urllib.parse import urlencode
 
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from costs import savings
 from costs.models import Finding, FindingKind, Search
 from costs.savings.base import ZERO
+from lib.formats import dollars, percent, sentences, when
 from providers.models import OfferKind, provider_name
 from traffic.models import Task
 
@@ -40,23 +44,66 @@ class SavingRow:
         return self.it.state == Finding.State.OPEN and self.it.decided_monthly is not None
 
     @property
-    def before(self) -> dict[str, Any] | None:
-        return dated(self.it.before)
+    def decided_by(self) -> str:
+        person = self.it.decided_by
+        return person.get_full_name() or person.get_username() if person else ""
+
+    def link_words(self) -> str:
+        return _("the machine") if self.it.lease_id else _("the requests")
+
+    def grown_note(self) -> str:
+        """Why it is told again after a dismissal; empty where nobody has dismissed it."""
+        if not self.grown:
+            return ""
+        words = {"sum": dollars(self.it.decided_monthly), "reason": self.it.reason}
+        return _("Dismissed at %(sum)s (“%(reason)s”); it has grown since.") % words
+
+    def behind_note(self) -> str:
+        text = _("“%(other)s” is about the same tokens or hours and counts instead.")
+        return text % {"other": self.behind} if self.behind else ""
+
+    def before_span(self) -> str:
+        return measured_span(self.it.before)
+
+    def after_span(self) -> str:
+        return measured_span(self.it.after)
 
     @property
-    def after(self) -> dict[str, Any] | None:
-        return dated(self.it.after)
+    def mark(self) -> str:
+        return MARKS.get(self.outcome.state, "unknown") if self.outcome else "unknown"
 
-    @property
-    def until_verified(self) -> int:
-        """Whole days that are still needed; 0 without an acceptance."""
-        return max(savings.NEEDED_DAYS - self.outcome.days, 0) if self.outcome else 0
+    def verdict(self) -> str:
+        """Whether an accepted saving arrived."""
+        return {
+            "arrived": _("arrived"), "partly": _("in part"), "failed": _("did not arrive"),
+            "waiting": _("not yet enough days"),
+        }.get(self.outcome.state if self.outcome else "", _("cannot be told"))  # fmt: skip
+
+    def verdict_note(self) -> str:
+        """How much of it arrived, or why that cannot be told; empty where it failed."""
+        if self.outcome is None or self.outcome.state == "failed":
+            return ""
+        if self.outcome.state == "noise":
+            return _("days differ by as much without it")
+        if self.outcome.state == "moved":
+            return _("work moved to or from our own machines meanwhile")
+        if self.outcome.state == "waiting":
+            left = max(savings.NEEDED_DAYS - self.outcome.days, 0)
+            return ngettext("one whole day to go", "%(n)s whole days to go", left) % {"n": left}
+        return _("%(share)s of what was promised") % {"share": percent(self.outcome.share)}
 
 
-def dated(measured: dict[str, Any] | None) -> dict[str, Any] | None:
-    """A measurement as a finding keeps it, with its first day as a day."""
-    since = measured and measured.get("since")
-    return {**measured, "since": date.fromisoformat(since)} if measured and since else measured
+MARKS = {"arrived": "ok", "partly": "warn", "failed": "bad", "waiting": "info"}
+
+
+def measured_span(measured: dict[str, Any] | None) -> str:
+    """What a measurement is per and of which days: `USD a request, 14 days from 3 June`."""
+    if not measured or not measured["days"]:
+        return _("no whole day yet")
+    units = {"request": _("USD a request"), "day": _("USD a day")}
+    text = ngettext("{unit}, one day from {since}", "{unit}, {n} days from {since}", measured["days"])
+    unit = units.get(measured["unit"], _("USD a GPU hour"))
+    return format_html(text, unit=unit, n=measured["days"], since=when(date.fromisoformat(measured["since"])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +121,34 @@ class Savings:
     @property
     def unjudged_prompts(self) -> Decimal:
         return Decimal((self.search.unjudged if self.search else {}).get("prompts", 0))
+
+    def answer(self) -> SafeString:
+        return sentences(self._open(), self._arrived())
+
+    def _open(self) -> str:
+        if self.search is None:
+            return _(
+                "Nobody has looked yet; the first search is made within ten minutes of the first requests, then once a"
+                " day."
+            )
+        if not self.open:
+            return _("Nothing is paid without need, as far as two weeks of requests can tell.")
+        text = ngettext(
+            "<b>One way to save</b> is open, worth <b>{sum} a month</b>.",
+            "<b>{n} ways to save</b> are open, together worth <b>{sum} a month</b>.",
+            len(self.open),
+        )
+        return format_html(text, n=len(self.open), sum=dollars(self.total))
+
+    def _arrived(self) -> str:
+        if not self.arrived_rows:
+            return ""
+        text = ngettext(
+            "One that was accepted has been measured since: <b>{sum} a month</b>.",
+            "{n} that were accepted have been measured since: <b>{sum} a month</b>.",
+            self.arrived_rows,
+        )
+        return format_html(text, n=self.arrived_rows, sum=dollars(self.arrived))
 
 
 def page() -> Savings:

@@ -6,9 +6,13 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from costs.price_sheets.sheets import load
 from costs.research import comparison, scenarios
-from costs.research.scenarios import workload_inputs
+from costs.research import page as research
+from costs.research.figures import Figure
+from costs.research.scenarios import VariantCost, workload_inputs
 from tests.costs.people import client_of, text
 from tests.costs.test_breakeven_page import offer
 from tests.costs.test_live import price
@@ -70,3 +74,61 @@ def test_the_page_takes_few_statements(db: Any, django_assert_max_num_queries: A
     client.get("/break-even/research/")
     with django_assert_max_num_queries(22):
         client.get("/break-even/research/")
+
+
+# Sentences. Pure.
+
+
+@pytest.mark.parametrize(
+    ("now", "answer"),
+    [
+        (
+            None,
+            "In January our own GPU paid from <b>9,000 requests</b> a month for the research’s workload; at today’s"
+            " prices it pays at no volume.",
+        ),
+        (9000, "As in January our own GPU pays from <b>9,000 requests</b> a month for the research’s workload."),
+        (
+            8000,
+            "For the research’s workload our own GPU paid from <b>9,000 requests</b> a month in January and pays from"
+            " <b>8,000</b> today.",
+        ),
+    ],
+)
+def test_the_decision_of_january_is_held_against_today(now: int | None, answer: str) -> None:
+    assert comparison.Decision([], 9000, now, []).answer() == answer
+
+
+def test_a_price_of_january_says_how_it_has_changed() -> None:
+    price = comparison.PricedHardware("", "", D("0.24"), D("0.60"), D("0.30"))
+    assert price.change_words() == "as then"
+    assert replace(price, today=D("1.2")).change_words() == "+100\u202f%"
+    assert "–" in replace(price, today=None).change_words()
+
+
+def variants(*today: str | None) -> research.Scenarios:
+    cost = VariantCost("a", "A", {"gpu": D(100)})
+    rows = [research.VariantRow(cost, D(1), D(price) if price else None, "") for price in today]
+    dear = research.VariantRow(replace(cost, lines={"gpu": D(300)}), D(1), None, "")
+    return research.Scenarios([research.ScenarioRows("A", "", [*rows, dear])])
+
+
+def test_the_scenarios_are_told_by_their_span_and_how_many_have_a_price_today() -> None:
+    start = "The research’s five set-ups cost <b>$100 to $300 a month</b> in January 2026, in 3 variants; "
+    assert variants(None, None).answer() == f"{start}none of them has a price today, because no offers are read."
+    assert variants("1", None).answer() == f"{start}1 of them has a price today."
+    assert variants("1", "2").answer() == f"{start}2 of them have a price today."
+
+
+@pytest.mark.parametrize(
+    ("unit", "ours", "words"),
+    [
+        ("usd", "721.5", ("721.50", "USD")),
+        ("percent", "32", ("32.00", "%")),
+        ("requests", "160635", ("160,635", "requests")),
+        ("million_tokens", "0.7", ("0.700", "million tokens")),
+    ],
+)
+def test_a_slip_of_the_note_has_its_unit(unit: str, ours: str, words: tuple[str, str]) -> None:
+    slip = research.Slip(Figure("a", "", "", "slip", unit, "", D(ours), None, None, None))
+    assert (slip.ours(), slip.unit()) == words
