@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
@@ -11,6 +13,8 @@ from django.core.wsgi import get_wsgi_application
 from django.test import Client
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
+from schemathesis.generation import GenerationMode
+from schemathesis.generation.hypothesis.builder import HypothesisTestConfig, HypothesisTestMode, create_test
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -23,22 +27,46 @@ from traffic.models import Application, Scope
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", get_wsgi_application())
+OPERATIONS = [f"{method.upper()} {path}" for path, of_path in schema.items() for method in of_path]
 
 
-@pytest.fixture(params=["whole", "application"])
-def key(request: pytest.FixtureRequest, transactional_db: Any) -> str:
-    """For the whole installation, and of an application, which is refused what is not its own."""
+@pytest.fixture
+def keys(transactional_db: Any) -> dict[str, str]:
+    """Of the whole installation, and of an application, which is refused what is not its own."""
     callers.clear()
-    application = Application.objects.create(slug="shop", name="Shop")
-    owner = application if request.param == "application" else None
-    return create_key(name="all", scopes=list(Scope.values), application=owner)[1]
+    shop = Application.objects.create(slug="shop", name="Shop")
+    owners = {"whole": None, "application": shop}
+    return {
+        name: create_key(name=name, scopes=list(Scope.values), application=owner)[1] for name, owner in owners.items()
+    }
 
 
-@schema.parametrize()
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
-def test_the_server_answers_as_the_schema_says(case: Any, key: str) -> None:
-    response = case.call(headers={"Authorization": f"Bearer {key}", "Accept-Encoding": "identity"})
-    case.validate_response(response, checks=CHECKS)
+def answers_as_declared(case: Any, key: str, *, forbidden: bool) -> None:
+    """`forbidden`: also what the schema does not allow, of which there are hundreds for each operation."""
+    if forbidden or case.meta.generation.mode is GenerationMode.POSITIVE:
+        response = case.call(headers={"Authorization": f"Bearer {key}", "Accept-Encoding": "identity"})
+        case.validate_response(response, checks=CHECKS)
+
+
+@cache
+def cases_of(operation: str) -> Callable[..., None]:
+    """A test of one operation with its examples, the edges of what the schema allows and forbids, and some at random.
+
+    Not by the decorator of the library: that makes all cases of all operations when the tests are collected, which
+    every worker does, for longer than most files take to run.
+    """
+    definition = schema.find_operation_by_label(operation)
+    assert definition is not None
+    few = settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+    config = HypothesisTestConfig(schema.config, list(HypothesisTestMode), explicit_settings=few)
+    return create_test(operation=definition, test_func=answers_as_declared, config=config)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("owner", ["whole", "application"])
+def test_the_server_answers_as_the_schema_says(operation: str, owner: str, keys: dict[str, str]) -> None:
+    """What is forbidden is refused before anybody asks whose key it is: one of the two tries it."""
+    cases_of(operation)(key=keys[owner], forbidden=owner == "whole")
 
 
 def test_the_schema_is_open_and_nothing_else_is(db: Any) -> None:
