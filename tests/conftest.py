@@ -52,6 +52,19 @@ def nothing_remembered() -> None:
 
 
 @pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: DjangoDbBlocker
+) -> None:
+    """A worker's database is a copy of one that has its tables: to migrate takes as long as a hundred tests."""
+    from django.db import connection
+
+    from tests.emptying import migrated
+
+    with django_db_blocker.unblock():
+        connection.settings_dict["TEST"]["TEMPLATE"] = migrated()
+
+
+@pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
     """The database of this worker; what a test commits to it, also to tables that Django does not know, goes again."""
     from tests.emptying import instead_of_flush
@@ -93,8 +106,6 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         (pytest.fail if "CI" in os.environ else pytest.skip)("There is no Chromium: make chromium")
-    # Playwright's loop runs in the test's thread, where Django would refuse to ask the database.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     # Chromium's sandbox does not start as root; the pages are our own.
     flags = ["--no-sandbox"] if os.geteuid() == 0 else []
     return {**browser_type_launch_args, "executable_path": chromium, "args": flags}

@@ -1,4 +1,4 @@
-"""After a test that commits, the database is again what migrations made: not a row and not a day more.
+"""A database that migrations made, and how it is that again after a test that commits: not a row and not a day more.
 
 Django's own flush truncates every table that it knows and makes permissions anew, a quarter of a second for each test;
 it leaves partitions, of which each makes the next test slower, and takes away what migrations wrote. Here only tables
@@ -7,12 +7,14 @@ that hold something are emptied.
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterable
 
 from django.db import connection, transaction
 from django.test import TransactionTestCase
 from psycopg import Cursor, sql
 
+from tests.servers import home
 from traffic.ingest.store import clear_known_days
 
 TABLES = """
@@ -20,6 +22,27 @@ SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND rel
 AND NOT relispartition ORDER BY relname
 """
 DAYS = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relispartition AND relkind = 'r'"
+
+
+def migrated() -> str:
+    """The name of the run's database with all tables and nobody in it, of which copies are made.
+
+    Whichever worker asks first makes it, and the others wait for it.
+    """
+    with (home() / "migrated").open("a+") as mark:
+        fcntl.flock(mark, fcntl.LOCK_EX)
+        mark.seek(0)
+        if name := mark.read():
+            return name
+        old, test = connection.settings_dict["NAME"], connection.settings_dict["TEST"]
+        name, of_worker = f"test_{old}_migrated", test["NAME"]
+        test["NAME"] = name
+        connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+        connection.creation.destroy_test_db(old, verbosity=0, keepdb=True)
+        connection.close_pool()  # type: ignore[attr-defined]  # of the backend for PostgreSQL
+        test["NAME"] = of_worker
+        mark.write(name)
+        return name
 
 
 class Beginning:

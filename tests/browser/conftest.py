@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from django.db import connection
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -23,6 +22,7 @@ from playwright.sync_api import (
 from psycopg import sql
 
 from tests.browser.stack import Site, site
+from tests.emptying import migrated
 from tests.traffic.conftest import conninfo
 
 TELL_VIOLATIONS = """
@@ -69,23 +69,14 @@ def browser(browser_type_launch_args: dict[str, Any]) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module", autouse=True)
 def database(django_db_setup: None) -> Iterator[str]:
-    """The URL of a copy of this worker's database, made before the browser's loop runs: inside of it Django sees other
-    connections than the tests before had, and nobody may be in what is copied."""
-    name, ours = f"site_{token_hex(4)}", connection.get_connection_params()["dbname"]
+    """The URL of a database of the stack's own, with its tables."""
+    name = f"site_{token_hex(4)}"
     with psycopg.connect(conninfo(), dbname="postgres", autocommit=True) as own:
-        leave(own, ours)
-        own.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(ours)))
+        copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        own.execute(copy.format(sql.Identifier(name), sql.Identifier(migrated())))
         info = own.info
         yield f"postgresql://{info.user}:{info.password}@{info.host}:{info.port}/{name}"
         own.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-        leave(own, ours)
-
-
-def leave(own: psycopg.Connection, name: str) -> None:
-    """End every connection to a database, those of the browser's loop too."""
-    connection.close()
-    connection.close_pool()  # type: ignore[attr-defined]  # of the backend for PostgreSQL
-    own.execute("SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE datname = %s", [name])
 
 
 @pytest.fixture(scope="module")

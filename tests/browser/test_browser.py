@@ -12,7 +12,6 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.stack import Site
 
-pytestmark = pytest.mark.django_db  # the stack begins with a copy of this worker's database
 Visit = Callable[..., Page]
 
 PAGES = (
