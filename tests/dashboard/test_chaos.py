@@ -14,7 +14,7 @@ from benchmarks.chaos import Outcome, Report, Window
 from benchmarks.chaos.load import Tally, exchange
 from benchmarks.chaos.upstream import MODEL, WORDS, serve
 from dashboard.embedded.servers import free_port
-from tests.dashboard.test_up import until
+from tests.traffic.gateway_stack import until
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def upstream() -> Iterator[str]:
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(port,), daemon=True)
     process.start()
     url = f"http://127.0.0.1:{port}/v1/chat/completions"
-    until(lambda: exchange("POST", url, b"{}", timeout=5)[0] == 200, 60)
+    until(lambda: exchange("POST", url, b"{}", timeout=5)[0] == 200)
     yield url
     process.terminate()
     process.join()

@@ -18,24 +18,24 @@ from tests.traffic.web_process import BASE, SECRET, Intake
 __all__ = ["intake", "person"]  # fixtures
 pytestmark = pytest.mark.django_db
 
-# Far below the time for which the server lets a connection say nothing, which is 10 s.
-SECONDS = 5
 EXPORT = "/requests/export.csv"
 
 
 def test_thousands_of_silent_connections_of_one_address_keep_nobody_out(intake: Intake, person: httpx.Client) -> None:
-    with held(intake.web.port, 2_000), held(intake.web.port, 2_000, b"POST /v1/traces HTTP/1.1\r\nHost: he"):
-        assert intake.web.ask("/healthz", seconds=SECONDS)[0] == 200
-        assert person.get("/", timeout=SECONDS).status_code == 200
+    port, half = intake.web.port, b"POST /v1/traces HTTP/1.1\r\nHost: he"
+    with held(port, 2_000) as silent, held(port, 2_000, half):
+        assert intake.web.ask("/healthz")[0] == 200
+        assert person.get("/", timeout=60).status_code == 200
         headers = {"Authorization": f"Bearer {SECRET}", "Content-Type": "application/x-protobuf"}
-        assert intake.web.ask("/v1/traces", BATCH, headers, seconds=SECONDS)[0] == 200
+        assert intake.web.ask("/v1/traces", BATCH, headers)[0] == 200
+        assert any(held_by_server(port, holder) for holder in silent[::50]), "they had not come to their end by then"
 
 
 def test_what_an_address_holds_over_its_part_is_ended(intake: Intake) -> None:
     with held(intake.web.port, EACH + 400, address="127.0.0.9"):
         log = Path(intake.web.log.name)
-        until(lambda: f"limit={EACH} addresses=127.0.0.9" in log.read_text(), 9)
-        assert intake.web.ask("/healthz", seconds=SECONDS)[0] == 200
+        until(lambda: f"limit={EACH} addresses=127.0.0.9" in log.read_text())
+        assert intake.web.ask("/healthz")[0] == 200
 
 
 def test_who_takes_nothing_of_an_answer_loses_the_connection(intake: Intake) -> None:
@@ -43,8 +43,8 @@ def test_who_takes_nothing_of_an_answer_loses_the_connection(intake: Intake) -> 
     file = f"GET /static/plotly/{plotly.name} HTTP/1.1\r\nHost: here\r\n\r\n".encode()
     pages = b"GET /login/ HTTP/1.1\r\nHost: here\r\n\r\n" * 200
     with held(intake.web.port, 1, file) as (of_file,), held(intake.web.port, 1, pages) as (of_pages,):
-        until(lambda: not held_by_server(intake.web.port, of_file), 30)
-        until(lambda: not held_by_server(intake.web.port, of_pages), 30)
+        until(lambda: not held_by_server(intake.web.port, of_file))
+        until(lambda: not held_by_server(intake.web.port, of_pages))
 
 
 def rows_of(intake: Intake, count: int) -> None:
@@ -68,7 +68,7 @@ def reading_nothing(intake: Intake, client: httpx.Client, count: int) -> Iterato
     head = f"GET {EXPORT} HTTP/1.1\r\nHost: here\r\nCookie: {cookies}\r\n\r\n".encode()
     with held(intake.web.port, count, head, room=4096) as sockets:
         for reader in sockets:
-            reader.settimeout(30)
+            reader.settimeout(120)
         yield [reader.recv(12) for reader in sockets]
 
 
@@ -81,5 +81,5 @@ def test_one_caller_cannot_have_all_downloads(intake: Intake, person: httpx.Clie
         assert (refused.status_code, refused.headers["retry-after"]) == (429, "10")
         assert len(other.get(EXPORT).content.splitlines()) > 20_000
         # Who reads nothing loses them soon.
-        until(lambda: person.get(EXPORT).status_code == 200, 30)
+        until(lambda: person.get(EXPORT).status_code == 200)
     assert "download_cut reason=client_" in Path(intake.web.log.name).read_text()

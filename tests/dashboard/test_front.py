@@ -29,7 +29,7 @@ PASSWORD = "a-door-of-its-own-17"
 BATCH = protobuf(body(span(1), span(2)))
 KEY = f"Authorization: Bearer {SECRET}\r\nContent-Type: application/x-protobuf\r\n"
 # No test waits for one: whoever is stopped by another never gets an answer.
-PATIENT = 30
+PATIENT = 60
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from dashboard.people.role_words import GROUPS, UNASKED
 from dashboard.people.roles import ROLES
 from providers.audit.log import AuditEntry
 from tests.dashboard.people import logged_in, with_role, words
+from tests.traffic.gateway_stack import until
 
 URL = "/settings/roles/ops/"
 
@@ -120,12 +121,17 @@ def test_two_admins_cannot_leave_nobody_who_may_give_rights(act: str) -> None:
         statuses.append(client.post(urls[act], bodies[act]).status_code)
         connection.close()
 
+    def waits_for_us() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))")
+            return bool(cursor.fetchall())
+
     thread = Thread(target=takes_it_from_bea)
     with transaction.atomic():  # bea takes it from ann, and has not finished when ann takes it from bea
         admins_locked()
         User.objects.filter(pk=ann.pk).update(is_superuser=False)
         thread.start()
-        thread.join(timeout=3)
-    thread.join(timeout=30)
+        until(lambda: waits_for_us() or not thread.is_alive())
+    thread.join(timeout=120)
     bea.refresh_from_db()
     assert statuses and role_of(bea) == "admin" and bea.is_active

@@ -17,7 +17,7 @@ from dashboard.up.data import MARK
 from dashboard.up.processes import Child, Processes
 from dashboard.up.refusal import Crashed
 from dashboard.up.supervisor import DEATHS, Supervisor
-from tests.dashboard.test_up import until
+from tests.traffic.gateway_stack import until
 
 NOW = datetime(2026, 11, 25, 10, 2, tzinfo=UTC)
 

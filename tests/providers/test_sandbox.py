@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import smtplib
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -294,7 +293,6 @@ def test_mail_is_kept_in_a_maildir(tmp_path: Path) -> None:
 
 def test_silence_ends_when_the_caller_gives_up(sandbox: Sandbox) -> None:
     sandbox.fault("vast", "timeout")
-    started = time.monotonic()
     with pytest.raises(httpx.ReadTimeout):
         httpx.get(f"{sandbox.url}/vast/api/v0/users/current/", timeout=0.2)
-    assert time.monotonic() - started < 5
+    assert httpx.get(f"{sandbox.url}/nothing", timeout=60).status_code == 404, "nobody else is kept waiting"

@@ -22,8 +22,6 @@ pytestmark = pytest.mark.django_db
 
 HEADERS = {"x-api-key": KEY}
 ASKED = {"model": "claude-test", "max_tokens": 10, "messages": [{"role": "user", "content": "Hi"}]}
-# Far below the time for which the server lets a connection say nothing, which is 10 s.
-SECONDS = 5
 
 
 def port_of(stack: Stack) -> int:
@@ -57,11 +55,12 @@ def test_a_process_makes_room_as_far_as_it_may() -> None:
 
 
 def test_thousands_of_silent_connections_of_one_address_keep_nobody_from_the_gateway(calm: Stack) -> None:
-    with held(port_of(calm), 2_000), held(port_of(calm), 2_000, b"POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-a: "):
-        assert httpx.get(f"{calm.url}/healthz", timeout=SECONDS).status_code == 200
-        assert httpx.get(f"{calm.url}/v1/models", headers=HEADERS, timeout=SECONDS).status_code == 200
-        answer = httpx.post(f"{calm.url}/v1/messages", json=ASKED, headers=HEADERS, timeout=SECONDS)
-    assert answer.status_code == 200
+    port, half = port_of(calm), b"POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-a: "
+    with held(port, 2_000) as silent, held(port, 2_000, half):
+        assert httpx.get(f"{calm.url}/healthz", timeout=60).status_code == 200
+        assert httpx.get(f"{calm.url}/v1/models", headers=HEADERS, timeout=60).status_code == 200
+        assert httpx.post(f"{calm.url}/v1/messages", json=ASKED, headers=HEADERS, timeout=60).status_code == 200
+        assert any(held_by_server(port, holder) for holder in silent[::50]), "they had not come to their end by then"
 
 
 def test_who_takes_nothing_of_a_stream_is_hung_up_and_its_row_says_so(calm: Stack) -> None:
@@ -70,9 +69,9 @@ def test_who_takes_nothing_of_a_stream_is_hung_up_and_its_row_says_so(calm: Stac
     request = f"POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: {KEY}\r\ncontent-length: {len(body)}\r\n\r\n{body}"
     before = calm.count()
     with held(port_of(calm), 1, request.encode()) as (caller,):
-        until(lambda: not held_by_server(port_of(calm), caller), 30)
-        assert calm.claude.hung_up.wait(30)
-    until(lambda: calm.count() > before, 30)
+        until(lambda: not held_by_server(port_of(calm), caller))
+        assert calm.claude.hung_up.wait(120)
+    until(lambda: calm.count() > before)
     row = calm.newest(streamed=True)
     assert (row["outcome"], row["error_type"]) == ("cancelled", "caller_too_slow")
 

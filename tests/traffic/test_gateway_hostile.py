@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import select
 import socket
 import threading
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import psycopg
 import pytest
 
@@ -42,7 +44,7 @@ ASKED: dict[str, Any] = {"model": "claude-test", "max_tokens": 10, "messages": [
 def post(stack: Stack, body: Any = None, path: str = "/v1/messages", key: str = KEY, **headers: str) -> httpx.Response:
     content = body if isinstance(body, bytes) else json.dumps(ASKED if body is None else body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx.post(f"{stack.url}{path}", content=content, headers={"x-api-key": key, **named}, timeout=30)
+    return httpx.post(f"{stack.url}{path}", content=content, headers={"x-api-key": key, **named}, timeout=60)
 
 
 @contextlib.contextmanager
@@ -60,37 +62,40 @@ def upload(key: str = KEY, length: int = 100_000, path: str = "/v1/messages") ->
     return f"POST {path} HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\ncontent-length: {length}\r\n\r\n"
 
 
-def read_all(caller: socket.socket, seconds: float = 20) -> bytes:
+def read_all(caller: socket.socket) -> bytes:
     """What comes until the other end closes."""
-    caller.settimeout(seconds)
+    caller.settimeout(120)
     answer = b""
     while piece := caller.recv(65_536):
         answer += piece
     return answer
 
 
-class Watch:
-    """Asks `/healthz` again and again; `longest` is the longest that it took, in seconds."""
+@contextlib.contextmanager
+def watched(stack: Stack) -> Iterator[None]:
+    """Asks `/healthz` again and again, which is always answered."""
+    over, statuses = threading.Event(), list[int]()
 
-    def __init__(self, stack: Stack) -> None:
-        self.longest = 0.0
-        self._url = f"{stack.url}/healthz"
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+    def ask() -> None:
+        while not over.is_set():
+            statuses.append(0)
+            statuses[-1] = httpx.get(f"{stack.url}/healthz", timeout=60).status_code
 
-    def _run(self) -> None:
-        while not self._over.is_set():
-            started = time.monotonic()
-            assert httpx.get(self._url, timeout=30).status_code == 200
-            self.longest = max(self.longest, time.monotonic() - started)
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        yield
+    finally:
+        over.set()
+        asking.join()
+    assert set(statuses) == {200}
 
-    def __enter__(self) -> Watch:
-        self._thread.start()
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
+def processor_time(stack: Stack) -> float:
+    """Seconds of the processor that the gateway has had, of all its threads."""
+    assert stack.gateway.process is not None
+    family = psutil.Process(stack.gateway.process.pid).children(recursive=True)
+    return sum(times.user + times.system for times in (process.cpu_times() for process in family))
 
 
 # Bodies.
@@ -98,9 +103,10 @@ class Watch:
 
 def test_idle_uploads_and_half_headers_stop_nobody_and_end_in_time(calm: Stack) -> None:
     with open_to(calm, 64, upload()) as idle, open_to(calm, 64, "POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-a: "):
-        with Watch(calm) as health:
+        assert post(calm).status_code == 200
+        assert select.select(idle, [], [], 0)[0] == [], "all were being held while another was answered"
+        with watched(calm):
             assert [post(calm).status_code for _ in range(5)] == [200] * 5
-        assert health.longest < 1
         answers = [read_all(caller) for caller in idle]
     assert all(b"408 Request Timeout" in answer and b"body-too-slow" in answer for answer in answers)
 
@@ -115,8 +121,9 @@ def test_idle_uploads_and_half_headers_stop_nobody_and_end_in_time(calm: Stack) 
     ],
 )
 def test_a_refusal_does_not_wait_for_the_body(calm: Stack, head: str, code: bytes) -> None:
+    """Which never comes: waited for, it would be refused for that."""
     with open_to(calm, 1, head) as (caller,):
-        assert code in read_all(caller, 4)
+        assert code in read_all(caller)
 
 
 @pytest.mark.parametrize("size", [10_000, 8 * MIB])
@@ -257,10 +264,12 @@ def test_a_caller_that_takes_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_models_name_has_a_bound_and_costs_nothing(calm: Stack) -> None:
-    with Watch(calm) as health:
-        refused = post(calm, {**ASKED, "model": "_eyJaaaaaaaa" * 100_000})
-    assert (refused.status_code, refused.headers["x-breakeven-error"]) == (400, "bad-request")
-    assert health.longest < 1
+    spent = [processor_time(calm)]
+    for model in ("-" * 1_200_000, "_eyJaaaaaaaa" * 100_000):  # a harmless one, and one that is slow to look through
+        refused = post(calm, {**ASKED, "model": model})
+        assert (refused.status_code, refused.headers["x-breakeven-error"]) == (400, "bad-request")
+        spent.append(processor_time(calm))
+    assert spent[2] - spent[1] <= 3 * max(spent[1] - spent[0], 0.1)
     assert calm.claude.seen == []
     assert post(calm, {**ASKED, "model": "_eyJaaaaaaaa"[:200]}).status_code == 200
 
@@ -271,11 +280,10 @@ def test_a_long_text_of_the_worst_kind_stops_nobody_and_its_row_lands(
     calm: Stack, text: str, *, streamed: bool
 ) -> None:
     body = {**ASKED, "stream": streamed, "messages": [{"role": "user", "content": text * (MIB // len(text))}]}
-    with Watch(calm) as health:
+    with watched(calm):
         answer = post(calm, body)
-        row = calm.rows(answer.headers["x-breakeven-request-id"], 20)
+        row = calm.rows(answer.headers["x-breakeven-request-id"])
     assert (answer.status_code, row["outcome"], row["uncached_input"]) == (200, "ok", 20)
-    assert health.longest < 1
 
 
 def nested(levels: int) -> bytes:
@@ -348,7 +356,7 @@ def test_a_stream_without_measure_ends_as_broken_off(calm: Stack, behaviour: str
     bomb()
     calm.claude.behaviour = behaviour
     before = time.time()
-    with Watch(calm) as health, contextlib.suppress(httpx.HTTPError):
+    with watched(calm), contextlib.suppress(httpx.HTTPError):
         post(calm, {**ASKED, "stream": True})
 
     def recorded() -> dict[str, Any] | None:
@@ -356,7 +364,6 @@ def test_a_stream_without_measure_ends_as_broken_off(calm: Stack, behaviour: str
         return row if row["started_at"].timestamp() >= before else None
 
     assert until(recorded)["outcome"] == "error"
-    assert health.longest < 1
 
 
 def test_an_answer_with_headers_without_measure_is_none(calm: Stack) -> None:

@@ -217,7 +217,7 @@ def test_a_caller_that_hangs_up_is_recorded_and_the_engine_is_let_go(calm: Stack
     ) as answer:
         request_id = answer.headers["x-breakeven-request-id"]
         next(answer.iter_bytes())
-    assert calm.claude.hung_up.wait(5)
+    assert calm.claude.hung_up.wait(120)
     row = calm.rows(request_id)
     assert (row["outcome"], row["error_type"]) == ("cancelled", "caller_hung_up")
     assert row["raw"]["usage"]["cache_read_input_tokens"] == 300
@@ -227,11 +227,7 @@ def test_a_caller_that_hangs_up_before_an_answer_is_recorded(calm: Stack) -> Non
     calm.claude.behaviour = "silent"
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(f"{calm.url}/v1/messages", json=ASKED, headers={"x-api-key": KEY}, timeout=0.3)
-    row = (
-        calm.newest(outcome="cancelled", http_status=None)
-        if False
-        else calm.newest(outcome="cancelled", streamed=False)
-    )
+    row = calm.newest(outcome="cancelled", streamed=False)
     assert row["http_status"] is None
     assert row["output"] is None
 
@@ -252,7 +248,7 @@ def test_an_engine_that_stays_silent_is_a_timeout(calm: Stack) -> None:
 def test_a_body_in_chunks_that_are_none_is_400_and_never_500(calm: Stack) -> None:
     named = f"host: x\r\nx-api-key: {KEY}\r\ntransfer-encoding: chunked\r\n\r\n"
     with socket.create_connection(("127.0.0.1", int(calm.url.rsplit(":", 1)[1]))) as caller:
-        caller.settimeout(10)
+        caller.settimeout(120)
         caller.sendall(f"POST /v1/messages HTTP/1.1\r\n{named}-1\r\n\r\n".encode())
         answer = caller.recv(65_536)
     assert answer.startswith(b"HTTP/1.1 400 ") and b"x-breakeven-error: bad-request" in answer.lower()

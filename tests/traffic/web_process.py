@@ -61,7 +61,7 @@ class WebProcess:
     def kill(self) -> None:
         """As a crash does it: the worker and its parent at once."""
         os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(120)
         self.log.close()
 
     def post(self, content: bytes = b"", secret: str = SECRET) -> Answer:
@@ -70,7 +70,7 @@ class WebProcess:
         return self.ask("/v1/traces", content, headers)
 
     def ask(
-        self, path: str, content: bytes | None = None, headers: dict[str, str] | None = None, seconds: float = 15
+        self, path: str, content: bytes | None = None, headers: dict[str, str] | None = None, seconds: float = 60
     ) -> Answer:
         """Status, headers and body of an answer."""
         request = urllib.request.Request(f"{self.url}{path}", content, headers or {})
@@ -111,7 +111,7 @@ def running_intake(blocker: Any, data: Path, **variables: str) -> Iterator[Intak
         conn = psycopg.connect(conninfo(), autocommit=True)
     web.start()
     try:
-        until(web.answers, 60)
+        until(web.answers)
         yield Intake(web, door, conn)
     finally:
         web.kill()
