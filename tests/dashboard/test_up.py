@@ -115,6 +115,19 @@ def test_a_closed_terminal_does_not_block_the_processes(tmp_path: Path) -> None:
     group.stop(1)
 
 
+def test_no_process_loads_what_measures_or_simulates() -> None:
+    """The tools are apps for their commands alone: loaded, they cost every process a sixth of its start."""
+    program = (
+        "import sys, django; django.setup(); tools = ('benchmarks.', 'sandbox.', 'demo.');"
+        "print([name for name in sys.modules if name.startswith(tools)])"
+    )
+    environment = free_environment(DJANGO_SETTINGS_MODULE="dashboard.settings", SECRET_KEY="s")
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], cwd=BASE, env=environment, capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout == "[]\n"
+
+
 # --- the data directory ---
 
 

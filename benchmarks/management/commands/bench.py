@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,44 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from benchmarks import BENCHES, chaos
+from benchmarks import (
+    chaos,
+    checks,
+    delivery,
+    forecast,
+    gateway,
+    imports,
+    ingest,
+    large_batches,
+    memory,
+    offers,
+    otlp,
+    pages,
+    reprice,
+    requests,
+    rules,
+    worker,
+)
 from benchmarks.chaos.faults import FAULTS
-from benchmarks.figures import machine, table
+from benchmarks.figures import Figure, machine, table
+
+BENCHES: dict[str, Callable[[], list[Figure]]] = {
+    "memory": memory.measure,
+    "large-batches": large_batches.measure,
+    "ingest": ingest.measure,
+    "imports": imports.measure,
+    "otlp": otlp.measure,
+    "pages": pages.measure,
+    "gateway": gateway.measure,
+    "requests": requests.measure,
+    "rules": rules.measure,
+    "reprice": reprice.measure,
+    "forecast": forecast.measure,
+    "offers": offers.measure,
+    "checks": checks.measure,
+    "delivery": delivery.measure,
+    "worker": worker.measure,
+}
 
 REPORT = Path(settings.BASE_DIR) / "docs" / "benchmarks.md"
 HEAD = """# Benchmarks
