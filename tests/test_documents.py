@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -36,24 +38,28 @@ def test_every_module_that_a_script_starts_exists() -> None:
     assert [module for module in sorted(started) if not (ROOT / f"{module.replace('.', '/')}.py").exists()] == []
 
 
-def programs() -> list[tuple[str, str, str]]:
+def programs() -> Iterator[tuple[str, str, str]]:
     """Each `from module import name` in a text of our Python: a program that another process is given."""
     imports = re.compile(
         r"^\s*from ((?:lib|providers|traffic|costs|alerts|dashboard|demo|sandbox|benchmarks)[\w.]*) import ([\w, ]+)",
         re.MULTILINE,
     )
-    return [
-        (str(path.relative_to(ROOT)), module, name.strip())
-        for folder in ("benchmarks", "demo", "sandbox", "dashboard", "tests")
-        for path in sorted((ROOT / folder).rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        for module, names in imports.findall(node.value)
-        for name in names.split(",")
-        if name.strip()
-    ]
+    for folder in ("benchmarks", "demo", "sandbox", "dashboard", "tests"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if not imports.search(text := path.read_text()):
+                continue
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    for module, names in imports.findall(node.value):
+                        yield from ((str(path), module, name.strip()) for name in names.split(",") if name.strip())
 
 
-@pytest.mark.parametrize(("path", "module", "name"), programs())
-def test_what_a_program_in_a_text_imports_exists(path: str, module: str, name: str) -> None:
-    assert hasattr(import_module(module), name) or import_module(f"{module}.{name}"), path
+def test_what_a_program_in_a_text_imports_exists() -> None:
+    """All of them in one test: to look for them when tests are collected takes each worker a second."""
+    texts = list(programs())
+    assert texts, "nothing is checked"
+    missing = []
+    for path, module, name in texts:
+        if not hasattr(import_module(module), name) and find_spec(f"{module}.{name}") is None:
+            missing.append((path, module, name))
+    assert missing == []
