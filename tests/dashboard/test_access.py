@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.http.response import HttpResponseBase
@@ -54,11 +55,21 @@ def test_an_address_that_nobody_declared_is_found() -> None:
     assert undeclared([*OURS, "costs:something-new"]) == {"costs:something-new"}
 
 
-@pytest.fixture
-def everyone(things: Samples) -> dict[str, Client]:
-    """A browser of a stranger, and one of each role."""
+@pytest.fixture(scope="module")
+def sessions(things: Samples) -> dict[str, str]:
+    """The key of a session for each role."""
     people = {role: logged_in(User.objects.get(username=role)) for role in ROLES}
-    return {"anonymous": Client(), **people}
+    return {role: client.cookies[settings.SESSION_COOKIE_NAME].value for role, client in people.items()}
+
+
+@pytest.fixture
+def everyone(sessions: dict[str, str]) -> dict[str, Client]:
+    """A browser of a stranger, and one of each role."""
+    browsers = {"anonymous": Client()}
+    for role, key in sessions.items():
+        browsers[role] = Client()
+        browsers[role].cookies[settings.SESSION_COOKIE_NAME] = key
+    return browsers
 
 
 @pytest.fixture(scope="module")
