@@ -31,12 +31,12 @@ demo: setup ## Start the demo company; prints its address and the login (more op
 test: export PYTHONDONTWRITEBYTECODE :=
 test: ## Run the tests (some of them: TESTS="tests/costs -k staircase")
 	@requirements/install.sh dev
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-days: export PYTHONDONTWRITEBYTECODE :=
 test-days: ## Run the tests on days on which dates behave oddly (one of them: DAYS=2028-02-29T12:00; needs make faketime)
 	@requirements/install.sh dev
-	@tests/days.sh --numprocesses $(WORKERS) --dist loadfile $(TESTS)
+	@tests/days.sh --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 lint: export BREAKEVEN_DATA := $(CURDIR)/.venv/lint
 lint: ## Check style, types, imports between apps, templates and missing migrations

@@ -34,6 +34,21 @@ def pytest_unconfigure() -> None:
     servers.stop()
 
 
+# Files of half a minute and more, the longest first: begun at the end, one worker would be at them while others wait.
+LONGEST = (
+    "browser/test_browser", "dashboard/test_up", "dashboard/test_backup", "dashboard/test_openapi",
+    "dashboard/test_database_roles", "alerts/test_pages", "dashboard/test_front", "traffic/test_gateway_durability",
+    "traffic/test_gateway_hostile", "traffic/test_ingest_process", "dashboard/test_access",
+    "providers/test_connectors_contract", "dashboard/test_backup_audit", "dashboard/test_embedded",
+    "traffic/test_linear", "traffic/test_live_emitters", "dashboard/test_connections",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {f"tests/{name}.py": number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.nodeid.partition("::")[0], len(rank)))
+
+
 def pytest_collection_finish() -> None:
     """What is loaded by now stays; to look through it for garbage again and again is a tenth of the suite's time."""
     gc.collect()
