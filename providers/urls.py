@@ -10,8 +10,7 @@ from providers.heartbeats import views as heartbeats
 from providers.heartbeats.ping_views import ping
 from providers.leases import views as leases
 from providers.offers import watch_views
-from providers.offers.provider_views import providers
-from providers.offers.views import explorer
+from providers.offers.views import explorer, providers
 from providers.status_pages import public_views as status
 from providers.status_pages import views as status_pages
 from providers.uptime.outage_views import outage

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Any
 
 CSRF_TOKEN = re.compile(r"""((?:name="csrfmiddlewaretoken" value=|"x-csrftoken": )")\w+""", re.IGNORECASE)
@@ -11,3 +12,8 @@ CSRF_TOKEN = re.compile(r"""((?:name="csrfmiddlewaretoken" value=|"x-csrftoken":
 def html_of(response: Any) -> str:
     """An answer's HTML on one line, without CSRF tokens: any short word may stand in 64 random letters and digits."""
     return CSRF_TOKEN.sub(r"\1", " ".join(response.content.decode().split()))
+
+
+def words(html: object) -> str:
+    """What a person reads of a piece of HTML, on one line."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", "", str(html))).split())

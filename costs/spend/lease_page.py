@@ -10,9 +10,15 @@ from typing import Any
 
 from django.db.models import F, Max, Min, Sum
 from django.http import Http404
+from django.template.defaultfilters import floatformat
+from django.utils.html import format_html
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from lib.formats import ago, dollars, missing, sentences, when
 from providers.leases.queries import HOUR_S, WIDE, LeaseDay, LeaseNow, hours_between, lease_days, lease_figures
+from providers.leases.services import StopWay
 from providers.models import Account, Deployment, Lease, LeaseSpan, LeaseState, VendorCost
 from providers.models.leases import Seconds
 from traffic.usage.lease_use import last_requests, requests_by_hour
@@ -52,6 +58,95 @@ class Billed:
     total: Decimal
     since: datetime
     until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StateTotal:
+    """Hours of a lease in one state and what they cost in USD."""
+
+    label: str
+    hours: Decimal
+    cost: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class LeasePage:
+    """One lease: its figures, the deployments on it, since when nobody asks it, and how it is stopped."""
+
+    row: LeaseNow
+    uses: Sequence[ServedDeployment]
+    idle: Idle | None
+    way: StopWay | None
+    states: Sequence[StateTotal]
+    spans: Sequence[LeaseSpan]  # the newest
+
+    def answer(self) -> str:
+        row = self.row
+        if not row.active:
+            text = _("<b>{lease}</b> cost <b>{cost}</b> in {hours} hours and ended on {ended}.")
+        elif row.unpriced:
+            text = _(
+                "<b>{lease}</b> has cost <b>{cost}</b> in {hours} hours; this month comes to at least <b>{month}</b>:"
+                " what its disk costs is known with the next bill."
+            )
+        else:
+            text = _(
+                "<b>{lease}</b> has cost <b>{cost}</b> in {hours} hours; this month comes to <b>{month}</b> if it goes"
+                " on as now."
+            )
+        values = {"lease": row.lease, "cost": dollars(row.cost), "hours": floatformat(row.hours, "1g")}
+        values |= {"month": dollars(row.month_end), "ended": when(row.lease.ended_at)}
+        return sentences(format_html(text, **values), self._wasted())
+
+    def _wasted(self) -> str:
+        if not self.row.active or self.row.unpriced:
+            return ""
+        if self.idle and self.too_idle:
+            text = _("Nobody has asked it anything since {since}: <b>{burnt}</b> burnt.")
+            return format_html(text, since=ago(self.idle.since), burnt=dollars(self.idle.burnt))
+        return _("It is paid for nothing: %(why)s.") % {"why": self.row.wasted} if self.row.wasted else ""
+
+    @property
+    def too_idle(self) -> bool:
+        """Whether it has been idle for as long as its rule allows."""
+        limit = self.row.lease.idle_minutes
+        return self.idle is not None and limit is not None and self.idle.span >= timedelta(minutes=limit)
+
+    def machine(self) -> str:
+        lease = self.row.lease
+        what = f"{lease.gpu_count} × {lease.gpu}" if lease.gpu else capfirst(lease.get_kind_display())
+        return f"{what}, {lease.account.provider_name}"
+
+    def last_request(self) -> str:
+        """When somebody asked it last, and what it has cost since then."""
+        if not self.uses:
+            return _("no deployment is on it")
+        if self.idle:
+            last = _("none for a week") if self.idle.longest else ago(self.idle.since)
+            return format_html(_("{last}, {burnt} since"), last=last, burnt=dollars(self.idle.burnt))
+        return _("just now") if self.row.lease.state == LeaseState.RUNNING and self.row.active else missing("dash")
+
+    def stop_headline(self) -> str:
+        if not self.row.active:
+            return _("It has ended")
+        return _("To stop paying for it") if self.way and self.way.call else _("It is stopped by hand")
+
+    def uses_headline(self) -> str:
+        n = len(self.uses)
+        if not n:
+            return _("No deployment is on it")
+        return ngettext("One deployment runs on it", "%(n)s deployments run on it", n) % {"n": n}
+
+    def days_headline(self) -> str:
+        """Hours and cost of each state, for the heading of the chart."""
+        return ", ".join(
+            _("%(hours)s h %(label)s for %(cost)s")
+            % {"hours": floatformat(total.hours, "1g"), "label": total.label, "cost": dollars(total.cost)}
+            for total in self.states
+        )
+
+    def spans_headline(self) -> str:
+        return _("Every state and price that it had") if self.spans else _("Nothing has been observed of it yet")
 
 
 def account_of(pk: int) -> Account:
@@ -144,7 +239,7 @@ def hours(entries: Sequence[LeaseDay]) -> str:
     return "" if total >= WHOLE_DAY else _("%(hours).1f h") % {"hours": total}
 
 
-def by_state(lease: Lease) -> list[dict[str, Any]]:
+def by_state(lease: Lease) -> list[StateTotal]:
     """Add up hours and USD of the lease's whole life by its state."""
     length = Seconds(F("ends_at") - F("starts_at"))
     rows = (
@@ -153,6 +248,6 @@ def by_state(lease: Lease) -> list[dict[str, Any]]:
         .annotate(seconds=Sum(length), usd=Sum(length * F("price_per_hour"), output_field=WIDE))
     )
     return [
-        {"label": LeaseState(row["state"]).label, "hours": row["seconds"] / HOUR_S, "cost": row["usd"] / HOUR_S}
+        StateTotal(str(LeaseState(row["state"]).label), row["seconds"] / HOUR_S, row["usd"] / HOUR_S)
         for row in rows.order_by("-seconds")
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, timedelta
+from datetime import UTC
 
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
@@ -29,24 +29,24 @@ def lease(request: HttpRequest, pk: int) -> HttpResponse:
     old = frozenset({account.account.pk}) if feed is None or feed.old else frozenset[int]()
     row = lease_page.lease_now(pk, now, old)
     uses = lease_page.served(row, now)
-    idle = lease_page.idle(row.lease, uses, now)
     may_change = request.user.has_perm("providers.change_account")
     spans = lease_page.newest_spans(row.lease, SPANS_SHOWN + 1)
-    limit = row.lease.idle_minutes
+    page = lease_page.LeasePage(
+        row=row,
+        uses=uses,
+        idle=lease_page.idle(row.lease, uses, now),
+        way=stop_way(row.lease),
+        states=lease_page.by_state(row.lease),
+        spans=spans[:SPANS_SHOWN],
+    )
     context = {
+        "page": page,
         "lease": row.lease,
         "row": row,
-        "account": account,
-        "now": now,
-        "uses": uses,
-        "idle": idle,
-        "too_idle": idle is not None and limit is not None and idle.span >= timedelta(minutes=limit),
         "billed": lease_page.billed(row.lease),
         "bars": lease_page.bars(row.lease, now.astimezone(UTC).date()),
-        "states": lease_page.by_state(row.lease),
-        "spans": spans[:SPANS_SHOWN],
         "more_spans": len(spans) > SPANS_SHOWN,
-        "way": stop_way(row.lease),
+        "way": page.way,
         "idle_form": IdleForm(instance=row.lease) if may_change and row.active else None,
         "may_change": may_change,
         "log": changes(row.lease) if may_change else [],

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.utils.functional import Promise
+from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from lib.formats import ago
 from providers.models import Account, Feed
 
 # As the alert about polls has it: several intervals without an answer, and never for less than some minutes.
@@ -97,6 +99,13 @@ class AccountNow:
         wrong = [entry.feed for entry in self.feeds if entry.feed.failures and entry.feed.last_error_at]
         newest = max(wrong, key=lambda feed: feed.last_error_at or feed.due_at, default=None)
         return newest.last_error if newest else ""
+
+    def late_notice(self) -> str:
+        """How old what we know of it is."""
+        if self.read_at is None:
+            return gettext("Nothing is known of %(name)s yet") % {"name": self.account.name}
+        text = gettext("What we know of {name} is old: it last answered {ago}")
+        return format_html(text, name=self.account.name, ago=ago(self.read_at))
 
     @property
     def given_up(self) -> Sequence[FeedNow]:

@@ -16,7 +16,7 @@ from django.db import connection
 from django.db.models import Max, Sum
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from providers.connectors.base import TOKEN_CLASSES
 from providers.models import Account, VendorCost, VendorName, VendorPayment, VendorUsage
@@ -96,6 +96,13 @@ class VendorReport:
     @property
     def keys(self) -> int:
         return sum(bool(key.id) for part in self.workspaces for key in part.keys)
+
+    def headline(self) -> str:
+        n = len(self.workspaces)
+        text = ngettext("One workspace used it", "%(n)s workspaces used it", n) % {"n": n}
+        if not self.keys:
+            return text
+        return f"{text}, {ngettext('with one key', 'with %(n)s keys', self.keys) % {'n': self.keys}}"
 
     @property
     def paid_in(self) -> Decimal:

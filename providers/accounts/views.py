@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -17,7 +15,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from lib.http import form_data
 from providers.accounts import services
 from providers.accounts.forms import AccountForm
-from providers.accounts.freshness import FEED_WORDS, account_now, worst_first
+from providers.accounts.freshness import account_now, worst_first
+from providers.accounts.page import AccountPage, AccountsPage, KeyTest, gives
 from providers.accounts.queries import account_or_404, accounts_now
 from providers.accounts.vendor_report import PERIODS, USUAL, reported
 from providers.audit.log import changes, log, log_form
@@ -26,28 +25,13 @@ from providers.models import Account, provider_name
 from providers.polling.services import try_account
 
 
-@dataclass(frozen=True, slots=True)
-class KeyTest:
-    """What a vendor said to a key."""
-
-    good: bool
-    sentence: str
-
-
 @login_required
 @permission_required("providers.view_account", raise_exception=True)
 @require_safe
 def accounts(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     rows = worst_first(accounts_now(now))
-    on = [row for row in rows if row.account.enabled]
-    context = {
-        "rows": rows,
-        "on_time": [row for row in rows if row.state == "ok"],
-        "wrong": [row for row in rows if row.mark in ("bad", "warn")],
-        "enabled": on,
-        "now": now,
-    }
+    context = {"page": AccountsPage(rows), "rows": rows, "now": now}
     return render(request, "providers/accounts/accounts.html", context)
 
 
@@ -61,10 +45,6 @@ def choose(request: HttpRequest) -> HttpResponse:
         for kind in CONNECTORS
     ]
     return render(request, "providers/accounts/account_choose.html", {"vendors": vendors, "kinds": len(vendors)})
-
-
-def gives(kind: str) -> list[str]:
-    return [str(FEED_WORDS[feed]) for feed in connector_class(kind).feeds]
 
 
 @sensitive_post_parameters()
@@ -121,17 +101,15 @@ def shown(
     request: HttpRequest, account: Account, form: AccountForm | None, tried: KeyTest | None = None, status: int = 200
 ) -> HttpResponse:
     """The page of one account, or of one that is being added."""
+    row = account_now(account, timezone.now()) if account.pk else None
     context = {
+        "page": AccountPage(account, row),
         "account": account,
-        "row": account_now(account, timezone.now()) if account.pk else None,
+        "row": row,
         "reported": reported(account, timezone.now(), *reported_range(request)) if account.pk else None,
         "reported_days": PERIODS,
         "form": form,
         "tried": tried,
-        "gives": gives(account.kind) if account.kind in CONNECTORS else [],
-        "estimated": account.kind in CONNECTORS
-        and "leases" in (feeds := connector_class(account.kind).feeds)
-        and "costs" not in feeds,
         "log": changes(account) if account.pk and request.user.has_perm("providers.change_account") else [],
         "may_edit": request.user.has_perm("providers.change_account"),
     }

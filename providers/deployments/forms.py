@@ -29,6 +29,16 @@ else:  # takes no parameter at run time
 LEAST_CHECK_S, MOST_CHECK_S = 5, 86_400
 
 
+UNITS = {
+    "check_every_s": gettext_lazy("seconds"),
+    "timeout_s": gettext_lazy("seconds"),
+    "context_tokens": gettext_lazy("tokens"),
+    "tokens_per_second": gettext_lazy("tokens a second"),
+    "failures_to_confirm": gettext_lazy("failures in a row"),
+    "successes_to_recover": gettext_lazy("good checks in a row"),
+}
+
+
 class DeploymentForm(DeploymentModelForm):
     """A deployment and how it is checked; its slug is what reports call it, and stays."""
 
@@ -93,6 +103,10 @@ class DeploymentForm(DeploymentModelForm):
             ),
             "probe_completion": gettext_lazy("Sees more than the health route does, and costs a token each time."),
         }
+
+    def fields_with_units(self) -> list[tuple[forms.BoundField, str]]:
+        """Each field with the unit behind it; empty where it has none."""
+        return [(field, str(UNITS.get(field.name, ""))) for field in self]
 
     def __init__(self, *args: Any, person: Person, **options: Any) -> None:
         super().__init__(*args, **options)

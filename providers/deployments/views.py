@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,9 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -22,31 +19,16 @@ from lib.http import form_data
 from providers.audit.log import changes, log, log_form
 from providers.deployments import queries, services
 from providers.deployments.forms import DeploymentForm, MaintenanceForm
+from providers.deployments.page import DeploymentPage, DeploymentsPage, Trial
 from providers.engine_metrics import page as engine_page
-from providers.engines import ENGINES, CheckResult, engine_of
+from providers.engines import CheckResult
 from providers.models import PROVIDER_NAMES, Deployment, Maintenance
 from providers.models.deployments import TLS_WARNS
 from providers.uptime import page as uptime_page
 from providers.uptime.due_checks import check_now
 
 LONGEST_TRY_S = 20.0  # a person waits for the answer
-LADDER: tuple[tuple[str, str | Promise], ...] = (
-    ("connect", gettext_lazy("Connect")),
-    ("liveness", gettext_lazy("Alive")),
-    ("models", gettext_lazy("Serves the model")),
-    ("completion", gettext_lazy("Answers")),
-)
 WINDOWS_SHOWN = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Rung:
-    """One step of a try: how it is marked, the word, and what was seen there."""
-
-    label: str
-    mark: str
-    word: str
-    note: str = ""
 
 
 @login_required
@@ -56,11 +38,8 @@ def deployments(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     rows = queries.all_deployments()
     on = [uptime_page.now_of(row, now) for row in rows if row.enabled]
-    context = {
-        "rows": uptime_page.worst_first(on),
-        "off": [row for row in rows if not row.enabled],
-        "answer": uptime_page.answer(on),
-    }
+    page = DeploymentsPage(uptime_page.worst_first(on), [row for row in rows if not row.enabled])
+    context = {"page": page, "rows": page.rows, "off": page.off}
     return render(request, "providers/deployments/deployments.html", context)
 
 
@@ -115,12 +94,13 @@ def shown(
 ) -> HttpResponse:
     """The page of one deployment, or of one that is being added."""
     may_edit, now = request.user.has_perm("providers.change_deployment"), timezone.now()
+    state = uptime_page.now_of(deployment, now) if not deployment._state.adding else None
     context = {
+        "page": DeploymentPage(deployment, state),
         "deployment": deployment,
-        "now": uptime_page.now_of(deployment, now) if not deployment._state.adding else None,
+        "now": state,
         "form": form,
-        "result": result,
-        "rungs": rungs(result, deployment) if result else [],
+        "trial": Trial(deployment, result) if result else None,
         "providers": PROVIDER_NAMES.items(),
         "window": window or (MaintenanceForm() if may_edit and not deployment._state.adding else None),
         "log": changes(deployment) if not deployment._state.adding and may_edit else [],
@@ -146,7 +126,6 @@ def engine(request: HttpRequest, deployment: Deployment, now: datetime) -> dict[
         "engine": engine_page.engine_now(deployment, name, now),
         "range": name,
         "ranges": {key: entry.label for key, entry in engine_page.RANGES.items()},
-        "range_label": engine_page.RANGES[name].label,
         "tls_warns": expires is not None and expires - now < TLS_WARNS,
     }
 
@@ -159,29 +138,6 @@ def windows(deployment: Deployment, now: datetime) -> dict[str, Any]:
         "planned": queries.planned_windows(deployment, now),
         "past": queries.past_windows(deployment, now, WINDOWS_SHOWN),
     }
-
-
-def rungs(result: CheckResult, deployment: Deployment) -> list[Rung]:
-    """The ladder of a try: what went well, where it ended, what was not tried."""
-    engine = engine_of(deployment.engine) if deployment.engine in ENGINES else None
-    skipped = set() if engine is None or engine.liveness_path else {"liveness"}
-    if not (deployment.probe_completion and engine is not None and engine.completion_probe_ok):
-        skipped.add("completion")
-    steps = [(step, str(label)) for step, label in LADDER if step not in skipped or step == result.step]
-    reached = next((n for n, (step, _label) in enumerate(steps) if step == result.step), 0)
-    ladder = [Rung(label, "ok", _("done")) for _step, label in steps[:reached]]
-    if result.ok:
-        ladder.append(Rung(steps[reached][1], "ok", _("done"), result.cause))
-    else:
-        mark, word = ("warn", _("starting")) if result.state == "starting" else ("bad", _("failed"))
-        ladder.append(Rung(steps[reached][1], mark, word, result.cause))
-    ladder += (Rung(label, "unknown", _("not tried")) for _step, label in steps[reached + 1 :])
-    if result.scrape is not None:
-        counted = result.scrape.sample is not None
-        ladder.append(
-            Rung(_("Tells its counters"), "ok" if counted else "warn", _("done") if counted else _("not told"))
-        )
-    return ladder
 
 
 @login_required

@@ -9,9 +9,11 @@ from typing import Any
 
 from django.db.models import Q
 from django.utils.functional import Promise
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
+from lib.formats import ago, percent, sentences, state, when
 from providers.engine_metrics.series import Point, series, start_of
 from providers.engines import ENGINES, engine_of
 from providers.engines.growth import quantile
@@ -19,6 +21,7 @@ from providers.models import Deployment, EngineBucket, EngineReading, Resolution
 
 RESTARTS_MARKED = 5
 FINE_POINTS = 150  # so many buckets are drawn one by one
+WHOLE = 0.99  # so much of the time read is all of it
 STALE_CHECKS = 3  # intervals without a scrape, after which the latest is old
 
 Value = float | None
@@ -62,6 +65,8 @@ class Chart:
 class EngineNow:
     """The engine's part of a deployment's page. `silent` names what this engine does not tell."""
 
+    label: str
+    range_label: str
     scrapes: bool
     reading: EngineReading | None
     old: bool
@@ -73,6 +78,63 @@ class EngineNow:
     first: datetime
     end: datetime
     begins: datetime | None  # the first scrape, where it lies inside the range
+
+    def headline(self) -> str:
+        values = {"name": self.label, "range": self.range_label}
+        if self.charts:
+            return _("What %(name)s told of itself in %(range)s") % values
+        if self.scrapes:
+            return _("%(name)s told nothing of itself in %(range)s") % values
+        return _("%(name)s tells nothing of itself") % values
+
+    def note(self) -> str:
+        """Where the lines begin, how often they are broken, and restarts."""
+        begins = watched = restarts = ""
+        if self.begins:
+            text = _("They were first read at {at}; the lines begin there.")
+            begins = format_html(text, at=when(self.begins))
+        if self.watched < WHOLE:
+            text = _(
+                "They were read in %(share)s of the time since the first reading shown; where they were not, the lines"
+                " are broken."
+            )
+            watched = text % {"share": percent(self.watched)}
+        if self.restarts:
+            restarts = ngettext(
+                "It restarted once; what it counted before that is kept.",
+                "It restarted %(n)s times; what it counted before each is kept.",
+                self.restarts,
+            ) % {"n": self.restarts}
+        return sentences(begins, watched, restarts)
+
+    def why_empty(self) -> str:
+        """Why there is no chart."""
+        if not self.scrapes:
+            return _(
+                "vLLM, SGLang, TGI and llama.cpp have metrics that are read at every check; of this one only the"
+                " checks and our own requests are known."
+            )
+        if self.reading and self.reading.cause:
+            return self.reading.cause
+        if self.reading:
+            return _("Nothing was read in this time; a longer one may show more.")
+        return _("The next check that goes well reads them; the lines begin there.")
+
+    def counters_mark(self) -> str:
+        """The mark before `counters`; empty where they are read as they should be, or never."""
+        if not self.scrapes or self.reading is None:
+            return ""
+        if self.reading.cause:
+            return state("warn", _("not told"))
+        return state("unknown", _("old")) if self.old else ""
+
+    def counters(self) -> str:
+        """How the engine's counters were read last, in a cell."""
+        if not self.scrapes:
+            return _("this engine has none")
+        if self.reading is None:
+            return _("not read yet")
+        return self.reading.cause or ago(self.reading.at)
 
 
 def engine_now(deployment: Deployment, name: str, now: datetime) -> EngineNow:
@@ -87,6 +149,8 @@ def engine_now(deployment: Deployment, name: str, now: datetime) -> EngineNow:
     restarted = [point for point in points if point.restarts]
     titles_drawn = {chart.title for chart in drawn}
     return EngineNow(
+        label=deployment.engine_label,
+        range_label=str(chosen.label),
         scrapes=deployment.engine in ENGINES and engine_of(deployment.engine).has_metrics,
         reading=reading,
         old=reading is not None and now - reading.tried_at > every * STALE_CHECKS,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 from django.conf import settings
 from django.contrib import messages
@@ -19,12 +18,12 @@ from lib.http import form_data
 from lib.soft_delete import soft_delete
 from providers.audit.log import changes, log, log_form
 from providers.heartbeats import queries, services
-from providers.heartbeats.forms import HeartbeatForm, length
-from providers.heartbeats.report import HeartbeatNow, beat_now, spans_of, uptime_of
+from providers.heartbeats.forms import HeartbeatForm
+from providers.heartbeats.page import DAYS, HeartbeatPage, HeartbeatsPage, days_until, expected, rows_of
+from providers.heartbeats.report import beat_now, spans_of
 from providers.models import Heartbeat
 from providers.uptime import page as uptime_page
 
-DAYS = 90
 PINGS_SHOWN = 30
 ORDER = {"bad": 0, "info": 1, "unknown": 2, "ok": 3}
 
@@ -37,44 +36,11 @@ def heartbeats(request: HttpRequest) -> HttpResponse:
     beats = queries.heartbeats_now(now)
     beats.sort(key=lambda beat: (ORDER[beat.mark], beat.heartbeat.slug))
     context = {
+        "page": HeartbeatsPage(beats),
         "rows": rows_of(beats, now),
-        "down": [beat for beat in beats if beat.state == "down"],
-        "good": [beat for beat in beats if beat.state == "up"],
         "axis": uptime_page.axis(days_until(now)),
-        "days": DAYS,
     }
     return render(request, "providers/heartbeats/heartbeats.html", context)
-
-
-def days_until(now: datetime) -> Any:
-    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return uptime_page.days_of(midnight - timedelta(days=DAYS - 1), now)
-
-
-def rows_of(beats: list[HeartbeatNow], now: datetime) -> list[dict[str, Any]]:
-    days = days_until(now)
-    spans = spans_of([beat.heartbeat for beat in beats], now - timedelta(days=DAYS))
-    rows = []
-    for beat in beats:
-        figures = uptime_of(beat.heartbeat, spans.get(beat.heartbeat.pk, ()), days, now)
-        rows.append(
-            {
-                "beat": beat,
-                "expected": expected(beat.heartbeat),
-                "uptime": figures.uptime,
-                "missed": len(figures.outages),
-                "cells": uptime_page.cells(figures, days, (), now),
-                "label": _("%(name)s, one cell a day") % {"name": beat.heartbeat.name},
-            }
-        )
-    return rows
-
-
-def expected(heartbeat: Heartbeat) -> str:
-    """`every 1 d` or the cron line."""
-    if heartbeat.schedule == Heartbeat.Schedule.CRON:
-        return _("%(cron)s (%(zone)s)") % {"cron": heartbeat.cron, "zone": heartbeat.time_zone}
-    return _("every %(length)s") % {"length": length(heartbeat.period_s)}
 
 
 @login_required
@@ -113,16 +79,16 @@ def shown(request: HttpRequest, row: Heartbeat, form: HeartbeatForm | None, stat
     now, stored = timezone.now(), not row._state.adding
     url = settings.BASE_URL + reverse("providers:ping", args=[row.ping_id])
     spans = spans_of([row], now - timedelta(days=DAYS)).get(row.pk, []) if stored else []
+    beat = beat_now(row, now) if stored else None
+    pings = queries.latest_pings(row, PINGS_SHOWN) if stored else []
     context = {
+        "page": HeartbeatPage(beat, spans, pings),
         "heartbeat": row if stored else None,
-        "beat": beat_now(row, now) if stored else None,
+        "beat": beat,
         "expected": expected(row),
         "form": form,
-        "ping_url": url,
         "curl": f"curl -fsS -m 10 --retry 5 -o /dev/null {url}",
         "wrapped": f"curl -fsS -m 10 {url}/start; ./job.sh; curl -fsS -m 10 --retry 5 {url}/$?",
-        "pings": queries.latest_pings(row, PINGS_SHOWN) if stored else [],
-        "spans": spans,
         "log": changes(row) if stored and form else [],
     }
     return render(request, "providers/heartbeats/heartbeat.html", context, status=status)

@@ -14,8 +14,12 @@ from typing import Any
 from django.db import connection, models
 from django.db.models import F, Prefetch, Sum
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
+from lib.formats import ago, dollars, until, when
 from lib.paging import cursor_id, cursor_value, decode_cursor
 from providers.accounts.freshness import AccountNow
 from providers.engine_metrics.series import busy_shares
@@ -91,6 +95,16 @@ class LeaseNow:
     @property
     def word(self) -> str:
         return _("unknown") if self.old and self.active else str(LeaseState(self.lease.state).label)
+
+    def since(self) -> str:
+        """From when to when, or what it was when it was seen last."""
+        if self.old:
+            text = _("{word} when last seen, {ago}")
+            return format_html(text, word=self.lease.get_state_display(), ago=ago(self.lease.seen_at))
+        if self.active:
+            return format_html(_("since {since}"), since=when(self.lease.started_at))
+        text = _("{since} to {until}")
+        return format_html(text, since=when(self.lease.started_at), until=when(self.lease.ended_at))
 
     @property
     def wasted(self) -> str:
@@ -298,17 +312,38 @@ class Runway:
     def empty(self) -> bool:
         return bool(self.balance.amount <= 0)
 
+    def finding(self) -> str:
+        """How long it lasts, as a sentence without its full stop."""
+        if self.empty:
+            text, day = _("The prepaid balance at {name} is used up"), ""
+        elif self.lasts_until:
+            text, day = _("{name}’s prepaid {amount} last until <b>{day}</b> at this rate"), self._day(self.lasts_until)
+        elif self.per_hour:
+            text, day = _("The prepaid {amount} at {name} last for years at this rate"), ""
+        else:
+            text, day = _("Nothing is spent of the prepaid {amount} at {name}"), ""
+        return format_html(text, name=self.balance.account.name, amount=dollars(self.balance.amount), day=day)
+
+    def _day(self, moment: datetime) -> str:
+        return until(moment) if self.soon else date_format(timezone.localtime(moment), "l, j F")
+
+    def ends(self) -> str:
+        """When it is used up, or why no moment can be said."""
+        if self.lasts_until is None:
+            return _("years") if self.per_hour else _("nothing is spent")
+        return until(self.lasts_until) if self.soon else when(self.lasts_until)
+
 
 def runway(balance: Balance, rented_per_hour: Decimal, now: datetime, old: bool = False) -> Runway:
     """When a balance reaches zero at the vendor's own rate, or at what our leases there cost where it says none."""
     reported = balance.spend_per_hour is not None
     per_hour = balance.spend_per_hour if balance.spend_per_hour is not None else rented_per_hour
-    until = None
+    end = None
     if per_hour > 0:
         seconds = min(max(balance.amount, ZERO) / per_hour * HOUR_S, Decimal(10) ** 12)
         lasts = timedelta(seconds=int(seconds))
-        until = balance.at + lasts if lasts < LONGEST_RUNWAY else None
-    return Runway(balance, per_hour, reported, until, old, until - now if until else None)
+        end = balance.at + lasts if lasts < LONGEST_RUNWAY else None
+    return Runway(balance, per_hour, reported, end, old, end - now if end else None)
 
 
 def runways(accounts: Iterable[AccountNow], leases: Iterable[LeaseNow], now: datetime) -> list[Runway]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
@@ -19,12 +17,12 @@ from providers.accounts.queries import accounts_now
 from providers.audit.log import log, log_form
 from providers.connectors.base import ConnectorError
 from providers.leases.forms import IdleForm, LeaseFilterForm, StopForm
+from providers.leases.page import LeasesPage, StopPage
 from providers.leases.queries import (
     accounts_with_old_leases,
     all_leases,
     figures_of,
     gpus_ever_rented,
-    hourly,
     lease_figures,
     lease_or_404,
     leases_after,
@@ -53,15 +51,12 @@ def leases(request: HttpRequest) -> HttpResponse:
     more, rows = len(rows) > SHOWN, rows[:SHOWN]
     active = lease_figures(chosen.active(), now, old)
     after = encode_cursor(rows[-1].lease.started_at.isoformat(), rows[-1].lease.pk) if more else None
+    page = LeasesPage(active, chosen.count(), spent_on(chosen), bool(form.wanted))
     context = {
+        "page": page,
         "form": form,
         "rows": rows,
-        "total": chosen.count(),
-        "active": active,
-        "per_hour": hourly(active),
-        "unpriced": [entry for entry in active if entry.unpriced],
-        "wasted": [entry for entry in active if entry.wasted],
-        "spent": spent_on(chosen),
+        "total": page.total,
         "shown": len(rows),
         "next_url": page_url(request, cursor=after) if after else None,
         "first_url": page_url(request, cursor=None) if request.GET.get("cursor") else None,
@@ -119,18 +114,12 @@ def confirmation(
     request: HttpRequest, lease: Lease, way: StopWay | None, form: StopForm, *, dry: bool = False, failed: str = ""
 ) -> HttpResponse:
     """The page that asks once more."""
-    row = figures_of(lease, timezone.now())
-    saved = lease.price_per_hour - (lease.disk_per_hour or Decimal(0))
-    whole = way is not None and way.stop.destroys
     context = {
+        "page": StopPage(lease, way, dry, failed),
         "lease": lease,
-        "row": row,
+        "row": figures_of(lease, timezone.now()),
         "way": way,
         "form": form,
-        "dry": dry,
-        "failed": failed,
-        "saved": lease.price_per_hour if whole else saved,
-        "goes_on": None if whole else lease.disk_per_hour,
     }
     refused = form.is_bound and not form.is_valid() and not dry
     return render(request, "providers/leases/lease_stop.html", context, status=422 if refused or failed else 200)

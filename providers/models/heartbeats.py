@@ -94,6 +94,10 @@ class HeartbeatPing(models.Model):
         ordering = ["-pk"]
 
     @property
+    def mark(self) -> str:
+        return {Signal.FAIL: "bad", Signal.START: "info"}.get(Signal(self.signal), "ok")
+
+    @property
     def run(self) -> timedelta | None:
         return seconds(self.run_s)
 

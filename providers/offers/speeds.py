@@ -9,9 +9,12 @@ from typing import Any
 
 from django.db.models import Case, F, Value, When
 from django.db.models.functions import Round
+from django.template.defaultfilters import floatformat
 from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 
+from lib.formats import sentences
 from providers.models import Deployment, Throughput, usd
 
 MILLION, HOUR_S = Decimal(1_000_000), Decimal(3600)
@@ -33,6 +36,17 @@ class Speed:
         """What a million tokens cost at a dollar an hour, by the slower figure."""
         return MILLION / (self.low * HOUR_S)
 
+    def words(self) -> str:
+        """`L4: 24–30 tokens/s` and who says so."""
+        low, high = (floatformat(figure) for figure in (self.low, self.high))
+        text = (
+            _("{gpu}: {speed} tokens/s of one stream, so at most this ({source})")
+            if self.bound
+            else _("{gpu}: {speed} tokens/s ({source})")
+        )
+        source = format_html('<a href="{}">{}</a>', self.url, self.source) if self.url else self.source
+        return format_html(text, gpu=self.gpu, speed=low if self.low == self.high else f"{low}–{high}", source=source)
+
     def per_million(self, price: Decimal) -> Decimal:
         """USD per million output tokens of a GPU that is busy all the time, for USD an hour."""
         return price * self.per_price
@@ -45,6 +59,12 @@ class ModelSpeeds:
     slug: str
     name: str
     speeds: Mapping[str, Speed]
+
+    def note(self) -> str:
+        """What the column of a million tokens means, and how fast each GPU is taken to be."""
+        text = _("M tokens: a million output tokens of {name} on a GPU that is busy all the time.")
+        speeds = format_html_join("; ", "{}", ((speed.words(),) for speed in self.speeds.values()))
+        return sentences(format_html(text, name=self.name), format_html("{}.", speeds) if speeds else "")
 
 
 # What is believed most stands last: all streams before one, our own deployments before what was published.

@@ -1,10 +1,10 @@
-"""What could be rented instead, and for how much?"""
+"""What can be rented now, at what price, what do we rent, and what could be rented instead?"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -21,12 +21,22 @@ from django.views.decorators.http import require_safe
 from lib.errors import ApiError
 from lib.http import page_url
 from providers import offers
-from providers.accounts.freshness import AccountNow
-from providers.leases.queries import MONTH_HOURS
+from providers.accounts.freshness import FEED_WORDS, AccountNow, worst_first
+from providers.accounts.queries import accounts_now
+from providers.leases.queries import (
+    MONTH_HOURS,
+    accounts_with_old_leases,
+    active_leases,
+    ended_leases,
+    lease_figures,
+    runways,
+)
 from providers.models import Offer, OfferKind, provider_name
 from providers.offers import SORTS, Facet, ModelSpeeds, RentedGpu, Sort
 from providers.offers.forms import OfferForm, without_zeros
+from providers.offers.page import OffersPage, ProvidersPage, Rent, gpu_rows
 
+ENDED_SHOWN = 10
 SHOWN = 25
 MARKETS_SHOWN = 10  # GPUs and kinds with their history above the list
 
@@ -54,22 +64,53 @@ class ExplorerContext:
 @login_required
 @permission_required("providers.view_offer", raise_exception=True)
 @require_safe
+def providers(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()
+    accounts = worst_first(accounts_now(now))
+    rent = rented(accounts, now) if request.user.has_perm("providers.view_lease") else None
+    ours = offers.ours(entry.lease for entry in rent.active) if rent else []
+    cheapest = offers.cheapest_by_gpu()
+    fresh = offers.fresh_of(offers.newest_of(accounts))
+    gpus = gpu_rows(cheapest, ours, fresh, now)
+    context = {
+        "page": ProvidersPage(accounts, rent, cheapest, gpus, offers.better(ours, fresh)),
+        "now": now,
+        "rent": rent,
+        "gpus": gpus,
+        "freshness": [
+            {"account": account, "feeds": [account.feed(kind) for kind in FEED_WORDS]} for account in accounts
+        ],
+        "feed_words": FEED_WORDS,
+        "json_url": "/api/v1/leases",
+    }
+    return render(request, "providers/offers/providers.html", context)
+
+
+def rented(accounts: Sequence[AccountNow], now: datetime) -> Rent:
+    """Leases of now and before, and the prepaid money behind them."""
+    active = lease_figures(active_leases(), now, accounts_with_old_leases(accounts))
+    return Rent(active, lease_figures(ended_leases(ENDED_SHOWN), now), runways(accounts, active, now))
+
+
+@login_required
+@permission_required("providers.view_offer", raise_exception=True)
+@require_safe
 def explorer(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     sources = offers.sources(now)
     polled = offers.polls(sources)
     market_facets, models = offers.facets_since(polled), offers.catalogue()
-    rented = offers.rented_now() if request.user.has_perm("providers.view_lease") else []
+    ours = offers.rented_now() if request.user.has_perm("providers.view_lease") else []
     names = provider_names(market_facets)
     form = OfferForm(
         request.GET,
-        gpus=gpu_choices(market_facets, rented),
+        gpus=gpu_choices(market_facets, ours),
         providers=list(names.items()),
         models=[(model.slug, model.name) for model in models.values()],
     )
     wanted = form.wanted
     reader = ExplorerContext(
-        rented=rented,
+        rented=ours,
         sources=sources,
         fresh=offers.fresh_of(sources),
         names=names,
@@ -79,28 +120,32 @@ def explorer(request: HttpRequest) -> HttpResponse:
     )
     chosen, only_cheaper = offers.offers_matching(wanted), bool(form.cleaned_data.get("cheaper"))
     if only_cheaper:
-        chosen = offers.only_cheaper(chosen, rented, reader.fresh)
+        chosen = offers.only_cheaper(chosen, ours, reader.fresh)
     rows, after = page_of(request, chosen, form, reader)
     market = offers.market_of(market_facets, wanted) if wanted.of_facets and not only_cheaper else offers.market(chosen)
+    page = OffersPage(
+        market=market,
+        offered=sum(facet.available for facet in market_facets),
+        rented=ours,
+        better=offers.better(ours, reader.fresh),
+        silent=[
+            source for source in sources.values() if source.offers and source.offers.old and source.offers.feed.rows
+        ],
+        filtered=any(form.cleaned_data.get(name) for name in form.fields),
+    )
     context = {
+        "page": page,
         "form": form,
-        "filtered": any(form.cleaned_data.get(name) for name in form.fields),
         "rows": [offer_row(offer, reader) for offer in rows],
         # Called only where the template does not remember how the market stood after the same polls.
         "market": partial(market_rows, request, market, wanted.providers),
         "market_key": f"{polled} {now:%Y-%m-%d} {request.GET.urlencode()}",
         "market_s": offers.REMEMBERED_S if polled else 0,
         "markets_left": max(len(market) - MARKETS_SHOWN, 0),
-        "total": sum(entry.offers for entry in market),
-        "lowest": market[0] if market else None,
-        "offered": sum(facet.available for facet in market_facets),
-        "rented": rented,
+        "total": page.total,
+        "rented": ours,
         "model": reader.model,
-        "better": offers.better(rented, reader.fresh),
         "accounts": list(sources.values()),
-        "silent": [
-            source for source in sources.values() if source.offers and source.offers.old and source.offers.feed.rows
-        ],
         "shown": len(rows),
         "next_url": page_url(request, cursor=after) if after else None,
         "first_url": page_url(request, cursor=None) if request.GET.get("cursor") else None,

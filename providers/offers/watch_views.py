@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
@@ -19,6 +17,7 @@ from providers import offers
 from providers.audit.log import changes, log, log_form
 from providers.models import OfferWatch
 from providers.offers.forms import OfferWatchForm
+from providers.offers.page import WatchesPage, WatchPage
 from providers.offers.watches import deleted_watch_or_404, save_watch, stored_watch, watch_now, watch_or_404
 
 PREFILLED = ("gpu", "kind", "provider", "region", "reliability", "price")  # what a link to the form may fill in
@@ -30,7 +29,7 @@ PREFILLED = ("gpu", "kind", "provider", "region", "reliability", "price")  # wha
 def watches(request: HttpRequest) -> HttpResponse:
     rows = offers.all_watches_now(timezone.now())
     rows.sort(key=lambda row: (not row.below, not row.unsure, row.watch.gpu, row.watch.price))
-    context = {"watches": rows, "below": [row for row in rows if row.below], "json_url": "/api/v1/offers/watches"}
+    context = {"page": WatchesPage(rows), "watches": rows, "json_url": "/api/v1/offers/watches"}
     return render(request, "providers/offers/offer_watches.html", context)
 
 
@@ -76,9 +75,11 @@ def edited(request: HttpRequest, row: OfferWatch, prefilled: dict[str, str]) -> 
 
 def shown(request: HttpRequest, row: OfferWatch, form: OfferWatchForm | None, status: int = 200) -> HttpResponse:
     stored = not row._state.adding
-    context: dict[str, Any] = {
+    now = watch_now(row, timezone.now()) if stored else None
+    context = {
+        "page": WatchPage(now),
         "watch": row if stored else None,
-        "now": watch_now(row, timezone.now()) if stored else None,
+        "now": now,
         "form": form,
         "log": changes(row) if stored and form else [],
     }

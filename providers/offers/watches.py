@@ -9,7 +9,10 @@ from decimal import Decimal
 
 from django.db.models import Value
 from django.shortcuts import get_object_or_404
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
 
+from lib.formats import ago, dollars, percent, state
 from providers.models import Offer, OfferWatch
 from providers.models.offers import OfferQuerySet
 from providers.offers.sources import fresh_of, sources
@@ -35,6 +38,22 @@ class WatchNow:
     def unsure(self) -> bool:
         """Nothing is below the line that we know to be of now, but something old is."""
         return not self.below and self.old is not None and self.old.whole_per_gpu_hour < self.watch.price
+
+    def state_mark(self) -> str:
+        """Whether it is there at its price, and where nobody knows that, what was seen last."""
+        if self.below:
+            return state("ok", _("below the price"))
+        if self.unsure and self.old:
+            price, seen = dollars(self.old.whole_per_gpu_hour), ago(self.old.seen_at)
+            seen_last = format_html(_("{price}, {ago}"), price=price, ago=seen)
+            return format_html('{}<span class="sub">{}</span>', state("unknown", _("not confirmed")), seen_last)
+        return state("info", _("waiting")) if self.lowest else state("unknown", _("none to be had"))
+
+    def conditions(self) -> str:
+        """Where it must be and how reliable; empty where that does not matter."""
+        least = self.watch.min_reliability
+        reliable = _("from %(share)s reliable") % {"share": percent(least, 1)} if least else ""
+        return " · ".join(part for part in (self.watch.region, reliable) if part)
 
     @property
     def over(self) -> Decimal | None:

@@ -20,7 +20,8 @@ from django.views.decorators.http import conditional_page, require_safe
 
 from providers.models import StatusPage
 from providers.status_pages.badge import badge
-from providers.status_pages.queries import Summary, as_json, page_or_404, public_page, summary
+from providers.status_pages.page import Summary, as_json
+from providers.status_pages.queries import page_or_404, public_page, summary
 
 CACHED_S = 30
 THEMES = ("dark", "light")

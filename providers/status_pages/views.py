@@ -18,6 +18,7 @@ from providers.audit.log import changes, log, log_form
 from providers.models import StatusPage
 from providers.status_pages import queries
 from providers.status_pages.forms import StatusPageForm
+from providers.status_pages.page import SettingsPage, StatusPagesPage
 from providers.status_pages.services import save_page
 
 
@@ -29,7 +30,7 @@ def status_pages(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "providers/status_pages/status_pages.html",
-        {"pages": pages, "open": [page for page in pages if page.open]},
+        {"page": StatusPagesPage(pages), "pages": pages},
     )
 
 
@@ -59,6 +60,7 @@ def edited(request: HttpRequest, page: StatusPage) -> HttpResponse:
     base, stored = settings.BASE_URL, None if added else queries.stored(page)
     address = stored.address if stored else ""
     context = {
+        "settings": SettingsPage(stored),
         "form": form,
         "page": stored,
         "url": base + reverse("providers:status", args=[address]) if stored else "",

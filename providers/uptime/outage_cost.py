@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from lib.formats import count, dollars, missing
 from lib.time_spans import Span
 from providers.models import LeaseSpan, Outage
 
@@ -28,6 +32,23 @@ class OutageCost:
         return OutageCost(
             _add(self.failed, other.failed), _add(self.rerouted, other.rerouted), _usd(self.money, other.money)
         )
+
+    def rent(self) -> str:
+        return missing("dash") if self.money is None else dollars(self.money)
+
+    def words(self) -> str:
+        """Requests and money in a line."""
+        if self.failed is None:
+            requests = _("requests not counted yet")
+        else:
+            requests = ngettext(
+                "%(n)s request failed, %(rerouted)s rerouted",
+                "%(n)s requests failed, %(rerouted)s rerouted",
+                self.failed,
+            ) % {"n": self.failed, "rerouted": count(self.rerouted)}
+        if self.money is None:
+            return requests
+        return f"{requests} · {_('%(sum)s of rent while down') % {'sum': dollars(self.money)}}"
 
 
 NO_COST = OutageCost()

@@ -14,6 +14,7 @@ from lib.http import form_data
 from providers.audit.log import changes, log_form
 from providers.uptime.forms import OutageForm
 from providers.uptime.outage_cost import cost_of
+from providers.uptime.page import OutagePage
 from providers.uptime.queries import checks_around, outage_or_404
 from providers.uptime.services import save_notes
 
@@ -36,11 +37,10 @@ def outage(request: HttpRequest, pk: int) -> HttpResponse:
     now = timezone.now()
     first, last = checks_around(row, now)
     context = {
+        "page": OutagePage(row, row.lasted(now), cost_of([row], now)[row.pk]),
         "outage": row,
         "deployment": row.deployment,
-        "lasted": row.lasted(now),
         "to_confirm": row.confirmed_at - row.started_at,
-        "cost": cost_of([row], now)[row.pk],
         "first": first,
         "last": last,
         "form": form,

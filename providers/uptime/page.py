@@ -11,11 +11,13 @@ from types import MappingProxyType
 from typing import Any
 
 from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
+from lib.formats import ago, count, duration, sentences, when
 from lib.time_spans import Span
-from providers.models import Deployment, DeploymentState
+from providers.models import Deployment, DeploymentState, Outage
 from providers.uptime.checks import SLACK, UNWATCHED_INTERVALS
 from providers.uptime.outage_cost import NO_COST, OutageCost
 from providers.uptime.report import DeploymentUptime, OutageSpan, UptimeDay, longest, mean_time_to_repair, share
@@ -43,9 +45,16 @@ class DeploymentNow:
     def word(self) -> str:
         return str(DeploymentState(self.state).label)
 
-    @property
-    def stale(self) -> bool:
-        return self.state != self.deployment.state
+    def note(self) -> str:
+        """Since when it is so, or what it was before nobody knew any more."""
+        if self.state != self.deployment.state:
+            return _("was %(word)s") % {"word": self.deployment.get_state_display()}
+        since = self.deployment.state_since
+        return format_html(_("since {since}"), since=when(since)) if since else ""
+
+    def down_notice(self) -> str:
+        text = _("{name} went down {since}")
+        return format_html(text, name=self.deployment.name, since=ago(self.deployment.state_since))
 
 
 def now_of(deployment: Deployment, now: datetime) -> DeploymentNow:
@@ -79,6 +88,84 @@ class UptimeSummary:
     def stopped(self) -> bool:
         """Checks were made once, and none of them lately."""
         return self.last_check_at is not None and len(self.unknown) == self.total
+
+    def answer(self) -> str:
+        """The Uptime page's sentence."""
+        if not self.total:
+            return _("No deployment is set up yet, so nothing is known about uptime.")
+        if self.last_check_at is None:
+            return ngettext(
+                "%(n)s deployment is set up, but it has not been checked yet.",
+                "%(n)s deployments are set up, but none has been checked yet.",
+                self.total,
+            ) % {"n": self.total}
+        if self.stopped:
+            text = _("No check has run since {ago}, so whether anything is up is unknown.")
+            return format_html(text, ago=ago(self.last_check_at))
+        if self.up == self.total:
+            return self._all_up()
+        return sentences(self._down(), self._counts())
+
+    def _all_up(self) -> str:
+        text = ngettext(
+            "The one deployment, {name}, is up and answered its last check in {ms}.",
+            "All {n} deployments are up; the slowest, {name}, answered its last check in {ms}.",
+            self.total,
+        )
+        slowest = self.slowest.deployment if self.slowest else None
+        name, ms = (slowest.name, slowest.last_latency_ms) if slowest else ("", None)
+        return format_html(text, n=self.total, name=name, ms=duration(ms))
+
+    def _down(self) -> str:
+        if not self.down:
+            return _("Nothing is down;")
+        if len(self.down) > 1:
+            return _("%(n)s of %(total)s deployments are down;") % {"n": len(self.down), "total": self.total}
+        deployment = self.down[0].deployment
+        text = _("<b>{name}</b> has been down since {since};")
+        return format_html(text, name=deployment.name, since=when(deployment.state_since))
+
+    def _counts(self) -> str:
+        """How many are up, and what the others are."""
+        starting, maintenance = (len(self.by_state.get(state, ())) for state in ("starting", "maintenance"))
+        unknown = len(self.unknown)
+        counts = [
+            (self.up, _("%(n)s of %(total)s are up")),
+            (starting, ngettext("%(n)s is starting", "%(n)s are starting", starting)),
+            (maintenance, ngettext("%(n)s is in maintenance", "%(n)s are in maintenance", maintenance)),
+            (unknown, ngettext("%(n)s is unknown", "%(n)s are unknown", unknown)),
+        ]
+        parts = [text % {"n": n, "total": self.total} for place, (n, text) in enumerate(counts) if n or not place]
+        return f"{', '.join(parts)}."
+
+    def speed_headline(self) -> str:
+        if self.slowest is None:
+            return _("Nothing that is up can be timed")
+        values = {"name": self.slowest.deployment.name, "ms": duration(self.slowest.deployment.last_latency_ms)}
+        return _("%(name)s is the slowest to answer a check: %(ms)s") % values
+
+    def deployments_answer(self, off: int) -> str:
+        """The sentence of the deployments' list; `off` are switched off besides."""
+        if not self.total:
+            if off:
+                return _("Every deployment is switched off, so no request can be sent.")
+            return _("No deployment is set up yet, so no request can be sent.")
+        if self.down:
+            text = ngettext(
+                "<b>{up} of {n} deployment</b> is up; <b>{name}</b> is down.",
+                "<b>{up} of {n} deployments</b> are up; <b>{name}</b> is down.",
+                self.total,
+            )
+        elif self.up == self.total:
+            text = ngettext(
+                "The one deployment is up and may get requests.",
+                "All <b>{n} deployments</b> are up and may get requests.",
+                self.total,
+            )
+        else:
+            text = _("<b>{up} of {n} deployments</b> are up; of the others it is not known.")
+        name = self.down[0].deployment.name if self.down else ""
+        return format_html(text, up=self.up, n=self.total, name=name)
 
 
 def answer(states: Sequence[DeploymentNow]) -> UptimeSummary:
@@ -171,6 +258,44 @@ def axis(days: Sequence[date]) -> list[str]:
     return [date_format(days[round(n * (len(days) - 1) / 3)], "j M") for n in range(3)] + [_("today")]
 
 
+@dataclass(frozen=True, slots=True)
+class OutagePage:
+    """One outage with what it cost, as it stands after it has lasted so long."""
+
+    outage: Outage
+    lasted: timedelta
+    cost: OutageCost
+
+    def answer(self) -> str:
+        text = (
+            _("<b>{name}</b> was down for <b>{lasted}</b> from {start};")
+            if self.outage.ended_at
+            else _("<b>{name}</b> is down, for <b>{lasted}</b> so far, since {start};")
+        )
+        name, start = self.outage.deployment.name, when(self.outage.started_at)
+        return sentences(format_html(text, name=name, lasted=duration(self.lasted), start=start), self._requests())
+
+    def _requests(self) -> str:
+        if self.cost.failed is None:
+            return _("the requests that it hit are not counted yet.")
+        return ngettext(
+            "%(n)s request failed and %(rerouted)s went elsewhere.",
+            "%(n)s requests failed and %(rerouted)s went elsewhere.",
+            self.cost.failed,
+        ) % {"n": self.cost.failed, "rerouted": count(self.cost.rerouted)}
+
+    def rent(self) -> str:
+        """What its machine cost while it was down."""
+        if not self.outage.deployment.lease_id:
+            return _("nothing is rented for it")
+        return self.cost.rent()
+
+    def lesson_headline(self) -> str:
+        if self.outage.post_mortem:
+            return _("What was learnt")
+        return _("Nobody has written down what was learnt")
+
+
 # What broke.
 
 
@@ -184,11 +309,17 @@ class Broke:
     lasted: timedelta
     cost: OutageCost = NO_COST
 
+    def length(self) -> str:
+        if self.outage.ended_at:
+            return duration(self.lasted)
+        return _("%(so_far)s so far") % {"so_far": duration(self.lasted)}
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The outages of a period, newest first, and what they amount to."""
+    """The outages of a period of some days, newest first, and what they amount to."""
 
+    days: int
     outages: Sequence[Broke]
     down: timedelta
     longest: Broke | None
@@ -196,6 +327,26 @@ class Record:
     between: timedelta | None
     uptime: float | None
     cost: OutageCost = NO_COST
+
+    def finding(self) -> str:
+        """What broke, in a sentence without its full stop."""
+        n = len(self.outages)
+        if n and self.longest:
+            text = ngettext(
+                "{n} outage in {days} days took {lost}: {name}’s on {when}",
+                "{n} outages in {days} days took {lost}; the longest was {name}’s on {when}",
+                n,
+            )
+            began = when(self.longest.outage.started_at)
+            lost = duration(self.down)
+            return format_html(text, n=n, days=self.days, lost=lost, name=self.longest.name, when=began)
+        text = _("Nothing was checked in %(days)s days") if self.uptime is None else _("No outage in %(days)s days")
+        return text % {"days": self.days}
+
+    def headline(self) -> str:
+        if self.outages:
+            return _("What broke and why")
+        return ngettext("Nothing broke in %(n)s day", "Nothing broke in %(n)s days", self.days) % {"n": self.days}
 
 
 def record(
@@ -216,6 +367,7 @@ def record(
     observed, down = sum(day.observed_s for day in days), sum(day.down_s for day in days)
     worst = longest((broken.outage for broken in broke), now)
     return Record(
+        days=(now.astimezone(UTC).date() - start.astimezone(UTC).date()).days + 1,
         outages=broke,
         down=timedelta(seconds=down),
         longest=next((broken for broken in broke if broken.outage is worst), None),

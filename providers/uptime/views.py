@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
+from lib.formats import duration
 from lib.http import page_url
 from lib.time_spans import Span
 from providers.models.deployments import TLS_WARNS
@@ -39,7 +40,6 @@ def uptime(request: HttpRequest) -> HttpResponse:
     context = {
         "answer": uptime_page.answer(everyone),
         "periods": [_period(request, choice, days) for choice in PERIODS],
-        "days": days,
         "only": only,
         "shown": len(shown),
         "total": len(chosen),
@@ -92,16 +92,18 @@ def _row(
     return {
         "now": entry,
         "only_url": page_url(request, deployment=entry.deployment.slug, page=None),
-        "uptimes": [_uptimes(figures, today - timedelta(days=n - 1)) for n in (1, *PERIODS)],
+        "uptimes": [_uptimes(figures, today, n) for n in (1, *PERIODS)],
         "speeds": speeds,
         "expires_soon": expires is not None and expires - now < TLS_WARNS,
     }
 
 
-def _uptimes(figures: DeploymentUptime, since: date) -> dict[str, Any]:
-    """Uptime since a day; with planned windows counted only where there were any."""
+def _uptimes(figures: DeploymentUptime, today: date, days: int) -> dict[str, Any]:
+    """Uptime of the last days; with planned windows counted only where there were any."""
+    since = today - timedelta(days=days - 1)
     planned = figures.planned_since(since) > 0
     return {
+        "label": ngettext("today", "%(n)d days", days) % {"n": days},
         "share": figures.uptime_since(since),
         "counted": figures.uptime_with_maintenance(since) if planned else None,
     }
@@ -110,10 +112,15 @@ def _uptimes(figures: DeploymentUptime, since: date) -> dict[str, Any]:
 def _strip(
     entry: DeploymentNow, figures: DeploymentUptime, period: Sequence[date], windows: Sequence[Span], now: datetime
 ) -> dict[str, Any]:
+    share, down = figures.uptime_since(period[0]), timedelta(seconds=figures.down_since(period[0]))
+    if down:
+        lost = _("%(lost)s lost") % {"lost": duration(down)}
+    else:
+        lost = _("not checked") if share is None else _("nothing lost")
     return {
         "now": entry,
         "cells": uptime_page.cells(figures, period, windows, now),
-        "uptime": figures.uptime_since(period[0]),
-        "down": timedelta(seconds=figures.down_since(period[0])),
+        "uptime": share,
+        "lost": lost,
         "label": _("%(name)s, one cell a day") % {"name": entry.deployment.name},
     }

@@ -102,7 +102,7 @@ def serving(*states: str, checked: bool = True, slow: bool = False, record: Reco
     entries = [now_of(f"D{n}", state) for n, state in enumerate(states)]
     by_state = {state: [entry for entry in entries if entry.state == state] for state in states}
     answer = UptimeSummary(len(entries), by_state, entries[0] if entries else None, NOW if checked else None)
-    record = record or Record([], timedelta(), None, None, None, None)
+    record = record or Record(30, [], timedelta(), None, None, None, None)
     late = Slow("D0", 900.0, NOW) if slow else None
     return Serving(answer, [], record, record, [], late, 0, 0, None)
 
@@ -167,8 +167,10 @@ def test_the_outages_of_a_month_are_counted_and_the_longest_is_named() -> None:
     broken: Any = SimpleNamespace(name="D0")
     hour = timedelta(hours=1)
     assert serving("up").outages_sentence() == ""
-    assert serving("up", record=Record([], hour, None, None, None, 1.0)).outages_sentence() == "No outage in 30 days."
-    single = Record([broken], hour, broken, None, None, 0.9)
+    assert (
+        serving("up", record=Record(30, [], hour, None, None, None, 1.0)).outages_sentence() == "No outage in 30 days."
+    )
+    single = Record(30, [broken], hour, broken, None, None, 0.9)
     assert serving("up", record=single).outages_sentence() == "In 30 days one outage of 1 h: D0’s."
     several = replace(single, outages=[broken, broken])
     sentence = serving("up", record=several).outages_sentence()

@@ -1,0 +1,158 @@
+"""What the pages of accounts say: which are read, and how one account is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from lib.formats import ago, sentences
+from providers.accounts.freshness import FEED_WORDS, AccountNow
+from providers.connectors import CONNECTORS, connector_class
+from providers.models import Account
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTest:
+    """What a vendor said to a key."""
+
+    good: bool
+    sentence: str
+
+    def headline(self) -> str:
+        return _("The vendor takes the key") if self.good else _("The vendor does not take it")
+
+    def consequence(self) -> str:
+        return _("Nothing is stored yet.") if self.good else _("Nothing was stored.")
+
+
+@dataclass(frozen=True, slots=True)
+class AccountsPage:
+    """Every account, the worst first."""
+
+    rows: Sequence[AccountNow]
+
+    def answer(self) -> str:
+        if not self.rows:
+            return _("No account is set up yet, so no bill, lease or offer is known.")
+        on = [row for row in self.rows if row.account.enabled]
+        good = sum(row.state == "ok" for row in self.rows)
+        wrong = [row for row in self.rows if row.mark in ("bad", "warn")]
+        if wrong:
+            text = ngettext(
+                "<b>{good} of {n} account</b> is read on time;",
+                "<b>{good} of {n} accounts</b> are read on time;",
+                len(on),
+            )
+            return sentences(format_html(text, n=len(on), good=good), self._last_answer(wrong[0]))
+        if not on:
+            return _("Every account is switched off, so nothing is read.")
+        if good == len(on):
+            text = ngettext("The one account is read on time.", "All <b>{n} accounts</b> are read on time.", len(on))
+        else:
+            text = ngettext(
+                "So far <b>{good} of {n}</b> account could be read whole.",
+                "So far <b>{good} of {n}</b> accounts could be read whole.",
+                len(on),
+            )
+        return format_html(text, n=len(on), good=good)
+
+    def _last_answer(self, row: AccountNow) -> str:
+        if row.read_at is None:
+            return format_html(_("<b>{name}</b> has never answered."), name=row.account.name)
+        return format_html(_("<b>{name}</b> last answered {ago}."), name=row.account.name, ago=ago(row.read_at))
+
+    def headline(self) -> str:
+        n = len(self.rows)
+        if not n:
+            return _("Begin with one account")
+        return ngettext("One account", "%(n)s accounts, the worst first", n) % {"n": n}
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPage:
+    """One account; `row` is how it stands, None of one that is being added."""
+
+    account: Account
+    row: AccountNow | None
+
+    def title(self) -> str:
+        return self.account.name if self.row else _("Add an account")
+
+    def question(self) -> str:
+        if self.row:
+            return _("Is this account read, and what does it say?")
+        return _("What do we need to read this account?")
+
+    def answer(self) -> str:
+        if self.row is None:
+            text = _("With a key, <b>{name}</b> tells us {what}.")
+            return format_html(text, name=self.account.provider_name, what=", ".join(self.gives))
+        return self._state(self.row)
+
+    def _state(self, row: AccountNow) -> str:
+        refusals = row.given_up
+        text = {
+            "off": _("<b>{name}</b> is switched off and is not read."),
+            "partly": _("<b>{name}</b> refuses our key its {what}; everything else is read on."),
+            "refused": _("<b>{name}</b> refuses our key everything, so we stopped asking; its figures are old."),
+            "ok": _("<b>{name}</b> is read on time, last {ago} and again {next}."),
+            "waiting": _(
+                "<b>{name}</b> is read on time so far; one of its lists is still to be read for the first time."
+            ),
+        }.get(row.state)
+        if self.account.disabled_reason:
+            text = _("<b>{name}</b> refused us, so we stopped asking; its figures are old.")
+        elif (row.state == "waiting" and row.read_at is None) or text is None:
+            text = (
+                _("<b>{name}</b> does not answer as it should; it last did {ago} and is asked again {next}.")
+                if row.read_at
+                else _("<b>{name}</b> has not answered us a single time yet.")
+            )
+        return format_html(
+            text,
+            name=self.account.name,
+            ago=ago(row.read_at),
+            next=ago(row.next_at),
+            what=refusals[0].gives if refusals else "",
+        )
+
+    @property
+    def gives(self) -> list[str]:
+        """What a key of this vendor tells, in words."""
+        return gives(self.account.kind) if self.account.kind in CONNECTORS else []
+
+    @property
+    def estimated(self) -> bool:
+        """Whether its cost is reckoned from its leases, because the vendor tells no bill."""
+        feeds = connector_class(self.account.kind).feeds if self.account.kind in CONNECTORS else ()
+        return "leases" in feeds and "costs" not in feeds
+
+    @property
+    def shows_old_figures(self) -> bool:
+        """Whether the account was read before and is not read as it should be now."""
+        row = self.row
+        late = row is not None and row.mark != "ok" and row.state != "waiting" and row.read_at is not None
+        return self.account.enabled and late
+
+    def feeds_headline(self) -> str:
+        assert self.row is not None
+        if self.row.error:
+            return self.row.error
+        if self.row.state == "ok":
+            n = len(self.row.feeds)
+            return ngettext("Its one list is read", "All %(n)s lists are read", n) % {"n": n}
+        return _("What is read, and when")
+
+    def form_headline(self) -> str:
+        if self.row:
+            return _("Change the account")
+        return _("An account at %(name)s") % {"name": self.account.provider_name}
+
+
+def gives(kind: str) -> list[str]:
+    """What a vendor tells, in words. Raises KeyError for a kind that there is not."""
+    return [str(FEED_WORDS[feed]) for feed in connector_class(kind).feeds]

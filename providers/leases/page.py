@@ -1,0 +1,135 @@
+"""What the pages of leases say: what we rent and rented, and what stopping one does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from lib.formats import count, dollars, sentences, usd4
+from providers.leases.queries import LeaseNow, hourly
+from providers.leases.services import StopWay
+from providers.models import Lease
+
+
+def unpriced_note(leases: Sequence[LeaseNow]) -> str:
+    """What the price of everything rented lacks: the disks of stopped machines that no bill has told yet."""
+    unpriced = [row for row in leases if row.unpriced]
+    if not unpriced:
+        return ""
+    text = ngettext(
+        "<b>{name}</b> is stopped; its disk is billed on, and what it costs is known with the next bill.",
+        "{n} are stopped, {name} first; their disks are billed on, and what they cost is known with the next bill.",
+        len(unpriced),
+    )
+    return format_html(text, n=len(unpriced), name=unpriced[0].lease)
+
+
+@dataclass(frozen=True, slots=True)
+class LeasesPage:
+    """The leases that the address asks for: which are rented now, how many there are, and what they cost in USD."""
+
+    active: Sequence[LeaseNow]
+    total: int
+    spent: Decimal
+    filtered: bool
+
+    def answer(self) -> str:
+        if not self.total and self.filtered:
+            return _("No lease is like that; take a condition away.")
+        if not self.total:
+            return _("No lease is known: we rent nothing, or no account that tells leases has been read.")
+        return sentences(self._spent(), unpriced_note(self.active), self._wasted())
+
+    def _spent(self) -> str:
+        text = ngettext(
+            "<b>{all} lease</b> has cost <b>{spent}</b> so far{rest}",
+            "<b>{all} leases</b> have cost <b>{spent}</b> so far{rest}",
+            self.total,
+        )
+        return format_html(text, all=count(self.total), spent=dollars(self.spent), rest=self._still_rented())
+
+    def _still_rented(self) -> str:
+        n, per_hour = len(self.active), hourly(self.active)
+        if not n:
+            return _("; none of them is rented now.")
+        if not per_hour:
+            text = ngettext("; one of them is still rented.", "; {n} of them are still rented.", n)
+        else:
+            text = ngettext(
+                "; one of them goes on at <b>{hour} an hour</b>.", "; {n} of them go on at <b>{hour} an hour</b>.", n
+            )
+        return format_html(text, n=n, hour=dollars(per_hour))
+
+    def _wasted(self) -> str:
+        wasted = [row for row in self.active if row.wasted]
+        if not wasted:
+            return ""
+        text = ngettext(
+            "<b>{name}</b> is paid for nothing: {why}.",
+            "{n} of them are paid for nothing, <b>{name}</b> first: {why}.",
+            len(wasted),
+        )
+        return format_html(text, n=len(wasted), name=wasted[0].lease, why=wasted[0].wasted)
+
+    def filter_headline(self) -> str:
+        return _("Only leases like this") if self.filtered else _("Look for a lease")
+
+    def headline(self) -> str:
+        n = len(self.active)
+        if n:
+            return ngettext("One is rented now", "%(n)s are rented now", n) % {"n": n}
+        return _("All of them have ended") if self.total else _("Nothing to see")
+
+
+@dataclass(frozen=True, slots=True)
+class StopPage:
+    """What stopping a lease would do. `failed` is the vendor's refusal of a call that was made."""
+
+    lease: Lease
+    way: StopWay | None
+    dry: bool = False
+    failed: str = ""
+
+    @property
+    def possible(self) -> bool:
+        """Whether the call may be made from here."""
+        return self.way is not None and self.way.call is not None and not self.way.barred
+
+    @property
+    def destroys(self) -> bool:
+        return self.way is not None and self.way.stop.destroys
+
+    def answer(self) -> str:
+        if self.way is None:
+            text = _("<b>{lease}</b> cannot be stopped from here: it has ended, or its vendor takes no such call.")
+            return format_html(text, lease=self.lease)
+        if self.way.barred:
+            return format_html(
+                _("<b>{lease}</b> is not stopped from here. {why}"), lease=self.lease, why=self.way.barred
+            )
+        return sentences(self._saved(), self._goes_on())
+
+    def _saved(self) -> str:
+        per_hour, disk = self.lease.price_per_hour, self.lease.disk_per_hour or Decimal(0)
+        if self.destroys:
+            text = _("Ending <b>{lease}</b> saves <b>${saved} an hour</b> and destroys the machine.")
+            return format_html(text, lease=self.lease, saved=usd4(per_hour))
+        text = _("Stopping <b>{lease}</b> saves <b>${saved} an hour</b>.")
+        return format_html(text, lease=self.lease, saved=usd4(per_hour - disk))
+
+    def _goes_on(self) -> str:
+        disk = self.lease.disk_per_hour
+        if self.destroys or not self.possible or not disk:
+            return ""
+        return format_html(_("Its disk goes on costing ${disk} an hour."), disk=usd4(disk))
+
+    def consequence(self) -> str:
+        return _("This cannot be undone") if self.destroys else _("It can be started again at the vendor")
+
+    def button(self) -> str:
+        return _("End it for good") if self.destroys else _("Stop it now")

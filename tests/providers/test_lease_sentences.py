@@ -1,0 +1,203 @@
+"""What the pages of leases say in words, each branch, from plain objects."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from costs.spend.lease_page import Idle, LeasePage, ServedDeployment, StateTotal
+from providers.connectors.stopping import Stop, StopCall
+from providers.leases.page import LeasesPage, StopPage, unpriced_note
+from providers.leases.queries import LeaseNow, Runway
+from providers.leases.services import StopWay
+from providers.models import (
+    Deployment,
+    LeaseSpan,
+)
+from tests.pages import words
+from tests.providers.plain import (
+    ENDED,
+    STOPPED,
+    TWO_HOURS_AGO,
+    UNPRICED,
+    lease,
+    rented,
+    runway,
+)
+
+
+def leases_page(*active: LeaseNow, total: int = 3, filtered: bool = False) -> LeasesPage:
+    return LeasesPage(active, total, Decimal("99.5"), filtered)
+
+
+@pytest.mark.parametrize(
+    ("page", "sentence"),
+    [
+        (leases_page(total=0, filtered=True), "No lease is like that; take a condition away."),
+        (leases_page(total=0), "No lease is known: we rent nothing, or no account that tells leases has been read."),
+        (leases_page(total=1), "1 lease has cost $99.50 so far; none of them is rented now."),
+        (leases_page(rented()), "3 leases have cost $99.50 so far; one of them goes on at $0.50 an hour."),
+        (
+            leases_page(rented(), STOPPED),
+            "3 leases have cost $99.50 so far; 2 of them go on at $1.00 an hour. pod-2 is paid for nothing: stopped,"
+            " and billed all the same.",
+        ),
+        (
+            leases_page(UNPRICED),
+            "3 leases have cost $99.50 so far; one of them is still rented. pod-3 is stopped; its disk is billed on,"
+            " and what it costs is known with the next bill.",
+        ),
+        (
+            leases_page(STOPPED, STOPPED),
+            "3 leases have cost $99.50 so far; 2 of them go on at $1.00 an hour. 2 of them are paid for nothing, pod-2"
+            " first: stopped, and billed all the same.",
+        ),
+    ],
+)
+def test_the_leases_page_says_what_they_cost_and_what_goes_on(page: LeasesPage, sentence: str) -> None:
+    assert words(page.answer()) == sentence
+
+
+def test_headings_of_the_leases_page_follow_its_rows() -> None:
+    pages = (leases_page(rented()), leases_page(rented(), STOPPED), leases_page(), leases_page(total=0))
+    headlines = ["One is rented now", "2 are rented now", "All of them have ended", "Nothing to see"]
+    assert [page.headline() for page in pages] == headlines
+    assert leases_page().filter_headline() == "Look for a lease"
+    assert leases_page(filtered=True).filter_headline() == "Only leases like this"
+    assert words(unpriced_note([UNPRICED, UNPRICED])).startswith("2 are stopped, pod-3 first; their disks")
+
+
+def test_a_lease_says_from_when_to_when_it_was_there() -> None:
+    assert words(rented().since()) == "since 18 Jun 2025, 12:00"
+    assert words(ENDED.since()) == "18 Jun 2025, 12:00 to 19 Jun 2025, 12:00"
+    assert words(rented(old=True).since()) == "running when last seen, 2 h ago"
+
+
+@pytest.mark.parametrize(
+    ("row", "finding", "ends"),
+    [
+        (runway("0", "1", timedelta(0)), "The prepaid balance at Vast is used up", "18 Jun 2025, 12:00"),
+        (
+            runway("34", "1", timedelta(days=2)),
+            "Vast’s prepaid $34.00 last until Friday 12:00 UTC at this rate",
+            "Friday 12:00 UTC",
+        ),
+        (
+            runway("34", "1", timedelta(days=20)),
+            "Vast’s prepaid $34.00 last until Tuesday, 8 July at this rate",
+            "8 Jul 2025, 12:00",
+        ),
+        (runway("34", "1", None), "The prepaid $34.00 at Vast last for years at this rate", "years"),
+        (runway("34", "0", None), "Nothing is spent of the prepaid $34.00 at Vast", "nothing is spent"),
+    ],
+)
+def test_a_runway_says_how_long_the_money_lasts(row: Runway, finding: str, ends: str) -> None:
+    assert words(row.finding()) == finding
+    assert words(row.ends()) == ends or row.empty
+
+
+def way(*, destroys: bool = False, barred: str = "", call: bool = True) -> StopWay:
+    stop = Stop(method="POST", path="", loses="All of it.", console="https://console", destroys=destroys)
+    return StopWay(stop, StopCall("POST", "https://api/stop") if call else None, "curl", barred)
+
+
+@pytest.mark.parametrize(
+    ("page", "sentence"),
+    [
+        (
+            StopPage(lease(), None),
+            "pod-1 cannot be stopped from here: it has ended, or its vendor takes no such call.",
+        ),
+        (StopPage(lease(), way(barred="Not allowed.")), "pod-1 is not stopped from here. Not allowed."),
+        (
+            StopPage(lease(disk_per_hour=Decimal("0.1")), way(destroys=True)),
+            "Ending pod-1 saves $0.5000 an hour and destroys the machine.",
+        ),
+        (
+            StopPage(lease(disk_per_hour=Decimal("0.1")), way()),
+            "Stopping pod-1 saves $0.4000 an hour. Its disk goes on costing $0.1000 an hour.",
+        ),
+        (StopPage(lease(), way()), "Stopping pod-1 saves $0.5000 an hour."),
+    ],
+)
+def test_what_stopping_a_lease_saves_is_said_before_it_is_done(page: StopPage, sentence: str) -> None:
+    assert words(page.answer()) == sentence
+    assert page.consequence() == ("This cannot be undone" if page.destroys else "It can be started again at the vendor")
+    assert page.button() == ("End it for good" if page.destroys else "Stop it now")
+    assert page.possible is (page.way is not None and not page.way.barred)
+
+
+def used(last: datetime | None = None) -> ServedDeployment:
+    return ServedDeployment(Deployment(name="mistral"), 1, 2, last, ())
+
+
+def idle(*, longest: bool = False) -> Idle:
+    return Idle(TWO_HOURS_AGO, timedelta(hours=2), Decimal(1), longest)
+
+
+def lease_page(row: LeaseNow | None = None, **more: Any) -> LeasePage:
+    parts: dict[str, Any] = {"uses": (), "idle": None, "way": None, "states": (), "spans": ()}
+    return LeasePage(row=row or rented(), **(parts | more))
+
+
+COST = "pod-1 has cost $6.25 in 12.5 hours; this month comes to $70.00 if it goes on as now."
+
+
+@pytest.mark.parametrize(
+    ("page", "sentence"),
+    [
+        (lease_page(ENDED), "pod-1 cost $6.25 in 12.5 hours and ended on 19 Jun 2025, 12:00."),
+        (
+            lease_page(UNPRICED),
+            "pod-3 has cost $6.25 in 12.5 hours; this month comes to at least $70.00: what its disk costs is known with"
+            " the next bill.",
+        ),
+        (lease_page(), COST),
+        (
+            lease_page(rented(lease(idle_minutes=60)), idle=idle(), uses=[used()]),
+            f"{COST} Nobody has asked it anything since 2 h ago: $1.00 burnt.",
+        ),
+        (lease_page(rented(lease(idle_minutes=180)), idle=idle(), uses=[used()]), COST),
+        (
+            lease_page(STOPPED),
+            f"{COST} It is paid for nothing: stopped, and billed all the same.".replace("pod-1", "pod-2"),
+        ),
+    ],
+)
+def test_a_lease_says_what_it_costs_and_what_it_burns(page: LeasePage, sentence: str) -> None:
+    assert words(page.answer()) == sentence
+
+
+def test_headings_of_a_lease_follow_what_is_known_of_it() -> None:
+    assert lease_page().machine() == "2 × L4, RunPod"
+    assert lease_page(rented(lease(gpu="", kind="serverless"))).machine() == "Serverless, RunPod"
+    stops = (lease_page(ENDED), lease_page(way=way()), lease_page(way=way(call=False)), lease_page())
+    assert [page.stop_headline() for page in stops] == [
+        "It has ended",
+        "To stop paying for it",
+        "It is stopped by hand",
+        "It is stopped by hand",
+    ]
+    last = (
+        lease_page(),
+        lease_page(uses=[used()], idle=idle()),
+        lease_page(uses=[used()], idle=idle(longest=True)),
+        lease_page(uses=[used()]),
+        lease_page(STOPPED, uses=[used()]),
+    )
+    assert [words(page.last_request()) for page in last] == [
+        "no deployment is on it",
+        "2 h ago, $1.00 since",
+        "none for a week, $1.00 since",
+        "just now",
+        "–",
+    ]
+    uses = [lease_page(uses=[used()] * n).uses_headline() for n in (0, 1, 2)]
+    assert uses == ["No deployment is on it", "One deployment runs on it", "2 deployments run on it"]
+    states = [StateTotal("running", Decimal(10), Decimal(5)), StateTotal("stopped", Decimal("2.5"), Decimal(1))]
+    assert lease_page(states=states).days_headline() == "10.0 h running for $5.00, 2.5 h stopped for $1.00"
+    assert lease_page().spans_headline() == "Nothing has been observed of it yet"
+    assert lease_page(spans=[LeaseSpan()]).spans_headline() == "Every state and price that it had"
