@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import NamedTuple
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
@@ -17,16 +16,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from alerts.channels import hand_over, queries, services, trial_note
 from alerts.channels.forms import ChannelForm
+from alerts.channels.page import ChannelPage, ChannelsPage, Tried
 from alerts.mail.smtp import NotSent
 from alerts.models import Channel, ChannelKind
 from providers.audit.log import changes, log, log_form
-
-
-class Tried(NamedTuple):
-    """The result of a test, with the receiver's answer."""
-
-    good: bool
-    answer: str
 
 
 @login_required
@@ -35,10 +28,9 @@ class Tried(NamedTuple):
 def channels(request: HttpRequest) -> HttpResponse:
     rows = queries.channels()
     context = {
+        "page": ChannelsPage(rows),
         "rows": rows,
         "monitored": any(row.kind == ChannelKind.MONITOR for row in rows),
-        "on": [row for row in rows if row.enabled],
-        "wrong": [row for row in rows if row.mark in ("bad", "warn")],
         "may_edit": request.user.has_perm("alerts.change_channel"),
     }
     return render(request, "alerts/channels/channels.html", context)
@@ -104,12 +96,14 @@ def try_out(request: HttpRequest, filled: Channel) -> Tried:
 def shown(
     request: HttpRequest, row: Channel, form: ChannelForm | None, tried: Tried | None = None, status: int = 200
 ) -> HttpResponse:
+    rules = queries.rules_of(row)
     context = {
+        "page": ChannelPage(row, rules, bool(form)),
         "channel": row if row.pk else None,
         "kind": ChannelKind(row.kind),
         "form": form,
         "tried": tried,
-        "rules": queries.rules_of(row),
+        "rules": rules,
         "deliveries": queries.newest_deliveries(row),
         "log": changes(row) if row.pk and form else [],
     }

@@ -91,10 +91,26 @@ def context_of(row: Delivery) -> dict[str, Any]:
         "items": items[:NAMED],
         "unnamed": len(items[NAMED:]),
         "open": len(open_),
-        "digest": row.deferred_by == "digest",
+        "todo": todo_of(len(open_)),
+        "why": why_of(row.deferred_by),
         "list_url": links.absolute(reverse("alerts:list")),
         "preferences_url": links.absolute(reverse("alerts:preferences")),
     }
+
+
+def todo_of(open_: int) -> str:
+    """What to do first, without the mark at its end where that is a link."""
+    if not open_:
+        return _("All of it is over; there is nothing to do.")
+    return ngettext(
+        "One of them is still open; look at it first", "%(n)s of them are still open; look at those first", open_
+    ) % {"n": open_}
+
+
+def why_of(deferred_by: str) -> str:
+    if deferred_by == "digest":
+        return _("You asked for a digest of what is not urgent.")
+    return _("Your quiet hours held these back; what is critical comes at once.")
 
 
 def subject_of(messages: int, open_: int, deferred_by: str) -> str:

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from alerts.delivery import mailbox as maildir
 from alerts.delivery.mailbox import Mail
+from alerts.delivery.page import MailboxPage, mail_answer
 from alerts.mail.framing import MAIL_POLICY, framing
 
 
@@ -21,7 +22,7 @@ from alerts.mail.framing import MAIL_POLICY, framing
 def mailbox(request: HttpRequest) -> HttpResponse:
     """What the demo's own SMTP server took in, newest first."""
     only_in_the_demo()
-    return render(request, "alerts/delivery/mailbox.html", {"mails": maildir.newest()})
+    return render(request, "alerts/delivery/mailbox.html", {"page": MailboxPage(maildir.newest())})
 
 
 @login_required
@@ -29,7 +30,8 @@ def mailbox(request: HttpRequest) -> HttpResponse:
 @require_safe
 def mail(request: HttpRequest, name: str) -> HttpResponse:
     """One message: text part, and the HTML part in a frame."""
-    return framing(render(request, "alerts/delivery/mail.html", {"mail": mail_or_404(name)}))
+    message = mail_or_404(name)
+    return framing(render(request, "alerts/delivery/mail.html", {"mail": message, "answer": mail_answer(message)}))
 
 
 @login_required

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from alerts.delivery import queries, services
+from alerts.delivery.page import PreferencesPage
 from alerts.delivery.preferences import PreferenceForm
 from providers.audit.log import log_form
 
@@ -31,10 +32,8 @@ def preferences(request: HttpRequest) -> HttpResponse:
         messages.success(request, _("Saved: it holds for the next alert, and for what waits."))
         return redirect("alerts:preferences")
     context: dict[str, Any] = {
+        "page": PreferencesPage(person.email, stored, queries.deferred_count(person.email)),
         "form": form,
-        "wishes": stored,
-        "email": person.email,
-        "waiting": queries.deferred_count(person.email),
         "refused": queries.refused_address(person.email),
         "may_see": person.has_perm("alerts.view_alert"),
     }

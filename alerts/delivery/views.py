@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from alerts.delivery import queries, services
+from alerts.delivery.page import DeliveriesPage
 from alerts.models import DeliveryState
 from providers.audit.log import log
 
@@ -32,20 +33,17 @@ def deliveries(request: HttpRequest) -> HttpResponse:
         before=int(before) if before.isdecimal() and len(before) < 18 else None,
         size=SHOWN,
     )
-    counts = queries.counts_by_state()
+    refused = queries.refused_addresses()
     context = {
+        "page": DeliveriesPage(queries.counts_by_state(), refused, **params),
         "rows": page.rows,
         "total": page.total,
         "shown": len(page.rows),
         "asked": params,
         "states": [(value, label, value == params["state"]) for value, label in DeliveryState.choices],
-        "accepted": counts.get("accepted", 0) + counts.get("folded", 0),
-        "trying": counts.get("failed", 0),
-        "dead": counts.get("dead", 0),
-        "all": sum(counts.values()),
         "first_url": address(**params) if before else None,
         "next_url": address(**params, before=page.next_before) if page.next_before is not None else None,
-        "refused": queries.refused_addresses(),
+        "refused": refused,
         "may_act": request.user.has_perm("alerts.change_alert"),
     }
     return render(request, "alerts/delivery/deliveries.html", context)

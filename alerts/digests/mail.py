@@ -127,6 +127,7 @@ def file_of(period: Period, statements: Statements, at: datetime) -> tuple[str, 
 
 def context_of(kind: str, words: dict[str, Any], at: datetime, cid: str) -> dict[str, Any]:
     """What both templates need; every address is absolute."""
+    is_statement = kind == ReportKind.STATEMENT
     return {
         **words,
         "subject": subject(words["subject"]),
@@ -137,7 +138,11 @@ def context_of(kind: str, words: dict[str, Any], at: datetime, cid: str) -> dict
         ],
         "driven": _("What cost most"),
         "chart": chart_of(words, cid),
-        "is_statement": kind == ReportKind.STATEMENT,
+        "page_label": _("See every line") if is_statement else _("See the plan"),
+        "page_name": _("Every line:") if is_statement else _("The plan:"),
+        "why": _("You get this once a month, with the statement attached.")
+        if is_statement
+        else _("You get this because your preferences ask for it; days are UTC, as vendors bill."),
         "page_url": links.absolute(words["page"]),
         "list_url": links.absolute(reverse("alerts:list")),
         "preferences_url": links.absolute(reverse("alerts:preferences")),

@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required, permission_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
@@ -18,6 +19,12 @@ from alerts.mail.framing import MAIL_POLICY, framing
 from alerts.models import ReportKind
 
 CID = "chart"
+TAB_LABELS = {
+    ReportKind.DAILY: _("Daily"),
+    ReportKind.WEEKLY: _("Weekly"),
+    ReportKind.MONTHLY: _("Monthly"),
+    ReportKind.STATEMENT: _("Statement"),
+}
 
 
 @login_required
@@ -27,7 +34,7 @@ def digest(request: HttpRequest, kind: str) -> HttpResponse:
     """Subject, text and, in a frame, the HTML of the newest period."""
     context = shown(kind)
     text, _html = bodies(context)
-    kinds = [(option.value, option.label, option.value == kind) for option in ReportKind]
+    kinds = [(option.value, str(TAB_LABELS[option]), option.value == kind) for option in ReportKind]
     context_for_page = {"kind": kind, "kinds": kinds, "subject": context["subject"], "text": text}
     return framing(render(request, "alerts/digests/digest.html", context_for_page))
 

@@ -34,6 +34,7 @@ from alerts.delivery.subscriptions import subscription
 from alerts.evaluation import services
 from alerts.inbox import queries
 from alerts.inbox.forms import AssignForm, NoteForm, RemarkForm, SilenceForm, SnoozeForm
+from alerts.inbox.page import bad_link_answer, subscription_answer
 from alerts.inbox.services import act_once
 from alerts.lifecycle.silences import Matcher
 from alerts.lifecycle.states import NotPossible
@@ -127,11 +128,16 @@ def _owner(request: HttpRequest, token: str, action: str, pk: int) -> Person:
         if links.used(token):
             raise links.BadLink("used")
     except links.BadLink as error:
-        raise _Stop(render(request, "alerts/inbox/bad_link.html", {"why": str(error), "pk": pk}, status=410)) from None
+        raise _Stop(_refused(request, error, pk)) from None
     person = queries.person_of_address(address)
     if person is None:
         raise _Stop(redirect_to_login(request.path))
     return person
+
+
+def _refused(request: HttpRequest, error: links.BadLink, pk: int | None = None) -> HttpResponse:
+    """Why a mail's link does nothing, with the way to what it was about."""
+    return render(request, "alerts/inbox/bad_link.html", {"answer": bad_link_answer(str(error)), "pk": pk}, status=410)
 
 
 def _acting(
@@ -186,9 +192,9 @@ def by_mail(request: HttpRequest) -> bool:
 def _done(request: HttpRequest, alert: Alert, action: str, token: str, undo: str | None) -> HttpResponse:
     """`undo` is None where nothing was changed."""
     if token:  # whoever holds the mail need not be logged in, so there is no page to go back to
-        return render(
-            request, "alerts/inbox/done.html", {"alert": alert, "text": "" if undo is None else ASKS[action].done}
-        )
+        faster = _("Nothing was changed: somebody was faster than you.")
+        text = faster if undo is None else ASKS[action].done
+        return render(request, "alerts/inbox/done.html", {"alert": alert, "text": text})
     back = _back(request) or str(alert.pk)
     if undo is not None:
         tags = f"undo:{undo}{'&' if '?' in undo else '?'}{urlencode({'back': back})}"
@@ -384,13 +390,12 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     try:
         mailings = subscription(token)
     except links.BadLink as error:
-        return render(request, "alerts/inbox/bad_link.html", {"why": str(error)}, status=410)
+        return _refused(request, error)
     if request.method == "POST":
         mailings.switch(out=not request.POST.get("again"))
     context = {
         "what": mailings.what,
-        "address": mailings.address,
+        "answer": subscription_answer(mailings.address, out=mailings.out, answered=request.method == "POST"),
         "out": mailings.out,
-        "asked": request.method == "POST",
     }
     return render(request, "alerts/inbox/unsubscribe.html", context)

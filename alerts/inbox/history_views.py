@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from alerts.inbox import queries, response_times
+from alerts.inbox.page import HistoryPage
 from alerts.kinds import KINDS
 from alerts.models import Severity
 
@@ -31,8 +32,10 @@ def history(request: HttpRequest) -> HttpResponse:
     page = queries.history_page(params, before=key, size=SHOWN)
     context = {
         "alerts": page.rows,
+        "page": HistoryPage(
+            page.total or 0, any(params.values()), response_times.pace(timezone.now() - timedelta(days=30))
+        ),
         "asked": params,
-        "filtered": any(params.values()),
         "from_day": params["from"],
         "kinds": [
             (name, queries.rule_name(name) if kind.shipped else _("rules of our own")) for name, kind in KINDS.items()
@@ -43,7 +46,6 @@ def history(request: HttpRequest) -> HttpResponse:
         "shown": len(page.rows),
         "first_url": address(params) if before else None,
         "next_url": address(params, before=str(page.next_before)) if page.next_before is not None else None,
-        "pace": response_times.pace(timezone.now() - timedelta(days=30)),
         "json_url": "/api/v1/alerts?state=resolved",
     }
     return render(request, "alerts/inbox/history.html", context)

@@ -14,6 +14,7 @@ from alerts.evaluation import services
 from alerts.inbox import queries
 from alerts.inbox.acting_views import went_back
 from alerts.inbox.forms import MatcherForm
+from alerts.inbox.page import SilencesPage
 from providers.audit.log import log
 
 PREFILLED = ("kind", "subject", "severity", "labels", "reason")
@@ -48,8 +49,7 @@ def silences(request: HttpRequest) -> HttpResponse:
         messages.success(request, text)
         return redirect("alerts:silences")
     context = {
-        "in_force": queries.silences_in_force_with_counts(now),
-        "planned": queries.planned_silences(now),
+        "page": SilencesPage(queries.silences_in_force_with_counts(now), queries.planned_silences(now)),
         "over": queries.past_silences(now),
         "form": form if may_silence else None,
     }

@@ -16,7 +16,7 @@ from alerts.delivery.queries import undelivered
 from alerts.evaluation.queries import evaluated_at, is_late
 from alerts.evaluation.write import status_of
 from alerts.inbox import queries, response_times
-from alerts.kinds import KINDS
+from alerts.inbox.page import AlertPage, InboxPage
 from alerts.lifecycle import states
 from alerts.lifecycle.states import State
 from alerts.rules import noise
@@ -44,27 +44,27 @@ def alerts(request: HttpRequest) -> HttpResponse:
     silences = queries.silences_in_force(now)
     days = period_of(request)
     since = now - timedelta(days=days)
+    page = InboxPage(
+        late=is_late(now),
+        evaluated_at=evaluated_at(),
+        pace=response_times.pace(since),
+        days=days,
+        open=open_,
+        assigned=assigned,
+        acknowledged=taken,
+        snoozed=[alert for alert in shown if states.asleep(status_of(alert), now)],
+        noisy=noise.noisy(since),
+        silences=silences,
+    )
     context = {
+        "page": page,
         "shown": shown,
-        "open": open_,
-        "worst": open_[0] if open_ else None,
-        "given": assigned,
-        "acknowledged": taken,
-        "had": len(assigned) + len(taken),
         "pending": queries.pending_alerts(),
-        "silences": silences,
         "silenced": {alert.pk for alert in shown if any(silence.covers(alert) for silence in silences)},
         "undelivered": undelivered(),
-        "evaluated_at": evaluated_at(),
-        "late": is_late(now),
-        "days": days,
         "periods": PERIODS,
-        "pace": response_times.pace(since),
         "paces": response_times.paces(since),
-        "noisy": noise.noisy(since),
-        "snoozed": [alert for alert in shown if states.asleep(status_of(alert), now)],
         "may_act": request.user.has_perm("alerts.change_alert"),
-        "may_silence": request.user.has_perm("alerts.add_silence"),
         "json_url": "/api/v1/alerts?state=open",
     }
     return render(request, "alerts/inbox/list.html", context)
@@ -77,16 +77,16 @@ def alert(request: HttpRequest, pk: int) -> HttpResponse:
     """One alert: what, how much, since when, why, what to do, who was told."""
     row = queries.alert_by_key(pk)
     now = timezone.now()
+    deliveries = queries.deliveries_of(row)
     context: dict[str, Any] = {
+        "page": AlertPage(row, deliveries),
         "alert": row,
-        "kind": KINDS.get(row.rule.kind),
         "timeline": queries.transitions_of(row),
         "seen": timeline(row),
         "labels": [label for name, value in row.labels.items() if (label := f"{name}:{value}") != row.subject],
         "asleep": states.asleep(status_of(row), now),
         "speaks_for": queries.covered_alerts(row),
-        "deliveries": queries.deliveries_of(row),
-        "lasted": row.lasted,
+        "deliveries": deliveries,
         "silences": queries.silences_covering(row, now),
         "earlier": queries.earlier_alerts(row),
         "may_act": request.user.has_perm("alerts.change_alert"),

@@ -29,6 +29,7 @@ VERDICTS = {
 }
 NAMED = 20  # titles of the alerts that one mail speaks for besides its own
 DRIVERS = 3  # of a figure that are named
+BAR_COLOURS, LIMIT_COLOUR = {"us": "#1c54bd", "them": "#df6a0a"}, "#83858b"
 TONES = {"info": "us", "warning": "warn", "critical": "bad"}
 
 
@@ -78,7 +79,10 @@ def context_of(delivery: Delivery, reader: Reader) -> dict[str, Any]:
         "todo": todo_of(transition, words.get("todo", "")),
         "detail": ended(words.get("detail", "")),
         "facts": facts_of(words.get("facts", [])),
-        "bars": [bar | {"width": width(bar["share"])} for bar in words.get("bars", [])],
+        "bars": [
+            bar | {"width": width(bar["share"]), "colour": BAR_COLOURS.get(bar["tone"], LIMIT_COLOUR)}
+            for bar in words.get("bars", [])
+        ],
         "drivers": words.get("drivers", [])[:DRIVERS],
         "driven": words.get("driven") or _("What costs most this month"),
         "chart": None,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from alerts.models.querysets import UNSENT, DeliveryQuerySet
 from alerts.models.reports import Report
 from alerts.models.rules import Rule
 from alerts.models.states import Alert, Transition
+from lib.formats import ago, state, when
 
 
 class DeliveryState(models.TextChoices):
@@ -82,6 +85,34 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.channel} to {self.recipient}"
+
+    def state_mark(self) -> str:
+        """Whether it arrived, as pages mark it."""
+        marks = {
+            DeliveryState.ACCEPTED: ("ok", gettext("accepted")),
+            DeliveryState.DEAD: ("bad", gettext("given up")),
+            DeliveryState.FOLDED: ("info", gettext("in another mail")),
+            DeliveryState.FAILED: ("warn", gettext("tried again")),
+        }
+        return state(*marks.get(DeliveryState(self.state), ("unknown", gettext("on its way"))))
+
+    def log_mark(self) -> str:
+        """The same with when it is tried again, or when and why it leaves later."""
+        if self.state == DeliveryState.FAILED:
+            return format_html('{}<span class="sub">{}</span>', self.state_mark(), ago(self.due_at))
+        if self.deferred_by and self.state in (DeliveryState.WAITING, DeliveryState.SENDING):
+            leaves = format_html(gettext("leaves {at}"), at=when(self.due_at))
+            return format_html(
+                '{}<span class="sub">{}</span>', state("unknown", self.get_deferred_by_display()), leaves
+            )
+        return self.state_mark()
+
+    def attempts_note(self) -> str:
+        """How often it was tried, what the server said, and when it is tried again."""
+        attempts = ngettext("%(n)s attempt", "%(n)s attempts", self.attempts) % {"n": self.attempts}
+        failed = self.state == DeliveryState.FAILED
+        again = format_html(gettext("again {ago}"), ago=ago(self.due_at)) if failed else ""
+        return format_html_join(" · ", "{}", ((part,) for part in (attempts, self.answer, again) if part))
 
     @property
     def route(self) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from alerts.models.channels import Channel
 from alerts.models.querysets import RuleQuerySet
+from lib.formats import state
 
 
 class Severity(models.TextChoices):
@@ -46,6 +48,12 @@ class Rule(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def state_mark(self) -> str:
+        """Whether it watches, as pages mark it."""
+        if not self.enabled:
+            return state("unknown", gettext("off"))
+        return state("bad", gettext("broken")) if self.last_error else state("ok", gettext("on"))
 
     @property
     def took_ms(self) -> str:

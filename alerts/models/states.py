@@ -7,12 +7,16 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 from django.db import models
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from alerts.lifecycle.silences import Matcher, Silenceable
 from alerts.lifecycle.states import Cause
 from alerts.models.querysets import AlertQuerySet, SilenceQuerySet
 from alerts.models.rules import Rule, Severity
+from lib.formats import state, when
 from lib.time_spans import Span
 from providers.models import Recurring
 
@@ -105,6 +109,21 @@ class Alert(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("alerts:detail", args=[self.pk])
 
+    def state_mark(self) -> str:
+        """Its state, and of an open one how urgent it is, as pages mark it."""
+        if self.state == AlertState.RESOLVED:
+            return state("ok", gettext("resolved"))
+        if self.state == AlertState.ACKNOWLEDGED:
+            return state("info", gettext("acknowledged"))
+        if self.state == AlertState.PENDING:
+            return state("unknown", gettext("pending"))
+        marks = {
+            Severity.CRITICAL: ("bad", gettext("open, critical")),
+            Severity.WARNING: ("warn", gettext("open, warning")),
+            Severity.INFO: ("info", gettext("open, information")),
+        }
+        return state(*marks[Severity(self.severity)])
+
     @property
     def is_shown(self) -> bool:
         """Whether it needs someone, or someone has it."""
@@ -189,6 +208,21 @@ class Silence(Recurring):
     @property
     def matcher(self) -> Matcher:
         return Matcher(self.kind, self.subject, self.severity, self.labels)
+
+    def ends(self) -> str:
+        """How it comes again, or from when until when it is."""
+        if self.repeats:
+            return self.rhythm
+        if self.starts_at is None:
+            return format_html(gettext("until {until}"), until=when(self.until))
+        return format_html(gettext("from {since} until {until}"), since=when(self.starts_at), until=when(self.until))
+
+    def end_label(self) -> str:
+        """What a button does that ends it."""
+        if self.repeats:
+            return gettext("End it for good")
+        planned = self.starts_at is not None and self.starts_at > timezone.now()
+        return gettext("Take it back") if planned else gettext("End it now")
 
     def covers(self, what: Silenceable) -> bool:
         return self.matcher.matches(what)

@@ -48,6 +48,14 @@ class Preview:
     def has_values(self) -> bool:
         return any(value is not None for _at, value in self.series)
 
+    def headline(self) -> str:
+        if self.why_not or not self.has_values:
+            return _("There is no past to try it on")
+        n = len(self.firings)
+        return ngettext(
+            "The last 90 days would have fired it once", "The last 90 days would have fired it %(n)s times", n
+        ) % {"n": n}
+
     @property
     def sentence(self) -> str:
         """When it would have fired, how often, for how long."""
@@ -111,7 +119,11 @@ class Preview:
     @property
     def latest(self) -> list[tuple[Firing, str]]:
         """The last ten with how long each lasted, newest first."""
-        return [(firing, span(firing.lasted(self.now))) for firing in reversed(self.firings[-10:])]
+        return [(firing, self._lasted(firing)) for firing in reversed(self.firings[-10:])]
+
+    def _lasted(self, firing: Firing) -> str:
+        text = _("for %(lasted)s") if firing.ended_at else _("for %(lasted)s, and it would be open now")
+        return text % {"lasted": span(firing.lasted(self.now))}
 
 
 def preview(watch: Watch, policy: Policy, now: datetime) -> Preview:

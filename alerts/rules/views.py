@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
@@ -24,23 +23,10 @@ from alerts.metrics.watch import Watch
 from alerts.models import Delivery, Rule
 from alerts.rules import queries, services
 from alerts.rules.forms import RuleForm
+from alerts.rules.page import RulePage, RuleRow, RulesPage
 from alerts.rules.preview import Preview, preview
 from alerts.rules.sentence_form import RuleSentence
 from providers.audit.log import log, log_form
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A rule as the list shows it: in words, and the addresses that it tells."""
-
-    rule: Rule
-    sentence: str
-    addresses: list[str]
-    trouble: Delivery | None = None
-
-    @property
-    def tells_nobody(self) -> bool:
-        return not self.addresses and not queries.tells_a_channel(self.rule)
 
 
 @login_required
@@ -53,23 +39,19 @@ def rules(request: HttpRequest) -> HttpResponse:
     page = queries.made_rules(search, request.GET.get("page", ""))
     rows = [row_of(rule, recipients, failing.get(rule.pk)) for rule in queries.shipped_rules()]
     made = [row_of(rule, recipients, failing.get(rule.pk)) for rule in page]
-    counts = queries.rule_counts()
     context = {
+        "page": RulesPage(queries.rule_counts(), [*made, *rows], page.paginator.count, search),
         "rows": rows,
         "made": made,
         "made_page": page,
         "asked": search,
-        "all": counts.all,
-        "on": counts.enabled,
-        "broken": counts.broken,
-        "untold": [row for row in [*made, *rows] if row.rule.enabled and row.tells_nobody],
         "may_edit": request.user.has_perm("alerts.change_rule"),
     }
     return render(request, "alerts/rules/rules.html", context)
 
 
-def row_of(rule: Rule, recipients: Recipients, trouble: Delivery | None) -> Row:
-    return Row(rule, sentence(rule), recipients.of_rule(rule, KINDS[rule.kind].groups), trouble)
+def row_of(rule: Rule, recipients: Recipients, trouble: Delivery | None) -> RuleRow:
+    return RuleRow(rule, sentence(rule), recipients.of_rule(rule, KINDS[rule.kind].groups), trouble)
 
 
 @login_required
@@ -104,16 +86,16 @@ def rule(request: HttpRequest, slug: str) -> HttpResponse:
         log_form(request, row, form)
         messages.success(request, _("Saved; it holds from the next evaluation on, within 15 seconds."))
         return redirect("alerts:rules")
-    context = {**_of_rule(row), "form": form}
+    context = {**_of_rule(row, bool(form)), "form": form}
     return render(request, "alerts/rules/rule.html", context, status=422 if form and form.errors else 200)
 
 
-def _of_rule(row: Rule) -> dict[str, Any]:
+def _of_rule(row: Rule, may_edit: bool, seen: Preview | None = None) -> dict[str, Any]:
+    addresses, channels = Recipients().of_rule(row, KINDS[row.kind].groups), queries.channels_of(row)
     return {
+        "page": RulePage(row, addresses, channels, may_edit, seen),
         "rule": row,
-        "sentence": sentence(row),
-        "told": Recipients().of_rule(row, KINDS[row.kind].groups),
-        "channels": queries.channels_of(row),
+        "channels": channels,
         "trouble": troubles(timezone.now()).get(row.pk),
         "alerts": queries.newest_alerts(row),
     }
@@ -137,7 +119,8 @@ def _sentence(request: HttpRequest, form: RuleSentence | None, row: Rule | None)
         seen = preview(form.watch, form.policy, timezone.now())
     elif row and not (form and form.is_bound) and "preview" in request.GET:
         seen = preview_of(row)
-    context = {"form": form, "seen": seen, **(_of_rule(row) if row else {})}
+    about = _of_rule(row, bool(form), seen) if row else {"page": RulePage(None, (), (), bool(form), seen)}
+    context = {"form": form, "seen": seen, **about}
     return render(request, "alerts/rules/rule_sentence.html", context, status=422 if form and form.errors else 200)
 
 

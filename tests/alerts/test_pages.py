@@ -112,7 +112,7 @@ def test_the_mark_beside_alerts_counts_what_nobody_has_and_nobody_put_off(
 
     def seen() -> tuple[str, str]:
         html = ops_client.get(reverse("alerts:list")).content.decode()
-        marks = re.findall(r'<span class="count" aria-label="[^"]*">(\d+)</span>', html)
+        marks = re.findall(r'<span\s+class="count"\s+aria-label="[^"]*"\s*>(\d+)</span>', html)
         return re.findall(r"<h1>(.*?)</h1>", html, re.DOTALL)[0].strip(), "".join(marks)
 
     assert seen()[1] == "4"

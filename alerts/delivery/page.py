@@ -1,0 +1,100 @@
+"""What the pages of messages say: what was sent, how a person is told, and what the demo's mailbox holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from alerts.delivery.mailbox import Mail
+from alerts.models import Address, Preference
+from lib.formats import sentences
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveriesPage:
+    """How many messages are in each state, which addresses are refused, and what the address asks for."""
+
+    counts: Mapping[str, int]
+    refused: Sequence[Address]
+    state: str
+    to: str
+
+    def answer(self) -> str:
+        total = sum(self.counts.values())
+        if not total:
+            return _("Nothing has been sent yet.")
+        accepted = self.counts.get("accepted", 0) + self.counts.get("folded", 0)
+        trying, dead = self.counts.get("failed", 0), self.counts.get("dead", 0)
+        text = ngettext(
+            "<b>{n} of {all}</b> message was accepted;", "<b>{n} of {all}</b> messages were accepted;", accepted
+        )
+        again = ngettext("%(n)s is tried again,", "%(n)s are tried again,", trying) % {"n": trying}
+        given_up = ngettext("%(n)s was given up.", "%(n)s were given up.", dead) % {"n": dead}
+        return sentences(format_html(text, n=accepted, all=total), again, given_up)
+
+    @property
+    def shows_refused(self) -> bool:
+        """Whether refused addresses stand above the list: not over one that was asked for."""
+        return bool(self.refused) and not self.to and not self.state
+
+    def headline(self) -> str:
+        return _("To %(to)s, newest first") % {"to": self.to} if self.to else _("Newest first")
+
+
+@dataclass(frozen=True, slots=True)
+class PreferencesPage:
+    """How a person is told, and how many messages wait for them."""
+
+    email: str
+    wishes: Preference
+    waiting: int
+
+    def answer(self) -> str:
+        if self.waiting:
+            n = self.waiting
+            waits = ngettext("%(n)s message waits for you.", "%(n)s messages wait for you.", n) % {"n": n}
+        else:
+            waits = ""
+        return sentences(self._reached(), waits)
+
+    def _reached(self) -> str:
+        if not self.email:
+            return _("You have no e-mail address, so nothing can be sent to you; an admin can add one.")
+        wishes = self.wishes
+        if wishes.quiet_from is None or wishes.quiet_until is None:
+            return format_html(_("At any hour, at <b>{email}</b>."), email=self.email)
+        text = _("Between {start} and {end} ({zone}) only what is critical reaches you at <b>{email}</b>.")
+        start, end = (f"{clock:%H:%M}" for clock in (wishes.quiet_from, wishes.quiet_until))
+        return format_html(text, start=start, end=end, zone=wishes.timezone, email=self.email)
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxPage:
+    """The mails that the demo has sent, newest first."""
+
+    mails: Sequence[Mail]
+
+    def answer(self) -> str:
+        n = len(self.mails)
+        if not n:
+            return _("No mail has arrived in the demo's mailbox yet.")
+        text = ngettext(
+            "One mail has arrived in the demo's mailbox: <b>{subject}</b>.",
+            "{n} mails have arrived in the demo's mailbox; the newest: <b>{subject}</b>.",
+            n,
+        )
+        return format_html(text, n=n, subject=self.mails[0].subject)
+
+    def headline(self) -> str:
+        return _("Newest first") if self.mails else _("Nothing has arrived")
+
+
+def mail_answer(mail: Mail) -> str:
+    """What one mail is about."""
+    if not mail.subject:
+        return _("A mail without a subject has arrived.")
+    return format_html(_("The demo’s mailbox holds this mail: <b>{subject}</b>"), subject=mail.subject)

@@ -1,0 +1,110 @@
+"""What the pages of rules say: which there are, whom one tells, and what it would have done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from alerts.kinds.sentences import sentence
+from alerts.models import Channel, Delivery, Rule
+from alerts.rules import queries
+from alerts.rules.preview import Preview
+from alerts.rules.queries import RuleCounts
+from lib.formats import state
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRow:
+    """A rule as the list shows it: in words, and the addresses that it tells."""
+
+    rule: Rule
+    sentence: str
+    addresses: list[str]
+    trouble: Delivery | None = None
+
+    @property
+    def tells_nobody(self) -> bool:
+        return not self.addresses and not queries.tells_a_channel(self.rule)
+
+    def state_mark(self) -> str:
+        """Whether it watches, and whether it fires now. `rule.shown` is how many alerts it has open."""
+        if not self.rule.enabled or self.rule.last_error:
+            return self.rule.state_mark()
+        fires = self.rule.shown  # type: ignore[attr-defined]  # annotated by `RuleQuerySet.listed`
+        return state("warn", _("fires")) if fires else state("ok", _("quiet"))
+
+
+@dataclass(frozen=True, slots=True)
+class RulesPage:
+    """The shipped rules and a page of those that people made, of which `made` match a search."""
+
+    counts: RuleCounts
+    rows: Sequence[RuleRow]
+    made: int
+    search: str
+
+    @property
+    def untold(self) -> list[RuleRow]:
+        """Rules that are on and tell nobody."""
+        return [row for row in self.rows if row.rule.enabled and row.tells_nobody]
+
+    def answer(self) -> str:
+        on = self.counts.enabled
+        text = ngettext("%(n)s of %(all)s rules is on%(rest)s.", "%(n)s of %(all)s rules are on%(rest)s.", on)
+        return text % {"n": on, "all": self.counts.all, "rest": self._wrong()}
+
+    def _wrong(self) -> str:
+        if broken := self.counts.broken:
+            return ngettext("; %(n)s cannot be evaluated", "; %(n)s cannot be evaluated", broken) % {"n": broken}
+        if untold := len(self.untold):
+            return ngettext("; %(n)s tells nobody", "; %(n)s tell nobody", untold) % {"n": untold}
+        return _(", and each reaches somebody")
+
+    def made_headline(self) -> str:
+        if self.made:
+            return ngettext("One rule of our own", "%(n)s rules of our own", self.made) % {"n": self.made}
+        return _("No rule of our own holds this word") if self.search else _("No rule of our own yet")
+
+
+@dataclass(frozen=True, slots=True)
+class RulePage:
+    """One rule with whom it tells; None of one that is being written. `seen` is what it would have done."""
+
+    rule: Rule | None
+    addresses: Sequence[str]
+    channels: Sequence[Channel]
+    may_edit: bool
+    seen: Preview | None = None
+
+    def title(self) -> str:
+        return self.rule.name if self.rule else _("New rule")
+
+    def question(self) -> str:
+        if self.rule is None:
+            return _("What should somebody be told about?")
+        return _("What does the rule “%(name)s” watch?") % {"name": self.rule.name}
+
+    def answer(self) -> str:
+        if self.seen:
+            return self.seen.sentence
+        if self.rule:
+            return sentence(self.rule)
+        return _("A new rule is one sentence: when a figure is over or under a line for a while, tell somebody.")
+
+    def form_headline(self) -> str:
+        if not self.may_edit:
+            return _("Only ops may change it")
+        made = self.rule is None or self.rule.kind == "figure"
+        return _("Say it in one sentence") if made else _("Its line, its patience, its people")
+
+    def told_headline(self) -> str:
+        if n := len(self.addresses):
+            return ngettext("It tells one person", "It tells %(n)s people", n) % {"n": n}
+        return _("It tells channels alone") if self.channels and self._shipped else _("It tells nobody")
+
+    @property
+    def _shipped(self) -> bool:
+        return self.rule is not None and self.rule.kind != "figure"
