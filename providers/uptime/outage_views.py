@@ -16,7 +16,7 @@ from providers.uptime.forms import OutageForm
 from providers.uptime.outage_cost import cost_of
 from providers.uptime.page import OutagePage
 from providers.uptime.queries import checks_around, outage_or_404
-from providers.uptime.services import save_notes
+from providers.uptime.store import save_notes
 
 
 @login_required

@@ -1,4 +1,4 @@
-"""How outcomes of checks become rows: few statements for many deployments, with arrays instead of a statement each."""
+"""Writes of uptime: outcomes of checks, few statements for many deployments, and what people write of an outage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.db import connection
 from lib.partitions import make_partitions, partition_name
 from lib.time_spans import Span
 from providers.engines import CheckResult
-from providers.models import Check, Deployment
+from providers.models import Check, Deployment, Outage
 from providers.uptime.checks import Event, Health
 from providers.uptime.report import HOUR, hour_of
 
@@ -181,3 +181,8 @@ def by_hour(span: Span) -> list[tuple[datetime, float]]:
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+def save_notes(*, outage: Outage) -> None:
+    """Store what a person wrote about an outage: its note, its public note and its post-mortem."""
+    outage.save(update_fields=["note", "public_note", "post_mortem"])
