@@ -16,7 +16,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from lib.formats import ago, dollars, missing, sentences, when
+from lib.formats import ago, dollars, missing, sentences, usd4, when
 from providers.leases.queries import HOUR_S, WIDE, LeaseDay, LeaseNow, hours_between, lease_days, lease_figures
 from providers.leases.services import StopWay
 from providers.models import Account, Deployment, Lease, LeaseSpan, LeaseState, VendorCost
@@ -116,6 +116,17 @@ class LeasePage:
         lease = self.row.lease
         what = f"{lease.gpu_count} × {lease.gpu}" if lease.gpu else capfirst(lease.get_kind_display())
         return f"{what}, {lease.account.provider_name}"
+
+    def price(self) -> str:
+        if self.row.unpriced:
+            return _("its disk; the next bill tells")
+        return _("$%(price)s an hour") % {"price": usd4(self.row.lease.price_per_hour)}
+
+    def disk_price(self) -> str:
+        per_hour = self.row.lease.disk_per_hour
+        if per_hour is None:
+            return _("not told")
+        return _("$%(price)s an hour, stopped or not") % {"price": usd4(per_hour)}
 
     def last_request(self) -> str:
         """When somebody asked it last, and what it has cost since then."""

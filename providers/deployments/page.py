@@ -11,8 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from lib.formats import ago, duration, sentences, when
+from lib.time_spans import Span
 from providers.engines import ENGINES, CheckResult, engine_of
-from providers.models import Deployment
+from providers.models import Deployment, Maintenance
 from providers.uptime import page as uptime_page
 from providers.uptime.page import DeploymentNow
 
@@ -47,6 +48,7 @@ class DeploymentPage:
 
     deployment: Deployment
     now: DeploymentNow | None
+    planned: Sequence[tuple[Maintenance, Span]] = ()  # maintenance of now and later
 
     def title(self) -> str:
         return self.deployment.name if self.now else _("Add a deployment")
@@ -77,6 +79,11 @@ class DeploymentPage:
 
     def use_headline(self) -> str:
         return _("Requests may go there") if self.deployment.enabled else _("No request goes there")
+
+    def maintenance_headline(self) -> str:
+        if not self.planned:
+            return _("No maintenance is planned")
+        return format_html(_("Maintenance from {start}"), start=when(self.planned[0][1].start))
 
     def check_headline(self) -> str:
         """What the latest check found there."""

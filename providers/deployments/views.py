@@ -95,8 +95,9 @@ def shown(
     """The page of one deployment, or of one that is being added."""
     may_edit, now = request.user.has_perm("providers.change_deployment"), timezone.now()
     state = uptime_page.now_of(deployment, now) if not deployment._state.adding else None
+    maintenance = windows(deployment, now)
     context = {
-        "page": DeploymentPage(deployment, state),
+        "page": DeploymentPage(deployment, state, maintenance["planned"]),
         "deployment": deployment,
         "now": state,
         "form": form,
@@ -105,7 +106,7 @@ def shown(
         "window": window or (MaintenanceForm() if may_edit and not deployment._state.adding else None),
         "log": changes(deployment) if not deployment._state.adding and may_edit else [],
         "may_edit": may_edit,
-        **windows(deployment, now),
+        **maintenance,
         **engine(request, deployment, now),
     }
     tried = request.method == "POST" and request.POST.get("action") == "test"

@@ -90,6 +90,9 @@ class HeartbeatPage:
     def form_headline(self) -> str:
         return _("When it is expected") if self.beat else _("What it is called and when it is expected")
 
+    def watched_headline(self) -> str:
+        return _("Paused") if self.beat and self.beat.heartbeat.paused else _("Watched")
+
     def missed_headline(self) -> str:
         return _("What was missed in 90 days") if self.spans else _("Nothing was missed in 90 days")
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lib.time_spans import Span
 from providers.deployments.page import DeploymentPage, DeploymentsPage, Trial
 from providers.engine_metrics.page import Chart, EngineNow
 from providers.engines import CheckResult
@@ -20,6 +21,7 @@ from providers.models import (
     Heartbeat,
     HeartbeatPing,
     HeartbeatSpan,
+    Maintenance,
     Outage,
     StatusPage,
 )
@@ -140,7 +142,10 @@ def test_a_deployment_says_what_the_latest_check_saw() -> None:
         "not seen yet",
         "18 Jun 2025, 12:00",
     ]
+    planned = DeploymentPage(UP.deployment, UP, [(Maintenance(), Span(NOON, NOON))])
+    assert words(planned.maintenance_headline()) == "Maintenance from 18 Jun 2025, 12:00"
     new = DeploymentPage(Deployment(), None)
+    assert new.maintenance_headline() == "No maintenance is planned"
     assert (new.title(), new.question()) == ("Add a deployment", "Which model, behind which URL?")
     assert new.answer() == "A new deployment is one model behind one URL, checked from then on."
 
@@ -344,6 +349,10 @@ def test_headings_of_a_batch_job_follow_its_pings() -> None:
         "No ping yet",
         "The last ping",
         "The last 2 pings",
+    ]
+    assert [HeartbeatPage(beat(paused=paused), (), ()).watched_headline() for paused in (True, False)] == [
+        "Paused",
+        "Watched",
     ]
     assert HeartbeatPage(None, (), ()).missed_headline() == "Nothing was missed in 90 days"
     assert HeartbeatPage(None, [HeartbeatSpan()], ()).missed_headline() == "What was missed in 90 days"
