@@ -17,3 +17,8 @@ def html_of(response: Any) -> str:
 def words(html: object) -> str:
     """What a person reads of a piece of HTML, on one line."""
     return " ".join(unescape(re.sub(r"<[^>]+>", "", str(html))).split())
+
+
+def marked_text(html: str) -> str:
+    """The text of a sentence; what is bold stays marked."""
+    return re.sub(r"<(?!/?b>)[^>]+>", "", html)

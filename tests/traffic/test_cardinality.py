@@ -30,7 +30,7 @@ from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.models import Application
 from traffic.privacy.retention import apply_retention
-from traffic.requests.page import doubts_of
+from traffic.requests.detail_page import doubts_of
 
 
 @pytest.fixture

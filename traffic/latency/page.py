@@ -1,16 +1,19 @@
-"""What the Latency page shows, from the reports: groups in two periods beside each other, and figures over time."""
+"""What the Latency page shows and says: groups in two periods beside each other, and figures over time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from lib.formats import count, duration, percent, when
 from lib.periods import Period
 from traffic.latency import queries as latency_reports
 from traffic.latency.queries import BANDS, By, Failure, Mark, Step, iso_time
@@ -22,7 +25,9 @@ from traffic.usage.reports import LatencyGroup, UsageGroup
 LINES = 6  # groups drawn; a chart has six styles
 FAILURES = 12  # of groups and what went wrong in them that are listed
 KINDS = 5  # of errors that stand by themselves; the rest is one
-NOTICED = 0.1  # a change of a figure that is told
+NOTICED = 0.1  # a change of a group's p95 that the heading tells
+AS_BEFORE = 0.02  # a change of the p95 of all that the first sentence does not tell
+MOMENT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,10 @@ def change(now: float | None, before: float | None) -> float | None:
 
 @dataclass(frozen=True)
 class Page:
-    """All figures of a page; `total` is None where nothing was asked."""
+    """All figures of a page and its sentences; `total` is None where nothing was asked.
+
+    `filtered`: the reader's filters leave requests out; `no_applications`: a reader of own requests has none.
+    """
 
     period: Period
     against: Period
@@ -72,6 +80,8 @@ class Page:
     failures: dict[str, Any]
     where: Sequence[Failure]  # the most frequent ways to fail of a group
     ways: int  # how many such there are
+    filtered: bool = False
+    no_applications: bool = False
 
     @property
     def groups_shown(self) -> Sequence[Group]:
@@ -88,12 +98,72 @@ class Page:
         grown = [group for group in self.groups if (group.change or 0) > NOTICED and group.now.latency.count >= 100]
         return max(grown, key=lambda group: group.change or 0, default=None)
 
-    @property
-    def main_error(self) -> str | None:
-        return next(iter(self.errors), None)
+    def headline(self) -> str:
+        """How long answers took, against before, and how many failed."""
+        if self.no_applications:
+            return _("You see the requests of your applications, but you are a member of none yet.")
+        if self.total is None:
+            if self.filtered:
+                return _("No request of this period passes these filters.")
+            return _("No request has arrived in this period, so nothing is known about its speed.")
+        if self.total.now.latency.p95_ms is None:
+            text = ngettext(
+                "<b>{all} request</b>, but nobody told us how long it took.",
+                "<b>{all} requests</b>, but nobody told us how long they took.",
+                self.total.requests,
+            )
+            return format_html(text, all=count(self.total.requests))
+        text = _("95 of 100 answers were complete within <b>{p95}</b>, half of them within {p50}")
+        latency = self.total.now.latency
+        speed = format_html(text, p95=duration(latency.p95_ms), p50=duration(latency.p50_ms))
+        return format_html("{}{}; {}.", speed, self._against_before(self.total), self._failed(self.total))
+
+    def _against_before(self, total: Group) -> str:
+        if total.before is None or total.change is None:
+            return ""
+        if total.change > AS_BEFORE:
+            return format_html(_(", <b>{share} slower</b> than in the period compared"), share=percent(total.change))
+        if total.change < -AS_BEFORE:
+            before = duration(total.before.latency.p95_ms)
+            return format_html(_(", faster than the <b>{before}</b> of the period compared"), before=before)
+        return _(", as in the period compared")
+
+    def _failed(self, total: Group) -> str:
+        if not total.now.errors:
+            return _("none failed")
+        share, kind = percent(total.error_share, 1), next(iter(self.errors), None)
+        if kind is None:
+            return format_html(_("<b>{share}</b> failed"), share=share)
+        return format_html(_("<b>{share}</b> failed, most often by {kind}"), share=share, kind=kind)
+
+    def groups_heading(self) -> str:
+        """Which group has become slowest."""
+        if not self.groups:
+            return _("Nothing to compare")
+        if self.worse is None:
+            return _("No group has become clearly slower")
+        return _("%(name)s has become slowest against before: %(share)s longer at the 95th percentile") % {
+            "name": self.worse.key or _("Requests of no known group"),
+            "share": percent(self.worse.change),
+        }
+
+    def periods(self) -> SafeString:
+        """The two periods that are compared, by their first and last day."""
+        text = _("{since} to {until}, compared with {before_since} to {before_until}")
+        ends = {"since": self.period.since, "until": self.period.until - MOMENT}
+        before = {"before_since": self.against.since, "before_until": self.against.until - MOMENT}
+        return format_html(text, **{name: when(end) for name, end in (ends | before).items()})
+
+    def errors_heading(self) -> str:
+        if self.total is None or not self.errors:
+            return _("No request failed")
+        failed = self.total.now.errors
+        return ngettext("%(n)s request failed", "%(n)s requests failed", failed) % {"n": count(failed)}
 
 
-def page(period: Period, against: Period, by: By, filters: Filters) -> Page:
+def page(
+    period: Period, against: Period, by: By, filters: Filters, *, filtered: bool = False, no_applications: bool = False
+) -> Page:
     """A fixed number of reads, whatever the period and however many groups there are."""
     fine: Step = "hour" if (period.until - period.since).days <= 8 else "day"
     coarse: Step = "hour" if (period.until - period.since).days <= 2 else "day"
@@ -127,6 +197,8 @@ def page(period: Period, against: Period, by: By, filters: Filters) -> Page:
         failures=error_figure(latency_reports.times(period, fine), failed.kinds, notes),
         where=failed.groups[:FAILURES],
         ways=len(failed.groups),
+        filtered=filtered,
+        no_applications=no_applications,
     )
 
 

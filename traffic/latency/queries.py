@@ -10,6 +10,7 @@ from math import ceil, log
 from typing import Literal
 
 from django.db.models import Min
+from django.utils.translation import gettext as _
 
 from lib.periods import Period
 from providers.models import TokenPrice
@@ -44,6 +45,10 @@ class Mark:
     at: datetime
     kind: Literal["deployment", "price"]
     name: str
+
+    def label(self) -> str:
+        text = _("new price of %(name)s") if self.kind == "price" else _("first requests of %(name)s")
+        return text % {"name": self.name}
 
 
 @dataclass(frozen=True, slots=True)

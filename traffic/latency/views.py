@@ -42,12 +42,16 @@ def latency(request: HttpRequest) -> HttpResponse:
     group_by = request.GET.get("by", "")
     by: By = next((way for way in get_args(By) if way == group_by), "deployment")
     context = {
-        "page": latency_page.page(period, against, by, request_filter.visible_filters()),
+        "page": latency_page.page(
+            period,
+            against,
+            by,
+            request_filter.visible_filters(),
+            filtered=any(request.GET.get(name) for name in FIELDS),
+            no_applications=request_filter.applications is not None and not request_filter.applications,
+        ),
         "by": by,
         "by_word": WAYS[by],
-        "days": days,
-        "last_day": period.until - timedelta(microseconds=1),
-        "against_last": against.until - timedelta(microseconds=1),
         "ways": [
             {"label": label, "url": address(request, by=way), "current": way == by} for way, label in WAYS.items()
         ],
@@ -62,10 +66,8 @@ def latency(request: HttpRequest) -> HttpResponse:
         "fields": fields_of(request, request_filter),
         "shared": shared(request),
         "not_taken": not_taken(request, request_filter),
-        "kept": [(name, request.GET[name]) for name in ("by", "days", "from", "to") if request.GET.get(name)],
+        "hidden": [(name, request.GET[name]) for name in ("by", "days", "from", "to") if request.GET.get(name)],
         "against": request.GET.get("against", ""),
-        "filtered": any(request.GET.get(name) for name in FIELDS),
-        "no_applications": request_filter.applications is not None and not request_filter.applications,
         "requests_url": requests_url(request, period),
         "json_urls": [
             (word, f"{path}?{urlencode({**more, 'from': iso(period.since), 'to': iso(period.until)})}")

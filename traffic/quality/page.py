@@ -1,11 +1,44 @@
-"""What the Quality page says, from the scoreboard's groups. Pure."""
+"""What the Quality page shows and says, from the scoreboard's groups. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from traffic.quality.queries import QualityGroup, differ
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
+
+from lib.formats import count, percent
+from traffic.quality.queries import ENOUGH, GroupBy, QualityGroup, differ
+
+TITLES = {
+    "deployment": gettext_lazy("Deployment"),
+    "model": gettext_lazy("Model"),
+    "task": gettext_lazy("Task"),
+}
+NONE_JUDGED = {
+    "deployment": gettext_lazy("No deployment has enough ratings to be judged"),
+    "model": gettext_lazy("No model has enough ratings to be judged"),
+    "task": gettext_lazy("No task has enough ratings to be judged"),
+}
+JUDGED = {
+    "deployment": ngettext_lazy(
+        "%(passing)s of %(n)s deployment that can be judged is good enough for certain",
+        "%(passing)s of %(n)s deployments that can be judged are good enough for certain",
+        "n",
+    ),
+    "model": ngettext_lazy(
+        "%(passing)s of %(n)s model that can be judged is good enough for certain",
+        "%(passing)s of %(n)s models that can be judged are good enough for certain",
+        "n",
+    ),
+    "task": ngettext_lazy(
+        "%(passing)s of %(n)s task that can be judged is good enough for certain",
+        "%(passing)s of %(n)s tasks that can be judged are good enough for certain",
+        "n",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,39 +48,91 @@ class Named:
     name: str
     group: QualityGroup
 
+    def note(self) -> str:
+        """That it has too few ratings; empty where it has enough."""
+        if self.group.enough:
+            return ""
+        text = ngettext(
+            "%(n)s rating: too few to call, %(enough)s are needed",
+            "%(n)s ratings: too few to call, %(enough)s are needed",
+            self.group.ratings,
+        )
+        return text % {"n": self.group.ratings, "enough": ENOUGH}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One grouping; `money`: its reader may see what an answer costs."""
+
+    kind: GroupBy
+    groups: Sequence[Named]
+    money: bool
+
+    @property
+    def costs(self) -> bool:
+        """Whether it has a column of costs."""
+        return self.money and any(named.group.cost_per_accepted_answer is not None for named in self.groups)
+
+    @property
+    def low(self) -> float:
+        """Where the scale of the drawn intervals begins, a round tenth below all of them."""
+        low = min((named.group.interval[0] for named in self.groups), default=0.0)
+        return max(0.0, int(low * 10) / 10)
+
+    def title(self) -> str:
+        """Of its first column."""
+        return str(TITLES[self.kind])
+
+    def heading(self) -> str:
+        """How many groups are good enough, of those with enough ratings."""
+        judged = [named.group for named in self.groups if named.group.enough]
+        if not judged:
+            return str(NONE_JUDGED[self.kind])
+        return str(JUDGED[self.kind] % {"n": len(judged), "passing": sum(group.passes for group in judged)})
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The figures of the page's sentence: everything together, and the two most rated that can be compared."""
+    """The figures of the first sentence: all ratings of some days, and the groups that may be set against each other,
+    the most rated first."""
 
     total: QualityGroup | None
-    first: Named | None
-    second: Named | None
+    compared: Sequence[Named]
+    days: int
 
-    @property
-    def differs(self) -> bool:
-        return self.first is not None and self.second is not None and differ(self.first.group, self.second.group)
+    def headline(self) -> str:
+        if self.total is None:
+            text = ngettext(
+                "No answer of the last %(n)s day has been rated, so nothing is known about quality.",
+                "No answer of the last %(n)s days has been rated, so nothing is known about quality.",
+                self.days,
+            )
+            return text % {"n": self.days}
+        if not self.total.enough:
+            text = ngettext(
+                "Only <b>{n} answer</b> of {days} days has been rated: too few to call any model good or bad.",
+                "Only <b>{n} answers</b> of {days} days have been rated: too few to call any model good or bad.",
+                self.total.ratings,
+            )
+            return format_html(text, n=self.total.ratings, days=self.days)
+        text = _("<b>{share}</b> of <b>{n}</b> ratings find the answer acceptable")
+        share = format_html(text, share=percent(self.total.acceptable_share), n=count(self.total.ratings))
+        return format_html("{}{}.", share, self._comparison())
 
-
-def answer(total: Sequence[QualityGroup], compared: Sequence[Named]) -> Answer:
-    """`compared` are the groups to set against each other, the most rated first; the better one is named first."""
-    pair = sorted(
-        [named for named in compared if named.group.enough][:2], key=lambda named: -named.group.acceptable_share
-    )
-    first, second = (*pair, None, None)[:2]
-    return Answer(total[0] if total else None, first, second)
-
-
-def passing(groups: Sequence[Named]) -> int:
-    """The number of groups whose interval lies wholly above the mark."""
-    return sum(named.group.passes for named in groups)
-
-
-def judgeable(groups: Sequence[Named]) -> list[Named]:
-    return [named for named in groups if named.group.enough]
-
-
-def lowest(groups: Sequence[Named]) -> float:
-    """Where the scale of the drawn intervals begins, a round tenth below all of them."""
-    low = min((named.group.interval[0] for named in groups), default=0.0)
-    return max(0.0, int(low * 10) / 10)
+    def _comparison(self) -> str:
+        """The two most rated groups that can be judged, the better one first."""
+        pair = [named for named in self.compared if named.group.enough][:2]
+        if not pair:
+            return ""
+        if len(pair) == 1:
+            return _("; only %(name)s has enough of them to be judged") % {"name": pair[0].name}
+        better, other = sorted(pair, key=lambda named: -named.group.acceptable_share)
+        real = differ(better.group, other.group)
+        return format_html(
+            "; {} <b>{}</b>, {} <b>{}</b>: {}",
+            better.name,
+            percent(better.group.acceptable_share),
+            other.name,
+            percent(other.group.acceptable_share),
+            _("a real difference") if real else _("no real difference"),
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required, permission_required
@@ -18,10 +18,9 @@ from django.views.decorators.http import require_safe
 from lib.periods import Period
 from traffic.authentication.access import FIGURES
 from traffic.models import Task
-from traffic.quality import page as quality_page
 from traffic.quality import queries as scoreboard
-from traffic.quality.page import Named
-from traffic.quality.queries import ENOUGH, PASS
+from traffic.quality.page import Answer, Named, Table
+from traffic.quality.queries import PASS, GroupBy
 from traffic.usage.filters import Filters
 from traffic.visibility import applications_of
 
@@ -37,19 +36,18 @@ def quality(request: HttpRequest) -> HttpResponse:
     period = period_of(days)
     filters = Filters.of_query(request.GET)
     money = request.user.has_perm(FIGURES)
-    tables = [table(kind, period, filters, money=money) for kind in ("deployment", "model", "task")]
+    kinds: tuple[GroupBy, ...] = get_args(GroupBy)
+    tables = [table(kind, period, filters, money=money) for kind in kinds]
     rated = scoreboard.quality(period, "", filters)
     context = {
-        "answer": quality_page.answer(rated, tables[0]["groups"]),
+        "answer": Answer(rated[0] if rated else None, tables[0].groups, days),
         "tables": tables,
         "money": money,
         "comments": comments(request, period, filters) if rated else [],
-        "days": days,
         "periods": [
             {"label": ngettext("%(n)d day", "%(n)d days", n) % {"n": n}, "url": f"?days={n}", "current": n == days}
             for n in PERIODS
         ],
-        "enough": ENOUGH,
         "mark": PASS,
         "json_url": "/api/v1/quality?"
         + urlencode({"from": period.first_day, "to": period.end_day, "group_by": "deployment"}),
@@ -62,19 +60,14 @@ def period_of(days: int) -> Period:
     return Period(end - timedelta(days=days), end)
 
 
-def table(kind: str, period: Period, filters: Filters, *, money: bool) -> dict[str, Any]:
+def table(kind: GroupBy, period: Period, filters: Filters, *, money: bool) -> Table:
     """One grouping with the words that people read for its keys, and what an answer costs for who may see `money`."""
-    groups = scoreboard.quality(period, kind, filters)
     names = names_of(kind)
-    named = [Named(names.get(group.key or "") or group.key or _("not known"), group) for group in groups]
-    return {
-        "kind": kind,
-        "groups": named,
-        "judged": quality_page.judgeable(named),
-        "passing": quality_page.passing(named),
-        "low": quality_page.lowest(named),
-        "costs": money and any(group.group.cost_per_accepted_answer is not None for group in named),
-    }
+    groups = [
+        Named(names.get(group.key or "") or group.key or _("not known"), group)
+        for group in scoreboard.quality(period, kind, filters)
+    ]
+    return Table(kind, groups, money)
 
 
 def names_of(kind: str) -> dict[str, str]:

@@ -14,7 +14,6 @@ from traffic.visibility import Person
 
 DAYS = 14  # how far back an answer is still offered
 LONGEST = 200  # answers that are looked at at once
-DAILY = 40  # ratings a day that one person is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +70,3 @@ def rated_today(user: Person) -> int:
     """How many answers this person has judged since midnight, UTC."""
     midnight = datetime.combine(timezone.now().date(), time(), UTC)
     return Rating.objects.filter(rater_id=user.pk, created_at__gte=midnight).count()
-
-
-def goal(done: int, waiting: int) -> int:
-    """Today's number of ratings: what is asked for, or what there is."""
-    return max(done, min(DAILY, done + waiting))

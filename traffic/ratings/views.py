@@ -17,12 +17,14 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from providers.audit.log import Action, person, record
+from traffic.authentication.access import FIGURES
 from traffic.conversation import turns
 from traffic.models import Rating, Request
 from traffic.ratings import queue as rating_queue
 from traffic.ratings import services as ratings
 from traffic.ratings.forms import RatingForm
 from traffic.ratings.judgement import Judgement
+from traffic.ratings.page import RatingPage
 
 # What each number of stars means; from `PASSES` on an answer counts as acceptable.
 SCALE = (
@@ -76,18 +78,19 @@ def _queue(request: HttpRequest, at: uuid.UUID | None) -> dict[str, Any]:
         record(Action.READ, actor=person(request), object_type="traffic.request", object_id=shown.request.id,
                message=_("in the rating queue"), chain=False)  # fmt: skip
     after = 0 if place is None else place + 1
-    done = rating_queue.rated_today(request.user)
+    page = RatingPage(
+        answer=shown,
+        mine=None if shown is None else rating_queue.rating_by(request.user, shown.request),
+        done=rating_queue.rated_today(request.user),
+        waiting=len(queue),
+        previous=queue[place - 1] if place else None,
+        next=queue[after] if after < len(queue) else None,
+        money=request.user.has_perm(FIGURES),
+    )
     return {
-        "answer": shown,
+        "page": page,
         "turns": turns(shown.prompt) if shown else [],
-        "mine": None if shown is None else rating_queue.rating_by(request.user, shown.request),
-        "previous": queue[place - 1] if place else None,
-        "next": queue[after] if after < len(queue) else None,
-        "waiting": len(queue),
-        "more": len(queue) == rating_queue.LONGEST,
-        "done": done,
-        "goal": rating_queue.goal(done, len(queue)),
-        "left": max(0, rating_queue.goal(done, len(queue)) - done),
+        "mine": page.mine,
         "scale": SCALE,
         "applications": rating_queue.applications(request.user) if shown is None else None,
     }

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from django.template.defaultfilters import floatformat
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+
+from lib import formats
 from providers.models import Discount, TokenPrice
 from providers.pricing.book import COST_STEP, MILLION
 from providers.pricing.discounts import factor
@@ -17,7 +22,7 @@ from traffic.usage.token_classes import CLASSES
 class CostLine:
     """One token class: how many, USD per million of them, and the product; None is unknown.
 
-    `listed` is the list's rate where a contract has one of its own, which is then `rate`.
+    `listed` is the list's rate where a contract has one of its own, which is then `rate`. `priced`: a price is known.
     """
 
     name: str
@@ -26,6 +31,21 @@ class CostLine:
     rate: Decimal | None
     amount: Decimal | None
     listed: Decimal | None = None
+    priced: bool = True
+
+    def rate_cell(self) -> str:
+        """The rate, with the list's below it; a dash where none is asked for."""
+        if not self.priced or (self.rate is None and self.tokens == 0):
+            return formats.missing("dash")
+        if self.listed is None:
+            return formats.rate(self.rate)
+        listed = _("list %(rate)s") % {"rate": formats.rate(self.listed)}
+        return format_html('{}<span class="sub">{}</span>', formats.rate(self.rate), listed)
+
+    def amount_cell(self) -> str:
+        if not self.priced or self.amount is None:
+            return formats.missing("" if self.priced else "dash")
+        return str(floatformat(self.amount, 8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +100,8 @@ def arithmetic(
     for name, label in CLASSES:
         listed = getattr(price, f"{prefix}{name}", None)
         own = getattr(discount, name, None)
-        lines.append(cost_line(name, str(label), getattr(request, name), listed, own))
+        line = cost_line(name, str(label), getattr(request, name), listed, own)
+        lines.append(replace(line, priced=price is not None))
     batch = price.batch_factor if price is not None and request.batch else None
     factors_known = (not request.batch or batch is not None) and (not request.tier or tier is not None)
     left = factor(discount) if discount is not None else None

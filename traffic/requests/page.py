@@ -1,20 +1,25 @@
-"""What the Requests pages show of a request, from plain rows. Pure."""
+"""What the list of requests shows and says, from plain rows. Pure."""
 
 from __future__ import annotations
 
-import json
-import re
-import shlex
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
+from django.template.defaultfilters import floatformat
+from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from traffic.ingest.data_quality import MEANINGS, SHARED_ID
-from traffic.models import Outcome, Rating, Request, Task
+from lib.formats import ago, count, dollars, missing, usd4
+from traffic.models import CostReason, Outcome, Rating, Request, Task
 from traffic.quality.queries import acceptable
+from traffic.requests.params import ActiveFilter, ParsedParams
+from traffic.requests.queries import RequestPage
+from traffic.usage.reports import UsageGroup
 
 TASKS = dict(Task.choices)
 MARKS = {"ok": "ok", "error": "bad", "timeout": "bad", "cancelled": "info", "refused": "warn"}
@@ -65,12 +70,26 @@ class Row:
         return sum(stars) / len(stars) if stars else None
 
     @property
-    def liked(self) -> int:
-        return sum(acceptable(rating) for rating in self.ratings)
+    def leased(self) -> bool:
+        """Whether it ran on our own lease, so that it has no cost of its own."""
+        return self.it.cost_reason == CostReason.LEASED
 
+    def cost(self) -> str:
+        """The cell of its cost, USD, or why there is none."""
+        if self.it.cost is not None:
+            return usd4(self.it.cost)
+        reason = self.it.get_cost_reason_display()
+        if self.leased:
+            return format_html('<span class="none" title="{}">{}</span>', reason, _("own lease"))
+        return format_html('<span title="{}">{}</span>', reason, missing())
 
-def row(request: Request, ratings: Sequence[Rating]) -> Row:
-    return Row(request, ratings)
+    def judgement(self) -> str:
+        """The cell of its ratings: the mean of the stars, else whether they find it acceptable."""
+        if self.stars:
+            return _("%(stars)s of 5") % {"stars": floatformat(self.stars, "-1")}
+        if not self.ratings:
+            return missing("dash")
+        return _("acceptable") if any(map(acceptable, self.ratings)) else _("not acceptable")
 
 
 def rows(requests: Sequence[Request], ratings: Mapping[uuid.UUID, Sequence[Rating]]) -> list[Row]:
@@ -78,132 +97,124 @@ def rows(requests: Sequence[Request], ratings: Mapping[uuid.UUID, Sequence[Ratin
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
-    """A stretch of a request's time: milliseconds, and where it lies as per cent of the whole."""
+class RequestList:
+    """A page of the list, and what its sentences say: `sums` are those of the days asked for, else of 24 hours."""
 
-    label: str
-    ms: float
-    at: float
-    width: float
-    kind: str  # how it is drawn
+    read: RequestPage
+    rows: Sequence[Row]
+    refused: Sequence[str]  # why nothing is shown
+    params: ParsedParams
+    active_filters: Sequence[ActiveFilter]
+    sums: UsageGroup | None
+    is_first: bool  # of the pages of the list
 
+    @property
+    def money(self) -> bool:
+        return self.params.money
 
-def timeline(request: Request) -> list[Segment]:
-    """How the time of a request was spent, as far as it is known; empty when it is not.
+    @property
+    def filtered(self) -> bool:
+        return self.params.filtered
 
-    The engine's own timings (llama.cpp) tell waiting from reading the prompt.
-    """
-    total = request.latency_ms
-    if not total:
-        return []
-    first = min(request.ttft_ms, total) if request.streamed and request.ttft_ms is not None else None
-    timings = (request.raw or {}).get("timings")
-    reading = number(timings, "prompt_ms")
-    parts: list[tuple[str, float, str]] = []
-    if first is None and not answered(request):
-        parts.append((_("waiting for an answer"), total, "queue"))
-    elif first is None:
-        parts.append((_("whole answer"), total, "stream"))
-    elif reading is not None and reading <= first:
-        parts += [(_("queued"), first - reading, "queue"), (_("reading the prompt"), reading, "read")]
-        parts.append((_("streaming"), total - first, "stream"))
-    else:
-        parts += [(_("queued and reading the prompt"), first, "queue"), (_("streaming"), total - first, "stream")]
-    return placed(parts, total)
+    @property
+    def by_days(self) -> bool:
+        return self.params.request_filter.since is not None or self.params.request_filter.until is not None
 
+    @property
+    def newest(self) -> datetime | None:
+        return self.read.requests[0].started_at if self.read.requests and self.is_first else None
 
-def answered(request: Request) -> bool:
-    """Whether an answer came; a refusal is one."""
-    return request.outcome not in (Outcome.ERROR, Outcome.TIMEOUT, Outcome.CANCELLED)
+    @property
+    def mine_only(self) -> bool:
+        return self.params.request_filter.applications is not None
 
+    @property
+    def no_applications(self) -> bool:
+        return self.mine_only and not self.params.request_filter.applications
 
-def from_own_cache(raw: Any) -> bool:
-    """Whether a proxy (LiteLLM) answered out of its own cache: no vendor was asked, no token is paid."""
-    return isinstance(raw, dict) and raw.get("cache_hit") is True
+    @property
+    def narrowing(self) -> Sequence[ActiveFilter]:
+        """The filters that the sums do not know."""
+        return [active_filter for active_filter in self.active_filters if not active_filter.counted]
 
+    def headline(self) -> str:
+        """How many requests there are, and what is odd about them."""
+        if self.no_applications:
+            return _("You see the requests of your applications, but you are a member of none yet.")
+        if self.refused:
+            return _("Nothing can be shown: the filters ask for what cannot be.")
+        if self.sums is not None:
+            return self._with_and_without_filters(self.sums) if self.narrowing else self._counted(self.sums)
+        if self.by_days:
+            return _("No request of these days passes these filters.")
+        if self.newest is not None:
+            sentence = _("No request in the last 24 hours; the newest one here began {ago}.")
+            return format_html(sentence, ago=ago(self.newest))
+        if self.filtered:
+            return _("No request of the last 24 hours passes these filters.")
+        return _("No request has arrived yet, so there is nothing to look into.")
 
-def placed(parts: Sequence[tuple[str, float, str]], total: float) -> list[Segment]:
-    segments, at = [], 0.0
-    for label, ms, kind in parts:
-        segments.append(Segment(label, ms, round(at / total * 100, 2), round(ms / total * 100, 2), kind))
-        at += ms
-    return segments
+    def _with_and_without_filters(self, sums: UsageGroup) -> SafeString:
+        start = _("No request passes these filters:")
+        if self.rows or self.read.reached:
+            start = _("Listed are the requests that pass these filters:")
+        filters = [
+            (format_html("{} <b>{}</b>", active.label, active.value) if active.value else active.label,)
+            for active in self.narrowing
+        ]
+        without = ngettext(
+            "Without them there was <b>{all} request</b> {when}.",
+            "Without them there were <b>{all} requests</b> {when}.",
+            sums.requests,
+        )
+        without = format_html(without, all=count(sums.requests), when=self._when())
+        return format_html("{} {}. {}", start, format_html_join(", ", "{}", filters), without)
 
+    def _counted(self, sums: UsageGroup) -> SafeString:
+        text = ngettext("<b>{all} request</b> {when}", "<b>{all} requests</b> {when}", sums.requests)
+        parts: list[str] = [format_html(text, all=count(sums.requests), when=self._when())]
+        if sums.errors:
+            text = ngettext(", <b>{failed}</b> of them failed", ", <b>{failed}</b> of them failed", sums.errors)
+            parts.append(format_html(text, failed=count(sums.errors)))
+        else:
+            parts.append(_(", none of them failed"))
+        if self.money and sums.unpriced_requests:
+            text = ngettext("; {unpriced} has no price", "; {unpriced} have no price", sums.unpriced_requests)
+            parts.append(format_html(text, unpriced=count(sums.unpriced_requests)))
+        if unknown := sums.unknown_usage_requests:
+            text = ngettext("; {unknown} did not say its tokens", "; {unknown} did not say their tokens", unknown)
+            parts.append(format_html(text, unknown=count(unknown)))
+        return format_html_join("", "{}", [*((part,) for part in parts), (".",)])
 
-def number(values: Any, name: str) -> float | None:
-    """A non-negative number of a vendor's object; None for anything else."""
-    value = values.get(name) if isinstance(values, dict) else None
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0 else None
+    def _when(self) -> str:
+        return _("in these days") if self.by_days else _("in the last 24 hours")
 
+    def spent(self) -> str:
+        """What the counted requests cost; empty where that is not known, or not for this reader."""
+        if not self.money or self.sums is None or self.narrowing:
+            return ""
+        text = _("%(sum)s in these days") if self.by_days else _("%(sum)s in 24 hours")
+        text %= {"sum": dollars(self.sums.cost)}
+        if leased := self.sums.leased_requests:
+            more = ngettext(", %(n)s more on our own lease", ", %(n)s more on our own lease", leased)
+            text += more % {"n": count(leased)}
+        return text
 
-def tries(raw: Any) -> list[dict[str, Any]]:
-    """Deployments that were asked before the one that answered, and why they did not."""
-    attempts = raw.get("tries") if isinstance(raw, dict) else None
-    return [
-        {
-            "deployment": attempt.get("deployment"),
-            "why": attempt.get("error") or _("status %(n)s") % {"n": attempt.get("status")},
-        }
-        for attempt in (attempts if isinstance(attempts, list) else [])
-        if isinstance(attempt, dict)
-    ]
+    def days(self) -> str:
+        """The days asked for, in UTC; an end that is not bounded is left out."""
+        since, until = self.params.request_filter.since, self.params.request_filter.until
+        words = [_("from %(day)s") % {"day": date_format(since, "j M Y")}] if since else []
+        words += [_("before %(day)s") % {"day": date_format(until, "j M Y")}] if until else []
+        return f"{' '.join(words)}, UTC"
 
+    def heading(self) -> str:
+        return _("Requests that pass the filters, the newest first") if self.filtered else _("The newest first")
 
-def doubts_of(raw: Any, *, shared_id: bool = False) -> list[str]:
-    """What ingest doubted of it, as sentences; a word that is no longer known stands for itself.
+    def note(self) -> str:
+        """What opens with a click."""
+        if self.money:
+            return _("each opens with its timeline, its tokens and how its cost came about")
+        return _("each opens with its timeline and its tokens")
 
-    `shared_id`: another application has a request with its response id.
-    """
-    doubts = raw.get("doubts") if isinstance(raw, dict) else None
-    words = [word for word in (doubts if isinstance(doubts, list) else []) if isinstance(word, str)]
-    words += [SHARED_ID] if shared_id else []
-    return [str(MEANINGS.get(word, word)) for word in dict.fromkeys(words)]
-
-
-MONEY = re.compile(r"cost|price|spend|usd", re.IGNORECASE)
-
-
-def without_money(raw: Any) -> Any:
-    """A vendor's object without what it says about money: some send an answer's cost next to its tokens."""
-    if isinstance(raw, dict):
-        return {name: without_money(value) for name, value in raw.items() if not MONEY.search(name)}
-    return [without_money(value) for value in raw] if isinstance(raw, list) else raw
-
-
-def curl(request: Request, prompt: str | None, gateway: str) -> str:
-    """The same call again, through the gateway; without the prompt a placeholder stands in its place."""
-    messages = messages_of(prompt) or [{"role": "user", "content": "…"}]
-    anthropic = request.provider == "anthropic"
-    body: dict[str, Any] = {"model": request.model}
-    if anthropic:
-        body["max_tokens"] = 1024
-        if messages[0].get("role") == "system":
-            body["system"] = messages.pop(0)["content"]
-    body["messages"] = messages
-    if request.streamed:
-        body["stream"] = True
-    parts = [
-        f"curl {gateway}/v1/{'messages' if anthropic else 'chat/completions'}",
-        '-H "Authorization: Bearer $GATEWAY_KEY"',
-        "-H 'content-type: application/json'",
-        f"-H 'x-breakeven-task: {request.task}'",
-        f"-d {shlex.quote(json.dumps(body, ensure_ascii=False))}",
-    ]
-    return " \\\n  ".join(parts)
-
-
-def messages_of(prompt: str | None) -> list[dict[str, Any]]:
-    """The messages array of a stored prompt; a plain one is one question."""
-    if not prompt:
-        return []
-    try:
-        messages = json.loads(prompt) if prompt.lstrip().startswith("[") else None
-    except (ValueError, RecursionError):
-        messages = None
-    if (
-        isinstance(messages, list)
-        and messages
-        and all(isinstance(message, dict) and "content" in message for message in messages)
-    ):
-        return messages
-    return [{"role": "user", "content": prompt}]
+    def files_label(self) -> str:
+        return _("All that pass the filters, as a file:") if self.filtered else _("All of them, as a file:")

@@ -27,8 +27,8 @@ from traffic.models import Outcome, RaterKind, Request
 from traffic.ratings.forms import RatingForm
 from traffic.ratings.judgement import Judgement
 from traffic.ratings.views import SCALE, rate_with_message
+from traffic.requests import detail_page, prompt_search
 from traffic.requests import page as requests_page
-from traffic.requests import prompt_search
 from traffic.requests import queries as requests
 from traffic.requests.costing import arithmetic
 from traffic.requests.export import KINDS, NotInstalled, as_file, export
@@ -49,35 +49,27 @@ def request_list(request: HttpRequest) -> HttpResponse:
     params = parsed_params(request)
     request_filter = params.request_filter
     page, refused = _read_page(request, params)
-    now = timezone.now()
-    sums = usage(period_of(request_filter, now), "", request_filter.visible_filters()) if not params.refused else []
-    by_days = request_filter.since is not None or request_filter.until is not None
+    period = period_of(request_filter, timezone.now())
+    sums = [] if params.refused else usage(period, "", request_filter.visible_filters())
     first_page = "cursor" not in request.GET
-    money = request.user.has_perm(FIGURES)
-    active = active_filters(request, params)
+    listed = requests_page.RequestList(
+        read=page,
+        rows=requests_page.rows(page.requests, requests.ratings_of(page.requests)),
+        refused=refused,
+        params=params,
+        active_filters=active_filters(request, params),
+        sums=sums[0] if sums else None,
+        is_first=first_page,
+    )
     context = {
-        "money": money,
-        "active_filters": active,
-        "narrowing": [active_filter for active_filter in active if not active_filter.counted],
-        "ignored": params.ignored,
-        "rows": requests_page.rows(page.requests, requests.ratings_of(page.requests)),
-        "refused": refused,
-        "reached": page.reached,
+        "page": listed,
         "next_url": address(request, cursor=page.next) if page.next else None,
         "first_url": None if first_page else address(request, cursor=None),
-        "sums": sums[0] if sums else None,
-        "by_days": by_days,
-        "when": _("in these days") if by_days else _("in the last 24 hours"),
-        "newest": page.requests[0].started_at if page.requests and first_page else None,
         "live": first_page and request.GET.get("live") != "0" and not refused,
         "can_be_live": first_page and not refused,
         "poll_url": address(request),
         "pause_url": address(request, live="0"),
         "follow_url": address(request, live=None),
-        "span": request_filter,
-        "mine_only": request_filter.applications is not None,
-        "no_applications": request_filter.applications is not None and not request_filter.applications,
-        "filtered": params.filtered,
         "shared": shared(request),
     }
     if request.htmx and request.htmx.target == "live":  # type: ignore[attr-defined]  # django-htmx's middleware
@@ -176,7 +168,7 @@ def _get_request(request: HttpRequest, identifier: uuid.UUID) -> Request:
 def _detail(request: HttpRequest, row: Request, form: RatingForm | None = None) -> dict[str, Any]:
     money = request.user.has_perm(FIGURES)
     price = requests.price_of(row) if money else None
-    raw = row.raw if money else requests_page.without_money(row.raw)
+    raw = row.raw if money else detail_page.without_money(row.raw)
     readable = requests.may_read_body(request.user, row)
     body = requests.body_of(row) if readable else None
     if body is not None:
@@ -186,26 +178,22 @@ def _detail(request: HttpRequest, row: Request, form: RatingForm | None = None) 
     name = request.user.get_username()
     return {
         "it": row,
-        "money": money,
-        "row": requests_page.row(row, ratings),
-        "price": price,
+        "page": detail_page.RequestDetail(
+            row, ratings, money, price, detail_page.doubts_of(row.raw, shared_id=requests.shares_response_id(row))
+        ),
         "sum": arithmetic(row, price, requests.discount_of(row) if money else None, requests.tier_factor_of(row)),
-        "timeline": requests_page.timeline(row),
-        "answered": requests_page.answered(row),
-        "own_cache": requests_page.from_own_cache(row.raw),
-        "tries": requests_page.tries(row.raw),
+        "timeline": detail_page.timeline(row),
+        "tries": detail_page.tries(row.raw),
         "retries": retries_of(row),
-        "doubts": requests_page.doubts_of(row.raw, shared_id=requests.shares_response_id(row)),
         "raw": json.dumps(raw, indent=2, ensure_ascii=False) if raw else "",
         "readable": readable,
         "body": body,
         "turns": turns(body.prompt) if body else [],
-        "ratings": ratings,
         "mine": next((it for it in ratings if (it.rater_kind, it.by) == (RaterKind.PERSON, name)), None),
         "may_rate": request.user.has_perm("traffic.add_rating") and row.outcome == Outcome.OK,
         "form": form,
         "scale": SCALE,
         "route": requests.route_of(row),
-        "curl": requests_page.curl(row, body.prompt if body else None, settings.GATEWAY_URL),
+        "curl": detail_page.curl(row, body.prompt if body else None, settings.GATEWAY_URL),
         "permalink": settings.BASE_URL + reverse("traffic:request", args=[row.id]),
     }

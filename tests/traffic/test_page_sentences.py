@@ -1,0 +1,447 @@
+"""What the pages of requests say, each branch of each sentence; on plain objects, without a database."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from lib.periods import Period
+from providers.models import TokenPrice
+from tests.pages import marked_text
+from traffic.latency import page as latency_page
+from traffic.latency.page import Group
+from traffic.latency.queries import Mark
+from traffic.models import Rating, Request
+from traffic.quality.page import Answer, Named, Table
+from traffic.quality.queries import GroupBy, QualityGroup
+from traffic.ratings.page import RatingPage
+from traffic.ratings.queue import Answer as AnswerToRate
+from traffic.requests.detail_page import RequestDetail
+from traffic.requests.page import RequestList, Row, rows
+from traffic.requests.params import ActiveFilter, ParsedParams
+from traffic.requests.queries import RequestPage
+from traffic.requests.request_filter import RequestFilter
+from traffic.usage.reports import LatencyGroup, Quantiles, UsageGroup
+
+AT = datetime(2020, 5, 1, 12, tzinfo=UTC)
+
+
+def a_request(**changed: Any) -> Request:
+    values: dict[str, Any] = {
+        "model": "haiku",
+        "outcome": "ok",
+        "latency_ms": 1240.0,
+        "streamed": False,
+        "started_at": AT,
+    }
+    return Request(**{**values, **changed})
+
+
+# One request.
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"output": 1, "cost": Decimal("0.25")}, "answered in <b>1.24 s</b> with 1 token; it cost <b>$0.2500</b>."),
+        ({"output": 1200}, "answered in <b>1.24 s</b> with 1,200 tokens; what it cost is not known."),
+        ({"latency_ms": None}, "answered, in a time that nobody measured; what it cost is not known."),
+        (
+            {"raw": {"cache_hit": True}, "output": 3, "cost": Decimal(0)},
+            "answered in <b>1.24 s</b> out of the cache of a proxy, so that no vendor was asked; "
+            "it cost <b>$0.0000</b>.",
+        ),
+        ({"outcome": "timeout"}, "did not answer in time; what it cost is not known."),
+        ({"outcome": "cancelled"}, "was interrupted by its caller; what it cost is not known."),
+        (
+            {"outcome": "refused", "cost_reason": "leased"},
+            "refused to answer; it ran on our own lease, which is paid by the hour.",
+        ),
+        ({"outcome": "error"}, "failed; what it cost is not known."),
+        ({"outcome": "error", "http_status": 529}, "failed with status 529; what it cost is not known."),
+        ({"outcome": "nobody-knows"}, "failed; what it cost is not known."),
+    ],
+)
+def test_the_first_sentence_of_a_request_tells_its_end_and_its_cost(changed: dict[str, Any], sentence: str) -> None:
+    assert RequestDetail(a_request(**changed), (), money=True).headline() == f"<b>haiku</b> {sentence}"
+
+
+def test_who_may_not_see_costs_reads_when_the_call_began() -> None:
+    page = RequestDetail(a_request(cost=Decimal(1)), (), money=False)
+    assert marked_text(page.headline()) == "<b>haiku</b> answered in <b>1.24 s</b>; its call began on 1 May 2020, 12:00."
+
+
+def test_the_name_of_a_model_is_escaped() -> None:
+    assert "<i>" not in RequestDetail(a_request(model="<i>"), (), money=True).headline()
+
+
+@pytest.mark.parametrize(
+    ("changed", "heading", "whole"),
+    [
+        ({"ttft_ms": 84}, "The first token came after 84 ms", "From its start to the end of the answer"),
+        ({"latency_ms": None}, "How long it took is not known", "From its start to the end of the answer"),
+        ({}, "It came in one piece", "From its start to the end of the answer"),
+        ({"outcome": "error"}, "It ended without an answer after 1.24 s", "From its start to its end"),
+    ],
+)
+def test_the_timeline_says_how_the_answer_came(changed: dict[str, Any], heading: str, whole: str) -> None:
+    page = RequestDetail(a_request(**changed), (), money=True)
+    assert (page.time_heading(), page.whole_label()) == (heading, whole)
+
+
+@pytest.mark.parametrize(
+    ("changed", "heading", "total"),
+    [
+        ({"cost": Decimal("0.25")}, "How its cost came about", "0.25000000"),
+        ({"cost_reason": "unknown_usage"}, "The answer did not say how many tokens it used", "unknown"),
+        (
+            {"cost_reason": "unknown_usage", "outcome": "error"},
+            "No answer came, so nobody said what it used",
+            "unknown",
+        ),
+        ({"cost_reason": "leased"}, "Served by our own lease, whose hours are paid", "–"),
+    ],
+)
+def test_where_a_request_has_no_cost_the_heading_says_why(changed: dict[str, Any], heading: str, total: str) -> None:
+    page = RequestDetail(a_request(**changed), (), money=True)
+    assert (page.cost_heading(), marked_text(page.total())) == (heading, total)
+
+
+def test_notes_of_a_request_tell_its_price_its_tokens_its_doubts_and_its_raters() -> None:
+    bare = RequestDetail(a_request(), (), money=True)
+    assert (bare.price_note(), bare.reasoning_note()) == ("", "")
+    assert bare.tokens_heading() == "How many tokens it took is not known"
+    assert bare.raw_heading() == "As it came"
+    assert bare.ratings_heading() == "Nobody has rated it"
+    price = TokenPrice(source="the book", starts_at=AT)
+    request = a_request(uncached_input=5, reasoning=1500)
+    full = RequestDetail(request, (Rating(),), money=True, price=price, doubts=("one",))
+    assert marked_text(full.price_note()) == "price of the book, from 1 May 2020 on"
+    assert full.reasoning_note() == "1,500 of them for reasoning"
+    assert full.tokens_heading() == "Its tokens"
+    assert full.raw_heading() == "As it came, and what of it is to be taken with care"
+    assert full.ratings_heading() == "1 person has rated it"
+    more = replace(full, doubts=("one", "two"), ratings=(Rating(), Rating()))
+    assert more.raw_heading() == "As it came, and the 2 things of it to be taken with care"
+    assert more.ratings_heading() == "2 people have rated it"
+
+
+@pytest.mark.parametrize(
+    ("changed", "cell"),
+    [
+        ({"cost": Decimal("0.5")}, "0.5000"),
+        (
+            {"cost_reason": "leased"},
+            '<span class="none" title="served by our own lease, whose hours are paid">own lease</span>',
+        ),
+        ({"cost_reason": "unknown_model"}, "unknown"),
+    ],
+)
+def test_the_list_says_why_a_request_has_no_cost(changed: dict[str, Any], cell: str) -> None:
+    assert cell in Row(a_request(**changed), ()).cost()
+
+
+@pytest.mark.parametrize(
+    ("ratings", "cell"),
+    [
+        ((), "–"),
+        ((Rating(stars=4), Rating(stars=5)), "4.5 of 5"),
+        ((Rating(score=1),), "acceptable"),
+        ((Rating(score=-1),), "not acceptable"),
+    ],
+)
+def test_the_list_says_how_a_request_was_rated(ratings: tuple[Rating, ...], cell: str) -> None:
+    assert marked_text(Row(a_request(), ratings).judgement()) == cell
+
+
+# The list of requests.
+
+OUTCOME = ActiveFilter("Outcome", "<failed>", "", counted=False)
+RATED = ActiveFilter("rated", "", "", counted=False)
+MODEL = ActiveFilter("Model", "haiku", "", counted=True)
+
+
+def sums(requests: int = 1, **changed: Any) -> UsageGroup:
+    values: dict[str, Any] = {"errors": 0, "cost": Decimal("12.5"), "unpriced_requests": 0, "unknown_usage_requests": 0}
+    rest: dict[str, Any] = {"key": "", "tokens": {}, "reasoning": 0, "leased_requests": 0}
+    return UsageGroup(requests=requests, **{**values, **rest, **changed})
+
+
+def a_list(*requests: Request, reached: datetime | None = None, refused: Any = (), **changed: Any) -> RequestList:
+    """A first page, for a reader who sees costs; what is not an attribute of the page is one of its filter."""
+    names = ("active_filters", "sums", "is_first")
+    page: dict[str, Any] = {"active_filters": (), "sums": None, "is_first": True} | {
+        n: changed.pop(n) for n in names if n in changed
+    }
+    params = ParsedParams(RequestFilter(), changed.pop("filtered", False), money=changed.pop("money", True))
+    for name, value in changed.items():
+        setattr(params.request_filter, name, value)
+    read = RequestPage([*requests], None, reached)
+    return RequestList(read=read, rows=rows(requests, {}), refused=refused, params=params, **page)
+
+
+@pytest.mark.parametrize(
+    ("page", "sentence"),
+    [
+        (a_list(applications=[]), "You see the requests of your applications, but you are a member of none yet."),
+        (a_list(refused=["why"]), "Nothing can be shown: the filters ask for what cannot be."),
+        (a_list(since=date(2026, 1, 2)), "No request of these days passes these filters."),
+        (
+            a_list(a_request(started_at=datetime(2000, 1, 1, tzinfo=UTC))),
+            "No request in the last 24 hours; the newest one here began N d ago.",
+        ),
+        (a_list(filtered=True), "No request of the last 24 hours passes these filters."),
+        (a_list(), "No request has arrived yet, so there is nothing to look into."),
+        (a_list(sums=sums()), "<b>1 request</b> in the last 24 hours, none of them failed."),
+        (
+            a_list(until=date(2026, 1, 2), sums=sums(1200, errors=3, unpriced_requests=1, unknown_usage_requests=2)),
+            "<b>1,200 requests</b> in these days, <b>3</b> of them failed; 1 has no price; 2 did not say their tokens.",
+        ),
+        (
+            a_list(money=False, sums=sums(9, unpriced_requests=1, unknown_usage_requests=1)),
+            "<b>9 requests</b> in the last 24 hours, none of them failed; 1 did not say its tokens.",
+        ),
+        (
+            a_list(sums=sums(), active_filters=[OUTCOME, RATED, MODEL]),
+            "No request passes these filters: Outcome <b>&lt;failed&gt;</b>, rated. "
+            "Without them there was <b>1 request</b> in the last 24 hours.",
+        ),
+        (
+            a_list(a_request(), sums=sums(7), active_filters=[RATED]),
+            "Listed are the requests that pass these filters: rated. "
+            "Without them there were <b>7 requests</b> in the last 24 hours.",
+        ),
+    ],
+)
+def test_the_first_sentence_of_the_list_counts_what_passes(page: RequestList, sentence: str) -> None:
+    assert re.sub(r"\d+ d ago", "N d ago", marked_text(page.headline())) == sentence
+
+
+def test_the_list_says_what_its_requests_cost_where_that_is_what_it_counts() -> None:
+    assert a_list(sums=sums()).spent() == "$12.50 in 24 hours"
+    assert a_list(sums=sums(leased_requests=1200), since=date(2026, 1, 2)).spent() == (
+        "$12.50 in these days, 1,200 more on our own lease"
+    )
+    assert [a_list().spent(), a_list(sums=sums(), money=False).spent()] == ["", ""]
+    assert a_list(sums=sums(), active_filters=[RATED]).spent() == ""
+
+
+def test_headings_of_the_list_tell_filters_days_and_what_opens() -> None:
+    assert (a_list().heading(), a_list().files_label()) == ("The newest first", "All of them, as a file:")
+    assert a_list(filtered=True).files_label() == "All that pass the filters, as a file:"
+    assert a_list(filtered=True).heading() == "Requests that pass the filters, the newest first"
+    assert "how its cost came about" in a_list().note() and "cost" not in a_list(money=False).note()
+    first, last = date(2026, 1, 2), date(2026, 2, 3)
+    assert a_list(since=first, until=last).days() == "from 2 Jan 2026 before 3 Feb 2026, UTC"
+    assert (a_list(since=first).days(), a_list(until=last).days()) == ("from 2 Jan 2026, UTC", "before 3 Feb 2026, UTC")
+
+
+# Latency and errors.
+
+NONE = Quantiles(0, None, None, None)
+
+
+def a_group(p95: float | None, before: float | None = None, errors: int = 0, key: str | None = "own") -> Group:
+    """A group of 200 requests; `before` is its p95 in the period compared, ms."""
+
+    def speed(value: float | None) -> LatencyGroup:
+        quantiles = NONE if value is None else Quantiles(200, value / 2, value, value)
+        return LatencyGroup(key, quantiles, NONE, None, errors, None)
+
+    return Group(key, speed(p95), 200, None if before is None else speed(before))
+
+
+def a_latency_page(total: Group | None, **changed: Any) -> latency_page.Page:
+    periods: dict[str, Any] = {
+        "period": Period(AT, AT + timedelta(days=2)),
+        "against": Period(AT - timedelta(days=2), AT),
+    }
+    lists: dict[str, Any] = {
+        "by": "model",
+        "step": "day",
+        "groups": (),
+        "marks": (),
+        "errors": {},
+        "where": (),
+        "ways": 0,
+    }
+    figures: dict[str, Any] = {key: {} for key in ("overall", "grouped", "first_tokens", "speed", "heat", "failures")}
+    return latency_page.Page(total=total, **{**periods, **lists, **figures, **changed})
+
+
+START = "95 of 100 answers were complete within <b>1.00 s</b>, half of them within 500 ms"
+
+
+@pytest.mark.parametrize(
+    ("page", "sentence"),
+    [
+        (
+            a_latency_page(None, no_applications=True),
+            "You see the requests of your applications, but you are a member of none yet.",
+        ),
+        (a_latency_page(None, filtered=True), "No request of this period passes these filters."),
+        (
+            a_latency_page(None),
+            "No request has arrived in this period, so nothing is known about its speed.",
+        ),
+        (a_latency_page(a_group(None)), "<b>200 requests</b>, but nobody told us how long they took."),
+        (a_latency_page(a_group(1000)), f"{START}; none failed."),
+        (a_latency_page(a_group(1000, 500)), f"{START}, <b>100 % slower</b> than in the period compared; none failed."),
+        (a_latency_page(a_group(1000, 990)), f"{START}, as in the period compared; none failed."),
+        (
+            a_latency_page(a_group(1000, 2000, errors=1)),
+            f"{START}, faster than the <b>2.00 s</b> of the period compared; <b>0.5 %</b> failed.",
+        ),
+        (
+            a_latency_page(a_group(1000, errors=2), errors={"<429>": 2, "500": 1}),
+            f"{START}; <b>1.0 %</b> failed, most often by &lt;429&gt;.",
+        ),
+    ],
+)
+def test_the_latency_page_begins_with_how_long_answers_took(page: latency_page.Page, sentence: str) -> None:
+    assert marked_text(page.headline()).replace("\N{NARROW NO-BREAK SPACE}", " ") == sentence
+
+
+def test_headings_of_the_latency_page_name_the_slowest_group_and_count_failures() -> None:
+    total = a_group(1000, errors=1)
+    assert a_latency_page(total).groups_heading() == "Nothing to compare"
+    calm = a_latency_page(total, groups=[a_group(1000, 1000)])
+    assert calm.groups_heading() == "No group has become clearly slower"
+    slow = a_latency_page(total, groups=[a_group(1000, 500, key=None)], errors={"429": 1})
+    assert slow.groups_heading().startswith("Requests of no known group has become slowest against before: 100")
+    assert (calm.errors_heading(), slow.errors_heading()) == ("No request failed", "1 request failed")
+    assert marked_text(slow.periods()) == (
+        "1 May 2020, 12:00 to 3 May 2020, 11:59, compared with 29 Apr 2020, 12:00 to 1 May 2020, 11:59"
+    )
+    assert [Mark(AT, "price", "haiku").label(), Mark(AT, "deployment", "own").label()] == [
+        "new price of haiku",
+        "first requests of own",
+    ]
+
+
+# Quality.
+
+
+def a_quality(ratings: int, acceptable: int, name: str = "Own", cost: Decimal | None = None) -> Named:
+    return Named(name, QualityGroup("own", ratings, acceptable, 1, None, cost))
+
+
+@pytest.mark.parametrize(
+    ("total", "compared", "sentence"),
+    [
+        (None, (), "No answer of the last 30 days has been rated, so nothing is known about quality."),
+        (
+            a_quality(1, 1),
+            (),
+            "Only <b>1 answer</b> of 30 days has been rated: too few to call any model good or bad.",
+        ),
+        (
+            a_quality(29, 1),
+            (),
+            "Only <b>29 answers</b> of 30 days have been rated: too few to call any model good or bad.",
+        ),
+        (a_quality(1200, 600), (), "<b>50 %</b> of <b>1,200</b> ratings find the answer acceptable."),
+        (
+            a_quality(100, 50),
+            (a_quality(60, 30, "<Own>"), a_quality(29, 29, "Haiku")),
+            "<b>50 %</b> of <b>100</b> ratings find the answer acceptable; "
+            "only &lt;Own&gt; has enough of them to be judged.",
+        ),
+        (
+            a_quality(100, 50),
+            (a_quality(60, 30), a_quality(40, 40, "Haiku"), a_quality(40, 0, "Third")),
+            "<b>50 %</b> of <b>100</b> ratings find the answer acceptable; "
+            "Haiku <b>100 %</b>, Own <b>50 %</b>: a real difference.",
+        ),
+        (
+            a_quality(100, 50),
+            (a_quality(60, 30), a_quality(60, 29, "Haiku")),
+            "<b>50 %</b> of <b>100</b> ratings find the answer acceptable; "
+            "Own <b>50 %</b>, Haiku <b>48 %</b>: no real difference.",
+        ),
+    ],
+)
+def test_the_quality_page_begins_with_the_share_of_acceptable_answers(
+    total: Named | None, compared: tuple[Named, ...], sentence: str
+) -> None:
+    answer = Answer(total.group if total else None, compared, 30)
+    assert answer.headline().replace("\N{NARROW NO-BREAK SPACE}", " ") == sentence
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "two", "none"),
+    [
+        ("task", "1 of 1 task that can be judged is", "1 of 2 tasks that can be judged are", "No task has"),
+        ("model", "1 of 1 model that can be judged is", "1 of 2 models that can be judged are", "No model has"),
+        (
+            "deployment",
+            "1 of 1 deployment that can be judged is",
+            "1 of 2 deployments that can be judged are",
+            "No deployment has",
+        ),
+    ],
+)
+def test_a_table_of_qualities_says_how_many_groups_are_good_enough(
+    kind: GroupBy, one: str, two: str, none: str
+) -> None:
+    good, bad, few = a_quality(100, 99), a_quality(100, 40), a_quality(29, 29)
+    assert Table(kind, [good, few], money=False).heading() == f"{one} good enough for certain"
+    assert Table(kind, [good, bad], money=False).heading() == f"{two} good enough for certain"
+    assert Table(kind, [few], money=False).heading() == f"{none} enough ratings to be judged"
+    assert (good.note(), few.note()) == ("", "29 ratings: too few to call, 30 are needed")
+    assert a_quality(1, 1).note() == "1 rating: too few to call, 30 are needed"
+
+
+def test_a_table_of_qualities_has_costs_for_those_who_may_see_them() -> None:
+    groups = [a_quality(100, 99), a_quality(100, 99, cost=Decimal(1))]
+    assert [Table("model", groups, money=money).costs for money in (True, False)] == [True, False]
+    assert not Table("model", groups[:1], money=True).costs
+    assert Table("model", [a_quality(100, 50)], money=True).low == 0.4
+
+
+# Rating answers.
+
+WAITING = AnswerToRate(a_request(task="rag"), None, "Yes.")
+
+
+def a_rating_page(done: int = 0, waiting: int = 0, **changed: Any) -> RatingPage:
+    values: dict[str, Any] = {"answer": WAITING, "mine": None, "previous": None, "next": None, "money": False}
+    return RatingPage(done=done, waiting=waiting, **{**values, **changed})
+
+
+@pytest.mark.parametrize(
+    ("page", "sentence"),
+    [
+        (a_rating_page(0, 1), "<b>1 answer</b> waits for your judgement today."),
+        (a_rating_page(0, 90), "<b>40 answers</b> wait for your judgement today."),
+        (a_rating_page(3, 1), "<b>3 of 4</b> answers rated by you today; <b>1</b> more waits for your judgement."),
+        (a_rating_page(50, 9), "<b>50 of 50</b> answers rated by you today; <b>0</b> more wait for your judgement."),
+        (a_rating_page(answer=None), "No answer of your applications waits to be rated now."),
+        (
+            a_rating_page(1, answer=None),
+            "You have rated <b>1 answer</b> today, and no other one waits for you.",
+        ),
+        (
+            a_rating_page(2, answer=None),
+            "You have rated <b>2 answers</b> today, and no other one waits for you.",
+        ),
+    ],
+)
+def test_the_rating_page_begins_with_how_many_answers_wait(page: RatingPage, sentence: str) -> None:
+    assert page.headline() == sentence
+
+
+def test_an_answer_to_rate_is_blind_until_it_is_rated() -> None:
+    new, rated = a_rating_page(3, 200), a_rating_page(3, 7, mine=Rating(stars=4), money=True)
+    assert marked_text(new.source()).endswith("asked 1 May 2020, 12:00 · who answered is shown after you rate")
+    assert marked_text(rated.source()).endswith("asked 1 May 2020, 12:00")
+    assert new.hidden() == "Speed and model stay hidden until you rate."
+    assert rated.hidden() == "Speed, cost and model stay hidden until you rate."
+    assert [new.heading(), rated.heading()] == ["Answer 4 of 40", "You have rated this answer"]
+    assert a_rating_page(50, 1).heading() == "One more answer"
+    assert [new.waiting_words(), rated.waiting_words()] == ["200 or more", "7"]
