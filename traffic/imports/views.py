@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -19,16 +18,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRedirect
 
 from providers.audit.log import changes, log
-from traffic.imports import FORMATS, queries, run, services
+from traffic.imports import FORMATS, queries, services
 from traffic.imports.files import Streamed, ToDisk
 from traffic.imports.forms import OptionsForm, UploadForm
-from traffic.imports.pace import seconds_left
+from traffic.imports.page import Draft, Progress, list_headline, mark_of
 from traffic.imports.readers import Unreadable
 from traffic.models import Import
 from traffic.models.imports import ImportState
 from traffic.requests.export import KINDS, as_file
-
-QUIET = timedelta(seconds=15)  # a worker at work is heard of with each batch, several times a second
 
 
 @csrf_exempt  # the upload handler must be set before the token is read; `upload` checks it
@@ -86,20 +83,12 @@ def list_page(request: HttpRequest, form: UploadForm, status: int = 200) -> Http
     rows, totals = queries.latest_imports(), queries.totals()
     context = {
         "rows": [{"it": row, "format": FORMATS[row.format].label, "mark": mark_of(row)} for row in rows],
-        "brought": totals.requests,
-        "files": totals.files,
+        "headline": list_headline(totals, any_file=bool(rows)),
         "form": form,
         "formats": FORMATS.values(),
         "may_add": request.user.has_perm("traffic.add_import"),
     }
     return render(request, "traffic/imports/imports.html", context, status=status)
-
-
-MARKS = {"done": "ok", "failed": "bad", "cancelled": "warn", "running": "info", "undoing": "info"}
-
-
-def mark_of(imported: Import) -> str:
-    return MARKS.get(imported.state, "unknown")
 
 
 @login_required
@@ -111,37 +100,17 @@ def import_detail(request: HttpRequest, pk: int) -> HttpResponse:
     may_change = request.user.has_perm("traffic.change_import")
     if request.method == "POST" and not may_change:
         return render(request, "403.html", status=403)
-    context: dict[str, Any] = {
-        "it": imported, "format": FORMATS[imported.format], "mark": mark_of(imported), "may_change": may_change,
-    }  # fmt: skip
+    context: dict[str, Any] = {"it": imported, "format": FORMATS[imported.format], "may_change": may_change}
     if imported.state == ImportState.DRAFT:
         return draft(request, imported, context)
     if request.method == "POST":
         return redirect("traffic:import", pk)
-    context |= how_far(imported)
+    page = Progress(imported, timezone.now(), imported.errors)
+    context["page"] = page
     if request.htmx and request.htmx.target == "progress":  # type: ignore[attr-defined]  # django-htmx's middleware
-        context |= {"polled": True, "aloud": request.GET.get("said") != context["said"]}
+        context |= {"polled": True, "aloud": request.GET.get("said") != page.said}
         return render(request, "traffic/imports/_import_progress.html", context)
     return render(request, "traffic/imports/import.html", {**context, "log": changes(imported)})
-
-
-def how_far(imported: Import) -> dict[str, Any]:
-    """What the progress says besides the counts; `said` changes whenever there is something to say aloud."""
-    seconds = seconds_left(imported.size, imported.offset, imported.position)
-    left = None if seconds is None else max(1, round(seconds))
-    taken_over = imported.claimed_until
-    quiet = taken_over and timezone.now() - (taken_over - run.CLAIM)
-    return {
-        "quiet": quiet if imported.at_work and quiet and quiet > QUIET else None,
-        "taken_over": taken_over,
-        "said": f"{imported.state}-{imported.percent // 10}",
-        "left": left,
-        "left_ms": left and left * 1000,
-        "pace": (imported.position.get("pace") or {}).get("rows"),
-        "may_go_on": services.may_go_on(imported),
-        "errors": imported.errors,
-        "most": run.ERRORS_KEPT,
-    }
 
 
 @login_required
@@ -164,9 +133,7 @@ def draft(request: HttpRequest, imported: Import, context: dict[str, Any]) -> Ht
         rows, problem = services.preview(imported), ""
     except (Unreadable, OSError) as error:
         rows, problem = [], str(error)
-    bad = sum(1 for row in rows if row.problem)
-    good = sum(1 for row in rows if row.request or row.reported)
-    context |= {"form": form, "rows": rows, "problem": problem, "bad": bad, "good": good}
+    context |= {"form": form, "page": Draft(imported, rows, problem)}
     return render(request, "traffic/imports/import_draft.html", context, status=422 if form.errors else 200)
 
 

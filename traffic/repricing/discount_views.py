@@ -24,8 +24,7 @@ from providers.pricing.forms import PriceForm
 from providers.pricing.genai_prices import FIELDS
 from traffic.repricing import price_queries
 from traffic.repricing.effect import effect
-
-Row = dict[str, Any]
+from traffic.repricing.page import DiscountRow, discounts_headline
 
 
 @login_required
@@ -49,7 +48,7 @@ def discounts(request: HttpRequest) -> HttpResponse:
     rows = [row_of(discount, now) for discount in price_queries.list_discounts()]
     context = {
         "rows": rows,
-        "holding": sum(1 for row in rows if row["state"] == "holds"),
+        "headline": discounts_headline(sum(row.holds for row in rows)),
         "form": form,
         "may_add": may_add,
         "may_reprice": request.user.has_perm("traffic.add_repricing"),
@@ -57,29 +56,21 @@ def discounts(request: HttpRequest) -> HttpResponse:
     return render(request, "traffic/repricing/discounts.html", context, status=422 if form.errors else 200)
 
 
-def row_of(discount: Discount, now: datetime) -> Row:
-    """A contract with its state, its rates beside the list's, and the stored requests of its days without it."""
+def row_of(discount: Discount, now: datetime) -> DiscountRow:
+    """A contract with its rates beside the list's, and the stored requests of its days without it."""
     today = now.astimezone(UTC).date()
-    listed = price_queries.list_price_of(discount, now)
-    if discount.withdrawn_at is not None:
-        state, mark = "withdrawn", "unknown"
-    elif discount.starts_on > today:
-        state, mark = "to_come", "info"
-    else:
-        state, mark = ("holds", "ok") if discount.holds_on(today) else ("over", "unknown")
     end = min(discount.ends_on or today, today) + timedelta(days=1)
-    begun = discount.starts_on <= today
-    return {
-        "it": discount,
-        "state": state,
-        "mark": mark,
-        "rates": rates_of(listed, discount),
-        "stored": stored_requests(discount, end) if begun else 0,
-        "reprice_url": f"{reverse('traffic:repricings')}?" + urlencode(
-            {"since": f"{discount.starts_on}", "until": f"{end - timedelta(days=1)}", "provider": discount.provider,
-             "model": discount.model, "why": why(discount)}
-        ),
+    query = {
+        "since": f"{discount.starts_on}", "until": f"{end - timedelta(days=1)}", "provider": discount.provider,
+        "model": discount.model, "why": why(discount),
     }  # fmt: skip
+    return DiscountRow(
+        discount,
+        today,
+        rates_of(price_queries.list_price_of(discount, now), discount),
+        stored_requests(discount, end) if discount.starts_on <= today else 0,
+        f"{reverse('traffic:repricings')}?{urlencode(query)}",
+    )
 
 
 def why(discount: Discount) -> str:
@@ -90,12 +81,12 @@ def why(discount: Discount) -> str:
 
 
 def rates_of(listed: TokenPrice | None, discount: Discount) -> list[tuple[str, Any, Any]]:
-    """(class, list rate, rate paid) of the model, USD per million; empty for a discount on every model."""
+    """(class, list rate, rate paid) of the model where the two differ, USD per million; empty for every model."""
     if listed is None:
         return []
     own = paid(listed, discount)
-    names = [str(PriceForm.base_fields[name].label) for name in FIELDS]
-    return [(label, getattr(listed, name), getattr(own, name)) for label, name in zip(names, FIELDS, strict=True)]
+    rates = [(str(PriceForm.base_fields[name].label), getattr(listed, name), getattr(own, name)) for name in FIELDS]
+    return [(label, list_rate, own_rate) for label, list_rate, own_rate in rates if list_rate != own_rate]
 
 
 def stored_requests(discount: Discount, end: date) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,29 +27,11 @@ from providers.pricing.forms import PriceForm
 from providers.pricing.genai_prices import FIELDS
 from traffic.repricing import price_queries, price_services
 from traffic.repricing.effect import waiting_for_price
+from traffic.repricing.page import ModelPage, PricedModel, book_heading, book_headline, current_of
 from traffic.repricing.review import is_used, review_of
 
 WAITING_SHOWN = 20
 COPIED = ("batch_factor", "over_tokens", *FIELDS, *(f"over_{name}" for name in FIELDS))
-
-
-@dataclass(frozen=True, slots=True)
-class PricedModel:
-    """One model of the book, as the address names it."""
-
-    provider: str
-    model: str
-
-    @classmethod
-    def of(cls, request: HttpRequest) -> PricedModel | None:
-        provider, model = (
-            request.GET.get(name, "").strip()[:200].replace("\x00", "") for name in ("provider", "model")
-        )
-        return cls(provider, model) if provider and model else None
-
-    @property
-    def url(self) -> str:
-        return f"{reverse('traffic:prices')}?{urlencode({'provider': self.provider, 'model': self.model})}"
 
 
 @login_required
@@ -75,7 +56,8 @@ def book(request: HttpRequest) -> HttpResponse:
     context = {
         "text": text,
         "rows": page.prices,
-        "counts": price_queries.book_counts(),
+        "headline": book_headline(price_queries.book_counts()),
+        "heading": book_heading(text, page.total),
         "total": page.total,
         "shown": len(page.prices),
         "next_url": page_url(request, cursor=encode_cursor(last.provider, last.model)) if last else None,
@@ -93,19 +75,13 @@ def model_page(request: HttpRequest, priced: PricedModel, form: PriceForm | None
     may_add = request.user.has_perm("providers.add_tokenprice")
     versions = price_queries.versions_of(priced.provider, priced.model)
     like = start_of(priced, versions) if may_add else None
-    current = next((version for version in versions if version.starts_at <= now), None)
+    current = current_of(versions, now)
     discount = Discounts.load().at(priced.provider, priced.model, now.astimezone(UTC).date()) if current else None
     context = {
-        "wanted": priced,
-        "versions": versions,
-        "discount": discount,
-        "paid": paid(current, discount) if current and discount else None,
-        "current": current,
+        "page": ModelPage(priced, versions, now, discount, paid(current, discount) if current and discount else None),
         "like": like if like and not versions else None,
         "form": form or (PriceForm(initial=initial(priced, like, now)) if may_add else None),
         "providers": PROVIDER_NAMES.items(),
-        "may_add": may_add,
-        "now": now,
         "may_reprice": request.user.has_perm("traffic.add_repricing"),
         "reprice_url": reprice_url(priced, versions),
     }
@@ -161,7 +137,7 @@ def add(request: HttpRequest) -> HttpResponse:
 def review_page(request: HttpRequest, form: PriceForm, price: TokenPrice) -> HttpResponse:
     """Old against new, and what it means for requests that are stored; nothing is saved yet."""
     priced = PricedModel(price.provider, price.model)
-    context = {"form": form, "price": price, "wanted": priced, "review": review_of(price), "now": timezone.now()}
+    context = {"form": form, "price": price, "priced": priced, "review": review_of(price)}
     return render(request, "traffic/repricing/price_review.html", context)
 
 
@@ -184,5 +160,6 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def empty_page(request: HttpRequest, form: PriceForm, status: int = 200) -> HttpResponse:
-    context = {"form": form, "providers": PROVIDER_NAMES.items(), "may_add": True, "wanted": None, "versions": []}
+    page = ModelPage(None, [], timezone.now())
+    context = {"form": form, "providers": PROVIDER_NAMES.items(), "page": page}
     return render(request, "traffic/repricing/price.html", context, status=status)

@@ -8,11 +8,16 @@ from datetime import timedelta
 from decimal import Decimal
 
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from lib.formats import count, signed_percent, signed_usd, when
 from providers.models import TokenPrice
 from traffic.models import Request
 from traffic.repricing.effect import Effect, at_rates, effect, names_of
+from traffic.repricing.page import holds
 from traffic.usage.token_classes import CLASSES
 
 NAMES = tuple(name for name, _label in CLASSES)
@@ -35,11 +40,17 @@ class Change:
         """By which part of it the figure grows; None where one of them is unknown or nothing was paid."""
         return None if not self.before or self.after is None else (self.after - self.before) / self.before
 
+    def words(self) -> str:
+        if not self.changes:
+            return _("same")
+        return _("new") if self.share is None else signed_percent(self.share)
+
 
 @dataclass(frozen=True, slots=True)
 class Review:
     """What saving a price means: the changes by class, until when it holds, and the requests stored since it holds."""
 
+    price: TokenPrice
     standing: TokenPrice | None
     following: TokenPrice | None
     changes: Sequence[Change]
@@ -49,13 +60,40 @@ class Review:
     def same(self) -> bool:
         return self.standing is not None and not any(change.changes for change in self.changes)
 
+    def headline(self) -> SafeString:
+        """How many stored requests it is for, and by how much they would change."""
+        model, effect = self.price.model, self.effect
+        if self.same:
+            return format_html(_("This is what <b>{model}</b> costs already."), model=model)
+        if effect is None:
+            text = _("Requests to <b>{model}</b> cost this from <b>{day}</b> on; none of them has come yet.")
+            return format_html(text, model=model, day=when(self.price.starts_at))
+        if not effect.requests:
+            return format_html(_("No request to <b>{model}</b> is stored since this price holds."), model=model)
+        if effect.amount is None:
+            text = ngettext(
+                "<b>{n} stored request</b> is from since it holds; a rate that it needs is not given.",
+                "<b>{n} stored requests</b> are from since it holds; a rate that they need is not given.",
+                effect.requests,
+            )
+            return format_html(text, n=count(effect.requests))
+        text = ngettext(
+            "<b>{n} stored request</b> is from since it holds, and would change by about <b>{by} USD</b>.",
+            "<b>{n} stored requests</b> are from since it holds, and would change by about <b>{by} USD</b>.",
+            effect.requests,
+        )
+        return format_html(text, n=count(effect.requests), by=signed_usd(effect.amount))
+
+    def holds(self) -> SafeString:
+        return holds(self.price, self.following)
+
 
 def review_of(price: TokenPrice) -> Review:
     versions = TokenPrice.objects.of(price.provider, price.model)
     standing = versions.filter(starts_at__lte=price.starts_at).first()
     following = versions.filter(starts_at__gt=price.starts_at).last()
     past = effect_of(price, standing, following) if price.starts_at <= timezone.now() else None
-    return Review(standing, following, changes_of(standing, price), past)
+    return Review(price, standing, following, changes_of(standing, price), past)
 
 
 def changes_of(standing: TokenPrice | None, price: TokenPrice) -> list[Change]:

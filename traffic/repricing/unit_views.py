@@ -19,6 +19,7 @@ from providers.audit.log import log
 from providers.models import PROVIDER_NAMES, Priced, UnitPrice
 from providers.pricing.unit_forms import UnitPriceForm
 from traffic.repricing import price_queries, price_services
+from traffic.repricing.page import UnitReview, unit_prices_headline
 
 
 @login_required
@@ -51,28 +52,25 @@ def _listed(request: HttpRequest, form: UnitPriceForm | None) -> dict[str, Any]:
     now = timezone.now()
     text = request.GET.get("q", "").strip()[:100].replace("\x00", "")
     kind = request.GET.get("kind", "")
-    page = price_queries.unit_prices_in_force(now, text, kind)
+    page, waiting = price_queries.unit_prices_in_force(now, text, kind), price_queries.waiting_tiers(now)
     return {
+        "headline": unit_prices_headline(len(waiting), len(page.prices)),
         "text": text,
         "kind": kind,
         "kinds": Priced.choices,
         "rows": page.prices,
         "more": page.more,
         "history": price_queries.history_of(page.prices[0]) if len(page.prices) == 1 else [],
-        "waiting": price_queries.waiting_tiers(now),
+        "waiting": waiting,
         "form": form,
         "providers": PROVIDER_NAMES.items(),
-        "now": now,
     }
 
 
 def _review(request: HttpRequest, form: UnitPriceForm, price: UnitPrice) -> HttpResponse:
     """Old against new; nothing is saved yet."""
     standing, following = price_queries.neighbours_of(price)
-    share = None
-    if standing is not None and standing.amount:
-        share = (price.amount - standing.amount) / standing.amount
-    context = {"form": form, "price": price, "standing": standing, "following": following, "share": share}
+    context = {"form": form, "page": UnitReview(price, standing, following)}
     return render(request, "traffic/repricing/unit_price_review.html", context)
 
 

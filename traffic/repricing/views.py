@@ -21,13 +21,8 @@ from traffic.models import Repricing
 from traffic.repricing import queries
 from traffic.repricing import services as repricings
 from traffic.repricing.forms import RepricingForm
+from traffic.repricing.page import RepricingPage, mark_of, repricings_headline
 from traffic.repricing.services import Refused
-
-MARKS = {"done": "ok", "failed": "bad", "cancelled": "warn", "running": "info", "previewing": "info", "undoing": "info"}
-
-
-def mark_of(repricing: Repricing) -> str:
-    return MARKS.get(repricing.state, "unknown")
 
 
 @login_required
@@ -43,11 +38,10 @@ def repricing_list(request: HttpRequest) -> HttpResponse:
         made = repricings.plan(scope=form.scope(), person=request.user.pk)
         log(request, made, added=True)
         return redirect("traffic:repricing", made.pk)
-    rows, totals = queries.latest_repricings(), queries.totals()
+    rows = queries.latest_repricings()
     context = {
         "rows": [{"it": row, "mark": mark_of(row), "last": row.until - timedelta(days=1)} for row in rows],
-        "runs": totals.runs,
-        "changed": totals.changed,
+        "headline": repricings_headline(queries.totals()),
         "form": form,
         "providers": PROVIDER_NAMES.items(),
         "may_add": may_add,
@@ -72,18 +66,11 @@ def initial(request: HttpRequest) -> dict[str, Any]:
 def repricing_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """What it would change or has changed, by model and by day; htmx asks again while it is at work."""
     repricing = queries.get_repricing(pk)
-    started = repricing.started_at is not None
-    changed = queries.changes_of(repricing, planned=not started)
+    changed = queries.changes_of(repricing, planned=repricing.started_at is None)
     context = {
         "it": repricing,
-        "last": repricing.until - timedelta(days=1),
-        "mark": mark_of(repricing),
-        "started": started,
+        "page": RepricingPage(repricing, changed),
         "may_change": request.user.has_perm("traffic.add_repricing"),
-        "models": changed.by_model,
-        "days": changed.by_day,
-        "whole": changed.whole,
-        "gone": max(repricing.changed - repricing.restored - repricing.kept, 0),
     }
     if request.htmx and request.htmx.target == "progress":  # type: ignore[attr-defined]  # django-htmx's middleware
         return render(request, "traffic/repricing/_repricing_work.html", context)
