@@ -24,6 +24,7 @@ from dashboard.signin.browsers import browser_of
 from dashboard.signin.tasks import mail_link
 from providers.audit.log import Action, log, log_form, record
 from providers.audit.log import person as audit_person
+from traffic.applications.page import KeyRow
 from traffic.authentication.keys import callers
 
 
@@ -82,7 +83,7 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
         "form_heading": _("This is you") if user.pk == request.user.pk else _("What they may"),
         "form": form,
         "self": user.pk == request.user.pk,
-        "keys": keys,
+        "keys": [KeyRow(key, timezone.now()) for key in keys],
         "keys_for_all": [key for key in keys if key.application is None],
         "all": True,
         "sessions": [(row, browser_of(row.agent)) for row in rows],

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from providers.audit.log import changes, log, log_form
 from traffic.applications import queries, services
 from traffic.applications.forms import KeyForm, KeyLimitsForm, RotateForm
-from traffic.applications.page import add_use_words
+from traffic.applications.page import KeyRow, key_rows, keys_headline
 from traffic.authentication.keys import FOR_ALL, callers, create_key, rotate_key, use_by_line, used_of
 from traffic.models import Key
 
@@ -27,13 +27,12 @@ from traffic.models import Key
 @require_safe
 def key_list(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    keys = queries.list_keys()
-    add_use_words(keys, now)
-    live = [key for key in keys if key.revoked_at is None and (key.expires_at is None or key.expires_at > now)]
-    used = [key for key in live if key.last_used_at is not None]
-    latest = max((key.last_used_at for key in used if key.last_used_at), default=None)
-    ordered = sorted(keys, key=lambda key: (key not in live, key.application.slug if key.application else "", key.name))
-    context = {"keys": ordered, "live": live, "used": len(used), "latest": latest, "now": now}
+    rows = sorted(
+        key_rows(queries.list_keys(), now),
+        key=lambda row: (not row.works, row.it.application.slug if row.it.application else "", row.it.name),
+    )
+    latest = max((row.it.last_used_at for row in rows if row.works and row.it.last_used_at), default=None)
+    context = {"keys": rows, "headline": keys_headline(rows), "latest": latest}
     return render(request, "traffic/applications/keys.html", context)
 
 
@@ -79,16 +78,15 @@ def key_edit(request: HttpRequest, pk: int) -> HttpResponse:
     if form.errors:
         key = queries.get_key(pk)  # without what the form wrote into it
     now = timezone.now()
-    works = key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
-    add_use_words([key], now)
     use = use_by_line([key], now)[key.line]
-    used = used_of(use, key.quota_period, now, estimated=False)
-    charged = used_of(use, key.quota_period, now)
-    estimated = {unit: charged[unit] - used[unit] for unit in used}
+    stored, used = (used_of(use, key.quota_period, now, estimated=estimated) for estimated in (False, True))
     context = {
-        "it": key, "form": form, "rotate": RotateForm(), "now": now, "works": works, "used": used,
-        "estimated": estimated, "used_words": key.used_words, "log": changes(key), "next": queries.successor_of(key),
-    }  # fmt: skip
+        "it": key,
+        "page": KeyRow(key, now, used, stored, queries.successor_of(key)),
+        "form": form,
+        "rotate": RotateForm(),
+        "log": changes(key),
+    }
     return render(request, "traffic/applications/key.html", context, status=422 if form.errors else 200)
 
 

@@ -17,7 +17,13 @@ from providers.audit.log import log_form
 from providers.pricing.book import OTHER_MODEL
 from traffic.applications import queries, services
 from traffic.applications.forms import ApplicationForm
-from traffic.applications.page import add_use_words
+from traffic.applications.page import (
+    SIGNALS,
+    ApplicationRow,
+    application_headline,
+    applications_headline,
+    key_rows,
+)
 from traffic.authentication.allowance import allowance_of
 from traffic.ingest.bounds import MOST_MODELS
 from traffic.ingest.dropped_signals import dropped_since
@@ -36,15 +42,14 @@ def application_list(request: HttpRequest) -> HttpResponse:
     used = queries.requests_by_application(first)
     beyond = queries.requests_by_application(first, model=OTHER_MODEL)
     rows = [
-        {"it": application, "requests": used.get(application.pk, 0), "beyond": beyond.get(application.pk, 0)}
+        ApplicationRow(application, used.get(application.pk, 0), beyond.get(application.pk, 0))
         for application in applications
     ]
     context = {
         "rows": rows,
-        "sending": sum(1 for row in rows if row["requests"]),
-        "requests": sum(used.values()),
+        "headline": applications_headline(rows, sum(used.values()), DAYS),
         "capturing": sum(application.capture_bodies for application in applications),
-        "unread": dropped_since(first),
+        "unread": [{**row, "what": SIGNALS.get(row["signal"], row["signal"])} for row in dropped_since(first)],
         "days": DAYS,
         "most_models": MOST_MODELS,
         "other_model": OTHER_MODEL,
@@ -101,13 +106,12 @@ def application_try(request: HttpRequest, slug: str) -> HttpResponse:
 
 def page(request: HttpRequest, application: Application, form: ApplicationForm, **more: Any) -> HttpResponse:
     """The page of one application: its people, what is kept, its budget, its keys."""
-    now = timezone.now()
-    keys = None
+    now, keys = timezone.now(), None
     if request.user.has_perm("traffic.view_key"):
-        keys = queries.keys_of(application)
-        add_use_words(keys, now)
+        keys = key_rows(queries.keys_of(application), now)
     context = {
-        "it": application, "form": form, "may_change": request.user.has_perm("traffic.change_application"),
-        "keys": keys, "now": now, "allowance": allowance_of(application, now), **more,
+        "it": application, "headline": application_headline(application), "form": form, "keys": keys,
+        "may_change": request.user.has_perm("traffic.change_application"),
+        "allowance": allowance_of(application, now), **more,
     }  # fmt: skip
     return render(request, "traffic/applications/application.html", context, status=422 if form.errors else 200)

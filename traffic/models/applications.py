@@ -111,7 +111,6 @@ class Key(models.Model):
     quota_period = models.CharField(max_length=10, choices=QuotaPeriod.choices, default=QuotaPeriod.MONTH)
 
     objects = KeyQuerySet.as_manager()
-    used_words = ""  # how much of its quota is used; set by the pages that show it
 
     class Meta:
         ordering = ["-created_at"]

@@ -20,6 +20,7 @@ import psycopg
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from psycopg import errors
 
@@ -51,6 +52,7 @@ from traffic.usage.rebuild import Rollup, bounds
 
 logger = logging.getLogger(__name__)
 
+SHOWN = 100  # deletions, the newest
 BATCH = 2_000
 SLICE_S = 20.0
 COUNT_S = 2.0  # a page waits for it
@@ -70,6 +72,15 @@ def hash_of_user(name: str) -> uuid.UUID:
         digest = user_hash(bytes(salt), name)
         assert digest is not None, "an empty name is refused before"
         return digest
+
+
+def latest_erasures() -> list[Erasure]:
+    return list(Erasure.objects.select_related("by")[:SHOWN])
+
+
+def get_erasure(pk: int) -> Erasure:
+    """Raises Http404."""
+    return get_object_or_404(Erasure.objects.select_related("by"), pk=pk)
 
 
 def counts(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
@@ -14,9 +13,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from providers.audit.log import log
+from traffic.applications.queries import get_application
 from traffic.models import Application
 from traffic.privacy import erasure as erase
-from traffic.privacy import queries
+from traffic.privacy import page
 
 
 @login_required
@@ -25,17 +25,27 @@ from traffic.privacy import queries
 @require_http_methods(["GET", "HEAD", "POST"])
 def erasure_list(request: HttpRequest) -> HttpResponse:
     """What was deleted; and a user's data: counted first, deleted when that is confirmed. The name is kept nowhere."""
-    context: dict[str, Any] = {"rows": queries.latest_erasures()}
+    rows, error = erase.latest_erasures(), ""
+    counts: dict[str, int] | None = None
+    user: uuid.UUID | None = None
     if request.method == "POST":
         name = request.POST.get("user", "").strip()
-        if not name:
-            context["error"] = _("Say which user, as the application names them, or by the hash that a request shows.")
-            return render(request, "traffic/privacy/erasures.html", context, status=422)
-        user = erase.hash_of_user(name)
-        if request.POST.get("confirm") == str(user):
-            return begin(request, user=user)
-        context |= {"user": user, "counts": erase.counts(user=user)}
-    return render(request, "traffic/privacy/erasures.html", context)
+        if name:
+            user = erase.hash_of_user(name)
+            if request.POST.get("confirm") == str(user):
+                return begin(request, user=user)
+            counts = erase.counts(user=user)
+        else:
+            error = _("Say which user, as the application names them, or by the hash that a request shows.")
+    context = {
+        "rows": rows,
+        "question": page.erasures_question(counts),
+        "headline": page.erasures_headline(counts, rows),
+        "what_there_is": "" if counts is None else page.what_there_is(counts),
+        "user": user,
+        "error": error,
+    }
+    return render(request, "traffic/privacy/erasures.html", context, status=422 if error else 200)
 
 
 @login_required
@@ -43,7 +53,7 @@ def erasure_list(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def application_erase(request: HttpRequest, slug: str) -> HttpResponse:
     """What there is of an application, and its short name to type where it shall go."""
-    application = queries.get_application(slug)
+    application = get_application(slug)
     wrong = request.method == "POST" and request.POST.get("confirm", "").strip() != slug
     if request.method == "POST" and not wrong:
         return begin(request, application=application)
@@ -65,8 +75,8 @@ def begin(
 @require_safe
 def erasure_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """How far it is; htmx asks for the progress alone."""
-    erasure = queries.get_erasure(pk)
+    erasure = erase.get_erasure(pk)
     part = request.htmx and request.htmx.target == "progress"  # type: ignore[attr-defined]  # django-htmx's middleware
-    return render(
-        request, "traffic/privacy/_erasure_progress.html" if part else "traffic/privacy/erasure.html", {"it": erasure}
-    )
+    template = "traffic/privacy/_erasure_progress.html" if part else "traffic/privacy/erasure.html"
+    context = {"it": erasure, "headline": page.headline(erasure), "how_far": page.how_far(erasure)}
+    return render(request, template, context)

@@ -1,10 +1,13 @@
-"""The conditions of a route in words. Pure."""
+"""What the pages of routes say. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from traffic.models import BudgetState, Route, Task
 
@@ -28,6 +31,28 @@ def conditions(route: Route) -> list[str]:
         (route.budget_states, _("its application’s budget: %(x)s"), _or(states.get(s, s) for s in route.budget_states)),
     ]
     return [text % {"x": value} if "%" in text else text for holds, text, value in sentences if holds]
+
+
+def headline(route: Route) -> SafeString:
+    """For which requests a rule holds."""
+    parts = conditions(route)
+    if not parts:
+        return format_html(_("<b>{name}</b> holds for every request that comes this far."), name=route.name)
+    text = _("<b>{name}</b> holds for a request when {conditions}.")
+    return format_html(text, name=route.name, conditions=_(" and ").join(parts))
+
+
+def routes_headline(routes: Sequence[Route]) -> str:
+    """How many rules are in use."""
+    enabled = sum(route.enabled for route in routes)
+    if not enabled:
+        return _("No rule is in use, so the gateway can send no request anywhere.")
+    text = ngettext(
+        "<b>{n}</b> of {all} rules is in use; the first that matches decides.",
+        "<b>{n}</b> of {all} rules are in use; the first that matches decides.",
+        enabled,
+    )
+    return format_html(text, n=enabled, all=len(routes))
 
 
 def _or(words: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from providers.audit.log import log, log_form
 from providers.models import PROVIDER_NAMES
 from traffic.routes import queries, services
 from traffic.routes.forms import RouteForm
-from traffic.routes.page import conditions
+from traffic.routes.page import conditions, headline, routes_headline
 from traffic.routes.undo import SESSION, bring_back, remembered
 
 
@@ -31,8 +31,7 @@ def route_list(request: HttpRequest) -> HttpResponse:
         }
         for route in routes
     ]
-    enabled = [route for route in routes if route.enabled]
-    return render(request, "traffic/routes/routes.html", {"rows": rows, "enabled": enabled})
+    return render(request, "traffic/routes/routes.html", {"rows": rows, "headline": routes_headline(routes)})
 
 
 @login_required
@@ -48,7 +47,7 @@ def route_edit(request: HttpRequest, slug: str) -> HttpResponse:
         return redirect("traffic:routes")
     if form.errors:
         route = queries.get_route(slug)  # without what the form wrote into it
-    context = {"it": route, "form": form, "conditions": conditions(route)}
+    context = {"it": route, "form": form, "headline": headline(route)}
     return render(request, "traffic/routes/route.html", context, status=422 if form.errors else 200)
 
 
