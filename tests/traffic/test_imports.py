@@ -18,12 +18,13 @@ from django.test import Client
 from django.utils import timezone
 
 from demo.imports import leave_a_draft
+from lib.dates import midnight
 from providers.models import Account, Feed, TokenPrice, VendorCost, VendorUsage
 from tests.dashboard.people import logged_in, with_role
 from tests.pages import html_of
 from tests.traffic.test_store import assert_rollups_exact, row
 from traffic import tasks
-from traffic.imports import FORMATS, files, recognise, reports, run, services
+from traffic.imports import FORMATS, files, recognise, run, services
 from traffic.imports.base import Options
 from traffic.imports.pace import Pace
 from traffic.imports.readers import Dialect, Unreadable, reader, sniff
@@ -249,7 +250,7 @@ def test_a_cost_file_is_a_bill_up_to_its_last_day_and_stops_being_one(conn: psyc
     line = VendorCost.objects.get(token_class="uncached_input")
     assert (line.model, line.amount, line.list_amount) == ("claude-sonnet-5-5", Decimal("0.19"), Decimal("0.21"))
     feed = Feed.objects.get()
-    assert (feed.account.slug, feed.complete_until) == ("anthropic-files", reports.midnight(DAY + timedelta(days=1)))
+    assert (feed.account.slug, feed.complete_until) == ("anthropic-files", midnight(DAY + timedelta(days=1)))
     assert services.take_back(imported=done) and not run.work(done.pk)
     assert (VendorCost.objects.count(), Feed.objects.count()) == (0, 0)
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import fields, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date
 from typing import Any
 
 from django.db.models import Min
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
+from lib.dates import midnight
 from providers.connectors.base import CostRow, UsageRow
 from providers.models import Account, Feed, VendorCost, VendorUsage, provider_name
 from providers.polling.store import upsert
@@ -113,10 +114,6 @@ def extend_bill(account: Account, days: list[date]) -> None:
         defaults={"complete_until": midnight(last)},
         create_defaults={"complete_until": midnight(last), "every_s": 86_400, "due_at": timezone.now()},
     )
-
-
-def midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, UTC)
 
 
 def take_back(imported: Import) -> int:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from math import ceil, log
 from typing import Literal
 
 from django.db.models import Min
 from django.utils.translation import gettext as _
 
+from lib.dates import midnight
 from lib.periods import Period
 from providers.models import TokenPrice
 from traffic.models import Metric, UsageDay
@@ -149,7 +150,7 @@ def scaled(period: Period, step: Step) -> Period:
     """The period, or where days are asked of one that cuts them, the whole days that it touches."""
     if step == "hour" or by_day(period, step):
         return period
-    return Period(*(datetime.combine(day, time.min, UTC) for day in (period.first_day, period.end_day)))
+    return Period(*(midnight(day) for day in (period.first_day, period.end_day)))
 
 
 def marks(period: Period, filters: Filters) -> list[Mark]:
@@ -161,7 +162,7 @@ def marks(period: Period, filters: Filters) -> list[Mark]:
         .annotate(first=Min("day"))
     )
     marks_of_period = [
-        Mark(datetime.combine(row["first"], time.min, UTC), "deployment", row["deployment__slug"] or "")
+        Mark(midnight(row["first"]), "deployment", row["deployment__slug"] or "")
         for row in firsts
         if row["first"] >= period.first_day
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 from urllib.parse import urlencode
 
@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
+from lib.dates import midnight
 from lib.periods import Period
 from traffic.latency import page as latency_page
 from traffic.latency.queries import By
@@ -127,10 +128,6 @@ def against_of(request: HttpRequest, period: Period) -> Period:
 
 def iso(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, UTC)
 
 
 def fields_of(request: HttpRequest, request_filter: RequestFilter) -> list[dict[str, Any]]:

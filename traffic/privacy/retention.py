@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
+from lib.dates import midnight
 from lib.events import log_event
 from lib.partitions import drop_partition, existing_days, make_partitions
 from traffic.gateway import aside
@@ -61,7 +62,7 @@ def apply_retention(today: date) -> int:
 
 def purge_set_aside(before: date) -> int:
     """Calls of the gateway that could not be stored go with the bodies of their day, for they may hold some."""
-    moment = datetime.combine(before, time.min, UTC)
+    moment = midnight(before)
     folder = Path(settings.DATA_DIR) / "spool"
     return aside.remove(folder / aside.SET_ASIDE, lambda line: aside.is_older(line, moment))
 

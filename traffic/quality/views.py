@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import timedelta
 from typing import Any, get_args
 from urllib.parse import urlencode
 
@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
+from lib.dates import midnight
 from lib.periods import Period
 from traffic.authentication.access import FIGURES
 from traffic.models import Task
@@ -56,7 +57,7 @@ def quality(request: HttpRequest) -> HttpResponse:
 
 
 def period_of(days: int) -> Period:
-    end = datetime.combine(timezone.now().date() + timedelta(days=1), time(), UTC)
+    end = midnight(timezone.now().date() + timedelta(days=1))
     return Period(end - timedelta(days=days), end)
 
 

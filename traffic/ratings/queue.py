@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import timedelta
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
+from lib.dates import midnight
 from traffic.models import Application, Outcome, Rating, Request, RequestBody
 from traffic.visibility import Person
 
@@ -68,5 +69,4 @@ def own_rating(user: Person, pk: int) -> Rating | None:
 
 def rated_today(user: Person) -> int:
     """How many answers this person has judged since midnight, UTC."""
-    midnight = datetime.combine(timezone.now().date(), time(), UTC)
-    return Rating.objects.filter(rater_id=user.pk, created_at__gte=midnight).count()
+    return Rating.objects.filter(rater_id=user.pk, created_at__gte=midnight(timezone.now().date())).count()

@@ -15,6 +15,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from lib.dates import midnight
 from providers.audit.log import log
 from providers.models import Discount, TokenPrice
 from providers.pricing import services
@@ -91,7 +92,7 @@ def rates_of(listed: TokenPrice | None, discount: Discount) -> list[tuple[str, A
 
 def stored_requests(discount: Discount, end: date) -> int:
     """Requests of its days that are stored; a repricing says how many of them change."""
-    since, until = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (discount.starts_on, end))
+    since, until = (midnight(day) for day in (discount.starts_on, end))
     change = effect(
         provider=discount.provider, model=discount.model, since=since, until=until, price=lambda tokens: None
     )

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.db.models import Max, Min, Q, Sum
 
+from lib.dates import midnight
 from lib.model_names import canonical_name
 from providers.models import TokenPrice
 from providers.pricing.book import MILLION
@@ -91,10 +92,6 @@ def effect(
     whole = {name: sum((part[name] or 0 for part in sums_of_parts), Decimal(0)) for name in sums}
     after = price({name: int(whole[name]) for name in CLASSES})
     return Effect(int(whole["requests"]), int(whole["unpriced"]), Decimal(whole["cost"]), after)
-
-
-def midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def at_rates(rates: Rates) -> Callable[[Mapping[str, int]], Decimal | None]:

@@ -1,5 +1,5 @@
 """How a list reads the log without reading much of it: whole hours, chosen by the rollups, until a page is full or a
-fixed number of rows has been read. Pure, but for nothing: times and counts in, spans of time out.
+fixed number of rows has been read. Pure: times and counts in, spans of time out.
 
 The rollups know for every hour how many requests each application, deployment, provider, model and task has, and how
 many of them failed, have no price or no usage. So hours without a request that passes are not read, unless they hold
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from math import ceil
 
 READ_MOST = 20_000  # rows for one page
@@ -27,10 +27,6 @@ class Hour:
     start: datetime
     passing: int
     rows: int
-
-    @staticmethod
-    def start_of(day: date) -> datetime:
-        return datetime.combine(day, time.min, UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from typing import Any
 
 from django.db import connection
 
+from lib.dates import midnight
 from traffic.models import Request
-from traffic.requests.hour_reads import Hour
 from traffic.requests.queries import DAY, RequestPage, cursor_at, cursor_of, days_of, decode_cursor, earlier
 from traffic.requests.request_filter import RequestFilter
 
@@ -65,7 +65,7 @@ def newest_with_words(
             return RequestPage(page[:limit], cursor_of(page[limit - 1]))
     if stop <= first:
         return RequestPage(page, None)
-    reached = Hour.start_of(stop)
+    reached = midnight(stop)
     return RequestPage(page, cursor_at(reached), reached)
 
 

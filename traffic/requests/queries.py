@@ -17,13 +17,14 @@ from django.db.models import Q, Sum
 from django.utils import timezone
 
 from lib import paging
+from lib.dates import midnight
 from lib.errors import ApiError
 from providers.models import Discount, TokenPrice, UnitPrice
 from traffic.models import Application, Installation, Rating, Request, RequestBody, Route, UsageDay
 from traffic.models.requests import RequestQuerySet
 from traffic.request_ids import response_hash, second_hash
 from traffic.requests.facets import FilterChoices, most_used
-from traffic.requests.hour_reads import READ_MOST, Hour, Span, portions, spans
+from traffic.requests.hour_reads import READ_MOST, Span, portions, spans
 from traffic.requests.request_filter import Day, RequestFilter
 from traffic.usage.filters import Filters
 from traffic.visibility import Person, applications_of
@@ -167,7 +168,7 @@ def spans_of(request_filter: RequestFilter, days: Sequence[Day]) -> Iterator[Spa
         request_filter.visible_filters() == Filters()
     )  # else the days tell only how many rows of the filters there are
     if everything and sum(day.rows for day in days) <= READ_MOST:
-        return (Span(Hour.start_of(day.day), Hour.start_of(day.day + DAY), day.passing, day.rows) for day in days)
+        return (Span(midnight(day.day), midnight(day.day + DAY), day.passing, day.rows) for day in days)
     return spans(request_filter.hours([day.day for day in days]))
 
 

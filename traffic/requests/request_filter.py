@@ -13,6 +13,7 @@ from django.db.models import Exists, F, Func, OuterRef, Q, Sum
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Greatest
 
+from lib.dates import midnight
 from traffic.models import CostReason, Outcome, Rating, UsageDay, UsageHour
 from traffic.models.requests import RequestQuerySet
 from traffic.requests.hour_reads import Hour
@@ -144,7 +145,7 @@ class RequestFilter:
         sums: dict[str, Any] = {f"n_{name}": Sum(name, filter=passing, default=0) for name in self.counted()}
         within = Q()
         for first, end in runs(days):
-            within |= Q(hour__gte=Hour.start_of(first), hour__lt=Hour.start_of(end))
+            within |= Q(hour__gte=midnight(first), hour__lt=midnight(end))
         rows = UsageHour.objects.filter(within).values_list("hour").annotate(rows=Sum(self.read), **sums)
         return [Hour(hour, max(0, min(counts)), read) for hour, read, *counts in rows.order_by("-hour")]
 

@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from lib.dates import midnight
 from lib.errors import ApiError
 from lib.periods import Period
 from providers.audit.log import Action, person, record
@@ -32,7 +33,6 @@ from traffic.requests import page as requests_page
 from traffic.requests import queries as requests
 from traffic.requests.costing import arithmetic
 from traffic.requests.export import KINDS, NotInstalled, as_file, export
-from traffic.requests.hour_reads import Hour
 from traffic.requests.params import ParsedParams, active_filters, address, fields_of, parsed_params, shared
 from traffic.requests.queries import RequestPage
 from traffic.requests.request_filter import RequestFilter
@@ -84,11 +84,11 @@ def period_of(request_filter: RequestFilter, now: datetime) -> Period:
     """What the sentence is about: the days asked for, else the last 24 hours."""
     start, end = now - timedelta(days=1), now + timedelta(hours=1)
     if request_filter.since is not None:
-        start = Hour.start_of(request_filter.since)
+        start = midnight(request_filter.since)
     elif request_filter.until is not None:
         start = now - timedelta(days=current_retention().requests)
     if request_filter.until is not None:
-        end = Hour.start_of(request_filter.until)
+        end = midnight(request_filter.until)
     return Period(min(start, end), end)
 
 
