@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from tests.pages import words
+from tests.pages import marked_text
 from traffic.applications.page import (
     ApplicationRow,
     KeyRow,
@@ -110,7 +110,7 @@ def test_a_key_begins_with_whether_it_works_and_how_much_is_used(row: KeyRow, se
     ],
 )
 def test_the_list_of_keys_shows_limits_and_until_when_each_works(row: KeyRow, limits: str, validity: str) -> None:
-    assert (words(row.limits()), words(row.validity())) == (limits, validity)
+    assert (marked_text(row.limits()), marked_text(row.validity())) == (limits, validity)
 
 
 def test_a_key_says_who_made_it_and_of_which_time_its_use_is() -> None:

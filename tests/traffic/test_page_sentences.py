@@ -73,7 +73,9 @@ def test_the_first_sentence_of_a_request_tells_its_end_and_its_cost(changed: dic
 
 def test_who_may_not_see_costs_reads_when_the_call_began() -> None:
     page = RequestDetail(a_request(cost=Decimal(1)), (), money=False)
-    assert marked_text(page.headline()) == "<b>haiku</b> answered in <b>1.24 s</b>; its call began on 1 May 2020, 12:00."
+    assert (
+        marked_text(page.headline()) == "<b>haiku</b> answered in <b>1.24 s</b>; its call began on 1 May 2020, 12:00."
+    )
 
 
 def test_the_name_of_a_model_is_escaped() -> None:

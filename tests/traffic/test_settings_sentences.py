@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from providers.models import Account, Discount, Priced, TokenPrice, UnitPrice
-from tests.pages import words
+from tests.pages import marked_text
 from traffic.imports import run
 from traffic.imports.page import Draft, Progress, list_headline
 from traffic.imports.queries import Totals
@@ -131,8 +131,8 @@ def test_an_import_says_how_far_it_is_and_how_long_the_rest_takes(page: Progress
 def test_an_import_says_when_it_began_and_ended_and_what_it_left_out() -> None:
     assert (at_work().heading(), at_work("done").heading()) == ("It is at work", "How it went")
     assert at_work().moment() == ""
-    assert words(at_work("done", finished_at=AT).moment()) == "1 May 2020, 12:00"
-    assert words(at_work(finished_at=AT, started_at=LONG_AGO).moment()).startswith("started ")
+    assert marked_text(at_work("done", finished_at=AT).moment()) == "1 May 2020, 12:00"
+    assert marked_text(at_work(finished_at=AT, started_at=LONG_AGO).moment()).startswith("started ")
     assert at_work().days() == ""
     days: dict[str, Any] = {"first_day": date(2026, 1, 2), "last_day": date(2026, 2, 3)}
     assert at_work(**days).days() == "2 Jan 2026 – 3 Feb 2026"
@@ -204,7 +204,7 @@ def test_the_page_of_a_model_begins_with_what_it_costs(page: ModelPage, sentence
 def test_versions_of_a_price_say_whether_they_hold_and_where_they_come_from() -> None:
     page = ModelPage(HAIKU, [a_price(-1), a_price(entered_by=User(username="ann")), a_price(1)], AT)
     assert [version.state() for version in page.versions] == ["not yet", "holds now", ""]
-    read, entered = (words(version.origin()) for version in page.versions[:2])
+    read, entered = (marked_text(version.origin()) for version in page.versions[:2])
     assert read.startswith("read ") and entered.startswith("entered by ann, ")
     assert [page.form_heading(), ModelPage(HAIKU, [], AT).form_heading()] == [
         "A new price follows; none is changed",
@@ -247,13 +247,13 @@ def a_review(effect: Effect | None, *changes: Change, standing: TokenPrice | Non
     ],
 )
 def test_the_review_of_a_price_begins_with_what_it_changes(review: Review, sentence: str) -> None:
-    assert words(review.headline()) == sentence
+    assert marked_text(review.headline()) == sentence
 
 
 def test_the_review_of_a_price_says_how_long_it_holds_and_how_much_each_rate_changes() -> None:
-    assert words(a_review(None).holds()) == "holds from 1 May 2020, 12:00 on"
+    assert marked_text(a_review(None).holds()) == "holds from 1 May 2020, 12:00 on"
     followed = Review(a_price(), None, a_price(-1), (), None)
-    assert words(followed.holds()) == (
+    assert marked_text(followed.holds()) == (
         "holds from 1 May 2020, 12:00 until 2 May 2020, 12:00, when the next price begins"
     )
     three, four = Decimal(3), Decimal(4)
@@ -285,7 +285,7 @@ def test_the_review_of_another_price_says_what_it_goes_from_and_to() -> None:
     assert same.headline() == f"This is what it costs already: <b>{unit('1').get_kind_display()}</b>."
     other = UnitReview(unit("1.5"), unit("1"), None)
     assert other.headline() == f"It goes from <b>{unit('1').plain}</b> to <b>{unit('1.5').plain}</b>."
-    assert (other.share, words(other.holds())) == (Decimal("0.5"), "holds from 1 May 2020, 12:00 on")
+    assert (other.share, marked_text(other.holds())) == (Decimal("0.5"), "holds from 1 May 2020, 12:00 on")
 
 
 # Discounts and repricings.
@@ -377,9 +377,9 @@ def test_a_repricing_says_how_far_it_is_and_who_asked_for_it() -> None:
     assert done.question() == "What did this repricing change?"
     assert planned.how_far() == "2 of 9 requests looked at"
     assert a_repricing("undoing", restored=2).how_far() == "2 of 5 requests given their cost back"
-    assert words(planned.origin()) == "Asked for on the command line on 1 May 2020, 12:00."
+    assert marked_text(planned.origin()) == "Asked for on the command line on 1 May 2020, 12:00."
     people: dict[str, Any] = {"by": User(username="ann"), "undone_by": User(username="bob")}
-    assert words(a_repricing("undone", why="<late>", **people).origin()) == (
+    assert marked_text(a_repricing("undone", why="<late>", **people).origin()) == (
         "Asked for by ann on 1 May 2020, 12:00. “&lt;late&gt;” Taken back by bob."
     )
 
