@@ -9,12 +9,9 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
-from django.db.models import QuerySet
-
 from lib.model_names import canonical_name
 from lib.tokens import TOKEN_CLASSES
 from providers.models import TokenPrice
-from providers.prepared import prepared
 from providers.pricing.discounts import Discounts
 
 MILLION = 1_000_000
@@ -38,7 +35,7 @@ class ListPrices:
         models = frozenset(models)
         names = frozenset(name for model in models for name in (model, canonical_name(model)))
         prices_by_model: dict[tuple[str, str], list[TokenPrice]] = defaultdict(list)
-        for price in prices_of(names=names) if names else ():
+        for price in TokenPrice.objects.filter(model__in=names).order_by("-starts_at"):
             prices_by_model[price.provider, price.model].append(price)
         return cls(dict(prices_by_model), Discounts.load() if prices_by_model else Discounts([]), models)
 
@@ -82,12 +79,6 @@ class ListPrices:
         versions = self.versions.get((provider, model)) or self.versions.get((provider, canonical_name(model))) or ()
         listed = next((price for price in versions if price.starts_at.date() <= day), None)
         return None if listed is None else self.discounts.paid(listed, day)
-
-
-@prepared
-def prices_of(*, names: frozenset[str]) -> QuerySet[TokenPrice]:
-    """Every version, the newest first."""
-    return TokenPrice.objects.filter(model__in=names).order_by("-starts_at")
 
 
 def list_rates(price: TokenPrice | None) -> dict[str, Fraction]:

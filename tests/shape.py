@@ -20,7 +20,7 @@ APPS = ("lib", "providers", "traffic", "costs", "alerts", "dashboard")
 # Words that name nothing: a variable is called by what it holds.
 WEAK_NAMES = {"found", "one", "said", "known", "given", "kept", "told", "asked"}
 # Of managers, querysets and rows. What a service of the same name does is no use of the ORM.
-ORM_NAMES = {"get_object_or_404", "get_list_or_404", "transaction", "prepared"}
+ORM_NAMES = {"get_object_or_404", "get_list_or_404", "transaction"}
 ORM_ATTRIBUTES = {
     "objects", "_default_manager", "save", "delete", "refresh_from_db", "select_for_update", "select_related",
     "prefetch_related", "annotate", "aggregate", "exclude", "values_list", "order_by", "update_or_create",

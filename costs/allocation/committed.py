@@ -6,18 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
-
-from django.db.models import QuerySet
 
 from costs.allocation.queries import ZERO, Attribution, Line
 from costs.dates import month_of
 from costs.models import Category, ExchangeRate, Provenance, Recurrence
 from providers.models import PROVIDER_NAMES, Lease
-from providers.prepared import prepared
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -46,22 +39,13 @@ NOTHING = Committed(date.min)
 
 
 def read(today: date) -> Committed:
-    return Committed(today, tuple(running_leases()), tuple(due(today)))
-
-
-@prepared
-def running_leases() -> QuerySet[Lease]:
-    return Lease.objects.active().select_related("account").order_by("-price_per_hour", "pk")
-
-
-@prepared
-def going_on(day: date) -> QuerySet[Recurrence]:
-    return Recurrence.objects.going_on(day)
+    running = Lease.objects.active().select_related("account").order_by("-price_per_hour", "pk")
+    return Committed(today, tuple(running), tuple(due(today)))
 
 
 def due(today: date) -> Iterator[tuple[Recurrence, date]]:
     last = month_of(today)[1]
-    for again in going_on(today + timedelta(1)):
+    for again in Recurrence.objects.going_on(today + timedelta(1)):
         for day in again.days(last):
             if day > today and day.isoformat() not in again.skipped:
                 yield again, day

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, date
 
-from django.db.models import QuerySet
-
 from costs.models import Posting
 from providers.models import Feed
-from providers.prepared import prepared
 
 
 def watermarks() -> dict[str, date]:
@@ -22,9 +19,5 @@ def watermarks() -> dict[str, date]:
 
 def bill_days() -> dict[str, date]:
     """Return the watermarks of the last posting: until a bill's lines are posted, its estimates still count."""
-    return {provider: date.fromisoformat(day) for state in posting() for provider, day in state.complete.items()}
-
-
-@prepared
-def posting() -> QuerySet[Posting]:
-    return Posting.objects.order_by("pk")[:1]
+    state = Posting.objects.order_by("pk").first()
+    return {provider: date.fromisoformat(day) for provider, day in state.complete.items()} if state else {}

@@ -17,17 +17,15 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
-from django.db.models import Q, QuerySet, Sum
-
 from costs.allocation.complete_days import bill_days
 from costs.allocation.lease_shares import lease_shares
-from costs.models import Category, Charge, Provenance
+from costs.models import Category, Provenance
 from costs.models.ledger import IDLE
+from lib import sql
 from lib.allocation import divide
 from lib.tokens import TOKEN_CLASSES
 from providers.models import Deployment
-from providers.prepared import prepared
-from traffic.models import Application, UsageDay
+from traffic.models import Application
 from traffic.usage.filters import Filters
 
 GroupBy = Literal[
@@ -156,27 +154,21 @@ SUMS = (
     "reported_cost",
     "computed_cost",
 )
-FINEST = ("day", "provider", "model", "application_id", "deployment_id", "task", *SUMS, *TOKEN_CLASSES)
-COARSE = ("day", "provider", "model", *SUMS, *TOKEN_CLASSES)
+ADDED = ", ".join(f"sum({name})::bigint AS {name}" for name in (*SUMS, *TOKEN_CLASSES) if not name.endswith("cost"))
+COSTS = ", ".join(f"sum({name}) AS {name}" for name in SUMS if name.endswith("cost"))
+FINEST = f"""
+SELECT day, provider, model, application_id, deployment_id, task, {", ".join((*SUMS, *TOKEN_CLASSES))}
+FROM traffic_usage_day WHERE day >= %s AND day < %s
+"""
+COARSE = f"""
+SELECT day, provider, model, {ADDED}, {COSTS}
+FROM traffic_usage_day WHERE day >= %s AND day < %s GROUP BY 1, 2, 3
+"""
 
 
 def usage_rows(since: date, until: date, fine: bool = True) -> list[dict[str, Any]]:
     """Read usage by day, provider and model, or `fine`, as plain rows; leased requests have no cost of their own."""
-    names, rows = (FINEST, finest_usage) if fine else (COARSE, coarse_usage)
-    # Tuples first: a page of months of days is many rows, and Django makes its own mappings slowly.
-    return [dict(zip(names, row, strict=True)) for row in rows(since, until)]
-
-
-@prepared
-def finest_usage(since: date, until: date) -> QuerySet[Any]:
-    return UsageDay.objects.filter(day__gte=since, day__lt=until).values_list(*FINEST)
-
-
-@prepared
-def coarse_usage(since: date, until: date) -> Any:
-    """Sums get the suffix `_sum`, because Django refuses annotations that are named like a column."""
-    days = UsageDay.objects.filter(day__gte=since, day__lt=until).values_list("day", "provider", "model")
-    return days.annotate(**{f"{name}_sum": Sum(name) for name in (*SUMS, *TOKEN_CLASSES)})
+    return sql.mappings(FINEST if fine else COARSE, (since, until))
 
 
 def attribution_of(row: dict[str, Any]) -> Attribution:
@@ -231,34 +223,29 @@ def leased(charges: Iterable[dict[str, Any]]) -> set[tuple[date, str, str]]:
     return {(c["day"], c["provider"], c["provenance"]) for c in charges if c["lease_id"] is not None}
 
 
-CHARGE_COLUMNS = (
-    "day", "provider", "provenance", "category", "lease_id", "invoice_month", "model", "application_id", "task",
-)  # fmt: skip
+CHARGES = """
+SELECT day, provider, provenance, category, lease_id, invoice_month, model, application_id, task,
+       sum(amount) AS amount, count(*) AS charges
+FROM costs_charge WHERE day >= %s AND day < %s GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
+"""
 
 
 def charge_rows(since: date, until: date) -> list[dict[str, Any]]:
-    """Read charges as plain rows; the database adds up those that are alike."""
-    names = (*CHARGE_COLUMNS, "amount")
-    return [dict(zip(names, row, strict=True)) for row in charge_sums(since, until)]
+    """Read charges as plain rows; the database adds up those that are alike and counts them."""
+    return sql.mappings(CHARGES, (since, until))
 
 
-@prepared
-def charge_sums(since: date, until: date) -> QuerySet[Any]:
-    return Charge.objects.between(since, until).values_list(*CHARGE_COLUMNS).annotate(total=Sum("amount"))
+INVOICE_MONTHS = """
+SELECT DISTINCT provider, invoice_month FROM costs_charge
+WHERE (category = %s OR bill_import_id IS NOT NULL) AND invoice_month BETWEEN %s AND %s
+"""
 
 
 def invoices_reaching(since: date, until: date) -> set[tuple[str, str]]:
     """Provider and month of entered invoices and of bills that came as files whose month overlaps the period, wherever
     the charge itself is dated."""
-    return set(invoice_months(f"{since:%Y-%m}", f"{until:%Y-%m}"))
-
-
-@prepared
-def invoice_months(first: str, last: str) -> QuerySet[Any]:
-    rows = Charge.objects.filter(
-        Q(category=Category.INVOICE) | Q(bill_import__isnull=False), invoice_month__gte=first, invoice_month__lte=last
-    )
-    return rows.values_list("provider", "invoice_month")
+    months = sql.rows(INVOICE_MONTHS, (Category.INVOICE.value, f"{since:%Y-%m}", f"{until:%Y-%m}"))
+    return {(provider, month) for provider, month in months}
 
 
 def provisional_counts(provider: str, day: date, complete: dict[str, date], invoiced: set[tuple[str, str]]) -> bool:
@@ -340,7 +327,7 @@ class Names:
 
     @cached_property
     def applications(self) -> dict[int, str]:
-        return dict(application_slugs())
+        return dict(Application.objects.values_list("pk", "slug"))
 
     @cached_property
     def owners(self) -> dict[int, str]:
@@ -350,17 +337,7 @@ class Names:
 
     @cached_property
     def deployments(self) -> dict[int, str]:
-        return dict(deployment_slugs())
-
-
-@prepared
-def application_slugs() -> QuerySet[Any]:
-    return Application.objects.values_list("pk", "slug")
-
-
-@prepared
-def deployment_slugs() -> QuerySet[Any]:
-    return Deployment.objects.values_list("pk", "slug")
+        return dict(Deployment.objects.values_list("pk", "slug"))
 
 
 def key_of(

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
-
-from django.db import connection
-from django.db.models import BooleanField, Count, ExpressionWrapper, F, Max, Q, QuerySet, Sum
 
 from costs.breakeven import (
     Day,
@@ -25,23 +22,21 @@ from costs.breakeven import (
     measured_mix,
     spread_of,
 )
-from costs.breakeven.own_costs import UnitBook
-from costs.models import Category, Charge, PriceSheet, Provenance
+from costs.breakeven.own_costs import WINDOW, UnitBook
+from costs.models import PriceSheet
 from costs.price_sheets import sheets
+from lib import sql
 from lib.model_names import canonical_name
 from lib.tokens import PROMPT_CLASSES
 from providers.models import Deployment, Lease, Offer, TokenPrice
-from providers.prepared import prepared
 from providers.pricing.discounts import Discounts
-from traffic.models import UsageDay, UsageHour
 from traffic.usage.filters import Filters
 
-WINDOW = timedelta(days=30)
 LIVE = "live"  # the name of today's price list beside the dated sheets
 ROUTABLE = Decimal("0.7")
 HOURS = Decimal(730)
 COUNTS = ("requests", "unknown_usage", "batched", "uncached_input", "cache_read", "cache_write_5m", "cache_write_1h")
-SUMS = {name: Sum(name) for name in (*COUNTS, "output")}
+ADDED = ", ".join(f"sum({name})::bigint AS {name}" for name in (*COUNTS, "output"))
 
 
 @dataclass(frozen=True)
@@ -66,59 +61,40 @@ class Traffic:
         return int(self.requests * 30 / self.days)
 
 
-def measure(now: datetime, filters: Filters | None = None) -> Traffic:
-    """Traffic of the 30 days up to now that passes the filters, from the usage hours."""
-    wanted = tuple((name, tuple(values)) for name, values in (filters or Filters()).lookups().items())
-    groups = window_groups(now - WINDOW, now, wanted=wanted)
-    first, busiest, total = window_loads(now - WINDOW, now, wanted)
-    days = observed_days(first, now) if first else Decimal(30)
-    return Traffic(groups, days, peak(busiest, total, days))
-
-
-Lookups = tuple[tuple[str, tuple[Any, ...]], ...]  # lookups of the filters
-
-
-@prepared
-def window_groups(since: datetime, until: datetime, *, wanted: Lookups) -> Any:
-    hours = UsageHour.objects.filter(hour__gte=since, hour__lte=until, **dict(wanted))
-    served = ExpressionWrapper(Q(leased__gt=0) | Q(provider="self"), BooleanField())
-    groups = hours.annotate(ours=served).values("provider", "model", "task", "ours").annotate(**SUMS)
-    return groups.order_by()
-
-
+GROUPS = f"""
+SELECT provider, model, task, leased > 0 OR provider = 'self' AS ours, {ADDED}
+FROM traffic_usage_hour WHERE hour >= %s AND hour <= %s{{condition}} GROUP BY 1, 2, 3, 4
+"""
+# The first hour, the output tokens of the busiest one, and of all.
 LOADS = """
 SELECT min(hour), max(tokens), sum(tokens) FROM (
-    SELECT hour, sum(output) AS tokens FROM traffic_usage_hour WHERE hour >= %s AND hour <= %s{wanted} GROUP BY hour
+    SELECT hour, sum(output) AS tokens FROM traffic_usage_hour WHERE hour >= %s AND hour <= %s{condition} GROUP BY hour
 ) AS loads
+"""
+WHOLE_DAYS = """
+SELECT sum(requests)::bigint,
+       coalesce(sum(requests - unpriced - leased - unknown_usage) FILTER (WHERE provider <> 'self'), 0)::bigint,
+       coalesce(sum(cost) FILTER (WHERE provider <> 'self'), 0)
+FROM traffic_usage_day WHERE day >= %s AND day < %s{condition} GROUP BY day
 """
 
 
-def window_loads(since: datetime, until: datetime, wanted: Lookups) -> tuple[datetime | None, Any, Any]:
-    """Of the hours: the first, the output tokens of the busiest, and of all."""
-    also = "".join(f" AND {name.removesuffix('__in')} = ANY(%s)" for name, _values in wanted)
-    with connection.cursor() as cursor:
-        cursor.execute(LOADS.format(wanted=also), [since, until, *(list(values) for _name, values in wanted)])
-        row: tuple[datetime | None, Any, Any] = cursor.fetchone()
-    return row
+def measure(now: datetime, filters: Filters | None = None) -> Traffic:
+    """Traffic of the 30 days up to now that passes the filters, from the usage hours."""
+    condition, values = (filters or Filters()).condition()
+    window = [now - WINDOW, now, *values]
+    groups = sql.mappings(GROUPS.format(condition=condition), window)
+    [(first, busiest, total)] = sql.rows(LOADS.format(condition=condition), window)
+    days = observed_days(first, now) if first else Decimal(30)
+    return Traffic(groups, days, peak(busiest, total, days))
 
 
 def spread(now: datetime, filters: Filters | None = None) -> Spread | None:
     """By how much the whole days of the window differ; None where there are too few."""
     today = now.astimezone(UTC).date()
-    wanted = tuple((name, tuple(values)) for name, values in (filters or Filters()).lookups().items())
-    rows = whole_days(today - WINDOW, today, wanted=wanted)
-    return spread_of([Day(int(row["n"]), int(row["priced"]), row["paid"]) for row in rows])
-
-
-@prepared
-def whole_days(since: date, until: date, *, wanted: Lookups) -> Any:
-    days = UsageDay.objects.filter(day__gte=since, day__lt=until, **dict(wanted))
-    at_api = ~Q(provider="self")
-    return days.values("day").order_by().annotate(
-        n=Sum("requests"),
-        priced=Sum(F("requests") - F("unpriced") - F("leased") - F("unknown_usage"), filter=at_api, default=0),
-        paid=Sum("cost", filter=at_api, default=0),
-    )  # fmt: skip
+    condition, values = (filters or Filters()).condition()
+    rows = sql.rows(WHOLE_DAYS.format(condition=condition), [today - WINDOW, today, *values])
+    return spread_of([Day(requests, priced, paid) for requests, priced, paid in rows])
 
 
 def observed_days(first: datetime, now: datetime) -> Decimal:
@@ -162,7 +138,9 @@ class BookPrices:
 
     def _read(self) -> list[TokenPrice]:
         today = self.now.astimezone(UTC).date()
-        newest = [self.discounts.paid(row, today) for row in in_force(self.now, names=self.names)]
+        versions = TokenPrice.objects.filter(model__in=self.names, starts_at__lte=self.now)
+        in_force = versions.order_by("provider", "model", "-starts_at").distinct("provider", "model")
+        newest = [self.discounts.paid(row, today) for row in in_force]
         return sorted(newest, key=lambda row: row.provider not in ("anthropic", "openai"))
 
     def by_model(self, models: Iterable[tuple[str, str]]) -> dict[tuple[str, str], TokenPrice]:
@@ -172,12 +150,6 @@ class BookPrices:
         exact = {(row.provider, row.model): row for row in rows}
         rows_by_key = {key: exact.get(key) or exact.get((key[0], canonical_name(key[1]))) for key in wanted}
         return {key: row for key, row in rows_by_key.items() if row is not None}
-
-
-@prepared
-def in_force(now: datetime, *, names: frozenset[str]) -> QuerySet[TokenPrice]:
-    rows = TokenPrice.objects.filter(model__in=names, starts_at__lte=now).order_by("provider", "model", "-starts_at")
-    return rows.distinct("provider", "model")
 
 
 def with_plain(models: Iterable[str]) -> frozenset[str]:
@@ -213,13 +185,13 @@ def price_lists(now: datetime) -> dict[str, PriceList]:
     return {**stored, LIVE: BookPrices(now)}
 
 
-def live_inputs(now: datetime, traffic: Traffic | None = None) -> Inputs:
+def live_inputs(now: datetime, traffic: Traffic | None = None, unit_book: UnitBook | None = None) -> Inputs:
     """Complete inputs; where nothing was measured yet, the reference sheet's example stands in."""
     reference = sheets.load()
     traffic = traffic or measure(now)
     models = {row["model"] for row in traffic.groups if not row["ours"]}
     book = BookPrices(now, {*models, reference.workload.api_model})
-    inputs = example(book, reference, live_selfhost(now, traffic, reference), traffic.run_rate)
+    inputs = example(book, reference, live_selfhost(unit_book or UnitBook(now), traffic, reference), traffic.run_rate)
     prices = book.by_model((row["provider"], row["model"]) for row in traffic.groups if not row["ours"])
     mix = traffic_mix(traffic, prices)
     if mix is None:
@@ -340,11 +312,10 @@ def at_mean(row: Mapping[str, Any], mix: Mix, rows: Iterable[Usage]) -> Usage:
     )
 
 
-def live_selfhost(now: datetime, traffic: Traffic, reference: sheets.Sheet) -> SelfHost:
-    leases = measured_leases()
+def live_selfhost(book: UnitBook, traffic: Traffic, reference: sheets.Sheet) -> SelfHost:
+    leases, tokens_per_second = serving_leases()
     hourly, offer = gpu_hourly(leases, reference)
-    entered, vm = upkeep(now, reference)
-    book = UnitBook(now, vm)
+    entered, _vm = book.entered
     beside = book.of_offer(offer) if offer else book.of_leases(leases)
     return SelfHost(
         billing="hourly",
@@ -352,25 +323,26 @@ def live_selfhost(now: datetime, traffic: Traffic, reference: sheets.Sheet) -> S
         hours_per_month=HOURS,
         price_per_second=None,
         cold_start_seconds=Decimal(0),
-        fixed_monthly=entered,
+        fixed_monthly=reference.workload.upkeep_monthly if entered is None else entered,
         storage_monthly=Decimal(0),
-        gpu_tokens_per_second=capacity(leases),
+        gpu_tokens_per_second=tokens_per_second,
         peak_factor=traffic.peak_factor,
         **asdict(beside),
     )
 
 
-def measured_leases() -> list[Lease]:
-    """Leases behind our deployments; where it is known how fast some of them serve, those alone: a machine that does
-    something else is no measure of what serving costs."""
-    leases = serving_leases()
-    return [lease for lease in leases if lease.fastest] or leases
+def serving_leases() -> tuple[list[Lease], Decimal | None]:
+    """Leases behind our deployments, and one GPU's aggregate output tokens a second; None is unknown.
 
-
-@prepared
-def serving_leases() -> QuerySet[Lease]:
-    leases = Lease.objects.active().filter(deployments__isnull=False).select_related("account")
-    return leases.annotate(fastest=Max("deployments__tokens_per_second"))
+    Where a trial or the catalogue says how fast some of them serve, those alone: a machine that does something else is
+    no measure of what serving costs.
+    """
+    deployments = Deployment.objects.filter(lease__in=Lease.objects.active()).select_related("lease__account")
+    serving = list(deployments.order_by("lease", "pk"))
+    fast = [deployment for deployment in serving if deployment.tokens_per_second]
+    leases = {row.lease.pk: row.lease for row in fast or serving if row.lease}
+    slowest = min((row.tokens_per_second for row in fast if row.tokens_per_second), default=None)
+    return list(leases.values()), None if slowest is None else Decimal(str(slowest))
 
 
 def gpu_hourly(leases: list[Lease], reference: sheets.Sheet) -> tuple[Decimal, Offer | None]:
@@ -381,42 +353,9 @@ def gpu_hourly(leases: list[Lease], reference: sheets.Sheet) -> tuple[Decimal, O
     gpus = sum(lease.gpu_count for lease in leases)
     if gpus:
         return sum((lease.price_per_hour for lease in leases), Decimal(0)) / gpus, None
-    for offer in cheapest_usual():
+    usual = Offer.objects.filter(gpu="RTX 4090", kind="on_demand", available=True)
+    offer = usual.order_by("whole_per_gpu_hour").first()
+    if offer is not None:
         return offer.whole_per_gpu_hour, offer
     work = reference.workload
     return reference.gpu_price(work.provider, work.gpu, "on_demand").hourly.low, None
-
-
-@prepared
-def cheapest_usual() -> QuerySet[Offer]:
-    usual = Offer.objects.filter(gpu="RTX 4090", kind="on_demand", available=True)
-    return usual.order_by("whole_per_gpu_hour")[:1]
-
-
-def capacity(leases: list[Lease]) -> Decimal | None:
-    """One GPU's aggregate output tokens a second, where a trial or the catalogue says; None is unknown."""
-    deployments = Deployment.objects.filter(lease__in=leases, tokens_per_second__gt=0)
-    rates = [deployment.tokens_per_second for deployment in deployments] if leases else []
-    return Decimal(str(min(rate for rate in rates if rate))) if rates else None
-
-
-def upkeep(now: datetime, reference: sheets.Sheet) -> tuple[Decimal, bool]:
-    """Upkeep and VM that people entered for the last 30 days, the sheet's where nobody has; and whether a VM is in."""
-    for _entered, total, vms in entered_upkeep(now.date() - WINDOW, now.date()):
-        return total, bool(vms)
-    return reference.workload.upkeep_monthly, False
-
-
-def vm_entered(now: datetime) -> bool:
-    """Whether people entered a VM for the last 30 days."""
-    return any(vms for _entered, _total, vms in entered_upkeep(now.date() - WINDOW, now.date()))
-
-
-@prepared
-def entered_upkeep(since: date, until: date) -> QuerySet[Any]:
-    """The sum and how many charges of a VM are in it; no row where nobody entered any."""
-    entered = Charge.objects.between(since, until).filter(
-        provenance=Provenance.ENTERED, category__in=(Category.UPKEEP, Category.VM)
-    )
-    sums = {"total": Sum("amount"), "vms": Count("pk", filter=Q(category=Category.VM))}
-    return entered.values_list("provenance").annotate(**sums)

@@ -1,18 +1,25 @@
-"""What the price book says that our own GPUs cost beside the GPU: machine, disk and egress of its vendor."""
+"""What our own GPUs cost beside the GPU: what people entered, and machine, disk and egress by the price book."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 
+from costs.models import Category, Provenance
+from lib import sql
 from providers.models import Lease, Offer, Priced, UnitPrice
 
 ZERO = Decimal(0)
 DISK_GB = Decimal(100)  # the image, one model's weights and room to fetch the next
 BESIDE = (Priced.VM, Priced.STORAGE, Priced.EGRESS)
+WINDOW = timedelta(days=30)
+ENTERED = """
+SELECT sum(amount), bool_or(category = %(vm)s) FROM costs_charge
+WHERE day >= %(since)s AND day < %(until)s AND provenance = %(entered)s AND category IN (%(upkeep)s, %(vm)s)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +35,20 @@ class CostsBesideGpu:
 class UnitBook:
     """The unit prices of today, read once: of a vendor and kind the cheapest, in the region where that is known.
 
-    A machine that somebody entered as a charge (`vm_entered`) is in the upkeep already, whichever GPU stands in it.
+    A machine that somebody entered as a charge is in the upkeep already, whichever GPU stands in it.
     """
 
-    def __init__(self, now: datetime, vm_entered: bool) -> None:
-        self.now, self.vm_entered = now, vm_entered
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    @cached_property
+    def entered(self) -> tuple[Decimal | None, bool]:
+        """USD of upkeep and machines that people entered for the last 30 days, None where nobody has; and whether a
+        machine is in it."""
+        kinds = {"upkeep": Category.UPKEEP.value, "vm": Category.VM.value, "entered": Provenance.ENTERED.value}
+        days = {"since": self.now.date() - WINDOW, "until": self.now.date()}
+        [(total, vm)] = sql.rows(ENTERED, days | kinds)
+        return total, bool(vm)
 
     @cached_property
     def known(self) -> Mapping[tuple[str, str], list[tuple[str, Decimal]]]:
@@ -63,7 +79,7 @@ class UnitBook:
     ) -> CostsBesideGpu:
         per_gb = self.cheapest(provider, Priced.STORAGE, region) if disk_price is None else disk_price
         return CostsBesideGpu(
-            vm_hourly=self.cheapest(provider, Priced.VM, region) if vm and not self.vm_entered else ZERO,
+            vm_hourly=self.cheapest(provider, Priced.VM, region) if vm and not self.entered[1] else ZERO,
             disk_gb=DISK_GB if disk and per_gb else ZERO,
             disk_per_gb_month=per_gb if disk else ZERO,
             egress_per_gb=self.cheapest(provider, Priced.EGRESS, region),

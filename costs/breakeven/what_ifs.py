@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db.models import QuerySet
 from django.http import QueryDict
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -21,12 +19,11 @@ from django.utils.translation import ngettext
 
 from costs.breakeven import Inputs, PriceList, Result, compute
 from costs.breakeven.forms import WhatIfForm, model_choices
-from costs.breakeven.measured_inputs import price_lists, vm_entered
+from costs.breakeven.measured_inputs import price_lists
 from costs.breakeven.own_costs import UnitBook
 from costs.models import WhatIf
 from costs.price_sheets import sheets
 from providers.models import Lease, Model, Offer, TokenPrice
-from providers.prepared import prepared
 
 LEAST_MEMORY_GB = 16  # a 7B model in 16 bits
 MOST_KEPT = 30
@@ -35,8 +32,8 @@ MOST_KEPT = 30
 class WhatIfs:
     """Forms over the same live inputs; offers and price lists are read once, whatever number of them is asked for."""
 
-    def __init__(self, now: datetime, live: Inputs) -> None:
-        self.now, self.live = now, live
+    def __init__(self, now: datetime, live: Inputs, book: UnitBook | None = None) -> None:
+        self.now, self.live, self.book = now, live, book or UnitBook(now)
 
     def form(self, query: QueryDict) -> WhatIfForm:
         return WhatIfForm(
@@ -54,41 +51,23 @@ class WhatIfs:
         return price_lists(self.now)
 
     @cached_property
-    def book(self) -> UnitBook:
-        return UnitBook(self.now, vm_entered(self.now))
-
-    @cached_property
     def offers(self) -> list[Offer]:
-        return cheapest_offers()
+        """The cheapest of each provider, GPU and kind that holds a small model."""
+        rows = Offer.objects.filter(available=True, memory_gb__gte=LEAST_MEMORY_GB)
+        cheapest = rows.order_by("gpu", "provider", "kind", "whole_per_gpu_hour")
+        return list(cheapest.distinct("gpu", "provider", "kind"))
 
     @cached_property
     def own_gpu(self) -> str:
-        return next(iter(leased_gpu()), "RTX 4090")
+        serving = Lease.objects.active().filter(deployments__isnull=False)
+        return serving.values_list("gpu", flat=True).first() or "RTX 4090"
 
     @cached_property
     def models(self) -> list[tuple[str, str]]:
-        return model_choices(_current_models(self.now, self.now.date()), [sheets.load()])
-
-
-@prepared
-def leased_gpu() -> QuerySet[Any]:
-    leases = Lease.objects.active().filter(deployments__isnull=False)
-    return leases.values_list("gpu", flat=True)[:1]
-
-
-@prepared
-def cheapest_offers() -> QuerySet[Offer]:
-    """The cheapest offer of each provider, GPU and kind that holds a small model."""
-    rows = Offer.objects.filter(available=True, memory_gb__gte=LEAST_MEMORY_GB)
-    return rows.order_by("gpu", "provider", "kind", "whole_per_gpu_hour").distinct("gpu", "provider", "kind")
-
-
-@prepared
-def _current_models(now: datetime, today: date) -> QuerySet[TokenPrice]:
-    """Claude models with a price in force that are not retired, those of traffic included."""
-    retired = Model.objects.filter(provider="anthropic", retires_on__lte=today).values("name")
-    rows = TokenPrice.objects.filter(provider="anthropic", starts_at__lte=now).exclude(model__in=retired)
-    return rows.order_by("model", "-starts_at").distinct("model")
+        """Claude models with a price in force that are not retired, those of traffic included."""
+        retired = Model.objects.filter(provider="anthropic", retires_on__lte=self.now.date()).values("name")
+        prices = TokenPrice.objects.filter(provider="anthropic", starts_at__lte=self.now).exclude(model__in=retired)
+        return model_choices(prices.order_by("model", "-starts_at").distinct("model"), [sheets.load()])
 
 
 def saved_what_ifs() -> list[WhatIf]:

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
-from django.db.models import QuerySet
+from lib import sql
 
-from costs.models import Charge
-from providers.prepared import prepared
-from traffic.models import UsageDay
+# `least` leaves out what is NULL: a table without rows.
+FIRST_DAY = "SELECT least((SELECT min(day) FROM traffic_usage_day), (SELECT min(day) FROM costs_charge), %s)"
 
 
 def first_known_day(today: date) -> date:
     """Of usage or charges, in one statement that reads the end of an index of each."""
-    first: date = min([*first_days(), today])
+    first: date = sql.rows(FIRST_DAY, (today,))[0][0]
     return first
-
-
-@prepared
-def first_days() -> QuerySet[Any]:
-    used, charged = (table.objects.order_by("day").values_list("day", flat=True)[:1] for table in (UsageDay, Charge))
-    return used.union(charged, all=True)

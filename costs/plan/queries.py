@@ -9,8 +9,6 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import QuerySet, Sum
-
 from costs.allocation.committed import NOTHING, Committed
 from costs.allocation.committed import read as read_committed
 from costs.allocation.queries import (
@@ -29,8 +27,7 @@ from costs.models.terms import Term
 from costs.plan.budget_status import BudgetStatus, allowance
 from costs.plan.forecast import Forecast, forecast
 from costs.plan.month import Month
-from providers.prepared import prepared
-from traffic.models import UsageDay
+from lib import sql
 from traffic.usage.filters import Filters
 
 HISTORY = timedelta(days=200)  # what the forecast learns from, and six whole months to hold it against
@@ -105,23 +102,16 @@ def days_of(
     return Days(since, usage, lines, committed=committed, coming=tuple(committed.coming()), counting=counting)
 
 
+USAGE = """
+SELECT day, provider, '' AS model, sum(requests)::bigint AS requests, sum(unpriced)::bigint AS unpriced,
+       sum(cost) AS cost
+FROM traffic_usage_day WHERE day >= %s AND day < %s GROUP BY 1, 2
+"""
+
+
 def usage_by_provider(since: date, until: date) -> list[dict[str, Any]]:
     """Read only what spend lines and a month's counts need: every page reads half a year of days."""
-    return [
-        {"day": day, "provider": provider, "requests": requests, "unpriced": unpriced, "cost": cost, "model": ""}
-        for day, provider, requests, unpriced, cost in provider_usage(since, until)
-    ]
-
-
-@prepared
-def provider_usage(since: date, until: date) -> Any:
-    days = UsageDay.objects.filter(day__gte=since, day__lt=until).values_list("day", "provider")
-    return days.annotate(**{f"{name}_sum": Sum(name) for name in ("requests", "unpriced", "cost")})
-
-
-@prepared
-def phases() -> QuerySet[Phase]:
-    return Phase.objects.all()
+    return sql.mappings(USAGE, (since, until))
 
 
 def only(days: Days, today: date, wanted: Filters) -> Days:
@@ -153,7 +143,7 @@ def plan(now: datetime, traffic: Traffic | None = None, filters: Filters | None 
     """Everything the Plan page and `GET /phases` show; the filters hold for what was spent and sent."""
     today = now.astimezone(UTC).date()
     stages = list(Stage.objects.all())
-    all_phases = phases()
+    all_phases = list(Phase.objects.all())
     days = read_days(min([today - HISTORY, *(stage.starts_on for stage in stages)]), today, filters)
     current = planned_for(all_phases, today)
     run_rate = (traffic or measure(now, filters)).run_rate

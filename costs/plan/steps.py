@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from django.db.models import BooleanField, ExpressionWrapper, Q, Sum
+from django.db.models import Q
 from django.shortcuts import get_object_or_404
 
 from costs.dates import month_of
 from costs.models import Budget, BudgetScope, Phase, Stage
-from providers.prepared import prepared
-from traffic.models import Application, UsageDay
+from lib import sql
+from traffic.models import Application
 
 
 def phase(slug: str) -> Phase:
@@ -49,9 +49,12 @@ def budgets_of_application(slug: str, now: datetime) -> list[Budget]:
     return list(Budget.objects.about(BudgetScope.APPLICATION, slug).reaching(first, last + timedelta(1)))
 
 
-@prepared
-def days_by_side(since: date, until: date) -> Any:
+DAYS_BY_SIDE = """
+SELECT day, leased > 0 OR provider = 'self' AS ours, sum(requests)::bigint AS requests
+FROM traffic_usage_day WHERE day BETWEEN %s AND %s GROUP BY 1, 2
+"""
+
+
+def days_by_side(since: date, until: date) -> list[dict[str, Any]]:
     """Requests by day, and by whether our own GPUs served them (`ours`)."""
-    served = ExpressionWrapper(Q(leased__gt=0) | Q(provider="self"), BooleanField())
-    days = UsageDay.objects.filter(day__gte=since, day__lte=until).annotate(ours=served)
-    return days.values("day", "ours").annotate(requests=Sum("requests")).order_by()
+    return sql.mappings(DAYS_BY_SIDE, (since, until))

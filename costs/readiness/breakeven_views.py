@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.decorators import login_required, permission_required
@@ -16,6 +16,7 @@ from costs.breakeven import alternatives, answered, band, compute, explain, quer
 from costs.breakeven import page as breakeven_page
 from costs.breakeven.forms import WIDE, KeepForm, WhatIfForm
 from costs.breakeven.measured_inputs import live_inputs
+from costs.breakeven.own_costs import UnitBook
 from costs.breakeven.sensitivity import tornado
 from costs.breakeven.what_ifs import WhatIfs
 from costs.readiness import scorecard
@@ -36,7 +37,7 @@ def break_even(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(clean)
     now = timezone.now()
     report = read_report(now)
-    form = WhatIfs(now, report.inputs).form(request.GET)
+    form = WhatIfs(now, report.inputs, report.book).form(request.GET)
     status = 422 if request.GET and not form.is_valid() else 200
     response = render(request, "costs/breakeven/breakeven.html", _context(form, report, now, request), status=status)
     if clean is not None:
@@ -50,7 +51,8 @@ def break_even(request: HttpRequest) -> HttpResponse:
 def break_even_json(request: HttpRequest) -> JsonResponse:
     """The page's figures as JSON, for a browser that has no key; 422 where the what-if cannot be read."""
     now = timezone.now()
-    form = WhatIfs(now, live_inputs(now)).form(request.GET)
+    book = UnitBook(now)
+    form = WhatIfs(now, live_inputs(now, unit_book=book), book).form(request.GET)
     if request.GET and not form.is_valid():
         return JsonResponse({"detail": "Some inputs cannot be read.", "errors": form.errors}, status=422)
     return JsonResponse(answered(form.inputs))
@@ -120,6 +122,6 @@ def _on_demand(form: WhatIfForm) -> list[Offer]:
     return list(cheapest.values())
 
 
-def _requests_by_day(now: datetime) -> dict[Any, int]:
+def _requests_by_day(now: datetime) -> dict[date, int]:
     today = now.astimezone(UTC).date()
-    return {day: int(requests) for day, requests in queries.day_requests(today - HISTORY, today)}
+    return queries.day_requests(today - HISTORY, today)

@@ -8,24 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
-from django.db.models import BooleanField, Case, Count, Q, QuerySet, Sum, When
-
 from costs.breakeven import Crossing, Inputs, Result, Spread, band, compute, volume_saving
-from costs.breakeven.measured_inputs import WINDOW, Traffic, live_inputs, measure, spread
+from costs.breakeven.measured_inputs import Traffic, live_inputs, measure, spread
+from costs.breakeven.own_costs import WINDOW, UnitBook
 from costs.models import Justification, NoGo
 from costs.readiness.ops_workload import ops_workload
 from costs.readiness.scorecard import Evidence, TaskQuality, Thresholds
+from lib import sql
 from lib.confidence_intervals import Interval, Z, wilson
 from providers.models import Deployment
-from providers.prepared import prepared
 from providers.uptime import report as uptime_report
 from providers.uptime.report import DeploymentUptime
-from traffic.models import LatencyDay, Metric, Rating
-from traffic.quality.queries import ACCEPTABLE
+from traffic.models import Metric
+from traffic.quality.queries import ACCEPTABLE_SQL
 from traffic.usage.filters import Filters
 from traffic.usage.reports import bucket_value
 
@@ -76,20 +75,22 @@ class Report:
     no_go: NoGo | None
     switches: dict[str, Justification]
     spread: Spread | None  # of the days that the run rate and the cost of a request are taken from
+    book: UnitBook
 
 
 def read_report(now: datetime, filters: Filters | None = None) -> Report:
     """Everything the scorecard needs, in some fifteen statements whatever the traffic, which alone is filtered."""
     traffic = measure(now, filters)
-    inputs = live_inputs(now, traffic)
+    book = UnitBook(now)
+    inputs = live_inputs(now, traffic, book)
     result = compute(inputs)
     apart = spread(now, filters)
     sure = band(inputs, apart) if apart and inputs.requests_per_month else None
     rated = ratings_by_task(now, traffic)
     timings = own_timings(now)
-    uptimes = uptime_report.report(own_deployments(), now - WINDOW, now)
-    no_go = next(iter(standing_no_go()), None)
-    switches = {row.kind: row for row in standing_switches()}
+    uptimes = uptime_report.report(list(Deployment.objects.enabled().filter(provider=OWN)), now - WINDOW, now)
+    no_go = NoGo.objects.standing().select_related("by").order_by("-created_at").first()
+    switches = {row.kind: row for row in Justification.objects.standing().select_related("by")}
     evidence = Evidence(
         tasks=tuple(row.quality for row in rated),
         quality_gap=quality_gap(rated),
@@ -106,22 +107,7 @@ def read_report(now: datetime, filters: Filters | None = None) -> Report:
         fine_tuned=Justification.Kind.FINE_TUNED in switches,
     )
     first, whole = timings[Metric.TTFT], timings[Metric.LATENCY]
-    return Report(evidence, traffic, inputs, result, rated, first, whole, uptimes, no_go, switches, apart)
-
-
-@prepared
-def own_deployments() -> QuerySet[Deployment]:
-    return Deployment.objects.enabled().filter(provider=OWN)
-
-
-@prepared
-def standing_no_go() -> QuerySet[NoGo]:
-    return NoGo.objects.standing().select_related("by").order_by("-created_at")[:1]
-
-
-@prepared
-def standing_switches() -> QuerySet[Justification]:
-    return Justification.objects.standing().select_related("by")
+    return Report(evidence, traffic, inputs, result, rated, first, whole, uptimes, no_go, switches, apart, book)
 
 
 def _money(inputs: Inputs, result: Result) -> dict[str, Any]:
@@ -167,10 +153,22 @@ def uptime_interval(checks: int, failed: int, uptime: Decimal | None) -> Interva
 # --- ratings -------------------------------------------------------------------------------------------------------
 
 
+# Whether an answer was ours says its deployment; where a rating names none, the model says who served it.
+RATINGS = f"""
+SELECT r.task, coalesce(d.provider = %(provider)s, r.deployment_id IS NULL AND r.model = ANY(%(models)s)) AS ours,
+       count(*) AS ratings, count(*) FILTER (WHERE {ACCEPTABLE_SQL}) AS acceptable,
+       count(*) FILTER (WHERE r.day >= %(lately)s) AS lately,
+       count(*) FILTER (WHERE r.day >= %(lately)s AND {ACCEPTABLE_SQL}) AS acceptable_lately
+FROM traffic_rating AS r LEFT JOIN providers_deployment AS d ON d.id = r.deployment_id
+WHERE r.day >= %(since)s AND r.day < %(until)s GROUP BY 1, 2
+"""
+
+
 def ratings_by_task(now: datetime, traffic: Traffic) -> list[RatedTask]:
     """Every task with requests or ratings of ours, the most requests first."""
     end = now.astimezone(UTC).date() + timedelta(days=1)
-    rows = rating_counts(end - COMPARED, end - WINDOW, end, own=own_models(traffic))
+    days = {"since": end - COMPARED, "lately": end - WINDOW, "until": end}
+    rows = sql.mappings(RATINGS, {**days, "provider": OWN, "models": sorted(own_models(traffic))})
     sides = {(row["task"], row["ours"]): row for row in rows}
     requests = requests_by_task(traffic)
     tasks = {*requests, *(task for task, ours in sides if ours)}
@@ -178,32 +176,10 @@ def ratings_by_task(now: datetime, traffic: Traffic) -> list[RatedTask]:
     return sorted(rated, key=lambda row: (-row.requests, row.task))
 
 
-@prepared
-def rating_counts(since: date, lately: date, until: date, *, own: frozenset[str]) -> QuerySet[Any]:
-    recent = Q(day__gte=lately)
-    rows = Rating.objects.in_days(since, until).annotate(ours=_is_ours(own)).values("task", "ours")
-    return rows.annotate(
-        ratings=Count("id"),
-        acceptable=Count("id", filter=ACCEPTABLE),
-        lately=Count("id", filter=recent),
-        acceptable_lately=Count("id", filter=recent & ACCEPTABLE),
-    ).order_by()
-
-
 def own_models(traffic: Traffic) -> frozenset[str]:
     """Return the models that only our own GPUs served."""
     own = {row["model"] for row in traffic.groups if row["ours"]}
     return frozenset(own - {row["model"] for row in traffic.groups if not row["ours"]})
-
-
-def _is_ours(own: frozenset[str]) -> Case:
-    """A rating of an answer of ours; where it names no deployment, the model says who served it."""
-    return Case(
-        When(deployment__provider=OWN, then=True),
-        When(deployment=None, model__in=own, then=True),
-        default=False,
-        output_field=BooleanField(),
-    )
 
 
 def _rated(task: str, requests: int, sides: Mapping[tuple[str, bool], Mapping[str, Any]]) -> RatedTask:
@@ -255,20 +231,19 @@ def _share(counts: tuple[int, int]) -> tuple[Decimal, Interval]:
 # --- latency -------------------------------------------------------------------------------------------------------
 
 
+BUCKETS = """
+SELECT metric, bucket, sum(n)::bigint FROM traffic_latency_day
+WHERE day >= %s AND day < %s AND provider = %s GROUP BY 1, 2 ORDER BY 1, 2
+"""
+
+
 def own_timings(now: datetime) -> dict[Metric, Timing]:
     """First token and whole answer of our own deployments over the last 30 days."""
     end = now.astimezone(UTC).date() + timedelta(days=1)
     by_metric: dict[int, list[tuple[int, int]]] = {Metric.LATENCY: [], Metric.TTFT: []}
-    for metric, bucket, count in own_buckets(end - WINDOW, end):
-        by_metric[metric].append((bucket, int(count)))
+    for metric, bucket, count in sql.rows(BUCKETS, (end - WINDOW, end, OWN)):
+        by_metric[metric].append((bucket, count))
     return {metric: timing(by_metric[metric]) for metric in (Metric.LATENCY, Metric.TTFT)}
-
-
-@prepared
-def own_buckets(since: date, until: date) -> QuerySet[Any]:
-    rows = LatencyDay.objects.filter(day__gte=since, day__lt=until, provider=OWN)
-    counted = rows.values("metric", "bucket").annotate(count=Sum("n")).order_by("metric", "bucket")
-    return counted.values_list("metric", "bucket", "count")
 
 
 def timing(buckets: Buckets) -> Timing:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import CharField, F, QuerySet, Value
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
 from costs.models import Decision, Effort, Justification, NoGo
 from costs.readiness.ops_workload import WINDOW
-from providers.prepared import prepared
+from lib import sql
 
 SHOWN = 8  # past decisions
 
@@ -53,21 +52,20 @@ def latest_decisions(most: int) -> list[Decision]:
     return list(Decision.objects.order_by("-number")[:most])
 
 
+PAST = """
+SELECT d.what, d.reason, u.username AS by, d.created_at, d.withdrawn_at
+FROM (SELECT 'no_go' AS what, reason, by_id, created_at, withdrawn_at FROM costs_nogo
+      UNION ALL SELECT kind, reason, by_id, created_at, withdrawn_at FROM costs_justification) AS d
+LEFT JOIN auth_user AS u ON u.id = d.by_id
+ORDER BY d.created_at DESC LIMIT %s
+"""
+
+
 def past_decisions() -> list[dict[str, Any]]:
     """What people decided, the newest first, withdrawn or not; in one statement."""
     words = {**dict(Justification.Kind.choices), "no_go": _("no-go")}
-    names = ("what", "reason", "by", "created_at", "withdrawn_at")
-    return [{**dict(zip(names, row, strict=True)), "what": words[row[0]]} for row in newest_decisions()]
+    return [{**row, "what": words[row["what"]]} for row in sql.mappings(PAST, (SHOWN,))]
 
 
-@prepared
-def newest_decisions() -> QuerySet[Any]:
-    columns = ("what", "reason", "by__username", "created_at", "withdrawn_at")
-    no_gos = NoGo.objects.annotate(what=Value("no_go", CharField())).order_by().values_list(*columns)
-    switches = Justification.objects.annotate(what=F("kind")).order_by().values_list(*columns)
-    return no_gos.union(switches, all=True).order_by("-created_at")[:SHOWN]
-
-
-@prepared
-def signed_decisions() -> QuerySet[Decision]:
-    return Decision.objects.all()[:SHOWN]
+def signed_decisions() -> list[Decision]:
+    return list(Decision.objects.all()[:SHOWN])

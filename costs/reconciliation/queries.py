@@ -6,41 +6,25 @@ A dozen statements at most, whatever the volume; every row is added up by day in
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
-from django.db.models import Count, F, Func, IntegerField, Max, Q, QuerySet, Sum
-from django.db.models.functions import TruncDate
-
 from costs.list_prices import ListPrices
-from costs.models import Category, Charge, Closing, KeyOwner, Provenance
+from costs.models import Category, Closing, KeyOwner, Provenance
+from lib import sql
 from lib.dates import midnight
 from lib.model_names import canonical_name
 from lib.periods import next_month
 from lib.tokens import TOKEN_CLASSES
-from providers.models import Feed, LeaseSpan, VendorUsage
-from providers.prepared import prepared
-from traffic.models import UsageDay
+from providers.models import Feed
 from traffic.usage.filters import Filters
 
 Row = dict[str, Any]
 DAY = timedelta(days=1)
 COUNTS = ("requests", "batched", "unpriced", "unknown_usage")
-CHARGED_BY = (
-    "day",
-    "provider",
-    "provenance",
-    "category",
-    "model",
-    "token_class",
-    "lease_id",
-    "invoice_month",
-    "closing_id",
-    "bill_import_id",
-)
 
 
 @dataclass
@@ -137,9 +121,9 @@ def read(month: date, now: datetime, prices: ListPrices | None = None) -> Billin
         vendor=vendor,
         prices=prices,
         models=frozenset(),
-        steps=smallest_steps(month, until),
+        steps=smallest_steps(row for row in charges if month <= row["day"] < until),
         watched=watched_hours(month, until),
-        closings={closing.provider: closing for closing in closings_of(month)},
+        closings={closing.provider: closing for closing in Closing.objects.filter(month=month)},
         owners=key_owners(),
         awaited=awaited_reports({row["provider"] for row in charges} - {row["provider"] for row in vendor}),
     )
@@ -158,7 +142,8 @@ def complete_days() -> dict[str, date]:
     """Return by provider the first day without a complete bill or usage report; of several accounts the earliest."""
     days: dict[str, date] = {}
     # A usage report without a watermark is whole as far as its bill is.
-    for provider, until in watermarks():
+    feeds = Feed.objects.telling().filter(kind__in=("costs", "usage"))
+    for provider, until in feeds.values_list("account__kind", "complete_until"):
         assert until is not None, "telling() leaves out feeds without a watermark"
         days[provider] = min(until.astimezone(UTC).date(), days.get(provider, date.max))
     return days
@@ -171,83 +156,62 @@ def awaited_reports(silent: set[str]) -> frozenset[str]:
     return frozenset(feeds.values_list("account__kind", flat=True)) if silent else frozenset()
 
 
-@prepared
-def watermarks() -> QuerySet[Any]:
-    feeds = Feed.objects.telling().filter(kind__in=("costs", "usage"))
-    return feeds.values_list("account__kind", "complete_until")
-
-
-@prepared
-def closings_of(month: date) -> QuerySet[Closing]:
-    return Closing.objects.filter(month=month)
-
-
-USED = ("model", "day", "provider", "application_id", "cost", *COUNTS, *TOKEN_CLASSES)
+USED = f"""
+SELECT model, day, provider, application_id, cost, {", ".join((*COUNTS, *TOKEN_CLASSES))}
+FROM traffic_usage_day WHERE day >= %s AND day < %s
+"""
+REPORTED = f"""
+SELECT (u.starts_at AT TIME ZONE 'UTC')::date AS day, a.kind AS provider, u.account_id, u.model, u.workspace, u.api_key,
+       u.service_tier = 'batch' AS batch, sum(u.requests)::bigint AS count,
+       {", ".join(f"sum(u.{name})::bigint AS {name}_sum" for name in TOKEN_CLASSES)}
+FROM providers_vendorusage AS u JOIN providers_account AS a ON a.id = u.account_id
+WHERE u.starts_at >= %s AND u.starts_at < %s GROUP BY 1, 2, 3, 4, 5, 6, 7
+"""
+CHARGED = """
+SELECT day, provider, provenance, category, model, token_class, lease_id, invoice_month, closing_id, bill_import_id,
+       sum(amount) AS total, count(*) AS lines, max(scale(trim_scale(amount))) AS scale
+FROM costs_charge WHERE (day >= %s AND day < %s) OR invoice_month = %s GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+"""
+WATCHED = "SELECT lease_id, starts_at, ends_at FROM providers_leasespan WHERE starts_at < %s AND ends_at > %s"
 
 
 def usage_rows(since: date, until: date) -> list[Row]:
     """A row for each day, provider, model, application, deployment and task."""
     names: dict[str, str] = {}  # a month has few models on many rows
-    rows = []
-    for row in used_days(since, until):
-        model = names.get(row[0]) or names.setdefault(row[0], canonical_name(row[0]))
-        rows.append(dict(zip(USED, (model, *row[1:]), strict=True)))
+    rows = sql.mappings(USED, (since, until))
+    for row in rows:
+        model = row["model"]
+        row["model"] = names.get(model) or names.setdefault(model, canonical_name(model))
     return rows
-
-
-@prepared
-def used_days(since: date, until: date) -> QuerySet[Any]:
-    return UsageDay.objects.filter(day__gte=since, day__lt=until).values_list(*USED)
 
 
 def vendor_rows(since: date, until: date) -> list[Row]:
     """The vendors' own usage by day, model, tier, workspace and key."""
     return [
         {**row, "model": canonical_name(row["model"]), "tokens": {name: row[f"{name}_sum"] for name in TOKEN_CLASSES}}
-        for row in reported(midnight(since), midnight(until))
+        for row in sql.mappings(REPORTED, (midnight(since), midnight(until)))
     ]
-
-
-@prepared
-def reported(since: datetime, until: datetime) -> Any:
-    reports: Any = VendorUsage.objects.filter(starts_at__gte=since, starts_at__lt=until)
-    return (
-        reports.annotate(day=TruncDate("starts_at", tzinfo=UTC), provider=F("account__kind"))
-        .annotate(batch=Q(service_tier="batch"))
-        .values("day", "provider", "account_id", "model", "workspace", "api_key", "batch")
-        .annotate(count=Sum("requests"), **{f"{name}_sum": Sum(name) for name in TOKEN_CLASSES})
-    )
 
 
 def charge_rows(since: date, until: date, month: date) -> list[Row]:
     """The ledger's lines of these days and of the month's invoices, added up."""
-    return charged(since, until, f"{month:%Y-%m}")
+    return sql.mappings(CHARGED, (since, until, f"{month:%Y-%m}"))
 
 
-@prepared
-def charged(since: date, until: date, month: str) -> Any:
-    wanted = Q(day__gte=since, day__lt=until) | Q(invoice_month=month)
-    return Charge.objects.filter(wanted).values(*CHARGED_BY).annotate(total=Sum("amount"), lines=Count("pk"))
-
-
-def smallest_steps(since: date, until: date) -> dict[str, Fraction]:
-    """Return by provider the smallest decimal step of its bill: amounts are rounded by up to half of it."""
-    return {provider: Fraction(1, 10 ** max(2, scale)) for provider, scale in billed_scales(since, until)}
-
-
-@prepared
-def billed_scales(since: date, until: date) -> QuerySet[Any]:
-    lines = Charge.objects.filter(provenance=Provenance.BILLED, day__gte=since, day__lt=until)
-    trimmed = Func(F("amount"), function="trim_scale")
-    scale = Max(Func(trimmed, function="scale", output_field=IntegerField()))
-    return lines.values("provider").annotate(scale=scale).values_list("provider", "scale")
+def smallest_steps(charges: Iterable[Row]) -> dict[str, Fraction]:
+    """Return by provider the smallest decimal step of its bill, cents at most: amounts are rounded by half of it."""
+    scales: dict[str, int] = {}
+    for row in charges:
+        if row["provenance"] == Provenance.BILLED:
+            scales[row["provider"]] = max(2, row["scale"], scales.get(row["provider"], 0))
+    return {provider: Fraction(1, 10**scale) for provider, scale in scales.items()}
 
 
 def watched_hours(since: date, until: date) -> dict[tuple[int, date], Fraction]:
     """Return the hours of each lease and day in which polls saw it."""
     hours: dict[tuple[int, date], Fraction] = defaultdict(Fraction)
     start, end = midnight(since), midnight(until)
-    for lease, first, last in spans_touching(start, end):
+    for lease, first, last in sql.rows(WATCHED, (end, start)):
         at, last = max(first, start), min(last, end)
         while at < last:
             step = min(last, midnight(at.astimezone(UTC).date() + timedelta(days=1)))
@@ -256,17 +220,7 @@ def watched_hours(since: date, until: date) -> dict[tuple[int, date], Fraction]:
     return hours
 
 
-@prepared
-def spans_touching(start: datetime, end: datetime) -> QuerySet[Any]:
-    spans = LeaseSpan.objects.filter(starts_at__lt=end, ends_at__gt=start)
-    return spans.values_list("lease_id", "starts_at", "ends_at")
-
-
 def key_owners() -> dict[tuple[int, str], int | None]:
     """Whose the keys are that people said something of."""
-    return {(account, key): application for account, key, application in owned_keys()}
-
-
-@prepared
-def owned_keys() -> QuerySet[Any]:
-    return KeyOwner.objects.values_list("account_id", "api_key", "application_id")
+    owners = KeyOwner.objects.values_list("account_id", "api_key", "application_id")
+    return {(account, key): application for account, key, application in owners}

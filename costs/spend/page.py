@@ -10,7 +10,6 @@ from decimal import Decimal
 from statistics import median
 from typing import Any
 
-from django.db.models import Count, QuerySet
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.functional import cached_property
@@ -24,9 +23,9 @@ from costs.dates import days_of, months_since
 from costs.labels import provider_name
 from costs.ledger.queries import first_known_day
 from costs.list_prices import ListPrices
-from costs.models import Charge, Phase
+from costs.models import Phase, Provenance
 from costs.plan.month import Month
-from costs.plan.queries import HISTORY, phases, planned_for, read_days, this_month
+from costs.plan.queries import HISTORY, planned_for, read_days, this_month
 from costs.reconciliation.reconcile import Reconciliation, reconcile
 from costs.spend.rows import (
     FRESH_KINDS,
@@ -51,7 +50,6 @@ from costs.variance.queries import StepRow, gpu_hours, named_steps, waterfall
 from lib.formats import dollars, percent, sentences, signed_percent, signed_usd
 from lib.formats import month as month_name
 from providers.models import Feed
-from providers.prepared import prepared
 from traffic.models import Application, Task
 from traffic.requests.facets import MOST_SHOWN, FilterChoices, most_used
 from traffic.usage.filters import Filters
@@ -296,7 +294,7 @@ class SpendPage:
 
     @cached_property
     def known_applications(self) -> dict[int, Application]:
-        return {application.pk: application for application in named_applications()}
+        return {application.pk: application for application in Application.objects.only("slug", "name")}
 
     @property
     def labels(self) -> dict[str, str]:
@@ -348,11 +346,15 @@ class SpendPage:
     @cached_property
     def fresh(self) -> Freshness:
         wanted = self.params.filters.provider
-        return Freshness.of(feed for feed in fresh_feeds() if not wanted or feed.account.kind in wanted)
+        polled = Feed.objects.filter(kind__in=FRESH_KINDS, account__enabled=True).select_related("account")
+        feeds = polled.order_by("account__slug")
+        return Freshness.of(feed for feed in feeds if not wanted or feed.account.kind in wanted)
 
     def charges_link(self) -> SafeString:
         """Lead to the charges that people entered, of this month where there are any."""
-        url, number = reverse("costs:charges"), sum(entered_counts(self.days.since, self.days.until))
+        charges = self.counting.between(self.days.since, self.days.until).charges
+        number = sum(charge["charges"] for charge in charges if charge["provenance"] == Provenance.ENTERED)
+        url = reverse("costs:charges")
         if not number or not self.total.provenance.get("entered"):
             return format_html('<a href="{}">{}</a>', url, _("charges by hand"))
         text = ngettext("%(n)s charge by hand", "%(n)s charges by hand", number) % {"n": number}
@@ -365,7 +367,7 @@ class SpendPage:
         if not self.has_plan:
             return None
         days = read_days(min(self.days.since, self.today - HISTORY), self.today, counting=self.counting)
-        return this_month(self.now, days), planned_for(phases(), self.today)
+        return this_month(self.now, days), planned_for(Phase.objects.all(), self.today)
 
     @property
     def has_plan(self) -> bool:
@@ -394,21 +396,3 @@ class SpendPage:
             "application": FilterChoices(sorted(self.applications.items(), key=lambda item: item[1].lower())),
             "task": FilterChoices([(slug, str(label)) for slug, label in Task.choices]),
         }
-
-
-@prepared
-def entered_counts(since: date, until: date) -> QuerySet[Any]:
-    """How many charges a person entered; no row for none."""
-    lines = Charge.objects.between(since, until).filter(provenance="entered").values("provenance")
-    return lines.annotate(n=Count("pk")).values_list("n", flat=True)
-
-
-@prepared
-def named_applications() -> QuerySet[Application]:
-    return Application.objects.only("slug", "name")
-
-
-@prepared
-def fresh_feeds() -> QuerySet[Feed]:
-    feeds = Feed.objects.filter(kind__in=FRESH_KINDS, account__enabled=True).select_related("account")
-    return feeds.order_by("account__slug")

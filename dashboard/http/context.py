@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import Group
-from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
@@ -15,7 +13,6 @@ from django.utils.translation import gettext_lazy as _
 
 from alerts.models import Alert
 from dashboard.http.demo_progress import loading
-from providers.prepared import prepared
 from traffic.models import Application
 
 # Label, address, the permission that opens it (None: whoever is logged in) and the key after `g`.
@@ -43,7 +40,9 @@ def page(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     return {
         "nav": SimpleLazyObject(lambda: navigation(request)),
-        "roles": SimpleLazyObject(lambda: roles(request.user.pk)),
+        "roles": SimpleLazyObject(
+            lambda: list(Group.objects.filter(user=request.user.pk).values_list("name", flat=True))
+        ),
         "demo": settings.DEMO,
         "demo_loading": SimpleLazyObject(lambda: loading(settings.DATA_DIR)) if settings.DEMO else None,
         "mail_url": "/mail/" if settings.DEMO and user and user.has_perm("alerts.view_alert") else "",
@@ -64,20 +63,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "url": address,
             "key": key,
             "current": request.path == address or (address != "/" and request.path.startswith(address)),
-            "count": sum(waiting(timezone.now())) if address == "/alerts/" else 0,
+            "count": Alert.objects.waiting(timezone.now()).count() if address == "/alerts/" else 0,
         }
         for label, address, key in pages
     ]
-
-
-@prepared
-def roles(user: int) -> QuerySet[Any]:
-    """Names of a person's roles."""
-    return Group.objects.filter(user=user).values_list("name", flat=True)
-
-
-@prepared
-def waiting(now: datetime) -> QuerySet[Any]:
-    """How many alerts need someone; no row where none does."""
-    counted = Alert.objects.waiting(now).order_by().values("state").annotate(n=Count("pk"))
-    return counted.values_list("n", flat=True)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from django.conf import settings
-from django.db.models import QuerySet
 
 from alerts.context import restarts
 from alerts.context.restarts import Restart
@@ -18,12 +17,11 @@ from costs.breakeven import Inputs, Result, compute
 from costs.breakeven.measured_inputs import Traffic, live_inputs, measure
 from costs.models import Phase
 from costs.plan.month import Month
-from costs.plan.queries import HISTORY, Days, phases, read_days, this_month
+from costs.plan.queries import HISTORY, Days, read_days, this_month
 from costs.readiness.inputs import RatedTask, ratings_by_task
 from lib.periods import Period
 from lib.time_spans import Span
 from providers.models import Deployment, Feed, Maintenance
-from providers.prepared import prepared
 from providers.uptime import report as uptime_report
 from providers.uptime.report import DeploymentUptime
 from traffic.usage import reports
@@ -92,46 +90,32 @@ def read(now: datetime) -> Facts:
     days = read_days(min(today.replace(day=1), today - HISTORY), today)
     traffic = measure(now)
     inputs = live_inputs(now, traffic)
-    deployments = serving()
+    deployments = list(Deployment.objects.enabled().select_related("lease__account"))
     start = midnight(today) - timedelta(days=UPTIME_DAYS - 1)
+    windows = Maintenance.objects.spans([row.pk for row in deployments], start, now)
     lately = Period(now - timedelta(hours=HOURS), now)
-    shown = shown_alerts(now)
+    shown = list(Alert.objects.shown().marked(now).with_deliveries().by_urgency())
     alerts = [alert for alert in shown if alert.waits]
     return Facts(
         now=now,
         days=days,
         month=this_month(now, days),
-        phases=phases(),
+        phases=list(Phase.objects.all()),
         traffic=traffic,
         inputs=inputs,
         result=compute(inputs),
         rated=ratings_by_task(now, traffic),
         deployments=deployments,
-        uptimes=uptime_report.report(deployments, start, now),
-        windows=Maintenance.objects.spans([row.pk for row in deployments], start, now),
+        uptimes=uptime_report.report(deployments, start, now, windows),
+        windows=windows,
         usage=reports.usage(lately, "deployment"),
         latency=reports.latency_by_hour(lately),
         alerts=alerts,
         taken=len(shown) - len(alerts),
         evaluated_at=evaluated_at(),
         restarts=restarts.lately(settings.DATA_DIR, now),
-        polls=next_polls(),
+        polls=list(Feed.objects.filter(account__enabled=True).select_related("account").order_by("due_at")[:2]),
     )
-
-
-@prepared
-def serving() -> QuerySet[Deployment]:
-    return Deployment.objects.enabled().select_related("lease__account")
-
-
-@prepared
-def shown_alerts(now: datetime) -> QuerySet[Alert]:
-    return Alert.objects.shown().marked(now).with_deliveries().by_urgency()
-
-
-@prepared
-def next_polls() -> QuerySet[Feed]:
-    return Feed.objects.filter(account__enabled=True).select_related("account").order_by("due_at")[:2]
 
 
 def midnight(day: date) -> datetime:

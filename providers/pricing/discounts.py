@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from django.db.models import QuerySet
-
 from lib.model_names import canonical_name
 from providers.models import Discount, TokenPrice
-from providers.prepared import prepared
 from providers.pricing.genai_prices import FIELDS
 
 HUNDRED = Decimal(100)
@@ -39,11 +36,6 @@ def paid(price: TokenPrice, discount: Discount | None) -> TokenPrice:
     return made
 
 
-@prepared
-def standing_discounts() -> QuerySet[Discount]:
-    return Discount.objects.standing().select_related("account").order_by("-model", "-starts_on")
-
-
 @dataclass(frozen=True, slots=True)
 class Discounts:
     """Those that stand, the ones of one model before those of all."""
@@ -52,7 +44,8 @@ class Discounts:
 
     @classmethod
     def load(cls) -> Discounts:
-        return cls(standing_discounts())
+        standing = Discount.objects.standing().select_related("account")
+        return cls(list(standing.order_by("-model", "-starts_on")))
 
     def at(self, provider: str, model: str, day: date) -> Discount | None:
         """The one that holds for requests to a model on a UTC day, as costing finds it."""

@@ -130,13 +130,21 @@ def share(observed_s: float, down: float) -> float | None:
     return max(0.0, 1.0 - down / observed_s) if observed_s > 0 else None
 
 
-def report(deployments: Iterable[Deployment], start: datetime, end: datetime) -> list[DeploymentUptime]:
-    """One entry per deployment, in their order; five statements however many there are."""
+def report(
+    deployments: Iterable[Deployment],
+    start: datetime,
+    end: datetime,
+    windows: Mapping[int, Sequence[Span]] | None = None,
+) -> list[DeploymentUptime]:
+    """One entry per deployment, in their order; four statements however many there are.
+
+    `windows` is the maintenance of the period by deployment, where the caller has read it.
+    """
     rows = list(deployments)
     ids = [row.pk for row in rows]
     outages = _outages({row.pk: row for row in rows}, start, end)
     days = _days(ids, start, end)
-    for (pk, day), seconds in _down(ids, outages, start, end).items():
+    for (pk, day), seconds in _down(ids, outages, start, end, windows).items():
         days[pk][day].down_s = seconds
     return [_entry(row, outages[row.pk], [days[row.pk][day] for day in sorted(days[row.pk])]) for row in rows]
 
@@ -180,10 +188,18 @@ def _outages(
 
 
 def _down(
-    ids: Sequence[int], outages: Mapping[int, Sequence[OutageSpan]], start: datetime, end: datetime
+    ids: Sequence[int],
+    outages: Mapping[int, Sequence[OutageSpan]],
+    start: datetime,
+    end: datetime,
+    windows: Mapping[int, Sequence[Span]] | None,
 ) -> dict[tuple[int, date], float]:
-    """Seconds of outage while watched, by deployment and UTC day."""
-    down = _outage_time(outages, start, end)
+    """Seconds of outage less maintenance while watched, by deployment and UTC day."""
+    from providers.models import Maintenance
+
+    if windows is None:
+        windows = Maintenance.objects.spans(outages, start, end)
+    down = {pk: without((outage.span(end) for outage in some), windows.get(pk, ())) for pk, some in outages.items()}
     seconds: defaultdict[tuple[int, date], float] = defaultdict(float)
     with connection.cursor() as cursor:
         cursor.execute(HOURS_DOWN, {"ids": list(ids), "start": start, "end": end})
@@ -192,14 +208,6 @@ def _down(
             watched = WatchedSpan(inside, min(observed, inside.seconds))
             seconds[pk, hour.astimezone(UTC).date()] += down_s(down[pk], [watched])
     return dict(seconds)
-
-
-def _outage_time(outages: Mapping[int, Sequence[OutageSpan]], start: datetime, end: datetime) -> dict[int, list[Span]]:
-    """The time of each deployment's outages less its maintenance."""
-    from providers.models import Maintenance
-
-    windows = Maintenance.objects.spans(outages, start, end)
-    return {pk: without((outage.span(end) for outage in some), windows.get(pk, ())) for pk, some in outages.items()}
 
 
 # Figures over several outages. Pure.

@@ -26,6 +26,7 @@ Z = 1.959963984540054  # of the normal distribution, two-sided 95 %
 ENOUGH = 30  # ratings from which on a share is worth reading
 PASS = 0.7  # share of acceptable answers that is asked for
 ACCEPTABLE = Q(score__gte=0) | Q(stars__gte=4)
+ACCEPTABLE_SQL = "(r.score >= 0 OR r.stars >= 4)"  # of ratings `r`
 
 # Two applications may call their users alike; one of our people is one rater wherever they rate.
 RATER = Concat(

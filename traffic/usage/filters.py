@@ -69,6 +69,11 @@ class Filters:
         }
         return {name: values for name, values in wanted.items() if values}
 
+    def condition(self) -> tuple[str, list[list[Any]]]:
+        """The same as SQL that begins with AND, empty without filters, and its parameters."""
+        lookups = self.lookups()
+        return "".join(f" AND {name.removesuffix('__in')} = ANY(%s)" for name in lookups), list(lookups.values())
+
 
 def ids(model: type[Application] | type[Deployment], slugs: list[str]) -> list[int]:
     if not slugs:
