@@ -347,7 +347,9 @@ def left_running(data: Path) -> list[str]:
     return found
 
 
-def test_the_stack_starts_answers_is_joined_and_stops_without_a_trace(data: Path) -> None:
+def test_the_stack_answers_outlives_kills_and_stops_without_a_trace(
+    data: Path,
+) -> None:
     with stack(data) as running:
         for address in (f"{running.ready['url']}/readyz", f"{running.ready['gateway_url']}/healthz"):
             with urllib.request.urlopen(address, timeout=60) as answer:
@@ -376,12 +378,40 @@ def test_the_stack_starts_answers_is_joined_and_stops_without_a_trace(data: Path
         )  # fmt: skip
         assert second.returncode == 2
         assert f"already runs in {data}" in second.stderr
-        code, output = running.stop(signal.SIGINT)
-    assert code == 0
+        killed = psutil.Process(running.process.pid)
+        servers = killed.children()
+        killed.kill()  # what it started runs on, without anybody who would stop it
+        assert left_running(data)
+    assert any(process.is_running() for process in servers)
+    with stack(data) as running:
+        old = [process for process in servers if process.is_running()]
+        assert old == [], "the next start stops what the killed one left"
+        each_part_dies(running)
+        master(running, "traffic.gateway").kill()
+        code, output = running.stop(signal.SIGINT)  # while it waits for its next start
+    assert code == 0, output
+    assert "gateway was ended by SIGKILL" in output
     assert "manage.py createsuperuser" in output
     assert running.ready["url"] in output
     assert left_running(data) == []
     assert not (data / "run.json").exists()
+
+
+def each_part_dies(running: Running) -> None:
+    """The gateway's worker, then its server: it comes back, and nothing else hears of it."""
+    web, gateway = master(running, "dashboard."), master(running, "traffic.gateway")
+    [worker] = gateway.children()
+    worker.kill()  # the server itself starts another one
+    until(lambda: any(row.process == "gateway" for row in read(running.data)))
+    assert gateway.is_running() and master(running, "traffic.gateway").pid == gateway.pid
+    until(lambda: answers(running.ready["gateway_url"]))
+    gateway.kill()
+    until(lambda: len([row for row in read(running.data) if row.process == "gateway"]) == 2)
+    until(lambda: answers(running.ready["gateway_url"]))
+    assert [row.how for row in read(running.data)] == ["lost its worker", "was ended by SIGKILL"]
+    assert web.is_running() and answers(running.ready["url"]), "the pages knew nothing of it"
+    ready = json.loads((running.data / "ready-file.json").read_text())
+    assert ready == running.ready, "what others joined by still holds"
 
 
 def master(running: Running, module: str) -> psutil.Process:
@@ -399,35 +429,6 @@ def answers(url: str) -> bool:
             return bool(answer.status == 200)
     except OSError:
         return False
-
-
-def test_after_a_kill_of_everything_the_stack_starts_again_and_outlives_the_death_of_each_part(data: Path) -> None:
-    with stack(data) as running:
-        killed = psutil.Process(running.process.pid)
-        servers = killed.children()
-        killed.kill()  # what it started runs on, without anybody who would stop it
-        assert left_running(data)
-    assert any(process.is_running() for process in servers)
-    with stack(data) as running:
-        old = [process for process in servers if process.is_running()]
-        assert old == [], "the next start stops what the killed one left"
-        web, gateway = master(running, "dashboard."), master(running, "traffic.gateway")
-        [worker] = gateway.children()
-        worker.kill()  # the server itself starts another one
-        until(lambda: any(row.process == "gateway" for row in read(data)))
-        assert gateway.is_running() and master(running, "traffic.gateway").pid == gateway.pid
-        until(lambda: answers(running.ready["gateway_url"]))
-        gateway.kill()
-        until(lambda: len([row for row in read(data) if row.process == "gateway"]) == 2)
-        until(lambda: answers(running.ready["gateway_url"]))
-        assert [row.how for row in read(data)] == ["lost its worker", "was ended by SIGKILL"]
-        assert web.is_running() and answers(running.ready["url"]), "the pages knew nothing of it"
-        assert json.loads((data / "ready-file.json").read_text()) == running.ready, "what others joined by still holds"
-        master(running, "traffic.gateway").kill()
-        output = running.stop(signal.SIGTERM)  # while it waits for its next start
-        assert output[0] == 0, output[1]
-        assert "gateway was ended by SIGKILL" in output[1]
-    assert left_running(data) == []
 
 
 def test_what_dies_again_and_again_ends_everything_with_its_name(data: Path) -> None:

@@ -7,6 +7,7 @@ import platform
 import stat
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import Error as DatabaseError
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from alerts.context.restarts import lately
@@ -144,22 +146,27 @@ def migrations() -> str:
     return _("all applied")
 
 
-def queue() -> str:
-    """Redis or Valkey answers."""
+@contextmanager
+def connected_queue() -> Iterator[Connection]:
+    """A connection to the queue, tried for once: a queue that is away is waited for by each task, not here."""
     try:
         with app.connection_for_write() as broker:
             broker.ensure_connection(max_retries=1, interval_start=0, timeout=3)
+            yield broker
     except OperationalError as error:
         raise Ill(str(error)) from error
-    return _("answers")
+
+
+def queue() -> str:
+    """Redis or Valkey answers."""
+    with connected_queue():
+        return _("answers")
 
 
 def worker() -> str:
     """Somebody takes tasks from the queue."""
-    try:
-        answers = app.control.ping(timeout=2)
-    except OperationalError as error:
-        raise Ill(str(error)) from error
+    with connected_queue() as broker:
+        answers = app.control.ping(timeout=2, connection=broker)
     if not answers:
         raise Ill(_("no worker answers; start one with: celery -A dashboard worker, or everything with manage.py up"))
     return _("%(count)d answering") % {"count": len(answers)}
