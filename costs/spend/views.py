@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -80,9 +81,9 @@ def address(query: QueryDict, **changes: str | None) -> str:
 
 def fields_of(page: SpendPage, query: QueryDict) -> list[dict[str, Any]]:
     """The selects: month first, then one for each filter. A value that the period does not have stays chosen."""
-    months = [(f"{month:%Y-%m}", month) for month in page.months]
+    months = [(f"{month:%Y-%m}", date_format(month, "F Y")) for month in page.months]
     fields: list[dict[str, Any]] = [
-        {"name": "month", "label": _("Month"), "months": months, "chosen": [f"{page.params.month:%Y-%m}"]}
+        {"name": "month", "label": _("Month"), "options": months, "chosen": [f"{page.params.month:%Y-%m}"]}
     ]
     for name in FILTERS:
         chosen = query.getlist(name)

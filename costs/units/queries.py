@@ -24,7 +24,7 @@ from costs.labels import provider_name
 from costs.list_prices import ListPrices
 from costs.models import Category, Effort
 from costs.spend.page import SpendPage
-from costs.spend.token_costs import decimal
+from costs.spend.token_costs import decimal, token_class_name
 from lib.formats import count, usd4
 from lib.tokens import TOKEN_CLASSES
 from providers.models import Outage
@@ -128,6 +128,10 @@ class ClassUnit:
     tokens: int
     paid: Decimal | None
     listed: Decimal | None
+
+    @property
+    def name(self) -> str:
+        return token_class_name(self.slug)
 
     @property
     def against_list(self) -> Decimal | None:
