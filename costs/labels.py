@@ -1,4 +1,4 @@
-"""What providers and categories are called on the pages of this app."""
+"""What categories of charges are called on the pages of this app."""
 
 from __future__ import annotations
 
@@ -6,12 +6,6 @@ from django.utils.translation import gettext as _
 
 from costs.models import Category
 from costs.models.ledger import IDLE
-from providers.models import PROVIDER_NAMES
-
-
-def provider_name(slug: str) -> str:
-    """Our own name of a provider; a slug that has none stands for itself."""
-    return PROVIDER_NAMES.get(slug, slug)
 
 
 def category_name(category: str) -> str:

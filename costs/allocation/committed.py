@@ -10,7 +10,7 @@ from decimal import Decimal
 from costs.allocation.queries import ZERO, Attribution, Line
 from costs.dates import month_of
 from costs.models import Category, ExchangeRate, Provenance, Recurrence
-from providers.models import PROVIDER_NAMES, Lease
+from providers.models import Lease, provider_name
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,3 @@ def commitments(committed: Committed, hours: Decimal) -> list[Commitment]:
         for recurrence, day in committed.due
     ]
     return leases + again
-
-
-def provider_name(slug: str) -> str:
-    return str(PROVIDER_NAMES.get(slug, slug))

@@ -17,7 +17,7 @@ from costs.breakeven.measured_inputs import LIVE
 from costs.breakeven.own_costs import UnitBook
 from costs.breakeven.statement import number
 from costs.models import WhatIf
-from providers.models import PROVIDER_NAMES, Offer
+from providers.models import Offer, provider_name
 
 # Field of the form -> place in the body of the JSON API.
 PLACES: dict[str, tuple[str, ...]] = {
@@ -187,7 +187,7 @@ class KeepForm(forms.Form):
 
 
 def offer_label(offer: Offer) -> str:
-    provider = PROVIDER_NAMES.get(offer.provider, offer.provider)
+    provider = provider_name(offer.provider)
     return f"{provider} {offer.gpu}, {offer.get_kind_display()}, ${offer.whole_per_gpu_hour:.2f}"
 
 

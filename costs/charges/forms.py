@@ -23,7 +23,7 @@ from costs.ledger.closed_months import why_stated
 from costs.models import Category, Charge, Provenance, Receipt, Recurrence
 from lib.allocation import STEP
 from lib.periods import next_month
-from providers.models import PROVIDER_NAMES
+from providers.models import PROVIDER_NAMES, provider_name
 from traffic.models import Application
 
 # What a person can know better than a vendor's report; tokens and searches come from logs and bills alone.
@@ -269,7 +269,7 @@ class ChargeForm(forms.Form):
             self.add_error(
                 "provider",
                 _("The bill of %(name)s is read by itself and holds this month already; it would be counted twice.")
-                % {"name": PROVIDER_NAMES.get(data["provider"], data["provider"])},
+                % {"name": provider_name(data["provider"])},
             )
 
     def check_not_stated(self, data: dict[str, Any]) -> None:

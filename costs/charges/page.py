@@ -14,10 +14,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from costs.labels import category_name, provider_name
+from costs.labels import category_name
 from costs.models import Charge, ExchangeRate, Recurrence
 from lib import formats
 from lib.formats import dollars, sentences, state
+from providers.models import provider_name
 
 
 @dataclass(frozen=True, slots=True)

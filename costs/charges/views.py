@@ -18,11 +18,10 @@ from costs.charges.corrections import amount_with_corrections, correct
 from costs.charges.forms import ChargeForm
 from costs.charges.ledger_forms import CorrectionForm
 from costs.dates import month_or_all, today
-from costs.labels import provider_name
 from costs.models import Charge
 from providers.audit import log as audit_log
 from providers.audit.log import Action
-from providers.models import PROVIDER_NAMES
+from providers.models import PROVIDER_NAMES, provider_name
 
 PER_PAGE = 50
 UNDO_KEY, UNDO_KEPT = "deleted_charges", 5

@@ -14,10 +14,11 @@ from django.views.decorators.http import require_safe
 
 from costs.allocation.queries import ZERO
 from costs.dates import month_asked, months_since, today
-from costs.labels import category_name, provider_name
+from costs.labels import category_name
 from costs.ledger.page import LedgerRow, headline, ledger_rows
 from costs.ledger.queries import first_known_day
 from costs.models import Provenance
+from providers.models import provider_name
 
 PER_PAGE = 100
 FILTERS = ("provider", "category", "provenance")

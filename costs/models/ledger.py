@@ -14,7 +14,7 @@ from costs.models.closings import Closing
 from costs.models.receipts import Receipt
 from costs.models.recurrences import Recurrence
 from costs.querysets import ChargeQuerySet
-from providers.models import PROVIDER_NAMES, Account, Lease, usd
+from providers.models import Account, Lease, provider_name, usd
 from traffic.models import Application
 
 
@@ -98,7 +98,7 @@ class Charge(models.Model):
 
     @property
     def provider_name(self) -> str:
-        return PROVIDER_NAMES.get(self.provider, self.provider)
+        return provider_name(self.provider)
 
     @property
     def of_a_month(self) -> bool:

@@ -20,7 +20,6 @@ from django.utils.translation import ngettext
 
 from costs.allocation.queries import ZERO, CountedCharges, Spend, SpendData, counted_charges, read
 from costs.dates import days_of, months_since
-from costs.labels import provider_name
 from costs.ledger.queries import first_known_day
 from costs.list_prices import ListPrices
 from costs.models import Phase, Provenance
@@ -49,7 +48,7 @@ from costs.variance.bridge import Bridge, bridge
 from costs.variance.queries import StepRow, gpu_hours, named_steps, waterfall
 from lib.formats import dollars, percent, sentences, signed_percent, signed_usd
 from lib.formats import month as month_name
-from providers.models import Feed
+from providers.models import Feed, provider_name
 from traffic.models import Application, Task
 from traffic.requests.facets import MOST_SHOWN, FilterChoices, most_used
 from traffic.usage.filters import Filters

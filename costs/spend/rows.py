@@ -18,11 +18,10 @@ from django.utils.translation import ngettext
 from costs import finality
 from costs.allocation.queries import ZERO, Line, SpendData, attribution_of
 from costs.dates import Days
-from costs.labels import provider_name
 from costs.models import Provenance
 from costs.reconciliation.reconcile import Reconciled
 from lib.formats import ago, count, dollars, missing, percent, signed_percent
-from providers.models import Account, Feed
+from providers.models import Account, Feed, provider_name
 from traffic.requests.facets import MOST_SHOWN
 
 DAY = timedelta(days=1)

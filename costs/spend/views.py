@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from costs.dates import month_asked
-from costs.labels import provider_name
 from costs.spend.page import DIMENSIONS, SpendPage, SpendParams
+from providers.models import provider_name
 from traffic.usage.filters import Filters
 
 FILTERS = ("provider", "model", "application", "task")

@@ -20,14 +20,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from costs.allocation.queries import ZERO, Line, SpendData, read
-from costs.labels import provider_name
 from costs.list_prices import ListPrices
 from costs.models import Category, Effort
 from costs.spend.page import SpendPage
 from costs.spend.token_costs import decimal, token_class_name
 from lib.formats import count, usd4
 from lib.tokens import TOKEN_CLASSES
-from providers.models import Outage
+from providers.models import Outage, provider_name
 from providers.pricing.discounts import Discounts
 from traffic.models import Rating, Task
 from traffic.quality.queries import ACCEPTABLE

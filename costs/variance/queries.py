@@ -17,7 +17,6 @@ from django.utils.translation import gettext as _
 
 from costs.allocation.queries import SpendData
 from costs.dates import Days
-from costs.labels import provider_name
 from costs.models import Category, Phase
 from costs.models.ledger import IDLE
 from costs.variance.bridge import Bridge, BridgePart, Hours, Step, from_plan
@@ -26,6 +25,7 @@ from lib.allocation import STEP
 from lib.dates import midnight
 from lib.formats import count, dollars, percent, signed_usd, usd
 from lib.periods import next_month
+from providers.models import provider_name
 from traffic.models import Application
 
 Against = Literal["month", "plan"]

@@ -128,6 +128,12 @@ def test_the_largest_providers_are_named(rows: list[ProviderRow], headline: str)
     assert page.providers_headline().replace("\u202f", " ") == headline
 
 
+def test_a_vendor_is_called_as_its_connector_says_where_we_have_no_name() -> None:
+    assert [provider_row(slug, "1").name for slug in ("digitalocean", "runpod", "aurora")] == [
+        "DigitalOcean", "RunPod", "aurora",
+    ]  # fmt: skip
+
+
 def test_a_providers_change_is_a_share_or_new_or_none() -> None:
     assert provider_row("x", "6", before="4").change_words() == "+50\u202f%"
     assert provider_row("x", "6").change_words() == "new"
