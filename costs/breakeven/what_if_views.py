@@ -32,7 +32,6 @@ def _page(request: HttpRequest, form: KeepForm | None = None) -> HttpResponse:
     columns = what_ifs.compared(_("Live"), read, rows)
     context = {
         "columns": columns,
-        "kept": columns[1:],
         "answer": what_ifs.answer(columns),
         "cheapest": what_ifs.cheapest(columns),
         "form": form,

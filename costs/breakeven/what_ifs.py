@@ -104,7 +104,7 @@ class ScenarioColumn:
     query: str
     inputs: Inputs
     result: Result | None
-    kept: WhatIf | None = None
+    saved: WhatIf | None = None
     errors: tuple[str, ...] = ()
 
     @property

@@ -223,7 +223,7 @@ class CriterionRow:
             return _("not known")
         return percent(value, 2) if self.criterion.slug == "reliability" else self._figure(value)
 
-    def asked(self) -> str:
+    def needed(self) -> str:
         relation = {"latency": "<", "quality": "≥"}.get(self.criterion.slug, ">")
         return f"{relation} {self._figure(self.criterion.threshold)}"
 

@@ -116,7 +116,7 @@ class Claude:
     retires_on: Any
 
     @property
-    def said(self) -> str:
+    def difference(self) -> str:
         if any(now is None for _then, now in self.rates):
             return _("no longer in the price book")
         changed = [(then, now) for then, now in self.rates if now is not None and now != then]

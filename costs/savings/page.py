@@ -30,7 +30,7 @@ Evidence = Mapping[str, Any]
 class SavingRow:
     """A finding as the page shows it. `sentence` says what was seen, `assumed` what the saving rests on."""
 
-    it: Finding
+    finding: Finding
     title: str
     sentence: str
     assumed: str
@@ -41,21 +41,21 @@ class SavingRow:
     @property
     def grown(self) -> bool:
         """Dismissed once, and larger since."""
-        return self.it.state == Finding.State.OPEN and self.it.decided_monthly is not None
+        return self.finding.state == Finding.State.OPEN and self.finding.decided_monthly is not None
 
     @property
     def decided_by(self) -> str:
-        person = self.it.decided_by
+        person = self.finding.decided_by
         return person.get_full_name() or person.get_username() if person else ""
 
     def link_words(self) -> str:
-        return _("the machine") if self.it.lease_id else _("the requests")
+        return _("the machine") if self.finding.lease_id else _("the requests")
 
     def grown_note(self) -> str:
         """Why it is told again after a dismissal; empty where nobody has dismissed it."""
         if not self.grown:
             return ""
-        words = {"sum": dollars(self.it.decided_monthly), "reason": self.it.reason}
+        words = {"sum": dollars(self.finding.decided_monthly), "reason": self.finding.reason}
         return _("Dismissed at %(sum)s (“%(reason)s”); it has grown since.") % words
 
     def behind_note(self) -> str:
@@ -63,10 +63,10 @@ class SavingRow:
         return text % {"other": self.behind} if self.behind else ""
 
     def before_span(self) -> str:
-        return measured_span(self.it.before)
+        return measured_span(self.finding.before)
 
     def after_span(self) -> str:
-        return measured_span(self.it.after)
+        return measured_span(self.finding.after)
 
     @property
     def mark(self) -> str:
@@ -156,19 +156,17 @@ def page() -> Savings:
     findings = list(Finding.objects.select_related("application", "lease__account", "decided_by"))
     titles = {finding.key: title(finding) for finding in findings}
     rows = [row(finding, titles) for finding in findings]
-    accepted = [finding for finding in rows if finding.it.state == Finding.State.ACCEPTED]
-    outcomes = [
-        finding.outcome.monthly for finding in accepted if finding.outcome and finding.outcome.monthly is not None
-    ]
+    state = Finding.State
+    accepted = [shown for shown in rows if shown.finding.state == state.ACCEPTED]
+    dismissed = [shown for shown in rows if shown.finding.state == state.DISMISSED]
+    arrived = [shown.outcome.monthly for shown in accepted if shown.outcome and shown.outcome.monthly is not None]
     return Savings(
-        open=[finding for finding in rows if finding.it.state == Finding.State.OPEN],
+        open=[shown for shown in rows if shown.finding.state == state.OPEN],
         accepted=sorted(accepted, key=decided, reverse=True),
-        dismissed=sorted(
-            (finding for finding in rows if finding.it.state == Finding.State.DISMISSED), key=decided, reverse=True
-        ),
+        dismissed=sorted(dismissed, key=decided, reverse=True),
         total=sum((finding.monthly for finding in findings if finding.counts), ZERO),
-        arrived=sum(outcomes, ZERO),
-        arrived_rows=len(outcomes),
+        arrived=sum(arrived, ZERO),
+        arrived_rows=len(arrived),
         search=Search.objects.first(),
     )
 
@@ -179,7 +177,7 @@ def finding_of(pk: int) -> Finding:
 
 
 def decided(row: SavingRow) -> Any:
-    return row.it.decided_at
+    return row.finding.decided_at
 
 
 def row(finding: Finding, titles: Mapping[str, str]) -> SavingRow:
@@ -360,23 +358,23 @@ def json_of(savings: Savings) -> dict[str, Any]:
 
 
 def finding_json(row: SavingRow) -> dict[str, Any]:
-    it, came = row.it, row.outcome
+    finding, came = row.finding, row.outcome
     return {
-        "key": it.key,
-        "kind": it.kind,
-        "state": it.state,
+        "key": finding.key,
+        "kind": finding.kind,
+        "state": finding.state,
         "title": row.title,
         "found": row.sentence,
         "assumption": row.assumed,
-        "application": it.application.slug if it.application else None,
-        "provider": it.provider or None,
-        "model": it.model or None,
-        "task": it.task or None,
-        "from": it.since.isoformat(),
-        "to": it.until.isoformat(),
-        "monthly": it.monthly,
-        "counted_by": it.behind or None,
-        "reason": it.reason or None,
+        "application": finding.application.slug if finding.application else None,
+        "provider": finding.provider or None,
+        "model": finding.model or None,
+        "task": finding.task or None,
+        "from": finding.since.isoformat(),
+        "to": finding.until.isoformat(),
+        "monthly": finding.monthly,
+        "counted_by": finding.behind or None,
+        "reason": finding.reason or None,
         "outcome": came
         and {
             "state": came.state,

@@ -57,7 +57,7 @@ def saving_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
         audit_log.log(request, finding, message)
         messages.success(request, message, extra_tags=f"undo:{reverse('costs:saving-undo', args=[pk])}")
         return redirect("costs:savings")
-    context = {"form": form, "title": title(finding), "found": finding}
+    context = {"form": form, "title": title(finding), "finding": finding}
     return render(request, "costs/savings/saving_dismiss.html", context, status=422 if form.errors else 200)
 
 

@@ -34,9 +34,9 @@ def plain(html: str) -> str:
     return html.replace("<b>", "").replace("</b>", "").replace("\u202f", " ")
 
 
-def answer_of(kind: str, n: int = 30_000, crossing: int | None = 20_000, **given: Any) -> BreakEvenAnswer:
+def answer_of(kind: str, n: int = 30_000, crossing: int | None = 20_000, **fields: Any) -> BreakEvenAnswer:
     apart = abs(D(n) / crossing - 1) if crossing and n else None
-    plain_figures = {"saves_at": None, "days": None, "growth": None, **given}
+    plain_figures = {"saves_at": None, "days": None, "growth": None, **fields}
     return BreakEvenAnswer(kind, n, D(50), crossing, None, apart, **plain_figures)
 
 
@@ -108,11 +108,11 @@ def test_a_what_if_says_that_it_is_one() -> None:
     assert page_of().what_if_headline() == "What if"
 
 
-def page_of(**given: Any) -> BreakEvenPage:
-    inputs = given.pop("inputs", INPUTS)
-    result = given.pop("result", compute(inputs))
-    shown = answer(inputs, result, given.pop("growth", None), refused=False)
-    return BreakEvenPage(inputs, result, shown, **{"rates": [], "gap": None, "refused": False, **given})
+def page_of(**fields: Any) -> BreakEvenPage:
+    inputs = fields.pop("inputs", INPUTS)
+    result = fields.pop("result", compute(inputs))
+    shown = answer(inputs, result, fields.pop("growth", None), refused=False)
+    return BreakEvenPage(inputs, result, shown, **{"rates": [], "gap": None, "refused": False, **fields})
 
 
 def test_the_curve_is_named_by_what_each_side_costs() -> None:
@@ -172,7 +172,7 @@ def test_a_crossing_says_which_side_it_leads_to() -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "saving", "within", "told"),
+    ("low", "high", "saving", "within", "is_told"),
     [
         (None, None, (-5, 5), "Within that our own GPUs may never pay, and save −5.00 to +5.00 a month.", False),
         (9000, None, (-5, 5), "Within that our own GPUs pay from 9,000 at the best and never at the worst, and", False),
@@ -180,14 +180,14 @@ def test_a_crossing_says_which_side_it_leads_to() -> None:
     ],
 )
 def test_how_sure_the_answer_is_is_told(
-    low: int | None, high: int | None, saving: tuple[int, int], within: str, told: bool
+    low: int | None, high: int | None, saving: tuple[int, int], within: str, is_told: bool
 ) -> None:
     note = Band(Spread(D("0.1"), D("0.2"), 30), 8000, 12_000, low, high, D(saving[0]), D(saving[1])).note()
     assert plain(note).startswith(
         "How sure: by how much the last 30 days differ, requests cost ±10 % and the run rate is 8,000–12,000 (95 %). "
     )
     assert within in plain(note)
-    assert note.endswith("<b>So it cannot be told yet which is cheaper.</b>") is not told
+    assert note.endswith("<b>So it cannot be told yet which is cheaper.</b>") is not is_told
 
 
 def test_the_input_that_moves_the_break_even_most_is_named() -> None:

@@ -44,14 +44,14 @@ def criterion(slug: Any, value: str | None, holds: bool | None = True, threshold
     return Criterion(slug, holds, None if value is None else D(value), D(threshold), None, 0, "")
 
 
-def card_of(**given: Any) -> Scorecard:
-    parts = {"verdict": "no_go", "criteria": (), "objections": (), "changes": ("Rate more.", "Wait."), **given}
+def card_of(**fields: Any) -> Scorecard:
+    parts = {"verdict": "no_go", "criteria": (), "objections": (), "changes": ("Rate more.", "Wait."), **fields}
     return Scorecard(sentence="Not yet.", justified_by=(), **parts)
 
 
-def page_of(**given: Any) -> DecidePage:
-    report: Any = type("Report", (), {"no_go": given.pop("no_go", None)})
-    return DecidePage(report, card_of(**given), NOW)
+def page_of(**fields: Any) -> DecidePage:
+    report: Any = type("Report", (), {"no_go": fields.pop("no_go", None)})
+    return DecidePage(report, card_of(**fields), NOW)
 
 
 def test_the_answer_names_the_first_change_unless_something_forbids_it() -> None:
@@ -97,7 +97,7 @@ def test_whether_a_criterion_holds_is_a_word(row: Criterion, mark: str, page_wor
 
 
 @pytest.mark.parametrize(
-    ("row", "name", "value", "asked"),
+    ("row", "name", "value", "needed"),
     [
         (criterion("quality", "0.8"), "Requests of tasks with good enough answers", "80 %", "≥ 70 %"),
         (criterion("latency", "320", threshold="500"), "First token, 95th percentile", "320 ms", "< 500 ms"),
@@ -106,10 +106,10 @@ def test_whether_a_criterion_holds_is_a_word(row: Criterion, mark: str, page_wor
         (criterion("saving", None, None, "100"), "Saving a month", "not known", "> $100"),
     ],
 )
-def test_a_criterion_is_told_with_what_is_asked(row: Criterion, name: str, value: str, asked: str) -> None:
+def test_a_criterion_is_told_with_what_is_asked(row: Criterion, name: str, value: str, needed: str) -> None:
     shown = CriterionRow(row)
-    assert (shown.name(), shown.value().replace("\u202f", " "), shown.asked().replace("\u202f", " ")) == (
-        name, value, asked,
+    assert (shown.name(), shown.value().replace("\u202f", " "), shown.needed().replace("\u202f", " ")) == (
+        name, value, needed,
     )  # fmt: skip
 
 

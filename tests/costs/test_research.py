@@ -25,11 +25,11 @@ def why(scenario: str, hourly: Decimal | None) -> str:
     variant = scenarios.find(sheet, scenario).variants[0]
     then = scenarios.compute(sheet, scenario).variants[0]
     now = scenarios.compute(sheet, scenario, lambda _line: hourly).variants[0]
-    said = comparison.why(sheet, then, variant.gpu, now)
+    sentence = comparison.why(sheet, then, variant.gpu, now)
     if hourly is not None:
         assert now.total is not None and then.total is not None
         assert now.lines.keys() == then.lines.keys()
-    return said
+    return sentence
 
 
 def test_a_scenarios_difference_is_explained() -> None:

@@ -24,10 +24,10 @@ def september() -> Iterator[None]:
         yield
 
 
-def savings_of(found: int = 0, arrived: int = 0, searched: bool = True) -> Savings:
+def savings_of(ways: int = 0, arrived: int = 0, searched: bool = True) -> Savings:
     row: Any = object()
     search = Search(at=NOW, unjudged={}) if searched else None
-    return Savings([row] * found, [], [], D("12.5"), D(7), arrived, search)
+    return Savings([row] * ways, [], [], D("12.5"), D(7), arrived, search)
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,8 @@ def test_the_answer_says_what_arrived() -> None:
     assert "accepted" not in savings_of(1).answer()
 
 
-def row_of(outcome: Outcome | None = None, behind: str = "", **given: Any) -> SavingRow:
-    return SavingRow(Finding(**given), "A", "", "", "", behind, outcome)
+def row_of(outcome: Outcome | None = None, behind: str = "", **fields: Any) -> SavingRow:
+    return SavingRow(Finding(**fields), "A", "", "", "", behind, outcome)
 
 
 @pytest.mark.parametrize(
