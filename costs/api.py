@@ -308,7 +308,10 @@ def get_scorecard(request: HttpRequest, filters: Query[FilterQuery]) -> Any:
 def get_decisions(request: HttpRequest, limit: Annotated[int, Field(ge=1, le=500)] = 50) -> Any:
     decisions = latest_decisions(limit)
     standing = decisions[0] if decisions else None
-    return {"items": [records.as_json(decision, standing) for decision in decisions]}
+    changed = records.changed(decisions)
+    return {
+        "items": [records.as_json(decision, standing, intact=decision.number not in changed) for decision in decisions]
+    }
 
 
 @router.get("/phases", auth=needs("read"), response={200: PhasesOut, **READ_ERRORS}, summary="Phases and stages")

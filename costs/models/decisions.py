@@ -75,7 +75,7 @@ class Decision(models.Model):
     choice = models.CharField(max_length=10, choices=Choice.choices)
     statement = models.TextField()
     figures = models.TextField()  # canonical JSON, the very text that the digest is of: `costs.readiness.records`
-    previous = models.CharField(max_length=64, blank=True)  # the digest of the one before
+    previous = models.CharField(max_length=64, blank=True)  # the digest of the one before, printed with this one
     digest = models.CharField(max_length=64)  # SHA-256, hexadecimal
 
     objects = DecisionQuerySet.as_manager()

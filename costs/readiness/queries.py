@@ -11,8 +11,10 @@ from django.utils.translation import gettext as _
 from costs.models import Decision, Effort, Justification, NoGo
 from costs.readiness.ops_workload import WINDOW
 from lib import sql
+from providers.audit.log import Action, AuditEntry
 
 SHOWN = 8  # past decisions
+DIGEST = "SHA-256"  # as the audit log calls the digest of a record
 
 
 def recent_efforts(now: datetime) -> list[Effort]:
@@ -42,9 +44,16 @@ def decision(number: int) -> Decision:
     return get_object_or_404(Decision, number=number)
 
 
-def all_decisions() -> list[Decision]:
-    """Every record, the first one first."""
-    return list(Decision.objects.order_by("number"))
+def decision_after(number: int) -> Decision | None:
+    """The record that superseded one."""
+    return Decision.objects.filter(number=number + 1).first()
+
+
+def audited_digests() -> dict[str, str]:
+    """The digests that the audit log has of signed decisions, by the key of the record."""
+    added = AuditEntry.objects.filter(object_type=Decision._meta.label_lower, action=Action.ADDED)
+    entries = added.values_list("object_id", "changes")
+    return {pk: str(changes[DIGEST][1]) for pk, changes in entries if DIGEST in changes}
 
 
 def latest_decisions(most: int) -> list[Decision]:

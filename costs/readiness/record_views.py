@@ -41,7 +41,7 @@ def sign(request: HttpRequest) -> HttpResponse:
         figures=records.frozen(report, card),
         by=person(request),
     )
-    log(request, record, record.statement, added=True)
+    log(request, record, record.statement, added=True, changes={queries.DIGEST: [None, record.digest]})
     messages.success(request, _("Signed. A later decision can supersede it, nothing can change it."))
     return redirect("costs:decision", number=record.number)
 
@@ -52,10 +52,9 @@ def sign(request: HttpRequest) -> HttpResponse:
 def decision(request: HttpRequest, number: int) -> HttpResponse:
     """One record as it was signed; nothing on it is worked out anew but whether it is intact."""
     record = queries.decision(number)
-    every = queries.all_decisions()
     figures = json.loads(record.figures)
-    intact = number not in records.broken(every)
-    later = next((other for other in every if other.number == number + 1), None)
+    intact = not records.changed([record])
+    later = queries.decision_after(number)
     context = {
         "record": record,
         "figures": figures,

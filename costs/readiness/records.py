@@ -1,7 +1,7 @@
-"""Signed decisions: what is frozen, its digest, and the chain that shows that none was changed.
+"""Signed decisions: what is frozen, its digest, and whether a record still says what was signed.
 
-A record holds the figures as canonical JSON. Its digest covers them, who signed, when, what was chosen and why, and the
-digest of the record before, so that changing any of them, or leaving one out, shows.
+A record holds the figures as canonical JSON. Its digest covers them, who signed, when, what was chosen and why. The
+audit log's entry of the signature has the digest too, and its keyed chain shows where an entry was changed or left out.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from costs.breakeven import answered
 from costs.models import Decision
 from costs.readiness import scorecard
 from costs.readiness.inputs import Report
+from costs.readiness.queries import audited_digests
 from costs.readiness.scorecard import Scorecard
 
 LOCK = 7_203_021  # advisory: numbers follow one another
@@ -92,19 +93,17 @@ def sign(
     return record
 
 
-def broken(records: Iterable[Decision]) -> list[int]:
-    """Return the numbers of records that were changed after signing, or do not follow the one before."""
-    numbers, previous, number = [], "", 0
-    for record in records:
-        number += 1
-        if record.number != number or record.previous != previous or record.digest != digest_of(record):
-            numbers.append(record.number)
-            number = record.number
-        previous = record.digest
-    return numbers
+def changed(records: Iterable[Decision]) -> list[int]:
+    """Return the numbers of records whose digest does not fit what they say, or is another one in the audit log."""
+    audited = audited_digests()
+    return [
+        record.number
+        for record in records
+        if record.digest != digest_of(record) or audited.get(str(record.pk), record.digest) != record.digest
+    ]
 
 
-def as_json(record: Decision, standing: Decision | None) -> dict[str, Any]:
+def as_json(record: Decision, standing: Decision | None, *, intact: bool) -> dict[str, Any]:
     return {
         "number": record.number,
         "choice": record.choice,
@@ -115,6 +114,6 @@ def as_json(record: Decision, standing: Decision | None) -> dict[str, Any]:
         "superseded": standing is not None and standing.number != record.number,
         "previous": record.previous or None,
         "digest": record.digest,
-        "intact": record.digest == digest_of(record),
+        "intact": intact,
         "figures": json.loads(record.figures),
     }

@@ -42,7 +42,10 @@ class ScorecardOut(Schema):
 
 
 class DecisionOut(Schema):
-    """A signed record; `digest` is SHA-256 over all of it and `previous`, the digest of the one before."""
+    """A signed record; `digest` is SHA-256 over all of it and `previous`, the digest of the one before.
+
+    `intact`: the digest fits the record, and is the one that the audit log has.
+    """
 
     number: int
     choice: str

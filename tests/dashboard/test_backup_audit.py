@@ -49,6 +49,13 @@ def test_a_restored_audit_log_verifies_in_a_fresh_place_and_a_tampered_row_is_fo
     assert "The audit log is as it was written: 21 entries." in audit.stdout and " ".join(noted) in audit.stdout
     told = tampered(elsewhere, "UPDATE providers_auditentry SET actor = 'bob' WHERE object_name = 'thing 7'")
     assert "is not what was written" in told and "1 differences" in told
+    told = tampered(
+        elsewhere,
+        "INSERT INTO costs_decision"
+        " (number, signed_at, signed_by, signed_name, choice, statement, figures, previous, digest)"
+        " VALUES (1, now(), 'ann', 'Ann', 'go', 'Nobody signed this.', '{}', '', 'of nothing')",
+    )
+    assert "decision 1: it does not say what was signed" in told and "2 differences" in told
 
 
 def test_an_older_backup_in_the_place_of_a_longer_log_is_noted_and_on_record(

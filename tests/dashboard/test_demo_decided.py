@@ -25,7 +25,7 @@ def test_the_demo_signs_once_what_its_figures_say(traffic: None) -> None:  # noq
     for _again in range(2):
         decide(timezone.now())
     record = Decision.objects.get()
-    assert records.broken([record]) == []
+    assert records.changed([record]) == []
     assert OpsWorkloadLimit.objects.count() == 1
     assert (Effort.objects.count(), WhatIf.objects.count()) == (4, 3)
 

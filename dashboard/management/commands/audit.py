@@ -1,4 +1,4 @@
-"""`manage.py audit`: recompute rollups and ledger from the raw rows, verify the audit log, name every difference."""
+"""`manage.py audit`: recompute rollups and ledger, verify signed decisions and the audit log, name every difference."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from django.core.management.base import BaseCommand
 from django.db import connection, transaction
 
 from costs.ledger.posting import differences
+from costs.models import Decision
+from costs.readiness.records import changed
 from providers.audit import chain as audit_chain
 from providers.audit import head
 from traffic.privacy.retention import sealed_differences as sealed
@@ -26,6 +28,10 @@ class Command(BaseCommand):
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             lines = [str(difference) for difference in rollup_differences()]
             lines += [f"sealed {day} {name}: stored {stored}, sealed {right}" for day, name, stored, right in sealed()]
+            lines += [
+                f"decision {number}: it does not say what was signed"
+                for number in changed(Decision.objects.order_by("number"))
+            ]
             lines += [f"ledger {key}: stored {stored}, its source says {right}" for key, stored, right in differences()]
         audit_chain.seal_all()
         lines += audit_chain.differences(head.noted())
