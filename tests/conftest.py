@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from django.core.cache import cache
 from hypothesis import HealthCheck, settings
@@ -86,6 +87,15 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
     with django_db_blocker.unblock():
         instead_of_flush()
+
+
+@pytest.fixture
+def conn(transactional_db: Any) -> Iterator[psycopg.Connection]:
+    """A connection as ingest gets it: plain psycopg, outside a transaction."""
+    from tests.database import conninfo  # models, which can be loaded only now
+
+    with psycopg.connect(conninfo(), autocommit=True) as own:
+        yield own
 
 
 @pytest.fixture(scope="session")

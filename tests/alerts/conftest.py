@@ -9,13 +9,17 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
+from django.test import Client
+from django.utils import timezone
 
 from alerts.context.evaluation import EvaluationContext
 from alerts.evaluation import services
 from alerts.kinds import KINDS
 from alerts.kinds.finding import Finding, RuleParams
-from alerts.models import Alert
+from alerts.models import Alert, Delivery, Rule
+from dashboard.people.roles import ROLES
+from tests.alerts.people import EVIL, client_of
 from tests.alerts.smtp_server import Mailbox, Smtp, port_of, started
 
 START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -84,3 +88,42 @@ class Scene:
 @pytest.fixture
 def scene(db: Any, monkeypatch: pytest.MonkeyPatch) -> Scene:
     return Scene(monkeypatch)
+
+
+@pytest.fixture
+def roles(db: Any) -> None:
+    for name in ("staff", "manager", "ops"):
+        group, _made = Group.objects.get_or_create(name=name)
+        for label in ROLES[name]:
+            app, codename = label.split(".")
+            group.permissions.add(*Permission.objects.filter(content_type__app_label=app, codename=codename))
+
+
+@pytest.fixture
+def manager(roles: None) -> Client:
+    return client_of(person("mara", "manager"))
+
+
+@pytest.fixture
+def ops_client(roles: None, ops: Any) -> Client:
+    return client_of(ops)
+
+
+@pytest.fixture
+def alert(scene: Scene, ops: Any) -> Alert:
+    scene.now = timezone.now() - timedelta(minutes=5)
+    scene.set("a", True, title=f"Down: {EVIL}, $12.50", words={"todo": EVIL, "facts": [[EVIL, EVIL, EVIL]]})
+    scene.look()
+    return scene.alert()
+
+
+@pytest.fixture
+def grown(scene: Scene, ops: Any) -> Delivery:
+    """An alert whose value was kept several times before its reminder."""
+    ops.user_permissions.add(*Permission.objects.filter(codename__in=("change_alert", "add_silence")))
+    scene.set("a", True)
+    scene.look()
+    Rule.objects.filter(kind=scene.kind).update(remind_s=600)
+    for _n in range(12):
+        scene.look(70)
+    return Delivery.objects.latest("pk")

@@ -33,8 +33,21 @@ from providers.models import (
     TokenPrice,
 )
 from providers.polling.services import record_failure
-from tests.alerts.test_kinds import NOW, TODAY, account, break_down, deployment, feed, use
-from tests.alerts.test_more_kinds import bucket_of, empty, hour, rated, sends, timed
+from tests.alerts.conditions import (
+    NOW,
+    TODAY,
+    account,
+    break_down,
+    bucket_of,
+    deployment,
+    empty,
+    feed,
+    hour,
+    rated,
+    sends,
+    timed,
+    use,
+)
 from traffic.authentication.keys import create_key
 from traffic.models import Application, Key, LatencyDay, LatencyHour, Rating, UsageDay, UsageHour
 

@@ -22,11 +22,7 @@ from alerts.models import Alert, Rule, Sample, Silence
 from alerts.rules import noise
 from providers.audit.log import AuditEntry
 from tests.alerts.conftest import Scene, person
-from tests.alerts.test_pages import alert as alert
-from tests.alerts.test_pages import client_of
-from tests.alerts.test_pages import manager as manager
-from tests.alerts.test_pages import ops_client as ops_client
-from tests.alerts.test_pages import roles as roles
+from tests.alerts.people import client_of
 from tests.pages import html_of
 
 

@@ -15,7 +15,7 @@ from alerts.models import Delivery
 from tests.alerts.conftest import Scene
 from tests.alerts.smtp_server import GREYLIST, STALL, Mailbox, Smtp
 from tests.dashboard.people import logged_in, with_role
-from tests.providers.test_engine_ladder import certificate
+from tests.providers.certificates import certificate
 
 
 @pytest.fixture

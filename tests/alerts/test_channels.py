@@ -23,16 +23,15 @@ from alerts.kinds import KINDS
 from alerts.kinds.system import addresses
 from alerts.mail.smtp import NotSent
 from alerts.models import Channel, Delivery, Rule
-from lib.encryption import encrypt
 from lib.netguard import AddressRefused
+from tests.alerts.channels import SECRET, channel
 from tests.alerts.conftest import START, Scene
+from tests.alerts.outbox import closed_port
 from tests.alerts.receiver import Receiver, receiving
 from tests.alerts.smtp_server import Mailbox, Smtp
-from tests.alerts.test_outbox import closed_port
 from tests.dashboard.people import logged_in, with_role
 from tests.pages import html_of
 
-SECRET = "whsec_" + "c2VjcmV0IG9mIHRlc3Rz"
 GUIDE = Path(__file__).resolve().parents[2] / "docs/how-to/receive-webhooks.md"
 
 
@@ -40,11 +39,6 @@ GUIDE = Path(__file__).resolve().parents[2] / "docs/how-to/receive-webhooks.md"
 def receiver() -> Iterator[Receiver]:
     with receiving() as made:
         yield made
-
-
-def channel(address: str, kind: str = "webhook", slug: str = "hook", **more: Any) -> Channel:
-    made = {"name": slug, "shown": "there", "local": True, **more}
-    return Channel.objects.create(slug=slug, kind=kind, address=encrypt(address), secret=encrypt(SECRET), **made)
 
 
 @pytest.fixture

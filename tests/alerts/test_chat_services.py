@@ -17,9 +17,9 @@ from django.test import Client
 
 from alerts.channels import hand_over, trial_note
 from alerts.models import Channel
+from tests.alerts.channels import channel
 from tests.alerts.conftest import START
 from tests.alerts.receiver import Receiver, receiving
-from tests.alerts.test_channels import channel
 from tests.dashboard.people import logged_in, with_role
 
 TITLE = "Test from Breakeven: alerts arrive here"

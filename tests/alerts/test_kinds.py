@@ -19,30 +19,19 @@ from alerts.kinds.usage import CROWD, MOST_APART
 from alerts.models import Address, Alert, Delivery, Rule
 from alerts.rules import explain as explaining
 from alerts.rules.explain import explain
-from costs.models import Charge, Phase
+from costs.models import Phase
 from costs.reconciliation.reconcile import Cause
 from costs.reconciliation.tolerances import ReconciliationGap as BillStanding
 from providers.engine_metrics import series as engine_series
 from providers.engine_metrics.series import Scraped
 from providers.engines import EngineSample, Scrape
-from providers.models import Account, Balance, Deployment, Feed, Heartbeat, Lease, LeaseSpan, Maintenance, Outage
+from providers.models import Account, Balance, Feed, Heartbeat, Lease, LeaseSpan, Maintenance
 from providers.pricing.book import OTHER_MODEL
+from tests.alerts.conditions import NOW, TODAY, account, break_down, deployment, feed, findings, only, spend, use
 from tests.alerts.conftest import person
 from traffic.models import UsageDay, UsageHour
 
-NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-TODAY = NOW.date()
 SHIPPED = [name for name, kind in KINDS.items() if kind.shipped]  # the others watch what a rule says, or nothing
-
-
-def findings(kind: str, now: datetime = NOW, live: frozenset[str] = frozenset(), **thresholds: Any) -> list[Finding]:
-    found = KINDS[kind]
-    return list(found.evaluate(EvaluationContext(now), found.read(thresholds), live))
-
-
-def only(kind: str, **options: Any) -> Finding:
-    [found] = findings(kind, **options)
-    return found
 
 
 @pytest.fixture
@@ -51,28 +40,6 @@ def phase(db: Any) -> Phase:
         slug="scale-up", name="Scale-up", budget_low=300, budget_high=400, volume_from=100_000, volume_to=500_000,
         starts_on=date(2026, 10, 1), ends_on=date(2027, 1, 1),
     )  # fmt: skip
-
-
-def spend(amount: str, day: date = TODAY) -> None:
-    start = datetime.combine(day, datetime.min.time(), UTC)
-    Charge.objects.create(
-        key=f"entered {day} {amount} {Charge.objects.count()}", provider="anthropic", day=day, starts_at=start,
-        ends_at=start + timedelta(days=1), category="upkeep", provenance="entered", amount=Decimal(amount),
-        original_amount=Decimal(amount),
-    )  # fmt: skip
-
-
-def use(day: date, requests: int, **more: Any) -> None:
-    counts = dict.fromkeys(
-        ("errors", "unpriced", "unknown_usage", "leased", "batched", "uncached_input", "cache_read", "cache_write_5m",
-         "cache_write_1h", "output", "reasoning", "latency_us", "timed", "generated", "generating_us"), 0
-    )  # fmt: skip
-    row = {
-        "application_id": 0, "deployment_id": 0, "provider": "anthropic", "model": "claude-sonnet-5-5", "task": "rag",
-        **counts, "cost": Decimal(0), "requests": requests, **more,
-    }  # fmt: skip
-    UsageDay.objects.create(day=day, **row)
-    UsageHour.objects.create(hour=datetime.combine(day, datetime.min.time(), UTC), **row)
 
 
 @pytest.mark.parametrize(
@@ -197,17 +164,6 @@ def test_a_model_without_a_price_is_one_alert_whoever_serves_it(db: Any) -> None
     assert found.words["providers"] == ["aurora", "openai"]
 
 
-def deployment(slug: str = "mistral-7b", provider: str = "self", **more: Any) -> Deployment:
-    return Deployment.objects.create(
-        slug=slug, name=slug, provider=provider, engine="vllm", url="http://127.0.0.1:9/", model=slug, **more
-    )
-
-
-def break_down(one: Deployment, minutes: int = 3) -> Outage:
-    at = NOW - timedelta(minutes=minutes)
-    return Outage.objects.create(deployment=one, started_at=at, confirmed_at=at, cause="connection refused")
-
-
 def test_an_outage_is_told_with_its_name_and_length_and_so_is_its_end(db: Any) -> None:
     outage = break_down(deployment())
     found = only("outage")
@@ -279,18 +235,6 @@ def test_a_vendor_that_comes_back_bit_by_bit_is_told_once_each_way(db: Any) -> N
     told = Delivery.objects.order_by("id").values_list("alert__subject", "transition__after")
     assert list(told) == [("provider:runpod", "open"), ("provider:runpod", "resolved")]
     assert not Alert.objects.live().exists()
-
-
-def account(**more: Any) -> Account:
-    made = Account.objects.create(**{"slug": "claude", "name": "Claude org", "kind": "anthropic"} | more)
-    Account.objects.update(created_at=NOW - timedelta(days=30))
-    made.refresh_from_db()
-    return made
-
-
-def feed(one: Account, **more: Any) -> Feed:
-    values = {"kind": "costs", "every_s": 300, "due_at": NOW, "last_success_at": NOW - timedelta(minutes=4), **more}
-    return Feed.objects.create(account=one, **values)
 
 
 def polled() -> Finding:

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import re
-from email import policy
-from email.message import EmailMessage
-from email.parser import BytesParser
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -22,6 +18,7 @@ from alerts.mail import links
 from alerts.models import Alert, Delivery, Rule
 from alerts.wording import facts_of
 from tests.alerts.conftest import Scene, person
+from tests.alerts.mail_parts import Tags, parsed, part
 
 EVIL = '<script>alert("x")</script>&'
 FULL = Words(
@@ -37,46 +34,11 @@ FULL = Words(
 )
 
 
-class Tags(HTMLParser):
-    """Every tag, every href, and whether tags are closed in order."""
-
-    VOID = frozenset({"meta", "br", "img", "link", "hr"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: list[str] = []
-        self.hrefs: list[str] = []
-        self.attributes: set[str] = set()
-        self.open: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.append(tag)
-        self.attributes |= {name for name, _ in attrs}
-        self.hrefs += [value or "" for name, value in attrs if name in ("href", "src", "background")]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-
 @pytest.fixture
 def opened(scene: Scene, ops: Any) -> Delivery:
     scene.set("a", True, title=f"Over budget: {EVIL}, $412.30 of $400", words=FULL)
     scene.look()
     return Delivery.objects.get()
-
-
-def parsed(delivery: Delivery) -> EmailMessage:
-    message = BytesParser(policy=policy.default).parsebytes(compose(delivery).message().as_bytes())
-    assert isinstance(message, EmailMessage)
-    return message
-
-
-def part(message: EmailMessage, kind: str) -> str:
-    body = message.get_body((kind,))
-    assert body is not None
-    return str(body.get_content())
 
 
 def test_the_subject_begins_with_the_verdict_and_holds_name_and_amount(opened: Delivery) -> None:

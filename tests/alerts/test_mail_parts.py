@@ -10,7 +10,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 from hypothesis import given
@@ -25,8 +24,8 @@ from alerts.lifecycle.states import Cause
 from alerts.mail import links, subjects
 from alerts.models import Alert, Delivery, OptOut, Rule, Silence
 from tests.alerts.conftest import START, Scene
-from tests.alerts.test_mail import parsed, part
-from tests.costs.test_spend import usage
+from tests.alerts.mail_parts import parsed, part
+from tests.costs.usage_rows import usage
 from traffic.models import Application
 
 # A title of each kind of rule as its evaluator writes it: verdict, name, amounts that must stay whole.
@@ -114,18 +113,6 @@ def contrast(one: tuple[int, ...], other: tuple[int, ...]) -> float:
 
     light, dark = sorted((luminance(one), luminance(other)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
-
-
-@pytest.fixture
-def grown(scene: Scene, ops: Any) -> Delivery:
-    """An alert whose value was kept several times before its reminder."""
-    ops.user_permissions.add(*Permission.objects.filter(codename__in=("change_alert", "add_silence")))
-    scene.set("a", True)
-    scene.look()
-    Rule.objects.filter(kind=scene.kind).update(remind_s=600)
-    for _n in range(12):
-        scene.look(70)
-    return Delivery.objects.latest("pk")
 
 
 def test_the_chart_is_a_part_of_the_mail_and_its_words_stand_in_every_part(grown: Delivery) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -22,28 +21,31 @@ from lib.disk import Disk, floor_of
 from providers.connectors.base import ConnectorError
 from providers.models import Feed, Lease, Model, TokenPrice
 from providers.polling.services import record_failure, record_success
-from tests.alerts.test_kinds import NOW, TODAY, account, deployment, feed, findings, only, spend, use
+from tests.alerts.conditions import (
+    DAY,
+    HOUR,
+    NOW,
+    TODAY,
+    account,
+    bucket_of,
+    deployment,
+    feed,
+    findings,
+    hour,
+    only,
+    rated,
+    sends,
+    spend,
+    timed,
+    use,
+)
 from traffic.authentication.keys import create_key, rotate_key
-from traffic.models import Application, Key, LatencyDay, LatencyHour, Rating, SealedDay, UsageDay, UsageHour
-
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+from traffic.models import Application, Key, LatencyDay, LatencyHour, SealedDay, UsageDay, UsageHour
 
 
 def over(kind: str, subject: str, **thresholds: Any) -> Finding:
     """How a subject that has an alert stands once what caused it has gone."""
     return only(kind, live=frozenset({subject}), **thresholds)
-
-
-def empty(application_id: int = 0, requests: int = 0) -> dict[str, Any]:
-    names = [field.attname for field in UsageHour._meta.concrete_fields]
-    texts = {"provider": "anthropic", "model": "m", "task": "rag"}
-    keys = {"application_id": application_id, "deployment_id": 0, "requests": requests}
-    return {name: 0 for name in names if name != "hour"} | texts | keys
-
-
-def hour(at: datetime, requests: int, **more: Any) -> None:
-    """Usage of one hour alone."""
-    UsageHour.objects.create(hour=at, **(empty(requests=requests) | more))
 
 
 # Pace and stages.
@@ -101,20 +103,6 @@ def test_a_stage_is_told_at_its_end_and_when_it_costs_more_than_its_total(db: An
 # How requests fare.
 
 
-def timed(model: type[Any], at: Any, deployment_id: int, bucket: int, n: int, metric: int = 2) -> None:
-    column = "day" if model is LatencyDay else "hour"
-    model.objects.create(
-        **{column: at}, application_id=0, deployment_id=deployment_id, provider="self", model="m", task="rag",
-        metric=metric, bucket=bucket, n=n,
-    )  # fmt: skip
-
-
-def bucket_of(ms: float) -> int:
-    from math import ceil, log
-
-    return ceil(log(ms) / log(1.02))
-
-
 def test_a_deployment_that_is_several_times_slower_than_usual_is_told(db: Any) -> None:
     one = deployment()
     for n in range(1, 8):
@@ -160,13 +148,6 @@ def test_a_few_failures_of_few_requests_are_no_error_rate(db: Any) -> None:
     hour(NOW - HOUR, 4, errors=4, model="claude-sonnet-5-5")
     found = only("error-rate")
     assert (found.crossed, found.subject) == (False, "errors:anthropic/claude-sonnet-5-5")
-
-
-def rated(n: int, good: int, day: date) -> None:
-    Rating.objects.bulk_create(
-        Rating(day=day, request_id=uuid.uuid4(), by="noor", score=1 if k < good else -1, model="mistral-7b")
-        for k in range(n)
-    )
 
 
 def test_quality_falls_when_ratings_say_so_beyond_chance(db: Any) -> None:
@@ -239,14 +220,6 @@ def test_a_vendors_spend_limit_is_told_once_and_not_as_a_failing_poll(db: Any) -
 
 
 # What should come and does not.
-
-
-def sends(application: Application, weeks: int, requests: int, hours: range) -> None:
-    """On working days of the weeks before, in these hours; and today until 09:00."""
-    midnights = [NOW.replace(hour=0) - n * DAY for n in range(weeks * 7 + 1)]
-    moments = [day + h * HOUR for day in midnights for h in hours if day.weekday() < 5]
-    rows = [UsageHour(hour=at, **empty(application.pk, requests)) for at in moments if at < NOW.replace(hour=9)]
-    UsageHour.objects.bulk_create(rows)
 
 
 def test_an_application_is_silent_only_against_its_own_rhythm(db: Any) -> None:

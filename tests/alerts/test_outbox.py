@@ -21,6 +21,7 @@ from alerts.models import Address, Delivery
 from providers.audit.log import AuditEntry
 from tests.alerts import smtp_server
 from tests.alerts.conftest import START, Scene, person
+from tests.alerts.outbox import closed_port, deliver
 from tests.alerts.smtp_server import BUSY, DROP, FORBID, GREYLIST, HANG, OK, REFUSE, REJECT_LATER, Mailbox, Smtp
 from tests.dashboard.people import logged_in, with_role
 
@@ -33,11 +34,6 @@ def waiting(scene: Scene, ops: Any) -> Scene:
     scene.set("a", True, title="Down: mistral-7b, for 2 min so far")
     scene.look()
     return scene
-
-
-def deliver(scene: Scene, seconds: float = 0) -> outbox.Delivered:
-    scene.now += timedelta(seconds=seconds)
-    return outbox.deliver(clock=lambda: scene.now)
 
 
 def test_a_message_is_accepted_with_the_servers_answer(waiting: Scene, smtp: Smtp, mailbox: Mailbox) -> None:
@@ -106,12 +102,6 @@ def test_after_ten_minutes_it_backs_off_to_hours_and_gives_up_after_days() -> No
     assert timedelta(minutes=90) < delays[3] <= timedelta(hours=2)
     old = Delivery(attempts=60, created_at=START - timedelta(days=5))
     assert outbox.postponed(old, "451 no", START)["state"] == "dead"
-
-
-def closed_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def test_a_server_that_dies_and_comes_back_gets_everything_once(

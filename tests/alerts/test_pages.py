@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -18,49 +17,14 @@ from alerts.evaluation import services
 from alerts.mail import links
 from alerts.models import Address, Alert, Delivery, OptOut, Rule, Silence
 from dashboard.environment import Environment
-from dashboard.people.roles import ROLES
 from providers.audit.log import AuditEntry
 from tests.alerts.conftest import Scene, person
-
-EVIL = '<script>alert("x")</script>'
-
-
-@pytest.fixture
-def roles(db: Any) -> None:
-    for name in ("staff", "manager", "ops"):
-        group, _made = Group.objects.get_or_create(name=name)
-        for label in ROLES[name]:
-            app, codename = label.split(".")
-            group.permissions.add(*Permission.objects.filter(content_type__app_label=app, codename=codename))
-
-
-def client_of(user: Any) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
+from tests.alerts.people import EVIL, client_of
 
 
 @pytest.fixture
 def staff(roles: None) -> Client:
     return client_of(person("stan", "staff"))
-
-
-@pytest.fixture
-def manager(roles: None) -> Client:
-    return client_of(person("mara", "manager"))
-
-
-@pytest.fixture
-def ops_client(roles: None, ops: Any) -> Client:
-    return client_of(ops)
-
-
-@pytest.fixture
-def alert(scene: Scene, ops: Any) -> Alert:
-    scene.now = timezone.now() - timedelta(minutes=5)
-    scene.set("a", True, title=f"Down: {EVIL}, $12.50", words={"todo": EVIL, "facts": [[EVIL, EVIL, EVIL]]})
-    scene.look()
-    return scene.alert()
 
 
 def pages(alert: Alert) -> list[str]:

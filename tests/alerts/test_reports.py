@@ -20,10 +20,10 @@ from alerts.digests.periods import Period, due, newest
 from alerts.models import Address, Alert, Delivery, Preference, Report, ReportKind, Rule
 from costs.models import Phase
 from tests.alerts.conftest import person
+from tests.alerts.mail_parts import Tags, parsed, part
 from tests.alerts.smtp_server import Mailbox, Smtp
-from tests.alerts.test_mail import Tags, parsed, part
 from tests.costs.pdf_text import text_of
-from tests.costs.test_spend import usage
+from tests.costs.usage_rows import usage
 from tests.dashboard.people import logged_in, with_role
 from traffic.models import Application
 

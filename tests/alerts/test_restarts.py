@@ -14,9 +14,9 @@ from alerts.evaluation import services
 from alerts.models import Alert
 from alerts.wording import moment
 from dashboard.management.commands.doctor import restarts
-from tests.alerts.test_kinds import NOW, findings, only
+from tests.alerts.conditions import NOW, findings, only
+from tests.dashboard.overview_rows import deployment
 from tests.dashboard.people import logged_in, with_role, words
-from tests.dashboard.test_overview import deployment
 
 MINUTE = timedelta(minutes=1)
 

@@ -32,7 +32,7 @@ from alerts.rules.preview import fired, preview
 from costs.models import Budget, Phase, subject_fields
 from providers.audit.log import AuditEntry
 from providers.models import Account, Balance, CheckHour, Deployment, Outage
-from tests.alerts.test_kinds import NOW, TODAY, use
+from tests.alerts.conditions import NOW, TODAY, use
 from tests.dashboard.people import logged_in, with_role
 from traffic.models import Application, LatencyHour, Rating, UsageHour
 

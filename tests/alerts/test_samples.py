@@ -25,10 +25,10 @@ from alerts.kinds import KINDS
 from alerts.mail.subjects import MOST
 from alerts.management.commands.mails import write
 from alerts.models import Alert, Delivery, Preference, Rule
+from tests.alerts.conditions import NOW, TODAY, use
 from tests.alerts.conftest import Scene, person
+from tests.alerts.mail_parts import parsed, part
 from tests.alerts.samples import DAY, SAMPLES, applications, mended, planned, spent
-from tests.alerts.test_kinds import NOW, TODAY, use
-from tests.alerts.test_mail import parsed, part
 
 # Whose mail names what moves its figure most; the others have nothing that could be divided.
 DRIVEN = {

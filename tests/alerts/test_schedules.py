@@ -15,8 +15,8 @@ from django.db import connection
 
 from alerts.models import Alert, Delivery
 from tests.alerts.conftest import Scene, person
+from tests.alerts.outbox import closed_port, deliver
 from tests.alerts.smtp_server import BUSY, DROP, GREYLIST, OK, REJECT_LATER, Mailbox, Smtp, port_of, started
-from tests.alerts.test_outbox import closed_port, deliver
 from tests.emptying import begin_again
 
 # Longer runs are asked for by hand: BREAKEVEN_SCHEDULES=1000.

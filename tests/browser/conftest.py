@@ -22,8 +22,8 @@ from playwright.sync_api import (
 from psycopg import sql
 
 from tests.browser.stack import Site, site
+from tests.database import conninfo
 from tests.emptying import migrated
-from tests.traffic.conftest import conninfo
 
 TELL_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) =>

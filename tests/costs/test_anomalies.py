@@ -31,7 +31,7 @@ from costs.models import Anomaly, AnomalyLook, Phase
 from providers.audit.log import AuditEntry
 from providers.models import TokenPrice
 from tests.alerts.conftest import person
-from tests.costs.test_spend import usage
+from tests.costs.usage_rows import usage
 from traffic.models import Application, UsageDay, UsageHour
 
 NOW = datetime(2026, 11, 24, 12, 20, tzinfo=UTC)

@@ -20,9 +20,9 @@ from costs.focus.bill import UnreadableBill, read_bill
 from costs.models import BillImport, Charge, ExchangeRate
 from costs.reconciliation import queries as bills
 from costs.reconciliation.reconcile import reconciled
+from tests.costs.entered import account, entered
 from tests.costs.people import client_of, text
-from tests.costs.test_focus import account, entered
-from tests.costs.test_spend import at, usage
+from tests.costs.usage_rows import at, usage
 from traffic.models import Application
 
 URL = "/spend/bills/"

@@ -15,8 +15,8 @@ from django.utils import timezone
 from costs.models import NoGo, PriceSheet
 from costs.price_sheets.sheets import load, raw
 from providers.models import Deployment
-from tests.costs.test_live import price
-from tests.costs.test_spend import usage
+from tests.costs.prices import price
+from tests.costs.usage_rows import usage
 from traffic.authentication.keys import callers, create_key
 from traffic.models import LatencyDay, Rating, UsageHour
 

@@ -3,47 +3,26 @@
 from __future__ import annotations
 
 from datetime import UTC, date, timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
-from costs.breakeven import compute, inputs_from_body, sensitivity
+from costs.breakeven import compute, sensitivity
 from costs.breakeven import page as breakeven_page
 from costs.breakeven.sensitivity import tornado
 from costs.defaults import ensure_defaults
-from costs.price_sheets import sheets
-from costs.research.scenarios import workload_inputs
 from providers.models import Account, Deployment, Lease, Offer
+from tests.costs.breakeven_rows import D, offer, traffic, with_body
 from tests.costs.people import client_of, text
-from tests.costs.test_live import price
-from tests.costs.test_spend import usage
+from tests.costs.prices import price
+from tests.costs.usage_rows import usage
 from traffic.models import Rating, UsageHour
 
-D = Decimal
+__all__ = ["traffic"]  # a fixture
+
 PAGES = ("/break-even/", "/break-even/break-even.json", "/break-even/scenarios/", "/decide/", "/decide/sizing/")
-NOTE = workload_inputs(sheets.load())
-
-
-@pytest.fixture
-def traffic(db: Any) -> None:
-    """A month of 300,000 requests on Sonnet at 3 and 15, 500 tokens in and 200 out, all read from the cache."""
-    ensure_defaults()
-    price("claude-sonnet-4-5")
-    for days in (29, 1):
-        usage(
-            UsageHour, hour=timezone.now() - timedelta(days=days, hours=23), model="claude-sonnet-4-5",
-            requests=150_000, cache_read=75_000_000, output=30_000_000,
-        )  # fmt: skip
-
-
-def offer(gpu: str, price: str, provider: str = "runpod", kind: str = "on_demand", memory: int = 24) -> Offer:
-    return Offer.objects.create(
-        provider=provider, external_id=f"{gpu}-{price}", kind=kind, gpu=gpu, price_per_gpu_hour=D(price),
-        memory_gb=memory, seen_at=timezone.now(),
-    )  # fmt: skip
 
 
 # Who may.
@@ -244,10 +223,6 @@ def test_the_scenarios_take_one_statement_of_their_own(db: Any, django_assert_ma
 
 
 # Pure.
-
-
-def with_body(**body: Any) -> Any:
-    return inputs_from_body(body, NOTE, {"2026-01": sheets.load()})
 
 
 @pytest.mark.parametrize(

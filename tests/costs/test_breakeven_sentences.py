@@ -18,7 +18,7 @@ from costs.breakeven.page import BreakEvenAnswer, BreakEvenPage, CrossingRow, an
 from costs.breakeven.sensitivity import Swing, tornado
 from costs.breakeven.what_ifs import ScenarioColumn
 from lib.confidence_intervals import Interval
-from tests.costs.test_breakeven_page import with_body
+from tests.costs.breakeven_rows import with_body
 
 NOW = datetime(2026, 9, 30, 12, tzinfo=UTC)
 INPUTS = with_body(requests_per_month=30_000)

@@ -24,9 +24,9 @@ from costs.plan.budgets import budget_positions, update_budget_states
 from costs.plan.month import sides
 from costs.plan.queries import plan
 from providers.models import Account, Lease
-from tests.alerts.test_kinds import findings
+from tests.alerts.conditions import findings
 from tests.costs.people import client_of, text
-from tests.costs.test_spend import usage
+from tests.costs.usage_rows import usage
 from traffic.models import Application
 
 D = Decimal

@@ -20,10 +20,10 @@ from costs.models import Phase
 from costs.variance.bridge import Bridge, Hours, Step, bridge, from_plan
 from dashboard.charts.waterfall import waterfall
 from providers.models import Account, TokenPrice
-from tests.costs.test_spend import usage
-from tests.costs.test_spend_page import last_month, viewer, world  # noqa: F401 - fixtures
+from tests.costs.keys import key
+from tests.costs.usage_rows import usage
+from tests.costs.world import last_month
 from tests.traffic.people import text
-from traffic.authentication.keys import create_key
 from traffic.models import Application
 
 D = Decimal
@@ -169,7 +169,7 @@ def test_small_steps_beside_large_sums_get_a_scale_of_their_own_and_it_is_said()
 # The page and the API.
 
 
-def test_the_page_tells_every_step_with_links_to_its_rows(viewer: Client, world: Account) -> None:  # noqa: F811
+def test_the_page_tells_every_step_with_links_to_its_rows(viewer: Client, world: Account) -> None:
     page = text(viewer, f"/spend/changes/?month={last_month()}")
     assert "By hand" in page and "GPU hours" in page and "RunPod RTX 4090" in page
     assert "Web shop" in page
@@ -179,11 +179,11 @@ def test_the_page_tells_every_step_with_links_to_its_rows(viewer: Client, world:
     assert f"/spend/ledger/?month={last_month()}" in page
 
 
-def test_without_any_traffic_the_page_says_so(viewer: Client) -> None:  # noqa: F811
+def test_without_any_traffic_the_page_says_so(viewer: Client) -> None:
     assert "no traffic yet" in text(viewer, "/spend/changes/")
 
 
-def test_a_plan_is_held_against_the_same_days(viewer: Client, world: Account) -> None:  # noqa: F811
+def test_a_plan_is_held_against_the_same_days(viewer: Client, world: Account) -> None:
     Phase.objects.create(
         slug="now", name="Now", budget_low=50, budget_high=300, volume_from=0, volume_to=100_000,
         starts_on=date(2020, 1, 1),
@@ -196,13 +196,13 @@ def test_a_plan_is_held_against_the_same_days(viewer: Client, world: Account) ->
     assert D(found["before"]) == 300 and found["compared_with"] is None
 
 
-def test_without_a_phase_the_plan_is_said_to_be_missing(viewer: Client, world: Account) -> None:  # noqa: F811
+def test_without_a_phase_the_plan_is_said_to_be_missing(viewer: Client, world: Account) -> None:
     assert "No phase was planned for these days" in text(viewer, "/spend/changes/?against=plan")
     _secret, status = answer("against=plan")
     assert status == 404
 
 
-def test_the_api_adds_up_to_what_spend_says(world: Account) -> None:  # noqa: F811
+def test_the_api_adds_up_to_what_spend_says(world: Account) -> None:
     found = read(f"month={last_month()}")
     assert D(found["before"]) + sum(D(step["amount"]) for step in found["steps"]) == D(found["after"])
     assert D(found["change"]) == D(found["after"]) - D(found["before"])
@@ -218,10 +218,6 @@ def period(month: str) -> dict[str, str]:
     return {"from": first.isoformat(), "to": following.isoformat()}
 
 
-def key() -> dict[str, str]:
-    return {"authorization": f"Bearer {create_key(name='reader', scopes=['read'])[1]}"}
-
-
 def answer(query: str) -> tuple[Any, int]:
     response = Client().get(f"/api/v1/changes?{query}", headers=key())
     return response.json(), response.status_code
@@ -233,7 +229,7 @@ def read(query: str) -> Any:
     return found
 
 
-def test_the_page_takes_as_many_statements_for_much_as_for_little(viewer: Client, world: Account) -> None:  # noqa: F811
+def test_the_page_takes_as_many_statements_for_much_as_for_little(viewer: Client, world: Account) -> None:
     url = f"/spend/changes/?month={last_month()}"
     viewer.get(url)
     with CaptureQueriesContext(
@@ -250,5 +246,5 @@ def test_the_page_takes_as_many_statements_for_much_as_for_little(viewer: Client
 
 
 @pytest.mark.parametrize("query", ["month=2026-13", "month=nonsense", "against=nothing", "application=nobody"])
-def test_nonsense_in_the_address_is_the_default(viewer: Client, world: Account, query: str) -> None:  # noqa: F811
+def test_nonsense_in_the_address_is_the_default(viewer: Client, world: Account, query: str) -> None:
     assert "What changed" in text(viewer, f"/spend/changes/?{query}")

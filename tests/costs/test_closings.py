@@ -25,7 +25,7 @@ from costs.spend.page import SpendPage, SpendParams
 from costs.tasks import post_ledger
 from providers.models import Account, Feed, VendorCost, VendorUsage
 from tests.costs.people import client_of, text
-from tests.costs.test_spend import usage
+from tests.costs.usage_rows import usage
 from traffic.usage.filters import Filters
 
 TODAY = timezone.now().astimezone(UTC).date()

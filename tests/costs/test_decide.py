@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -21,47 +20,14 @@ from costs.sizing import memory as sizing
 from costs.sizing import recipes
 from costs.sizing.recipe_words import RecipeSetup
 from providers.audit.log import AuditEntry
-from providers.models import CheckHour, Deployment
+from providers.models import Deployment
+from tests.costs.breakeven_rows import offer
 from tests.costs.people import client_of, text
-from tests.costs.test_breakeven_page import offer
-from tests.costs.test_live import price
-from tests.costs.test_spend import usage
-from traffic.models import LatencyDay, Rating, UsageHour
+from tests.costs.readiness_rows import rated
+from traffic.models import LatencyDay, UsageHour
 from traffic.usage.reports import bucket_value
 
 D = Decimal
-
-
-@pytest.fixture
-def ready(db: Any) -> Deployment:
-    """Our own deployment that is good, fast, up and cheaper."""
-    now = timezone.now()
-    today = now.astimezone(UTC).date()
-    price("claude-sonnet-4-5")
-    own = Deployment.objects.create(slug="own", name="Mistral", provider="self", engine="vllm", url="http://x")
-    usage(UsageHour, hour=now - timedelta(days=29, hours=23), requests=200_000, model="claude-sonnet-4-5",
-          uncached_input=100_000_000, output=40_000_000)  # fmt: skip
-    usage(UsageHour, hour=now - timedelta(hours=3), requests=200_000, model="mistral", provider="self",
-          deployment_id=own.pk, leased=200_000, uncached_input=100_000_000, output=40_000_000)  # fmt: skip
-    LatencyDay.objects.create(
-        day=today, application_id=0, deployment_id=own.pk, provider="self", model="mistral", task="rag", metric=2,
-        bucket=280, n=500,
-    )  # fmt: skip
-    rated(own, 60, 57)
-    hour = now.replace(minute=0, second=0, microsecond=0)
-    CheckHour.objects.bulk_create(
-        CheckHour(deployment=own, hour=hour - timedelta(hours=n), checks=120, observed_s=3600) for n in range(1, 49)
-    )
-    return own
-
-
-def rated(deployment: Deployment | None, ratings: int, acceptable: int, days_ago: int = 0, **given: Any) -> None:
-    day = timezone.now().astimezone(UTC).date() - timedelta(days=days_ago)
-    Rating.objects.bulk_create(
-        Rating(day=day, by=f"p{n}", response_id=f"{deployment}{days_ago}{n}", score=1 if n < acceptable else -1,
-               deployment=deployment, **{"model": "mistral", "task": "rag", **given})
-        for n in range(ratings)
-    )  # fmt: skip
 
 
 def verdict(client: Any) -> str:

@@ -22,8 +22,8 @@ from costs.focus.schedule import is_due, months, run, run_due
 from costs.models import ExportTarget
 from dashboard.celery import app
 from lib.encryption import encrypt
+from tests.costs.entered import entered
 from tests.costs.people import client_of, text
-from tests.costs.test_focus import entered
 
 NOW = datetime(2026, 6, 10, 12, tzinfo=UTC)
 URL = "/spend/exports/"

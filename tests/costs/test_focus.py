@@ -25,14 +25,13 @@ from costs.allocation.queries import spend
 from costs.focus.cells import FORMULA
 from costs.ledger import posting as ledger
 from costs.models import Charge, Closing, Phase
-from providers.models import Account, Balance, Deployment, Feed, Lease, LeaseSpan, VendorCost
+from providers.models import Account, Balance, Deployment, Lease, LeaseSpan, VendorCost
+from tests.costs.entered import JUNE, MAY, NOW, account, entered
 from tests.costs.people import client_of, text
-from tests.costs.test_spend import at, usage
+from tests.costs.usage_rows import at, usage
 from traffic.authentication.keys import callers, create_key
 from traffic.models import Application
 
-MAY, JUNE = date(2026, 5, 1), date(2026, 6, 1)
-NOW = datetime(2026, 6, 10, 12, tzinfo=UTC)
 NAMES = {
     "cost-and-usage": "Cost and Usage", "invoice-detail": "Invoice Detail", "billing-period": "Billing Period",
 }  # fmt: skip
@@ -56,26 +55,11 @@ def only(rows: Iterable[dict[str, str]], **wanted: str) -> dict[str, str]:
     return row
 
 
-def account(kind: str, complete: datetime | None = None, **given: Any) -> Account:
-    made = Account.objects.create(**{"slug": f"our-{kind}", "name": f"Our {kind}", "kind": kind, **given})
-    Feed.objects.create(account=made, kind="costs", every_s=60, due_at=NOW, complete_until=complete)
-    ledger.post()
-    return made
-
-
 def vendor_cost(of: Account, day: date, amount: str, **given: Any) -> None:
     values = {"category": "tokens", "model": "", "original_amount": Decimal(amount), **given}
     VendorCost.objects.create(
         account=of, external_id=str(VendorCost.objects.count()), starts_at=at(day), ends_at=at(day + timedelta(days=1)),
         amount=Decimal(amount), **values,
-    )  # fmt: skip
-
-
-def entered(provider: str, category: str, amount: str, day: date = MAY, **given: Any) -> Charge:
-    values = {"key": f"entered:{Charge.objects.count()}", "starts_at": at(day), "ends_at": at(day), **given}
-    return Charge.objects.create(
-        provider=provider, category=category, amount=Decimal(amount), original_amount=Decimal(amount), day=day,
-        provenance="entered", **values,
     )  # fmt: skip
 
 

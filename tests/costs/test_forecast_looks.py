@@ -13,7 +13,7 @@ from django.utils import timezone
 from costs.models import ForecastLook, Phase
 from costs.plan.forecast_record import ForecastRecord, over, record_forecasts, recorded_forecasts
 from tests.costs.people import client_of, text
-from tests.costs.test_spend import usage
+from tests.costs.usage_rows import usage
 from traffic.models import UsageDay
 
 D = Decimal

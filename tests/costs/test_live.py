@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,20 +13,11 @@ from costs.breakeven import compute, explain
 from costs.breakeven.measured_inputs import LIVE, live_inputs, measure
 from costs.breakeven.what_ifs import WhatIfs
 from costs.models import Charge
-from providers.models import Offer, TokenPrice, UnitPrice
-from tests.costs.test_spend import usage
+from providers.models import Offer, UnitPrice
+from tests.costs.prices import FIRST, NOW, price
+from tests.costs.usage_rows import usage
 from tests.providers.people import account, deployment, lease
 from traffic.models import UsageHour
-
-NOW = datetime(2026, 9, 16, 12, tzinfo=UTC)
-FIRST = NOW - timedelta(days=30)
-
-
-def price(model: str, **given: Any) -> TokenPrice:
-    rates = {"uncached_input": 3, "cache_read": Decimal("0.3"), "cache_write_5m": Decimal("3.75"), "cache_write_1h": 6,
-             "output": 15, "batch_factor": Decimal("0.5")}  # fmt: skip
-    known = {"provider": "anthropic", "starts_at": FIRST - timedelta(days=300), "source": "test", "seen_at": NOW}
-    return TokenPrice.objects.create(model=model, **known | rates | given)
 
 
 def hour(n: int = 0, **given: Any) -> None:
@@ -172,7 +163,7 @@ def test_long_prompts_cost_what_their_tier_costs(db: Any) -> None:
 
 def test_a_machine_that_does_something_else_is_no_measure_of_what_serving_costs(db: Any) -> None:
     made = account()
-    for slug, price, rate in (("serving", "0.34", 85.0), ("embeddings", "0.06", None)):
-        rented = lease(made, external_id=slug, price_per_hour=Decimal(price))
+    for slug, hourly, rate in (("serving", "0.34", 85.0), ("embeddings", "0.06", None)):
+        rented = lease(made, external_id=slug, price_per_hour=Decimal(hourly))
         deployment(slug, lease=rented, tokens_per_second=rate)
     assert live_inputs(NOW).selfhost.gpu_hourly == Decimal("0.34")

@@ -13,7 +13,7 @@ from django.utils import timezone
 from costs.models import AnomalyLook
 from dashboard.health import metrics
 from dashboard.health.metrics import exposition
-from tests.alerts.test_kinds import use
+from tests.alerts.conditions import use
 from tests.traffic.people import logged_in, person, text
 from traffic.requests.facets import MOST_SHOWN, most_used
 

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from costs.ledger import posting as ledger
 from costs.models import BillImport, Budget, Category, Charge, ExportTarget, Phase, Provenance, subject_fields
 from providers.models import Account, Deployment, Lease, LeaseSpan
-from tests.costs.test_spend import at, usage
+from tests.costs.usage_rows import at, usage
 from tests.traffic.people import logged_in
 from traffic.models import Application, UsageHour
 

@@ -11,7 +11,7 @@ import pytest
 from costs.models import Charge, Phase, Stage
 from costs.plan.queries import plan
 from providers.models import Account, Lease
-from tests.costs.test_spend import at, usage
+from tests.costs.usage_rows import at, usage
 from traffic.models import UsageHour
 from traffic.usage.filters import Filters
 

@@ -22,7 +22,7 @@ from costs.price_sheets import sheets
 from costs.research.scenarios import workload_inputs
 from providers.audit.log import AuditEntry
 from tests.costs.people import client_of, text
-from tests.costs.test_spend import usage
+from tests.costs.usage_rows import usage
 from traffic.models import UsageHour
 
 PAGES = ("/plan/", "/plan/phases/add/", "/plan/phases/scale-up/", "/plan/stages/add/", "/plan/stages/poc/")

@@ -14,7 +14,7 @@ from costs.models import Charge
 from costs.reconciliation.causes import CAUSES
 from costs.reconciliation.reconcile import Reconciled, Reconciliation, reconcile
 from providers.models import Account, Feed, Lease, LeaseSpan, TokenPrice, VendorCost, VendorUsage
-from tests.costs.test_spend import usage
+from tests.costs.usage_rows import usage
 from traffic.authentication.keys import callers, create_key
 from traffic.usage.filters import Filters
 

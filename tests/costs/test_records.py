@@ -21,7 +21,6 @@ from costs.readiness.scorecard import Evidence, OpsWorkload, judge
 from providers.audit.log import AuditEntry
 from providers.models import Deployment, Outage
 from tests.costs.people import client_of, text
-from tests.costs.test_decide import ready  # noqa: F401 - a fixture
 from traffic.authentication.keys import create_key
 
 D = Decimal
@@ -37,7 +36,7 @@ def signed(ann: User, choice: str = "go", **figures: Any) -> Decision:
     return records.sign(choice=choice, statement="Because.", figures=figures, by=ann)
 
 
-def test_a_manager_signs_the_figures_of_this_moment(ready: Deployment) -> None:  # noqa: F811
+def test_a_manager_signs_the_figures_of_this_moment(ready: Deployment) -> None:
     manager = client_of("manager")
     response = manager.post("/decide/sign/", SIGNED)
     record = Decision.objects.get()
@@ -52,7 +51,7 @@ def test_a_manager_signs_the_figures_of_this_moment(ready: Deployment) -> None: 
     assert record.digest in page and "Intact" in page
 
 
-def test_a_later_decision_supersedes_and_the_earlier_one_stays_as_it_was(ready: Deployment) -> None:  # noqa: F811
+def test_a_later_decision_supersedes_and_the_earlier_one_stays_as_it_was(ready: Deployment) -> None:
     manager = client_of("manager")
     manager.post("/decide/sign/", SIGNED)
     manager.post("/decide/sign/", {**SIGNED, "choice": "no_go", "statement": "After all not."})
@@ -62,7 +61,7 @@ def test_a_later_decision_supersedes_and_the_earlier_one_stays_as_it_was(ready: 
     assert "NO-GO stands, signed by a-manager" in text(manager, "/decide/")
 
 
-def test_a_verdict_that_changed_meanwhile_is_not_signed(ready: Deployment) -> None:  # noqa: F811
+def test_a_verdict_that_changed_meanwhile_is_not_signed(ready: Deployment) -> None:
     response = client_of("manager").post("/decide/sign/", {**SIGNED, "seen": "not_yet"})
     assert response.status_code == 422
     assert "The verdict was NOT YET when you read it and is GO now" in response.content.decode()
@@ -70,7 +69,7 @@ def test_a_verdict_that_changed_meanwhile_is_not_signed(ready: Deployment) -> No
 
 
 @pytest.mark.parametrize("missing", ["statement", "choice", "seen"])
-def test_what_is_not_said_is_not_signed(ready: Deployment, missing: str) -> None:  # noqa: F811
+def test_what_is_not_said_is_not_signed(ready: Deployment, missing: str) -> None:
     response = client_of("manager").post("/decide/sign/", {**SIGNED, missing: ""})
     assert (response.status_code, Decision.objects.count()) == (422, 0)
 
@@ -142,7 +141,7 @@ def test_a_burden_is_too_much_past_its_limit_alone(burdened: OpsWorkload, over: 
     assert objections == (["operations"] if over else [])
 
 
-def test_hours_calls_and_incidents_count_for_thirty_days(ready: Deployment) -> None:  # noqa: F811
+def test_hours_calls_and_incidents_count_for_thirty_days(ready: Deployment) -> None:
     manager, now = client_of("manager"), timezone.now()
     for days_ago, hours in ((0, "2.5"), (29, "1"), (31, "8")):
         day = (now - timedelta(days=days_ago)).date()
@@ -179,7 +178,7 @@ def call(slug: str, at: Any) -> None:
         Delivery.objects.create(alert=alert, transition=moved, recipient=name, due_at=at, state="accepted")
 
 
-def test_withdrawn_hours_no_longer_count(ready: Deployment) -> None:  # noqa: F811
+def test_withdrawn_hours_no_longer_count(ready: Deployment) -> None:
     manager, today = client_of("manager"), timezone.now().date()
     manager.post("/decide/hours/", {"day": today.isoformat(), "hours": "5", "what": "driver"})
     effort = Effort.objects.get()
@@ -190,7 +189,7 @@ def test_withdrawn_hours_no_longer_count(ready: Deployment) -> None:  # noqa: F8
 
 
 @pytest.mark.parametrize(("field", "value"), [("hours", "0"), ("hours", "25"), ("day", "2999-01-01"), ("what", "")])
-def test_hours_that_cannot_be_are_refused_at_their_field(ready: Deployment, field: str, value: str) -> None:  # noqa: F811
+def test_hours_that_cannot_be_are_refused_at_their_field(ready: Deployment, field: str, value: str) -> None:
     given = {"day": timezone.now().date().isoformat(), "hours": "1", "what": "driver", field: value}
     response = client_of("manager").post("/decide/hours/", given)
     assert (response.status_code, Effort.objects.count()) == (422, 0)

@@ -13,9 +13,9 @@ from costs.research import comparison, scenarios
 from costs.research import page as research
 from costs.research.figures import Figure
 from costs.research.scenarios import VariantCost, workload_inputs
+from tests.costs.breakeven_rows import offer
 from tests.costs.people import client_of, text
-from tests.costs.test_breakeven_page import offer
-from tests.costs.test_live import price
+from tests.costs.prices import price
 
 D = Decimal
 

@@ -24,7 +24,7 @@ from costs.tasks import search_savings
 from providers.audit.log import AuditEntry
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, Offer, TokenPrice
 from tests.costs.people import client_of, text
-from tests.traffic.test_store import row
+from tests.traffic.request_rows import row
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.ingest.store import ingest

@@ -15,23 +15,14 @@ from costs.ledger import posting as ledger
 from costs.models import Charge
 from lib.allocation import STEP, divide
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, VendorCost
+from tests.costs.usage_rows import at, usage
 from traffic.authentication.keys import callers, create_key
-from traffic.models import Application, UsageDay, UsageHour
+from traffic.models import Application, UsageHour
 from traffic.usage.filters import Filters
 
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 D1, D2 = (TODAY - timedelta(days=3)).date(), (TODAY - timedelta(days=2)).date()
 GROUPS = ("provider", "model", "application", "task", "day", "month", "provenance")
-
-
-def at(day: Any, hour: int = 0) -> datetime:
-    return datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
-
-
-def usage(table: Any = UsageDay, **given: Any) -> Any:
-    zero = {field.name: 0 for field in table._meta.concrete_fields if field.name not in ("application", "deployment")}
-    key = {"application_id": 0, "deployment_id": 0, "provider": "anthropic", "model": "claude", "task": "rag"}
-    return table.objects.create(**{**zero, **key, "requests": 10, **given})
 
 
 @pytest.fixture

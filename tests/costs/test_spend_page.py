@@ -16,17 +16,17 @@ from costs.allocation.queries import Attribution, Line, Names, SpendData, read, 
 from costs.dates import days_of, months_since
 from costs.ledger import posting as ledger
 from costs.list_prices import ListPrices
-from costs.models import Charge
 from costs.spend.page import SpendPage, SpendParams
 from costs.spend.rows import day_bars
 from costs.spend.token_costs import token_costs
 from costs.variance.bridge import bridge
-from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, TokenPrice, VendorCost, VendorUsage
-from tests.costs.test_spend import at, usage
+from providers.models import Account, Feed, TokenPrice, VendorCost
+from tests.costs.usage_rows import at, usage
+from tests.costs.world import last_month
 from tests.pages import html_of
 from tests.traffic.people import logged_in, person, text
 from traffic.authentication.keys import callers, create_key
-from traffic.models import Application, UsageHour
+from traffic.models import Application
 from traffic.usage.filters import Filters
 
 URL = "/spend/"
@@ -134,72 +134,6 @@ def test_thirds_of_a_cent_still_add_up() -> None:
 
 
 # The page.
-
-
-@pytest.fixture
-def viewer(db: None) -> Client:
-    return logged_in(person("ann", "costs.view_charge"))
-
-
-@pytest.fixture
-def world(db: None) -> Account:
-    """Two months: a billed API, a pod that serves `shop`, a charge by hand, and a model without a price."""
-    month = datetime.now(UTC).date().replace(day=1)
-    before = (month - timedelta(days=1)).replace(day=1)
-    claude = Account.objects.create(slug="claude", name="Claude", kind="anthropic")
-    watermark(claude, at(month), "costs", "usage")
-    runpod = Account.objects.create(slug="runpod", name="RunPod", kind="runpod")
-    watermark(runpod, at(before), "costs")
-    pod = Lease.objects.create(
-        account=runpod, external_id="p1", gpu="RTX 4090", price_per_hour=Decimal("0.34"), started_at=at(before),
-        seen_at=at(month),
-    )  # fmt: skip
-    LeaseSpan.objects.create(
-        lease=pod, starts_at=at(before), ends_at=at(before, 10), state="running", price_per_hour=Decimal("0.34")
-    )
-    own = Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", url="http://x", lease=pod)
-    shop = Application.objects.create(slug="shop", name="Web shop")
-    served = {"application_id": shop.pk, "deployment_id": own.pk, "provider": "self", "model": "mistral"}
-    usage(UsageHour, hour=at(before, 1), output=7, **served)
-    usage(day=before, output=7, leased=10, **served)
-    for day in (before, month):
-        usage(day=day, application_id=shop.pk, model="claude-sonnet-5-5", output=100, cost=Decimal("0.001"))
-    usage(day=before, application_id=shop.pk, provider="aurora", model="preview", output=9, unpriced=10, task="other")
-    bill(claude, before)
-    TokenPrice.objects.create(
-        provider="anthropic", model="claude-sonnet-5-5", starts_at=at(date(2020, 1, 1)), uncached_input=2, output=10,
-        seen_at=at(month), source="test",
-    )  # fmt: skip
-    Charge.objects.create(
-        key="entered:1", provider="runpod", day=before, starts_at=at(before), ends_at=at(before), category="upkeep",
-        provenance="entered", amount=6, original_amount=6,
-    )  # fmt: skip
-    ledger.post()
-    return claude
-
-
-def watermark(account: Account, until: datetime, *kinds: str) -> None:
-    for kind in kinds:
-        Feed.objects.create(
-            account=account, kind=kind, every_s=60, due_at=until, complete_until=until, last_success_at=until
-        )
-
-
-def bill(account: Account, day: date) -> None:
-    """100 output tokens of ours and 30 of a console at 10 USD a million."""
-    for key, tokens in (("k1", 100), ("", 30)):
-        VendorUsage.objects.create(
-            account=account, starts_at=at(day), ends_at=at(day, 1), model="claude-sonnet-5-5", api_key=key,
-            service_tier="standard", requests=tokens // 10, output=tokens,
-        )  # fmt: skip
-    VendorCost.objects.create(
-        account=account, external_id="1", starts_at=at(day), ends_at=at(day, 23), category="tokens",
-        amount=Decimal("0.0013"), original_amount=Decimal("0.13"), model="claude-sonnet-5-5", token_class="output",
-    )  # fmt: skip
-
-
-def last_month() -> str:
-    return f"{datetime.now(UTC).date().replace(day=1) - timedelta(days=1):%Y-%m}"
 
 
 def test_a_stranger_is_sent_to_the_login(db: None) -> None:

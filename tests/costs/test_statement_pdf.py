@@ -13,16 +13,16 @@ from django.utils import timezone
 from costs.statements.pdf import Block, _Paper, draw, pdf, readable, sheet
 from costs.statements.queries import statements
 from lib.periods import next_month
+from tests.costs.month import TODAY, URL
 from tests.costs.pdf_text import text_of
 from tests.costs.people import client_of, text
-from tests.costs.test_statements import TODAY, URL, month  # noqa: F401 -- the fixture
 from traffic.models import Application
 
 NAMES = {"shop": "Боты & <script>Ω</script> (x)", "docs": "支持 bot 🚀", "chat": "Ünï-çôdé"}
 
 
 @pytest.fixture
-def named(month: date) -> date:  # noqa: F811 -- the fixture
+def named(month: date) -> date:
     for slug, name in NAMES.items():
         Application.objects.filter(slug=slug).update(name=name)
     return month

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,58 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from costs.allocation.queries import spend
-from costs.ledger import posting as ledger
 from costs.ledger.page import ledger_rows
-from costs.models import Charge
 from costs.statements.queries import NOBODY, OWNERLESS, By, statements
 from lib.allocation import CENT, in_cents
 from lib.periods import next_month
-from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, VendorCost
+from tests.costs.month import TODAY, URL
 from tests.costs.pdf_text import text_of
 from tests.costs.people import client_of, text
-from tests.costs.test_spend import usage
-from traffic.models import Application, UsageHour
-
-TODAY = datetime.now(UTC).date()
-MONTH = (TODAY.replace(day=1) - timedelta(days=1)).replace(day=1)
-START = datetime(MONTH.year, MONTH.month, 1, tzinfo=UTC)
-URL = "/spend/statements/"
-
-
-@pytest.fixture
-def month(db: None) -> date:
-    """A bill in thirds, a pod that is half idle, a VM of nobody and one of an application, an unpriced request."""
-    ada = User.objects.create_user("ada", first_name="Ada", last_name="Moor")
-    apps = [Application.objects.create(slug=slug, name=slug.title(), owner=ada) for slug in ("shop", "docs")]
-    apps.append(Application.objects.create(slug="chat", name="=Chat"))
-    claude = Account.objects.create(slug="claude", name="Claude", kind="anthropic")
-    for application in apps:
-        usage(day=MONTH, application_id=application.pk, cost=Decimal("1.23"), unpriced=application.slug == "chat")
-    VendorCost.objects.create(
-        account=claude, external_id="1", starts_at=START, ends_at=START + timedelta(days=1), category="tokens",
-        model="claude", amount=10, original_amount=10,
-    )  # fmt: skip
-    # The bill is whole to the end of the month; reaching into the running one, it would replace what is measured there.
-    Feed.objects.create(
-        account=claude, kind="costs", every_s=60, due_at=START,
-        complete_until=datetime.combine(next_month(MONTH), time(), UTC),
-    )  # fmt: skip
-    runpod = Account.objects.create(slug="runpod", name="RunPod", kind="runpod")
-    pod = Lease.objects.create(
-        account=runpod, external_id="p1", gpu="RTX 4090", price_per_hour=1, started_at=START, seen_at=START
-    )
-    LeaseSpan.objects.create(
-        lease=pod, starts_at=START, ends_at=START + timedelta(hours=2), state="running", price_per_hour=Decimal("0.333")
-    )
-    own = Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", url="http://x", lease=pod)
-    usage(UsageHour, hour=START, output=9, application_id=apps[0].pk, deployment_id=own.pk, provider="self", model="m")
-    for number, (amount, whose) in enumerate((("0.005", None), ("3.3349", apps[1]))):
-        Charge.objects.create(
-            key=f"entered:{number}", provider="self", day=MONTH, starts_at=START, ends_at=START, category="vm",
-            provenance="entered", amount=amount, original_amount=amount, application=whose,
-        )  # fmt: skip
-    ledger.post()
-    return MONTH
+from tests.costs.usage_rows import usage
+from traffic.models import Application
 
 
 @pytest.mark.parametrize("by", ["application", "owner"])

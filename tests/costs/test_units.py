@@ -17,9 +17,9 @@ from costs.models import Effort
 from costs.spend.page import SpendPage, SpendParams
 from costs.units.queries import BYS, UnitCosts, months_back
 from providers.models import Account, Deployment, Discount, Outage
-from tests.costs.test_changes import key
-from tests.costs.test_spend import usage
-from tests.costs.test_spend_page import last_month, viewer, world  # noqa: F401 - fixtures
+from tests.costs.keys import key
+from tests.costs.usage_rows import usage
+from tests.costs.world import last_month
 from tests.traffic.people import text
 from traffic.models import Application, Rating
 from traffic.usage.filters import Filters
@@ -36,7 +36,7 @@ def found(by: Any = "application", month: date | None = None) -> UnitCosts:
     return UnitCosts(SpendPage(SpendParams(month or first_of_last(), Filters()), now), by)
 
 
-def test_without_traffic_nothing_has_a_unit_cost(viewer: Client) -> None:  # noqa: F811
+def test_without_traffic_nothing_has_a_unit_cost(viewer: Client) -> None:
     assert "no traffic yet" in text(viewer, "/spend/units/")
     answer = read("")
     assert answer["total"]["per_request"] is None and answer["groups"] == []
@@ -44,7 +44,7 @@ def test_without_traffic_nothing_has_a_unit_cost(viewer: Client) -> None:  # noq
 
 
 @pytest.mark.parametrize("by", BYS)
-def test_every_grouping_adds_up_to_the_ledger(world: Account, by: Any) -> None:  # noqa: F811
+def test_every_grouping_adds_up_to_the_ledger(world: Account, by: Any) -> None:
     units = found(by)
     month = first_of_last()
     total = spend(month, month_after(month)).total
@@ -57,7 +57,7 @@ def month_after(month: date) -> date:
     return months_back(month, -1)
 
 
-def test_an_accepted_answer_costs_a_request_over_the_accepted_share(world: Account) -> None:  # noqa: F811
+def test_an_accepted_answer_costs_a_request_over_the_accepted_share(world: Account) -> None:
     shop = Application.objects.get()
     for n in range(8):
         Rating.objects.create(
@@ -72,7 +72,7 @@ def test_an_accepted_answer_costs_a_request_over_the_accepted_share(world: Accou
     assert [unit.per_accepted for unit in found().rows] == [None] * len(found().rows)
 
 
-def test_what_was_paid_stands_beside_the_list_price(world: Account) -> None:  # noqa: F811
+def test_what_was_paid_stands_beside_the_list_price(world: Account) -> None:
     # 100 output tokens of ours at 10 a million are 0.001 at list price; the bill has 0.0013 for them and a console's.
     (unit,) = [unit for unit in found("model").rows if unit.key == "claude-sonnet-5-5"]
     assert (unit.at_list, unit.by_token) == (D("0.001"), D("0.0013"))
@@ -81,14 +81,14 @@ def test_what_was_paid_stands_beside_the_list_price(world: Account) -> None:  # 
     assert output.listed == 10
 
 
-def test_the_list_price_is_without_the_contracts_discount(world: Account) -> None:  # noqa: F811
+def test_the_list_price_is_without_the_contracts_discount(world: Account) -> None:
     Discount.objects.create(account=world, starts_on=date(2020, 1, 1), percent=50, source="a contract",
                             entered_at=timezone.now())  # fmt: skip
     (output,) = [row for row in found().classes if row.slug == "output"]
     assert output.listed == 10
 
 
-def test_an_incident_has_its_share_of_upkeep_and_hours(viewer: Client, world: Account) -> None:  # noqa: F811
+def test_an_incident_has_its_share_of_upkeep_and_hours(viewer: Client, world: Account) -> None:
     at = datetime.combine(first_of_last(), datetime.min.time(), UTC) + timedelta(hours=30)
     for n in range(3):
         Outage.objects.create(
@@ -105,7 +105,7 @@ def page() -> str:
     return f"/spend/units/?month={last_month()}"
 
 
-def test_the_trend_holds_the_months_that_are_known(world: Account) -> None:  # noqa: F811
+def test_the_trend_holds_the_months_that_are_known(world: Account) -> None:
     usage(day=months_back(first_of_last(), 3), provider="openai", requests=4, output=1_000_000, cost=D(2))
     usage(day=months_back(first_of_last(), 7), provider="openai", requests=4, output=5, cost=D(2))
     months = found().months
@@ -123,7 +123,7 @@ def test_months_are_counted_over_the_years_end(month: date, back: int, wanted: d
     assert months_back(month, back) == wanted
 
 
-def test_the_api_says_what_the_page_says(viewer: Client, world: Account) -> None:  # noqa: F811
+def test_the_api_says_what_the_page_says(viewer: Client, world: Account) -> None:
     answer = read(f"?month={last_month()}&group_by=application")
     units = found()
     assert D(answer["total"]["amount"]) == units.whole.amount
@@ -138,7 +138,7 @@ def read(query: str) -> Any:
     return response.json()
 
 
-def test_the_page_takes_as_many_statements_for_much_as_for_little(viewer: Client, world: Account) -> None:  # noqa: F811
+def test_the_page_takes_as_many_statements_for_much_as_for_little(viewer: Client, world: Account) -> None:
     viewer.get(page())
     with CaptureQueriesContext(connection) as few:
         viewer.get(page())
@@ -151,5 +151,5 @@ def test_the_page_takes_as_many_statements_for_much_as_for_little(viewer: Client
 
 
 @pytest.mark.parametrize("query", ["by=nothing", "month=2026-13", "application=nobody", "month=0"])
-def test_nonsense_in_the_address_is_the_default(viewer: Client, world: Account, query: str) -> None:  # noqa: F811
+def test_nonsense_in_the_address_is_the_default(viewer: Client, world: Account, query: str) -> None:
     assert "Unit costs" in text(viewer, f"/spend/units/?{query}")

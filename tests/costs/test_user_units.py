@@ -12,7 +12,7 @@ from django.test import Client
 from costs.units import users as user_units
 from costs.units.users import UserUnits
 from providers.models import TokenPrice
-from tests.costs.test_spend import usage
+from tests.costs.usage_rows import usage
 from tests.traffic.people import logged_in, person
 from traffic.ingest.pipeline import raw_connection
 from traffic.ingest.pricing import PricingContext

@@ -21,9 +21,11 @@ from costs.models import WhatIf
 from costs.price_sheets.sheets import load
 from costs.research.scenarios import workload_inputs
 from providers.audit.log import AuditEntry
+from tests.costs.breakeven_rows import traffic
 from tests.costs.people import client_of, text
-from tests.costs.test_breakeven_page import traffic  # noqa: F401 - a fixture
-from tests.costs.test_spend import usage
+from tests.costs.usage_rows import usage
+
+__all__ = ["traffic"]  # a fixture
 
 D = Decimal
 
@@ -97,7 +99,7 @@ def test_tasks_show_what_could_be_routed() -> None:
     assert task_rows([], inputs()) == []
 
 
-def test_the_page_says_how_sure_it_is_and_shows_the_tasks(traffic: None) -> None:  # noqa: F811
+def test_the_page_says_how_sure_it_is_and_shows_the_tasks(traffic: None) -> None:
     today = timezone.now().date()
     for n in range(1, 11):
         usage(day=today - timedelta(days=n), requests=100 + n, cost=D(1), model="claude-sonnet-4-5")
@@ -109,7 +111,7 @@ def test_the_page_says_how_sure_it_is_and_shows_the_tasks(traffic: None) -> None
 # Kept scenarios.
 
 
-def test_a_scenario_is_kept_by_name_and_held_against_the_live_answer(traffic: None) -> None:  # noqa: F811
+def test_a_scenario_is_kept_by_name_and_held_against_the_live_answer(traffic: None) -> None:
     manager = client_of("manager")
     assert "No scenario was kept yet" in text(manager, "/break-even/kept/")
     for name, query in (("Three times", "requests=300000&gpu="), ("Dear GPU", "price=9")):
@@ -131,14 +133,14 @@ def test_a_scenario_is_kept_by_name_and_held_against_the_live_answer(traffic: No
         ({"name": "Taken", "query": "price=1"}, "Another scenario is called so"),
     ],
 )
-def test_what_cannot_be_kept_is_said_and_nothing_saved(traffic: None, sent: dict[str, str], said: str) -> None:  # noqa: F811
+def test_what_cannot_be_kept_is_said_and_nothing_saved(traffic: None, sent: dict[str, str], said: str) -> None:
     WhatIf.objects.create(name="Taken", query="price=2")
     response = client_of("manager").post("/break-even/keep/", sent)
     assert response.status_code == 422 and said in response.content.decode()
     assert WhatIf.objects.count() == 1
 
 
-def test_a_removed_scenario_comes_back_unless_its_name_is_taken(traffic: None) -> None:  # noqa: F811
+def test_a_removed_scenario_comes_back_unless_its_name_is_taken(traffic: None) -> None:
     manager, one = client_of("manager"), WhatIf.objects.create(name="Twice", query="requests=300000")
     manager.post(f"/break-even/kept/{one.pk}/remove/")
     assert not WhatIf.objects.kept()
@@ -150,12 +152,12 @@ def test_a_removed_scenario_comes_back_unless_its_name_is_taken(traffic: None) -
     assert WhatIf.objects.kept().get() != one
 
 
-def test_a_scenario_whose_offer_has_gone_says_so(traffic: None) -> None:  # noqa: F811
+def test_a_scenario_whose_offer_has_gone_says_so(traffic: None) -> None:
     WhatIf.objects.create(name="Gone", query="gpu=vast%2FB200%2Fspot")
     assert "Cannot be worked out today" in text(client_of("manager"), "/break-even/kept/")
 
 
-def test_many_scenarios_take_as_many_statements_as_one(traffic: None, django_assert_num_queries: Any) -> None:  # noqa: F811
+def test_many_scenarios_take_as_many_statements_as_one(traffic: None, django_assert_num_queries: Any) -> None:
     manager = client_of("manager")
     WhatIf.objects.create(name="0", query="requests=1000")
     manager.get("/break-even/kept/")

@@ -12,9 +12,9 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.http.response import HttpResponseBase
 from django.test import Client, override_settings
-from django.urls import URLPattern, URLResolver, get_resolver
 
 from dashboard.access import ACCESS, ALL, Access
+from tests.dashboard.addresses import PEOPLES, addresses
 from tests.dashboard.beginnings import dull
 from tests.dashboard.people import ROLES, logged_in, with_role
 from tests.dashboard.samples import Samples, samples
@@ -26,19 +26,8 @@ Method = str
 LOGIN = "/login/"
 
 
-def addresses(resolver: URLResolver | None = None, names: tuple[str, ...] = ()) -> Iterator[tuple[str, URLPattern]]:
-    """Full name and pattern of everything in the URL conf."""
-    for entry in (resolver or get_resolver()).url_patterns:
-        if isinstance(entry, URLResolver):
-            yield from addresses(entry, (*names, entry.namespace) if entry.namespace else names)
-        else:
-            yield ":".join((*names, entry.name or str(entry.pattern))), entry
-
-
 NAMES = [name for name, _pattern in addresses()]
 OURS = list(NAMES)
-NOWHERE = ("api:api-root",)  # named by ninja, answers nobody
-PEOPLES = [name for name in ACCESS if not ACCESS[name].scope and not ACCESS[name].open and name not in NOWHERE]
 KEYED = [name for name in ACCESS if ACCESS[name].scope]
 
 

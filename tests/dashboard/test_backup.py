@@ -7,13 +7,11 @@ import json
 import re
 import secrets
 import subprocess
-import sys
 import threading
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from io import BytesIO, StringIO
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -21,79 +19,19 @@ import psycopg
 import pytest
 from cryptography.fernet import Fernet
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from psycopg import sql
 
 from dashboard.backup import archive as backup
 from dashboard.backup import sealed_file
 from dashboard.embedded import roles
-from dashboard.embedded.postgres import Postgres
-from lib.encryption import encrypt
 from lib.keyring import mark, split
 from lib.partitions import make_partitions
-from providers.models import Account
-from tests.servers import free_environment, home
-from tests.traffic.conftest import conn, conninfo  # noqa: F401 -- a fixture
-from tests.traffic.test_store import row
+from tests.dashboard.elsewhere import Elsewhere, backed_up
+from tests.database import conninfo
+from tests.traffic.request_rows import row
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
-
-
-@pytest.fixture
-def in_use(conn: psycopg.Connection) -> psycopg.Connection:  # noqa: F811 -- the fixture above
-    """An installation with a person, a vendor's key and requests with bodies."""
-    User.objects.create_user("ada", "ada@example.com", "a long password")
-    Account.objects.create(slug="claude", name="Claude", kind="anthropic", secret=encrypt("sk-of-a-vendor"))
-    ingest(conn, [row(n, prompt="p", raw={"n": n}) for n in range(30)], PricingContext.load(conn))
-    return conn
-
-
-@dataclass(frozen=True)
-class Elsewhere:
-    """Another installation, with a key of its own, on an empty database that it owns by two roles as `up` has them."""
-
-    name: str
-    data: Path
-    server: Postgres
-
-    @property
-    def url(self) -> str:
-        """As the owner, who sees everything."""
-        return self.server._url(roles.OWNER, self.name)
-
-    def manage(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        urls = {"DATABASE_URL": self.server._url(roles.APPLICATION, self.name), "DATABASE_OWNER_URL": self.url}
-        environment = free_environment(**urls, BREAKEVEN_DATA=str(self.data), SECRET_KEY="s", **variables)
-        command = [sys.executable, "manage.py", *arguments]
-        return subprocess.run(
-            command, cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, timeout=120, check=False
-        )
-
-    def own_key(self) -> str:
-        return (self.data / "credentials.key").read_text()
-
-    def takes_key(self, key: str) -> None:
-        """The key is put there before, as on a new machine in the place of the old."""
-        self.data.mkdir(exist_ok=True)
-        (self.data / "credentials.key").write_text(key)
-
-
-@pytest.fixture
-def elsewhere(transactional_db: Any, tmp_path: Path) -> Iterator[Elsewhere]:
-    name = f"restored_{secrets.token_hex(4)}"
-    server = Postgres(home() / "postgres")
-    with psycopg.connect(conninfo(), autocommit=True) as own:
-        server.port = own.info.port
-        statement = sql.SQL("CREATE DATABASE {} OWNER {}")
-        own.execute(statement.format(sql.Identifier(name), sql.Identifier(roles.OWNER)))
-        yield Elsewhere(name, tmp_path / "other", server)
-        own.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def backed_up(path: Path, **options: Any) -> Path:
-    call_command("backup", path, stdout=StringIO(), **options)
-    return path
 
 
 def contents(url: str) -> dict[str, Any]:

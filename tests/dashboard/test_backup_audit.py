@@ -10,8 +10,7 @@ from django.conf import settings
 
 from providers.audit import chain as audit_chain
 from providers.audit.log import Action, Actor, ActorKind, record
-from tests.dashboard.test_backup import Elsewhere, backed_up, elsewhere, in_use  # noqa: F401 -- fixtures
-from tests.traffic.conftest import conn  # noqa: F401 -- a fixture
+from tests.dashboard.elsewhere import Elsewhere, backed_up
 
 pytestmark = pytest.mark.usefixtures("in_use")
 ANN = Actor(ActorKind.PERSON, "ann", 1, "203.0.113.7")
@@ -23,7 +22,7 @@ def acts(count: int) -> None:
         record(Action.CHANGED, actor=ANN, object_name=f"thing {number}", changes={"Name": ["old", str(number)]})
 
 
-def tampered(elsewhere: Elsewhere, statement: str) -> str:  # noqa: F811 -- what the fixture makes
+def tampered(elsewhere: Elsewhere, statement: str) -> str:
     """What `manage.py audit` says after a statement of the tables' owner, who can switch their triggers off."""
     with psycopg.connect(elsewhere.url, autocommit=True) as owner:
         for table in ("providers_auditentry", "providers_auditseal"):
@@ -35,7 +34,7 @@ def tampered(elsewhere: Elsewhere, statement: str) -> str:  # noqa: F811 -- what
 
 
 def test_a_restored_audit_log_verifies_in_a_fresh_place_and_a_tampered_row_is_found(
-    elsewhere: Elsewhere,  # noqa: F811 -- the fixture above
+    elsewhere: Elsewhere,
     tmp_path: Path,
 ) -> None:
     acts(20)
@@ -59,7 +58,7 @@ def test_a_restored_audit_log_verifies_in_a_fresh_place_and_a_tampered_row_is_fo
 
 
 def test_an_older_backup_in_the_place_of_a_longer_log_is_noted_and_on_record(
-    elsewhere: Elsewhere,  # noqa: F811 -- the fixture above
+    elsewhere: Elsewhere,
     tmp_path: Path,
 ) -> None:
     acts(5)

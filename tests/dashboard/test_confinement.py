@@ -21,8 +21,8 @@ from costs.models import Anomaly, AnomalyLook, Budget
 from dashboard.access import ACCESS
 from lib.errors import ApiError
 from providers.models import TokenPrice
+from tests.dashboard.addresses import addresses
 from tests.dashboard.samples import Samples, samples
-from tests.dashboard.test_access import addresses
 from tests.traffic.people import arrive
 from traffic.authentication.access import authenticate
 from traffic.authentication.keys import callers, create_key

@@ -10,12 +10,11 @@ import httpx
 import pytest
 
 from lib.connections import EACH
-from tests.dashboard.test_front import BATCH, intake, person, signed_in
+from tests.dashboard.front_server import BATCH, signed_in
 from tests.holders import held, held_by_server
 from tests.traffic.gateway_stack import until
 from tests.traffic.web_process import BASE, SECRET, Intake
 
-__all__ = ["intake", "person"]  # fixtures
 pytestmark = pytest.mark.django_db
 
 EXPORT = "/requests/export.csv"

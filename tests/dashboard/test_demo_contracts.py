@@ -18,8 +18,7 @@ from demo.story import Story, moment
 from demo.traffic import Day
 from providers.models import Discount, TokenPrice
 from tests.costs.people import client_of, text
-from tests.traffic.conftest import conn  # noqa: F401 - a fixture
-from tests.traffic.test_store import assert_rollups_exact, row
+from tests.traffic.request_rows import assert_rollups_exact, row
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import Tokens
 from traffic.ingest.store import ingest
@@ -31,7 +30,7 @@ TOKENS = Tokens(1_000, 0, 0, 0, 200, 0)
 
 
 @pytest.fixture
-def haiku(conn: psycopg.Connection, tmp_path: Path) -> Request:  # noqa: F811 - a fixture
+def haiku(conn: psycopg.Connection, tmp_path: Path) -> Request:
     """A request of the day before the demo began, costed at list price; the company and its accounts are there."""
     setup.set_up(STORY, Credentials.kept_in(tmp_path), "http://127.0.0.1:1000", NOW)
     setup.accounts("http://127.0.0.1:1000", "{}", NOW)
@@ -49,7 +48,7 @@ def haiku(conn: psycopg.Connection, tmp_path: Path) -> Request:  # noqa: F811 - 
 
 def test_the_contract_is_entered_once_and_the_requests_of_its_days_cost_what_the_bill_says(
     haiku: Request,
-    conn: psycopg.Connection,  # noqa: F811
+    conn: psycopg.Connection,
 ) -> None:
     contracts.sign_contract(STORY, NOW)
     one = Discount.objects.get()

@@ -12,7 +12,9 @@ from costs.models import Decision, Effort, OpsWorkloadLimit, WhatIf
 from costs.readiness import records
 from demo.company import PEOPLE
 from demo.decided import decide
-from tests.costs.test_breakeven_page import traffic  # noqa: F401 - a fixture
+from tests.costs.breakeven_rows import traffic
+
+__all__ = ["traffic"]  # a fixture
 
 
 def people() -> None:
@@ -20,7 +22,7 @@ def people() -> None:
         User.objects.create_user(person.username)
 
 
-def test_the_demo_signs_once_what_its_figures_say(traffic: None) -> None:  # noqa: F811
+def test_the_demo_signs_once_what_its_figures_say(traffic: None) -> None:
     people()
     for _again in range(2):
         decide(timezone.now())

@@ -22,7 +22,7 @@ from demo.story import Story, add_months
 from demo.traffic import Day, Traffic, five_classes
 from lib.dates import midnight
 from providers.models import Account, Feed, TokenPrice, VendorCost, VendorUsage
-from tests.costs.test_spend import usage
+from tests.costs.usage_rows import usage
 from traffic.models import Application
 
 NOW = timezone.now()

@@ -9,12 +9,11 @@ import psycopg
 from django.utils import timezone
 
 from demo.telemetry import CALLS, SAID, SLUG, send_texts
-from tests.traffic.conftest import conn
-from tests.traffic.test_otlp import key
-from tests.traffic.test_otlp_logs import logs, post
+from tests.traffic.otlp_exports import key
+from tests.traffic.otlp_logs import logs, post
 from traffic.models import Unread
 
-__all__ = ["conn", "key"]  # fixtures
+__all__ = ["key"]  # a fixture
 
 
 def test_texts_of_an_application_that_keeps_none_are_sent_once_and_counted(key: str, conn: psycopg.Connection) -> None:

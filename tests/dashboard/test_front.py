@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import re
 import socket
 import threading
 import time
@@ -11,58 +10,19 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
-from typing import Any
 
 import httpx
 import psutil
 import pytest
-from django.contrib.auth.hashers import PBKDF2PasswordHasher
-from django.contrib.auth.models import User
 from google.rpc.status_pb2 import Status
 
-from tests.traffic.test_otlp import body, protobuf, span
-from tests.traffic.web_process import BASE, SECRET, Intake, running_intake
+from tests.dashboard.front_server import BATCH, PATIENT, token_of
+from tests.traffic.otlp_exports import body, protobuf, span
+from tests.traffic.web_process import BASE, SECRET, Intake
 
 pytestmark = pytest.mark.django_db
 MANY = 64
-PASSWORD = "a-door-of-its-own-17"
-BATCH = protobuf(body(span(1), span(2)))
 KEY = f"Authorization: Bearer {SECRET}\r\nContent-Type: application/x-protobuf\r\n"
-# No test waits for one: whoever is stopped by another never gets an answer.
-PATIENT = 60
-
-
-@pytest.fixture(scope="module")
-def intake(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) -> Iterator[Intake]:
-    with running_intake(django_db_blocker, tmp_path_factory.mktemp("web"), BREAKEVEN_SEND_TIMEOUT="2") as running:
-        with django_db_blocker.unblock():
-            # Hashed as in earnest, which the suite's own settings do not do.
-            password = PBKDF2PasswordHasher().encode(PASSWORD, "salt")
-            for name in ("door", "other"):
-                User.objects.create(username=name, is_superuser=True, password=password)
-        yield running
-
-
-@pytest.fixture(scope="module")
-def person(intake: Intake) -> Iterator[httpx.Client]:
-    """Somebody who is logged in."""
-    with signed_in(intake, "door") as client:
-        yield client
-
-
-@contextmanager
-def signed_in(intake: Intake, name: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=intake.web.url, timeout=PATIENT) as client:
-        page = client.get("/login/").text
-        answer = client.post("/login/", data={"username": name, "password": PASSWORD, **token_of(page)})
-        assert answer.status_code == 302
-        yield client
-
-
-def token_of(page: str) -> dict[str, str]:
-    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
-    assert token is not None
-    return {"csrfmiddlewaretoken": token[1]}
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,36 +26,9 @@ from dashboard.front.pools import Pool
 from dashboard.front.pulse import Pulse
 from lib.errors import ApiError
 from lib.repeated_events import repeated
+from tests.dashboard.front_parts import SCOPE, Messages, part, sender
 from traffic.authentication.keys import callers, create_key
 from traffic.models import Application
-
-Messages = list[dict[str, Any]]
-SCOPE: dict[str, Any] = {
-    "type": "http", "method": "POST", "http_version": "1.1", "scheme": "http", "path": "/a b/é",
-    "raw_path": b"/a%20b/%C3%A9", "query_string": b"x=%C3%A9", "server": ("127.0.0.1", "1"),
-    "client": ("127.0.0.1", "2"),
-    "headers": [
-        (b"host", b"here"), (b"cookie", b"a=1"), (b"cookie", b"b=2"), (b"x-two", b"1"), (b"x-two", b"2"),
-        (b"x_api_key", b"smuggled"), (b"content-length", b"9"), (b"content-type", b"text/plain"), (b"proxy", b"x"),
-    ],
-}  # fmt: skip
-
-
-def sender(messages: Messages) -> Callable[[], Awaitable[dict[str, Any]]]:
-    """A client that sends these and then nothing."""
-    left = iter(messages)
-
-    async def receive() -> dict[str, Any]:
-        for message in left:
-            return message
-        await asyncio.Event().wait()
-        raise AssertionError("nothing is set")
-
-    return receive
-
-
-def part(content: bytes, more: bool = True) -> dict[str, Any]:
-    return {"type": "http.request", "body": content, "more_body": more}
 
 
 def read_all(messages: Messages, limit: int = 100, cut: bool = False, budget: Budget | None = None) -> InMemory:

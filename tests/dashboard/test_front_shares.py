@@ -17,7 +17,7 @@ from dashboard.front.app import Call, Front
 from dashboard.front.bodies import Budget, InMemory, read
 from dashboard.front.pools import Pool
 from lib.errors import ApiError
-from tests.dashboard.test_front_parts import SCOPE, part, sender
+from tests.dashboard.front_parts import SCOPE, part, sender
 from traffic.authentication.keys import callers, create_key
 
 

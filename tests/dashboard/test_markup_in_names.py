@@ -22,7 +22,7 @@ from alerts.kinds import KINDS
 from alerts.models import Alert, Delivery, Preference, ReportKind, Rule, Transition
 from costs.ledger import posting as ledger
 from dashboard.access import ACCESS
-from tests.costs.test_spend import usage
+from tests.costs.usage_rows import usage
 from tests.dashboard.people import ROLES, logged_in, with_role
 from tests.dashboard.samples import Samples, samples
 from traffic.models import Application

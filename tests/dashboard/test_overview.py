@@ -23,9 +23,6 @@ from alerts.defaults import ensure_defaults as alert_rules
 from alerts.models import Alert, Rule
 from costs.allocation.queries import spend
 from costs.models import Phase
-from costs.plan.forecast import Forecast
-from costs.plan.month import Month
-from costs.plan.queries import Days, hold
 from costs.readiness.inputs import RatedTask
 from dashboard.http.demo_progress import PROGRESS
 from dashboard.overview.money import Money, months_between
@@ -36,7 +33,8 @@ from dashboard.overview.start import example
 from dashboard.overview.up import serving
 from dashboard.overview.worth import Worth, worth
 from demo.files import write_json
-from providers.models import CheckHour, Deployment, DeploymentState, Outage, TokenPrice
+from providers.models import Outage, TokenPrice
+from tests.dashboard.overview_rows import deployment, money
 from tests.dashboard.people import logged_in, with_role, words
 from tests.traffic.people import arrive
 from traffic.authentication.keys import callers, create_key
@@ -50,20 +48,6 @@ MOST_QUERIES = 31  # session, person and frame included
 @pytest.fixture
 def client() -> Client:
     return logged_in(with_role("admin"))
-
-
-def deployment(slug: str, provider: str = "anthropic", **more: Any) -> Deployment:
-    now = timezone.now()
-    made = Deployment.objects.create(
-        slug=slug, name=slug.title(), provider=provider, engine="vllm", url="http://127.0.0.1:9/v1", model=slug,
-        **{"state": DeploymentState.UP, "state_since": now, "last_check_at": now, "last_latency_ms": 40.0} | more,
-    )  # fmt: skip
-    hour = now.replace(minute=0, second=0, microsecond=0)
-    CheckHour.objects.bulk_create(
-        CheckHour(deployment=made, hour=hour - timedelta(hours=n), checks=120, observed_s=3600, latency_sum_ms=120 * 40)
-        for n in range(1, 49)
-    )
-    return made
 
 
 def traffic(count: int, **given: Any) -> None:
@@ -231,22 +215,6 @@ def test_the_number_of_queries_does_not_grow_with_what_is_stored(client: Client)
 
 
 # --- the verdicts ---
-
-FIRST = date(2026, 11, 1)
-NOON = datetime(2026, 11, 15, 12, tzinfo=UTC)
-
-
-def money(spent: int, forecast: tuple[int, int, int] | None, high: int | None = 400) -> Money:
-    said = None
-    if forecast:
-        low, median, top = (Decimal(value) for value in forecast)
-        said = Forecast(low, median, top, Decimal(spent), Decimal(0), 14, Decimal(0), ())
-    month = Month(FIRST, date(2026, 11, 30), Decimal(spent), 1000, 0, said, "", {FIRST: Decimal(spent)}, {})
-    held, planned = None, None
-    if high:
-        planned = Phase(name="P", budget_low=Decimal(300), budget_high=Decimal(high), volume_from=0, starts_on=FIRST)
-        held = hold([planned], month, Days(FIRST, [], []))
-    return Money(month, planned, 1, None, {"billed": Decimal(spent)}, None, FIRST, Decimal(200), None, NOON, held)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from dashboard.overview.worth import TaskRow, Worth
 from lib.confidence_intervals import Interval
 from providers.models import Deployment
 from providers.uptime.page import DeploymentNow, Record, UptimeSummary
-from tests.dashboard.test_overview import money
+from tests.dashboard.overview_rows import money
 
 NOW = timezone.now()
 

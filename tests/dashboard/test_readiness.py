@@ -21,7 +21,7 @@ from dashboard.health.readiness import Readiness
 from lib import disk
 from lib.disk import floor_of
 from tests.traffic.gateway_stack import until
-from tests.traffic.test_otlp import body, protobuf, span
+from tests.traffic.otlp_exports import body, protobuf, span
 from tests.traffic.web_process import Intake, running_intake
 from traffic.authentication import access
 from traffic.authentication.keys import create_key

@@ -11,10 +11,10 @@ from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
 from dashboard.access import ACCESS
+from tests.dashboard.addresses import PEOPLES
 from tests.dashboard.beginnings import begins, dull
 from tests.dashboard.people import ROLES, logged_in, with_role
 from tests.dashboard.samples import samples
-from tests.dashboard.test_access import PEOPLES
 
 pytestmark = pytest.mark.django_db
 

@@ -19,9 +19,9 @@ from dashboard.storage import set_aside
 from lib.disk import Disk
 from providers.audit.log import AuditEntry
 from tests.dashboard.people import logged_in, with_role
-from tests.traffic.conftest import conninfo
+from tests.database import conninfo
 from tests.traffic.people import application, text
-from tests.traffic.test_store import NOON, row
+from tests.traffic.request_rows import NOON, row
 from traffic.authentication.keys import create_key
 from traffic.gateway.spool import Spool
 from traffic.ingest.pipeline import lookup_tables

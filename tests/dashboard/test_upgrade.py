@@ -16,9 +16,8 @@ import pytest
 
 from dashboard.backup.archive import tool
 from dashboard.embedded import roles
-from tests.dashboard.test_backup import Elsewhere
-from tests.dashboard.test_backup import elsewhere as elsewhere  # a fixture
-from tests.traffic.conftest import conninfo
+from tests.dashboard.elsewhere import Elsewhere
+from tests.database import conninfo
 
 DUMP = Path(__file__).parent / "data" / "before_0_1_0.sql.xz"
 KEY = "A" * 43 + "="  # of the installation that the dump is of

@@ -24,7 +24,7 @@ from tests.providers import engine_stubs as stubs
 from tests.providers.engine_stubs import Stub, as_json, as_text, serving
 from tests.providers.people import account, in_role, lease, text
 from tests.providers.people import deployment as served
-from tests.providers.test_uptime import deployment
+from tests.providers.rows import deployment
 from traffic.authentication.keys import create_key
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,7 @@ from providers.models import Feed
 from providers.polling import due
 from providers.polling.services import poll
 from sandbox.testing import Sandbox, running_sandbox
-from tests.providers.test_polling import account
+from tests.providers.rows import account
 
 
 @pytest.fixture(scope="module")

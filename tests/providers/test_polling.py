@@ -27,6 +27,7 @@ from providers.polling.services import poll, record_failure, try_account, window
 from providers.polling.store import store_leases
 from sandbox.testing import SECRETS, Sandbox, running_sandbox
 from tests.providers.answers import Answers
+from tests.providers.rows import account
 
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 
@@ -55,14 +56,6 @@ def vendors() -> Iterator[Sandbox]:
 def sandbox(vendors: Sandbox) -> Iterator[Sandbox]:
     yield vendors
     vendors.clear_faults()
-
-
-def account(sandbox: Sandbox, kind: str, **given: Any) -> Account:
-    values = {"slug": kind, "name": kind, "kind": kind, "secret": encrypt(SECRETS[kind]), **given}
-    made = Account.objects.create(base_url=f"{sandbox.url}/{kind}", local=True, **values)
-    made.refresh_from_db()
-    due.ensure_feeds(made, timezone.now())
-    return made
 
 
 def poll_all() -> list[bool]:

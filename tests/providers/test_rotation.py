@@ -23,7 +23,6 @@ from lib.encryption import SecretUnreadable, encrypt
 from providers.accounts import key_rotation
 from providers.models import Account, Deployment
 from providers.models.audit import AuditKey
-from tests.traffic.conftest import conn  # noqa: F401 -- a fixture
 from traffic.gateway.environment import Settings
 from traffic.gateway.snapshot import Snapshots
 
@@ -215,7 +214,7 @@ def watch() -> Iterator[Watch]:
 
 def test_a_gateway_and_a_worker_that_run_read_every_secret_before_while_and_after(
     key_file: Path,
-    conn: psycopg.Connection[Any],  # noqa: F811 -- the fixture above
+    conn: psycopg.Connection[Any],
     watch: Watch,
 ) -> None:
     fill()

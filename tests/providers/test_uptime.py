@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -17,6 +16,7 @@ from providers.models import Check, CheckHour, Deployment, Maintenance, Outage
 from providers.uptime import due_checks
 from tests.providers import engine_stubs as stubs
 from tests.providers.engine_stubs import Stub, as_json, serving
+from tests.providers.rows import deployment
 
 pytestmark = pytest.mark.django_db
 
@@ -27,11 +27,6 @@ BOOM = as_json({"error": {"message": "boom"}}, 500)
 
 def at(n: float) -> datetime:
     return START + n * EVERY
-
-
-def deployment(slug: str, url: str, **more: Any) -> Deployment:
-    given = {"name": slug, "provider": "self", "engine": "vllm", "model": "qwen", "local": True, "timeout_s": 5.0}
-    return Deployment.objects.create(slug=slug, url=url, **given | more)
 
 
 @pytest.fixture

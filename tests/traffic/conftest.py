@@ -3,52 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection
 
 from providers.models import TokenPrice
-from tests.emptying import begin_again
-
-WRITTEN = (
-    "traffic_request",
-    "traffic_request_body",
-    "traffic_span_link",
-    "traffic_usage_hour",
-    "traffic_usage_day",
-    "traffic_latency_hour",
-    "traffic_latency_day",
-    "traffic_error_hour",
-    "traffic_error_day",
-)
-
-
-def conninfo() -> str:
-    """Where the test database is, for connections of a test's own."""
-    given = connection.get_connection_params()
-    names = ("host", "port", "user", "password", "dbname")
-    return psycopg.conninfo.make_conninfo(**{name: str(given[name]) for name in names if given.get(name)})
-
-
-def empty_after_a_process(conn: psycopg.Connection[Any]) -> None:
-    """Empty what a process wrote that may have died in a transaction: what it left is ended, and nothing waits long."""
-    conn.execute(
-        "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
-        " AND backend_type = 'client backend'"
-    )
-    begin_again()
-
-
-@pytest.fixture
-def conn(transactional_db: Any) -> Iterator[psycopg.Connection]:
-    """A connection as ingest gets it: plain psycopg, outside a transaction."""
-    with psycopg.connect(conninfo(), autocommit=True) as own:
-        yield own
+from tests.traffic.priced_rows import YESTERDAY
+from tests.traffic.request_rows import row
+from traffic.ingest.pipeline import clear_cache
+from traffic.ingest.pricing import PricingContext
+from traffic.ingest.store import ingest
 
 
 @pytest.fixture
@@ -65,3 +33,20 @@ def price(transactional_db: Any) -> TokenPrice:
         source="test",
         seen_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
+
+
+@pytest.fixture
+def folder(tmp_path: Path, settings: Any) -> Iterator[None]:
+    """A data folder of the test's own."""
+    settings.DATA_DIR = tmp_path
+    clear_cache()
+    yield
+    clear_cache()
+
+
+@pytest.fixture
+def stored(conn: psycopg.Connection, price: TokenPrice) -> psycopg.Connection:
+    """Seven requests on two days at 0.00342 USD each."""
+    rows = [row(n) for n in range(4)] + [row(n, started_at=YESTERDAY + timedelta(seconds=n)) for n in range(10, 13)]
+    ingest(conn, rows, PricingContext.load(conn))
+    return conn

@@ -24,7 +24,7 @@ from cryptography.fernet import Fernet
 from honcho.environ import parse_procfile
 
 from providers.models import Deployment
-from tests.traffic.conftest import conninfo, empty_after_a_process
+from tests.database import conninfo, empty_after_a_process
 from tests.traffic.gateway_peers import Door, FakeEngine, Loop
 from traffic.models import Application, Installation, Key, Route
 

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from tests.pages import html_of
-from tests.traffic.test_store import row
+from tests.traffic.request_rows import row
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.models import Application, Request

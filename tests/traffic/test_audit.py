@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from django.core.management import call_command
 
-from tests.traffic.test_store import row
+from tests.traffic.request_rows import row
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.usage.audit import rollup_differences

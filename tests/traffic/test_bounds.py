@@ -21,11 +21,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from lib.errors import ApiError
 from providers.models import TokenPrice
 from providers.pricing.book import MOST_ALIASES, Book, Price
-from tests.traffic import test_litellm as litellm
-from tests.traffic import test_native as native
-from tests.traffic import test_otlp as otlp
-from tests.traffic.test_linear import assert_linear
-from tests.traffic.test_store import assert_rollups_exact, row
+from tests.traffic import litellm_events as litellm
+from tests.traffic import native_posts as native
+from tests.traffic import otlp_exports as otlp
+from tests.traffic.linearity import assert_linear
+from tests.traffic.request_rows import assert_rollups_exact, row
 from traffic.authentication.keys import callers, create_key
 from traffic.gateway.store import CHARGE
 from traffic.imports import generic
@@ -186,7 +186,7 @@ def test_a_row_that_the_database_refuses_is_set_aside_alone_at_every_way_in(
 def test_a_file_with_a_row_that_the_database_refuses_brings_the_others(
     conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, tmp_path: Any, settings: Any
 ) -> None:
-    from tests.traffic.test_imports import brought, finished
+    from tests.traffic.import_files import brought, finished
 
     settings.DATA_DIR = tmp_path
     clear_cache()

@@ -14,13 +14,13 @@ import time_machine
 from providers.models import TokenPrice
 from providers.pricing.book import OTHER_MODEL
 from providers.pricing.forms import PriceForm
-from tests.traffic import test_litellm as litellm
-from tests.traffic import test_native as native
-from tests.traffic import test_otlp as otlp
-from tests.traffic.conftest import conninfo
+from tests.database import conninfo
+from tests.traffic import litellm_events as litellm
+from tests.traffic import native_posts as native
+from tests.traffic import otlp_exports as otlp
+from tests.traffic.import_files import brought, finished
 from tests.traffic.people import application, logged_in, person, text
-from tests.traffic.test_imports import brought, finished
-from tests.traffic.test_store import NOON, assert_rollups_exact, row
+from tests.traffic.request_rows import NOON, assert_rollups_exact, row
 from traffic.authentication.keys import callers, create_key
 from traffic.gateway.store import Store
 from traffic.imports.base import Options

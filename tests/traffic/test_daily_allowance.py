@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from providers.audit.log import AuditEntry
 from providers.models import TokenPrice
+from tests.traffic.key_limits import request_row, send
 from tests.traffic.people import application, logged_in, person, text
-from tests.traffic.test_key_limits import request_row, send
 from traffic.authentication import allowance
 from traffic.authentication.allowance import GB, allowance_of
 from traffic.authentication.keys import callers, create_key

@@ -13,10 +13,10 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from tests.traffic import test_litellm as litellm
-from tests.traffic import test_native as native
-from tests.traffic import test_otlp as otlp
-from tests.traffic.test_otlp import ns
+from tests.traffic import litellm_events as litellm
+from tests.traffic import native_posts as native
+from tests.traffic import otlp_exports as otlp
+from tests.traffic.otlp_exports import ns
 from traffic.authentication.keys import callers, create_key
 from traffic.ingest import data_quality
 from traffic.ingest.copying import json_text

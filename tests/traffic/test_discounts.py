@@ -17,8 +17,8 @@ from providers.models import Account, Discount, TokenPrice
 from providers.pricing.book import Book
 from tests.pages import html_of
 from tests.providers.people import in_role, text
-from tests.traffic.test_reprice import DAY, NEXT
-from tests.traffic.test_store import NOON, assert_rollups_exact, row
+from tests.traffic.priced_rows import DAY, NEXT
+from tests.traffic.request_rows import NOON, assert_rollups_exact, row
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.models import Request
@@ -79,7 +79,7 @@ def test_own_rates_of_a_model_beat_the_percentage_of_all(
 
 @pytest.mark.parametrize(("day", "holds"), [(-1, False), (0, True), (9, True), (10, False)])
 def test_it_holds_on_its_days_alone(account: Account, day: int, holds: bool) -> None:
-    from tests.traffic.conftest import conninfo
+    from tests.database import conninfo
 
     discount(account, ends_on=DAY + timedelta(days=9))
     with psycopg.connect(conninfo()) as conn:

@@ -12,8 +12,8 @@ import httpx
 import openai
 import pytest
 
+from tests.documents import blocks
 from tests.traffic.gateway_stack import KEY, Stack, stack, until
-from tests.traffic.test_how_to import blocks
 
 __all__ = ["stack"]  # a fixture
 pytestmark = pytest.mark.django_db

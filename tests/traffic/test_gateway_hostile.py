@@ -19,10 +19,10 @@ import psutil
 import psycopg
 import pytest
 
-from tests.traffic.conftest import conninfo
+from tests.database import conninfo
 from tests.traffic.gateway_peers import ABOUT_US, bomb
+from tests.traffic.gateway_rows import row as row_of
 from tests.traffic.gateway_stack import KEY, Stack, calm, stack, until
-from tests.traffic.test_gateway_spool import row as row_of
 from traffic.gateway import intake, relay
 from traffic.gateway.bounds import KEY_BYTES, KEY_CALLS, MIB, MOST_BODY, PROCESS_BYTES, PROCESS_CALLS
 from traffic.gateway.exchange import ANSWER_CUT, ANSWER_UNREAD, UNCHECKED

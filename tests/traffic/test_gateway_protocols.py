@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.traffic.test_linear import assert_linear
+from tests.traffic.linearity import assert_linear
 from traffic.gateway.answers import (
     UNKNOWN,
     StreamTap,

@@ -10,29 +10,16 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import psycopg
 import pytest
 
+from tests.traffic.gateway_rows import row
 from traffic.gateway.aside import SET_ASIDE, is_older, remove
 from traffic.gateway.spool import MOST_LONE_TIMEOUTS, MOST_TIMEOUTS, CallStart, Mover, Segment, Spool
 from traffic.gateway.store import Store
-from traffic.ingest.rows import RequestRow, Tokens
-
-
-def row(number: int, **given: Any) -> RequestRow:
-    values: dict[str, Any] = {
-        "external_id": f"gw-{number}",
-        "started_at": datetime(2026, 11, 24, 10, tzinfo=UTC),
-        "provider": "anthropic",
-        "model": "m",
-        "source": "gateway",
-        "tokens": Tokens(1, 2, 3, 4, 5, 0),
-        "raw": {"usage": {"input_tokens": 1}},
-    }
-    return RequestRow(**{**values, **given})
+from traffic.ingest.rows import RequestRow
 
 
 class FakeStore:
@@ -149,7 +136,7 @@ AWAKE = "DROP TRIGGER sleepy ON traffic_request; DROP FUNCTION sleepy();"
 
 
 def test_a_row_that_postgres_does_not_finish_with_is_found(tmp_path: Path, conn: psycopg.Connection) -> None:
-    from tests.traffic.conftest import conninfo  # needs Django, which the killed processes below do without
+    from tests.database import conninfo  # needs Django, which the killed processes below do without
 
     spool = Spool(tmp_path / "spool")
     mover = Mover(spool, "", Store())

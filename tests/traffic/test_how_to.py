@@ -16,23 +16,13 @@ import pytest
 import yaml
 from django.core.management import call_command
 
+from tests.documents import blocks
 from traffic.authentication.keys import callers, create_key
 from traffic.ingest.pipeline import clear_cache
 from traffic.models import Application, Import
 
-HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "send-requests.md"
 # Where `make test-days` moves the clock, it does so by variables that a process must inherit.
 PATH_AND_CLOCK = {name: os.environ[name] for name in os.environ if re.match(r"PATH$|LD_PRELOAD$|FAKETIME", name)}
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def blocks(section: str, language: str) -> list[str]:
-    """The code of one section, by its heading; empty for what stands before the first."""
-    for part in re.split(r"^## ", HOW_TO.read_text(), flags=re.MULTILINE):
-        heading, _, body = part.partition("\n")
-        if heading == section or (not section and heading.startswith("# ")):
-            return [code for kind, code in BLOCK.findall(body) if kind == language]
-    raise AssertionError(f"the how-to has no section {section!r}")
 
 
 @pytest.fixture

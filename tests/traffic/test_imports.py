@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tracemalloc
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +13,6 @@ import psycopg
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
-from django.test import Client
 from django.utils import timezone
 
 from demo.imports import leave_a_draft
@@ -22,7 +20,8 @@ from lib.dates import midnight
 from providers.models import Account, Feed, TokenPrice, VendorCost, VendorUsage
 from tests.dashboard.people import logged_in, with_role
 from tests.pages import html_of
-from tests.traffic.test_store import assert_rollups_exact, row
+from tests.traffic.import_files import DAY, HEADER, RECORDED, brought, finished, lines, recorded, sent
+from tests.traffic.request_rows import assert_rollups_exact, row
 from traffic import tasks
 from traffic.imports import FORMATS, files, recognise, run, services
 from traffic.imports.base import Options
@@ -31,49 +30,12 @@ from traffic.imports.readers import Dialect, Unreadable, reader, sniff
 from traffic.imports.values import decimal, moment, snake
 from traffic.ingest import pipeline as traffic_services
 from traffic.ingest.native import Rejected
-from traffic.ingest.pipeline import clear_cache
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import Tokens
 from traffic.ingest.store import ingest
 from traffic.models import Application, Import, Rating, Request, RequestBody, UsageDay
 
-RECORDED = Path(__file__).parent / "recorded"
-DAY = (datetime.now(UTC) - timedelta(days=3)).date()
-WRITTEN_ON = "2026-10-05"  # the day of the recorded files
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, settings: Any) -> Iterator[None]:
-    settings.DATA_DIR = tmp_path
-    clear_cache()
-    yield
-    clear_cache()
-
-
-def recorded(name: str) -> bytes:
-    """A recorded file, its day moved to where requests are still kept."""
-    text = (RECORDED / f"import_{name}").read_bytes().decode()
-    text = text.replace("2026-10-06", f"{DAY + timedelta(days=1)}")
-    return text.replace(WRITTEN_ON, f"{DAY}").replace("05.10.2026", f"{DAY:%d.%m.%Y}").encode()
-
-
-def brought(content: bytes, name: str = "file.csv", options: Options | None = None, **given: Any) -> Import:
-    """A draft of this file."""
-    source = files.folder() / "given"
-    source.write_bytes(content)
-    path, size, digest = files.take_in(source)
-    made, new = services.bring_in(path=path, name=name, size=size, sha256=digest, options=options, **given)
-    assert new
-    return made
-
-
-def finished(imported: Import) -> Import:
-    """Started, and worked on until nothing is left to do."""
-    assert services.start(imported=imported)
-    while run.work(imported.pk):
-        pass
-    imported.refresh_from_db()
-    return imported
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def imported_file(name: str, options: Options | None = None) -> Import:
@@ -282,18 +244,6 @@ def test_a_format_is_recognised_by_its_columns(name: str, db: None) -> None:
 
 # --- the same file twice, crashes, cancel, undo ---
 
-HEADER = b"timestamp,model,provider,prompt_tokens,completion_tokens,latency_ms,request_id\n"
-
-
-def lines(count: int, start: int = 0, width: int = 0) -> bytes:
-    began = datetime(DAY.year, DAY.month, DAY.day, 23, 59, tzinfo=UTC)  # over midnight
-    made = (
-        f"{began + timedelta(milliseconds=200 * n):%Y-%m-%dT%H:%M:%S.%f}Z,claude-test,anthropic,{100 + n % 7},{n % 11},"
-        f"{5 + n % 90},call-{n:0{width}d}\n"
-        for n in range(start, start + count)
-    )
-    return HEADER + "".join(made).encode()
-
 
 def test_the_same_file_twice_changes_nothing(conn: psycopg.Connection, price: TokenPrice) -> None:
     content = lines(50)
@@ -494,10 +444,6 @@ def test_names_are_one_however_a_tool_spells_them() -> None:
 
 
 # --- pages and the command ---
-
-
-def sent(client: Client, content: bytes, name: str = "calls.csv") -> Any:
-    return client.post("/settings/imports/", {"file": SimpleUploadedFile(name, content)})
 
 
 def test_a_file_is_uploaded_looked_at_started_and_taken_back_on_the_pages(

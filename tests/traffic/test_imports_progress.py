@@ -17,13 +17,13 @@ from lib.disk import Disk
 from providers.models import TokenPrice
 from tests.dashboard.people import logged_in, with_role
 from tests.pages import html_of
-from tests.traffic.test_imports import DAY, brought, finished, folder, lines, recorded, sent
+from tests.traffic.import_files import DAY, brought, finished, lines, recorded, sent
 from traffic.imports import run, services
 from traffic.imports.files import path_of
 from traffic.imports.pace import Pace, seconds_left
 from traffic.models import Import
 
-__all__ = ["folder"]  # the fixture that gives each test its own folder
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from providers.models import TokenPrice
-from tests.traffic.conftest import WRITTEN, conninfo
-from tests.traffic.test_store import NOON, assert_rollups_exact, row
+from tests.database import WRITTEN, conninfo
+from tests.traffic.request_rows import NOON, assert_rollups_exact, row
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.ingest.store import ingest

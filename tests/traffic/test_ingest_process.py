@@ -19,8 +19,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from tests.traffic.gateway_peers import Door
 from tests.traffic.gateway_stack import until
-from tests.traffic.test_otlp import USAGE, body, protobuf, span
-from tests.traffic.test_store import assert_rollups_exact
+from tests.traffic.otlp_exports import USAGE, body, protobuf, span
+from tests.traffic.request_rows import assert_rollups_exact
 from tests.traffic.web_process import SECRET, Intake, WebProcess, running_intake
 from traffic.ingest.statement_timeout import INTAKE_S
 

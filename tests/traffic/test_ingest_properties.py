@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tests.traffic.conftest import WRITTEN
-from tests.traffic.test_store import NOON, assert_rollups_exact, row
+from tests.database import WRITTEN
+from tests.traffic.request_rows import NOON, assert_rollups_exact, row
 from traffic.ingest.batch import Added, batch_of
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow, Tokens

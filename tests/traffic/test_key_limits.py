@@ -18,6 +18,7 @@ from django.utils import timezone
 from providers.audit.log import AuditEntry
 from providers.models import TokenPrice
 from tests.pages import html_of
+from tests.traffic.key_limits import request_row, send
 from tests.traffic.people import application, logged_in, person, text
 from traffic.authentication.keys import CACHE_S, TooManyUnknown, buckets, callers, create_key, expiring_keys, rotate_key
 from traffic.authentication.limits import Buckets, UnknownKeys, period_end
@@ -116,26 +117,6 @@ def test_made_up_keys_leave_live_ones_alone(shop: Application, client: Client, m
 
 
 # At the ways in.
-
-
-def request_row(number: int, output: int = 1_000) -> dict[str, Any]:
-    return {
-        "id": f"r{number}",
-        "started_at": timezone.now().isoformat(),
-        "provider": "anthropic",
-        "model": "claude-test",
-        "tokens": {"uncached_input": 100, "output": output},
-    }
-
-
-def send(client: Client, secret: str, *numbers: int) -> Any:
-    body = {"requests": [request_row(number) for number in numbers]}
-    return client.post(
-        "/api/v1/requests",
-        json.dumps(body),
-        content_type="application/json",
-        headers={"authorization": f"Bearer {secret}"},
-    )
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from lib.periods import Period
 from providers.models import Deployment, TokenPrice
 from tests.traffic.people import application, arrive, logged_in, person, text
-from tests.traffic.test_store import NOON
+from tests.traffic.request_rows import NOON
 from traffic.authentication.keys import create_key
 from traffic.latency import queries as latency_reports
 from traffic.latency.page import band_names, noted, page

@@ -10,13 +10,14 @@ import importlib
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.traffic.linearity import LEAST_S, assert_linear, seconds
 from traffic.ingest.parse_lock import parse_lock
 from traffic.redaction import rules as redaction
 from traffic.redaction import work_bounds
@@ -24,27 +25,10 @@ from traffic.redaction.own_patterns import checked
 from traffic.redaction.rules import EVERYTHING, Redaction
 
 MB = 1_000_000
-MOST_RATIO = 3.0
-LEAST_S = 0.02  # below it the clock says nothing
 
 
 def filled(part: str, size: int) -> str:
     return (part * (size // len(part) + 1))[:size]
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Processor time of this thread."""
-    began = time.thread_time()
-    work()
-    return time.thread_time() - began
-
-
-def assert_linear(once: Callable[[], object], twice: Callable[[], object], least: float = LEAST_S) -> None:
-    """Measured again where it is not, for a machine's caches are shared with others."""
-    for _ in range(2):
-        if seconds(twice) <= MOST_RATIO * max(seconds(once), least):
-            return
-    assert min(seconds(twice), seconds(twice)) <= MOST_RATIO * max(min(seconds(once), seconds(once)), least)
 
 
 # What each shipped pattern finds hardest: beginnings that fail late, runs that begin again, and matches in plenty.

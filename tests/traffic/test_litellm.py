@@ -10,12 +10,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.test import Client
 from django.utils import timezone
 
 from providers.models import TokenPrice
 from tests.providers.people import in_role
-from tests.traffic.test_store import assert_rollups_exact
+from tests.traffic.litellm_events import START, START_DAY, event, send
+from tests.traffic.request_rows import assert_rollups_exact
 from traffic.authentication.keys import callers, create_key
 from traffic.ingest import data_quality
 from traffic.ingest.dropped_signals import dropped_since
@@ -25,31 +25,12 @@ from traffic.requests.queries import newest
 from traffic.requests.request_filter import RequestFilter
 from traffic.requests.retries import retries_of
 
-BEGAN = timezone.now() - timedelta(minutes=5)
-START, START_DAY = BEGAN.timestamp(), (BEGAN - timedelta(seconds=9)).date()
-
-
-def event(number: int = 1, **given: Any) -> dict[str, Any]:
-    usage = {"prompt_tokens_details": {"cached_tokens": 1024}}
-    return {
-        "id": f"chatcmpl-{number:030d}", "litellm_call_id": f"call-{number}", "call_type": "acompletion",
-        "stream": True, "status": "success", "response_cost": 0.001, "custom_llm_provider": "openai", "model": "gpt-x",
-        "prompt_tokens": 1200, "completion_tokens": 300, "total_tokens": 1500, "startTime": START,
-        "completionStartTime": START + 0.42, "endTime": START + 3.8, "cache_hit": False, "end_user": "u1",
-        "metadata": {"usage_object": usage}, "error_information": None, "messages": [{"content": "secret"}], **given,
-    }  # fmt: skip
-
 
 @pytest.fixture
 def key(conn: psycopg.Connection) -> str:
     clear_cache()
     callers.clear()
     return create_key(name="litellm", scopes=["ingest"])[1]
-
-
-def send(key: str, data: str) -> Any:
-    headers = {"Authorization": f"Bearer {key}"}
-    return Client().post("/ingest/litellm", data, content_type="application/json", headers=headers)
 
 
 @pytest.mark.parametrize("pack", [json.dumps, lambda events: "\n".join(json.dumps(one) for one in events)])

@@ -20,8 +20,8 @@ import pytest
 from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 
+from tests.database import conninfo
 from tests.emptying import begin_again
-from tests.traffic.conftest import conninfo
 from traffic.authentication.keys import callers, create_key
 from traffic.ingest import late_texts
 from traffic.ingest.pipeline import clear_cache

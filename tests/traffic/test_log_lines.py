@@ -19,8 +19,8 @@ from django.utils import timezone
 from lib.repeated_events import repeated
 from providers.models import TokenPrice
 from tests.traffic.people import application
-from tests.traffic.test_reprice import BEFORE, NEXT, dearer
-from tests.traffic.test_store import row
+from tests.traffic.priced_rows import BEFORE, NEXT, dearer
+from tests.traffic.request_rows import row
 from traffic.applications.services import revoke_key
 from traffic.authentication.keys import KeyCache, TooManyUnknown, create_key
 from traffic.authentication.limits import UnknownKeys

@@ -14,11 +14,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from tests.traffic.native_posts import URL, post, row
 from traffic.authentication.keys import callers, create_key
 from traffic.ingest.pipeline import clear_cache
 from traffic.models import Application, Unread
-
-URL = "/api/v1/requests"
 
 
 @pytest.fixture
@@ -31,18 +30,6 @@ def application(conn: psycopg.Connection) -> Application:
 @pytest.fixture
 def key(application: Application) -> str:
     return create_key(name="test", scopes=["ingest"], application=application)[1]
-
-
-def row(**given: Any) -> dict[str, Any]:
-    started = timezone.now() - timedelta(minutes=5)
-    return {"id": "a", "started_at": started.isoformat(), "provider": "anthropic", "model": "m", **given}
-
-
-def post(key: str, body: Any, **headers: str) -> Any:
-    data = body if isinstance(body, bytes) else json.dumps(body)
-    return Client().post(
-        URL, data, content_type="application/json", headers={"Authorization": f"Bearer {key}", **headers}
-    )
 
 
 def test_rows_are_answered_after_they_landed(key: str, conn: psycopg.Connection) -> None:

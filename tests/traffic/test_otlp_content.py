@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.traffic.test_otlp import TRACE, USAGE, body, key, ns, send, span, value
-from tests.traffic.test_otlp_logs import DETAILS, RESPONSE, logs, post, record
+from tests.traffic.otlp_exports import TRACE, USAGE, body, key, ns, send, span, value
+from tests.traffic.otlp_logs import DETAILS, RESPONSE, logs, post, record
 from traffic.authentication.keys import callers
 from traffic.ingest.otlp import rows as module
 from traffic.ingest.otlp.content import content_of

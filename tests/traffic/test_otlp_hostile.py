@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from tests.traffic.test_otlp import CLASSES, USAGE, body, key, ns, protobuf, rows, send, span
-from tests.traffic.test_store import assert_rollups_exact
+from tests.traffic.otlp_exports import CLASSES, USAGE, body, key, ns, protobuf, rows, send, span
+from tests.traffic.request_rows import assert_rollups_exact
 from traffic.ingest import data_quality
 from traffic.ingest.rows import Tokens
 

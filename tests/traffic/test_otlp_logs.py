@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
-from typing import Any
 
 import psycopg
 from django.contrib.auth.models import User
@@ -12,34 +10,19 @@ from django.test import Client
 from django.utils import timezone
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 
-from tests.traffic.test_otlp import CLASSES, TRACE, USAGE, body, key, ns, rows, send, span, value
-from tests.traffic.test_store import assert_rollups_exact
+from tests.traffic.otlp_exports import CLASSES, TRACE, USAGE, body, key, ns, rows, send, span
+from tests.traffic.otlp_logs import DETAILS, RESPONSE, logs, post, record
+from tests.traffic.request_rows import assert_rollups_exact
 from traffic.ingest.dropped_signals import dropped_since
 from traffic.models import Application, Unread
 
 __all__ = ["key"]  # the fixture
 
-RESPONSE = {"gen_ai.response.id": "msg_01ABCDEFGHIJKLMNOPQRSTUV"}
-DETAILS = "gen_ai.client.inference.operation.details"
 CLAUDE_CODE = {
     "event.name": "api_request", "session.id": "s1", "event.sequence": 7, "model": "claude-opus-5-5",
     "duration_ms": "1500", "input_tokens": "12", "output_tokens": "40", "cache_read_tokens": "900",
     "cache_creation_tokens": "100", "user.id": "u",
 }  # fmt: skip
-
-
-def record(attributes: dict[str, Any], **given: Any) -> dict[str, Any]:
-    listed = [{"key": name, "value": value(item)} for name, item in attributes.items()]
-    return {"timeUnixNano": str(ns(1.2)), "attributes": listed, **given}
-
-
-def post(key: str, path: str, content: Any, kind: str = "application/json") -> Any:
-    data = content if isinstance(content, bytes) else json.dumps(content)
-    return Client().post(path, data, content_type=kind, headers={"Authorization": f"Bearer {key}"})
-
-
-def logs(*records: dict[str, Any]) -> dict[str, Any]:
-    return {"resourceLogs": [{"scopeLogs": [{"logRecords": list(records)}]}]}
 
 
 def test_an_inference_event_and_its_span_are_one_request_in_either_order(key: str, conn: psycopg.Connection) -> None:

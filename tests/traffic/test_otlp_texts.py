@@ -19,10 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-from tests.traffic.conftest import conninfo
-from tests.traffic.test_otlp import TRACE, USAGE, body, key, ns, send, span
-from tests.traffic.test_otlp_logs import DETAILS, logs, post, record
-from tests.traffic.test_store import assert_rollups_exact
+from tests.database import conninfo
+from tests.traffic.otlp_exports import TRACE, USAGE, body, key, ns, send, span
+from tests.traffic.otlp_logs import DETAILS, logs, post, record
+from tests.traffic.request_rows import assert_rollups_exact
 from traffic.authentication.keys import callers, create_key
 from traffic.ingest import late_texts
 from traffic.ingest.otlp.spans import Span

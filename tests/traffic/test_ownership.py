@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tests.traffic.conftest import WRITTEN, conninfo
+from tests.database import WRITTEN, conninfo
 from tests.traffic.people import application, arrive, logged_in, person
-from tests.traffic.test_store import NOON, RESPONSE, assert_rollups_exact, row
+from tests.traffic.request_rows import NOON, RESPONSE, assert_rollups_exact, row
 from traffic.authentication.keys import callers, create_key
 from traffic.ingest.batch import batch_of
 from traffic.ingest.pipeline import clear_cache

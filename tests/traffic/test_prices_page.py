@@ -15,10 +15,10 @@ from providers.models import TokenPrice
 from providers.pricing.name_similarity import most_similar_model
 from tests.pages import html_of
 from tests.providers.people import assert_access, in_role, text
+from tests.traffic.price_forms import ADD, BOOK, filled
 from traffic.models import UsageDay
 
 pytestmark = pytest.mark.django_db
-BOOK, ADD = "/settings/prices/", "/settings/prices/add/"
 THEN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -26,19 +26,6 @@ def price(model: str = "claude-sonnet-5-5", provider: str = "anthropic", **more:
     given: dict[str, Any] = {"uncached_input": Decimal(2), "cache_read": Decimal("0.1"), "output": Decimal(10)}
     given |= {"starts_at": THEN, "seen_at": THEN, "source": "the vendor's page"}
     return TokenPrice.objects.create(provider=provider, model=model, **given | more)
-
-
-def filled(**more: Any) -> dict[str, Any]:
-    return {
-        "provider": "anthropic",
-        "model": "claude-new",
-        "starts_at": "2026-11-01T00:00",
-        "uncached_input": "1.5",
-        "output": "7.5",
-        "source": "https://example.com/prices",
-        "confirmed": "yes",
-        **more,
-    }
 
 
 def post(client: Client, **data: Any) -> tuple[int, str]:

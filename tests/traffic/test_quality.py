@@ -18,7 +18,7 @@ from django.utils import timezone
 from lib.periods import Period
 from providers.models import Deployment
 from tests.traffic.people import PROMPT, application, arrive, logged_in, person, text
-from tests.traffic.test_store import NOON
+from tests.traffic.request_rows import NOON
 from traffic.authentication.keys import callers, create_key
 from traffic.models import Application, Rating, Request
 from traffic.quality import queries as quality

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -16,8 +15,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from lib.periods import Period
+from tests.traffic.feedback import URL, send
 from tests.traffic.people import application, arrive, logged_in, person, text
-from tests.traffic.test_store import NOON, RESPONSE, row
+from tests.traffic.request_rows import NOON, RESPONSE, row
 from traffic.authentication.keys import callers, create_key
 from traffic.ingest.pipeline import clear_cache, store
 from traffic.ingest.pricing import PricingContext
@@ -28,8 +28,6 @@ from traffic.ratings import named_requests
 from traffic.ratings import services as ratings
 from traffic.ratings import waiting as waiting_ratings
 from traffic.ratings.judgement import Judgement
-
-URL = "/api/v1/feedback"
 
 
 @pytest.fixture
@@ -42,12 +40,6 @@ def shop(conn: psycopg.Connection) -> Application:
 @pytest.fixture
 def key(shop: Application) -> str:
     return create_key(name="test", scopes=["rate"], application=shop)[1]
-
-
-def send(key: str, **body: Any) -> Any:
-    return Client().post(
-        URL, json.dumps(body), content_type="application/json", headers={"Authorization": f"Bearer {key}"}
-    )
 
 
 def arrived(conn: psycopg.Connection, shop: Application, **given: Any) -> Request:

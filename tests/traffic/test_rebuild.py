@@ -14,8 +14,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from providers.models import Account, Discount, TokenPrice
-from tests.traffic.conftest import conninfo
-from tests.traffic.test_store import NOON, assert_rollups_exact, row
+from tests.database import conninfo
+from tests.traffic.request_rows import NOON, assert_rollups_exact, row
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.store import ingest

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from django.test import Client
 
-from tests.traffic.test_store import NOON, row
+from tests.traffic.request_rows import NOON, row
 from traffic.authentication.keys import callers, create_key
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import Tokens

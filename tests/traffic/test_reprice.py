@@ -20,8 +20,9 @@ from costs.ledger import posting as ledger
 from costs.models import Charge
 from providers.audit.log import AuditEntry
 from providers.models import Account, Deployment, TokenPrice, VendorCost
-from tests.traffic.conftest import WRITTEN, conninfo
-from tests.traffic.test_store import NOON, assert_rollups_exact, row
+from tests.database import conninfo
+from tests.traffic.priced_rows import BEFORE, DAY, NEXT, YESTERDAY, dearer, everything
+from tests.traffic.request_rows import NOON, assert_rollups_exact, row
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import Tokens
 from traffic.ingest.store import ingest
@@ -29,32 +30,6 @@ from traffic.models import Request, SealedDay, UsageDay
 from traffic.repricing import run as module
 from traffic.repricing.run import Difference
 from traffic.repricing.services import reprice
-
-DAY = NOON.date()
-BEFORE = DAY - timedelta(days=1)
-NEXT = DAY + timedelta(days=1)
-YESTERDAY = NOON - timedelta(days=1)
-
-
-def dearer(price: TokenPrice, factor: int = 2, **more: Any) -> TokenPrice:
-    """A later version of the price, in force since an hour before the newer day's requests."""
-    names = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
-    rates = {name: getattr(price, name) * factor for name in names}
-    values = {"provider": price.provider, "model": price.model, "starts_at": NOON - timedelta(hours=1), **rates, **more}
-    return TokenPrice.objects.create(source="test", seen_at=NOON, **values)
-
-
-def everything(conn: psycopg.Connection) -> list[Any]:
-    """All rows and rollups, to compare; a rollup's order is no matter."""
-    return [sorted(conn.execute(f"SELECT t::text FROM {table} AS t").fetchall()) for table in WRITTEN]
-
-
-@pytest.fixture
-def stored(conn: psycopg.Connection, price: TokenPrice) -> psycopg.Connection:
-    """Seven requests on two days at 0.00342 USD each."""
-    rows = [row(n) for n in range(4)] + [row(n, started_at=YESTERDAY + timedelta(seconds=n)) for n in range(10, 13)]
-    ingest(conn, rows, PricingContext.load(conn))
-    return conn
 
 
 def costs(conn: psycopg.Connection) -> dict[date, Any]:

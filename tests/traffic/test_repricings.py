@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from providers.audit.log import AuditEntry
 from providers.models import TokenPrice
-from tests.traffic.test_reprice import BEFORE, DAY, NEXT, YESTERDAY, dearer, everything, stored  # noqa: F401  # fixture
-from tests.traffic.test_store import assert_rollups_exact, row
+from tests.traffic.priced_rows import BEFORE, DAY, NEXT, YESTERDAY, dearer, ended, everything
+from tests.traffic.request_rows import assert_rollups_exact, row
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.models import Repricing, Request
@@ -28,14 +28,6 @@ from traffic.repricing import services as repricings
 from traffic.repricing.services import Refused, RepricingScope, plan, start, undo, work
 
 WANTED = RepricingScope(BEFORE, NEXT, why="The page was read wrong.")
-
-
-def ended(repricing: Repricing, seconds: float = 60) -> Repricing:
-    """Worked at by workers until nothing is left to do."""
-    while work(repricing.pk, seconds=seconds):
-        pass
-    repricing.refresh_from_db()
-    return repricing
 
 
 def previewed(wanted: RepricingScope = WANTED, person: int | None = None) -> Repricing:
@@ -53,7 +45,7 @@ def remembered(conn: psycopg.Connection) -> int:
     return int(n)
 
 
-def test_a_preview_writes_no_request_and_says_what_a_run_does(stored: Any, price: TokenPrice) -> None:  # noqa: F811
+def test_a_preview_writes_no_request_and_says_what_a_run_does(stored: Any, price: TokenPrice) -> None:
     dearer(price)
     before = everything(stored)
     found = previewed()
@@ -74,7 +66,7 @@ RATES = st.tuples(*[st.decimals(min_value=0, max_value=200, places=6)] * 3)
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(rates=RATES, again=RATES, size=st.integers(1, 8))
-def test_taking_back_restores_every_cent(stored: Any, price: TokenPrice, rates: Any, again: Any, size: int) -> None:  # noqa: F811
+def test_taking_back_restores_every_cent(stored: Any, price: TokenPrice, rates: Any, again: Any, size: int) -> None:
     """Two repricings at whatever prices, taken back in turn: rows, prices named and rollups are what they were."""
     before = everything(stored)
     names = ("uncached_input", "cache_read", "output")
@@ -93,7 +85,7 @@ def test_taking_back_restores_every_cent(stored: Any, price: TokenPrice, rates: 
     Repricing.objects.all().delete()
 
 
-def test_a_worker_that_died_is_followed_by_another(stored: Any, price: TokenPrice) -> None:  # noqa: F811
+def test_a_worker_that_died_is_followed_by_another(stored: Any, price: TokenPrice) -> None:
     dearer(price, starts_at=YESTERDAY - timedelta(hours=1))
     found = previewed()
     start(repricing=found)
@@ -109,7 +101,7 @@ def test_a_worker_that_died_is_followed_by_another(stored: Any, price: TokenPric
     assert_rollups_exact(stored)
 
 
-def test_of_two_workers_at_one_repricing_only_one_commits_a_batch(stored: Any, price: TokenPrice) -> None:  # noqa: F811
+def test_of_two_workers_at_one_repricing_only_one_commits_a_batch(stored: Any, price: TokenPrice) -> None:
     dearer(price)
     found = previewed()
     start(repricing=found)
@@ -122,7 +114,7 @@ def test_of_two_workers_at_one_repricing_only_one_commits_a_batch(stored: Any, p
     assert_rollups_exact(stored)
 
 
-def test_cancelled_half_way_it_goes_on_or_is_taken_back(stored: Any, price: TokenPrice) -> None:  # noqa: F811
+def test_cancelled_half_way_it_goes_on_or_is_taken_back(stored: Any, price: TokenPrice) -> None:
     before = everything(stored)
     dearer(price, starts_at=YESTERDAY - timedelta(hours=1))
     found = previewed()
@@ -169,7 +161,7 @@ def test_only_one_model_is_repriced_where_one_is_named(conn: psycopg.Connection,
     }  # fmt: skip
 
 
-def test_the_later_one_is_taken_back_first_and_two_never_write_at_once(stored: Any, price: TokenPrice) -> None:  # noqa: F811
+def test_the_later_one_is_taken_back_first_and_two_never_write_at_once(stored: Any, price: TokenPrice) -> None:
     dearer(price)
     first, planned = run(), previewed()
     dearer(price, 3, starts_at=YESTERDAY)
@@ -183,7 +175,7 @@ def test_the_later_one_is_taken_back_first_and_two_never_write_at_once(stored: A
     assert undo(repricing=first)
 
 
-def test_the_log_says_who_asked_why_and_who_took_it_back(stored: Any, price: TokenPrice) -> None:  # noqa: F811
+def test_the_log_says_who_asked_why_and_who_took_it_back(stored: Any, price: TokenPrice) -> None:
     ann, bob = (User.objects.create(username=name) for name in ("ann", "bob"))
     dearer(price)
     found = run(person=ann.pk)
@@ -197,7 +189,7 @@ def test_the_log_says_who_asked_why_and_who_took_it_back(stored: Any, price: Tok
 
 
 def test_a_fault_is_told_and_the_rest_can_be_gone_on_with(
-    stored: Any,  # noqa: F811
+    stored: Any,
     price: TokenPrice,
     monkeypatch: Any,
     caplog: Any,
@@ -220,7 +212,7 @@ def command(*given: str) -> str:
     return out.getvalue()
 
 
-def test_the_command_takes_back_what_it_did(stored: Any, price: TokenPrice) -> None:  # noqa: F811
+def test_the_command_takes_back_what_it_did(stored: Any, price: TokenPrice) -> None:
     before = everything(stored)
     dearer(price)
     said = command("--from", f"{BEFORE}", "--to", f"{NEXT}", "--provider", "anthropic", "--model", "claude-test")

@@ -14,10 +14,9 @@ from providers.audit.log import AuditEntry
 from providers.models import TokenPrice
 from tests.pages import html_of
 from tests.providers.people import in_role, text
-from tests.traffic.test_prices_page import ADD, BOOK, filled
-from tests.traffic.test_reprice import BEFORE, DAY, dearer, everything, stored  # noqa: F401  # fixture
-from tests.traffic.test_repricings import ended
-from tests.traffic.test_store import NOON, row
+from tests.traffic.price_forms import ADD, BOOK, filled
+from tests.traffic.priced_rows import BEFORE, DAY, dearer, ended, everything
+from tests.traffic.request_rows import NOON, row
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.models import Repricing
@@ -34,7 +33,7 @@ def words(response: Any) -> str:
     return html_of(response)
 
 
-def test_a_repricing_is_seen_started_and_taken_back(stored: Any, price: TokenPrice) -> None:  # noqa: F811
+def test_a_repricing_is_seen_started_and_taken_back(stored: Any, price: TokenPrice) -> None:
     before = everything(stored)
     dearer(price)
     ops = in_role("ops")
@@ -68,20 +67,20 @@ def test_a_repricing_is_seen_started_and_taken_back(stored: Any, price: TokenPri
         ({"model": "nobody-calls-it-so"}, "No request of these days could change."),
     ],
 )
-def test_what_cannot_be_repriced_is_told_at_the_field(stored: Any, wrong: dict[str, str], sentence: str) -> None:  # noqa: F811
+def test_what_cannot_be_repriced_is_told_at_the_field(stored: Any, wrong: dict[str, str], sentence: str) -> None:
     response = asked(in_role("ops"), **wrong)
     assert response.status_code == 422
     assert sentence in words(response)
     assert not Repricing.objects.exists()
 
 
-def test_a_manager_sees_repricings_and_starts_none(stored: Any, price: TokenPrice) -> None:  # noqa: F811
+def test_a_manager_sees_repricings_and_starts_none(stored: Any, price: TokenPrice) -> None:
     manager = in_role("manager")
     assert asked(manager).status_code == 403
     assert "<form class" not in text(manager, LIST)
 
 
-def test_a_later_one_that_stands_is_named_when_one_is_taken_back(stored: Any, price: TokenPrice) -> None:  # noqa: F811
+def test_a_later_one_that_stands_is_named_when_one_is_taken_back(stored: Any, price: TokenPrice) -> None:
     ops = in_role("ops")
     for factor in (2, 3):
         dearer(price, factor, starts_at=NOON - timedelta(hours=4 - factor))
@@ -106,7 +105,7 @@ def reviewed(client: Client, **more: Any) -> str:
     return words(response)
 
 
-def test_a_price_is_shown_against_the_standing_one_before_it_is_saved(stored: Any, price: TokenPrice) -> None:  # noqa: F811
+def test_a_price_is_shown_against_the_standing_one_before_it_is_saved(stored: Any, price: TokenPrice) -> None:
     shown = reviewed(in_role("ops"), uncached_input="6", cache_read="0.6", output="30")
     assert "<b>4 stored requests</b> are from since it holds, and would change by about <b>+0.01 USD</b>" in shown
     assert "+100" in shown and "same" not in shown.split("Batch")[0].split("Output")[1]
@@ -114,7 +113,7 @@ def test_a_price_is_shown_against_the_standing_one_before_it_is_saved(stored: An
     assert TokenPrice.objects.count() == 1
 
 
-def test_a_price_that_changes_nothing_cannot_be_saved(stored: Any, price: TokenPrice) -> None:  # noqa: F811
+def test_a_price_that_changes_nothing_cannot_be_saved(stored: Any, price: TokenPrice) -> None:
     shown = reviewed(
         in_role("ops"), uncached_input="3", cache_read="0.3", cache_write_5m="3.75", cache_write_1h="6", output="15"
     )

@@ -15,7 +15,7 @@ from django.test import Client
 from pyarrow import parquet
 
 from tests.traffic.people import application, arrive, logged_in, person
-from tests.traffic.test_store import NOON
+from tests.traffic.request_rows import NOON
 from traffic.authentication.keys import create_key
 from traffic.requests import export as module
 from traffic.requests.export import KINDS, export

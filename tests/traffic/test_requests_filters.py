@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.traffic.people import ANSWER, PROMPT, application, arrive, logged_in, person, text
-from tests.traffic.test_store import NOON, row
+from tests.traffic.request_rows import NOON, row
 from traffic.ingest import data_quality
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest

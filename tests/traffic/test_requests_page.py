@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from providers.models import Deployment, TokenPrice
 from tests.traffic.people import ANSWER, PROMPT, application, arrive, logged_in, person, text
-from tests.traffic.test_store import NOON
+from tests.traffic.request_rows import NOON
 from traffic.conversation import turns
 from traffic.ingest.rows import Tokens
 from traffic.models import Application, Rating, Request

@@ -11,7 +11,7 @@ import pytest
 from django.core.management import call_command
 
 from lib.partitions import existing_days
-from tests.traffic.test_store import NOON, row
+from tests.traffic.request_rows import NOON, row
 from traffic.gateway.aside import SET_ASIDE
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,45 +11,16 @@ import psycopg
 from msgspec.structs import replace
 
 from providers.models import Deployment, TokenPrice
-from tests.traffic.conftest import conninfo
+from tests.database import conninfo
+from tests.traffic.request_rows import NOON, RESPONSE, assert_rollups_exact, row
 from traffic.ingest.pricing import PricingContext
-from traffic.ingest.rows import RequestRow, Tokens
 from traffic.ingest.store import ingest
-from traffic.usage.rebuild import Rollup
-
-NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
-RESPONSE = "msg_01ABCDEFGHIJKLMNOPQRSTUV"
-
-
-def row(number: int = 1, **given: Any) -> RequestRow:
-    values: dict[str, Any] = {
-        "external_id": f"r{number}",
-        "started_at": NOON + timedelta(seconds=number),
-        "provider": "anthropic",
-        "model": "claude-test",
-        "source": "native",
-        "task": "rag",
-        "latency_ms": 800.0,
-        "ttft_ms": 200.0,
-        "streamed": True,
-        "tokens": Tokens(100, 400, 0, 0, 200, 20),
-    }
-    return RequestRow(**{**values, **given})
 
 
 def sums(conn: psycopg.Connection, period: str = "hour") -> Any:
     return conn.execute(
         f"SELECT sum(requests), sum(unknown_usage), sum(output), sum(cost) FROM traffic_usage_{period}"
     ).fetchone()
-
-
-def assert_rollups_exact(conn: psycopg.Connection) -> None:
-    """Stored rollups equal what the rows add up to, in every column."""
-    for rollup in Rollup.all():
-        columns = ", ".join((*rollup.key, *rollup.sums))
-        stored = conn.execute(f"SELECT {columns} FROM {rollup.table} WHERE {rollup.sums[0]} <> 0").fetchall()
-        fresh = conn.execute(rollup.right("traffic_request")).fetchall()
-        assert sorted(stored, key=repr) == sorted(fresh, key=repr), rollup.table
 
 
 def test_a_batch_lands_with_its_costs_and_sums(conn: psycopg.Connection, price: TokenPrice) -> None:

@@ -17,7 +17,7 @@ from providers.pricing.book import Book
 from providers.pricing.genai_prices import ListUnit, tier_factors, unit_prices
 from tests.costs.people import client_of, text
 from tests.traffic.people import arrive
-from tests.traffic.test_store import row
+from tests.traffic.request_rows import row
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import Tokens
 from traffic.ingest.store import ingest

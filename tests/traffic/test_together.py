@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from providers.models import TokenPrice
-from tests.traffic.test_store import RESPONSE, assert_rollups_exact, row
+from tests.traffic.request_rows import RESPONSE, assert_rollups_exact, row
 from traffic.authentication.keys import create_key
 from traffic.ingest.batch import Added, batch_of
 from traffic.ingest.group_commit import MOST_ROWS, GroupCommit

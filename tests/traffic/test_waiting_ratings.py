@@ -16,9 +16,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from lib.errors import ApiError
+from tests.traffic.feedback import send
 from tests.traffic.people import application, arrive
-from tests.traffic.test_ratings import send
-from tests.traffic.test_store import RESPONSE, row
+from tests.traffic.request_rows import RESPONSE, row
 from traffic.authentication.keys import Caller, callers, create_key
 from traffic.ingest.pipeline import clear_cache, store
 from traffic.ingest.pricing import PricingContext

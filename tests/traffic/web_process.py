@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 from honcho.environ import parse_procfile
 
-from tests.traffic.conftest import conninfo, empty_after_a_process
+from tests.database import conninfo, empty_after_a_process
 from tests.traffic.gateway_peers import Door, Loop
 from tests.traffic.gateway_stack import free_port, until, url_through
 from traffic.models import Application, Key
