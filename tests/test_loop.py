@@ -20,11 +20,10 @@ from alerts.delivery import outbox
 from alerts.evaluation import services
 from alerts.models import Alert
 from costs.ledger import posting as ledger
-from costs.models import Phase
 from lib.encryption import encrypt
 from lib.partitions import make_partitions
 from providers.defaults import ensure_defaults as price_book
-from providers.models import Account, Deployment, Feed, Lease, Outage
+from providers.models import Feed, Lease, Outage
 from providers.polling.due import claim, ensure_feeds
 from providers.polling.services import poll
 from providers.uptime import due_checks
@@ -33,9 +32,9 @@ from sandbox.runpod import KEY as RUNPOD_KEY
 from sandbox.testing import Sandbox, running_sandbox
 from tests.alerts.smtp_server import Mailbox, port_of, started
 from tests.dashboard.people import logged_in, with_role, words
+from tests.factories import AccountFactory, ApplicationFactory, DeploymentFactory, PhaseFactory
 from traffic.authentication.keys import callers, create_key
 from traffic.ingest.pipeline import clear_cache
-from traffic.models import Application
 from traffic.usage.audit import rollup_differences
 
 pytestmark = pytest.mark.django_db
@@ -74,22 +73,21 @@ class Team:
         price_book()
         with_role("ops", "olga")
         self.manager = logged_in(with_role("manager", "mara"))
-        self.application = Application.objects.create(slug="shop", name="Shop", capture_bodies=True)
+        self.application = ApplicationFactory.create(slug="shop", name="Shop", capture_bodies=True)
         _key, self.secret = create_key(name="shop", scopes=["ingest", "rate"], application=self.application)
         _key, self.reader = create_key(name="reads all", scopes=["read"])  # an application's key reads its own alone
         callers.clear()  # nothing of the test before is remembered
         clear_cache()
-        Phase.objects.create(
+        PhaseFactory.create(
             slug="now",
             name="Now",
             budget_low=5,
             budget_high=BUDGET,
-            volume_from=0,
             starts_on=self.now.date().replace(day=1),
         )
-        self.claude = Deployment.objects.create(
+        self.claude = DeploymentFactory.create(
             slug=MODEL, name="Claude", provider="anthropic", engine="anthropic", url=f"{vendors.url}/anthropic",
-            model=MODEL, api_key=encrypt(API_KEY), local=True,
+            api_key=encrypt(API_KEY), local=True,
         )  # fmt: skip
 
     # what programs do
@@ -143,8 +141,8 @@ def team(vendors: Sandbox) -> Team:
 
 
 def account(team: Team, kind: str, secret: str) -> None:
-    made = Account.objects.create(
-        slug=kind, name=kind, kind=kind, base_url=f"{team.vendors.url}/{kind}", secret=encrypt(secret), local=True
+    made = AccountFactory.create(
+        slug=kind, kind=kind, base_url=f"{team.vendors.url}/{kind}", secret=encrypt(secret), local=True
     )
     ensure_feeds(made, timezone.now())
 

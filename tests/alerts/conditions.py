@@ -17,6 +17,7 @@ from providers.models import (
     Feed,
     Outage,
 )
+from tests.factories import AccountFactory, ChargeFactory, DeploymentFactory, FeedFactory, OutageFactory
 from traffic.models import Application, LatencyDay, Rating, UsageDay, UsageHour
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -36,7 +37,7 @@ def only(kind: str, **options: Any) -> Finding:
 
 def spend(amount: str, day: date = TODAY) -> None:
     start = datetime.combine(day, datetime.min.time(), UTC)
-    Charge.objects.create(
+    ChargeFactory.create(
         key=f"entered {day} {amount} {Charge.objects.count()}", provider="anthropic", day=day, starts_at=start,
         ends_at=start + timedelta(days=1), category="upkeep", provenance="entered", amount=Decimal(amount),
         original_amount=Decimal(amount),
@@ -57,18 +58,16 @@ def use(day: date, requests: int, **more: Any) -> None:
 
 
 def deployment(slug: str = "mistral-7b", provider: str = "self", **more: Any) -> Deployment:
-    return Deployment.objects.create(
-        slug=slug, name=slug, provider=provider, engine="vllm", url="http://127.0.0.1:9/", model=slug, **more
-    )
+    return DeploymentFactory.create(slug=slug, provider=provider, url="http://127.0.0.1:9/", **more)
 
 
 def break_down(one: Deployment, minutes: int = 3) -> Outage:
     at = NOW - timedelta(minutes=minutes)
-    return Outage.objects.create(deployment=one, started_at=at, confirmed_at=at, cause="connection refused")
+    return OutageFactory.create(deployment=one, started_at=at, confirmed_at=at, cause="connection refused")
 
 
 def account(**more: Any) -> Account:
-    made = Account.objects.create(**{"slug": "claude", "name": "Claude org", "kind": "anthropic"} | more)
+    made = AccountFactory.create(**{"slug": "claude", "name": "Claude org", "kind": "anthropic"} | more)
     Account.objects.update(created_at=NOW - timedelta(days=30))
     made.refresh_from_db()
     return made
@@ -76,7 +75,7 @@ def account(**more: Any) -> Account:
 
 def feed(one: Account, **more: Any) -> Feed:
     values = {"kind": "costs", "every_s": 300, "due_at": NOW, "last_success_at": NOW - timedelta(minutes=4), **more}
-    return Feed.objects.create(account=one, **values)
+    return FeedFactory.create(account=one, **values)
 
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -48,6 +48,7 @@ from tests.alerts.conditions import (
     timed,
     use,
 )
+from tests.factories import LeaseFactory, PhaseFactory, TokenPriceFactory
 from traffic.authentication.keys import create_key
 from traffic.models import Application, Key, LatencyDay, LatencyHour, Rating, UsageDay, UsageHour
 
@@ -76,14 +77,14 @@ def spent(a_day: str, days: int = 60, **more: Any) -> None:
 def planned(**more: Any) -> Phase:
     values: dict[str, Any] = {"volume_from": 100_000, "volume_to": 500_000, "starts_on": date(2026, 10, 1)}
     dated = {"slug": "scale-up", "name": "Scale-up", "budget_low": 300, "budget_high": 400, "ends_on": date(2027, 1, 1)}
-    return Phase.objects.create(**values | dated | more)
+    return PhaseFactory.create(**values | dated | more)
 
 
 def rented(**more: Any) -> Lease:
     values: dict[str, Any] = {"external_id": "pod1", "name": "gpu-1", "gpu": "RTX 4090", "state": "running"}
     seen = {"price_per_hour": Decimal("0.34"), "started_at": NOW - 2 * DAY, "seen_at": NOW - HOUR}
     where = more.pop("account", None) or account(slug="runpod", name="RunPod", kind="runpod")
-    return Lease.objects.create(**values | seen | {"account": where} | more)
+    return LeaseFactory.create(**values | seen | {"account": where} | more)
 
 
 def budget(patch: Patch) -> None:
@@ -178,8 +179,8 @@ def unpriced(patch: Patch) -> None:
 def price(patch: Patch) -> None:
     spent("9.40", uncached_input=1_000_000, output=200_000)
     for starts_at, output in ((NOW - 100 * DAY, 15), (NOW - DAY, 18)):
-        TokenPrice.objects.create(
-            provider="anthropic", model="claude-sonnet-5-5", starts_at=starts_at, uncached_input=Decimal(3),
+        TokenPriceFactory.create(
+            model="claude-sonnet-5-5", starts_at=starts_at, uncached_input=Decimal(3),
             output=Decimal(output), source="the vendor's list", seen_at=starts_at,
         )  # fmt: skip
 

@@ -25,10 +25,11 @@ from costs.reconciliation.tolerances import ReconciliationGap as BillStanding
 from providers.engine_metrics import series as engine_series
 from providers.engine_metrics.series import Scraped
 from providers.engines import EngineSample, Scrape
-from providers.models import Account, Balance, Feed, Heartbeat, Lease, LeaseSpan, Maintenance
+from providers.models import Account, Balance, Feed, Heartbeat, Lease
 from providers.pricing.book import OTHER_MODEL
 from tests.alerts.conditions import NOW, TODAY, account, break_down, deployment, feed, findings, only, spend, use
 from tests.alerts.conftest import person
+from tests.factories import LeaseFactory, LeaseSpanFactory, MaintenanceFactory, PhaseFactory
 from traffic.models import UsageDay, UsageHour
 
 SHIPPED = [name for name, kind in KINDS.items() if kind.shipped]  # the others watch what a rule says, or nothing
@@ -36,7 +37,7 @@ SHIPPED = [name for name, kind in KINDS.items() if kind.shipped]  # the others w
 
 @pytest.fixture
 def phase(db: Any) -> Phase:
-    return Phase.objects.create(
+    return PhaseFactory.create(
         slug="scale-up", name="Scale-up", budget_low=300, budget_high=400, volume_from=100_000, volume_to=500_000,
         starts_on=date(2026, 10, 1), ends_on=date(2027, 1, 1),
     )  # fmt: skip
@@ -197,7 +198,7 @@ def test_no_outage_that_is_over_says_so_far(end: str, db: Any) -> None:
     elif end == "gone":
         one.delete()
     else:
-        Maintenance.objects.create(deployment=one, starts_at=NOW, ends_at=NOW + timedelta(hours=1), reason="new disk")
+        MaintenanceFactory.create(deployment=one, starts_at=NOW, ends_at=NOW + timedelta(hours=1), reason="new disk")
     services.evaluate(now=NOW, kinds=["outage"])
     alert = Alert.objects.get()
     assert (alert.state, alert.title) == ("resolved", "Was down: mistral-7b, for 3 min")
@@ -208,7 +209,7 @@ def test_an_outage_in_a_maintenance_window_is_nobodys_business(db: Any) -> None:
     one = deployment()
     break_down(one)
     hour = timedelta(hours=1)
-    Maintenance.objects.create(deployment=one, starts_at=NOW - hour, ends_at=NOW + hour, reason="new disk")
+    MaintenanceFactory.create(deployment=one, starts_at=NOW - hour, ends_at=NOW + hour, reason="new disk")
     assert not only("outage").crossed
 
 
@@ -288,8 +289,8 @@ def test_a_prepaid_balance_is_told_in_days(db: Any) -> None:
 
 
 def test_a_lease_that_is_stopped_and_billed_is_told_with_what_it_wasted(db: Any) -> None:
-    lease = Lease.objects.create(
-        account=account(), external_id="pod1", name="gpu-1", gpu="RTX 4090", price_per_hour=Decimal("0.34"),
+    lease = LeaseFactory.create(
+        account=account(), external_id="pod1", name="gpu-1", price_per_hour=Decimal("0.34"),
         state="stopped", started_at=NOW - timedelta(days=2), seen_at=NOW - timedelta(hours=10),
     )  # fmt: skip
     found = only("lease")
@@ -299,13 +300,13 @@ def test_a_lease_that_is_stopped_and_billed_is_told_with_what_it_wasted(db: Any)
 
 
 def test_a_running_machine_that_no_deployment_is_on_burns_money_too(db: Any) -> None:
-    lease = Lease.objects.create(
-        account=account(), external_id="pod1", name="gpu-1", gpu="RTX 4090", price_per_hour=Decimal("0.34"),
+    lease = LeaseFactory.create(
+        account=account(), external_id="pod1", name="gpu-1", price_per_hour=Decimal("0.34"),
         state="running", started_at=NOW - timedelta(days=2), seen_at=NOW,
     )  # fmt: skip
     for begun, over, state in ((48, 10, "stopped"), (10, 2, "running"), (2, 0, "running")):  # its price moved
         at = {"starts_at": NOW - timedelta(hours=begun), "ends_at": NOW - timedelta(hours=over)}
-        LeaseSpan.objects.create(lease=lease, state=state, price_per_hour=Decimal("0.34"), **at)
+        LeaseSpanFactory.create(lease=lease, state=state, price_per_hour=Decimal("0.34"), **at)
     found = only("lease")
     assert (found.crossed, found.title) == (True, "Idle GPU: gpu-1, $3.40 in 10 h")
     assert "No deployment is on it" in found.words["detail"]
@@ -321,8 +322,8 @@ def test_a_running_machine_that_no_deployment_is_on_burns_money_too(db: Any) -> 
 
 
 def test_a_running_lease_that_serves_nothing_is_idle(db: Any) -> None:
-    lease = Lease.objects.create(
-        account=account(), external_id="pod1", name="gpu-1", gpu="RTX 4090", price_per_hour=Decimal("0.34"),
+    lease = LeaseFactory.create(
+        account=account(), external_id="pod1", name="gpu-1", price_per_hour=Decimal("0.34"),
         state="running", started_at=NOW - timedelta(hours=9), seen_at=NOW,
     )  # fmt: skip
     one = deployment(lease=lease)
@@ -334,8 +335,8 @@ def test_a_running_lease_that_serves_nothing_is_idle(db: Any) -> None:
 
 
 def test_a_lease_has_its_own_idle_time_and_is_told_with_the_command_that_stops_it(db: Any) -> None:
-    lease = Lease.objects.create(
-        account=account(kind="runpod"), external_id="pod1", name="gpu-1", gpu="RTX 4090", state="running",
+    lease = LeaseFactory.create(
+        account=account(kind="runpod"), external_id="pod1", name="gpu-1", state="running",
         price_per_hour=Decimal("0.34"), started_at=NOW - timedelta(hours=2), seen_at=NOW,
     )  # fmt: skip
     one = deployment(lease=lease)
@@ -366,7 +367,7 @@ def test_a_balance_without_a_rate_of_the_vendors_lasts_as_long_as_our_leases_let
     assert not list(KINDS["balance"].evaluate(EvaluationContext(NOW), KINDS["balance"].read({}), frozenset())), (
         "nothing is spent"
     )
-    Lease.objects.create(
+    LeaseFactory.create(
         account=where, external_id="1", gpu="L4", price_per_hour=Decimal("0.5"), state="running",
         started_at=NOW, seen_at=NOW,
     )  # fmt: skip
@@ -411,7 +412,7 @@ def test_a_volume_in_another_phases_band_is_told_after_its_days(phase: Phase) ->
     growing(days=60, before=10_000, after=10_000, since=0)  # 300,000 a month
     assert only("phase").clear
     Phase.objects.update(volume_to=200_000)
-    Phase.objects.create(
+    PhaseFactory.create(
         slug="fleet", name="Fleet", budget_low=1, budget_high=2, volume_from=200_000, starts_on=date(2027, 1, 1)
     )
     found = only("phase")

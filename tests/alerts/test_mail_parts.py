@@ -26,7 +26,7 @@ from alerts.models import Alert, Delivery, OptOut, Rule, Silence
 from tests.alerts.conftest import START, Scene
 from tests.alerts.mail_parts import parsed, part
 from tests.costs.usage_rows import usage
-from traffic.models import Application
+from tests.factories import ApplicationFactory
 
 # A title of each kind of rule as its evaluator writes it: verdict, name, amounts that must stay whole.
 TITLES = [
@@ -190,7 +190,7 @@ def test_a_mail_about_several_rules_unsubscribes_from_all_of_them_with_one_post(
 
 
 def test_a_budgets_chart_is_its_month_added_up_and_ends_in_the_figure_of_the_mail(db: Any) -> None:
-    application = Application.objects.create(slug="bot", name="Bot")
+    application = ApplicationFactory.create(slug="bot", name="Bot")
     for day in range(1, 25):
         usage(day=START.date().replace(day=day), application_id=application.pk, cost=Decimal(2))
     rule = Rule.objects.create(slug="b", kind="budget", name="B")

@@ -19,7 +19,7 @@ from costs.ledger.expiring_days import ExpiringDays, expiring_days
 from costs.models import ExportTarget, Phase, Posting, Stage
 from lib.disk import Disk, floor_of
 from providers.connectors.base import ConnectorError
-from providers.models import Feed, Lease, Model, TokenPrice
+from providers.models import Feed, Model, TokenPrice
 from providers.polling.services import record_failure, record_success
 from tests.alerts.conditions import (
     DAY,
@@ -39,8 +39,9 @@ from tests.alerts.conditions import (
     timed,
     use,
 )
+from tests.factories import ApplicationFactory, LeaseFactory, PhaseFactory, TokenPriceFactory
 from traffic.authentication.keys import create_key, rotate_key
-from traffic.models import Application, Key, LatencyDay, LatencyHour, SealedDay, UsageDay, UsageHour
+from traffic.models import Key, LatencyDay, LatencyHour, SealedDay, UsageDay, UsageHour
 
 
 def over(kind: str, subject: str, **thresholds: Any) -> Finding:
@@ -53,7 +54,7 @@ def over(kind: str, subject: str, **thresholds: Any) -> Finding:
 
 @pytest.fixture
 def phase(db: Any) -> Phase:
-    return Phase.objects.create(
+    return PhaseFactory.create(
         slug="scale-up", name="Scale-up", budget_low=300, budget_high=720, volume_from=100_000, volume_to=500_000,
         starts_on=date(2026, 10, 1), ends_on=date(2027, 1, 1),
     )  # fmt: skip
@@ -74,7 +75,7 @@ def test_a_budget_burns_only_where_both_the_day_and_the_last_hour_are_too_fast(p
 
 
 def test_the_machines_that_are_rented_burn_a_budget_too(phase: Phase) -> None:
-    Lease.objects.create(
+    LeaseFactory.create(
         account=account(), external_id="pod1", gpu="H100", price_per_hour=Decimal(5), state="running",
         started_at=NOW, seen_at=NOW,
     )  # fmt: skip
@@ -130,7 +131,7 @@ def test_without_a_past_a_first_token_after_ten_seconds_is_slow_all_the_same(db:
 
 
 def test_failing_requests_are_told_by_deployment_with_the_applications_that_feel_it(db: Any) -> None:
-    one, rag = deployment(), Application.objects.create(slug="rag", name="Rag")
+    one, rag = deployment(), ApplicationFactory.create(slug="rag", name="Rag")
     hour(NOW - HOUR, 80, deployment_id=one.pk, application_id=rag.pk, errors=8, provider="self", model="m")
     found = only("error-rate")
     assert (found.crossed, found.title) == (True, "Errors: mistral-7b, 10\N{NO-BREAK SPACE}%, 8 of 80 requests fail")
@@ -167,8 +168,8 @@ def test_quality_falls_when_ratings_say_so_beyond_chance(db: Any) -> None:
 
 
 def price(output: int, starts_at: datetime) -> TokenPrice:
-    return TokenPrice.objects.create(
-        provider="anthropic", model="claude-sonnet-5-5", starts_at=starts_at, uncached_input=Decimal(3),
+    return TokenPriceFactory.create(
+        model="claude-sonnet-5-5", starts_at=starts_at, uncached_input=Decimal(3),
         output=Decimal(output), source="the vendor's list", seen_at=starts_at,
     )  # fmt: skip
 
@@ -195,7 +196,7 @@ def test_the_price_of_a_model_that_nobody_uses_is_no_news(db: Any) -> None:
 
 
 def test_a_model_that_retires_is_told_with_who_still_uses_it(db: Any) -> None:
-    analyst = Application.objects.create(slug="analyst", name="Analyst")
+    analyst = ApplicationFactory.create(slug="analyst", name="Analyst")
     Model.objects.create(provider="anthropic", name="claude-sonnet-4-5", retires_on=date(2026, 11, 30))
     assert findings("retiring") == [], "nobody uses it"
     use(TODAY, 40, model="claude-sonnet-4-5-20250929", application_id=analyst.pk)
@@ -223,7 +224,7 @@ def test_a_vendors_spend_limit_is_told_once_and_not_as_a_failing_poll(db: Any) -
 
 
 def test_an_application_is_silent_only_against_its_own_rhythm(db: Any) -> None:
-    app = Application.objects.create(slug="docs-qa", name="Docs")
+    app = ApplicationFactory.create(slug="docs-qa", name="Docs")
     sends(app, weeks=3, requests=30, hours=range(6, 20))
     assert findings("late-ingest", now=NOW.replace(hour=10, minute=30)) == [], "an hour and a half"
     found = only("late-ingest")
@@ -235,7 +236,7 @@ def test_an_application_is_silent_only_against_its_own_rhythm(db: Any) -> None:
 
 
 def test_nights_weekends_and_newcomers_are_not_silent(db: Any) -> None:
-    app = Application.objects.create(slug="docs-qa", name="Docs")
+    app = ApplicationFactory.create(slug="docs-qa", name="Docs")
     sends(app, weeks=3, requests=30, hours=range(6, 9))
     assert findings("late-ingest", now=NOW.replace(hour=23)) == [], "it never sends after nine"
     UsageHour.objects.filter(hour__lt=NOW - 8 * DAY).delete()
@@ -334,7 +335,7 @@ def test_which_days_go_is_read_from_the_partitions_and_the_bills(transactional_d
 
 
 def test_a_key_that_expires_is_told_until_it_is_replaced(db: Any) -> None:
-    app = Application.objects.create(slug="docs-qa", name="Docs")
+    app = ApplicationFactory.create(slug="docs-qa", name="Docs")
     key, _secret = create_key(name="prod", scopes=["ingest"], application=app, expires_at=NOW + 20 * DAY)
     assert findings("system-key") == []
     Key.objects.update(expires_at=NOW + 6 * DAY + 5 * HOUR)
@@ -454,7 +455,7 @@ def test_no_kind_asks_more_of_the_database_for_more_applications(db: Any, django
 
     def fill(first: int, last: int) -> None:
         for n in range(first, last):
-            app = Application.objects.create(slug=f"app-{n}", name=f"App {n}")
+            app = ApplicationFactory.create(slug=f"app-{n}", name=f"App {n}")
             one = deployment(f"d{n}", tls_expires_at=NOW + DAY)
             more = {"application_id": app.pk, "deployment_id": one.pk, "provider": "self", "model": f"m{n}"}
             hour(NOW - HOUR, 100, errors=50, **more)

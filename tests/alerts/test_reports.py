@@ -18,13 +18,13 @@ from alerts.digests import services as reporting
 from alerts.digests.content import digest
 from alerts.digests.periods import Period, due, newest
 from alerts.models import Address, Alert, Delivery, Preference, Report, ReportKind, Rule
-from costs.models import Phase
 from tests.alerts.conftest import person
 from tests.alerts.mail_parts import Tags, parsed, part
 from tests.alerts.smtp_server import Mailbox, Smtp
 from tests.costs.pdf_text import text_of
 from tests.costs.usage_rows import usage
 from tests.dashboard.people import logged_in, with_role
+from tests.factories import ApplicationFactory, PhaseFactory
 from traffic.models import Application
 
 YESTERDAY = date(2026, 11, 24)
@@ -43,13 +43,11 @@ def here(role: str, **wishes: Any) -> Any:
 @pytest.fixture
 def spent(db: Any) -> Application:
     """An application that costs $2 a day and cost $9 yesterday, and a plan of $400."""
-    made = Application.objects.create(slug="bot", name="Bot")
+    made = ApplicationFactory.create(slug="bot", name="Bot")
     for back in range(24):
         day = YESTERDAY - timedelta(days=back)
         usage(day=day, application_id=made.pk, requests=100, cost=Decimal(9 if not back else 2))
-    Phase.objects.create(
-        slug="now", name="Now", budget_low=300, budget_high=400, volume_from=0, starts_on=date(2026, 1, 1)
-    )
+    PhaseFactory.create(slug="now", name="Now", budget_low=300, budget_high=400, starts_on=date(2026, 1, 1))
     return made
 
 

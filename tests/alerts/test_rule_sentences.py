@@ -29,11 +29,12 @@ from alerts.metrics.watch import Watch
 from alerts.models import Alert, Delivery, Rule
 from alerts.rules.explain import explain
 from alerts.rules.preview import fired, preview
-from costs.models import Budget, Phase, subject_fields
+from costs.models import Budget, subject_fields
 from providers.audit.log import AuditEntry
-from providers.models import Account, Balance, CheckHour, Deployment, Outage
+from providers.models import Balance, CheckHour
 from tests.alerts.conditions import NOW, TODAY, use
 from tests.dashboard.people import logged_in, with_role
+from tests.factories import AccountFactory, ApplicationFactory, DeploymentFactory, OutageFactory, PhaseFactory
 from traffic.models import Application, LatencyHour, Rating, UsageHour
 
 
@@ -67,7 +68,7 @@ def rule(given: dict[str, Any], slug: str = "ours", **more: Any) -> Rule:
 
 
 def application(slug: str, owner: Any = None) -> Application:
-    return Application.objects.create(slug=slug, name=slug, owner=owner)
+    return ApplicationFactory.create(slug=slug, owner=owner)
 
 
 def evaluate(now: datetime = NOW) -> None:
@@ -77,8 +78,8 @@ def evaluate(now: datetime = NOW) -> None:
 
 def test_every_figure_can_be_read_now_and_for_each_thing_that_it_is_known_by(ops: Any) -> None:
     application("bot", ops)
-    Deployment.objects.create(slug="d", name="d", provider="self", engine="vllm", url="http://x", model="m")
-    Phase.objects.create(slug="p", name="P", budget_low=1, budget_high=2, volume_from=0, starts_on=TODAY)
+    DeploymentFactory.create(slug="d", url="http://x", model="m")
+    PhaseFactory.create(slug="p", name="P", budget_low=1, budget_high=2, starts_on=TODAY)
     use(TODAY, 10)
     for kind_of, subject in (("application", "bot"), ("provider", "anthropic"), ("task", "rag"), ("owner", "olga")):
         Budget.objects.create(
@@ -163,7 +164,7 @@ def test_requests_errors_latency_ratings_and_balance_are_those_of_the_rollups() 
     UsageHour.objects.update(hour=at, requests=200, errors=5, output=4000, cost=Decimal(2))
     key = {"application_id": 0, "deployment_id": 0, "provider": "anthropic", "model": "m", "task": "rag"}
     LatencyHour.objects.create(hour=at, metric=1, bucket=350, n=99, **key)
-    account = Account.objects.create(slug="r", name="R", kind="runpod")
+    account = AccountFactory.create(slug="r", name="R", kind="runpod")
     Balance.objects.create(account=account, amount=48, spend_per_hour=1, at=NOW)
     for n in range(40):
         Rating.objects.create(day=TODAY, by=f"p{n}", score=1 if n < 30 else -1, task="rag")
@@ -178,10 +179,10 @@ def test_requests_errors_latency_ratings_and_balance_are_those_of_the_rollups() 
 
 
 def test_uptime_is_that_of_the_checks() -> None:
-    made = Deployment.objects.create(slug="d", name="d", provider="self", engine="vllm", url="http://x", model="m")
+    made = DeploymentFactory.create(slug="d", url="http://x", model="m")
     hour = NOW - timedelta(hours=2)
     CheckHour.objects.create(deployment=made, hour=hour, checks=10, failed=5, observed_s=3600)
-    Outage.objects.create(
+    OutageFactory.create(
         deployment=made, started_at=hour, confirmed_at=hour, ended_at=hour + timedelta(minutes=36), cause="x"
     )
     assert found(watching("uptime", "99", "today", "under", deployment="d")).value == "40"

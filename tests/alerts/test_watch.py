@@ -22,11 +22,11 @@ from alerts.models import Alert, Channel, Delivery, Rule
 from alerts.rules import services as rule_changes
 from alerts.rules.explain import explain
 from lib.encryption import encrypt
-from providers.models import Account, Feed
 from tests.alerts.conftest import START, Scene, person
 from tests.alerts.receiver import Receiver, receiving
 from tests.alerts.smtp_server import Mailbox, Smtp
 from tests.dashboard.people import logged_in, with_role
+from tests.factories import AccountFactory, FeedFactory
 
 
 @pytest.fixture
@@ -133,9 +133,9 @@ def test_a_rule_about_polls_that_is_switched_off_still_tells_that_nobody_evaluat
     ops: Any, smtp: Smtp, mailbox: Mailbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     services.evaluate()
-    where = Account.objects.create(slug="runpod", name="RunPod", kind="runpod")
+    where = AccountFactory.create(slug="runpod", name="RunPod", kind="runpod")
     ago = timezone.now() - timedelta(hours=2)
-    Feed.objects.create(account=where, kind="leases", every_s=60, due_at=ago, last_success_at=ago)
+    FeedFactory.create(account=where, kind="leases", every_s=60, due_at=ago, last_success_at=ago)
     rule = Rule.objects.get(slug="late")
     rule_changes.switch(rule=rule, on=False)
     Rule.objects.exclude(pk=rule.pk).update(evaluated_at=timezone.now() - timedelta(minutes=20))
@@ -155,8 +155,8 @@ def test_the_web_process_sees_polls_that_are_overdue_and_names_the_account(db: A
     """Polls and rules run in the worker: with both of them silent, neither can tell of the other."""
     services.evaluate()
     ago = timezone.now() - timedelta(hours=2)
-    where = Account.objects.create(slug="runpod", name="RunPod", kind="runpod")
-    Feed.objects.create(account=where, kind="leases", every_s=60, due_at=ago, last_success_at=ago)
+    where = AccountFactory.create(slug="runpod", name="RunPod", kind="runpod")
+    FeedFactory.create(account=where, kind="leases", every_s=60, due_at=ago, last_success_at=ago)
     Rule.objects.update(evaluated_at=timezone.now() - timedelta(minutes=20))
     assert watch.stand_in()
     alert = Alert.objects.get(subject="account:runpod", state="open")

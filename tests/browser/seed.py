@@ -15,6 +15,8 @@ from typing import Any
 
 import httpx
 
+from tests.factories import AccountFactory
+
 DAYS = 45
 A_DAY = 300  # with long prompts, so that our own GPUs pay from half of it
 KEPT_DAYS = 2  # whose prompts and answers are kept to be rated
@@ -31,7 +33,6 @@ def begin(directory: str, sandbox_url: str) -> None:
     from demo.files import Credentials
     from demo.story import Story
     from lib.encryption import encrypt
-    from providers.models import Account
     from providers.polling.due import ensure_feeds
 
     now = timezone.now()
@@ -39,7 +40,7 @@ def begin(directory: str, sandbox_url: str) -> None:
     setup.set_up(Story(now.date()), credentials, sandbox_url, now)
     Phase.objects.filter(slug="scale-up").update(budget_high=5_000)
     vendor = next(vendor for vendor in setup.VENDORS if vendor.slug == "runpod")
-    account = Account.objects.create(
+    account = AccountFactory.create(
         slug=vendor.slug, name=vendor.name, kind=vendor.kind, base_url=f"{sandbox_url}/{vendor.path}",
         secret=encrypt(vendor.secret), local=True,
     )  # fmt: skip

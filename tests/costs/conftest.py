@@ -12,16 +12,26 @@ from django.test import Client
 from django.utils import timezone
 
 from costs.ledger import posting as ledger
-from costs.models import Charge
 from lib.periods import next_month
-from providers.models import Account, CheckHour, Deployment, Feed, Lease, LeaseSpan, TokenPrice, VendorCost
+from providers.models import Account, CheckHour, Deployment
 from tests.costs.month import MONTH, START
 from tests.costs.prices import price
 from tests.costs.readiness_rows import rated
 from tests.costs.usage_rows import at, usage
 from tests.costs.world import bill, watermark
+from tests.factories import (
+    AccountFactory,
+    ApplicationFactory,
+    ChargeFactory,
+    DeploymentFactory,
+    FeedFactory,
+    LeaseFactory,
+    LeaseSpanFactory,
+    TokenPriceFactory,
+    VendorCostFactory,
+)
 from tests.traffic.people import logged_in, person
-from traffic.models import Application, LatencyDay, UsageHour
+from traffic.models import LatencyDay, UsageHour
 
 
 @pytest.fixture
@@ -34,19 +44,17 @@ def world(db: None) -> Account:
     """Two months: a billed API, a pod that serves `shop`, a charge by hand, and a model without a price."""
     month = datetime.now(UTC).date().replace(day=1)
     before = (month - timedelta(days=1)).replace(day=1)
-    claude = Account.objects.create(slug="claude", name="Claude", kind="anthropic")
+    claude = AccountFactory.create(slug="claude", name="Claude")
     watermark(claude, at(month), "costs", "usage")
-    runpod = Account.objects.create(slug="runpod", name="RunPod", kind="runpod")
+    runpod = AccountFactory.create(slug="runpod", name="RunPod", kind="runpod")
     watermark(runpod, at(before), "costs")
-    pod = Lease.objects.create(
-        account=runpod, external_id="p1", gpu="RTX 4090", price_per_hour=Decimal("0.34"), started_at=at(before),
+    pod = LeaseFactory.create(
+        account=runpod, external_id="p1", price_per_hour=Decimal("0.34"), started_at=at(before),
         seen_at=at(month),
     )  # fmt: skip
-    LeaseSpan.objects.create(
-        lease=pod, starts_at=at(before), ends_at=at(before, 10), state="running", price_per_hour=Decimal("0.34")
-    )
-    own = Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", url="http://x", lease=pod)
-    shop = Application.objects.create(slug="shop", name="Web shop")
+    LeaseSpanFactory.create(lease=pod, starts_at=at(before), ends_at=at(before, 10), price_per_hour=Decimal("0.34"))
+    own = DeploymentFactory.create(slug="own", name="Own", url="http://x", lease=pod)
+    shop = ApplicationFactory.create(slug="shop", name="Web shop")
     served = {"application_id": shop.pk, "deployment_id": own.pk, "provider": "self", "model": "mistral"}
     usage(UsageHour, hour=at(before, 1), output=7, **served)
     usage(day=before, output=7, leased=10, **served)
@@ -54,11 +62,11 @@ def world(db: None) -> Account:
         usage(day=day, application_id=shop.pk, model="claude-sonnet-5-5", output=100, cost=Decimal("0.001"))
     usage(day=before, application_id=shop.pk, provider="aurora", model="preview", output=9, unpriced=10, task="other")
     bill(claude, before)
-    TokenPrice.objects.create(
-        provider="anthropic", model="claude-sonnet-5-5", starts_at=at(date(2020, 1, 1)), uncached_input=2, output=10,
-        seen_at=at(month), source="test",
+    TokenPriceFactory.create(
+        model="claude-sonnet-5-5", starts_at=at(date(2020, 1, 1)), uncached_input=2, output=10,
+        seen_at=at(month),
     )  # fmt: skip
-    Charge.objects.create(
+    ChargeFactory.create(
         key="entered:1", provider="runpod", day=before, starts_at=at(before), ends_at=at(before), category="upkeep",
         provenance="entered", amount=6, original_amount=6,
     )  # fmt: skip
@@ -72,7 +80,7 @@ def ready(db: Any) -> Deployment:
     now = timezone.now()
     today = now.astimezone(UTC).date()
     price("claude-sonnet-4-5")
-    own = Deployment.objects.create(slug="own", name="Mistral", provider="self", engine="vllm", url="http://x")
+    own = DeploymentFactory.create(slug="own", name="Mistral", url="http://x")
     usage(UsageHour, hour=now - timedelta(days=29, hours=23), requests=200_000, model="claude-sonnet-4-5",
           uncached_input=100_000_000, output=40_000_000)  # fmt: skip
     usage(UsageHour, hour=now - timedelta(hours=3), requests=200_000, model="mistral", provider="self",
@@ -93,31 +101,29 @@ def ready(db: Any) -> Deployment:
 def month(db: None) -> date:
     """A bill in thirds, a pod that is half idle, a VM of nobody and one of an application, an unpriced request."""
     ada = User.objects.create_user("ada", first_name="Ada", last_name="Moor")
-    apps = [Application.objects.create(slug=slug, name=slug.title(), owner=ada) for slug in ("shop", "docs")]
-    apps.append(Application.objects.create(slug="chat", name="=Chat"))
-    claude = Account.objects.create(slug="claude", name="Claude", kind="anthropic")
+    apps = [ApplicationFactory.create(slug=slug, name=slug.title(), owner=ada) for slug in ("shop", "docs")]
+    apps.append(ApplicationFactory.create(slug="chat", name="=Chat"))
+    claude = AccountFactory.create(slug="claude", name="Claude")
     for application in apps:
         usage(day=MONTH, application_id=application.pk, cost=Decimal("1.23"), unpriced=application.slug == "chat")
-    VendorCost.objects.create(
+    VendorCostFactory.create(
         account=claude, external_id="1", starts_at=START, ends_at=START + timedelta(days=1), category="tokens",
         model="claude", amount=10, original_amount=10,
     )  # fmt: skip
     # The bill is whole to the end of the month; reaching into the running one, it would replace what is measured there.
-    Feed.objects.create(
-        account=claude, kind="costs", every_s=60, due_at=START,
+    FeedFactory.create(
+        account=claude, every_s=60, due_at=START,
         complete_until=datetime.combine(next_month(MONTH), time(), UTC),
     )  # fmt: skip
-    runpod = Account.objects.create(slug="runpod", name="RunPod", kind="runpod")
-    pod = Lease.objects.create(
-        account=runpod, external_id="p1", gpu="RTX 4090", price_per_hour=1, started_at=START, seen_at=START
+    runpod = AccountFactory.create(slug="runpod", name="RunPod", kind="runpod")
+    pod = LeaseFactory.create(account=runpod, external_id="p1", started_at=START, seen_at=START)
+    LeaseSpanFactory.create(
+        lease=pod, starts_at=START, ends_at=START + timedelta(hours=2), price_per_hour=Decimal("0.333")
     )
-    LeaseSpan.objects.create(
-        lease=pod, starts_at=START, ends_at=START + timedelta(hours=2), state="running", price_per_hour=Decimal("0.333")
-    )
-    own = Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", url="http://x", lease=pod)
+    own = DeploymentFactory.create(slug="own", name="Own", url="http://x", lease=pod)
     usage(UsageHour, hour=START, output=9, application_id=apps[0].pk, deployment_id=own.pk, provider="self", model="m")
     for number, (amount, whose) in enumerate((("0.005", None), ("3.3349", apps[1]))):
-        Charge.objects.create(
+        ChargeFactory.create(
             key=f"entered:{number}", provider="self", day=MONTH, starts_at=START, ends_at=START, category="vm",
             provenance="entered", amount=amount, original_amount=amount, application=whose,
         )  # fmt: skip

@@ -27,11 +27,11 @@ from costs.anomalies.page import AnomaliesPage
 from costs.anomalies.reads import SHORT_H
 from costs.anomalies.sums import COLUMNS, METRICS, Sums
 from costs.anomalies.wording import sentence
-from costs.models import Anomaly, AnomalyLook, Phase
+from costs.models import Anomaly, AnomalyLook
 from providers.audit.log import AuditEntry
-from providers.models import TokenPrice
 from tests.alerts.conftest import person
 from tests.costs.usage_rows import usage
+from tests.factories import ApplicationFactory, PhaseFactory, TokenPriceFactory
 from traffic.models import Application, UsageDay, UsageHour
 
 NOW = datetime(2026, 11, 24, 12, 20, tzinfo=UTC)
@@ -288,10 +288,8 @@ def store(app: Application, plant: Change | None = None, days: int = 40) -> None
 
 @pytest.fixture
 def helper(db: Any) -> Application:
-    TokenPrice.objects.create(
-        provider="anthropic", model="big", starts_at=NOW - 300 * DAY, source="list", seen_at=NOW, **RATES
-    )
-    TokenPrice.objects.create(
+    TokenPriceFactory.create(model="big", starts_at=NOW - 300 * DAY, source="list", seen_at=NOW, **RATES)
+    TokenPriceFactory.create(
         provider="reseller",
         model="big",
         starts_at=NOW - 300 * DAY,
@@ -299,7 +297,7 @@ def helper(db: Any) -> Application:
         seen_at=NOW,
         **dict.fromkeys(RATES, 0),
     )
-    app = Application.objects.create(slug="code-helper", name="Code helper")
+    app = ApplicationFactory.create(slug="code-helper", name="Code helper")
     store(app, since(END - 27 * HOUR, "code-helper", hit=0.14))
     AnomalyLook.objects.create(pk=1, at=NOW - DAY, applications=0)
     return app
@@ -335,10 +333,10 @@ def test_log_says_when_an_anomaly_begins_and_ends(helper: Application, caplog: p
 
 def test_more_spend_since_a_phase_of_the_plan_began_is_what_the_plan_expects(db: Any) -> None:
     begun = END - 27 * HOUR
-    Phase.objects.create(
-        slug="growth", name="Growth", budget_low=1, budget_high=2, volume_from=0, starts_on=begun.date()
+    PhaseFactory.create(
+        slug="growth", name="Growth", budget_low=1, budget_high=2, starts_on=begun.date()
     )  # fmt: skip
-    app = Application.objects.create(slug="code-helper", name="Code helper")
+    app = ApplicationFactory.create(slug="code-helper", name="Code helper")
     store(app, since(begun, "code-helper", requests=4))
     AnomalyLook.objects.create(pk=1, at=NOW - DAY, applications=0)
     look(NOW)
@@ -392,15 +390,13 @@ def test_a_look_asks_the_same_whatever_the_number_of_applications(helper: Applic
 
     few = asked()
     for n in range(4):
-        store(Application.objects.create(slug=f"app-{n}", name=f"App {n}"))
+        store(ApplicationFactory.create(slug=f"app-{n}", name=f"App {n}"))
     assert asked() == few <= 16
 
 
 def test_the_first_look_finds_what_is_over_by_now(db: Any) -> None:
-    app = Application.objects.create(slug="code-helper", name="Code helper")
-    TokenPrice.objects.create(
-        provider="anthropic", model="big", starts_at=NOW - 300 * DAY, source="list", seen_at=NOW, **RATES
-    )
+    app = ApplicationFactory.create(slug="code-helper", name="Code helper")
+    TokenPriceFactory.create(model="big", starts_at=NOW - 300 * DAY, source="list", seen_at=NOW, **RATES)
 
     def plant(of: str, on: str, at: datetime, like: Shape) -> None:
         if END - 10 * DAY <= at < END - 7 * DAY:

@@ -23,7 +23,7 @@ from costs.reconciliation.reconcile import reconciled
 from tests.costs.entered import account, entered
 from tests.costs.people import client_of, text
 from tests.costs.usage_rows import at, usage
-from traffic.models import Application
+from tests.factories import ApplicationFactory
 
 URL = "/spend/bills/"
 TODAY = datetime.now(UTC).date()
@@ -57,7 +57,7 @@ def manager(db: None) -> Client:
 
 
 def test_a_bill_is_looked_at_entered_once_and_taken_back(manager: Client) -> None:
-    shop = Application.objects.create(slug="shop", name="Shop")
+    shop = ApplicationFactory.create(slug="shop", name="Shop")
     content = written(line(), line(BilledCost="1.25"), line(BilledCost="0", ServiceName="free"))
     one = upload(manager, content)["Location"]
     assert not Charge.objects.exists()

@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from costs.models import NoGo, PriceSheet
 from costs.price_sheets.sheets import load, raw
-from providers.models import Deployment
 from tests.costs.prices import price
 from tests.costs.usage_rows import usage
+from tests.factories import DeploymentFactory
 from traffic.authentication.keys import callers, create_key
 from traffic.models import LatencyDay, Rating, UsageHour
 
@@ -195,7 +195,7 @@ def test_the_scorecard_says_what_is_missing(reader: dict[str, str]) -> None:
 
 def test_the_scorecard_reads_latency_and_ratings_of_our_own_deployments(reader: dict[str, str]) -> None:
     today = datetime.now(UTC).date()
-    own = Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", url="http://x")
+    own = DeploymentFactory.create(slug="own", name="Own", url="http://x")
     usage(UsageHour, hour=timezone.now() - timedelta(days=2), provider="self", deployment_id=own.pk, leased=10)
     key = {"day": today, "application_id": 0, "deployment_id": own.pk, "model": "m", "task": "rag", "metric": 2}
     LatencyDay.objects.create(provider="self", bucket=280, n=190, **key)  # 254 ms
@@ -235,7 +235,7 @@ def test_the_scorecard_takes_the_same_statements_whatever_there_is(
     reader: dict[str, str], django_assert_max_num_queries: Any
 ) -> None:
     for n in range(5):
-        Deployment.objects.create(slug=f"own-{n}", name="Own", provider="self", engine="vllm", url="http://x")
+        DeploymentFactory.create(slug=f"own-{n}", name="Own", url="http://x")
         usage(UsageHour, hour=timezone.now() - timedelta(hours=n + 1), model=f"m{n}")
     get("scorecard", reader)
     with django_assert_max_num_queries(18):

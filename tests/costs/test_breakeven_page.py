@@ -13,11 +13,12 @@ from costs.breakeven import compute, sensitivity
 from costs.breakeven import page as breakeven_page
 from costs.breakeven.sensitivity import tornado
 from costs.defaults import ensure_defaults
-from providers.models import Account, Deployment, Lease, Offer
+from providers.models import Offer
 from tests.costs.breakeven_rows import D, offer, traffic, with_body
 from tests.costs.people import client_of, text
 from tests.costs.prices import price
 from tests.costs.usage_rows import usage
+from tests.factories import AccountFactory, DeploymentFactory, LeaseFactory
 from traffic.models import Rating, UsageHour
 
 __all__ = ["traffic"]  # a fixture
@@ -65,7 +66,7 @@ def test_short_of_the_crossing_the_api_is_cheaper(traffic: None) -> None:
 
 def test_cheaper_is_refused_where_answers_are_rated_significantly_worse(traffic: None) -> None:
     today = timezone.now().astimezone(UTC).date()
-    own = Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", url="http://x")
+    own = DeploymentFactory.create(slug="own", name="Own", url="http://x")
     for deployment, bad in ((own, 60), (None, 5)):
         Rating.objects.bulk_create(
             Rating(day=today, by=f"p{n}", response_id=f"{deployment}{n}", score=-1 if n < bad else 1, task="rag",
@@ -159,14 +160,12 @@ def test_a_serverless_offer_is_billed_by_the_second(traffic: None) -> None:
 
 
 def test_the_leases_own_capacity_holds_for_its_own_gpu_alone(traffic: None) -> None:
-    account = Account.objects.create(slug="r", name="R", kind="runpod")
-    lease = Lease.objects.create(
-        account=account, external_id="p", gpu="RTX 4090", price_per_hour=D("0.34"), started_at=timezone.now(),
+    account = AccountFactory.create(slug="r", name="R", kind="runpod")
+    lease = LeaseFactory.create(
+        account=account, external_id="p", price_per_hour=D("0.34"), started_at=timezone.now(),
         seen_at=timezone.now(),
     )  # fmt: skip
-    Deployment.objects.create(
-        slug="own", name="Own", provider="self", engine="vllm", url="http://x", lease=lease, tokens_per_second=900
-    )
+    DeploymentFactory.create(slug="own", name="Own", url="http://x", lease=lease, tokens_per_second=900)
     offer("RTX 4090", "0.30")
     offer("H100", "2", memory=80)
     client = client_of("manager")

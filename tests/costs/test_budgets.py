@@ -23,10 +23,10 @@ from costs.plan.budget_status import Allowance, allowance
 from costs.plan.budgets import budget_positions, update_budget_states
 from costs.plan.month import sides
 from costs.plan.queries import plan
-from providers.models import Account, Lease
 from tests.alerts.conditions import findings
 from tests.costs.people import client_of, text
 from tests.costs.usage_rows import usage
+from tests.factories import AccountFactory, ApplicationFactory, LeaseFactory, PhaseFactory
 from traffic.models import Application
 
 D = Decimal
@@ -89,8 +89,8 @@ def budget(scope: str = "everything", subject: str = "", high: str = "300", **mo
 @pytest.fixture
 def shop(db: Any) -> Application:
     owner = User.objects.create_user("mara")
-    shop = Application.objects.create(slug="shop", name="Shop", owner=owner)
-    lab = Application.objects.create(slug="lab", name="Lab")
+    shop = ApplicationFactory.create(slug="shop", name="Shop", owner=owner)
+    lab = ApplicationFactory.create(slug="lab", name="Lab")
     for n in range(1, 50):
         day = NOW.date() - timedelta(days=n)
         usage(day=day, cost=D(4), application_id=shop.pk, task="rag")
@@ -104,7 +104,7 @@ def test_each_scope_is_held_against_its_own_spend(shop: Application) -> None:
         ("everything", ""): 7, ("provider", "openai"): 1, ("application", "shop"): 4, ("owner", "mara"): 4,
         ("task", "code"): 3, ("application", "idle"): 0, ("owner", "nobody"): 0,
     }  # fmt: skip
-    Application.objects.create(slug="idle", name="Idle")
+    ApplicationFactory.create(slug="idle", name="Idle")
     User.objects.create_user("nobody")
     for scope, subject in wanted:
         budget(scope, subject)
@@ -137,7 +137,7 @@ def test_a_budget_with_too_few_days_has_no_forecast(db: Any) -> None:
 def test_statements_do_not_grow_with_budgets(shop: Application, django_assert_max_num_queries: Any) -> None:
     for n in range(9):
         budget("task", f"t{n}")
-        Application.objects.create(slug=f"a{n}", name=f"A{n}")
+        ApplicationFactory.create(slug=f"a{n}", name=f"A{n}")
         budget("application", f"a{n}")
     with django_assert_max_num_queries(26):  # one for the leases ahead of each
         budget_positions(NOW)
@@ -175,8 +175,8 @@ def test_log_says_when_an_application_goes_over_its_budget_and_comes_back(
 
 
 def test_a_phase_that_began_inside_the_month_has_its_share(shop: Application) -> None:
-    Phase.objects.create(
-        slug="p", name="P", budget_low=0, budget_high=300, volume_from=0, starts_on=date(2026, 9, 11)
+    PhaseFactory.create(
+        slug="p", name="P", budget_low=0, budget_high=300, starts_on=date(2026, 9, 11)
     )  # fmt: skip
     held = plan(NOW).status
     assert held is not None
@@ -201,9 +201,7 @@ def test_every_budget_is_an_alert_of_its_own_and_ends_with_its_month(shop: Appli
 
 
 def test_a_carried_rest_raises_what_the_phases_alert_is_held_against(shop: Application) -> None:
-    Phase.objects.create(
-        slug="p", name="P", budget_low=0, budget_high=300, volume_from=0, starts_on=date(2026, 8, 1), carries=True
-    )
+    PhaseFactory.create(slug="p", name="P", budget_low=0, budget_high=300, starts_on=date(2026, 8, 1), carries=True)
     [one] = EvaluationContext(NOW).budgets
     assert one.high == 300 + (300 - 31 * 7)
 
@@ -213,7 +211,7 @@ def test_a_carried_rest_raises_what_the_phases_alert_is_held_against(shop: Appli
 
 @pytest.fixture
 def manager(db: Any) -> Client:
-    Phase.objects.create(slug="now", name="Now", budget_low=50, budget_high=150, volume_from=0)
+    PhaseFactory.create(slug="now", name="Now", budget_low=50, budget_high=150)
     return client_of("manager")
 
 
@@ -290,7 +288,7 @@ def test_the_history_says_who_changed_what_from_what(manager: Client) -> None:
 
 def test_a_step_cannot_be_taken_back_once_the_plan_has_changed_since(manager: Client) -> None:
     manager.post("/plan/phases/now/remove/")
-    Phase.objects.create(slug="other", name="Other", budget_low=1, budget_high=2, volume_from=0)
+    PhaseFactory.create(slug="other", name="Other", budget_low=1, budget_high=2)
     manager.post("/plan/undo/")
     assert list(Phase.objects.values_list("slug", flat=True)) == ["other"]
     assert "can no longer be taken back" in text(manager, "/plan/")
@@ -357,8 +355,8 @@ def test_the_researchs_six_months_come_as_a_template_with_their_contradiction_to
 
 
 def test_what_is_committed_is_told_apart_and_a_charge_to_come_falls_on_its_day(shop: Application) -> None:
-    account = Account.objects.create(slug="g", name="G", kind="google")
-    Lease.objects.create(
+    account = AccountFactory.create(slug="g", name="G", kind="google")
+    LeaseFactory.create(
         account=account, external_id="p", gpu="T4", kind="committed_1y", price_per_hour=D("0.1"), started_at=NOW,
         seen_at=NOW,
     )  # fmt: skip
@@ -408,7 +406,7 @@ def test_the_api_gives_every_budget_as_the_page_shows_it(manager: Client) -> Non
 
 
 def test_the_budgets_of_an_application_that_is_deleted_go_with_it(shop: Application) -> None:
-    other = Application.objects.create(slug="other", name="Other")
+    other = ApplicationFactory.create(slug="other", name="Other")
     for scope, subject in (("application", shop.slug), ("application", other.slug), ("provider", shop.slug)):
         Budget.objects.create(
             slug=f"{scope}-{subject}",

@@ -16,15 +16,14 @@ from hypothesis import strategies as st
 
 from costs.allocation.queries import Attribution, Line, Names, SpendData
 from costs.list_prices import ListPrices
-from costs.models import Phase
 from costs.variance.bridge import Bridge, Hours, Step, bridge, from_plan
 from dashboard.charts.waterfall import waterfall
 from providers.models import Account, TokenPrice
 from tests.costs.keys import key
 from tests.costs.usage_rows import usage
 from tests.costs.world import last_month
+from tests.factories import ApplicationFactory, PhaseFactory
 from tests.traffic.people import text
-from traffic.models import Application
 
 D = Decimal
 MAY, JUNE, JULY = date(2026, 5, 1), date(2026, 6, 1), date(2026, 7, 1)
@@ -184,8 +183,8 @@ def test_without_any_traffic_the_page_says_so(viewer: Client) -> None:
 
 
 def test_a_plan_is_held_against_the_same_days(viewer: Client, world: Account) -> None:
-    Phase.objects.create(
-        slug="now", name="Now", budget_low=50, budget_high=300, volume_from=0, volume_to=100_000,
+    PhaseFactory.create(
+        slug="now", name="Now", budget_low=50, budget_high=300, volume_to=100_000,
         starts_on=date(2020, 1, 1),
     )  # fmt: skip
     page = text(viewer, f"/spend/changes/?against=plan&month={last_month()}")
@@ -238,7 +237,7 @@ def test_the_page_takes_as_many_statements_for_much_as_for_little(viewer: Client
         viewer.get(url)
     day = date.fromisoformat(f"{last_month()}-03")
     for n in range(20):
-        application = Application.objects.create(slug=f"app-{n}", name=f"App {n}")
+        application = ApplicationFactory.create(slug=f"app-{n}", name=f"App {n}")
         usage(day=day, application_id=application.pk, model=f"model-{n}", output=9, cost=D("0.5"))
     with CaptureQueriesContext(connection) as many:
         viewer.get(url)

@@ -14,7 +14,7 @@ from costs.allocation.queries import spend
 from costs.ledger import posting as ledger
 from costs.models import Charge
 from providers.audit.log import AuditEntry
-from providers.models import Account, Feed
+from tests.factories import AccountFactory, ChargeFactory, FeedFactory
 from tests.traffic.people import logged_in, person, text
 
 URL = "/spend/charges/"
@@ -55,7 +55,7 @@ def made(**given: Any) -> Charge:
         "ends_at": start + timedelta(days=1), "category": "gpu", "provenance": "billed", "amount": 8,
         "original_amount": 8,
     }  # fmt: skip
-    return Charge.objects.create(**values | given)
+    return ChargeFactory.create(**values | given)
 
 
 # Who may.
@@ -162,9 +162,9 @@ def test_what_is_refused_says_why(client: Client, changes: dict[str, str], field
 
 
 def test_an_invoice_of_a_month_that_is_billed_already_is_refused(client: Client) -> None:
-    account = Account.objects.create(slug="runpod", name="RunPod", kind="runpod")
-    Feed.objects.create(
-        account=account, kind="costs", every_s=60, due_at=datetime.now(UTC),
+    account = AccountFactory.create(slug="runpod", name="RunPod", kind="runpod")
+    FeedFactory.create(
+        account=account, every_s=60, due_at=datetime.now(UTC),
         complete_until=datetime(2026, 4, 1, tzinfo=UTC),
     )  # fmt: skip
     ledger.post()

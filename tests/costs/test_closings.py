@@ -26,6 +26,7 @@ from costs.tasks import post_ledger
 from providers.models import Account, Feed, VendorCost, VendorUsage
 from tests.costs.people import client_of, text
 from tests.costs.usage_rows import usage
+from tests.factories import AccountFactory, FeedFactory
 from traffic.usage.filters import Filters
 
 TODAY = timezone.now().astimezone(UTC).date()
@@ -38,11 +39,9 @@ URL, CLOSE = "/spend/reconciliation/", "/spend/reconciliation/close/"
 @pytest.fixture
 def claude(db: Any) -> Account:
     """A month in which the vendor billed 10 USD, of which our log has 8."""
-    account = Account.objects.create(slug="claude", name="Claude", kind="anthropic")
+    account = AccountFactory.create(slug="claude", name="Claude")
     for kind in ("costs", "usage"):
-        Feed.objects.create(
-            account=account, kind=kind, every_s=60, due_at=timezone.now(), complete_until=timezone.now()
-        )
+        FeedFactory.create(account=account, kind=kind, every_s=60, due_at=timezone.now(), complete_until=timezone.now())
     for key, workspace, tokens in (("k1", "main", 800_000), ("", "main", 200_000)):
         VendorUsage.objects.create(
             account=account, starts_at=DAY, ends_at=DAY + timedelta(hours=1), model="claude", api_key=key,
@@ -166,7 +165,7 @@ def test_half_a_cent_is_rounding(manager: Client) -> None:
 def test_a_wrong_invoice_is_refused_by_a_sentence_at_its_field(
     manager: Client, given: dict[str, Any], field: str, said: str
 ) -> None:
-    Account.objects.create(slug="pods", name="Pods", kind="runpod")
+    AccountFactory.create(slug="pods", name="Pods", kind="runpod")
     sent = {name: a_file(value) if name == "file" else value for name, value in given.items()}
     assert said in errors(manager, **sent)[field]
 
@@ -262,7 +261,7 @@ def test_log_says_what_a_posting_of_the_ledger_changed(claude: Account, caplog: 
 
 def test_a_provider_without_a_bill_is_closed_by_the_invoice_itself(manager: Client) -> None:
     usage(day=DAY.date(), cost=Decimal(3), provider="openai", model="gpt")
-    Account.objects.create(slug="o", name="O", kind="openai")
+    AccountFactory.create(slug="o", name="O", kind="openai")
     assert send(manager, provider="openai", amount="3.66", tax="0.66").status_code == 302
     assert causes(row("openai")) == {"tax": Decimal("0.66")}
     assert {charge.amount for charge in Charge.objects.filter(provider="openai")} == {Decimal("3.66")}

@@ -24,6 +24,7 @@ from providers.models import Deployment
 from tests.costs.breakeven_rows import offer
 from tests.costs.people import client_of, text
 from tests.costs.readiness_rows import rated
+from tests.factories import DeploymentFactory
 from traffic.models import LatencyDay, UsageHour
 from traffic.usage.reports import bucket_value
 
@@ -147,7 +148,7 @@ def test_the_page_takes_the_same_statements_whatever_there_is(
 ) -> None:
     client = client_of("manager")
     for n in range(6):
-        own = Deployment.objects.create(slug=f"own-{n}", name="Own", provider="self", engine="vllm", url="http://x")
+        own = DeploymentFactory.create(slug=f"own-{n}", name="Own", url="http://x")
         rated(own, 5, 5, task="qa")
         NoGo.objects.create(reason=str(n), withdrawn_at=timezone.now())
     client.get("/decide/")

@@ -25,12 +25,19 @@ from costs.allocation.queries import spend
 from costs.focus.cells import FORMULA
 from costs.ledger import posting as ledger
 from costs.models import Charge, Closing, Phase
-from providers.models import Account, Balance, Deployment, Lease, LeaseSpan, VendorCost
+from providers.models import Account, Balance, VendorCost
 from tests.costs.entered import JUNE, MAY, NOW, account, entered
 from tests.costs.people import client_of, text
 from tests.costs.usage_rows import at, usage
+from tests.factories import (
+    ApplicationFactory,
+    DeploymentFactory,
+    LeaseFactory,
+    LeaseSpanFactory,
+    PhaseFactory,
+    VendorCostFactory,
+)
 from traffic.authentication.keys import callers, create_key
-from traffic.models import Application
 
 NAMES = {
     "cost-and-usage": "Cost and Usage", "invoice-detail": "Invoice Detail", "billing-period": "Billing Period",
@@ -57,7 +64,7 @@ def only(rows: Iterable[dict[str, str]], **wanted: str) -> dict[str, str]:
 
 def vendor_cost(of: Account, day: date, amount: str, **given: Any) -> None:
     values = {"category": "tokens", "model": "", "original_amount": Decimal(amount), **given}
-    VendorCost.objects.create(
+    VendorCostFactory.create(
         account=of, external_id=str(VendorCost.objects.count()), starts_at=at(day), ends_at=at(day + timedelta(days=1)),
         amount=Decimal(amount), **values,
     )  # fmt: skip
@@ -66,7 +73,7 @@ def vendor_cost(of: Account, day: date, amount: str, **given: Any) -> None:
 @pytest.fixture
 def may(db: None) -> None:
     """A month with every provenance: a bill that is whole for its first half, a pod by the hour, papers by hand."""
-    shop = Application.objects.create(slug="shop", name="Shop")
+    shop = ApplicationFactory.create(slug="shop", name="Shop")
     claude = account("anthropic", at(date(2026, 5, 20)))
     for day in (date(2026, 5, 12), date(2026, 5, 25)):
         for token_class, amount in (("output", "1.000000000003"), ("cache_read", "0.0000001")):
@@ -78,22 +85,22 @@ def may(db: None) -> None:
     vendor_cost(google, date(2026, 5, 1), "3", category="vm", list_amount=Decimal(4), invoice_month="2026-04")
     runpod = account("runpod")
     Balance.objects.create(account=runpod, amount=20, at=NOW)
-    pod = Lease.objects.create(
-        account=runpod, external_id="p1", name="Pod", gpu="RTX 4090", kind="spot", price_per_hour=Decimal("0.34"),
+    pod = LeaseFactory.create(
+        account=runpod, external_id="p1", name="Pod", kind="spot", price_per_hour=Decimal("0.34"),
         started_at=at(MAY), seen_at=NOW, region="EU-RO-1",
     )  # fmt: skip
-    LeaseSpan.objects.create(
-        lease=pod, starts_at=at(date(2026, 4, 30), 20), ends_at=at(MAY, 9) + timedelta(minutes=7), state="running",
+    LeaseSpanFactory.create(
+        lease=pod, starts_at=at(date(2026, 4, 30), 20), ends_at=at(MAY, 9) + timedelta(minutes=7),
         price_per_hour=Decimal("0.34"),
     )  # fmt: skip
-    Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", url="http://x", lease=pod)
+    DeploymentFactory.create(slug="own", name="Own", url="http://x", lease=pod)
     usage(day=MAY, provider="=aurora", model="-1+cmd", cost=Decimal("0.25"), output=1000)
     entered("runpod", "upkeep", "6", description='Backups,\n"and" more', invoice_month="2026-05")
     entered("lambda", "invoice", "70.5", date(2026, 5, 9), invoice_month="2026-05")
     usage(day=date(2026, 5, 3), provider="lambda", cost=Decimal(60))
     Phase.objects.all().delete()
-    Phase.objects.create(
-        slug="pilot", name="Pilot", starts_on=MAY, ends_on=date(2026, 5, 20), budget_low=1, budget_high=2, volume_from=0
+    PhaseFactory.create(
+        slug="pilot", name="Pilot", starts_on=MAY, ends_on=date(2026, 5, 20), budget_low=1, budget_high=2
     )
     ledger.post()
 
@@ -198,7 +205,7 @@ def test_a_list_price_that_the_vendor_says_is_told(may: None) -> None:
 
 
 def test_bills_and_machines_carry_the_applications_that_the_ledger_gives_them(may: None) -> None:
-    day, cafe = date(2026, 5, 12), Application.objects.create(slug="cafe", name="Café")
+    day, cafe = date(2026, 5, 12), ApplicationFactory.create(slug="cafe", name="Café")
     usage(day=day, application_id=cafe.pk, cost=Decimal("0.000000000014"), task="rag")
     rows = table("cost-and-usage")
     output = [row for row in rows if row["x_TokenClass"] == "output" and row["x_CostSource"] == "billed"]

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from costs.models import ForecastLook, Phase
+from costs.models import ForecastLook
 from costs.plan.forecast_record import ForecastRecord, over, record_forecasts, recorded_forecasts
 from tests.costs.people import client_of, text
 from tests.costs.usage_rows import usage
+from tests.factories import PhaseFactory
 from traffic.models import UsageDay
 
 D = Decimal
@@ -68,9 +69,7 @@ def test_plan_says_how_often_the_interval_held_and_that_it_is_too_narrow(db: Any
     last = (today.replace(day=1) - timedelta(days=1)).replace(day=1)
     for n in range((today - last).days + 40):
         usage(day=last - timedelta(days=40) + timedelta(days=n), cost=D(4))
-    Phase.objects.create(
-        slug="now", name="Now", volume_from=0, budget_low=50, budget_high=150, starts_on=last - timedelta(days=90)
-    )
+    PhaseFactory.create(slug="now", name="Now", budget_low=50, budget_high=150, starts_on=last - timedelta(days=90))
     client = client_of("manager")
     assert "Looked at from each day" not in text(client, "/plan/")
     for n in range(10):

@@ -12,10 +12,10 @@ from django.http import QueryDict
 from costs.breakeven import compute, explain
 from costs.breakeven.measured_inputs import LIVE, live_inputs, measure
 from costs.breakeven.what_ifs import WhatIfs
-from costs.models import Charge
 from providers.models import Offer, UnitPrice
 from tests.costs.prices import FIRST, NOW, price
 from tests.costs.usage_rows import usage
+from tests.factories import ChargeFactory
 from tests.providers.people import account, deployment, lease
 from traffic.models import UsageHour
 
@@ -145,7 +145,7 @@ def test_a_machine_that_somebody_entered_counts_once_whichever_offer_is_chosen(b
         return own.inputs.selfhost.vm_hourly, own.inputs.selfhost.fixed_monthly
 
     assert chosen()[0] == Decimal("0.2")
-    Charge.objects.create(
+    ChargeFactory.create(
         key="vm", provider="google", day=NOW.date() - timedelta(days=3), starts_at=NOW, ends_at=NOW,
         category="vm", provenance="entered", amount=40, original_amount=40,
     )  # fmt: skip

@@ -12,11 +12,20 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from costs.ledger import posting as ledger
-from costs.models import BillImport, Budget, Category, Charge, ExportTarget, Phase, Provenance, subject_fields
-from providers.models import Account, Deployment, Lease, LeaseSpan
+from costs.models import BillImport, Budget, Category, ExportTarget, Provenance, subject_fields
+from providers.models import Deployment
 from tests.costs.usage_rows import at, usage
+from tests.factories import (
+    AccountFactory,
+    ApplicationFactory,
+    ChargeFactory,
+    DeploymentFactory,
+    LeaseFactory,
+    LeaseSpanFactory,
+    PhaseFactory,
+)
 from tests.traffic.people import logged_in
-from traffic.models import Application, UsageHour
+from traffic.models import UsageHour
 
 # By page, the most statements that it may take, session, user and what the head of each page says included.
 MOST = {
@@ -49,14 +58,12 @@ MOST = {
 def client(db: None) -> Client:
     """Someone who may see everything, of a company with a pod, a plan, budgets of every scope and some traffic."""
     day = datetime.now(UTC).date() - timedelta(days=3)
-    account = Account.objects.create(slug="runpod", name="RunPod", kind="runpod")
-    pod = Lease.objects.create(
-        account=account, external_id="p1", gpu="RTX 4090", price_per_hour=1, started_at=at(day), seen_at=at(day)
-    )
-    LeaseSpan.objects.create(lease=pod, starts_at=at(day), ends_at=at(day, 9), state="running", price_per_hour=1)
-    Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", url="http://x", lease=pod)
-    Phase.objects.create(
-        slug="hybrid", name="Hybrid", budget_low=100, budget_high=400, volume_from=0, volume_to=1000,
+    account = AccountFactory.create(slug="runpod", name="RunPod", kind="runpod")
+    pod = LeaseFactory.create(account=account, external_id="p1", started_at=at(day), seen_at=at(day))
+    LeaseSpanFactory.create(lease=pod, starts_at=at(day), ends_at=at(day, 9), price_per_hour=1)
+    DeploymentFactory.create(slug="own", name="Own", url="http://x", lease=pod)
+    PhaseFactory.create(
+        slug="hybrid", name="Hybrid", budget_low=100, budget_high=400, volume_to=1000,
         starts_on=day.replace(day=1) - timedelta(days=40),
     )  # fmt: skip
     fill(0)
@@ -69,7 +76,7 @@ def client(db: None) -> Client:
 
 def fill(part: int) -> None:
     """Some days of one more application, of two models, and charges by hand of them."""
-    application = Application.objects.create(slug=f"a{part}", name=f"A{part}")
+    application = ApplicationFactory.create(slug=f"a{part}", name=f"A{part}")
     own = Deployment.objects.get(slug="own")
     today = datetime.now(UTC).date()
     for back in range(1, 4):
@@ -80,7 +87,7 @@ def fill(part: int) -> None:
         served = {"application_id": application.pk, "deployment_id": own.pk, "provider": "self", "model": "mistral"}
         usage(day=day, output=7, leased=10, **served)
         usage(UsageHour, hour=at(day, 1), output=7, **served)
-        Charge.objects.create(
+        ChargeFactory.create(
             key=f"entered:{part}:{back}", provider="anthropic", day=day, starts_at=at(day), ends_at=at(day),
             category=Category.UPKEEP, provenance=Provenance.ENTERED, amount=1, original_amount=1,
         )  # fmt: skip

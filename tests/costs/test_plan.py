@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from costs.models import Charge, Phase, Stage
+from costs.models import Stage
 from costs.plan.queries import plan
-from providers.models import Account, Lease
 from tests.costs.usage_rows import at, usage
+from tests.factories import AccountFactory, ChargeFactory, LeaseFactory, PhaseFactory
 from traffic.models import UsageHour
 from traffic.usage.filters import Filters
 
@@ -22,8 +22,8 @@ NOW = datetime(2026, 9, 16, 12, tzinfo=UTC)
 def phases(db: Any) -> None:
     bands = (("now", 0, 100_000, 50, 150), ("scale-up", 100_000, 500_000, 300, 400), ("high", 500_000, None, 500, 1000))
     for number, (slug, low, high, budget_low, budget_high) in enumerate(bands):
-        Phase.objects.create(
-            slug=slug, name=slug, volume_from=low, volume_to=high, budget_low=budget_low, budget_high=budget_high,
+        PhaseFactory.create(
+            slug=slug, volume_from=low, volume_to=high, budget_low=budget_low, budget_high=budget_high,
             starts_on=date(2026, 4 + 3 * number, 1), ends_on=date(2026, 7 + 3 * number, 1) if number < 2 else None,
         )  # fmt: skip
 
@@ -42,10 +42,8 @@ def test_the_phase_of_the_date_and_of_the_volume_are_told_apart(phases: None) ->
 
 def test_the_month_is_the_current_phases_and_the_forecast_holds_committed_leases_exactly(phases: None) -> None:
     history("8")
-    account = Account.objects.create(slug="r", name="R", kind="runpod")
-    Lease.objects.create(
-        account=account, external_id="p", gpu="RTX 4090", price_per_hour=Decimal("0.1"), started_at=NOW, seen_at=NOW
-    )
+    account = AccountFactory.create(slug="r", name="R", kind="runpod")
+    LeaseFactory.create(account=account, external_id="p", price_per_hour=Decimal("0.1"), started_at=NOW, seen_at=NOW)
     found = plan(NOW)
     current = next(state for state in found.phases if state.current)
     assert current.spent == 15 * 8
@@ -70,7 +68,7 @@ def test_a_stage_has_its_total(phases: None) -> None:
 
 def test_an_entered_charge_counts_and_is_not_extrapolated(phases: None) -> None:
     history("8")
-    Charge.objects.create(
+    ChargeFactory.create(
         key="entered:vm", provider="google", day=date(2026, 9, 2), starts_at=at(date(2026, 9, 2)),
         ends_at=at(date(2026, 9, 3)), category="vm", provenance="entered", amount=50, original_amount=50,
     )  # fmt: skip

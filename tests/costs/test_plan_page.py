@@ -23,6 +23,7 @@ from costs.research.scenarios import workload_inputs
 from providers.audit.log import AuditEntry
 from tests.costs.people import client_of, text
 from tests.costs.usage_rows import usage
+from tests.factories import PhaseFactory
 from traffic.models import UsageHour
 
 PAGES = ("/plan/", "/plan/phases/add/", "/plan/phases/scale-up/", "/plan/stages/add/", "/plan/stages/poc/")
@@ -39,7 +40,7 @@ def plan(db: Any, today: date) -> None:
     first = today - timedelta(days=40)
     bands = (("now", 0, 100_000, 50, 150), ("scale-up", 100_000, 500_000, 300, 400), ("high", 500_000, None, 500, 1000))
     for number, (slug, low, high, budget_low, budget_high) in enumerate(bands):
-        Phase.objects.create(
+        PhaseFactory.create(
             slug=slug, name=f"{number + 1} {slug}", volume_from=low, volume_to=high, budget_low=budget_low,
             budget_high=budget_high, starts_on=(first - timedelta(days=100), first, None)[number],
             ends_on=first if number == 0 else None,

@@ -13,8 +13,16 @@ from costs.ledger import posting as ledger
 from costs.models import Charge
 from costs.reconciliation.causes import CAUSES
 from costs.reconciliation.reconcile import Reconciled, Reconciliation, reconcile
-from providers.models import Account, Feed, Lease, LeaseSpan, TokenPrice, VendorCost, VendorUsage
+from providers.models import Account, Feed, Lease, TokenPrice, VendorCost, VendorUsage
 from tests.costs.usage_rows import usage
+from tests.factories import (
+    AccountFactory,
+    ChargeFactory,
+    LeaseFactory,
+    LeaseSpanFactory,
+    TokenPriceFactory,
+    VendorCostFactory,
+)
 from traffic.authentication.keys import callers, create_key
 from traffic.usage.filters import Filters
 
@@ -27,11 +35,11 @@ MILLION = Decimal(1_000_000)
 
 @pytest.fixture
 def claude(db: Any) -> Account:
-    account = Account.objects.create(slug="claude", name="Claude", kind="anthropic")
+    account = AccountFactory.create(slug="claude", name="Claude")
     whole(account, NEXT)
     TokenPrice.objects.filter(provider="anthropic", model="claude").delete()
-    TokenPrice.objects.create(
-        provider="anthropic", model="claude", starts_at=datetime(2020, 1, 1, tzinfo=UTC), seen_at=NOW, source="test",
+    TokenPriceFactory.create(
+        model="claude", starts_at=datetime(2020, 1, 1, tzinfo=UTC), seen_at=NOW,
         batch_factor="0.5", **RATES,
     )  # fmt: skip
     return account
@@ -62,7 +70,7 @@ def billed(account: Account, amount: Decimal | str, token_class: str = "", **giv
     """A line of the vendor's bill."""
     number = VendorCost.objects.count()
     values: dict[str, Any] = {"category": "tokens", "model": "claude", "starts_at": DAY, **given}
-    VendorCost.objects.create(
+    VendorCostFactory.create(
         account=account, external_id=f"line-{number}", ends_at=DAY + timedelta(days=1), amount=Decimal(amount),
         original_amount=Decimal(amount), token_class=token_class, **values,
     )  # fmt: skip
@@ -254,20 +262,20 @@ def test_lines_of_another_invoice_month_go_with_their_invoice(claude: Account) -
 
 @pytest.fixture
 def pod(db: Any) -> Lease:
-    account = Account.objects.create(slug="runpod", name="RunPod", kind="runpod")
+    account = AccountFactory.create(slug="runpod", name="RunPod", kind="runpod")
     whole(account, NEXT, "costs")
     return lease(account, "p1")
 
 
 def lease(account: Account, name: str) -> Lease:
-    return Lease.objects.create(
-        account=account, external_id=name, gpu="RTX 4090", price_per_hour=Decimal("0.34"), started_at=DAY, seen_at=NOW
+    return LeaseFactory.create(
+        account=account, external_id=name, price_per_hour=Decimal("0.34"), started_at=DAY, seen_at=NOW
     )
 
 
 def watch(pod: Lease, hours: int = 10) -> None:
-    LeaseSpan.objects.create(
-        lease=pod, starts_at=DAY, ends_at=DAY + timedelta(hours=hours), state="running", price_per_hour=Decimal("0.34")
+    LeaseSpanFactory.create(
+        lease=pod, starts_at=DAY, ends_at=DAY + timedelta(hours=hours), price_per_hour=Decimal("0.34")
     )
 
 
@@ -315,7 +323,7 @@ def test_an_entered_invoice_is_a_bill_without_lines(db: Any, pod: Lease) -> None
 
 
 def enter(amount: str) -> None:
-    Charge.objects.create(
+    ChargeFactory.create(
         key="entered:1", provider="runpod", day=DAY.date(), starts_at=DAY, ends_at=DAY + timedelta(days=1),
         category="invoice", provenance="entered", amount=Decimal(amount), original_amount=Decimal(amount),
         invoice_month="2026-05",

@@ -21,6 +21,7 @@ from costs.readiness.scorecard import Evidence, OpsWorkload, judge
 from providers.audit.log import AuditEntry
 from providers.models import Deployment, Outage
 from tests.costs.people import client_of, text
+from tests.factories import OutageFactory
 from traffic.authentication.keys import create_key
 
 D = Decimal
@@ -148,7 +149,7 @@ def test_hours_calls_and_incidents_count_for_thirty_days(ready: Deployment) -> N
         manager.post("/decide/hours/", {"day": day.isoformat(), "hours": hours, "what": f"driver {days_ago}"})
     for days_ago in (1, 40):
         at = now - timedelta(days=days_ago)
-        Outage.objects.create(deployment=ready, started_at=at, confirmed_at=at, ended_at=at, cause="refused")
+        OutageFactory.create(deployment=ready, started_at=at, confirmed_at=at, ended_at=at, cause="refused")
     call(ready.slug, now - timedelta(days=1))
     assert count_pages(now) == count_pages(now) == 1
     PageDay.objects.create(day=(now - timedelta(days=45)).date(), pages=7)

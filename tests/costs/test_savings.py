@@ -22,8 +22,17 @@ from costs.savings.page import page
 from costs.savings.prompts import Prompt, repeats, unread_of
 from costs.tasks import search_savings
 from providers.audit.log import AuditEntry
-from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, Offer, TokenPrice
+from providers.models import Deployment, Lease, Offer
 from tests.costs.people import client_of, text
+from tests.factories import (
+    AccountFactory,
+    ApplicationFactory,
+    DeploymentFactory,
+    FeedFactory,
+    LeaseFactory,
+    LeaseSpanFactory,
+    TokenPriceFactory,
+)
 from tests.traffic.request_rows import row
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow, Tokens
@@ -39,12 +48,12 @@ DAY = timedelta(days=1)
 def shop(db: Any) -> Application:
     """An application, and the prices of a large and a small model: 3/15 and 1/5 USD per million."""
     for model, rate in (("large", 3), ("small", 1)):
-        TokenPrice.objects.create(
-            provider="anthropic", model=model, starts_at=NOW - 100 * DAY, uncached_input=rate,
+        TokenPriceFactory.create(
+            model=model, starts_at=NOW - 100 * DAY, uncached_input=rate,
             cache_read=Decimal(rate) / 10, cache_write_5m=Decimal(rate) * 5 / 4, cache_write_1h=2 * rate,
             output=5 * rate, batch_factor=Decimal("0.5"), source="a list", seen_at=NOW,
         )  # fmt: skip
-    return Application.objects.create(slug="shop", name="Shop", capture_bodies=True)
+    return ApplicationFactory.create(slug="shop", name="Shop", capture_bodies=True)
 
 
 def send(shop: Application, per_day: int = 5, days: range = range(1, 15), **given: Any) -> list[Request]:
@@ -209,14 +218,14 @@ def test_the_longest_shared_beginning_counts_and_short_ones_do_not() -> None:
 
 @pytest.fixture
 def pod(db: Any) -> Lease:
-    account = Account.objects.create(slug="runpod", name="RunPod", kind="runpod")
-    Feed.objects.create(account=account, kind="offers", every_s=3600, due_at=NOW)
-    pod = Lease.objects.create(
-        account=account, external_id="p1", name="pod", gpu="RTX 4090", price_per_hour=1, disk_per_hour="0.1",
+    account = AccountFactory.create(slug="runpod", name="RunPod", kind="runpod")
+    FeedFactory.create(account=account, kind="offers", every_s=3600, due_at=NOW)
+    pod = LeaseFactory.create(
+        account=account, external_id="p1", name="pod", disk_per_hour="0.1",
         state="running", started_at=NOW - 40 * DAY, seen_at=NOW,
     )  # fmt: skip
-    LeaseSpan.objects.create(lease=pod, starts_at=NOW - 40 * DAY, ends_at=NOW, state="running", price_per_hour=1)
-    Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", url="http://x", lease=pod)
+    LeaseSpanFactory.create(lease=pod, starts_at=NOW - 40 * DAY, ends_at=NOW, price_per_hour=1)
+    DeploymentFactory.create(slug="own", name="Own", url="http://x", lease=pod)
     return pod
 
 

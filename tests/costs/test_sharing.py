@@ -21,7 +21,17 @@ from costs.models import BillImport, Charge, Sharing
 from costs.models.ledger import IDLE
 from costs.statements.queries import By, statements
 from lib.allocation import CENT
-from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, VendorCost
+from providers.models import Account, Deployment
+from tests.factories import (
+    AccountFactory,
+    ApplicationFactory,
+    ChargeFactory,
+    DeploymentFactory,
+    FeedFactory,
+    LeaseFactory,
+    LeaseSpanFactory,
+    VendorCostFactory,
+)
 from traffic.models import Application, UsageDay, UsageHour
 
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -38,16 +48,12 @@ def usage(table: Any, **given: Any) -> None:
 @pytest.fixture
 def own(db: None) -> Deployment:
     """A deployment on a pod that ran two hours at 1 USD."""
-    account = Account.objects.create(slug="runpod", name="RunPod", kind="runpod")
-    pod = Lease.objects.create(
-        account=account, external_id="p1", gpu="RTX 4090", price_per_hour=1, started_at=DAY, seen_at=DAY
-    )
-    LeaseSpan.objects.create(
-        lease=pod, starts_at=DAY, ends_at=DAY + timedelta(hours=2), state="running", price_per_hour=1
-    )
+    account = AccountFactory.create(slug="runpod", name="RunPod", kind="runpod")
+    pod = LeaseFactory.create(account=account, external_id="p1", started_at=DAY, seen_at=DAY)
+    LeaseSpanFactory.create(lease=pod, starts_at=DAY, ends_at=DAY + timedelta(hours=2), price_per_hour=1)
     for slug in ("shop", "docs"):
-        Application.objects.create(slug=slug, name=slug)
-    return Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", url="http://x", lease=pod)
+        ApplicationFactory.create(slug=slug)
+    return DeploymentFactory.create(slug="own", name="Own", url="http://x", lease=pod)
 
 
 def used(own: Deployment, slug: str, hour: int, tokens: int, busy: float) -> None:
@@ -82,7 +88,7 @@ def test_a_choice_holds_from_its_day_on_and_leaves_earlier_days_as_they_were(own
 
 def test_an_entered_charge_of_an_application_is_its_own_and_not_divided(own: Deployment) -> None:
     shop = Application.objects.get(slug="shop")
-    Charge.objects.create(
+    ChargeFactory.create(
         key="entered:1", provider="self", day=DAY.date(), starts_at=DAY, ends_at=DAY, category="subscription",
         provenance="entered", amount=7, original_amount=7, application=shop, task="rag",
     )  # fmt: skip
@@ -182,9 +188,9 @@ def id_of(application: Application | None) -> int:
 def billed(kind: str, lines: list[tuple[str, str, Decimal, str]]) -> Decimal:
     """A vendor's whole bill of the day; its sum."""
     account, _made = Account.objects.get_or_create(slug=kind, defaults={"name": kind, "kind": kind})
-    Feed.objects.create(account=account, kind="costs", every_s=60, due_at=TODAY, complete_until=TODAY)
+    FeedFactory.create(account=account, every_s=60, due_at=TODAY, complete_until=TODAY)
     for number, (category, model, amount, resource) in enumerate(lines):
-        VendorCost.objects.create(
+        VendorCostFactory.create(
             account=account, external_id=str(number), starts_at=DAY, ends_at=DAY + timedelta(hours=3), amount=amount,
             category=category, original_amount=amount, model=model, resource=resource,
         )  # fmt: skip
@@ -192,7 +198,7 @@ def billed(kind: str, lines: list[tuple[str, str, Decimal, str]]) -> Decimal:
 
 
 def by_hand(amount: Decimal, **given: Any) -> Charge:
-    return Charge.objects.create(
+    return ChargeFactory.create(
         key=f"entered:{uuid4()}", day=DAY.date(), starts_at=DAY, ends_at=DAY, provenance="entered", amount=amount,
         original_amount=amount, **given,
     )  # fmt: skip

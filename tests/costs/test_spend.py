@@ -14,8 +14,17 @@ from costs.allocation.queries import spend
 from costs.ledger import posting as ledger
 from costs.models import Charge
 from lib.allocation import STEP, divide
-from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, VendorCost
+from providers.models import Account, Deployment, Feed, Lease, VendorCost
 from tests.costs.usage_rows import at, usage
+from tests.factories import (
+    AccountFactory,
+    ApplicationFactory,
+    ChargeFactory,
+    DeploymentFactory,
+    LeaseFactory,
+    LeaseSpanFactory,
+    VendorCostFactory,
+)
 from traffic.authentication.keys import callers, create_key
 from traffic.models import Application, UsageHour
 from traffic.usage.filters import Filters
@@ -27,32 +36,32 @@ GROUPS = ("provider", "model", "application", "task", "day", "month", "provenanc
 
 @pytest.fixture
 def apps(db: Any) -> list[Application]:
-    return [Application.objects.create(slug=slug, name=slug) for slug in ("shop", "docs", "chat")]
+    return [ApplicationFactory.create(slug=slug) for slug in ("shop", "docs", "chat")]
 
 
 @pytest.fixture
 def claude(db: Any) -> Account:
-    return Account.objects.create(slug="claude", name="Claude", kind="anthropic")
+    return AccountFactory.create(slug="claude", name="Claude")
 
 
 @pytest.fixture
 def pod(db: Any) -> Lease:
-    account = Account.objects.create(slug="runpod", name="RunPod", kind="runpod")
-    made = Lease.objects.create(
-        account=account, external_id="p1", gpu="RTX 4090", price_per_hour=Decimal("0.34"), started_at=at(D1),
+    account = AccountFactory.create(slug="runpod", name="RunPod", kind="runpod")
+    made = LeaseFactory.create(
+        account=account, external_id="p1", price_per_hour=Decimal("0.34"), started_at=at(D1),
         seen_at=at(D2),
     )  # fmt: skip
-    LeaseSpan.objects.create(
-        lease=made, starts_at=at(D1), ends_at=at(D1, 3) + timedelta(minutes=30), state="running",
+    LeaseSpanFactory.create(
+        lease=made, starts_at=at(D1), ends_at=at(D1, 3) + timedelta(minutes=30),
         price_per_hour=Decimal("0.34"),
     )  # fmt: skip
-    Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", url="http://x", lease=made)
+    DeploymentFactory.create(slug="own", name="Own", url="http://x", lease=made)
     return made
 
 
 def bill(account: Account, day: Any, amount: str, **given: Any) -> VendorCost:
     values = {"external_id": f"{day}-{amount}", "category": "tokens", "model": "claude", **given}
-    return VendorCost.objects.create(
+    return VendorCostFactory.create(
         account=account, starts_at=at(day), ends_at=at(day) + timedelta(days=1), amount=Decimal(amount),
         original_amount=Decimal(amount) * 100, **values,
     )  # fmt: skip
@@ -99,7 +108,7 @@ def test_what_was_billed_stays_billed_when_the_account_is_switched_off(apps: Any
     Account.objects.update(enabled=False)
     ledger.post()
     assert spend(D1, D2).provenance["billed"] == Decimal("1.1")
-    other = Account.objects.create(slug="claude-2", name="Claude 2", kind="anthropic")
+    other = AccountFactory.create(slug="claude-2", name="Claude 2")
     complete(other, None)
     assert spend(D1, D2).provenance["billed"] == Decimal("1.1")
     # Another account of the vendor has taken over: its own bill says what is whole.
@@ -186,7 +195,7 @@ def test_a_bill_counts_when_its_lines_are_in_the_ledger_and_not_when_its_waterma
 
 def test_an_entered_invoice_replaces_what_is_not_billed(apps: Any, pod: Lease) -> None:
     ledger.post()
-    Charge.objects.create(
+    ChargeFactory.create(
         key="entered:1", provider="runpod", day=D1, starts_at=at(D1), ends_at=at(D2), category="invoice",
         provenance="entered", amount=2, original_amount=2, invoice_month=f"{D1:%Y-%m}",
     )  # fmt: skip

@@ -20,13 +20,13 @@ from costs.spend.page import SpendPage, SpendParams
 from costs.spend.rows import day_bars
 from costs.spend.token_costs import token_costs
 from costs.variance.bridge import bridge
-from providers.models import Account, Feed, TokenPrice, VendorCost
+from providers.models import Account, Feed, TokenPrice
 from tests.costs.usage_rows import at, usage
 from tests.costs.world import last_month
+from tests.factories import ApplicationFactory, VendorCostFactory
 from tests.pages import html_of
 from tests.traffic.people import logged_in, person, text
 from traffic.authentication.keys import callers, create_key
-from traffic.models import Application
 from traffic.usage.filters import Filters
 
 URL = "/spend/"
@@ -240,10 +240,10 @@ def test_the_page_takes_as_many_statements_for_much_as_for_little(viewer: Client
         viewer.get(URL, {"month": last_month()})
     first = date.fromisoformat(f"{last_month()}-01")
     for number in range(12):
-        application = Application.objects.create(slug=f"a{number}", name=f"A{number}")
+        application = ApplicationFactory.create(slug=f"a{number}", name=f"A{number}")
         day = first + timedelta(days=number)
         usage(day=day, application_id=application.pk, model=f"m{number}", provider=f"p{number}", cost=Decimal(number))
-        VendorCost.objects.create(
+        VendorCostFactory.create(
             account=world, external_id=f"x{number}", starts_at=at(day), ends_at=at(day, 1), category="tokens",
             amount=1, original_amount=1, model=f"m{number}",
         )  # fmt: skip

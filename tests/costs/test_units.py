@@ -16,10 +16,11 @@ from costs.allocation.queries import spend
 from costs.models import Effort
 from costs.spend.page import SpendPage, SpendParams
 from costs.units.queries import BYS, UnitCosts, months_back
-from providers.models import Account, Deployment, Discount, Outage
+from providers.models import Account, Deployment, Discount
 from tests.costs.keys import key
 from tests.costs.usage_rows import usage
 from tests.costs.world import last_month
+from tests.factories import ApplicationFactory, OutageFactory
 from tests.traffic.people import text
 from traffic.models import Application, Rating
 from traffic.usage.filters import Filters
@@ -91,7 +92,7 @@ def test_the_list_price_is_without_the_contracts_discount(world: Account) -> Non
 def test_an_incident_has_its_share_of_upkeep_and_hours(viewer: Client, world: Account) -> None:
     at = datetime.combine(first_of_last(), datetime.min.time(), UTC) + timedelta(hours=30)
     for n in range(3):
-        Outage.objects.create(
+        OutageFactory.create(
             deployment=Deployment.objects.get(), started_at=at + timedelta(hours=n), confirmed_at=at,
             ended_at=at + timedelta(hours=n), cause="refused",
         )  # fmt: skip
@@ -143,7 +144,7 @@ def test_the_page_takes_as_many_statements_for_much_as_for_little(viewer: Client
     with CaptureQueriesContext(connection) as few:
         viewer.get(page())
     for n in range(15):
-        application = Application.objects.create(slug=f"app-{n}", name=f"App {n}")
+        application = ApplicationFactory.create(slug=f"app-{n}", name=f"App {n}")
         usage(day=first_of_last(), application_id=application.pk, model=f"model-{n}", output=9, cost=D("0.5"))
     with CaptureQueriesContext(connection) as many:
         viewer.get(page())

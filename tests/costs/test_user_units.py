@@ -11,8 +11,8 @@ from django.test import Client
 
 from costs.units import users as user_units
 from costs.units.users import UserUnits
-from providers.models import TokenPrice
 from tests.costs.usage_rows import usage
+from tests.factories import ApplicationFactory, TokenPriceFactory
 from tests.traffic.people import logged_in, person
 from traffic.ingest.pipeline import raw_connection
 from traffic.ingest.pricing import PricingContext
@@ -34,12 +34,12 @@ def sent(app: Application, user: str | None, day: date, number: int, model: str 
 
 @pytest.fixture
 def helper(transactional_db: Any) -> Application:
-    app, other = (Application.objects.create(slug=slug, name=slug) for slug in ("code-helper", "other"))
+    app, other = (ApplicationFactory.create(slug=slug) for slug in ("code-helper", "other"))
     rows = [sent(app, "ann", DAYS[0], n) for n in range(2)] + [sent(app, "ann", DAYS[1], n) for n in range(6)]
     rows += [sent(app, "bob", DAYS[1], 1), sent(app, "bob", DAYS[1], 2, "unheard-of"), sent(app, None, DAYS[1], 1)]
     rows += [sent(other, "ann", DAYS[1], n) for n in range(9)]
-    TokenPrice.objects.create(  # 100 tokens in and 20 out: half a dollar
-        provider="openai", model="gpt-5", uncached_input=4000, output=5000, source="test",
+    TokenPriceFactory.create(  # 100 tokens in and 20 out: half a dollar
+        provider="openai", model="gpt-5", uncached_input=4000, output=5000,
         starts_at=datetime(2020, 1, 1, tzinfo=UTC), seen_at=datetime(2020, 1, 1, tzinfo=UTC),
     )  # fmt: skip
     with raw_connection() as conn:
@@ -89,7 +89,7 @@ def test_the_page_leads_to_the_requests_of_a_user(helper: Application, viewer: C
 
 
 def test_an_application_that_names_no_user_says_how_to(viewer: Client) -> None:
-    Application.objects.create(slug="new", name="New")
+    ApplicationFactory.create(slug="new", name="New")
     text = viewer.get("/spend/units/new/users/").content.decode()
     assert "There is no traffic yet" in text
     assert "keyed hash" in text

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from providers.models import Account, Feed, VendorCost, VendorUsage
+from providers.models import Account, VendorUsage
 from tests.costs.usage_rows import at
+from tests.factories import FeedFactory, VendorCostFactory
 
 
 def watermark(account: Account, until: datetime, *kinds: str) -> None:
     for kind in kinds:
-        Feed.objects.create(
+        FeedFactory.create(
             account=account, kind=kind, every_s=60, due_at=until, complete_until=until, last_success_at=until
         )
 
@@ -23,7 +24,7 @@ def bill(account: Account, day: date) -> None:
             account=account, starts_at=at(day), ends_at=at(day, 1), model="claude-sonnet-5-5", api_key=key,
             service_tier="standard", requests=tokens // 10, output=tokens,
         )  # fmt: skip
-    VendorCost.objects.create(
+    VendorCostFactory.create(
         account=account, external_id="1", starts_at=at(day), ends_at=at(day, 23), category="tokens",
         amount=Decimal("0.0013"), original_amount=Decimal("0.13"), model="claude-sonnet-5-5", token_class="output",
     )  # fmt: skip

@@ -17,10 +17,10 @@ from psycopg import sql
 from dashboard.embedded import roles
 from dashboard.embedded.postgres import Postgres
 from lib.encryption import encrypt
-from providers.models import Account
 from tests.dashboard.elsewhere import Elsewhere
 from tests.dashboard.front_server import PASSWORD, signed_in
 from tests.database import conninfo
+from tests.factories import AccountFactory
 from tests.servers import home
 from tests.traffic.request_rows import row
 from tests.traffic.web_process import Intake, running_intake
@@ -32,7 +32,7 @@ from traffic.ingest.store import ingest
 def in_use(conn: psycopg.Connection) -> psycopg.Connection:
     """An installation with a person, a vendor's key and requests with bodies."""
     User.objects.create_user("ada", "ada@example.com", "a long password")
-    Account.objects.create(slug="claude", name="Claude", kind="anthropic", secret=encrypt("sk-of-a-vendor"))
+    AccountFactory.create(slug="claude", name="Claude", secret=encrypt("sk-of-a-vendor"))
     ingest(conn, [row(n, prompt="p", raw={"n": n}) for n in range(30)], PricingContext.load(conn))
     return conn
 

@@ -14,12 +14,13 @@ from costs.plan.month import Month
 from costs.plan.queries import Days, hold
 from dashboard.overview.money import Money
 from providers.models import CheckHour, Deployment, DeploymentState
+from tests.factories import DeploymentFactory
 
 
 def deployment(slug: str, provider: str = "anthropic", **more: Any) -> Deployment:
     now = timezone.now()
-    made = Deployment.objects.create(
-        slug=slug, name=slug.title(), provider=provider, engine="vllm", url="http://127.0.0.1:9/v1", model=slug,
+    made = DeploymentFactory.create(
+        slug=slug, name=slug.title(), provider=provider, url="http://127.0.0.1:9/v1",
         **{"state": DeploymentState.UP, "state_since": now, "last_check_at": now, "last_latency_ms": 40.0} | more,
     )  # fmt: skip
     hour = now.replace(minute=0, second=0, microsecond=0)

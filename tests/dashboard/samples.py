@@ -20,12 +20,10 @@ from costs.models import (
     Anomaly,
     BillImport,
     Budget,
-    Charge,
     Closing,
     Effort,
     ExportTarget,
     Finding,
-    Phase,
     Receipt,
     Recurrence,
     Stage,
@@ -38,16 +36,22 @@ from dashboard.signin.links import parts_of
 from lib.encryption import encrypt
 from providers.models import (
     Account,
-    Deployment,
     Discount,
     Heartbeat,
-    Lease,
-    Maintenance,
     OfferWatch,
-    Outage,
     StatusPage,
-    TokenPrice,
     UnitPrice,
+)
+from tests.factories import (
+    AccountFactory,
+    ApplicationFactory,
+    ChargeFactory,
+    DeploymentFactory,
+    LeaseFactory,
+    MaintenanceFactory,
+    OutageFactory,
+    PhaseFactory,
+    TokenPriceFactory,
 )
 from tests.traffic.people import arrive
 from traffic.gateway.aside import SET_ASIDE
@@ -73,10 +77,10 @@ class Samples:
 def samples(mail_folder: Path) -> Samples:
     """Made directly, without the views under test."""
     owner = User.objects.create_user("somebody", "somebody@example.com")
-    application = Application.objects.create(slug="theirs", name="Theirs", owner=owner, capture_bodies=True)
+    application = ApplicationFactory.create(slug="theirs", name="Theirs", owner=owner, capture_bodies=True)
     request = a_request(application)
     made = Samples(application, request.id)
-    everybodys = Application.objects.create(slug="everybodys", name="Everybody’s", capture_bodies=True)
+    everybodys = ApplicationFactory.create(slug="everybodys", name="Everybody’s", capture_bodies=True)
     everybodys.members.set(User.objects.exclude(pk=owner.pk))
     made.sent["traffic:rate"] = {"request": str(a_request(everybodys).id)}
     made.arguments = {**of_providers(), **of_traffic(made, owner, request), **of_costs(), **of_alerts(mail_folder)}
@@ -105,11 +109,11 @@ def a_request(application: Application) -> Any:
 
 def of_providers() -> dict[str, dict[str, Any]]:
     now = datetime.now(UTC)
-    account = Account.objects.create(slug="ours", name="Ours", kind="anthropic", secret="sk-ant-admin")
-    deployment = Deployment.objects.create(
-        slug="mistral-7b", name="Mistral", provider="self", engine="vllm", url="http://127.0.0.1:9/v1", model="mistral"
+    account = AccountFactory.create(slug="ours", name="Ours", secret="sk-ant-admin")
+    deployment = DeploymentFactory.create(
+        slug="mistral-7b", name="Mistral", url="http://127.0.0.1:9/v1", model="mistral"
     )
-    window = Maintenance.objects.create(
+    window = MaintenanceFactory.create(
         deployment=deployment, starts_at=now, ends_at=now + timedelta(hours=1), reason="driver"
     )
     found: dict[str, dict[str, Any]] = {"providers:account-add-kind": {"kind": "anthropic"}}
@@ -119,7 +123,7 @@ def of_providers() -> dict[str, dict[str, Any]]:
         found[f"providers:{name}"] = {"slug": deployment.slug}
     heartbeat = Heartbeat.objects.create(slug="nightly", name="Nightly", watched_since=now)
     page = StatusPage.objects.create(slug="ours", title="Ours", access="public")
-    outage = Outage.objects.create(deployment=deployment, started_at=now, confirmed_at=now, cause="refused")
+    outage = OutageFactory.create(deployment=deployment, started_at=now, confirmed_at=now, cause="refused")
     for name in ("heartbeat", "heartbeat-pause", "heartbeat-resume", "heartbeat-delete"):
         found[f"providers:{name}"] = {"slug": heartbeat.slug}
     for name in ("status-page", "status-page-delete", "status-preview"):
@@ -132,8 +136,8 @@ def of_providers() -> dict[str, dict[str, Any]]:
         found[f"providers:{name}"] = {"pk": watch.pk}
     found["providers:outage"], found["providers:ping"] = {"pk": outage.pk}, {"ping_id": heartbeat.ping_id}
     found["providers:ping-signal"] = {"ping_id": heartbeat.ping_id, "what": "start"}
-    lease = Lease.objects.create(
-        account=account, external_id="pod1", name="gpu-1", gpu="L4", price_per_hour=1, started_at=now, seen_at=now
+    lease = LeaseFactory.create(
+        account=account, external_id="pod1", name="gpu-1", gpu="L4", started_at=now, seen_at=now
     )
     found |= {name: {"pk": lease.pk} for name in ("costs:lease", "providers:lease-idle", "providers:lease-stop")}
     found["providers:maintenance-end"] = {"slug": deployment.slug, "pk": window.pk}
@@ -165,8 +169,8 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
     found |= {"traffic:import": {"pk": file.pk}, "traffic:import-errors": {"pk": file.pk}}
     found |= {"traffic:import-do": {"pk": file.pk, "act": "start"}}
     repricing = Repricing.objects.create(since=request.day, until=request.day + timedelta(days=1), state="previewed")
-    price = TokenPrice.objects.create(
-        provider="anthropic", model="claude-sample", starts_at=request.started_at, uncached_input=1, output=5,
+    price = TokenPriceFactory.create(
+        model="claude-sample", starts_at=request.started_at, uncached_input=1, output=5,
         source="a page", seen_at=request.started_at, entered_by=owner,
     )  # fmt: skip
     discount = Discount.objects.create(
@@ -191,11 +195,11 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
 
 def of_costs() -> dict[str, dict[str, Any]]:
     today = datetime.now(UTC)
-    charge = Charge.objects.create(
+    charge = ChargeFactory.create(
         key="entered/sample", provider="self", day=today.date(), starts_at=today, ends_at=today, category="upkeep",
         provenance="entered", amount=50, original_amount=50,
     )  # fmt: skip
-    phase = Phase.objects.create(slug="sample", name="Sample", budget_low=1, budget_high=2, volume_from=10**9)
+    phase = PhaseFactory.create(slug="sample", name="Sample", budget_low=1, budget_high=2, volume_from=10**9)
     stage = Stage.objects.create(
         slug="sample", name="Sample", starts_on=date(2026, 1, 1), ends_on=date(2026, 2, 1), budget=100
     )

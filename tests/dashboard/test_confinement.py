@@ -20,14 +20,14 @@ from alerts.models import Alert, Delivery, Rule, Silence, Transition
 from costs.models import Anomaly, AnomalyLook, Budget
 from dashboard.access import ACCESS
 from lib.errors import ApiError
-from providers.models import TokenPrice
 from tests.dashboard.addresses import addresses
 from tests.dashboard.samples import Samples, samples
+from tests.factories import ApplicationFactory, TokenPriceFactory
 from tests.traffic.people import arrive
 from traffic.authentication.access import authenticate
 from traffic.authentication.keys import callers, create_key
 from traffic.ingest.rows import Tokens
-from traffic.models import Application, Request, Scope, Unread
+from traffic.models import Request, Scope, Unread
 from traffic.ratings import services as ratings
 from traffic.ratings.judgement import Judgement
 
@@ -87,10 +87,10 @@ def scene(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytes
 
 def one_of_everything(scene: Scene, whose: str) -> None:
     now = timezone.now()
-    application = Application.objects.create(slug=f"{whose}-app", name=whose.title(), capture_bodies=True)
-    TokenPrice.objects.create(
-        provider="anthropic", model=f"{whose}-model", starts_at=now - timedelta(days=40), uncached_input=3,
-        cache_read=1, cache_write_5m=1, cache_write_1h=1, output=15, source="test", seen_at=now,
+    application = ApplicationFactory.create(slug=f"{whose}-app", name=whose.title(), capture_bodies=True)
+    TokenPriceFactory.create(
+        model=f"{whose}-model", starts_at=now - timedelta(days=40), uncached_input=3,
+        cache_read=1, cache_write_5m=1, cache_write_1h=1, output=15, seen_at=now,
     )  # fmt: skip
     connection.ensure_connection()
     [request] = arrive(

@@ -18,6 +18,7 @@ from demo.story import Story, moment
 from demo.traffic import Day
 from providers.models import Discount, TokenPrice
 from tests.costs.people import client_of, text
+from tests.factories import TokenPriceFactory
 from tests.traffic.request_rows import assert_rollups_exact, row
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import Tokens
@@ -35,9 +36,9 @@ def haiku(conn: psycopg.Connection, tmp_path: Path) -> Request:
     setup.set_up(STORY, Credentials.kept_in(tmp_path), "http://127.0.0.1:1000", NOW)
     setup.accounts("http://127.0.0.1:1000", "{}", NOW)
     TokenPrice.objects.filter(provider="anthropic", model=company.CONTRACT_MODEL).delete()
-    TokenPrice.objects.create(
-        provider="anthropic", model=company.CONTRACT_MODEL, starts_at=NOW - timedelta(days=90), seen_at=NOW,
-        source="test", batch_factor="0.5", **dict(zip(CLASSES, RATES[company.CONTRACT_MODEL][0][1], strict=True)),
+    TokenPriceFactory.create(
+        model=company.CONTRACT_MODEL, starts_at=NOW - timedelta(days=90), seen_at=NOW,
+        batch_factor="0.5", **dict(zip(CLASSES, RATES[company.CONTRACT_MODEL][0][1], strict=True)),
     )  # fmt: skip
     given = row(model=company.CONTRACT_MODEL, tokens=TOKENS)
     (identifier,) = ingest(conn, [given], PricingContext.load(conn)).ids

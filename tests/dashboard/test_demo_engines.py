@@ -12,9 +12,10 @@ from demo.engines import add_engine_history
 from providers.engine_metrics.series import series
 from providers.engines import engine_of
 from providers.engines.growth import growth, quantile
-from providers.models import Deployment, EngineBucket, Resolution
+from providers.models import EngineBucket, Resolution
 from sandbox import vllm
-from traffic.models import Application, LatencyHour, Metric, UsageHour
+from tests.factories import ApplicationFactory, DeploymentFactory
+from traffic.models import LatencyHour, Metric, UsageHour
 
 NOW = datetime(2026, 11, 10, 12, 20, tzinfo=UTC)
 HOUR = NOW.replace(minute=0) - timedelta(hours=2)
@@ -26,10 +27,8 @@ ZERO = dict.fromkeys(
 
 @pytest.mark.django_db
 def test_the_history_agrees_with_the_requests_and_is_made_once() -> None:
-    pod = Deployment.objects.create(
-        slug=MISTRAL_7B.deployment, name="pod", provider="self", engine="vllm", url="http://127.0.0.1:1", model="m"
-    )
-    application = Application.objects.create(slug="a", name="A")
+    pod = DeploymentFactory.create(slug=MISTRAL_7B.deployment, name="pod", url="http://127.0.0.1:1", model="m")
+    application = ApplicationFactory.create(slug="a", name="A")
     key = {"application": application, "deployment": pod, "provider": "self", "model": "m", "task": "rag", "hour": HOUR}
     UsageHour.objects.create(
         **key, **ZERO, requests=120, errors=2, uncached_input=4000, cache_read=2000, output=24_000, cost=0,

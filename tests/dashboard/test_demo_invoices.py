@@ -23,6 +23,7 @@ from demo.traffic import Day, Traffic, five_classes
 from lib.dates import midnight
 from providers.models import Account, Feed, TokenPrice, VendorCost, VendorUsage
 from tests.costs.usage_rows import usage
+from tests.factories import AccountFactory, FeedFactory, TokenPriceFactory
 from traffic.models import Application
 
 NOW = timezone.now()
@@ -34,17 +35,17 @@ DAYS = 5  # a few days of the month have all that can differ
 @pytest.fixture
 def demo(db: Any) -> Account:
     """What ingest and polls would have made of the generator's days."""
-    account = Account.objects.create(slug="anthropic", name="Anthropic Console", kind="anthropic")
+    account = AccountFactory.create(slug="anthropic", name="Anthropic Console")
     for kind in ("costs", "usage"):
-        Feed.objects.create(account=account, kind=kind, every_s=60, due_at=NOW, complete_until=NOW)
+        FeedFactory.create(account=account, kind=kind, every_s=60, due_at=NOW, complete_until=NOW)
     for one in company.APPLICATIONS:
         Application.objects.get_or_create(slug=one.slug, defaults={"name": one.name})
     TokenPrice.objects.filter(provider="anthropic", model__in=RATES).delete()
     for model, versions in RATES.items():
         for since, rates in versions:
             start = midnight(max(since, date(2020, 1, 1)))
-            TokenPrice.objects.create(
-                provider="anthropic", model=model, starts_at=start, seen_at=NOW, source="test", batch_factor="0.5",
+            TokenPriceFactory.create(
+                model=model, starts_at=start, seen_at=NOW, batch_factor="0.5",
                 **dict(zip(CLASSES, rates, strict=True)),
             )  # fmt: skip
     traffic, bill = Traffic(STORY), ClaudeBill()

@@ -20,6 +20,7 @@ from providers.models import Account, CheckHour, Deployment, Feed, Lease, LeaseS
 from providers.polling.due import claim
 from providers.polling.services import poll
 from sandbox.testing import running_sandbox
+from tests.factories import LeaseFactory
 from traffic.authentication.keys import hash_of
 from traffic.models import Application, Key
 
@@ -148,10 +149,9 @@ def test_mistral_is_tied_to_its_pod_once_a_poll_has_found_it(credentials: Creden
     set_up(credentials)
     setup.link_lease()
     assert Deployment.objects.get(slug="mistral-7b").lease is None
-    pod = Lease.objects.create(
+    pod = LeaseFactory.create(
         account=Account.objects.get(slug="runpod"),
         external_id=company.POD_ID,
-        gpu="RTX 4090",
         price_per_hour=company.GPU_HOURLY,
         started_at=NOW,
         seen_at=NOW,

@@ -27,8 +27,8 @@ from dashboard.front.pulse import Pulse
 from lib.errors import ApiError
 from lib.repeated_events import repeated
 from tests.dashboard.front_parts import SCOPE, Messages, part, sender
+from tests.factories import ApplicationFactory
 from traffic.authentication.keys import callers, create_key
-from traffic.models import Application
 
 
 def read_all(messages: Messages, limit: int = 100, cut: bool = False, budget: Budget | None = None) -> InMemory:
@@ -233,7 +233,7 @@ def test_a_caller_has_some_of_the_downloads_and_others_have_theirs() -> None:
 
 @pytest.mark.django_db
 def test_all_keys_of_an_application_are_one_caller_of_downloads() -> None:
-    shop = Application.objects.create(slug="shop", name="Shop")
+    shop = ApplicationFactory.create(slug="shop", name="Shop")
     secrets = [create_key(name=name, scopes=["read"], application=shop)[1] for name in "ab"]
     secrets += [create_key(name=name, scopes=["read"])[1] for name in "cd"]
     for secret in secrets:
@@ -256,7 +256,7 @@ def test_all_keys_of_an_application_are_one_caller_of_downloads() -> None:
 
 @pytest.mark.django_db
 def test_bodies_are_counted_by_application_and_read_of_keys_with_the_scope() -> None:
-    shop = Application.objects.create(slug="shop", name="Shop")
+    shop = ApplicationFactory.create(slug="shop", name="Shop")
     keys = {scope: create_key(name=scope, scopes=[scope], application=shop)[1] for scope in ("ingest", "rate")}
     keys["other"] = create_key(name="other", scopes=["ingest"], application=shop)[1]
     for secret in keys.values():

@@ -22,8 +22,9 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from dashboard.api import api
+from tests.factories import ApplicationFactory
 from traffic.authentication.keys import callers, create_key
-from traffic.models import Application, Scope
+from traffic.models import Scope
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", get_wsgi_application())
@@ -34,7 +35,7 @@ OPERATIONS = [f"{method.upper()} {path}" for path, of_path in schema.items() for
 def keys(transactional_db: Any) -> dict[str, str]:
     """Of the whole installation, and of an application, which is refused what is not its own."""
     callers.clear()
-    shop = Application.objects.create(slug="shop", name="Shop")
+    shop = ApplicationFactory.create(slug="shop", name="Shop")
     owners = {"whole": None, "application": shop}
     return {
         name: create_key(name=name, scopes=list(Scope.values), application=owner)[1] for name, owner in owners.items()

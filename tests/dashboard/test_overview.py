@@ -33,13 +33,12 @@ from dashboard.overview.start import example
 from dashboard.overview.up import serving
 from dashboard.overview.worth import Worth, worth
 from demo.files import write_json
-from providers.models import Outage, TokenPrice
 from tests.dashboard.overview_rows import deployment, money
 from tests.dashboard.people import logged_in, with_role, words
+from tests.factories import ApplicationFactory, OutageFactory, PhaseFactory, TokenPriceFactory
 from tests.traffic.people import arrive
 from traffic.authentication.keys import callers, create_key
 from traffic.ingest.rows import Tokens
-from traffic.models import Application
 
 pytestmark = pytest.mark.django_db
 MOST_QUERIES = 31  # session, person and frame included
@@ -68,9 +67,9 @@ def traffic(count: int, **given: Any) -> None:
 
 def price(model: str) -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
-    TokenPrice.objects.create(
-        provider="anthropic", model=model, starts_at=moment, uncached_input=3, cache_read=Decimal("0.3"),
-        cache_write_5m=Decimal("3.75"), cache_write_1h=6, output=15, source="test", seen_at=moment,
+    TokenPriceFactory.create(
+        model=model, starts_at=moment, uncached_input=3, cache_read=Decimal("0.3"),
+        cache_write_5m=Decimal("3.75"), cache_write_1h=6, output=15, seen_at=moment,
     )  # fmt: skip
 
 
@@ -82,7 +81,7 @@ def phase(**more: Any) -> Phase:
         "volume_from": 0,
         "starts_on": today.replace(day=1),
     }
-    return Phase.objects.create(slug="scale-up", name="Scale-up", **values | more)
+    return PhaseFactory.create(slug="scale-up", name="Scale-up", **values | more)
 
 
 # --- what the page says ---
@@ -157,7 +156,7 @@ def test_an_alert_is_acknowledged_from_here_by_those_who_may(client: Client) -> 
 def test_an_outage_now_is_the_first_thing_said_of_uptime(client: Client) -> None:
     now = timezone.now()
     down = deployment("mistral", "self", state="down", state_since=now - timedelta(minutes=12))
-    Outage.objects.create(deployment=down, started_at=now - timedelta(minutes=12), confirmed_at=now, cause="refused")
+    OutageFactory.create(deployment=down, started_at=now - timedelta(minutes=12), confirmed_at=now, cause="refused")
     deployment("claude")
     text = words(client, "/")
     assert "<b>Mistral is down</b>" in text and "1 of 2 answer" in text and "12 min so far" in text
@@ -203,14 +202,14 @@ def test_the_number_of_queries_does_not_grow_with_what_is_stored(client: Client)
     phase()
     now = timezone.now()
     outage: dict[str, Any] = {"started_at": now, "confirmed_at": now, "ended_at": now, "cause": "refused"}
-    Outage.objects.create(deployment=deployment("claude"), **outage)
+    OutageFactory.create(deployment=deployment("claude"), **outage)
     traffic(20)
     few = queries(client)
     for n in range(6):
         made = deployment(f"own-{n}", "self")
-        Outage.objects.create(deployment=made, **outage)
+        OutageFactory.create(deployment=made, **outage)
         traffic(20, model=f"own-{n}", provider="self", deployment_id=made.pk)
-        Application.objects.create(slug=f"a{n}", name="A")
+        ApplicationFactory.create(slug=f"a{n}", name="A")
     assert queries(client) == few <= MOST_QUERIES
 
 

@@ -12,8 +12,9 @@ from django.test import Client
 from dashboard.people.forms import ROLE_LABELS, role_of
 from providers.audit.log import AuditEntry
 from tests.dashboard.people import logged_in, with_role, words
+from tests.factories import ApplicationFactory
 from traffic.authentication.keys import callers, create_key
-from traffic.models import Application, Key
+from traffic.models import Key
 
 pytestmark = pytest.mark.django_db
 GOOD = "correct horse battery"
@@ -102,7 +103,7 @@ def read_with(secret: str) -> int:
 
 def test_nobody_reads_on_with_a_key_for_all_whose_maker_is_locked_out(client: Client) -> None:
     petra = with_role("admin", "petra")
-    shop = Application.objects.create(slug="shop", name="Shop")
+    shop = ApplicationFactory.create(slug="shop", name="Shop")
     _key, whole = create_key(name="dashboard", scopes=["read", "ingest", "alerts"], created_by=petra)
     _key, own = create_key(name="shop", scopes=["read"], application=shop, created_by=petra)
     assert (read_with(whole), read_with(own)) == (200, 200)
@@ -124,7 +125,7 @@ def test_nor_when_the_maker_is_an_admin_no_more(client: Client) -> None:
 
 def test_locking_out_offers_to_revoke_the_keys_for_all(client: Client) -> None:
     petra = with_role("admin", "petra")
-    shop = Application.objects.create(slug="shop", name="Shop")
+    shop = ApplicationFactory.create(slug="shop", name="Shop")
     create_key(name="dashboard", scopes=["ingest"], created_by=petra)
     own, _secret = create_key(name="shop", scopes=["ingest"], application=shop, created_by=petra)
     assert f'href="/settings/people/{petra.pk}/#keys-h"' in client.get("/settings/people/").content.decode()
@@ -140,7 +141,7 @@ def test_a_key_for_the_whole_installation_is_an_admins_to_make(client: Client) -
     petra = with_role("ops", "petra")
     petra.user_permissions.add(*Permission.objects.filter(codename__in=("add_key", "change_key", "view_key")))
     theirs = logged_in(User.objects.get(pk=petra.pk))
-    shop = Application.objects.create(slug="shop", name="Shop")
+    shop = ApplicationFactory.create(slug="shop", name="Shop")
     wanted: dict[str, Any] = {"name": "x", "scopes": ["read"]}
     assert theirs.post("/settings/keys/add/", wanted).status_code == 422
     assert theirs.post("/settings/keys/add/", {**wanted, "application": shop.pk}).status_code == 200

@@ -24,7 +24,7 @@ from dashboard.signin.throttle import ACCOUNT, ADDRESS, Throttled, begin, bucket
 from providers.audit.counts import counts
 from providers.audit.log import AuditEntry
 from tests.dashboard.people import with_role
-from traffic.models import Application
+from tests.factories import ApplicationFactory
 
 pytestmark = pytest.mark.django_db
 GOOD = "a long password"
@@ -267,7 +267,7 @@ def test_a_flood_of_failures_fills_no_disk() -> None:
     ],
 )
 def test_a_password_of_words_that_everybody_here_knows_is_refused(password: str) -> None:
-    Application.objects.create(slug="checkout", name="Checkout")
+    ApplicationFactory.create(slug="checkout", name="Checkout")
     petra = User(username="petra", first_name="Petra", last_name="Schmidt", email="p.schmidt@example.com")
     with pytest.raises(ValidationError):
         validate_password(password, petra)
@@ -275,7 +275,7 @@ def test_a_password_of_words_that_everybody_here_knows_is_refused(password: str)
 
 @pytest.mark.parametrize("password", ["correct horse battery", "checkout the green hills today", "mV8-qLz2-Tw5x"])
 def test_a_password_that_nobody_would_try_is_taken(password: str) -> None:
-    Application.objects.create(slug="checkout", name="Checkout")
+    ApplicationFactory.create(slug="checkout", name="Checkout")
     validate_password(password, User(username="petra"))
 
 

@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from dashboard.people.roles import ROLES
 from lib.encryption import encrypt
-from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, Offer
+from providers.models import Account, Deployment, Feed, Lease, Offer
 from providers.polling.due import ensure_feeds
+from tests.factories import AccountFactory, DeploymentFactory, LeaseFactory, LeaseSpanFactory
 from tests.pages import html_of
 
 KEY = "rpa_NEVERSHOW0123456789abcdef"
@@ -41,7 +42,7 @@ def text(client: Client, url: str, status: int = 200, **query: Any) -> str:
 def account(slug: str = "runpod", kind: str = "runpod", **more: Any) -> Account:
     """With its feeds, all of them just read."""
     given: dict[str, Any] = {"name": slug.title(), "kind": kind, "secret": encrypt(KEY)}
-    made = Account.objects.create(slug=slug, **given | more)
+    made = AccountFactory.create(slug=slug, **given | more)
     ensure_feeds(made, timezone.now())
     read(made)
     return made
@@ -80,10 +81,10 @@ def lease(account: Account, number: int = 1, hours: int = 10, **more: Any) -> Le
         "started_at": now - timedelta(hours=hours),
         "seen_at": now,
     }
-    made = Lease.objects.create(account=account, **given | more)
+    made = LeaseFactory.create(account=account, **given | more)
     end = made.ended_at or now
     span = {"starts_at": made.started_at, "ends_at": end, "price_per_hour": made.price_per_hour}
-    LeaseSpan.objects.create(lease=made, state=made.state if made.state != "ended" else "running", **span)
+    LeaseSpanFactory.create(lease=made, state=made.state if made.state != "ended" else "running", **span)
     return made
 
 
@@ -101,7 +102,7 @@ def deployment(slug: str = "llama", **more: Any) -> Deployment:
         "last_check_at": now - timedelta(seconds=5),
         "last_latency_ms": 12.0,
     }
-    return Deployment.objects.create(slug=slug, **given | more)
+    return DeploymentFactory.create(slug=slug, **given | more)
 
 
 Access = dict[str, int]

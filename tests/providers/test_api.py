@@ -12,7 +12,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from providers.models import CheckHour, LeaseSpan, OfferDay, OfferWatch, Outage, Throughput
+from providers.models import CheckHour, OfferDay, OfferWatch, Throughput
+from tests.factories import LeaseSpanFactory, OutageFactory
 from tests.providers.people import account, deployment, lease, offer
 from traffic.authentication.keys import create_key
 
@@ -195,7 +196,7 @@ def test_a_lease_tells_hours_and_cost_as_they_were_observed(key: str) -> None:
     span = pod.spans.get()
     span.ends_at = pod.started_at + timedelta(hours=4)
     span.save()
-    LeaseSpan.objects.create(
+    LeaseSpanFactory.create(
         lease=pod,
         starts_at=span.ends_at,
         ends_at=span.ends_at + timedelta(hours=6),
@@ -244,7 +245,7 @@ def test_uptime_is_what_was_observed_and_null_where_nothing_was(key: str) -> Non
         deployment=watched, hour=hour, checks=120, failed=60, observed_s=3600, latency_sum_ms=600.0
     )
     half = timedelta(minutes=30)
-    Outage.objects.create(
+    OutageFactory.create(
         deployment=watched, started_at=hour, confirmed_at=hour, ended_at=hour + half, cause="It was away."
     )
     query: dict[str, Any] = {"from": "2026-11-10", "to": "2026-11-11"}

@@ -22,6 +22,7 @@ from providers.polling import due
 from providers.polling.services import poll
 from sandbox.faults import BROKEN, KINDS
 from sandbox.testing import SIMULATED, Sandbox, running_sandbox
+from tests.factories import AccountFactory
 from tests.providers.people import in_role, text
 
 pytestmark = pytest.mark.django_db
@@ -42,7 +43,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 def account(sandbox: Sandbox, kind: str) -> Account:
     config = sandbox.config(kind)
-    made = Account.objects.create(
+    made = AccountFactory.create(
         slug=kind,
         name=kind.title(),
         kind=kind,

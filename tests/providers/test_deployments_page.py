@@ -13,6 +13,7 @@ from lib.encryption import encrypt
 from providers.audit.log import AuditEntry
 from providers.models import Deployment, Maintenance, Outage
 from providers.uptime.due_checks import check_now
+from tests.factories import MaintenanceFactory, OutageFactory
 from tests.pages import html_of
 from tests.providers.people import KEY, account, assert_access, deployment, in_role, lease, text
 
@@ -72,7 +73,7 @@ def test_only_ops_press_the_buttons(action: str, answer: int) -> None:
 
 def test_only_ops_end_maintenance() -> None:
     now = timezone.now()
-    window = Maintenance.objects.create(
+    window = MaintenanceFactory.create(
         deployment=deployment(), starts_at=now, ends_at=now + timedelta(hours=1), reason="disk"
     )
     url = f"{ONE}maintenance/{window.pk}/end/"
@@ -239,7 +240,7 @@ def test_by_htmx_a_check_answers_with_its_result_alone() -> None:
 def test_switching_off_ends_an_outage_and_keeps_whether_to_check() -> None:
     made = deployment(state="down")
     since = timezone.now() - timedelta(hours=1)
-    Outage.objects.create(deployment=made, started_at=since, confirmed_at=since, cause="gone")
+    OutageFactory.create(deployment=made, started_at=since, confirmed_at=since, cause="gone")
     ops = in_role("ops")
     answer = ops.post(f"{ONE}disable/", follow=True)
     assert f"{ONE}enable/" in answer.content.decode()  # the toast's undo
@@ -277,7 +278,7 @@ def test_maintenance_is_planned_seen_and_ended() -> None:
 
 def test_a_window_that_has_not_begun_is_taken_back() -> None:
     start = timezone.now() + timedelta(days=1)
-    made = Maintenance.objects.create(
+    made = MaintenanceFactory.create(
         deployment=deployment(), starts_at=start, ends_at=start + timedelta(hours=1), reason="x"
     )
     in_role("ops").post(f"{ONE}maintenance/{made.pk}/end/")

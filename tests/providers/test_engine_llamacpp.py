@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from providers.engines import EngineClient, EngineSample, Target, engine_of
-from providers.models import Deployment, EngineBucket, Outage, Resolution
+from providers.models import EngineBucket, Outage, Resolution
 from providers.uptime import due_checks
 from sandbox.engine import Engine, EngineOptions
+from tests.factories import DeploymentFactory
 
 START = datetime(2026, 11, 10, 12, tzinfo=UTC)
 EVERY = timedelta(seconds=30)
@@ -86,8 +87,8 @@ def test_a_key_that_is_missing_is_asked_for(options: EngineOptions) -> None:
 
 @pytest.mark.django_db
 def test_its_counters_become_buckets_at_every_check_and_its_restart_is_noticed(engine: Engine) -> None:
-    llama = Deployment.objects.create(
-        slug="llama", name="llama", provider="self", engine="llamacpp", model="tiny", url=engine.url, local=True,
+    llama = DeploymentFactory.create(
+        slug="llama", engine="llamacpp", model="tiny", url=engine.url, local=True,
         probe_completion=True, check_due_at=START,
     )  # fmt: skip
     for n in range(3):
@@ -105,10 +106,8 @@ def test_its_counters_become_buckets_at_every_check_and_its_restart_is_noticed(e
 
 @pytest.mark.django_db
 def test_stopping_and_starting_it_is_exactly_one_outage(engine: Engine) -> None:
-    llama = Deployment.objects.create(
+    llama = DeploymentFactory.create(
         slug="llama",
-        name="llama",
-        provider="self",
         engine="llamacpp",
         model="tiny",
         url=engine.url,

@@ -19,10 +19,11 @@ from django.utils import timezone
 from lib.encryption import encrypt
 from providers.audit.log import AuditEntry
 from providers.leases.queries import lease_days
-from providers.models import Account, Feed, Lease, LeaseSpan, VendorCost
+from providers.models import Account, Feed, Lease, LeaseSpan
 from providers.polling import due
 from providers.polling.services import poll
 from sandbox.testing import Sandbox
+from tests.factories import LeaseSpanFactory, VendorCostFactory
 from tests.providers.people import account, assert_access, deployment, in_role, lease, text
 from traffic.models import UsageHour
 
@@ -107,7 +108,7 @@ def test_a_stopped_lease_shows_its_disk_and_the_bill(ops: Client) -> None:
         account(), name="gpu-1", state="stopped", price_per_hour=Decimal("0.02"), disk_per_hour=Decimal("0.02")
     )
     at = timezone.now() - timedelta(hours=3)
-    VendorCost.objects.create(
+    VendorCostFactory.create(
         account=made.account, external_id="1", starts_at=at, ends_at=at + timedelta(hours=1), category="disk",
         amount=Decimal("0.02"), original_amount=Decimal("0.02"), resource=made.external_id,
     )  # fmt: skip
@@ -134,7 +135,7 @@ def test_days_are_cut_at_midnight_utc() -> None:
     LeaseSpan.objects.all().delete()
     start = datetime(2026, 11, 9, 20, tzinfo=UTC)
     for state, begins, ends, price in (("running", 0, 10, "1"), ("stopped", 10, 12, "0.1")):
-        LeaseSpan.objects.create(
+        LeaseSpanFactory.create(
             lease=made, state=state, price_per_hour=Decimal(price),
             starts_at=start + timedelta(hours=begins), ends_at=start + timedelta(hours=ends),
         )  # fmt: skip

@@ -16,11 +16,12 @@ from lib.keyring import KeyFile
 from providers import tasks
 from providers.defaults import ensure_defaults
 from providers.heartbeats.services import judge, ping
-from providers.models import Account, Deployment, Feed, Heartbeat, Offer, OfferWatch, Signal, TokenPrice
+from providers.models import Deployment, Feed, Heartbeat, Offer, OfferWatch, Signal, TokenPrice
 from providers.polling import due, services
 from providers.polling.services import poll
 from providers.uptime import due_checks, retention
 from sandbox.testing import SECRETS, Sandbox, running_sandbox
+from tests.factories import AccountFactory, DeploymentFactory
 from tests.providers import engine_stubs as stubs
 from tests.providers.engine_stubs import as_json, serving
 
@@ -44,7 +45,7 @@ def vendors() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def balance_feed(vendors: Sandbox) -> Iterator[Feed]:
-    account = Account.objects.create(
+    account = AccountFactory.create(
         slug="runpod", name="RunPod", kind="runpod", secret=encrypt(SECRETS["runpod"]), local=True,
         base_url=f"{vendors.url}/runpod",
     )  # fmt: skip
@@ -124,8 +125,8 @@ def test_poll_that_the_queue_brought_too_late_is_said(balance_feed: Feed, caplog
 
 def test_check_is_a_line_only_where_it_changes_a_state(caplog: pytest.LogCaptureFixture) -> None:
     with serving(stubs.vllm("qwen")) as stub:
-        Deployment.objects.create(
-            slug="qwen", name="Qwen", provider="self", engine="vllm", model="qwen", local=True, timeout_s=5.0,
+        DeploymentFactory.create(
+            slug="qwen", name="Qwen", local=True, timeout_s=5.0,
             url=stub.url, failures_to_confirm=2, successes_to_recover=1,
         )  # fmt: skip
 
@@ -202,8 +203,8 @@ def test_fault_of_ours_in_a_check_is_an_error_with_its_traceback(
         raise ZeroDivisionError
 
     monkeypatch.setattr(due_checks, "check", broken)
-    Deployment.objects.create(
-        slug="qwen", name="Qwen", provider="self", engine="vllm", model="qwen", local=True, timeout_s=5.0,
+    DeploymentFactory.create(
+        slug="qwen", name="Qwen", local=True, timeout_s=5.0,
         url="http://127.0.0.1:1", check_due_at=START,
     )  # fmt: skip
     due_checks.check_due(now=START)

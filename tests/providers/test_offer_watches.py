@@ -22,7 +22,7 @@ from alerts.evaluation import services
 from alerts.models import Alert
 from lib.encryption import encrypt
 from providers.audit.log import AuditEntry
-from providers.models import Account, Feed, Offer, OfferWatch
+from providers.models import Feed, Offer, OfferWatch
 from providers.offers import WatchNow, fresh_of, sources, watches_now
 from providers.polling.due import claim, ensure_feeds
 from providers.polling.services import poll
@@ -31,6 +31,7 @@ from sandbox import vast as played
 from sandbox.catalog import VastHost
 from sandbox.testing import Sandbox
 from tests.alerts.smtp_server import Mailbox, port_of, started
+from tests.factories import AccountFactory
 from tests.providers.people import account, assert_access, in_role, offer, read, text
 
 pytestmark = pytest.mark.django_db
@@ -184,7 +185,7 @@ class Market:
         person = User.objects.create_user("olga", "olga@example.com")
         person.groups.add(Group.objects.get_or_create(name="ops")[0])
         config = sandbox.config("vast")
-        self.account = Account.objects.create(
+        self.account = AccountFactory.create(
             slug="vast",
             name="Vast.ai",
             kind="vast",

@@ -15,12 +15,13 @@ from django.utils import timezone
 from lib.time_spans import Span
 from providers.audit.log import AuditEntry
 from providers.engines import CheckResult
-from providers.models import Check, CheckHour, Deployment, LeaseSpan, Maintenance, Outage
+from providers.models import Check, CheckHour, Deployment, LeaseSpan, Outage
 from providers.uptime import due_checks
 from providers.uptime import page as uptime_page
 from providers.uptime.outage_cost import NO_COST, OutageCost, cost_of, paid_in
 from providers.uptime.report import report
 from providers.uptime.store import need_partition
+from tests.factories import MaintenanceFactory, OutageFactory
 from tests.providers.people import account, deployment, in_role, lease, text
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
@@ -30,7 +31,7 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 def broke(of: Deployment, start: datetime, minutes: int | None = 60, **more: Any) -> Outage:
     end = None if minutes is None else start + minutes * MINUTE
     given: dict[str, Any] = {"started_at": start, "confirmed_at": start + MINUTE, "ended_at": end, "cause": "refused"}
-    return Outage.objects.create(deployment=of, **given | more)
+    return OutageFactory.create(deployment=of, **given | more)
 
 
 # Cost.
@@ -86,7 +87,7 @@ def result(*, ok: bool) -> CheckResult:
 @pytest.mark.django_db
 def test_time_in_a_planned_window_is_kept_apart_and_what_failed_in_it_too() -> None:
     llama = deployment(check_every_s=60, last_check_at=NOON - MINUTE, check_due_at=None)
-    Maintenance.objects.create(deployment=llama, starts_at=NOON, ends_at=NOON + 10 * MINUTE, reason="driver")
+    MaintenanceFactory.create(deployment=llama, starts_at=NOON, ends_at=NOON + 10 * MINUTE, reason="driver")
     for n, ok in enumerate((True, False, False, True)):
         batch = due_checks.claim(now=NOON + n * MINUTE)
         due_checks.record(batch, [(batch.deployments[0], result(ok=ok))])

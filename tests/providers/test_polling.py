@@ -26,6 +26,7 @@ from providers.polling import due
 from providers.polling.services import poll, record_failure, try_account, window_start
 from providers.polling.store import store_leases
 from sandbox.testing import SECRETS, Sandbox, running_sandbox
+from tests.factories import LeaseFactory, VendorCostFactory
 from tests.providers.answers import Answers
 from tests.providers.rows import account
 
@@ -101,7 +102,7 @@ def test_a_runpod_account_brings_offers_leases_bill_and_balance(db: Any, sandbox
 
 def test_a_lease_that_vanishes_has_ended(db: Any, sandbox: Sandbox) -> None:
     made = account(sandbox, "runpod")
-    Lease.objects.create(
+    LeaseFactory.create(
         account=made, external_id="gone", gpu="H100", price_per_hour=2, started_at=NOW, seen_at=NOW, state="running"
     )
     poll_all()
@@ -248,7 +249,7 @@ def test_a_stopped_pod_costs_what_the_bill_says_of_its_disk(db: Any, sandbox: Sa
     assert Lease.objects.get().disk_per_hour is None, "not known is not free"
     for hours, amount in ((3, "0.02"), (1, "0.004")):  # the newest is billed in part so far
         start = now - timedelta(hours=hours)
-        VendorCost.objects.create(
+        VendorCostFactory.create(
             account=made, external_id=f"{hours}", starts_at=start, ends_at=start + timedelta(hours=1),
             category="disk", amount=Decimal(amount), original_amount=Decimal(amount), resource="pod1",
         )  # fmt: skip

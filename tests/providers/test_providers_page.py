@@ -13,7 +13,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from providers.leases.queries import hours_between, lease_figures, month_bounds, runway
-from providers.models import Balance, Lease, LeaseSpan
+from providers.models import Balance, Lease
+from tests.factories import LeaseFactory, LeaseSpanFactory
 from tests.providers.people import account, assert_access, deployment, in_role, lease, offer, read, text
 
 pytestmark = pytest.mark.django_db
@@ -52,7 +53,7 @@ def test_someone_who_may_not_see_leases_learns_nothing_of_them() -> None:
 
 def pod(start: datetime, *spans: tuple[int, str, str]) -> Lease:
     """A lease with spans of (hours, state, price an hour), one after the other."""
-    made = Lease.objects.create(
+    made = LeaseFactory.create(
         account=account(),
         external_id="p",
         gpu="L4",
@@ -63,7 +64,7 @@ def pod(start: datetime, *spans: tuple[int, str, str]) -> Lease:
     )
     for hours, state, price in spans:
         end = start + timedelta(hours=hours)
-        LeaseSpan.objects.create(lease=made, starts_at=start, ends_at=end, state=state, price_per_hour=Decimal(price))
+        LeaseSpanFactory.create(lease=made, starts_at=start, ends_at=end, state=state, price_per_hour=Decimal(price))
         start = end
     return made
 

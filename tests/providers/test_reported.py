@@ -12,11 +12,12 @@ from django.utils import timezone
 
 from lib.encryption import encrypt
 from providers.accounts.vendor_report import reported
-from providers.models import Account, Feed, Offer, TokenPrice, VendorName, VendorPayment
+from providers.models import Account, Feed, Offer, VendorName, VendorPayment
 from providers.polling import due
 from providers.polling.services import poll
 from sandbox.google import TABLE
 from sandbox.testing import Sandbox, running_sandbox
+from tests.factories import AccountFactory, TokenPriceFactory
 from tests.providers.people import in_role, text
 
 pytestmark = pytest.mark.django_db
@@ -45,7 +46,7 @@ def vendors() -> Iterator[Sandbox]:
 def polled(vendors: Sandbox, kind: str, only: str = "", **settings: Any) -> Account:
     """An account of which every list, or this one alone, has been read once."""
     config = vendors.config(kind)
-    made = Account.objects.create(
+    made = AccountFactory.create(
         slug=kind, name=kind.title(), kind=kind, base_url=config.base_url, local=True,
         secret=encrypt(config.secret), settings=settings,
     )  # fmt: skip
@@ -82,8 +83,8 @@ def test_what_a_workspace_is_billed_is_divided_among_its_keys(vendors: Sandbox) 
 
 
 def price_model(model: str) -> None:
-    TokenPrice.objects.create(
-        provider="anthropic", model=model, starts_at=DAY - timedelta(days=99), seen_at=DAY, uncached_input=Decimal(1),
+    TokenPriceFactory.create(
+        model=model, starts_at=DAY - timedelta(days=99), seen_at=DAY, uncached_input=Decimal(1),
         output=Decimal(1), batch_factor=Decimal("0.5"),
     )  # fmt: skip
 

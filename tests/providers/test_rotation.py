@@ -23,6 +23,7 @@ from lib.encryption import SecretUnreadable, encrypt
 from providers.accounts import key_rotation
 from providers.models import Account, Deployment
 from providers.models.audit import AuditKey
+from tests.factories import AccountFactory, DeploymentFactory
 from traffic.gateway.environment import Settings
 from traffic.gateway.snapshot import Snapshots
 
@@ -55,11 +56,11 @@ def stored() -> dict[str, str]:
 
 
 def fill() -> None:
-    Account.objects.create(slug="claude", name="Claude", kind="anthropic", secret=encrypt("sk-account"))
-    Account.objects.create(slug="none", name="None", kind="vast")
+    AccountFactory.create(slug="claude", name="Claude", secret=encrypt("sk-account"))
+    AccountFactory.create(slug="none", name="None", kind="vast")
     Channel.objects.create(slug="hook", name="Hook", kind="webhook", address=encrypt("https://a"), secret=encrypt("s"))
-    Deployment.objects.create(
-        slug="d", name="D", provider="self", engine="vllm", url="https://e.example.com", model="m",
+    DeploymentFactory.create(
+        slug="d", name="D", url="https://e.example.com", model="m",
         api_key=encrypt("sk-deployment"),
     )  # fmt: skip
 
@@ -105,7 +106,7 @@ def test_a_rotation_that_was_cut_off_is_gone_on_with(
     key_file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for n in range(7):
-        Account.objects.create(slug=f"a{n}", name="A", kind="vast", secret=encrypt(f"sk-{n}"))
+        AccountFactory.create(slug=f"a{n}", name="A", kind="vast", secret=encrypt(f"sk-{n}"))
     monkeypatch.setattr(key_rotation, "BATCH", 2)
     real, calls = key_rotation._rewrite_batch, iter(range(100))
 

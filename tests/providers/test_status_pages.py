@@ -17,10 +17,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from providers.models import CheckHour, Deployment, Heartbeat, Maintenance, Outage, StatusPage
+from providers.models import CheckHour, Deployment, Heartbeat, StatusPage
 from providers.status_pages import public_views as status
 from providers.status_pages.badge import badge
 from providers.uptime.report import hour_of
+from tests.factories import MaintenanceFactory, OutageFactory
 from tests.providers.people import deployment, in_role, text
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +42,7 @@ def llama() -> Deployment:
         CheckHour.objects.create(
             deployment=made, hour=hour_of(now) - n * timedelta(hours=1), checks=120, observed_s=3600
         )
-    Outage.objects.create(
+    OutageFactory.create(
         deployment=made,
         started_at=now - timedelta(hours=5),
         confirmed_at=now - timedelta(hours=5),
@@ -51,7 +52,7 @@ def llama() -> Deployment:
         note=SECRETS[3],
         requests_failed=7,
     )
-    Maintenance.objects.create(
+    MaintenanceFactory.create(
         deployment=made, starts_at=now + timedelta(hours=1), ends_at=now + timedelta(hours=2), reason=SECRETS[2]
     )
     return made

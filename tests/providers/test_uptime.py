@@ -12,8 +12,9 @@ from django.test.utils import CaptureQueriesContext
 
 from lib.encryption import encrypt
 from providers.engines import CheckResult
-from providers.models import Check, CheckHour, Deployment, Maintenance, Outage
+from providers.models import Check, CheckHour, Deployment, Outage
 from providers.uptime import due_checks
+from tests.factories import MaintenanceFactory
 from tests.providers import engine_stubs as stubs
 from tests.providers.engine_stubs import Stub, as_json, serving
 from tests.providers.rows import deployment
@@ -120,7 +121,7 @@ def test_a_gap_without_a_poller_is_not_observed(stub: Stub) -> None:
 
 def test_maintenance_is_recorded_and_counts_for_nothing(stub: Stub) -> None:
     one = deployment("qwen", stub.url)
-    Maintenance.objects.create(deployment=one, starts_at=at(1), ends_at=at(4), reason="new driver")
+    MaintenanceFactory.create(deployment=one, starts_at=at(1), ends_at=at(4), reason="new driver")
     check_at(0)
     stub.routes["GET /health"] = BOOM
     check_at(1, 2, 3)

@@ -14,9 +14,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from lib.time_spans import Span
-from providers.models import CheckHour, Deployment, Outage
+from providers.models import CheckHour, Deployment
 from providers.uptime import page as uptime_page
 from providers.uptime.report import DeploymentUptime, OutageSpan, UptimeDay
+from tests.factories import DeploymentFactory, OutageFactory
 from tests.pages import html_of
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
@@ -100,7 +101,7 @@ def deployment(slug: str, state: str = "up", **more: Any) -> Deployment:
         "last_check_at": now - timedelta(seconds=5),
         "last_latency_ms": 12.0,
     }
-    return Deployment.objects.create(slug=slug, **given | more)
+    return DeploymentFactory.create(slug=slug, **given | more)
 
 
 def watch(deployment: Deployment, days: int = 3) -> None:
@@ -151,7 +152,7 @@ def test_the_answer_names_what_is_down_and_why(viewer: Client, url: str) -> None
     broken = deployment("broken", "down", last_cause="127.0.0.1:1 refuses the connection: nothing listens there.")
     watch(broken)
     since = timezone.now() - timedelta(hours=1)
-    Outage.objects.create(deployment=broken, started_at=since, confirmed_at=since, cause=broken.last_cause)
+    OutageFactory.create(deployment=broken, started_at=since, confirmed_at=since, cause=broken.last_cause)
     page = text(viewer, url)
     assert "<b>Broken</b> has been down since" in page
     assert "1 of 2 are up." in page

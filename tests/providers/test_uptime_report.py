@@ -8,8 +8,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from providers.models import CheckHour, Deployment, Maintenance, Outage
+from providers.models import CheckHour, Deployment, Outage
 from providers.uptime.report import OutageSpan, longest, mean_time_between_failures, mean_time_to_repair, report
+from tests.factories import DeploymentFactory, MaintenanceFactory, OutageFactory
 
 DAY = datetime(2026, 11, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -17,7 +18,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def llama(db: None) -> Deployment:
-    return Deployment.objects.create(slug="llama", name="Llama", provider="self", engine="llamacpp", state="up")
+    return DeploymentFactory.create(slug="llama", name="Llama", engine="llamacpp", state="up")
 
 
 def watch(deployment: Deployment, first: int, last: int, observed_s: float = 3600.0, failed: int = 0) -> None:
@@ -38,7 +39,7 @@ def watch(deployment: Deployment, first: int, last: int, observed_s: float = 360
 def outage(deployment: Deployment, start_h: float, end_h: float | None, cause: str = "It broke.") -> Outage:
     started = DAY + start_h * HOUR
     ended = None if end_h is None else DAY + end_h * HOUR
-    return Outage.objects.create(
+    return OutageFactory.create(
         deployment=deployment, started_at=started, confirmed_at=started, ended_at=ended, cause=cause
     )
 
@@ -84,7 +85,7 @@ def test_maintenance_inside_an_outage_is_left_out(llama: Deployment) -> None:
     watch(llama, 0, 2)
     watch(llama, 2, 3, observed_s=0)
     outage(llama, 1, 3)
-    Maintenance.objects.create(deployment=llama, starts_at=DAY + 2 * HOUR, ends_at=DAY + 3 * HOUR)
+    MaintenanceFactory.create(deployment=llama, starts_at=DAY + 2 * HOUR, ends_at=DAY + 3 * HOUR)
     [entry] = report(Deployment.objects.all(), DAY, DAY + 24 * HOUR)
     assert entry.uptime == pytest.approx(0.5)
 
@@ -96,7 +97,7 @@ def test_a_window_that_comes_each_day_takes_its_hours_out_of_the_share(llama: De
     [entry] = report(Deployment.objects.all(), DAY, DAY + 72 * HOUR)
     assert entry.uptime == pytest.approx(1 - 6 / 72)
     window = {"starts_at": DAY + 2 * HOUR, "ends_at": DAY + 3 * HOUR, "repeats": "day"}
-    Maintenance.objects.create(deployment=llama, reason="new models", **window)
+    MaintenanceFactory.create(deployment=llama, reason="new models", **window)
     CheckHour.objects.filter(hour__hour=2).update(observed_s=0)  # checks in a window watch nothing
     [entry] = report(Deployment.objects.all(), DAY, DAY + 72 * HOUR)
     assert entry.uptime == pytest.approx(1 - 3 / 69)
@@ -109,7 +110,10 @@ def test_nothing_observed_is_unknown_and_not_up(llama: Deployment) -> None:
 
 
 def test_outages_of_other_times_and_deployments_are_not_ours(llama: Deployment) -> None:
-    other = Deployment.objects.create(slug="other", name="Other", provider="self", engine="vllm")
+    other = DeploymentFactory.create(
+        slug="other",
+        name="Other",
+    )
     watch(llama, 0, 24)
     watch(other, 0, 24)
     outage(other, 1, 2)
@@ -126,7 +130,10 @@ def test_the_report_takes_as_many_statements_for_ten_deployments_as_for_one(llam
     with CaptureQueriesContext(connection) as one:
         report(Deployment.objects.all(), DAY, DAY + 24 * HOUR)
     for n in range(9):
-        more = Deployment.objects.create(slug=f"d{n}", name="D", provider="self", engine="vllm")
+        more = DeploymentFactory.create(
+            slug=f"d{n}",
+            name="D",
+        )
         watch(more, 0, 24)
         outage(more, 3, 4)
     with CaptureQueriesContext(connection) as ten:

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from providers.models import TokenPrice
+from tests.factories import TokenPriceFactory
 from tests.traffic.priced_rows import YESTERDAY
 from tests.traffic.request_rows import row
 from traffic.ingest.pipeline import clear_cache
@@ -21,16 +22,13 @@ from traffic.ingest.store import ingest
 
 @pytest.fixture
 def price(transactional_db: Any) -> TokenPrice:
-    return TokenPrice.objects.create(
-        provider="anthropic",
-        model="claude-test",
+    return TokenPriceFactory.create(
         starts_at=datetime(2026, 1, 1, tzinfo=UTC),
         uncached_input=3,
         cache_read=Decimal("0.3"),
         cache_write_5m=Decimal("3.75"),
         cache_write_1h=6,
         output=15,
-        source="test",
         seen_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
 

@@ -23,10 +23,10 @@ import pytest
 from cryptography.fernet import Fernet
 from honcho.environ import parse_procfile
 
-from providers.models import Deployment
 from tests.database import conninfo, empty_after_a_process
+from tests.factories import ApplicationFactory, DeploymentFactory
 from tests.traffic.gateway_peers import Door, FakeEngine, Loop
-from traffic.models import Application, Installation, Key, Route
+from traffic.models import Installation, Key, Route
 
 BASE = Path(__file__).resolve().parent.parent.parent
 KEY = "be_key_of_the_shop"
@@ -171,8 +171,8 @@ def set_up_database(own: FakeEngine, claude: FakeEngine, credentials_key: str) -
     """A shop with a key, our own engine, the Claude API, and the shipped routes (the table has none)."""
     Installation.objects.get_or_create(id=1, defaults={"salt": os.urandom(32)})
     Route.objects.all().delete()
-    shop = Application.objects.create(slug="shop", name="Shop", capture_bodies=True)
-    Application.objects.create(slug="lab", name="Lab")
+    shop = ApplicationFactory.create(slug="shop", name="Shop", capture_bodies=True)
+    ApplicationFactory.create(slug="lab", name="Lab")
     for text, application, scopes in (
         (KEY, shop, ["gateway"]),
         (OTHER_KEY, None, ["gateway"]),
@@ -186,17 +186,16 @@ def set_up_database(own: FakeEngine, claude: FakeEngine, credentials_key: str) -
             scopes=scopes,
         )
     secret = Fernet(credentials_key).encrypt(VENDOR_KEY.encode()).decode()
-    Deployment.objects.create(
+    DeploymentFactory.create(
         slug="own",
         name="Own",
-        provider="self",
         engine="llamacpp",
         url=own.url,
         local=True,
         model="own-model",
         context_tokens=50_000,
     )
-    Deployment.objects.create(
+    DeploymentFactory.create(
         slug="claude",
         name="Claude",
         provider="anthropic",

@@ -14,9 +14,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
 )
 
+from tests.factories import ApplicationFactory
 from traffic.authentication.keys import callers, create_key
 from traffic.ingest.pipeline import clear_cache
-from traffic.models import Application
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
@@ -37,7 +37,7 @@ USAGE = {
 def key(conn: psycopg.Connection) -> str:
     clear_cache()
     callers.clear()
-    shop = Application.objects.create(slug="shop", name="Shop")
+    shop = ApplicationFactory.create(slug="shop", name="Shop")
     return create_key(name="otlp", scopes=["ingest"], application=shop)[1]
 
 

@@ -8,6 +8,7 @@ import psycopg
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
+from tests.factories import ApplicationFactory
 from tests.pages import html_of
 from tests.traffic.request_rows import row
 from traffic.ingest.pricing import PricingContext
@@ -34,7 +35,7 @@ def logged_in(user: User) -> Client:
 
 
 def application(slug: str, *members: User, owner: User | None = None, captures: bool = True) -> Application:
-    made = Application.objects.create(slug=slug, name=slug.title(), owner=owner, capture_bodies=captures)
+    made = ApplicationFactory.create(slug=slug, name=slug.title(), owner=owner, capture_bodies=captures)
     made.members.set(members)
     return made
 

@@ -9,6 +9,7 @@ import psycopg
 
 from providers.models import TokenPrice
 from tests.database import WRITTEN
+from tests.factories import TokenPriceFactory
 from tests.traffic.request_rows import NOON
 from traffic.models import Repricing
 from traffic.repricing.services import work
@@ -27,7 +28,7 @@ def dearer(price: TokenPrice, factor: int = 2, **more: Any) -> TokenPrice:
     names = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
     rates = {name: getattr(price, name) * factor for name in names}
     values = {"provider": price.provider, "model": price.model, "starts_at": NOON - timedelta(hours=1), **rates, **more}
-    return TokenPrice.objects.create(source="test", seen_at=NOON, **values)
+    return TokenPriceFactory.create(seen_at=NOON, **values)
 
 
 def everything(conn: psycopg.Connection) -> list[Any]:

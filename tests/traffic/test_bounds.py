@@ -19,8 +19,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from lib.errors import ApiError
-from providers.models import TokenPrice
 from providers.pricing.book import MOST_ALIASES, Book, Price
+from tests.factories import ApplicationFactory, TokenPriceFactory
 from tests.traffic import litellm_events as litellm
 from tests.traffic import native_posts as native
 from tests.traffic import otlp_exports as otlp
@@ -43,7 +43,7 @@ from traffic.ingest.pipeline import clear_cache
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import Tokens, usd_of
 from traffic.ingest.store import ingest
-from traffic.models import Application, Key, KeyUse, Request
+from traffic.models import Key, KeyUse, Request
 
 PROTOBUF = "application/x-protobuf"
 
@@ -53,16 +53,14 @@ def collector(conn: psycopg.Connection) -> str:
     """A key that writes for every application, and a price that makes money of tokens."""
     callers.clear()
     for slug in ("team-a", "team-b"):
-        Application.objects.create(slug=slug, name=slug)
+        ApplicationFactory.create(slug=slug)
     rate = Decimal(75)  # USD for a million tokens
     classes = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
     since = datetime(2020, 1, 1, tzinfo=UTC)
-    TokenPrice.objects.create(
-        provider="anthropic",
+    TokenPriceFactory.create(
         model="claude-opus-4-1",
         starts_at=since,
         seen_at=since,
-        source="test",
         **dict.fromkeys(classes, rate),
     )
     clear_cache()

@@ -13,6 +13,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
+from tests.factories import ApplicationFactory
 from tests.traffic import litellm_events as litellm
 from tests.traffic import native_posts as native
 from tests.traffic import otlp_exports as otlp
@@ -23,7 +24,6 @@ from traffic.ingest.copying import json_text
 from traffic.ingest.otlp import wire
 from traffic.ingest.pipeline import clear_cache
 from traffic.json_depth import DEEPEST, TOO_DEEP, loads, shallow
-from traffic.models import Application
 from traffic.redaction.rules import EVERYTHING, redaction_of
 
 LEVELS = (101, 700, 1_000, 10_000)
@@ -55,7 +55,7 @@ def key(conn: psycopg.Connection) -> str:
     """Of an application that keeps texts."""
     clear_cache()
     callers.clear()
-    shop = Application.objects.create(slug="shop", name="Shop", capture_bodies=True)
+    shop = ApplicationFactory.create(slug="shop", name="Shop", capture_bodies=True)
     return create_key(name="k", scopes=["ingest"], application=shop)[1]
 
 

@@ -15,6 +15,7 @@ from costs.list_prices import ListPrices, list_rates
 from providers.audit.log import AuditEntry
 from providers.models import Account, Discount, TokenPrice
 from providers.pricing.book import Book
+from tests.factories import AccountFactory
 from tests.pages import html_of
 from tests.providers.people import in_role, text
 from tests.traffic.priced_rows import DAY, NEXT
@@ -30,7 +31,7 @@ LIST = Decimal("0.00342")  # of one request: 100 x 3 + 400 x 0.3 + 200 x 15, in 
 
 @pytest.fixture
 def account(transactional_db: Any) -> Account:
-    return Account.objects.create(slug="claude", name="Claude", kind="anthropic")
+    return AccountFactory.create(slug="claude", name="Claude")
 
 
 def discount(account: Account, **more: Any) -> Discount:

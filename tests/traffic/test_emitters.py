@@ -20,11 +20,11 @@ from django.utils import timezone
 from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from tests.factories import ApplicationFactory
 from tests.traffic.emitters import EMITTERS
 from tests.traffic.request_rows import assert_rollups_exact
 from traffic.authentication.keys import callers, create_key
 from traffic.ingest.pipeline import clear_cache
-from traffic.models import Application
 
 DOCUMENTED = ("vercel", "litellm", "vllm")
 RECORDED = Path(__file__).parent / "recorded"
@@ -36,7 +36,7 @@ TIMES = ("startTimeUnixNano", "endTimeUnixNano", "timeUnixNano")
 def key(conn: psycopg.Connection) -> str:
     clear_cache()
     callers.clear()
-    shop = Application.objects.create(slug="shop", name="Shop")
+    shop = ApplicationFactory.create(slug="shop", name="Shop")
     return create_key(name="otlp", scopes=["ingest"], application=shop)[1]
 
 

@@ -11,6 +11,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from providers.models import Deployment
+from tests.factories import DeploymentFactory
 from traffic.gateway.snapshot import read_snapshot
 
 # Made of fixed bytes: they are names of parametrized tests, which every worker must collect alike.
@@ -19,9 +20,7 @@ OLD, NEW = (urlsafe_b64encode(bytes([number]) * 32).decode() for number in (1, 2
 
 def deployment(url: str, key: str = OLD, **more: Any) -> Deployment:
     secret = Fernet(key).encrypt(b"sk-secret").decode()
-    return Deployment.objects.create(
-        slug="engine", name="Engine", provider="self", engine="vllm", url=url, model="m", api_key=secret, **more
-    )
+    return DeploymentFactory.create(slug="engine", name="Engine", url=url, model="m", api_key=secret, **more)
 
 
 def key_of(conn: psycopg.Connection[Any], keys: str = OLD) -> str:

@@ -17,9 +17,10 @@ import yaml
 from django.core.management import call_command
 
 from tests.documents import blocks
+from tests.factories import ApplicationFactory
 from traffic.authentication.keys import callers, create_key
 from traffic.ingest.pipeline import clear_cache
-from traffic.models import Application, Import
+from traffic.models import Import
 
 # Where `make test-days` moves the clock, it does so by variables that a process must inherit.
 PATH_AND_CLOCK = {name: os.environ[name] for name in os.environ if re.match(r"PATH$|LD_PRELOAD$|FAKETIME", name)}
@@ -29,7 +30,7 @@ PATH_AND_CLOCK = {name: os.environ[name] for name in os.environ if re.match(r"PA
 def key(conn: psycopg.Connection) -> str:
     clear_cache()
     callers.clear()
-    shop = Application.objects.create(slug="shop", name="Shop")
+    shop = ApplicationFactory.create(slug="shop", name="Shop")
     return create_key(name="how-to", scopes=["ingest"], application=shop)[1]
 
 

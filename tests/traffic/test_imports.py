@@ -17,8 +17,9 @@ from django.utils import timezone
 
 from demo.imports import leave_a_draft
 from lib.dates import midnight
-from providers.models import Account, Feed, TokenPrice, VendorCost, VendorUsage
+from providers.models import Feed, TokenPrice, VendorCost, VendorUsage
 from tests.dashboard.people import logged_in, with_role
+from tests.factories import AccountFactory, ApplicationFactory
 from tests.pages import html_of
 from tests.traffic.import_files import DAY, HEADER, RECORDED, brought, finished, lines, recorded, sent
 from tests.traffic.request_rows import assert_rollups_exact, row
@@ -33,7 +34,7 @@ from traffic.ingest.native import Rejected
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import Tokens
 from traffic.ingest.store import ingest
-from traffic.models import Application, Import, Rating, Request, RequestBody, UsageDay
+from traffic.models import Import, Rating, Request, RequestBody, UsageDay
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -57,7 +58,7 @@ def everything(conn: psycopg.Connection) -> Any:
 
 
 def test_litellms_spend_logs_meet_what_its_webhook_brought(conn: psycopg.Connection, price: TokenPrice) -> None:
-    shop = Application.objects.create(slug="shop", name="Shop")
+    shop = ApplicationFactory.create(slug="shop", name="Shop")
     known = row(1, response_id="msg_01ABCDEFGHIJKLMNOPQRSTUV", tokens=None, application_id=shop.pk,
                 started_at=datetime(DAY.year, DAY.month, DAY.day, 12, tzinfo=UTC))  # fmt: skip
     ingest(conn, [known], PricingContext.load(conn))
@@ -171,7 +172,7 @@ def test_every_line_that_was_set_aside_is_named_and_can_be_had_as_a_file(
 
 
 def test_sums_become_the_vendors_report_and_never_requests(conn: psycopg.Connection) -> None:
-    account = Account.objects.create(slug="ours", name="Ours", kind="anthropic", enabled=False)
+    account = AccountFactory.create(slug="ours", name="Ours", enabled=False)
     done = imported_file("anthropic_usage.csv")
     assert (done.format, counts(done)) == ("anthropic-console", (2, 0, 0, 0))
     assert not Request.objects.in_days(DAY, DAY + timedelta(days=1)).exists()
@@ -196,7 +197,7 @@ def test_an_export_of_before_the_hours_cache_keeps_what_was_written_to_it(conn: 
 
 
 def test_a_day_that_the_vendors_api_told_is_left_to_it(conn: psycopg.Connection) -> None:
-    account = Account.objects.create(slug="ours", name="Ours", kind="anthropic")
+    account = AccountFactory.create(slug="ours", name="Ours")
     starts_at = datetime(DAY.year, DAY.month, DAY.day, 9, tzinfo=UTC)
     VendorUsage.objects.create(
         account=account, starts_at=starts_at, ends_at=starts_at, model="claude-sonnet-5-5", output=1
@@ -543,7 +544,7 @@ def test_the_command_brings_a_file_in_and_takes_it_back(
 def test_the_command_reads_a_file_of_which_there_is_a_draft_as_it_is_told(
     conn: psycopg.Connection, price: TokenPrice, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Application.objects.create(slug="shop", name="Shop")
+    ApplicationFactory.create(slug="shop", name="Shop")
     source = tmp_path / "calls.csv"
     source.write_bytes(f"When,LLM\n{DAY}T10:00:00Z,gpt-5-mini\n{DAY}T10:00:01Z,\n".encode())
     draft = brought(source.read_bytes())

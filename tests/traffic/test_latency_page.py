@@ -14,7 +14,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from lib.periods import Period
-from providers.models import Deployment, TokenPrice
+from providers.models import Deployment
+from tests.factories import DeploymentFactory, TokenPriceFactory
 from tests.traffic.people import application, arrive, logged_in, person, text
 from tests.traffic.request_rows import NOON
 from traffic.authentication.keys import create_key
@@ -36,7 +37,7 @@ def viewer(db: None) -> Client:
 
 @pytest.fixture
 def own(db: None) -> Deployment:
-    return Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", model="m")
+    return DeploymentFactory.create(slug="own", name="Own", model="m")
 
 
 @pytest.fixture
@@ -86,9 +87,7 @@ def test_a_band_holds_what_its_name_says(conn: psycopg.Connection, ms: float, ba
 @pytest.mark.usefixtures("some")
 def test_new_deployments_and_prices_are_marked() -> None:
     for model, at in (("claude-test", NOON), ("claude-test", NOON - 9 * DAY), ("unused", NOON)):
-        TokenPrice.objects.create(
-            provider="anthropic", model=model, starts_at=at, uncached_input=1, output=1, source="t", seen_at=NOON
-        )
+        TokenPriceFactory.create(model=model, starts_at=at, uncached_input=1, output=1, source="t", seen_at=NOON)
     marks = latency_reports.marks(PERIOD, Filters())
     assert [(mark.kind, mark.name, mark.at) for mark in marks] == [
         ("deployment", "own", MIDNIGHT - DAY), ("price", "claude-test", NOON),

@@ -22,10 +22,10 @@ from pytest_django.live_server_helper import LiveServer
 
 from tests.database import conninfo
 from tests.emptying import begin_again
+from tests.factories import ApplicationFactory
 from traffic.authentication.keys import callers, create_key
 from traffic.ingest import late_texts
 from traffic.ingest.pipeline import clear_cache
-from traffic.models import Application
 
 pytestmark = pytest.mark.django_db  # one llama.cpp, one run
 
@@ -88,7 +88,7 @@ def orders(url: str, engine: str, dead: str) -> Iterator[dict[str, Any]]:
     clear_cache()
     callers.clear()
     for name, (sdk, emitters, calls) in ORDERS.items():
-        application = Application.objects.create(slug=name, name=name, capture_bodies=name in CONTENT)
+        application = ApplicationFactory.create(slug=name, capture_bodies=name in CONTENT)
         key = create_key(name=name, scopes=["ingest"], application=application)[1]
         environment = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": url,

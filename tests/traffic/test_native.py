@@ -14,6 +14,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from tests.factories import ApplicationFactory
 from tests.traffic.native_posts import URL, post, row
 from traffic.authentication.keys import callers, create_key
 from traffic.ingest.pipeline import clear_cache
@@ -24,7 +25,7 @@ from traffic.models import Application, Unread
 def application(conn: psycopg.Connection) -> Application:
     clear_cache()
     callers.clear()
-    return Application.objects.create(slug="shop", name="Shop")
+    return ApplicationFactory.create(slug="shop", name="Shop")
 
 
 @pytest.fixture

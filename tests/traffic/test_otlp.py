@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from providers.models import Deployment
+from tests.factories import ApplicationFactory, DeploymentFactory
 from tests.traffic.otlp_exports import (
     CLASSES,
     TRACE,
@@ -30,7 +30,6 @@ from tests.traffic.otlp_exports import (
 from tests.traffic.request_rows import assert_rollups_exact
 from traffic.authentication.keys import callers, create_key
 from traffic.ingest.pipeline import clear_cache
-from traffic.models import Application
 
 __all__ = ["key"]  # a fixture
 
@@ -146,9 +145,7 @@ def test_every_dialect_is_understood(key: str, conn: psycopg.Connection, attribu
 
 
 def test_vllm_is_known_by_its_service_name(key: str, conn: psycopg.Connection) -> None:
-    own = Deployment.objects.create(
-        slug="mistral", name="M", provider="self", engine="vllm", url="http://gpu:8000", model="mistral-7b"
-    )
+    own = DeploymentFactory.create(slug="mistral", name="M", url="http://gpu:8000", model="mistral-7b")
     clear_cache()
     attributes = {
         "gen_ai.usage.prompt_tokens": 20, "gen_ai.usage.completion_tokens": 5,
@@ -163,7 +160,7 @@ def test_vllm_is_known_by_its_service_name(key: str, conn: psycopg.Connection) -
 def test_a_collectors_key_names_the_application_by_the_service(conn: psycopg.Connection) -> None:
     clear_cache()
     callers.clear()
-    docs = Application.objects.create(slug="docs", name="Docs")
+    docs = ApplicationFactory.create(slug="docs", name="Docs")
     secret = create_key(name="collector", scopes=["ingest"])[1]
     send(secret, body(span(1), service="docs"))
     send(secret, body(span(2), service="unheard-of"))

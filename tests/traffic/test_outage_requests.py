@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 
 from providers.models import Deployment, Outage
+from tests.factories import DeploymentFactory, OutageFactory
 from tests.traffic.people import arrive
 from traffic.usage.outage_requests import count_requests
 
@@ -23,14 +24,12 @@ def llama(db: None) -> Deployment:
 
 
 def deployed(slug: str) -> Deployment:
-    return Deployment.objects.create(
-        slug=slug, name=slug, provider="self", engine="llamacpp", url="http://x", model=slug
-    )
+    return DeploymentFactory.create(slug=slug, engine="llamacpp", url="http://x")
 
 
 def broke(deployment: Deployment, minutes: int | None = 30) -> Outage:
     end = None if minutes is None else START + minutes * MINUTE
-    return Outage.objects.create(
+    return OutageFactory.create(
         deployment=deployment, started_at=START, confirmed_at=START, ended_at=end, cause="refused"
     )
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from providers.audit.log import AuditEntry
 from providers.models import TokenPrice
 from providers.pricing.name_similarity import most_similar_model
+from tests.factories import TokenPriceFactory
 from tests.pages import html_of
 from tests.providers.people import assert_access, in_role, text
 from tests.traffic.price_forms import ADD, BOOK, filled
@@ -25,7 +26,7 @@ THEN = datetime(2026, 1, 1, tzinfo=UTC)
 def price(model: str = "claude-sonnet-5-5", provider: str = "anthropic", **more: Any) -> TokenPrice:
     given: dict[str, Any] = {"uncached_input": Decimal(2), "cache_read": Decimal("0.1"), "output": Decimal(10)}
     given |= {"starts_at": THEN, "seen_at": THEN, "source": "the vendor's page"}
-    return TokenPrice.objects.create(provider=provider, model=model, **given | more)
+    return TokenPriceFactory.create(provider=provider, model=model, **given | more)
 
 
 def post(client: Client, **data: Any) -> tuple[int, str]:

@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from lib.periods import Period
-from providers.models import Deployment
+from tests.factories import DeploymentFactory
 from tests.traffic.people import PROMPT, application, arrive, logged_in, person, text
 from tests.traffic.request_rows import NOON
 from traffic.authentication.keys import callers, create_key
@@ -101,9 +101,7 @@ def test_acceptable_is_a_score_from_0_or_stars_from_4(
 
 @pytest.mark.usefixtures("price")
 def test_the_contracts_figures_by_every_group(get: Any, shop: Application, conn: psycopg.Connection) -> None:
-    claude = Deployment.objects.create(
-        slug="claude", name="Claude", provider="anthropic", engine="anthropic", model="x"
-    )
+    claude = DeploymentFactory.create(slug="claude", name="Claude", provider="anthropic", engine="anthropic", model="x")
     given = {"application_id": shop.pk, "deployment_id": claude.pk}
     first, second, third = arrive(conn, given, given, {"application_id": shop.pk, "task": "qa"})
     judge(first, "ann", score=1, stars=5)
@@ -128,7 +126,7 @@ def test_the_contracts_figures_by_every_group(get: Any, shop: Application, conn:
 
 
 def test_an_answer_of_an_own_lease_has_no_known_cost(get: Any, shop: Application, conn: psycopg.Connection) -> None:
-    own = Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", model="m")
+    own = DeploymentFactory.create(slug="own", name="Own", model="m")
     judge(arrive(conn, {"application_id": shop.pk, "deployment_id": own.pk})[0], score=1)
     (one,) = get(URL).json()["groups"]
     assert (one["key"], one["cost_per_accepted_answer"]) == ("own", None)
@@ -195,8 +193,8 @@ def test_a_small_sample_is_said_to_be_small(viewer: Client, shop: Application, c
 def test_two_deployments_are_compared_and_chance_is_called_chance(
     viewer: Client, shop: Application, conn: psycopg.Connection
 ) -> None:
-    one = Deployment.objects.create(slug="one", name="One", provider="anthropic", engine="anthropic", model="x")
-    two = Deployment.objects.create(slug="two", name="Two", provider="anthropic", engine="anthropic", model="y")
+    one = DeploymentFactory.create(slug="one", name="One", provider="anthropic", engine="anthropic", model="x")
+    two = DeploymentFactory.create(slug="two", name="Two", provider="anthropic", engine="anthropic", model="y")
     rated(conn, shop, good=36, bad=4, deployment_id=one.pk)
     rated(conn, shop, good=34, bad=6, deployment_id=two.pk)
     page = text(viewer, "/quality/")

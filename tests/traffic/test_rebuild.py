@@ -13,8 +13,9 @@ import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 
-from providers.models import Account, Discount, TokenPrice
+from providers.models import Discount, TokenPrice
 from tests.database import conninfo
+from tests.factories import AccountFactory
 from tests.traffic.request_rows import NOON, assert_rollups_exact, row
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow
@@ -80,7 +81,7 @@ def test_whatever_was_damaged_is_right_again(conn: psycopg.Connection, damage: s
 def test_costs_at_a_discount_and_as_others_tell_them_are_right_again(
     conn: psycopg.Connection, price: TokenPrice, damage: str
 ) -> None:
-    account = Account.objects.create(slug="a", name="A", kind="anthropic")
+    account = AccountFactory.create(slug="a", name="A")
     since = price.starts_at
     Discount.objects.create(account=account, percent=25, starts_on=since.date(), source="contract", entered_at=since)
     ingest(conn, some(0, reported_cost=Decimal("0.01")), PricingContext.load(conn))

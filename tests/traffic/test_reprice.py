@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from costs.ledger import posting as ledger
 from costs.models import Charge
 from providers.audit.log import AuditEntry
-from providers.models import Account, Deployment, TokenPrice, VendorCost
+from providers.models import TokenPrice
 from tests.database import conninfo
+from tests.factories import AccountFactory, DeploymentFactory, VendorCostFactory
 from tests.traffic.priced_rows import BEFORE, DAY, NEXT, YESTERDAY, dearer, everything
 from tests.traffic.request_rows import NOON, assert_rollups_exact, row
 from traffic.ingest.pricing import PricingContext
@@ -108,10 +109,10 @@ def test_batches_and_answers_without_usage_keep_their_rules(conn: psycopg.Connec
 
 
 def test_leased_requests_and_bills_are_left_alone(conn: psycopg.Connection, price: TokenPrice) -> None:
-    own = Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", url="http://x")
+    own = DeploymentFactory.create(slug="own", name="Own", url="http://x")
     ingest(conn, [row(1, deployment_id=own.pk), row(2)], PricingContext.load(conn))
-    account = Account.objects.create(slug="claude", name="Claude", kind="anthropic")
-    VendorCost.objects.create(
+    account = AccountFactory.create(slug="claude", name="Claude")
+    VendorCostFactory.create(
         account=account, external_id="1", starts_at=NOON, ends_at=NOON, category="tokens", amount=5, original_amount=5
     )
     ledger.post()

@@ -16,7 +16,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from providers.models import Deployment, TokenPrice
+from providers.models import TokenPrice
+from tests.factories import DeploymentFactory
 from tests.traffic.people import ANSWER, PROMPT, application, arrive, logged_in, person, text
 from tests.traffic.request_rows import NOON
 from traffic.conversation import turns
@@ -93,7 +94,7 @@ def test_a_page_is_one_statement_when_the_rollups_tell_which_hours(conn: psycopg
 @pytest.mark.usefixtures("price")
 def test_every_filter_lets_only_its_own_through(conn: psycopg.Connection) -> None:
     shop = application("shop")
-    own = Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", model="m")
+    own = DeploymentFactory.create(slug="own", name="Own", model="m")
     plain, unpriced, unknown, failed, cancelled, leased = arrive(
         conn,
         {"application_id": shop.pk},
@@ -375,7 +376,7 @@ def test_who_may_not_see_figures_sees_tokens_and_times_and_no_money(
     shop.members.add(noor)
     now = {"application_id": shop.pk, "started_at": timezone.now() - timedelta(minutes=5)}
     usage = {"usage": {"input_tokens": 7, "cost": 0.25, "cost_details": {"upstream": 1}}}
-    own = Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", model="m")
+    own = DeploymentFactory.create(slug="own", name="Own", model="m")
     priced, unpriced, own_one = arrive(
         conn, {**now, "raw": usage}, {**now, "model": "nobody-knows"}, {**now, "deployment_id": own.pk}
     )

@@ -10,7 +10,8 @@ from django.test import Client
 
 from providers.models import Deployment
 from tests.dashboard.people import logged_in, with_role
-from traffic.models import Application, Route
+from tests.factories import ApplicationFactory
+from traffic.models import Route
 from traffic.routes.forms import FALLBACKS
 
 pytestmark = pytest.mark.django_db
@@ -95,7 +96,7 @@ def test_what_cannot_be_is_said_at_its_field(
 
 
 def test_a_deleted_rule_comes_back_as_it_was_and_once(ops: Client, machines: list[Deployment]) -> None:
-    application = Application.objects.create(slug="a", name="A")
+    application = ApplicationFactory.create(slug="a", name="A")
     ops.post(URL + "add/", given(applications=[application.pk], deployment=machines[0].pk, fallback_1=machines[1].pk))
     before = Route.objects.values().get(slug="long-code") | {"id": 0}
     assert b'action="/settings/routes/long-code/delete/"' in ops.get(URL).content  # the list has it, too
@@ -111,7 +112,7 @@ def test_a_deleted_rule_comes_back_as_it_was_and_once(ops: Client, machines: lis
 
 
 def test_a_rule_for_an_application_that_is_gone_comes_back_out_of_use(ops: Client, machines: list[Deployment]) -> None:
-    application = Application.objects.create(slug="a", name="A")
+    application = ApplicationFactory.create(slug="a", name="A")
     ops.post(URL + "add/", given(applications=[application.pk]))
     ops.post(URL + "long-code/delete/")
     application.delete()

@@ -10,8 +10,9 @@ from typing import Any
 import psycopg
 from msgspec.structs import replace
 
-from providers.models import Deployment, TokenPrice
+from providers.models import TokenPrice
 from tests.database import conninfo
+from tests.factories import DeploymentFactory
 from tests.traffic.request_rows import NOON, RESPONSE, assert_rollups_exact, row
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
@@ -120,14 +121,14 @@ def test_an_unknown_model_costs_null_with_a_reason(conn: psycopg.Connection, pri
 
 
 def test_a_request_on_our_own_lease_is_leased_and_not_unpriced(conn: psycopg.Connection, price: TokenPrice) -> None:
-    own = Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", url="http://127.0.0.1:1")
+    own = DeploymentFactory.create(slug="own", name="Own", url="http://127.0.0.1:1")
     ingest(conn, [row(1, provider="self", deployment_id=own.pk)], PricingContext.load(conn))
     assert conn.execute("SELECT cost, cost_reason FROM traffic_request").fetchone() == (None, "leased")
     assert conn.execute("SELECT unpriced, leased FROM traffic_usage_hour").fetchone() == (0, 1)
 
 
 def test_a_lease_that_comes_with_the_twin_takes_the_cost_away(conn: psycopg.Connection, price: TokenPrice) -> None:
-    own = Deployment.objects.create(slug="own", name="Own", provider="self", engine="vllm", url="http://127.0.0.1:1")
+    own = DeploymentFactory.create(slug="own", name="Own", url="http://127.0.0.1:1")
     installation = PricingContext.load(conn)
     ingest(conn, [row(1, response_id=RESPONSE)], installation)
     ingest(conn, [row(2, response_id=RESPONSE, provider="self", model="mistral", deployment_id=own.pk)], installation)

@@ -11,11 +11,12 @@ from django.db import connection
 
 from providers.audit.log import AuditEntry
 from providers.defaults import add_unit_prices
-from providers.models import Offer, OfferDay, TokenPrice, UnitPrice
+from providers.models import Offer, OfferDay, UnitPrice
 from providers.pricing import unit_feed
 from providers.pricing.book import Book
 from providers.pricing.genai_prices import ListUnit, tier_factors, unit_prices
 from tests.costs.people import client_of, text
+from tests.factories import TokenPriceFactory
 from tests.traffic.people import arrive
 from tests.traffic.request_rows import row
 from traffic.ingest.pricing import PricingContext
@@ -59,8 +60,8 @@ def test_a_tier_is_what_the_answer_says_and_none_is_standard(raw: Any, tier: str
 def book(db: Any) -> None:
     """Input at 3 USD per million; a US region costs a tenth more, priority twice as much for one model alone."""
     for model in ("claude-test", "other"):
-        TokenPrice.objects.create(
-            provider="anthropic", model=model, starts_at=NOW - timedelta(days=100), uncached_input=3, output=15,
+        TokenPriceFactory.create(
+            model=model, starts_at=NOW - timedelta(days=100), uncached_input=3, output=15,
             batch_factor=Decimal("0.5"), source="a list", seen_at=NOW,
         )  # fmt: skip
     enter("geo:us", "1.1")

@@ -19,9 +19,10 @@ import psycopg
 from honcho.environ import parse_procfile
 
 from tests.database import conninfo, empty_after_a_process
+from tests.factories import ApplicationFactory
 from tests.traffic.gateway_peers import Door, Loop
 from tests.traffic.gateway_stack import free_port, until, url_through
-from traffic.models import Application, Key
+from traffic.models import Key
 
 BASE = Path(__file__).resolve().parent.parent.parent
 SECRET = "bk_of_the_exporters"
@@ -102,7 +103,7 @@ def running_intake(blocker: Any, data: Path, **variables: str) -> Iterator[Intak
     """Until the block ends; the database is emptied then."""
     loop = Loop()
     with blocker.unblock():
-        shop = Application.objects.create(slug="exporters", name="Exporters")
+        shop = ApplicationFactory.create(slug="exporters", name="Exporters")
         digest = sha256(SECRET.encode()).digest()
         Key.objects.create(application=shop, name="otlp", hint=SECRET[:8], hash=digest, scopes=["ingest"])
         parts = psycopg.conninfo.conninfo_to_dict(conninfo())
