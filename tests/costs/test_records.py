@@ -96,7 +96,7 @@ def test_any_change_of_a_record_shows(ann: User) -> None:
 
 
 def test_a_record_whose_digest_was_made_anew_is_not_the_one_in_the_audit_log(
-    ready: Deployment,  # noqa: F811
+    ready: Deployment,
 ) -> None:
     manager = client_of("manager")
     manager.post("/decide/sign/", SIGNED)
