@@ -1,16 +1,13 @@
-"""Where two cost curves cross, exactly, over a thousand million volumes and without walking them.
+"""Where two cost curves cross, exactly, over a thousand million volumes.
 
 The API is a straight line, self-hosting a staircase on a straight line. Both are kept as integers over one common
 denominator, so that nothing is rounded and a comparison is a comparison of integers. Their difference falls inside a
 step and jumps up at its edge; two questions are asked of it in turn: where does it next come down to a bound, where
-does it next rise to one. A few jumps from edge to line answer nearly always; where the two slopes almost agree they
-would be millions, and the count of lattice points between line and staircase, which a Euclid-like recursion gives in
-some fifty steps, is bisected instead.
+does it next rise to one. Both are answered by a walk over the GPUs, which leaves out steps that cannot hold the answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +16,9 @@ from costs.breakeven.inputs import MOST_REQUESTS
 Side = Literal["api", "selfhost"]
 
 MOST_CROSSINGS = 200  # nobody reads more, and two near-equal slopes can cross at every step
-JUMPS = 64  # tried before counting
+# GPUs that one walk looks at. So many are needed only where a request costs almost exactly the same on both sides, and
+# more than these nobody rents: what might follow is not looked for.
+MOST_STEPS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,10 @@ class Difference:
     def at(self, n: int) -> int:
         if n == 0:
             return self.at_zero
-        return self.step * -(-n * self.load_num // self.load_den) - self.fall * n + self.base
+        return self.step * self.gpus(n) - self.fall * n + self.base
+
+    def gpus(self, n: int) -> int:
+        return -(-n * self.load_num // self.load_den)
 
     @property
     def stepped(self) -> bool:
@@ -116,25 +118,16 @@ def first_at_most(difference: Difference, start: int, bound: int) -> int | None:
     if zone is None:
         return None
     n, last = zone
-    for _ in range(JUMPS):
-        gpus = -(-n * d.load_num // d.load_den)
-        excess = d.step * gpus - room
+    for _ in range(MOST_STEPS):
+        excess = d.step * d.gpus(n) - room
         if excess <= d.fall * n:
             return n
         if d.fall == 0:
             return None
-        n = -(-excess // d.fall)
+        n = -(-excess // d.fall)  # where the line is above the step that n is on; there the step may be another
         if n > last:
             return None
-
-    def between(upto: int) -> int:
-        """Pairs (n, whole GPUs) with n x load <= GPUs <= the line, of the volumes from n to `upto`."""
-        count = upto - n + 1
-        line = floor_sum(count, d.step, d.fall, d.fall * n + room)
-        stairs = floor_sum(count, d.load_den, -d.load_num, -d.load_num * n)
-        return line + stairs + count
-
-    return _first_counted(between, n, last)
+    return None
 
 
 def first_at_least(difference: Difference, start: int, bound: int) -> int | None:
@@ -149,22 +142,14 @@ def first_at_least(difference: Difference, start: int, bound: int) -> int | None
     if zone is None:
         return None
     n, last = zone
-    for _ in range(JUMPS):
+    for _ in range(MOST_STEPS):
         gpus = -(-(d.fall * n + need) // d.step)  # that would lift the staircase to the line
-        if -(-n * d.load_num // d.load_den) >= gpus:
+        if d.gpus(n) >= gpus:
             return n
         n = (gpus - 1) * d.load_den // d.load_num + 1
         if n > last:
             return None
-
-    def between(upto: int) -> int:
-        """Pairs (n, whole GPUs) with the line - 1 <= GPUs < n x load, of the volumes from n to `upto`."""
-        count = upto - n + 1
-        line = floor_sum(count, d.step, -d.fall, -(d.fall * n + need))
-        stairs = floor_sum(count, d.load_den, -d.load_num, -d.load_num * n)
-        return line - stairs + count
-
-    return _first_counted(between, n, last)
+    return None
 
 
 def _linear(slope: int, room: int, start: int) -> int | None:
@@ -183,34 +168,3 @@ def _zone(slope: int, room: int, start: int) -> tuple[int, int] | None:
     elif room < 0:
         return None
     return (first, last) if first <= last else None
-
-
-def _first_counted(count: Callable[[int], int], first: int, last: int) -> int | None:
-    """The smallest n in first..last with count(n) >= 1, for a count that never falls."""
-    width = 1
-    while count(min(first + width - 1, last)) < 1:
-        if first + width - 1 >= last:
-            return None
-        width *= 2
-    low, high = first + width // 2, min(first + width - 1, last)
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if count(middle) >= 1 else (middle + 1, high)
-    return low
-
-
-def floor_sum(count: int, modulus: int, slope: int, offset: int) -> int:
-    """Sum of floor((slope x i + offset) / modulus) for i from 0 to count - 1; modulus > 0, the others of any sign."""
-    total = 0
-    while count > 0:
-        whole, slope = divmod(slope, modulus)
-        total += whole * (count * (count - 1) // 2)
-        whole, offset = divmod(offset, modulus)
-        total += whole * count
-        top = slope * count + offset
-        if top < modulus:
-            break
-        # Counting the lattice points by rows instead of columns swaps slope and modulus, as Euclid does.
-        count, offset = divmod(top, modulus)
-        modulus, slope = slope, modulus
-    return total

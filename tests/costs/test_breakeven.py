@@ -30,7 +30,7 @@ from costs.breakeven import (
     volume_saving,
 )
 from costs.breakeven.body import NUMBERS, SELFHOST_NUMBERS, Bounds
-from costs.breakeven.crossings import MOST_CROSSINGS, Difference, find_crossings, floor_sum
+from costs.breakeven.crossings import MOST_CROSSINGS, Difference, find_crossings
 from costs.breakeven.inputs import MOST_REQUESTS
 from costs.price_sheets.sheets import load
 from costs.research.scenarios import workload_inputs
@@ -227,7 +227,7 @@ def test_an_exact_tie_counts_for_the_side_that_is_turned_to() -> None:
 
 
 def test_slopes_that_agree_to_the_last_digit_are_still_answered() -> None:
-    """The staircase touches the line only where a step ends on a whole request, far beyond a walk."""
+    """The staircase touches the line only where a step ends on a whole request; the walk gives up before."""
     difference = Difference(step=10**9 + 7, load_num=1, load_den=10**9 + 7, fall=1, base=-5, at_zero=1)
     found, _ = find_crossings(difference)
     assert [(c.requests_per_month, c.side_to) for c in found] == []
@@ -337,11 +337,6 @@ def samples(difference: Difference, first: int, last: int) -> list[int]:
     }
     near = {edge + by for edge in edges for by in (-1, 0, 1)}
     return [n for n in spread | near if first <= n <= last]
-
-
-@given(count=st.integers(0, 60), modulus=st.integers(1, 50), slope=st.integers(-90, 90), offset=st.integers(-200, 200))
-def test_floor_sum_adds_up(count: int, modulus: int, slope: int, offset: int) -> None:
-    assert floor_sum(count, modulus, slope, offset) == sum((slope * i + offset) // modulus for i in range(count))
 
 
 money = st.decimals(Decimal(0), Decimal(500), places=4)
