@@ -1,20 +1,28 @@
 """Where a URL that somebody typed may lead.
 
 A base URL is resolved once; every address of its name is judged, and the connection then goes to the address that was
-judged, so that a name which answers differently a second later (DNS rebinding) leads nowhere else.
+judged, so that a name which answers differently a second later (DNS rebinding) leads nowhere else. A connection ends
+with its deadline: an address that somebody typed may also lead to a server that sends one byte each second.
 """
 
 from __future__ import annotations
 
 import socket
+import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from ssl import SSLContext
+from typing import Any
 from urllib.parse import urlsplit
 
+import httpcore
 import httpx
 from django.utils.translation import gettext as _
 
 from lib.reach import METADATA, IPAddress, address_of, inner, may_reach
+
+LONGEST_S = 120.0  # of a transport whose caller names no deadline
 
 
 class AddressRefused(Exception):
@@ -88,11 +96,88 @@ def _refusal(host: str, address: IPAddress) -> str:
     }
 
 
-class PinnedTransport(httpx.HTTPTransport):
-    """Connects to a judged address whatever the name says by now; TLS still proves the name."""
+class Deadline:
+    """A moment, `seconds` after it was made, by a clock that nobody sets. Several connections may share it."""
 
-    def __init__(self, target: Pin) -> None:
-        super().__init__(limits=httpx.Limits(max_keepalive_connections=2))
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._ends_at = time.monotonic() + seconds
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until then, below zero afterwards."""
+        return self._ends_at - time.monotonic()
+
+    def bound(self, timeout: float | None) -> float:
+        """The time-out of one wait: no longer than what is left. Raises httpcore.ReadTimeout when nothing is."""
+        left_s = self.left_s
+        if left_s <= 0:
+            raise httpcore.ReadTimeout("the deadline has passed")
+        return left_s if timeout is None else min(timeout, left_s)
+
+
+class DeadlineStream(httpcore.NetworkStream):
+    """A connection of which every single read, write and handshake ends with the deadline.
+
+    The time-outs of httpx begin anew with each read: headers or a body that come byte by byte never reach them.
+    """
+
+    def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
+        self._stream, self._deadline = stream, deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, self._deadline.bound(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, self._deadline.bound(timeout))
+
+    def start_tls(
+        self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        stream = self._stream.start_tls(ssl_context, server_hostname, self._deadline.bound(timeout))
+        return DeadlineStream(stream, self._deadline)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class DeadlineBackend(httpcore.SyncBackend):
+    """Opens connections that end with the deadline."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        bound = self._deadline.bound(timeout)
+        stream = super().connect_tcp(host, port, bound, local_address, socket_options)
+        return DeadlineStream(stream, self._deadline)
+
+
+class PinnedTransport(httpx.HTTPTransport):
+    """Connects to a judged address whatever the name says by now; TLS still proves the name.
+
+    No connection of it outlives the deadline.
+    """
+
+    def __init__(self, target: Pin, deadline: Deadline | None = None) -> None:
+        context = httpx.create_ssl_context()
+        super().__init__(verify=context)
+        # httpx has no option for the network below it; its pool is a public class of httpcore.
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=context,
+            max_keepalive_connections=2,
+            network_backend=DeadlineBackend(deadline or Deadline(LONGEST_S)),
+        )
         self._target = target
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

@@ -15,7 +15,7 @@ from providers.engine_metrics import series as engine_series
 from providers.heartbeats import services as heartbeats
 from providers.models import Feed
 from providers.polling import due
-from providers.polling.services import poll_apart
+from providers.polling.services import poll_while_due
 from providers.pricing import unit_feed
 from providers.uptime import due_checks, retention
 
@@ -30,8 +30,9 @@ def check_due() -> int:
 
 @shared_task(ignore_result=True)
 def poll_due() -> int:
-    """Claim the feeds that are due and fan them out; one that waits longer than its claim is dropped, not piled up."""
-    feeds = due.claim(timezone.now())
+    """Claim as many feeds that are due as may be polled at once, and fan them out; the polls go on with the rest. One
+    that waits longer than its claim is dropped, not piled up."""
+    feeds = due.claim(timezone.now(), limit=due.AT_ONCE)
     for feed in feeds:
         assert feed.claimed_until is not None, "claim() sets it"
         poll_feed.apply_async((feed.pk, feed.claimed_until.isoformat()), expires=due.CLAIM_S)
@@ -40,15 +41,13 @@ def poll_due() -> int:
 
 @shared_task(ignore_result=True)
 def poll_feed(pk: int, claimed_until: str) -> bool:
-    """Begin to poll one feed, if the claim that it was queued with still holds. The poll has a thread of its own: a
-    vendor that hangs holds no place of the worker's pool, which every other poll, check and alert needs."""
+    """Poll one feed, if the claim that it was queued with still holds, and then what else is due."""
     feed = Feed.objects.select_related("account").filter(pk=pk, claimed_until=claimed_until).first()
     if feed is None:
         # The queue was slower than the claim lasts: another worker polls it by now.
         log_event(logger, logging.WARNING, "poll_dropped", feed_id=pk)
         return False
-    poll_apart(feed)
-    return True
+    return poll_while_due(feed)
 
 
 @shared_task(ignore_result=True)

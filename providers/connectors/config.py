@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lib.netguard import LONGEST_S, Deadline
+
 
 class ConnectorError(Exception):
     """A poll failed. The message is a sentence for the account's page and never holds a key.
@@ -55,3 +57,5 @@ class AccountConfig:
     local: bool = False
     timeout: float = 20.0  # seconds that the vendor may stay silent
     pause: Callable[[float], None] = time.sleep  # how whoever polls waits between two calls that a vendor wants apart
+    # Every connection, page and wait of one feed shares it.
+    deadline: Deadline = field(default_factory=lambda: Deadline(LONGEST_S), compare=False)

@@ -24,7 +24,6 @@ T = TypeVar("T")
 
 MOST_BYTES = 32 * 1024 * 1024
 MOST_PAGES = 10_000
-LONGEST_ANSWER_S = 120.0  # a server that drips bytes stays below every read timeout
 LONGEST_WAIT_S = 86_400.0
 
 
@@ -56,11 +55,11 @@ Explain = Callable[[Answer], ConnectorError | None]
 
 
 class VendorHttp:
-    """HTTP with one vendor.
+    """HTTP with one vendor, until the deadline of the account's configuration.
 
     `explain` sees every answer first and may turn it into the vendor's own kind of error; `spacing` is the least number
-    of seconds between two calls. Use as a context manager:
-    connections do not outlive a poll.
+    of seconds between two calls. Use as a context manager: connections do not outlive a poll. What the deadline does
+    not end is a look-up in the DNS, for which the system's resolver has time-outs of its own.
     """
 
     def __init__(
@@ -78,7 +77,7 @@ class VendorHttp:
         self.base_url = base_url
         self._secret = config.secret
         self._explain = explain
-        self._timeout = config.timeout
+        self._timeout, self._deadline = config.timeout, config.deadline
         self._client = httpx.Client(
             transport=self._transport(base_url, local=config.local),
             timeout=httpx.Timeout(config.timeout, connect=min(config.timeout, 10.0)),
@@ -92,7 +91,7 @@ class VendorHttp:
                 _("The base URL must be https: over http the key would travel in the clear."), permanent=True
             )
         try:
-            return PinnedTransport(pin(base_url, local=local))
+            return PinnedTransport(pin(base_url, local=local), self._deadline)
         except AddressRefused as refused:
             # No address may be a resolver's bad minute; a place where we do not go stays one.
             raise ConnectorError(str(refused), permanent="DNS" not in str(refused)) from None
@@ -136,6 +135,8 @@ class VendorHttp:
 
     def _keep_apart(self) -> None:
         wait = self._last + self._spacing - time.monotonic()
+        if max(wait, 0.0) >= self._deadline.left_s:
+            raise self._too_late()
         if wait > 0:
             self._pause(wait)
         self._last = time.monotonic()
@@ -146,6 +147,8 @@ class VendorHttp:
             with self._client.stream(method, url, **options) as response:
                 return Answer(response.status_code, response.headers, self._body(response))
         except httpx.TimeoutException:
+            if self._deadline.left_s <= 0:
+                raise self._too_late() from None
             raise self._error(
                 _("%(vendor)s did not answer within %(seconds)s s."), seconds=f"{self._timeout:g}"
             ) from None
@@ -157,14 +160,12 @@ class VendorHttp:
             ) from None
 
     def _body(self, response: httpx.Response) -> bytes:
-        """The body after decompression, up to the cap in size and time."""
-        started, parts, size = time.monotonic(), [], 0
+        """The body after decompression, up to the cap in size."""
+        parts, size = [], 0
         for part in response.iter_bytes():
             size += len(part)
             if size > MOST_BYTES:
                 raise self._error(_("%(vendor)s answered with more than 32 MiB."))
-            if time.monotonic() - started > LONGEST_ANSWER_S:
-                raise self._error(_("%(vendor)s did not finish its answer within two minutes."))
             parts.append(part)
         return b"".join(parts)
 
@@ -202,6 +203,11 @@ class VendorHttp:
             wait=wait,
             status=status,
             said=vendor_message(answer),
+        )
+
+    def _too_late(self) -> ConnectorError:
+        return self._error(
+            _("%(vendor)s did not finish its answer within %(seconds)s s."), seconds=f"{self._deadline.seconds:g}"
         )
 
     def _error(

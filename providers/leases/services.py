@@ -14,7 +14,7 @@ from providers.connectors import CONNECTORS, connect, connector_class
 from providers.connectors.base import ConnectorError
 from providers.connectors.stopping import Stop, StopCall, command, stop_call
 from providers.models import Feed, Lease, LeaseState, OfferKind
-from providers.polling.services import config_of, within
+from providers.polling.services import config_of
 
 logger = logging.getLogger(__name__)
 
@@ -79,8 +79,8 @@ def stop_by_api(*, lease: Lease, way: StopWay) -> str:
     """
     if way.barred or way.call is None:
         raise ConnectorError(way.barred, permanent=True)
-    connector = connect(lease.account.kind, config_of(lease.account))
-    within(lambda: connector.stop_lease(lease.external_id, lease.handle), DEADLINE_S)
+    connector = connect(lease.account.kind, config_of(lease.account, DEADLINE_S))
+    connector.stop_lease(lease.external_id, lease.handle)
     log_event(
         logger,
         logging.INFO,

@@ -11,6 +11,7 @@ from django.db.models import Q
 from providers.connectors import CONNECTORS, connector_class
 from providers.models import Account, Feed
 
+AT_ONCE = 8  # polls of one process; the worker has 14 threads
 DEADLINE_S = 120  # of one poll, by the clock on the wall
 CLAIM_S = DEADLINE_S + 30
 LONGEST_BACKOFF_S = 3600
@@ -43,6 +44,11 @@ def claim(now: datetime, limit: int = 100, account: Account | None = None) -> li
     for feed in feeds:
         feed.claimed_until, feed.last_started_at = until, now
     return feeds
+
+
+def give_back(feed: Feed) -> None:
+    """End a claim without a poll: the feed is due as it was."""
+    Feed.objects.filter(pk=feed.pk, claimed_until=feed.claimed_until).update(claimed_until=None)
 
 
 def backoff(failures: int, every_s: int, retry_after: float | None) -> timedelta:

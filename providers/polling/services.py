@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from time import perf_counter
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from lib.encryption import SecretUnreadable
 from lib.events import log_event, ms_since
+from lib.netguard import Deadline
 from providers.connectors import connect
 from providers.connectors.base import PERIODS, AccountConfig, Connector, ConnectorError
 from providers.models import Account, Feed
@@ -25,23 +25,25 @@ logger = logging.getLogger(__name__)
 
 HISTORY = timedelta(days=365)  # what a first poll asks for
 OVERLAP = timedelta(hours=3)
-# However many vendors answer at once, as many of a process store at once: connections are few.
-STORING = threading.BoundedSemaphore(4)
+TEST_S = 30.0  # how long a person waits at most for a vendor to take a key
+PLACES = threading.BoundedSemaphore(due.AT_ONCE)
 
 
-def config_of(account: Account) -> AccountConfig:
-    """What a connector gets to know. Raises ConnectorError where the stored key cannot be read."""
+def config_of(account: Account, seconds: float = due.DEADLINE_S) -> AccountConfig:
+    """What a connector gets to know; it has `seconds` from now for everything that it asks. Raises ConnectorError where
+    the stored key cannot be read."""
     try:
         secret = account.secret.reveal()
     except SecretUnreadable as error:
         raise ConnectorError(str(error), permanent=True) from None
-    return AccountConfig(account.base_url, secret, account.settings, local=account.local)
+    deadline = Deadline(seconds)
+    return AccountConfig(account.base_url, secret, account.settings, local=account.local, deadline=deadline)
 
 
 def try_account(account: Account) -> tuple[bool, str]:
     """Whether the vendor takes the key, and its sentence."""
     try:
-        return True, within(lambda: connect(account.kind, config_of(account)).test(), 30)
+        return True, connect(account.kind, config_of(account, TEST_S)).test()
     except ConnectorError as error:
         return False, error.message
 
@@ -82,26 +84,31 @@ def poll(feed: Feed) -> bool:
     return True
 
 
-def poll_apart(feed: Feed) -> threading.Thread:
-    """Poll a claimed feed in a thread of its own, which ends with the poll's deadline at the latest."""
+def poll_while_due(feed: Feed) -> bool:
+    """Poll a claimed feed in this thread, then whatever else is due; whether there was a place for it.
 
-    def run() -> None:
-        try:
-            poll(feed)
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run, name=f"poll-{feed}", daemon=True)
-    thread.start()
-    return thread
+    Polls take at most AT_ONCE threads of a process: vendors that hang leave the others to checks and alerts. A feed
+    without a place is given back, and the first poll that ends takes it.
+    """
+    if not PLACES.acquire(blocking=False):
+        due.give_back(feed)
+        return False
+    try:
+        feeds = [feed]
+        while feeds:
+            poll(feeds[0])
+            feeds = due.claim(timezone.now(), limit=1)
+    finally:
+        PLACES.release()
+    return True
 
 
 def fetch_and_store(feed: Feed, now: datetime) -> tuple[int, datetime | None]:
     account = feed.account
     connector = connect(account.kind, config_of(account))
     since = window_start(feed, connector, now)
-    fetched = within(lambda: fetch(connector, feed.kind, since, now), due.DEADLINE_S)
-    with STORING, transaction.atomic():
+    fetched = fetch(connector, feed.kind, since, now)
+    with transaction.atomic():
         match feed.kind:
             case "offers":
                 rows = store.store_offers(account, fetched.rows, now)
@@ -136,33 +143,6 @@ def window_start(feed: Feed, connector: Connector, now: datetime) -> datetime:
         whole_until = min(feed.complete_until or feed.last_success_at, feed.last_success_at) - OVERLAP
         start = min(whole_until, now - connector.reread.get(feed.kind, timedelta(0)))
     return start.replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def within(call: Callable[[], Any], seconds: float) -> Any:
-    """The call's result within a deadline by the wall clock. A call that hangs is left to its own time-outs; it holds
-    nothing of ours. Raises ConnectorError."""
-    outcome: list[Any] = []
-
-    def run() -> None:
-        try:
-            outcome.append((True, call()))
-        except BaseException as error:
-            outcome.append((False, error))
-
-    worker = threading.Thread(target=run, daemon=True)
-    worker.start()
-    worker.join(seconds)
-    if not outcome:
-        raise ConnectorError(_("The vendor did not finish its answer within %d s.") % seconds)
-    good, value = outcome.pop()
-    if good:
-        return value
-    try:
-        raise value
-    finally:
-        # An error holds the frames that it passed through. Held by one of them it would stay, with the whole answer
-        # of the vendor, until garbage is looked for among everything that a worker has loaded: hours.
-        del value
 
 
 def record_success(feed: Feed, rows: int, complete_until: datetime | None, now: datetime) -> None:

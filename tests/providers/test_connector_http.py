@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
@@ -13,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
+from lib.netguard import Deadline
 from providers.connectors import http as connector_http
 from providers.connectors.base import AccountConfig, ConnectorError
 from providers.connectors.http import VendorHttp, retry_after, walk
@@ -103,11 +108,82 @@ def test_a_body_that_grows_when_unpacked_is_capped(answers: Answers) -> None:
         get(answers)
 
 
-def test_a_server_that_drips_is_stopped(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connector_http, "LONGEST_ANSWER_S", -1.0)
+HEADERS = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+
+
+@contextmanager
+def trickling(start: bytes, drop: bytes) -> Iterator[str]:
+    """The address of a server that answers with `start` and then sends `drop` every 50 ms."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _address = server.accept()
+                    with suppress(OSError), connection:
+                        connection.recv(65536)
+                        connection.sendall(start)
+                        while drop:
+                            connection.sendall(drop)
+                            time.sleep(0.05)
+                        connection.recv(65536)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(
+    ("start", "drop"),
+    [
+        (b"", b"H"),
+        (HEADERS, b"x: y\r\n"),
+        (HEADERS + b"transfer-encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+        (HEADERS + b"transfer-encoding: chunked\r\n\r\n", b"0"),
+        (HEADERS + b"content-length: 1000000\r\n\r\n", b" "),
+        (b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
+        (HEADERS, b""),
+    ],
+    ids=["status", "headers", "chunks", "size of a chunk", "body", "interim answers", "silence"],
+)
+def test_a_server_that_trickles_is_left_at_the_deadline(start: bytes, drop: bytes) -> None:
+    """Each byte comes sooner than any time-out of a read: only the deadline ends it."""
+    with trickling(start, drop) as url:
+        config = AccountConfig(url, SECRET, local=True, timeout=5, deadline=Deadline(0.4))
+        with (
+            VendorHttp("Acme", url, config) as http,
+            pytest.raises(ConnectorError, match=r"Acme did not finish its answer within 0\.4 s\."),
+        ):
+            http.get("/x")
+
+
+def test_every_page_and_connection_of_a_feed_shares_its_deadline(
+    answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answers.say("/x", {})
-    with pytest.raises(ConnectorError, match="did not finish"):
-        get(answers)
+    clock = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    config = AccountConfig(answers.url, SECRET, local=True, timeout=2, deadline=Deadline(30))
+    for _connection in range(2):
+        with VendorHttp("Acme", answers.url, config) as http:
+            http.get("/x")
+        clock[0] += 14
+    calls = len(answers.asked)
+    clock[0] += 3
+    with VendorHttp("Acme", answers.url, config) as http, pytest.raises(ConnectorError, match="did not finish"):
+        http.get("/x")
+    assert len(answers.asked) == calls
+
+
+def test_a_wait_between_two_calls_that_would_pass_the_deadline_is_not_begun(answers: Answers) -> None:
+    answers.say("/x", {})
+    waits: list[float] = []
+    config = AccountConfig(answers.url, SECRET, local=True, timeout=2, deadline=Deadline(5), pause=waits.append)
+    with VendorHttp("Acme", answers.url, config, spacing=60.0) as http:
+        http.get("/x")
+        with pytest.raises(ConnectorError, match="did not finish"):
+            http.get("/x")
+    assert waits == []
 
 
 def test_an_address_where_nobody_listens_is_a_sentence() -> None:

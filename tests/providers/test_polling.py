@@ -22,7 +22,7 @@ from providers.accounts.services import poll_soon
 from providers.connectors import connect
 from providers.connectors.base import AccountConfig, ConnectorError, LeaseRow
 from providers.models import Account, Balance, Feed, Lease, LeaseSpan, Offer, OfferDay, VendorCost, VendorUsage
-from providers.polling import due
+from providers.polling import due, services
 from providers.polling.services import poll, record_failure, try_account, window_start
 from providers.polling.store import store_leases
 from sandbox.testing import SECRETS, Sandbox, running_sandbox
@@ -217,24 +217,53 @@ def test_a_403_is_about_what_was_asked_and_a_401_about_the_key(answers: Answers)
 
 
 def test_a_vendor_that_hangs_delays_no_other(transactional_db: Any, sandbox: Sandbox) -> None:
-    """Whoever polls the silent one is free at once, and the other's answer is in while that poll still waits."""
+    """One account hangs with all its feeds; the other's answers are in while those polls still wait."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         hung = account(sandbox, "vast", slug="hung")
         Account.objects.filter(pk=hung.pk).update(base_url=f"http://127.0.0.1:{silent.getsockname()[1]}")
         account(sandbox, "runpod")
         feeds = sorted(due.claim(timezone.now()), key=lambda feed: feed.account.slug)
+        waiting = []
         for feed in feeds:  # the silent one's first
-            assert feed.claimed_until is not None
-            assert tasks.poll_feed(feed.pk, feed.claimed_until.isoformat())
-        threads = [one for one in threading.enumerate() if one.name.startswith("poll-")]
-        waiting = [one for one in threads if one.name.startswith(f"poll-{hung.pk}/")]
-        for one in set(threads) - set(waiting):
-            one.join(20)
+            thread = threading.Thread(target=work, args=(feed,))
+            thread.start()
+            if feed.account == hung:
+                waiting.append(thread)
+            else:
+                thread.join(20)
         assert not Feed.objects.filter(account__slug="runpod", last_success_at=None).exists()
         assert not Feed.objects.filter(account=hung, claimed_until=None).exists(), "it still waits"
-    for one in waiting:
-        one.join(30)
+    for thread in waiting:
+        thread.join(30)
     assert waiting and not Feed.objects.filter(account=hung, last_error="").exists()
+
+
+def work(feed: Feed) -> None:
+    """What a thread of the worker does with a feed that the queue brings."""
+    assert feed.claimed_until is not None
+    try:
+        tasks.poll_feed(feed.pk, feed.claimed_until.isoformat())
+    finally:
+        connection.close()
+
+
+def test_polls_leave_threads_of_the_worker_to_other_tasks(
+    db: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With every place taken a feed is given back at once; the poll that ends first takes what is due by then."""
+    monkeypatch.setattr(services, "PLACES", threading.BoundedSemaphore(1))
+    account(sandbox, "runpod")
+    first, *others = due.claim(timezone.now())
+    with services.PLACES:
+        assert first.claimed_until is not None
+        assert not tasks.poll_feed(first.pk, first.claimed_until.isoformat())
+    assert Feed.objects.get(pk=first.pk).last_success_at is None
+    (again,) = due.claim(timezone.now())
+    assert again == first and again.claimed_until is not None
+    for feed in others:
+        due.give_back(feed)
+    assert tasks.poll_feed(again.pk, again.claimed_until.isoformat())
+    assert not Feed.objects.filter(last_success_at=None).exists(), "one task has polled all that was due"
 
 
 def test_waits_after_failures_differ_so_that_accounts_do_not_come_back_together() -> None:
