@@ -15,7 +15,7 @@ from costs.focus import schedule
 from costs.ledger import posting as ledger
 from costs.models import Search
 from costs.plan import budgets, forecast_record
-from costs.reconciliation import month_close
+from costs.reconciliation import bill_status, month_close
 from lib.events import log_event, ms_since
 
 logger = logging.getLogger(__name__)
@@ -23,11 +23,13 @@ logger = logging.getLogger(__name__)
 
 @shared_task(time_limit=300)  # the statements are bounded by the vendors' rows, some thousand a month
 def post_ledger() -> None:
-    started, today = perf_counter(), timezone.now().astimezone(UTC).date()
+    started, now = perf_counter(), timezone.now()
+    today = now.astimezone(UTC).date()
     recurring, changed, revisions = post_recurrences(today), ledger.post(), month_close.revise(today)
+    compared = bill_status.refresh(now)
     log_event(
         logger, logging.INFO, "ledger_posted",
-        lines=changed, recurring=recurring, revisions=revisions, ms=ms_since(started),
+        lines=changed, recurring=recurring, revisions=revisions, months_compared=compared, ms=ms_since(started),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from costs.models.anomalies import Anomaly, AnomalyLook, Driver
 from costs.models.bill_imports import BillImport
 from costs.models.budgets import Budget, BudgetScope, subject_fields
-from costs.models.closings import Closing, KeyOwner, Tolerance
+from costs.models.closings import BillStatus, Closing, KeyOwner, Tolerance
 from costs.models.decisions import Choice, Decision, Effort, Justification, NoGo, OpsWorkloadLimit, PageDay
 from costs.models.exports import ExportTarget
 from costs.models.forecasts import ForecastLook
@@ -23,6 +23,7 @@ __all__ = [
     "Anomaly",
     "AnomalyLook",
     "BillImport",
+    "BillStatus",
     "Budget",
     "BudgetScope",
     "Category",

@@ -1,4 +1,4 @@
-"""A month that an invoice closed, how far bills may be from ours, and whose the vendor's keys are."""
+"""A month that an invoice closed, how its bills compare, how far they may be from ours, and whose the keys are."""
 
 from __future__ import annotations
 
@@ -51,6 +51,19 @@ class Closing(models.Model):
     @property
     def revision_prefix(self) -> str:
         return f"revision:{self.provider}:{self.month:%Y-%m}:"
+
+
+class BillStatus(models.Model):
+    """What the comparison of one month's bills with our own figures came to, by provider, and of which data."""
+
+    month = models.DateField(unique=True)  # its first day
+    state = models.CharField(max_length=10)  # open, or closed: every day is billed
+    providers = models.JSONField(encoder=DjangoJSONEncoder)  # sums, causes and how far the bill reaches, of each
+    data_version = models.CharField(max_length=32)  # of what it was made from, see costs/reconciliation/bill_status.py
+    computed_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m} {self.state}"
 
 
 class Tolerance(models.Model):

@@ -103,14 +103,11 @@ class BillingMonthData:
         )
 
 
-def read(month: date, now: datetime, prices: ListPrices | None = None) -> BillingMonthData:
-    """Read the month that begins on `month`; `prices` are used where they cover its models."""
+def read(month: date, now: datetime) -> BillingMonthData:
+    """Read the month that begins on `month`."""
     until = next_month(month)
     usage, vendor = usage_rows(month - DAY, until + DAY), vendor_rows(month - DAY, until + DAY)
     charges = charge_rows(month - DAY, until + DAY, month)
-    models = frozenset(row["model"] for row in vendor)
-    if prices is None or not models <= prices.models:
-        prices = ListPrices.of(models)
     return BillingMonthData(
         month=month,
         until=until,
@@ -119,7 +116,7 @@ def read(month: date, now: datetime, prices: ListPrices | None = None) -> Billin
         charges=charges,
         usage=usage,
         vendor=vendor,
-        prices=prices,
+        prices=ListPrices.of(row["model"] for row in vendor),
         models=frozenset(),
         steps=smallest_steps(row for row in charges if month <= row["day"] < until),
         watched=watched_hours(month, until),

@@ -14,7 +14,6 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from costs.allocation.queries import ZERO
-from costs.list_prices import ListPrices
 from costs.models import Closing
 from costs.reconciliation import queries as bills
 from costs.reconciliation.causes import CAUSES, COUNTED, ORDER, PENDING
@@ -83,18 +82,25 @@ class ComparedAmounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciled(ComparedAmounts):
-    """The reconciliation of one provider's month."""
+class ProviderMonthBill(ComparedAmounts):
+    """One provider's month as a whole."""
 
     provider: str
     invoiced: Decimal  # of `billed`, what a person entered from invoices
     complete_until: date | None  # the first day that the bill does not hold whole; None: no bill is read
-    lines: list[ReconciliationLine] = field(default_factory=list)
-    closing: Closing | None = None  # of a month that its invoice closed
+    closed_on: date | None = None  # when its invoice closed it
 
     @property
     def name(self) -> str:
         return provider_name(self.provider)
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled(ProviderMonthBill):
+    """The reconciliation of one provider's month, by day and model."""
+
+    lines: list[ReconciliationLine] = field(default_factory=list)
+    closing: Closing | None = None  # of a month that its invoice closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +142,9 @@ class Reconciliation:
         return sorted(parts, key=lambda part: (part.day or date.max, part.provider, part.model))
 
 
-def reconcile(
-    month: date, now: datetime, filters: Filters | None = None, prices: ListPrices | None = None
-) -> Reconciliation:
+def reconcile(month: date, now: datetime, filters: Filters | None = None) -> Reconciliation:
     """Compare the bills of the month that begins on `month` with our own figures, by provider and model if asked."""
-    return reconciliation(bills.read(month, now, prices).only(filters or Filters()))
+    return reconciliation(bills.read(month, now).only(filters or Filters()))
 
 
 def reconciliation(data: BillingMonthData) -> Reconciliation:
@@ -175,7 +179,8 @@ def as_closed(data: BillingMonthData, closing: Closing) -> Reconciled:
     lines = [line for line in stored if not data.models or line.model in data.models]
     until = data.until if closing.lines else None
     invoiced = ZERO if data.models else closing.amount - closing.lines
-    return Reconciled(*sums(lines), closing.provider, invoiced, until, lines, closing)
+    closed_on = closing.created_at.date()
+    return Reconciled(*sums(lines), closing.provider, invoiced, until, closed_on, lines, closing)
 
 
 def sums(lines: Iterable[ReconciliationLine]) -> tuple[Decimal, Decimal, Decimal, list[Cause]]:
@@ -210,7 +215,7 @@ def as_json(reconciliation: Reconciliation) -> dict[str, Any]:
                 **sums_json(row),
                 "invoiced": row.invoiced,
                 "complete_until": row.complete_until and row.complete_until.isoformat(),
-                "closed_on": row.closing and row.closing.created_at.date().isoformat(),
+                "closed_on": row.closed_on and row.closed_on.isoformat(),
             }
             for row in reconciliation.rows
         ],

@@ -11,8 +11,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from costs.models import Tolerance
-from costs.reconciliation import queries as bills
-from costs.reconciliation.reconcile import Cause, ComparedAmounts, Reconciled, reconciliation
+from costs.reconciliation import bill_status
+from costs.reconciliation.reconcile import Cause, ComparedAmounts, ProviderMonthBill
 from lib.formats import dollars, percent
 from providers.models import provider_name
 
@@ -53,7 +53,7 @@ def tolerances() -> dict[str, Allowed]:
     return {row.provider: Allowed(row.share, row.amount) for row in Tolerance.objects.all()}
 
 
-def reconciliation_gap(row: Reconciled, month: date, allowed: Allowed) -> ReconciliationGap:
+def reconciliation_gap(row: ProviderMonthBill, month: date, allowed: Allowed) -> ReconciliationGap:
     causes = sorted(row.causes, key=lambda cause: -abs(cause.amount))
     return ReconciliationGap(row.provider, month, row.gap, row.billed, allowed.of(row), tuple(causes))
 
@@ -66,7 +66,7 @@ def reconciliation_gaps(now: datetime) -> list[ReconciliationGap]:
     return [
         reconciliation_gap(row, month, allowed.get(row.provider, Allowed()))
         for month in months
-        for row in reconciliation(bills.read(month, now)).rows
+        for row in bill_status.current(month, now).rows
         if row.complete_until or row.billed
     ]
 

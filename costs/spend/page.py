@@ -25,7 +25,8 @@ from costs.list_prices import ListPrices
 from costs.models import Phase, Provenance
 from costs.plan.month import Month
 from costs.plan.queries import HISTORY, planned_for, read_days, this_month
-from costs.reconciliation.reconcile import Reconciliation, reconcile
+from costs.reconciliation import bill_status
+from costs.reconciliation.bill_status import MonthBills
 from costs.spend.rows import (
     FRESH_KINDS,
     Bills,
@@ -247,8 +248,8 @@ class SpendPage:
         unpriced = counts_by(self.data, "provider", "unpriced")
         now = {group.key or "": group for group in self.total.groups}
         gone = [slug for slug in before if slug and slug not in now]
-        until = {row.provider: row.complete_until for row in self.reconciliation.rows}
-        closed = {row.provider: row.closing.created_at.date() for row in self.reconciliation.rows if row.closing}
+        until = {row.provider: row.complete_until for row in self.month_bills.rows}
+        closed = {row.provider: row.closed_on for row in self.month_bills.rows}
         rows = [
             ProviderRow(
                 slug, group.provenance, group.amount, group.requests, unpriced[slug], before.get(slug, ZERO),
@@ -304,8 +305,9 @@ class SpendPage:
     # Bills.
 
     @cached_property
-    def reconciliation(self) -> Reconciliation:
-        return reconcile(self.days.since, self.now, prices=self.prices)
+    def month_bills(self) -> MonthBills:
+        """Read what the worker has stored; the comparison itself is the page's about bills."""
+        return bill_status.stored(self.days.since, self.now)
 
     @cached_property
     def bills(self) -> Bills | None:
@@ -313,8 +315,9 @@ class SpendPage:
         if self.divides:
             return None
         wanted = self.params.filters.provider
-        month = self.reconciliation
-        return Bills([row for row in month.rows if not wanted or row.provider in wanted], month.state, self.days.until)
+        month = self.month_bills
+        rows = [row for row in month.rows if not wanted or row.provider in wanted]
+        return Bills(rows, month.state, self.days.until, month.computed_at if month.outdated else None)
 
     def bills_headline(self) -> str:
         return self.bills.headline() if self.bills else _("Bills know no model, application or task")

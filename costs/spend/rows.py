@@ -19,8 +19,8 @@ from costs import finality
 from costs.allocation.queries import ZERO, Line, SpendData, attribution_of
 from costs.dates import Days
 from costs.models import Provenance
-from costs.reconciliation.reconcile import Reconciled
-from lib.formats import ago, count, dollars, missing, percent, signed_percent
+from costs.reconciliation.reconcile import ProviderMonthBill
+from lib.formats import ago, count, dollars, missing, percent, sentences, signed_percent, when
 from providers.models import Account, Feed, provider_name
 from traffic.requests.facets import MOST_SHOWN
 
@@ -166,7 +166,7 @@ class Freshness:
 class BillRow:
     """One provider's bill beside ours."""
 
-    sums: Reconciled
+    sums: ProviderMonthBill
     until: date  # the first day after those shown
 
     def note(self) -> str:
@@ -198,16 +198,17 @@ class BillRow:
 class Bills:
     """The bills of the providers shown."""
 
-    rows: Sequence[Reconciled]
+    rows: Sequence[ProviderMonthBill]
     state: str
     until: date  # the first day after those shown
+    older: datetime | None = None  # when they were compared, where the data has changed since
 
     @property
     def table(self) -> list[BillRow]:
         return [BillRow(row, self.until) for row in self.rows]
 
     @property
-    def with_bill(self) -> list[Reconciled]:
+    def with_bill(self) -> list[ProviderMonthBill]:
         return [row for row in self.rows if row.complete_until or row.billed]
 
     @property
@@ -246,16 +247,22 @@ class Bills:
         return _("The bills match ours to the cent")
 
     def answer(self) -> SafeString:
-        """The page's second sentence; empty where no bill says anything."""
+        """The page's sentence about bills, with its moment where it is older than the data; empty without a bill."""
         if not self.with_bill or self.gap is None:
             return SafeString("")
         if self.unexplained:
             text = _("Where a bill exists it is <b>{gap}</b> from ours, and {sum} of that nobody can explain.")
-            return format_html(text, gap=percent(self.gap), sum=dollars(self.unexplained))
-        if self.gap:
+        elif self.gap:
             text = _("Where a bill exists it matches ours <b>to {gap}</b>, and every cent between them has a cause.")
-            return format_html(text, gap=percent(self.gap))
-        return format_html("{}", _("Where a bill exists it matches ours to the cent."))
+        else:
+            text = _("Where a bill exists it matches ours to the cent.")
+        return sentences(format_html(text, gap=percent(self.gap), sum=dollars(self.unexplained)), self.as_of())
+
+    def as_of(self) -> SafeString:
+        """When the bills were compared, where the data has changed since; else empty."""
+        if self.older is None:
+            return SafeString("")
+        return format_html(_("As of {when}: what has come in since is not in it yet."), when=when(self.older))
 
 
 def between(data: SpendData, since: date, until: date) -> SpendData:

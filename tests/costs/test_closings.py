@@ -256,7 +256,7 @@ def test_log_says_what_a_posting_of_the_ledger_changed(claude: Account, caplog: 
     billed(claude, "11")
     post_ledger()
     (line,) = caplog.messages
-    assert line.startswith("ledger_posted lines=1 recurring=0 revisions=0 ms=")
+    assert line.startswith("ledger_posted lines=1 recurring=0 revisions=0 months_compared=2 ms=")
 
 
 def test_a_provider_without_a_bill_is_closed_by_the_invoice_itself(manager: Client) -> None:
