@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import time_machine
 from django.utils import timezone
 
 from costs.anomalies.page import AnomaliesPage, AnomalyRow
@@ -39,6 +41,13 @@ MONTH, BEFORE = date(YEAR, 11, 1), date(YEAR, 10, 1)
 WHOLE = Days(MONTH, date(YEAR, 12, 1), BEFORE, MONTH)
 RUNNING = Days(MONTH, date(YEAR, 11, 11), BEFORE, date(YEAR, 10, 11))
 NOW = timezone.now()
+
+
+@pytest.fixture(autouse=True)
+def stopped_clock() -> Iterator[None]:
+    """Ages are counted from the moment at which these objects were made, however long ago that is."""
+    with time_machine.travel(NOW, tick=False):
+        yield
 
 
 def plain(html: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import time_machine
 from django.utils import timezone
 
 from costs.plan.month import Month
@@ -26,6 +28,13 @@ from providers.uptime.page import DeploymentNow, Record, UptimeSummary
 from tests.dashboard.overview_rows import money
 
 NOW = timezone.now()
+
+
+@pytest.fixture(autouse=True)
+def stopped_clock() -> Iterator[None]:
+    """Ages are counted from the moment at which these objects were made, however long ago that is."""
+    with time_machine.travel(NOW, tick=False):
+        yield
 
 
 def plain(html: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
@@ -18,6 +20,13 @@ from lib.disk import Disk
 from providers.models import Action, AuditEntry
 
 NOW = timezone.now()
+
+
+@pytest.fixture(autouse=True)
+def stopped_clock() -> Iterator[None]:
+    """Ages are counted from the moment at which these objects were made, however long ago that is."""
+    with time_machine.travel(NOW, tick=False):
+        yield
 
 
 def plain(html: str) -> str:
