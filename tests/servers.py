@@ -33,7 +33,7 @@ class Servers:
         # Never the developer's own ./var: a running `up` there would be joined.
         os.environ["BREAKEVEN_DATA"] = str(self.home / "var")
         if "DATABASE_URL" not in os.environ:
-            settings = {**THROWAWAY, "max_connections": "200", "autovacuum": "off"}
+            settings = {**THROWAWAY, "max_connections": "200"}
             server = Postgres(self.home / "postgres", settings)
             server.start()
             # It makes databases and empties tables past their triggers; what the application may is tested apart.

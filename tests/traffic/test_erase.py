@@ -217,7 +217,7 @@ def test_sums_of_sealed_days_lose_the_application_too(
 ) -> None:
     ingest(conn, [call(1, shop.pk, MARKER, 30), call(2, None, OTHER, 30)], PricingContext.load(conn))
     before = money(conn)
-    settings.RETENTION_DAYS = settings.BODY_RETENTION_DAYS = 10
+    settings.RETENTION_DAYS = settings.BODY_RETENTION_DAYS = 20
     apply_retention(timezone.now().date())
     assert SealedDay.objects.count() == 1 and not Request.objects.exists()
     erasure = erase.ask(application=shop)
