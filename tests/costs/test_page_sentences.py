@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.utils import timezone
 
 from costs.anomalies.page import AnomaliesPage, AnomalyRow
 from costs.bill_imports import page as bill_page
@@ -36,11 +35,11 @@ from costs.units.queries import Incidents, Unit
 from costs.variance import queries as changes
 from costs.variance.bridge import Bridge, BridgePart, Step
 
-YEAR = timezone.now().year
+YEAR = 2026
 MONTH, BEFORE = date(YEAR, 11, 1), date(YEAR, 10, 1)
 WHOLE = Days(MONTH, date(YEAR, 12, 1), BEFORE, MONTH)
 RUNNING = Days(MONTH, date(YEAR, 11, 11), BEFORE, date(YEAR, 10, 11))
-NOW = timezone.now()
+NOW = datetime(YEAR, 12, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import time_machine
-from django.utils import timezone
 
 from costs.plan.month import Month
 from costs.readiness.scorecard import Criterion
@@ -27,7 +26,7 @@ from providers.models import Deployment
 from providers.uptime.page import DeploymentNow, Record, UptimeSummary
 from tests.dashboard.overview_rows import money
 
-NOW = timezone.now()
+NOW = datetime(2026, 11, 15, 12, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
 from django.contrib.auth.models import Group, User
-from django.utils import timezone
 
 from dashboard.audit.page import ACTS, ALL, COUNTED, REFUSED, AuditFilter, empty_words, headline, log_heading
 from dashboard.people.page import lost_headline, people_headline, person_headline
@@ -19,7 +18,7 @@ from dashboard.storage.queries import Kind, Storage
 from lib.disk import Disk
 from providers.models import Action, AuditEntry
 
-NOW = timezone.now()
+NOW = datetime(2026, 11, 15, 12, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
