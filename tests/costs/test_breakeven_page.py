@@ -215,12 +215,6 @@ def test_a_machine_that_is_paid_besides_its_gpu_stands_for_the_sheets_vm(db: Any
     assert "the offer’s machine stands for the sheet’s VM" in page
 
 
-def test_the_scenarios_take_one_statement_of_their_own(db: Any, django_assert_max_num_queries: Any) -> None:
-    client = client_of("manager")
-    with django_assert_max_num_queries(8):
-        client.get("/break-even/scenarios/")
-
-
 # Pure.
 
 

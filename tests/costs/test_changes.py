@@ -8,9 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,9 +18,8 @@ from costs.variance.bridge import Bridge, Hours, Step, bridge, from_plan
 from dashboard.charts.waterfall import waterfall
 from providers.models import Account, TokenPrice
 from tests.costs.keys import key
-from tests.costs.usage_rows import usage
 from tests.costs.world import last_month
-from tests.factories import ApplicationFactory, PhaseFactory
+from tests.factories import PhaseFactory
 from tests.traffic.people import text
 
 D = Decimal
@@ -226,22 +223,6 @@ def read(query: str) -> Any:
     found, status = answer(query)
     assert status == 200, found
     return found
-
-
-def test_the_page_takes_as_many_statements_for_much_as_for_little(viewer: Client, world: Account) -> None:
-    url = f"/spend/changes/?month={last_month()}"
-    viewer.get(url)
-    with CaptureQueriesContext(
-        connection,
-    ) as few:
-        viewer.get(url)
-    day = date.fromisoformat(f"{last_month()}-03")
-    for n in range(20):
-        application = ApplicationFactory.create(slug=f"app-{n}", name=f"App {n}")
-        usage(day=day, application_id=application.pk, model=f"model-{n}", output=9, cost=D("0.5"))
-    with CaptureQueriesContext(connection) as many:
-        viewer.get(url)
-    assert len(many) == len(few) <= 20
 
 
 @pytest.mark.parametrize("query", ["month=2026-13", "month=nonsense", "against=nothing", "application=nobody"])

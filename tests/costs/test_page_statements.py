@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from costs.ledger import posting as ledger
-from costs.models import BillImport, Budget, Category, ExportTarget, Provenance, subject_fields
+from costs.models import BillImport, Budget, Category, ExportTarget, Provenance, Stage, subject_fields
 from providers.models import Deployment
 from tests.costs.usage_rows import at, usage
 from tests.factories import (
@@ -27,6 +27,7 @@ from tests.factories import (
 from tests.traffic.people import logged_in
 from traffic.models import UsageHour
 
+LAST_MONTH = datetime.now(UTC).date().replace(day=1) - timedelta(days=20)
 # By page, the most statements that it may take, session, user and what the head of each page says included.
 MOST = {
     "/spend/": 22,
@@ -39,7 +40,9 @@ MOST = {
     "/spend/savings/": 6,
     "/spend/anomalies/": 6,
     "/spend/changes/": 14,
+    f"/spend/changes/?month={LAST_MONTH:%Y-%m}": 14,
     "/spend/units/": 15,
+    f"/spend/units/?month={LAST_MONTH:%Y-%m}": 21,
     "/spend/charges/": 9,
     "/spend/charges/repeating/": 5,
     "/spend/rates/": 6,
@@ -79,6 +82,12 @@ def fill(part: int) -> None:
     application = ApplicationFactory.create(slug=f"a{part}", name=f"A{part}")
     own = Deployment.objects.get(slug="own")
     today = datetime.now(UTC).date()
+    for model in range(4):
+        usage(day=LAST_MONTH, application_id=application.pk, model=f"m{part}-{model}", output=9, cost=Decimal("0.5"))
+    Stage.objects.create(
+        slug=f"s{part}", name=f"S{part}", starts_on=today + timedelta(days=part),
+        ends_on=today + timedelta(days=part + 1), budget=1,
+    )  # fmt: skip
     for back in range(1, 4):
         day = today - timedelta(days=back)
         paid = {"application_id": application.pk, "model": f"m{part}", "provider": "anthropic", "cost": Decimal(1)}

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from django.urls import reverse
 from django.utils import timezone
 
 from costs.models import Phase, Stage
@@ -298,17 +297,3 @@ def test_the_budget_breaks_where_the_hybrid_first_costs_more() -> None:
 def test_a_day_without_requests_is_a_gap_in_the_split() -> None:
     rows = [{"day": date(2026, 9, n), "ours": True, "requests": 5} for n in (1, 3)]
     assert volume_page.shares_by_day(rows) == [(date(2026, 9, 1), 1), (date(2026, 9, 2), None), (date(2026, 9, 3), 1)]
-
-
-def test_the_page_takes_as_many_statements_for_nine_stages_as_for_one(
-    plan: None, today: date, django_assert_max_num_queries: Any
-) -> None:
-    client = client_of("manager")
-    for n in range(8):
-        Stage.objects.create(
-            slug=f"s{n}", name=f"S{n}", starts_on=today + timedelta(days=n), ends_on=today + timedelta(days=n + 1),
-            budget=1,
-        )  # fmt: skip
-    client.get(reverse("costs:plan"))
-    with django_assert_max_num_queries(24):
-        client.get(reverse("costs:plan"))

@@ -7,9 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from costs.allocation.queries import spend
@@ -20,7 +18,7 @@ from providers.models import Account, Deployment, Discount
 from tests.costs.keys import key
 from tests.costs.usage_rows import usage
 from tests.costs.world import last_month
-from tests.factories import ApplicationFactory, OutageFactory
+from tests.factories import OutageFactory
 from tests.traffic.people import text
 from traffic.models import Application, Rating
 from traffic.usage.filters import Filters
@@ -137,18 +135,6 @@ def read(query: str) -> Any:
     response = Client().get(f"/api/v1/unit-costs{query}", headers=key())
     assert response.status_code == 200, response.content
     return response.json()
-
-
-def test_the_page_takes_as_many_statements_for_much_as_for_little(viewer: Client, world: Account) -> None:
-    viewer.get(page())
-    with CaptureQueriesContext(connection) as few:
-        viewer.get(page())
-    for n in range(15):
-        application = ApplicationFactory.create(slug=f"app-{n}", name=f"App {n}")
-        usage(day=first_of_last(), application_id=application.pk, model=f"model-{n}", output=9, cost=D("0.5"))
-    with CaptureQueriesContext(connection) as many:
-        viewer.get(page())
-    assert len(many) == len(few) <= 24
 
 
 @pytest.mark.parametrize("query", ["by=nothing", "month=2026-13", "application=nobody", "month=0"])
