@@ -17,7 +17,7 @@ from providers.pricing.book import Book
 from traffic.authentication.keys import Caller
 from traffic.ingest.copying import raw_text
 from traffic.ingest.lookup_tables import KnownDeployment, LookupTables
-from traffic.ingest.otlp import kinds, names, protobuf
+from traffic.ingest.otlp import key_values, kinds, names
 from traffic.ingest.otlp.rows import rows_of
 from traffic.ingest.otlp.spans import Span
 from traffic.ingest.pricing import PricingContext
@@ -199,7 +199,7 @@ written = st.builds(
 
 @given(written)
 def test_a_pair_as_it_is_written_is_read_as_protobuf_reads_it(item: bytes) -> None:
-    assert protobuf.plain_pair_of(item) in (None, protobuf.pair_of(item))
+    assert key_values.plain_pair_of(item) in (None, key_values.pair_of(item))
 
 
 @given(written, st.integers(0, 300), st.integers(0, 255))
@@ -207,8 +207,8 @@ def test_a_pair_as_it_is_written_is_read_as_protobuf_reads_it(item: bytes) -> No
 def test_a_pair_that_is_broken_is_left_to_protobuf(item: bytes, at: int, byte: int) -> None:
     at %= len(item)
     odd = item[:at] + bytes([byte]) + item[at + 1 :]
-    plain = protobuf.plain_pair_of(odd)
-    assert plain is None or repr(plain) == repr(pairs(odd, protobuf.pair_of))  # NaN is no NaN's equal
+    plain = key_values.plain_pair_of(odd)
+    assert plain is None or repr(plain) == repr(pairs(odd, key_values.pair_of))  # NaN is no NaN's equal
 
 
 @pytest.mark.parametrize("value", ["text", 5, 300, 1.5])
@@ -216,4 +216,4 @@ def test_common_pairs_are_read_plainly(value: Any) -> None:
     """Else the quick way would have gone without anyone noticing."""
     said = {str: "string_value", int: "int_value", float: "double_value"}[type(value)]
     item = KeyValue(key="gen_ai.usage.output_tokens", value=AnyValue(**{said: value})).SerializeToString()
-    assert protobuf.plain_pair_of(item) == ("gen_ai.usage.output_tokens", value) == protobuf.pair_of(item)
+    assert key_values.plain_pair_of(item) == ("gen_ai.usage.output_tokens", value) == key_values.pair_of(item)

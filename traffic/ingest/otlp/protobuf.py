@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache, lru_cache
-from struct import Struct
 from typing import Any
 
 from traffic.ingest.bounds import MOST_ITEMS
 from traffic.ingest.data_quality import CUT, DEEP
 from traffic.ingest.data_quality import TEXT as NO_UTF8
+from traffic.ingest.otlp.key_values import attributes_of, new_pair_of, remembered, value_of
 from traffic.ingest.otlp.spans import (
-    DEEPEST,
-    LONGEST_TEXT,
     MOST_ATTRIBUTES,
     Attributes,
     Bad,
@@ -178,12 +176,11 @@ def span_of(item: bytes, scope: str, resource: Attributes) -> Span:
     refuse_large(item, "span")
     of_span, broken = slim()
     doubts: tuple[str, ...] = ()
-    pairs_read = _kept
     try:
         span = of_span.FromString(item)
         pairs = span.attributes
         # A slice is a list at once, where a repeated field would be asked for one after the other.
-        attributes = dict([pairs_read.get(pair) or new_pair_of(pair) for pair in pairs[:MOST_ATTRIBUTES]])
+        attributes = dict([remembered.get(pair) or new_pair_of(pair) for pair in pairs[:MOST_ATTRIBUTES]])
     except broken:
         from opentelemetry.proto.trace.v1.trace_pb2 import Span as Message
 
@@ -230,91 +227,6 @@ def slim() -> tuple[Any, type[Exception]]:
     return span_class, DecodeError
 
 
-@cache
-def key_value() -> Any:
-    from opentelemetry.proto.common.v1.common_pb2 import KeyValue
-
-    return KeyValue
-
-
-def pair_of(item: bytes) -> tuple[str, Any]:
-    """One attribute. Raises DecodeError."""
-    pair = key_value().FromString(item)
-    value = pair.value
-    text = value.string_value
-    return same(pair.key), text if text and len(text) <= LONGEST_TEXT else value_of(value)
-
-
-SHORT = 128  # bytes of an attribute that may be kept for the next span
-MOST_KEPT = 8_192
-_kept: dict[bytes, tuple[str, Any]] = {}  # most attributes are the same in every span of a program
-
-
-def new_pair_of(item: bytes) -> tuple[str, Any]:
-    """One attribute that no span had lately. Raises DecodeError."""
-    if len(item) > SHORT:
-        return pair_of(item)
-    pair = plain_pair_of(item) or pair_of(item)
-    if type(pair[1]) is not float:  # a measurement, which comes once
-        if len(_kept) >= MOST_KEPT:
-            _kept.clear()
-        _kept[item] = pair
-    return pair
-
-
-# What the parts of an attribute begin with on the wire: a field's number and the kind of its value.
-NAME, VALUE, TEXT, INT, DOUBLE = 0x0A, 0x12, 0x0A, 0x18, 0x21
-EIGHT_BYTES = Struct("<d")
-
-
-def plain_pair_of(item: bytes) -> tuple[str, Any] | None:
-    """A short attribute as exporters write it, its name and then text or a number; None where it is anything else.
-
-    Ids, counts and times are another in each span, and to make a message of each takes twice as long as this.
-    """
-    size = len(item)
-    if size < 6 or item[0] != NAME:
-        return None
-    end = item[1] + 2  # of the name
-    start = end + 3  # of what is said, behind the value's tag, its length and the tag in it
-    if start >= size or item[end] != VALUE or item[end + 1] != size - end - 2:
-        return None
-    kind, length = item[end + 2], size - start
-    if kind == INT and length == 1 and item[start] < 0x80:
-        value: str | int | float = item[start]
-    elif kind == INT and length == 2 and item[start] >= 0x80 > item[start + 1]:
-        value = item[start] & 0x7F | item[start + 1] << 7
-    elif kind == DOUBLE and length == 8:
-        value = EIGHT_BYTES.unpack_from(item, start)[0]
-    elif kind == TEXT and length > 1 and item[start] == length - 1:
-        try:
-            value = item[start + 1 :].decode()
-        except UnicodeDecodeError:
-            return None
-    else:
-        return None
-    name = name_of(item[2:end])
-    return None if name is None else (name, value)
-
-
-@lru_cache(4096)
-def name_of(written: bytes) -> str | None:
-    try:
-        return same(written.decode())
-    except UnicodeDecodeError:
-        return None
-
-
-def same(name: str) -> str:
-    """Of equal names the first, so that they need not be compared. `sys.intern` keeps all for good in Python 3.12."""
-    return _first_of(name) if len(name) <= SHORT else name
-
-
-@lru_cache(4096)
-def _first_of(name: str) -> str:
-    return name
-
-
 def log_of(item: bytes, scope: str, resource: Attributes) -> Span:
     """A log record; its event's name is the span's, and it has no end. Raises DecodeError."""
     from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
@@ -344,29 +256,3 @@ def identifier(octets: bytes, size: int) -> str:
     if len(octets) != size or not any(octets):
         raise Unreadable("A span has no valid trace id and span id.")
     return octets.hex()
-
-
-def attributes_of(pairs: Any, depth: int = 0) -> Attributes:
-    """By name. The hottest lines of reading, so the commonest kind, short text, is asked for first."""
-    attributes: Attributes = {}
-    for pair in pairs if len(pairs) <= MOST_ATTRIBUTES else pairs[:MOST_ATTRIBUTES]:
-        value = pair.value
-        text = value.string_value
-        attributes[pair.key] = text if text and len(text) <= LONGEST_TEXT else value_of(value, depth)
-    return attributes
-
-
-PLAIN = frozenset(("int_value", "double_value", "bool_value"))
-
-
-def value_of(value: Any, depth: int = 0) -> Any:
-    kind = value.WhichOneof("value")
-    if kind in PLAIN:
-        return getattr(value, kind)
-    if kind == "string_value":
-        return value.string_value[:LONGEST_TEXT]
-    if kind == "array_value" and depth < DEEPEST:
-        return [value_of(item, depth + 1) for item in value.array_value.values[:MOST_ATTRIBUTES]]
-    if kind == "kvlist_value" and depth < DEEPEST:
-        return attributes_of(value.kvlist_value.values, depth + 1)
-    return None
