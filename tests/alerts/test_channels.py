@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
+import sys
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -207,6 +209,54 @@ def test_a_name_that_leads_inside_by_now_is_refused_at_the_next_call(
     with pytest.raises(NotSent, match="leads to the"):
         hand_over(channel(f"https://rebound.example:{port}/", local=False), trial_note("1", "olga", START), START)
     assert receiver.calls == []
+
+
+@pytest.mark.parametrize("inside", ["127.0.0.1", "::1"])
+def test_a_chat_whose_name_leads_inside_is_refused_where_it_connects(
+    db: Any, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, inside: str
+) -> None:
+    """apprise resolves by itself; what counts is the address that it is about to connect to."""
+    port = int(receiver.host.rsplit(":", 1)[1])
+    lookups = []
+
+    def lookup(host: str, *_args: Any, **_options: Any) -> list[Any]:
+        lookups.append(host)
+        family = socket.AF_INET6 if ":" in inside else socket.AF_INET
+        return [(family, socket.SOCK_STREAM, 6, "", (inside, port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    with pytest.raises(NotSent, match="leads to"):
+        hand_over(
+            channel(f"json://rebound.example:{port}/", "apprise", local=False), trial_note("1", "olga", START), START
+        )
+    assert lookups and receiver.calls == []
+
+
+@pytest.mark.parametrize("inside", ["10.0.0.7", "169.254.169.254", "168.63.129.16", "fd00::1", "::ffff:10.0.0.7"])
+def test_no_socket_of_a_chat_connects_inside(inside: str) -> None:
+    with chat.guard.on(local=False), pytest.raises(AddressRefused, match="leads to"):
+        sys.audit("socket.connect", None, (inside, 443))  # as Python tells of each connect before it happens
+
+
+def test_only_the_thread_that_sends_to_a_chat_is_judged(receiver: Receiver) -> None:
+    """The hook is the whole process's; its other threads connect where they like, to the database above all."""
+    host, port = receiver.host.split(":")
+    outcomes: dict[str, str] = {}
+
+    def connect(name: str) -> None:
+        try:
+            socket.create_connection((host, int(port))).close()
+            outcomes[name] = "connected"
+        except AddressRefused:
+            outcomes[name] = "refused"
+
+    with chat.guard.on(local=False):
+        other = threading.Thread(target=connect, args=["other"])
+        other.start()
+        other.join()
+        connect("sender")
+    connect("afterwards")
+    assert outcomes == {"other": "connected", "sender": "refused", "afterwards": "connected"}
 
 
 def test_of_an_endless_answer_the_first_words_are_read(db: Any, receiver: Receiver) -> None:
