@@ -270,6 +270,9 @@ def test_the_pages_count_first_ask_and_show_how_far_it_is(shop: Application, con
     counted = admin.post("/settings/deletions/", {"user": OTHER}).content.decode()
     assert "of this user; nothing is deleted yet." in counted
     assert "<b>1 request</b> of this user" in counted and OTHER not in counted and not Erasure.objects.exists()
+    # Whose data it is must not stand in the place of who looks at it.
+    for shown in (counted, text(admin, "/settings/deletions/")):
+        assert "<b>root</b>" in shown and 'popovertarget="me"' in shown
     assert admin.post("/settings/deletions/", {"user": " "}).status_code == 422
     hashed = str(erase.hash_of_user(OTHER))
     there = admin.post("/settings/deletions/", {"user": hashed, "confirm": hashed})["Location"]

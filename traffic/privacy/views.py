@@ -42,7 +42,7 @@ def erasure_list(request: HttpRequest) -> HttpResponse:
         "question": page.erasures_question(counts),
         "headline": page.erasures_headline(counts, rows),
         "what_there_is": "" if counts is None else page.what_there_is(counts),
-        "user": user,
+        "user_hash": user,
         "error": error,
     }
     return render(request, "traffic/privacy/erasures.html", context, status=422 if error else 200)
