@@ -22,7 +22,7 @@ from tests.browser import seed
 from tests.servers import free_environment
 
 BASE = Path(__file__).resolve().parent.parent.parent
-START_S, STOP_S = 120, 20
+START_S, STOP_S = 120, 120
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ def test_a_foreign_server_on_the_port_is_told_no_password(postgres: Postgres, na
         url = getattr(postgres, name).replace(f":{postgres.port}/", f":{door.getsockname()[1]}/")
         with pytest.raises(psycopg.OperationalError, match="authentication method requirement"):
             psycopg.connect(url)
-        thread.join(10)
+        thread.join(120)
     password = psycopg.conninfo.conninfo_to_dict(url)["password"]
     assert str(password).encode() not in heard[0]
 
@@ -195,7 +195,7 @@ def test_backends_that_outlive_their_killed_server_do_not_delay_the_next(postgre
         backend.suspend()
     os.kill(postgres.pid() or 0, signal.SIGKILL)
     assert postgres.process is not None
-    postgres.process.wait(10)
+    postgres.process.wait(120)
     postgres.revive()
     assert scalar(postgres.url, "SELECT 1") == 1
     assert not any(backend.is_running() and backend.status() != psutil.STATUS_ZOMBIE for backend in backends)

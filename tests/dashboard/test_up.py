@@ -102,7 +102,7 @@ def test_who_does_not_stop_is_killed_with_everything_it_started(processes: Proce
     assert len(family) >= 2
     processes.stop(0.3)
     assert "stubborn did not stop" in log.getvalue()
-    _, left = psutil.wait_procs(family, timeout=3)
+    _, left = psutil.wait_procs(family, timeout=120)
     assert not left
 
 

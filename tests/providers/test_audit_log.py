@@ -163,7 +163,7 @@ def test_an_open_transaction_keeps_nobody_from_writing() -> None:
         write(1)
         other = threading.Thread(target=written_apart)
         other.start()
-        other.join(timeout=10)
+        other.join(timeout=120)
         assert not other.is_alive()
         assert AuditEntry.objects.count() == 2
     assert faults() == []
