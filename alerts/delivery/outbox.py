@@ -23,8 +23,7 @@ from django.utils.translation import gettext as _
 
 from alerts.channels import deliver_to
 from alerts.delivery.compose import compose
-from alerts.delivery.grouping import merge_due, split
-from alerts.delivery.rate_limit import is_throttled
+from alerts.delivery.grouping import is_throttled, merge_due, split
 from alerts.mail.readers import Readers
 from alerts.mail.smtp import Courier, NotSent, status_of_answer
 from alerts.models import Address, Delivery

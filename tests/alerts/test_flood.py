@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from alerts.delivery import outbox, rate_limit
+from alerts.delivery import grouping, outbox
 from alerts.delivery import services as delivery_services
 from alerts.delivery.compose import compose
 from alerts.models import Address, Alert, Delivery
@@ -33,7 +33,7 @@ def states() -> dict[str, int]:
 
 def test_past_ten_mails_the_next_speaks_for_all_that_wait(scene: Scene, ops: Any, smtp: Smtp, mailbox: Mailbox) -> None:
     break_out(scene, 0, 40)
-    assert deliver(scene) == rate_limit.MOST + 1
+    assert deliver(scene) == grouping.MOST_MAILS + 1
     assert states() == {"accepted": 11, "folded": 29}
     spokesman = Delivery.objects.get(alert__subject="m010")
     assert {row.folded_into for row in Delivery.objects.filter(state="folded")} == {spokesman}

@@ -15,9 +15,9 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from providers.pricing.book import Book
 from traffic.authentication.keys import Caller
-from traffic.ingest.copying import raw_text
+from traffic.ingest.batch import raw_text
 from traffic.ingest.lookup_tables import KnownDeployment, LookupTables
-from traffic.ingest.otlp import key_values, kinds, names
+from traffic.ingest.otlp import key_values, names, rows
 from traffic.ingest.otlp.rows import rows_of
 from traffic.ingest.otlp.spans import Span
 from traffic.ingest.pricing import PricingContext
@@ -70,7 +70,7 @@ def span(attributes: dict[str, Any], name: str, status: int, service: Any, event
 def test_a_kind_that_is_kept_is_what_the_span_itself_would_be_judged(spans: list[Span]) -> None:
     known = directory()
     for one in spans:
-        assert kinds.kind_of(one, CALLER, known) == kinds.classify(one, CALLER, known)
+        assert rows.kind_of(one, CALLER, known) == rows.classify(one, CALLER, known)
 
 
 @pytest.mark.parametrize("words", [(1, True), (1.0, 1), (True, 1.0), ("1", 1)])
@@ -87,7 +87,7 @@ def test_equal_values_of_two_types_are_two_words(words: tuple[Any, Any]) -> None
     )
     for make in makers:
         for value in words:
-            found, alone = kinds.kind_of(make(value), CALLER, known), kinds.classify(make(value), CALLER, known)
+            found, alone = rows.kind_of(make(value), CALLER, known), rows.classify(make(value), CALLER, known)
             assert (found, repr(found.words)) == (alone, repr(alone.words))
 
 
@@ -97,7 +97,7 @@ def test_many_or_long_names_of_attributes_are_not_kept() -> None:
     asked = {"gen_ai.operation.name": "chat"}
     for odd in ({f"name.{n}": 1 for n in range(names.FEW)}, {"n" * 100_000: 1}):
         one = span({**asked, **odd}, "chat", 0, "shop", [])
-        assert kinds.kind_of(one, CALLER, known).is_request
+        assert rows.kind_of(one, CALLER, known).is_request
     assert (len(known.kinds), len(names._shapes)) == (0, before)
     assert names.shape(span({"n" * 100_000: 1}, "chat", 0, "shop", [])).rest == ()
 
@@ -107,11 +107,11 @@ def test_what_is_kept_has_bounds() -> None:
 
     def judge(**words: Any) -> None:
         attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", **words}
-        kinds.kind_of(span(attributes, "chat", 0, "shop", []), CALLER, known)
+        rows.kind_of(span(attributes, "chat", 0, "shop", []), CALLER, known)
 
-    for number in range(kinds.MOST_KEPT + 10):
+    for number in range(rows.MOST_KINDS + 10):
         judge(**{"error.type": str(number)})
-    assert 0 < len(known.kinds) <= kinds.MOST_KEPT
+    assert 0 < len(known.kinds) <= rows.MOST_KINDS
     before = len(known.kinds)
     judge(**{"error.type": "x" * 100_000})
     assert len(known.kinds) == before
@@ -125,7 +125,7 @@ def test_names_that_a_log_record_gets_are_those_of_a_span() -> None:
 
     call = claude_code(record, "claude_code.api_error")
     assert call is not None
-    assert (names.response_id_of(call), kinds.status_of(call)) == ("req_1", 529)
+    assert (names.response_id_of(call), rows.status_of(call)) == ("req_1", 529)
     assert names.response_id_of(span(dict(record.attributes), "", 0, "shop", [])) is None
 
 

@@ -16,8 +16,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg import errors
 
-from traffic.ingest.arguments import array, bounds
-from traffic.ingest.batch import Batch
+from traffic.ingest.batch import Batch, array, bounds
 from traffic.ingest.sql import deduplicate as sql
 from traffic.request_ids import second_hash
 

@@ -20,8 +20,7 @@ import psycopg
 from psycopg import errors
 
 from lib.partitions import make_partitions
-from traffic.ingest.arguments import array, bounds, days_of
-from traffic.ingest.batch import NOTHING, Added, Batch, batch_of
+from traffic.ingest.batch import NOTHING, Added, Batch, array, batch_of, bounds, days_of
 from traffic.ingest.deduplicate import take_over
 from traffic.ingest.group_commit import GroupCommit
 from traffic.ingest.parse_lock import SMALL_ROWS

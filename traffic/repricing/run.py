@@ -21,7 +21,7 @@ from psycopg import errors
 
 from lib.partitions import existing_days, make_partitions
 from providers.pricing.book import Book, Costed
-from traffic.ingest.arguments import array
+from traffic.ingest.batch import array
 from traffic.ingest.sql import prices
 from traffic.ingest.sql.rows import COSTED
 from traffic.ingest.store import ATTEMPTS

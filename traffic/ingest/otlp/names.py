@@ -103,7 +103,7 @@ LONGEST_NAME = 500  # and of its name
 MOST_KEPT = 256  # attributes of one span that are kept raw
 
 
-# By these words a span is judged; see `kinds.py`.
+# By these words a span is judged; see `rows.py`.
 ERROR = "error.type"
 WORDS = frozenset((*OPERATION, *PROVIDER, *MODEL, *STREAMED, *ENDPOINT, *PORT, *STATUS, *SAID, ERROR))
 # What is counted, in the order of `usage.Counted`; and as Claude Code's spans name it.
