@@ -84,7 +84,7 @@ def test_the_page_leads_to_the_requests_of_a_user(helper: Application, viewer: C
     assert f"user={ann.user}" in ann.requests_url
     listed = viewer.get(ann.requests_url)
     assert listed.status_code == 200
-    assert len(listed.context["rows"]) == 8
+    assert len(listed.context["page"].rows) == 8
     assert viewer.get("/spend/units/nobody/users/").status_code == 404
 
 
