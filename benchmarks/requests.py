@@ -76,7 +76,7 @@ def fill(rows: int) -> None:
 
     from dashboard.backup.database_roles import as_owner
     from lib.partitions import make_partitions
-    from traffic.ingest.pipeline import raw_connection
+    from traffic.ingest.context import raw_connection
     from traffic.models import Application
     from traffic.usage.rebuild import Rollup
 

@@ -19,7 +19,7 @@ from lib.errors import ApiError
 from providers.api import router as providers
 from traffic.api import router as traffic
 from traffic.authentication.access import needs
-from traffic.ingest.pipeline import AWAY
+from traffic.ingest.context import AWAY
 
 
 class Api(NinjaAPI):

@@ -34,7 +34,7 @@ from tests.alerts.smtp_server import Mailbox, port_of, started
 from tests.dashboard.people import logged_in, with_role, words
 from tests.factories import AccountFactory, ApplicationFactory, DeploymentFactory, PhaseFactory
 from traffic.authentication.keys import callers, create_key
-from traffic.ingest.pipeline import clear_cache
+from traffic.ingest.context import clear_cache
 from traffic.usage.audit import rollup_differences
 
 pytestmark = pytest.mark.django_db

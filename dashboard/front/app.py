@@ -42,9 +42,9 @@ from traffic.authentication.access import too_many_unknown
 from traffic.authentication.keys import Caller, TooManyUnknown, callers, password_of, secret_of
 from traffic.imports.files import folder
 from traffic.ingest.body import MOST_UNPACKED, unpacked_size, weight_of
+from traffic.ingest.context import AWAY
 from traffic.ingest.gc_tuning import give_memory_back
 from traffic.ingest.otlp_views import PROTOBUF
-from traffic.ingest.pipeline import AWAY
 
 logger = logging.getLogger(__name__)
 

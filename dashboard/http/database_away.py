@@ -7,7 +7,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 
-from traffic.ingest.pipeline import AWAY
+from traffic.ingest.context import AWAY
 from traffic.ingest.statement_timeout import INTAKE_S, PAGE_S, set_timeout
 from traffic.ingest.store_status import send_again
 

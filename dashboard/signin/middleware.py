@@ -16,7 +16,7 @@ from dashboard.signin.sessions import confirmed
 from lib.client_address import client_address
 from providers.audit.counts import Kind, counts
 from providers.audit.log import Action, Actor, ActorKind, person, record, stranger
-from traffic.ingest.pipeline import AWAY
+from traffic.ingest.context import AWAY
 
 
 class ConfirmMiddleware:

@@ -17,7 +17,7 @@ from dashboard.http.database_away import away
 from dashboard.models import ADDRESS, AGENT, BEGAN, CONFIRMED, SEEN, Session
 from dashboard.models import SessionStore as SessionStore  # the setting SESSION_ENGINE names this module
 from lib.client_address import client_address
-from traffic.ingest.pipeline import AWAY
+from traffic.ingest.context import AWAY
 
 STEP_S = 60  # how exactly "last seen" is known: each step is one write
 # Elements that ask for themselves anew every few seconds (`data-poll` in the templates).

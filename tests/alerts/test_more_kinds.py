@@ -313,7 +313,7 @@ def test_days_that_go_before_their_bill_is_whole_are_told(db: Any) -> None:
 
 def test_which_days_go_is_read_from_the_partitions_and_the_bills(transactional_db: Any, settings: Any) -> None:
     from lib.partitions import drop_partition, make_partitions
-    from traffic.ingest.pipeline import raw_connection
+    from traffic.ingest.context import raw_connection
 
     settings.RETENTION_DAYS = 30
     soon, late = TODAY - 27 * DAY, TODAY - 40 * DAY

@@ -14,7 +14,7 @@ from costs.units.users import UserUnits
 from tests.costs.usage_rows import usage
 from tests.factories import ApplicationFactory, TokenPriceFactory
 from tests.traffic.people import logged_in, person
-from traffic.ingest.pipeline import raw_connection
+from traffic.ingest.context import raw_connection
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.ingest.store import ingest

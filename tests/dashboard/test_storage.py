@@ -24,7 +24,7 @@ from tests.traffic.people import application, text
 from tests.traffic.request_rows import NOON, row
 from traffic.authentication.keys import create_key
 from traffic.gateway.spool import Spool
-from traffic.ingest.pipeline import lookup_tables
+from traffic.ingest.context import lookup_tables
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.models import KeyUse, SealedDay, Unread

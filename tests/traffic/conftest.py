@@ -15,7 +15,7 @@ from providers.models import TokenPrice
 from tests.factories import TokenPriceFactory
 from tests.traffic.priced_rows import YESTERDAY
 from tests.traffic.request_rows import row
-from traffic.ingest.pipeline import clear_cache
+from traffic.ingest.context import clear_cache
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 

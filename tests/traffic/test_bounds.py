@@ -33,13 +33,12 @@ from traffic.imports.base import Options
 from traffic.imports.readers import FileRecord
 from traffic.imports.translate import Translator
 from traffic.ingest import bounds, density, pipeline
-from traffic.ingest.lookup_tables import LookupTables
+from traffic.ingest.context import LookupTables, clear_cache
 from traffic.ingest.native import outer
 from traffic.ingest.otlp import json_encoding as plain
 from traffic.ingest.otlp import protobuf as reader
 from traffic.ingest.otlp import wire
 from traffic.ingest.otlp.spans import Bad, Unreadable
-from traffic.ingest.pipeline import clear_cache
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import Tokens, usd_of
 from traffic.ingest.store import ingest

@@ -24,7 +24,7 @@ from tests.traffic.request_rows import NOON, assert_rollups_exact, row
 from traffic.authentication.keys import callers, create_key
 from traffic.gateway.store import Store
 from traffic.imports.base import Options
-from traffic.ingest import cardinality, pipeline
+from traffic.ingest import cardinality, context
 from traffic.ingest.bounds import MOST_ERROR_TYPES, MOST_MODELS, MOST_PROVIDERS
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
@@ -35,10 +35,10 @@ from traffic.requests.detail_page import doubts_of
 
 @pytest.fixture
 def shop(conn: psycopg.Connection) -> Iterator[Application]:
-    pipeline.clear_cache()
+    context.clear_cache()
     callers.clear()
     yield application("shop", captures=False)
-    pipeline.clear_cache()
+    context.clear_cache()
 
 
 @pytest.fixture

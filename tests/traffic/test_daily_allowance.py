@@ -22,7 +22,7 @@ from traffic.authentication.allowance import GB, allowance_of
 from traffic.authentication.keys import callers, create_key
 from traffic.gateway.snapshot import read_snapshot
 from traffic.ingest.batch import size_of
-from traffic.ingest.pipeline import clear_cache
+from traffic.ingest.context import clear_cache
 from traffic.models import Application, KeyUse
 
 

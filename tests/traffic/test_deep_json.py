@@ -21,8 +21,8 @@ from tests.traffic.otlp_exports import ns
 from traffic.authentication.keys import callers, create_key
 from traffic.ingest import data_quality
 from traffic.ingest.batch import json_text
+from traffic.ingest.context import clear_cache
 from traffic.ingest.otlp import wire
-from traffic.ingest.pipeline import clear_cache
 from traffic.json_depth import DEEPEST, TOO_DEEP, loads, shallow
 from traffic.redaction.rules import EVERYTHING, redaction_of
 

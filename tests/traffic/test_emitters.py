@@ -24,7 +24,7 @@ from tests.factories import ApplicationFactory
 from tests.traffic.emitters import EMITTERS
 from tests.traffic.request_rows import assert_rollups_exact
 from traffic.authentication.keys import callers, create_key
-from traffic.ingest.pipeline import clear_cache
+from traffic.ingest.context import clear_cache
 
 DOCUMENTED = ("vercel", "litellm", "vllm")
 RECORDED = Path(__file__).parent / "recorded"

@@ -20,7 +20,7 @@ from lib.partitions import existing_days
 from providers.audit.log import AuditEntry
 from tests.traffic.people import application, logged_in, person, text
 from traffic.authentication.keys import callers, create_key
-from traffic.ingest.pipeline import clear_cache
+from traffic.ingest.context import clear_cache
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.ingest.store import ingest

@@ -19,7 +19,7 @@ from django.core.management import call_command
 from tests.documents import blocks
 from tests.factories import ApplicationFactory
 from traffic.authentication.keys import callers, create_key
-from traffic.ingest.pipeline import clear_cache
+from traffic.ingest.context import clear_cache
 from traffic.models import Import
 
 # Where `make test-days` moves the clock, it does so by variables that a process must inherit.

@@ -23,7 +23,7 @@ from tests.traffic.people import application, logged_in, person, text
 from traffic.authentication.keys import CACHE_S, TooManyUnknown, buckets, callers, create_key, expiring_keys, rotate_key
 from traffic.authentication.limits import Buckets, UnknownKeys, period_end
 from traffic.gateway.snapshot import read_snapshot
-from traffic.ingest.pipeline import clear_cache
+from traffic.ingest.context import clear_cache
 from traffic.models import Application, Key, KeyUse
 from traffic.usage.rebuild import rebuild
 

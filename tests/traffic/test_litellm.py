@@ -18,8 +18,8 @@ from tests.traffic.litellm_events import START, START_DAY, event, send
 from tests.traffic.request_rows import assert_rollups_exact
 from traffic.authentication.keys import callers, create_key
 from traffic.ingest import data_quality
+from traffic.ingest.context import clear_cache
 from traffic.ingest.dropped_signals import dropped_since
-from traffic.ingest.pipeline import clear_cache
 from traffic.models import Request
 from traffic.requests.queries import newest
 from traffic.requests.request_filter import RequestFilter

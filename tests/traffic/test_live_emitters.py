@@ -25,7 +25,7 @@ from tests.emptying import begin_again
 from tests.factories import ApplicationFactory
 from traffic.authentication.keys import callers, create_key
 from traffic.ingest import late_texts
-from traffic.ingest.pipeline import clear_cache
+from traffic.ingest.context import clear_cache
 
 pytestmark = pytest.mark.django_db  # one llama.cpp, one run
 

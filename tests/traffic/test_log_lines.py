@@ -36,7 +36,7 @@ from traffic.imports import services as imports
 from traffic.imports.files import folder
 from traffic.imports.run import work as work_import
 from traffic.ingest import store_status
-from traffic.ingest.pipeline import clear_cache
+from traffic.ingest.context import clear_cache
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.models import Application

@@ -17,7 +17,7 @@ from django.utils import timezone
 from tests.factories import ApplicationFactory
 from tests.traffic.native_posts import URL, post, row
 from traffic.authentication.keys import callers, create_key
-from traffic.ingest.pipeline import clear_cache
+from traffic.ingest.context import clear_cache
 from traffic.models import Application, Unread
 
 

@@ -29,7 +29,7 @@ from tests.traffic.otlp_exports import (
 )
 from tests.traffic.request_rows import assert_rollups_exact
 from traffic.authentication.keys import callers, create_key
-from traffic.ingest.pipeline import clear_cache
+from traffic.ingest.context import clear_cache
 
 __all__ = ["key"]  # a fixture
 

@@ -16,7 +16,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from providers.pricing.book import Book
 from traffic.authentication.keys import Caller
 from traffic.ingest.batch import raw_text
-from traffic.ingest.lookup_tables import KnownDeployment, LookupTables
+from traffic.ingest.context import KnownDeployment, LookupTables
 from traffic.ingest.otlp import key_values, names, rows
 from traffic.ingest.otlp.rows import rows_of
 from traffic.ingest.otlp.spans import Span

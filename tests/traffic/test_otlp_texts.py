@@ -25,9 +25,9 @@ from tests.traffic.otlp_logs import DETAILS, logs, post, record
 from tests.traffic.request_rows import assert_rollups_exact
 from traffic.authentication.keys import callers, create_key
 from traffic.ingest import late_texts
+from traffic.ingest.context import clear_cache
 from traffic.ingest.otlp.spans import Span
 from traffic.ingest.otlp.texts import MOST_RECORDS, BodyPart, body_of, body_part_of
-from traffic.ingest.pipeline import clear_cache
 from traffic.models import Application, Erasure, RequestBody, Unread, WaitingText
 
 __all__ = ["key"]  # the fixture

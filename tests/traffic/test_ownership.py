@@ -22,7 +22,7 @@ from tests.traffic.people import application, arrive, logged_in, person
 from tests.traffic.request_rows import NOON, RESPONSE, assert_rollups_exact, row
 from traffic.authentication.keys import callers, create_key
 from traffic.ingest.batch import batch_of
-from traffic.ingest.pipeline import clear_cache
+from traffic.ingest.context import clear_cache
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.ingest.store import commit, ingest

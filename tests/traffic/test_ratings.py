@@ -19,7 +19,8 @@ from tests.traffic.feedback import URL, send
 from tests.traffic.people import application, arrive, logged_in, person, text
 from tests.traffic.request_rows import NOON, RESPONSE, row
 from traffic.authentication.keys import callers, create_key
-from traffic.ingest.pipeline import clear_cache, store
+from traffic.ingest.context import clear_cache
+from traffic.ingest.pipeline import store
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.models import Application, RaterKind, Rating, Request

@@ -26,8 +26,8 @@ from traffic.gateway.protocols import OPENAI, read_request
 from traffic.gateway.recorder import Recorder
 from traffic.gateway.routes import Decision, Target
 from traffic.gateway.spool import Spool
+from traffic.ingest.context import clear_cache
 from traffic.ingest.litellm import facts_of
-from traffic.ingest.pipeline import clear_cache
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.store import ingest
@@ -279,7 +279,7 @@ def test_imports_hash_users_and_redact_what_they_keep(shop: Application, conn: p
     from traffic.imports.base import Options
     from traffic.imports.readers import FileRecord
     from traffic.imports.translate import Translator
-    from traffic.ingest.pipeline import lookup_tables
+    from traffic.ingest.context import lookup_tables
 
     columns = {"started_at": "when", "model": "model", "provider": "vendor", "user": "who"}
     options = Options(application="shop", columns={**columns, "id": "note"})

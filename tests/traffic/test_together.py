@@ -19,11 +19,10 @@ from providers.models import TokenPrice
 from tests.traffic.request_rows import RESPONSE, assert_rollups_exact, row
 from traffic.authentication.keys import create_key
 from traffic.ingest.batch import Added, batch_of
-from traffic.ingest.group_commit import MOST_ROWS, GroupCommit
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.sql.deduplicate import FIND_STORED
 from traffic.ingest.statement_timeout import set_timeout
-from traffic.ingest.store import commit, ingest
+from traffic.ingest.store import MOST_ROWS, GroupCommit, commit, ingest
 from traffic.models import KeyUse
 
 CONN = cast(psycopg.Connection, SimpleNamespace(closed=False))

@@ -20,7 +20,8 @@ from tests.traffic.feedback import send
 from tests.traffic.people import application, arrive
 from tests.traffic.request_rows import RESPONSE, row
 from traffic.authentication.keys import Caller, callers, create_key
-from traffic.ingest.pipeline import clear_cache, store
+from traffic.ingest.context import clear_cache
+from traffic.ingest.pipeline import store
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
 from traffic.models import Application, RaterKind, Rating

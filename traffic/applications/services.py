@@ -8,7 +8,7 @@ from datetime import datetime
 from lib.events import log_event
 from traffic.applications.forms import ApplicationForm, KeyLimitsForm
 from traffic.authentication.keys import callers
-from traffic.ingest.pipeline import clear_cache
+from traffic.ingest.context import clear_cache
 from traffic.models import Application, Key
 
 logger = logging.getLogger(__name__)

@@ -31,7 +31,8 @@ from traffic.imports.files import drop_file, path_of
 from traffic.imports.pace import Pace
 from traffic.imports.readers import Dialect, FileRecord, Reader, Unreadable, reader
 from traffic.imports.translate import RecordResult, Translator
-from traffic.ingest.pipeline import REFUSED, lookup_tables, raw_connection, store, store_apart
+from traffic.ingest.context import lookup_tables, raw_connection
+from traffic.ingest.pipeline import REFUSED, store, store_apart
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql.removals import TAKE_BACK
 from traffic.ingest.store import ATTEMPTS

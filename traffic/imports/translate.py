@@ -16,7 +16,7 @@ from traffic.authentication.keys import Caller
 from traffic.imports.base import Format, Options, Reported
 from traffic.imports.readers import FileRecord
 from traffic.imports.usage import Usage
-from traffic.ingest.lookup_tables import LookupTables
+from traffic.ingest.context import LookupTables
 from traffic.ingest.native import Rejected, row_of
 from traffic.ingest.rows import RequestRow
 

@@ -19,11 +19,11 @@ from psycopg import errors
 from lib.partitions import existing_days
 from traffic.authentication.keys import Caller
 from traffic.ingest.batch import NOTHING, size_of
+from traffic.ingest.context import pricing_context, raw_connection
 from traffic.ingest.dropped_signals import count_dropped
 from traffic.ingest.otlp.rows import Read, moment
 from traffic.ingest.otlp.texts import BodyPart, body_of
 from traffic.ingest.parse_lock import parse_lock
-from traffic.ingest.pipeline import pricing_context, raw_connection
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.sql import rows as rows_sql
 from traffic.ingest.sql import texts as sql

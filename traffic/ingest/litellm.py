@@ -21,15 +21,15 @@ from traffic.authentication.keys import Caller
 from traffic.ingest import data_quality
 from traffic.ingest.body import read_body
 from traffic.ingest.bounds import LONGEST_MS, LONGEST_NAME, MOST_ITEMS
+from traffic.ingest.context import LookupTables, lookup_tables
 from traffic.ingest.density import refuse_dense
 from traffic.ingest.dropped_signals import count_refused
-from traffic.ingest.lookup_tables import LookupTables
 from traffic.ingest.native import Parsed, Rejected
 from traffic.ingest.otlp.json_encoding import ODD, decoded, why
 from traffic.ingest.otlp.names import LONGEST, PROVIDERS, NoCount, whole
 from traffic.ingest.otlp.spans import DEEPEST
 from traffic.ingest.otlp.usage import Counted, classes
-from traffic.ingest.pipeline import REFUSED, lookup_tables, store_apart
+from traffic.ingest.pipeline import REFUSED, store_apart
 from traffic.ingest.refusals import log_refused
 from traffic.ingest.rows import RequestRow, Tokens, usd_of
 from traffic.json_depth import shallow

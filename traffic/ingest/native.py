@@ -18,10 +18,10 @@ from lib.errors import ApiError, at
 from traffic.authentication.keys import Caller
 from traffic.ingest import data_quality
 from traffic.ingest.bounds import LONGEST_MS, LONGEST_NAME, LONGEST_SLUG, MOST_TOKENS
+from traffic.ingest.context import LookupTables, lookup_tables
 from traffic.ingest.density import refuse_dense
-from traffic.ingest.lookup_tables import LookupTables
 from traffic.ingest.parse_lock import parse_lock
-from traffic.ingest.pipeline import REFUSED, lookup_tables, store_apart
+from traffic.ingest.pipeline import REFUSED, store_apart
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.json_depth import DEEPEST, shallow
 

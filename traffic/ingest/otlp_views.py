@@ -13,13 +13,14 @@ from traffic.authentication.access import authenticate
 from traffic.authentication.keys import password_of, secret_of
 from traffic.ingest import late_texts, store_status
 from traffic.ingest.body import read_body
+from traffic.ingest.context import AWAY, lookup_tables
 from traffic.ingest.dropped_signals import count_dropped
 from traffic.ingest.otlp import json_encoding as plain
 from traffic.ingest.otlp import protobuf
 from traffic.ingest.otlp.rows import Read, rows_of
 from traffic.ingest.otlp.spans import Signal, Unreadable
 from traffic.ingest.parse_lock import parse_lock
-from traffic.ingest.pipeline import AWAY, lookup_tables, store_apart
+from traffic.ingest.pipeline import store_apart
 from traffic.ingest.refusals import log_refused
 
 MAX_BYTES = 64 << 20

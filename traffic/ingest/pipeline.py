@@ -1,115 +1,27 @@
-"""From parsed rows to the store: lookups and prices that are cached, pricing, and rows that the database refuses."""
+"""From converted rows to the store: names bounded, rows worked out, and those set apart that the database refuses."""
 
 from __future__ import annotations
 
 import logging
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
-from urllib.parse import urlsplit
 
-import psycopg
-import psycopg_pool
-from django.db import DataError, InterfaceError, OperationalError, connection
-from django.utils import timezone
+from django.db import DataError
 
 from lib.repeated_events import log_repeated
-from providers.models import Deployment
 from traffic.authentication.keys import Caller
 from traffic.ingest import store_status
 from traffic.ingest.batch import Batch, batch_of
-from traffic.ingest.lookup_tables import KnownDeployment, LookupTables
+from traffic.ingest.context import AWAY, pricing_context, raw_connection
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.statement_timeout import extend_timeout
 from traffic.ingest.store import Also, IngestResult, take_in
-from traffic.models import Application
 from traffic.ratings import waiting as waiting_ratings
 from traffic.ratings.named_requests import Name
-from traffic.retention_settings import accepted_days
 
 logger = logging.getLogger(__name__)
-
-REFRESH_S, LOOK_AGAIN_S = 2, 1
-AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg_pool.PoolTimeout)
-T = TypeVar("T")
-
-
-class Refreshed(Generic[T]):
-    """A value that is read again when it is older than two seconds; a thread that races reads it twice, no harm.
-
-    Raises OperationalError while the database is away; not every thread has to wait to find out.
-    """
-
-    def __init__(self, read: Callable[[T | None], T]) -> None:
-        self._read = read
-        self._value: T | None = None
-        self._until = self._away_until = 0.0
-
-    def get(self) -> T:
-        value, now = self._value, time.monotonic()
-        if value is not None and now <= self._until:
-            return value
-        if now < self._away_until:
-            raise OperationalError("the database was away a moment ago")
-        try:
-            value = self._value = self._read(value)
-        except AWAY:
-            self._away_until = time.monotonic() + LOOK_AGAIN_S
-            raise
-        self._until = time.monotonic() + REFRESH_S
-        return value
-
-    def clear(self) -> None:
-        self._value, self._away_until = None, 0.0
-
-
-@contextmanager
-def raw_connection() -> Iterator[psycopg.Connection]:
-    """Django's own psycopg connection of this thread, outside any transaction of Django's."""
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        raw = connection.connection
-        assert raw is not None, "ensure_connection made it"
-        yield raw
-
-
-def _read_lookup_tables(before: LookupTables | None) -> LookupTables:
-    applications = Application.objects.values_list("slug", "pk", "capture_bodies")
-    deployments = list(Deployment.objects.enabled())
-    by_slug = {row.slug: KnownDeployment(row.pk, row.provider, row.model) for row in deployments}
-    places = Counter(host_of(row.url) for row in deployments)
-    return LookupTables(
-        applications={slug: (pk, captures) for slug, pk, captures in applications},
-        deployments=dict(Deployment.objects.values_list("slug", "pk")),
-        retention_days=accepted_days(timezone.now().date()),
-        endpoints={host_of(row.url): by_slug[row.slug] for row in deployments if places[host_of(row.url)] == 1},
-        services=by_slug,
-    )
-
-
-def host_of(url: str) -> str:
-    """`host:port` of a deployment."""
-    parts = urlsplit(url)
-    return f"{(parts.hostname or '').lower()}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
-
-
-def _read_pricing_context(before: PricingContext | None) -> PricingContext:
-    with raw_connection() as conn:
-        return PricingContext.load(conn, before)
-
-
-lookup_tables = Refreshed(_read_lookup_tables)
-pricing_context = Refreshed(_read_pricing_context)
-
-
-def clear_cache() -> None:
-    """Read applications, deployments and prices again at the next batch."""
-    lookup_tables.clear()
-    pricing_context.clear()
 
 
 def batch_for(rows: Sequence[RequestRow], caller: Caller | None, pricing: PricingContext) -> Batch:

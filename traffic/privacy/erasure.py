@@ -29,7 +29,7 @@ from lib.partitions import existing_days
 from traffic.authentication.keys import callers
 from traffic.gateway import aside
 from traffic.imports.files import drop_file
-from traffic.ingest.pipeline import clear_cache, raw_connection
+from traffic.ingest.context import clear_cache, raw_connection
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql import removals
 from traffic.ingest.store import ATTEMPTS

@@ -16,7 +16,7 @@ from lib.dates import midnight
 from lib.events import log_event
 from lib.partitions import drop_partition, existing_days, make_partitions
 from traffic.gateway import aside
-from traffic.ingest.pipeline import raw_connection
+from traffic.ingest.context import raw_connection
 from traffic.ingest.sql.rollups import SUMS
 from traffic.ingest.store import LINKS, TABLES, clear_known_days
 from traffic.models import AdmittedName, KeyUse, SealedDay, Unread

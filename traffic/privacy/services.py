@@ -6,7 +6,7 @@ import secrets
 
 from django.db import connection, transaction
 
-from traffic.ingest.pipeline import clear_cache
+from traffic.ingest.context import clear_cache
 from traffic.ingest.sql import rows as statements
 from traffic.models import Installation
 from traffic.retention_settings import RetentionDays

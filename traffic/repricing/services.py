@@ -23,7 +23,7 @@ from django.utils.translation import ngettext
 from lib.events import log_event
 from providers.audit import log as audit_log
 from providers.audit.log import Action, Actor, ActorKind
-from traffic.ingest.pipeline import raw_connection
+from traffic.ingest.context import raw_connection
 from traffic.models import RepricedDay, Repricing, Request, UsageDay
 from traffic.models.repricings import RepricingState
 from traffic.repricing.run import BATCH, CLAIM, Difference, Repriced, Run, Stopped, never, take_back

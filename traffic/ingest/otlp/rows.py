@@ -11,7 +11,7 @@ from typing import Any
 from traffic.authentication.keys import Caller
 from traffic.ingest import data_quality
 from traffic.ingest.bounds import LONGEST_MS
-from traffic.ingest.lookup_tables import LookupTables
+from traffic.ingest.context import LookupTables
 from traffic.ingest.otlp import names
 from traffic.ingest.otlp.content import content_of
 from traffic.ingest.otlp.deduplicate import groups, merged

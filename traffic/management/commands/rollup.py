@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from traffic.ingest.pipeline import raw_connection
+from traffic.ingest.context import raw_connection
 from traffic.usage.rebuild import Busy, rebuild
 
 
