@@ -63,7 +63,9 @@ def grouped(value: Decimal, places: int, rounding: str = ROUND_HALF_EVEN) -> str
 
 def missing(kind: str = "") -> SafeString:
     """What stands where a figure is None: the unknown mark, or an en dash when `kind` is "dash"."""
-    return DASH if kind == "dash" else format_html('<span class="prov prov-unknown">{}</span>', _("unknown"))
+    return (
+        DASH if kind == "dash" else format_html('<span class="provenance provenance-unknown">{}</span>', _("unknown"))
+    )
 
 
 def money(value: object, places: int = 2) -> str | None:
@@ -314,7 +316,7 @@ def provenance(kind: str, share: object = None, text: str = "") -> SafeString:
     word = text or provenance_word(kind)
     if share is not None:
         word = f"{word} {percent(share)}"
-    return format_html('<span class="prov prov-{}">{}</span>', kind, word)
+    return format_html('<span class="provenance prov-{}">{}</span>', kind, word)
 
 
 @register.simple_tag

@@ -99,11 +99,11 @@ class Delivery(models.Model):
     def log_mark(self) -> str:
         """The same with when it is tried again, or when and why it leaves later."""
         if self.state == DeliveryState.FAILED:
-            return format_html('{}<span class="sub">{}</span>', self.state_mark(), ago(self.due_at))
+            return format_html('{}<span class="secondary">{}</span>', self.state_mark(), ago(self.due_at))
         if self.deferred_by and self.state in (DeliveryState.WAITING, DeliveryState.SENDING):
             leaves = format_html(gettext("leaves {at}"), at=when(self.due_at))
             return format_html(
-                '{}<span class="sub">{}</span>', state("unknown", self.get_deferred_by_display()), leaves
+                '{}<span class="secondary">{}</span>', state("unknown", self.get_deferred_by_display()), leaves
             )
         return self.state_mark()
 

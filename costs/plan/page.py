@@ -219,7 +219,7 @@ class PhaseRow:
         forecast = self.state.forecast
         if forecast is None:
             return missing()
-        text = '{}<span class="sub">{}–{}</span>'
+        text = '{}<span class="secondary">{}–{}</span>'
         return format_html(text, usd(forecast.median), usd(forecast.low), usd(forecast.high))
 
     def runs_out(self) -> str:

@@ -51,7 +51,7 @@ class FitRow:
         if not self.fit.tokens_per_second:
             return format_html("{}", _("not measured"))
         note = _("one stream: at least that") if self.fit.basis == "single_stream" else ""
-        text = '{} <span class="sub">{}</span>' if note else "{}{}"
+        text = '{} <span class="secondary">{}</span>' if note else "{}{}"
         return format_html(text, self.fit.tokens_per_second, note)
 
 
@@ -81,7 +81,7 @@ class OfferRow:
             return format_html('<span class="none">{}</span>', _("not measured"))
         source = format_html('<a href="{}">{}</a>', speed.url, speed.source) if speed.url else speed.source
         bound = _("one stream, so at least that; ") if speed.bound else ""
-        return format_html('{}<span class="sub">{}{}</span>', span(speed, -1), bound, source)
+        return format_html('{}<span class="secondary">{}{}</span>', span(speed, -1), bound, source)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ def table_rows(rows: Sequence[Sequence[Any]]) -> SafeString:
     return SafeString(
         "".join(
             f'<tr><th scope="row">{conditional_escape(row[0])}</th>'
-            + "".join(f'<td class="n">{conditional_escape(cell)}</td>' for cell in row[1:])
+            + "".join(f'<td class="num">{conditional_escape(cell)}</td>' for cell in row[1:])
             + "</tr>"
             for row in rows
         )

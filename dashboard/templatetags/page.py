@@ -49,7 +49,7 @@ def th(context: dict[str, Any], key: str, label: str, numeric: bool = False, def
     order = {key: "ascending", f"-{key}": "descending"}.get(now)
     return format_html(
         '<th scope="col"{}{}><a href="?{}">{}</a></th>',
-        SafeString(' class="n"') if numeric else "",
+        SafeString(' class="num"') if numeric else "",
         format_html(' aria-sort="{}"', order) if order else "",
         query.urlencode(),
         label,

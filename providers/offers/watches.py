@@ -46,7 +46,7 @@ class WatchNow:
         if self.unsure and self.old:
             price, seen = dollars(self.old.whole_per_gpu_hour), ago(self.old.seen_at)
             seen_last = format_html(_("{price}, {ago}"), price=price, ago=seen)
-            return format_html('{}<span class="sub">{}</span>', state("unknown", _("not confirmed")), seen_last)
+            return format_html('{}<span class="secondary">{}</span>', state("unknown", _("not confirmed")), seen_last)
         return state("info", _("waiting")) if self.lowest else state("unknown", _("none to be had"))
 
     def conditions(self) -> str:

@@ -88,7 +88,7 @@ def test_pages_are_reached_by_two_keys(visit: Visit, the_site: Site) -> None:
 @pytest.mark.parametrize("path", ["/requests/", "/spend/"])
 def test_labels_of_filters_stay_on_one_line_beside_a_select_that_does_not_list_all(path: str, visit: Visit) -> None:
     tops = visit(path).evaluate("""() => {
-      const more = '<input placeholder="or type a name"><span class="sub">Type one of the others.</span>';
+      const more = '<input placeholder="or type a name"><span class="secondary">Type one of the others.</span>';
       document.getElementById("f-model").insertAdjacentHTML("afterend", more);
       const label = (name) => document.querySelector(`label[for=f-${name}]`).getBoundingClientRect().top;
       return ["provider", "model", "application"].map(label);

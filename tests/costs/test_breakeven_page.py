@@ -91,8 +91,8 @@ def test_the_sum_is_written_out_and_both_cost_bases_stand_there(traffic: None) -
 def test_every_crossing_counts_all_requests_with_the_routable_beside(traffic: None) -> None:
     page = text(client_of("manager"), "/break-even/?cached=100&requests=30000")
     row = page.split("our own GPUs pay from</th>")[1].split("</tr>")[0]
-    assert '<td class="n strong">135,239</td>' in row
-    assert '<td class="n">94,667</td>' in row
+    assert '<td class="num strong">135,239</td>' in row
+    assert '<td class="num">94,667</td>' in row
 
 
 def test_other_gpus_are_the_cheapest_offer_of_each(traffic: None) -> None:
@@ -198,7 +198,7 @@ def test_scenarios_show_january_beside_today_and_tell_the_slips(db: Any) -> None
     page = text(client_of("manager"), "/break-even/scenarios/")
     assert "cost <b>$36 to $1,473 a month</b> in January 2026" in page
     assert "1 of them has a price today" in page
-    assert '<td class="n">292.00</td>' in page  # 0.40 x 730 h
+    assert '<td class="num">292.00</td>' in page  # 0.40 x 730 h
     assert "no offer" in page
     assert "In 23 places the note does not follow from its own figures" in page
     assert "30 % stays on the API: the budget breaks at about 160,000 requests" in page
@@ -210,7 +210,7 @@ def test_a_machine_that_is_paid_besides_its_gpu_stands_for_the_sheets_vm(db: Any
     Offer.objects.update(machine_per_gpu_hour=D("0.20"))
     page = text(client_of("manager"), "/break-even/scenarios/")
     # 0.35 and 0.20 for 720 h each, and the sheet's storage of 17.
-    assert '<td class="n">413.00</td>' in page
+    assert '<td class="num">413.00</td>' in page
     assert "the GPU costs the same; the machine around it $24.00 a month more" in page
     assert "the offer’s machine stands for the sheet’s VM" in page
 

@@ -209,7 +209,7 @@ def test_sizing_tells_the_memory_and_the_gpus_that_hold_it(db: Any) -> None:
     page = text(client_of("ops"), "/decide/sizing/?model=mistral-7b&precision=fp16&context=4096&concurrent=8")
     assert "Mistral 7B in 16-bit needs <b>19.7 GB</b> for 8 requests of 4,096 tokens at once" in page
     assert "RunPod RTX 4090" in page
-    assert re.search(r'<td class="n"[^>]*>292\.00</td>', page)  # today's offer for 730 h
+    assert re.search(r'<td class="num"[^>]*>292\.00</td>', page)  # today's offer for 730 h
     assert "Who has one now" in page
     assert "one stream: at least that" in page
 

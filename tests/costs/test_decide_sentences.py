@@ -208,9 +208,9 @@ def test_an_offer_says_what_to_mind_and_how_fast_it_is() -> None:
     assert "not measured" in OfferRow(rentable()).speed()
     exact = Speed("L4", D(40), D(40), False, "a trial", "")
     bound = Speed("L4", D(40), D("62.5"), True, "a <page>", "https://example.test/")
-    assert OfferRow(rentable(speed=exact)).speed() == '40<span class="sub">a trial</span>'
+    assert OfferRow(rentable(speed=exact)).speed() == '40<span class="secondary">a trial</span>'
     assert OfferRow(rentable(speed=bound)).speed() == (
-        '40–62.5<span class="sub">one stream, so at least that; '
+        '40–62.5<span class="secondary">one stream, so at least that; '
         '<a href="https://example.test/">a &lt;page&gt;</a></span>'
     )
     assert OfferRow(rentable()).url == "/providers/offers/?provider=runpod&gpu=L4&kind=spot"
@@ -224,4 +224,4 @@ def test_a_fit_says_how_fast_it_is_and_what_it_costs_today() -> None:
     slow = replace(fit, tokens_per_second=sheets.Span(D(40), D(40)), basis="single_stream")
     assert FitRow(replace(fit, tokens_per_second=None), None).speed() == "not measured"
     assert FitRow(replace(slow, basis="aggregate"), None).speed() == "40"
-    assert FitRow(slow, None).speed() == '40 <span class="sub">one stream: at least that</span>'
+    assert FitRow(slow, None).speed() == '40 <span class="secondary">one stream: at least that</span>'

@@ -118,7 +118,7 @@ def test_the_split_is_told_by_task_against_the_planned_70_per_cent(plan: None, t
         usage(day=day, task="rag", provider="self", requests=30, leased=30)
     page = text(client_of("manager"), "/plan/")
     assert "Our own GPUs serve 60 % of the requests; the plan says 70" in page
-    assert '<th scope="row">RAG</th> <td class="n">60</td> <td class="n">60</td>' in page
+    assert '<th scope="row">RAG</th> <td class="num">60</td> <td class="num">60</td>' in page
 
 
 def test_the_forecasts_own_past_is_held_against_a_ruler(plan: None, today: date) -> None:

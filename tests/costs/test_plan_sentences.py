@@ -147,7 +147,7 @@ def row_of(
 def test_only_the_phase_of_today_has_figures_of_the_month() -> None:
     later, now = row_of(current=False), row_of(forecast=AHEAD, runs_out=LAST)
     assert "–" in later.forecast() and "–" in later.runs_out()
-    assert now.forecast() == '100.00<span class="sub">80.00–130.00</span>'
+    assert now.forecast() == '100.00<span class="secondary">80.00–130.00</span>'
     assert "30 Sep" in now.runs_out()
     assert ("unknown" in row_of().forecast(), row_of().runs_out()) == (True, "not this month")
 

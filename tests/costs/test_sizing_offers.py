@@ -97,7 +97,7 @@ def test_the_speed_comes_with_its_source() -> None:
         defaults={"name": "Mistral 7B", "low": 80, "high": 90, "basis": "single_stream", "source": "the note"},
     )  # fmt: skip
     page = text(client_of("ops"), "/decide/sizing/")
-    assert '80–90<span class="sub">one stream, so at least that; the note, vllm' in page
+    assert '80–90<span class="secondary">one stream, so at least that; the note, vllm' in page
 
 
 def test_without_offers_the_page_says_so(db: None) -> None:

@@ -92,7 +92,7 @@ def test_an_empty_installation_says_what_to_do_first(client: Client) -> None:
     assert "four steps lead to the first answer" in text
     for address in ("/settings/accounts/add/", "/settings/deployments/add/", "/settings/keys/add/", "/requests/"):
         assert f'href="{address}"' in text
-    assert "curl http" in text and 'class="ans"' not in text
+    assert "curl http" in text and 'class="answer-row"' not in text
 
 
 def test_a_step_that_is_done_is_marked_so(client: Client) -> None:

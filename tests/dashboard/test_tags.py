@@ -43,7 +43,7 @@ def test_money_has_two_decimals_and_a_real_minus(value: object, text: str) -> No
 
 @pytest.mark.parametrize("value", [None, "", "many", Decimal("NaN"), True])
 def test_what_is_not_known_is_marked_and_never_zero(value: object) -> None:
-    assert money.usd(value) == '<span class="prov prov-unknown">unknown</span>'
+    assert money.usd(value) == '<span class="provenance provenance-unknown">unknown</span>'
     assert "0" not in money.count(value)
 
 
@@ -166,7 +166,7 @@ def sorted_head(query: str) -> str:
 
 
 def test_a_heading_sorts_the_other_way_the_second_time() -> None:
-    assert sorted_head("") == '<th scope="col" class="n" aria-sort="descending"><a href="?sort=cost">Cost</a></th>'
+    assert sorted_head("") == '<th scope="col" class="num" aria-sort="descending"><a href="?sort=cost">Cost</a></th>'
     assert 'href="?sort=-cost"' in sorted_head("sort=name")
     assert 'aria-sort="ascending"' in sorted_head("sort=cost")
 

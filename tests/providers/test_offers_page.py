@@ -302,7 +302,7 @@ def test_a_gpu_whose_machine_costs_extra_is_compared_with_it_everywhere(ops: Cli
     offer(2, price_per_gpu_hour=Decimal("0.34"))
     page = text(ops, URL)
     assert "from <b>$0.34 an hour</b>" in page and "GPU 0.2500, its machine 0.2000" in page
-    assert re.findall(r'<td class="n strong" data-l="[^"]*"> (0\.\d{4})', page) == ["0.3400", "0.4500"]
+    assert re.findall(r'<td class="num strong" data-label="[^"]*"> (0\.\d{4})', page) == ["0.3400", "0.4500"]
     assert shown(ops, max_price="0.30") == [] and shown(ops, max_price="0.45") == ["RTX 4090", "RTX 4090"]
     assert "from <b>$0.34 an hour</b>" in text(ops, URL, max_price="0.45")
     assert "One is cheaper than what we rent now" in page

@@ -149,7 +149,7 @@ def test_the_preview_says_on_a_phone_what_each_figure_is_and_keeps_the_columns_a
     page = client.get(sent(client, recorded("generic.csv"))["Location"]).content.decode()
     assert 'class="table-box stack"' in page
     for label in ("Line", "Started", "Outcome", "Whole time", "Uncached input", "From the cache", "Output"):
-        assert f'data-l="{label}"' in page
+        assert f'data-label="{label}"' in page
     told, mapped = page.split("<legend>Which column is what</legend>")
     assert 'name="zone"' in told and 'name="column_' not in told
     assert 'name="column_model"' in mapped and 'name="zone"' not in mapped

@@ -459,7 +459,7 @@ def test_a_price_stands_with_all_its_decimals_and_what_was_not_used_needs_none(
 ) -> None:
     TokenPrice.objects.filter(pk=price.pk).update(cache_read=Decimal("0.025"), cache_write_1h=None)
     page = text(viewer, f"{URL}{arrive(conn, {})[0].id}/")
-    assert re.search(r'<td class="n">0\.025</td>\s*<td class="n">0\.00001000</td>', page)
+    assert re.search(r'<td class="num">0\.025</td>\s*<td class="num">0\.00001000</td>', page)
     assert "prov-unknown" not in page
 
 

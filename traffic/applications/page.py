@@ -106,7 +106,7 @@ class KeyRow:
         if calls:
             cell = ngettext("%(n)s call a minute", "%(n)s calls a minute", calls) % {"n": count(calls)}
         if self.it.quota is not None:
-            return format_html('{} <span class="sub">{}</span>', cell, self.used_words())
+            return format_html('{} <span class="secondary">{}</span>', cell, self.used_words())
         return cell or format_html('<span class="none">{}</span>', _("none"))
 
     def validity(self) -> str:

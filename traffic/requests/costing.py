@@ -40,7 +40,7 @@ class CostLine:
         if self.listed is None:
             return formats.rate(self.rate)
         listed = _("list %(rate)s") % {"rate": formats.rate(self.listed)}
-        return format_html('{}<span class="sub">{}</span>', formats.rate(self.rate), listed)
+        return format_html('{}<span class="secondary">{}</span>', formats.rate(self.rate), listed)
 
     def amount_cell(self) -> str:
         if not self.priced or self.amount is None:
