@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date
 
-from costs.models import Posting
+from lib import sql
 from providers.models import Feed
 
 
@@ -19,5 +19,4 @@ def watermarks() -> dict[str, date]:
 
 def bill_days() -> dict[str, date]:
     """Return the watermarks of the last posting: until a bill's lines are posted, its estimates still count."""
-    state = Posting.objects.order_by("pk").first()
-    return {provider: date.fromisoformat(day) for provider, day in state.complete.items()} if state else {}
+    return dict(sql.rows("SELECT key, value::date FROM costs_posting, jsonb_each_text(complete)"))

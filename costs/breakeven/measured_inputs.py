@@ -185,13 +185,23 @@ def price_lists(now: datetime) -> dict[str, PriceList]:
     return {**stored, LIVE: BookPrices(now)}
 
 
-def live_inputs(now: datetime, traffic: Traffic | None = None, unit_book: UnitBook | None = None) -> Inputs:
-    """Complete inputs; where nothing was measured yet, the reference sheet's example stands in."""
+def live_inputs(
+    now: datetime,
+    traffic: Traffic | None = None,
+    unit_book: UnitBook | None = None,
+    deployments: Iterable[Deployment] | None = None,
+) -> Inputs:
+    """Complete inputs; where nothing was measured yet, the reference sheet's example stands in.
+
+    What the caller has read is not read again; `deployments` are all of them, with lease and account.
+    """
     reference = sheets.load()
     traffic = traffic or measure(now)
     models = {row["model"] for row in traffic.groups if not row["ours"]}
     book = BookPrices(now, {*models, reference.workload.api_model})
-    inputs = example(book, reference, live_selfhost(unit_book or UnitBook(now), traffic, reference), traffic.run_rate)
+    leases = serving_leases(all_deployments() if deployments is None else deployments)
+    selfhost = live_selfhost(unit_book or UnitBook(now), traffic, reference, *leases)
+    inputs = example(book, reference, selfhost, traffic.run_rate)
     prices = book.by_model((row["provider"], row["model"]) for row in traffic.groups if not row["ours"])
     mix = traffic_mix(traffic, prices)
     if mix is None:
@@ -312,8 +322,9 @@ def at_mean(row: Mapping[str, Any], mix: Mix, rows: Iterable[Usage]) -> Usage:
     )
 
 
-def live_selfhost(book: UnitBook, traffic: Traffic, reference: sheets.Sheet) -> SelfHost:
-    leases, tokens_per_second = serving_leases()
+def live_selfhost(
+    book: UnitBook, traffic: Traffic, reference: sheets.Sheet, leases: list[Lease], tokens_per_second: Decimal | None
+) -> SelfHost:
     hourly, offer = gpu_hourly(leases, reference)
     entered, _vm = book.entered
     beside = book.of_offer(offer) if offer else book.of_leases(leases)
@@ -331,18 +342,22 @@ def live_selfhost(book: UnitBook, traffic: Traffic, reference: sheets.Sheet) -> 
     )
 
 
-def serving_leases() -> tuple[list[Lease], Decimal | None]:
-    """Leases behind our deployments, and one GPU's aggregate output tokens a second; None is unknown.
+def all_deployments() -> list[Deployment]:
+    """With their leases and accounts."""
+    return list(Deployment.objects.select_related("lease__account"))
+
+
+def serving_leases(deployments: Iterable[Deployment]) -> tuple[list[Lease], Decimal | None]:
+    """Running leases behind our deployments, and one GPU's aggregate output tokens a second; None is unknown.
 
     Where a trial or the catalogue says how fast some of them serve, those alone: a machine that does something else is
     no measure of what serving costs.
     """
-    deployments = Deployment.objects.filter(lease__in=Lease.objects.active()).select_related("lease__account")
-    serving = list(deployments.order_by("lease", "pk"))
-    fast = [deployment for deployment in serving if deployment.tokens_per_second]
-    leases = {row.lease.pk: row.lease for row in fast or serving if row.lease}
-    slowest = min((row.tokens_per_second for row in fast if row.tokens_per_second), default=None)
-    return list(leases.values()), None if slowest is None else Decimal(str(slowest))
+    serving = [(row.lease, row.tokens_per_second) for row in deployments if row.lease and row.lease.ended_at is None]
+    fast = [(lease, speed) for lease, speed in serving if speed]
+    leases = {lease.pk: lease for lease, _speed in fast or serving}
+    slowest = min((speed for _lease, speed in fast if speed), default=None)
+    return [leases[pk] for pk in sorted(leases)], None if slowest is None else Decimal(str(slowest))
 
 
 def gpu_hourly(leases: list[Lease], reference: sheets.Sheet) -> tuple[Decimal, Offer | None]:

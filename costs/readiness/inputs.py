@@ -13,14 +13,13 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from costs.breakeven import Crossing, Inputs, Result, Spread, band, compute, volume_saving
-from costs.breakeven.measured_inputs import Traffic, live_inputs, measure, spread
+from costs.breakeven.measured_inputs import Traffic, all_deployments, live_inputs, measure, spread
 from costs.breakeven.own_costs import WINDOW, UnitBook
 from costs.models import Justification, NoGo
 from costs.readiness.ops_workload import ops_workload
 from costs.readiness.scorecard import Evidence, TaskQuality, Thresholds
 from lib import sql
 from lib.confidence_intervals import Interval, Z, wilson
-from providers.models import Deployment
 from providers.uptime import report as uptime_report
 from providers.uptime.report import DeploymentUptime
 from traffic.models import Metric
@@ -82,13 +81,15 @@ def read_report(now: datetime, filters: Filters | None = None) -> Report:
     """Everything the scorecard needs, in some fifteen statements whatever the traffic, which alone is filtered."""
     traffic = measure(now, filters)
     book = UnitBook(now)
-    inputs = live_inputs(now, traffic, book)
+    deployments = all_deployments()
+    inputs = live_inputs(now, traffic, book, deployments)
     result = compute(inputs)
     apart = spread(now, filters)
     sure = band(inputs, apart) if apart and inputs.requests_per_month else None
     rated = ratings_by_task(now, traffic)
     timings = own_timings(now)
-    uptimes = uptime_report.report(list(Deployment.objects.enabled().filter(provider=OWN)), now - WINDOW, now)
+    ours = [deployment for deployment in deployments if deployment.enabled and deployment.provider == OWN]
+    uptimes = uptime_report.report(ours, now - WINDOW, now)
     no_go = NoGo.objects.standing().select_related("by").order_by("-created_at").first()
     switches = {row.kind: row for row in Justification.objects.standing().select_related("by")}
     evidence = Evidence(

@@ -14,7 +14,7 @@ from alerts.evaluation.queries import evaluated_at
 from alerts.kinds.processes import restarted
 from alerts.models import Alert
 from costs.breakeven import Inputs, Result, compute
-from costs.breakeven.measured_inputs import Traffic, live_inputs, measure
+from costs.breakeven.measured_inputs import Traffic, all_deployments, live_inputs, measure
 from costs.models import Phase
 from costs.plan.month import Month
 from costs.plan.queries import HISTORY, Days, read_days, this_month
@@ -89,8 +89,9 @@ def read(now: datetime) -> Facts:
     today = now.astimezone(UTC).date()
     days = read_days(min(today.replace(day=1), today - HISTORY), today)
     traffic = measure(now)
-    inputs = live_inputs(now, traffic)
-    deployments = list(Deployment.objects.enabled().select_related("lease__account"))
+    everywhere = all_deployments()
+    inputs = live_inputs(now, traffic, deployments=everywhere)
+    deployments = [deployment for deployment in everywhere if deployment.enabled]
     start = midnight(today) - timedelta(days=UPTIME_DAYS - 1)
     windows = Maintenance.objects.spans([row.pk for row in deployments], start, now)
     lately = Period(now - timedelta(hours=HOURS), now)

@@ -47,12 +47,12 @@ MOST = {
     "/spend/charges/repeating/": 5,
     "/spend/rates/": 6,
     "/spend/sharing/": 10,
-    "/break-even/": 24,
+    "/break-even/": 23,
     "/break-even/break-even.json": 11,
     "/break-even/scenarios/": 5,
     "/break-even/kept/": 11,
     "/plan/": 25,
-    "/decide/": 22,
+    "/decide/": 21,
     "/decide/sizing/": 9,
 }
 
