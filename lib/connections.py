@@ -1,5 +1,5 @@
-"""What clients may hold of a process that listens: how many connections, one address of them, and answers that nobody
-reads. The server offers a bound on all connections alone, so the rest is asked of the kernel.
+"""What clients may hold of a process that listens: connections, those of one address, answers that nobody reads,
+and the head of a request. The server offers a bound on all connections alone, so the rest is asked of the kernel.
 
 docs/decisions/0015-many-connections-and-a-part-for-each-address.md says why, with what was measured.
 """
@@ -13,9 +13,10 @@ import resource
 import socket
 import struct
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from lib.events import log_event
 
@@ -27,11 +28,18 @@ FILES_BESIDE = 1_000  # of the database, uploads, calls of engines
 EACH = CONNECTIONS // 4
 UNSENT = 128 << 10  # bytes of an answer in the kernel that a client has no room for yet; it would take 4 MB
 LOOK_EVERY_S = 1.0
+MOST_HEAD = 64 << 10  # bytes; the server's own bound is on what it reads at once, and some more passes
 
 OPEN_FILES = "/proc/self/fd"
 TABLES = (Path("/proc/self/net/tcp"), Path("/proc/self/net/tcp6"))
 ESTABLISHED = "01"
 MAPPED = f"{0:016X}FFFF0000"  # IPv4 within IPv6
+
+
+def head_size(scope: Mapping[str, Any]) -> int:
+    """Return the bytes of a request's address and headers, with what separates them; `scope` is ASGI's."""
+    address = len(scope["raw_path"]) + len(scope["query_string"])
+    return address + sum(len(name) + len(value) + 4 for name, value in scope["headers"])
 
 
 def make_room() -> None:

@@ -34,7 +34,7 @@ from dashboard.front.refusals import Gone
 from dashboard.health.heart import Heart
 from dashboard.health.readiness import Readiness, readiness_answer
 from lib.client_address import client_address, network
-from lib.connections import look_after
+from lib.connections import MOST_HEAD, head_size, look_after
 from lib.errors import ApiError
 from lib.events import log_event, ms_since
 from lib.repeated_events import log_repeated, repeated
@@ -50,7 +50,6 @@ logger = logging.getLogger(__name__)
 
 MIB = 1 << 20
 CHUNKED = -1  # a length that nobody knows before the end
-LONGEST_HEAD = 64 << 10  # the server's own bound is on what it reads at once, and some more passes
 CLOSE = (b"connection", b"close")
 HEALTHY = Answer(200, [(b"content-type", b"application/json"), (b"content-length", b"16")], b'{"status": "ok"}')
 UPLOADS = 4
@@ -89,12 +88,6 @@ class Call:
     def address(self) -> str:
         """Who is counted as one stranger: an address, or a network of IPv6."""
         return network(client_address(self.request)) or self.peer
-
-    @property
-    def head_size(self) -> int:
-        """Bytes of its address and its headers, with what separates them."""
-        address = len(self.scope["raw_path"]) + len(self.scope["query_string"])
-        return address + sum(len(name) + len(value) + 4 for name, value in self.scope["headers"])
 
     def header(self, name: bytes) -> str:
         return self.headers.get(name, b"").decode("latin-1")
@@ -243,8 +236,8 @@ class Front:
         )
 
     async def _answer(self, call: Call) -> Answer:
-        if call.head_size > LONGEST_HEAD:
-            raise refusals.head_too_large(LONGEST_HEAD)
+        if head_size(call.scope) > MOST_HEAD:
+            raise refusals.head_too_large(MOST_HEAD)
         if call.path == "/healthz" and call.method in READING:
             return HEALTHY
         if call.path == "/readyz" and call.method in READING:

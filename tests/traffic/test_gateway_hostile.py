@@ -118,6 +118,7 @@ def test_idle_uploads_and_half_headers_stop_nobody_and_end_in_time(calm: Stack) 
         (upload(length=64 * MIB), b"body-too-large"),
         (upload(path="/v1/nothing"), b"no-such-path"),
         (upload(path=f"/v1/messages?{'x' * 5_000}"), b"query-too-long"),
+        (upload().replace("\r\n\r\n", f"\r\nx-long: {'a' * 66_000}\r\n\r\n"), b"head-too-large"),
     ],
 )
 def test_a_refusal_does_not_wait_for_the_body(calm: Stack, head: str, code: bytes) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from lib.connections import look_after, make_room
+from lib.connections import MOST_HEAD, head_size, look_after, make_room
 from lib.events import EventFormatter, UnknownFormat, log_event
 from lib.repeated_events import log_repeated, repeated
 from traffic.authentication.limits import network_of
@@ -128,14 +128,18 @@ class Gateway:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         protocol = RELAYED.get(scope["path"])
-        if protocol is not None and scope["method"] == "POST":
-            await self._take(protocol, scope, receive, send)
-            return
-        try:
-            await self._look(scope, send, protocol)
-        except Refusal as refusal:
+        if head_size(scope) > MOST_HEAD:
+            refusal = Refusal(431, "head-too-large", f"Address and headers may have {MOST_HEAD:,} bytes together.")
             _log_refused(refusal, scope)
             await _refuse(refusal, protocol or _shape(scope), receive, send)
+        elif protocol is not None and scope["method"] == "POST":
+            await self._take(protocol, scope, receive, send)
+        else:
+            try:
+                await self._look(scope, send, protocol)
+            except Refusal as refusal:
+                _log_refused(refusal, scope)
+                await _refuse(refusal, protocol or _shape(scope), receive, send)
 
     async def _look(self, scope: Scope, send: Send, protocol: Protocol | None) -> None:
         """What is no call to a model. Raises Refusal."""
