@@ -39,12 +39,13 @@ test-days: ## Run the tests on days on which dates behave oddly (one of them: DA
 	@tests/days.sh --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 lint: export BREAKEVEN_DATA := $(CURDIR)/.venv/lint
-lint: ## Check style, types, imports between apps, templates and missing migrations
+lint: ## Check style, types, imports between apps, templates, the repository's shape and missing migrations
 	@requirements/install.sh dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/djlint templates --lint --quiet
+	$(BIN)/python -m tests.shape
 	$(BIN)/mypy $(APPS) tests manage.py
 	@# Without a database it warns that it could not compare the history; only missing migrations are of interest.
 	@found=$$($(BIN)/python manage.py makemigrations --check --dry-run 2>&1) || { echo "$$found"; exit 1; }
