@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts import tasks
-from alerts.channels import chat, hand_over, trial_note, webhook
+from alerts.channels import calls, chat, hand_over, trial_note, webhook
 from alerts.context.evaluation import EvaluationContext
 from alerts.defaults import ensure_defaults
 from alerts.delivery import outbox
@@ -33,6 +33,7 @@ from tests.alerts.receiver import Receiver, receiving
 from tests.alerts.smtp_server import Mailbox, Smtp
 from tests.dashboard.people import logged_in, with_role
 from tests.pages import html_of
+from tests.providers.answers import trickling
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs/how-to/receive-webhooks.md"
 
@@ -413,3 +414,22 @@ def test_a_deleted_channel_gives_up_and_one_switched_off_waits(hooked: Scene, re
     Channel.objects.update(deleted_at=hooked.now)
     assert deliver(hooked, 60).dead == 1
     assert receiver.calls == []
+
+
+BEGUN = b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("start", "drop", "answer"), [(b"", b"H", ""), (BEGUN, b"o", "200 OK: oo")], ids=["head", "body"]
+)
+def test_a_receiver_that_trickles_bytes_ends_in_time(
+    db: Any, monkeypatch: pytest.MonkeyPatch, start: bytes, drop: bytes, answer: str
+) -> None:
+    """Sooner than its message's claim. A status that has come counts, whatever becomes of the words after it."""
+    monkeypatch.setattr(calls, "LONGEST_ANSWER_S", 0.5)
+    with trickling(start, drop) as url:
+        if answer:
+            assert calls.call(channel(url), "POST", b"{}").startswith(answer)
+        else:
+            with pytest.raises(NotSent, match="did not answer within"):
+                calls.call(channel(url), "POST", b"{}")

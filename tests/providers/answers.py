@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -83,3 +87,25 @@ class Answers:
                 """Nothing on the test's output."""
 
         return Handler
+
+
+@contextmanager
+def trickling(start: bytes, drop: bytes) -> Iterator[str]:
+    """The address of a server that answers with `start` and then sends `drop` every 50 ms."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _address = server.accept()
+                    with suppress(OSError), connection:
+                        connection.recv(65536)
+                        connection.sendall(start)
+                        while drop:
+                            connection.sendall(drop)
+                            time.sleep(0.05)
+                        connection.recv(65536)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)

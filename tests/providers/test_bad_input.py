@@ -13,16 +13,18 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from lib.encryption import encrypt
+from lib.netguard import Deadline
 from providers import urls
 from providers.accounts.freshness import account_now
 from providers.connectors import http as connector_http
 from providers.connectors.parse import redact
 from providers.models import Account, Feed, VendorCost, VendorUsage
-from providers.polling import due
+from providers.polling import due, services
 from providers.polling.services import poll
 from sandbox.faults import BROKEN, KINDS
 from sandbox.testing import SIMULATED, Sandbox, running_sandbox
 from tests.factories import AccountFactory
+from tests.providers.answers import trickling
 from tests.providers.people import in_role, text
 
 pytestmark = pytest.mark.django_db
@@ -90,6 +92,22 @@ def test_a_bill_that_cannot_be_read_leaves_the_last_one(
     monkeypatch.setattr(connector_http, "MOST_PAGES", 5)
     sandbox.fault("anthropic", fault)
     assert_kept_and_old(claude, read_again(claude))
+
+
+BEGUN = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n"
+
+
+@pytest.mark.parametrize(("start", "drop"), [(b"", b"H"), (BEGUN, b" ")], ids=["status", "body"])
+def test_a_vendor_that_trickles_bytes_ends_in_time(
+    claude: Account, monkeypatch: pytest.MonkeyPatch, start: bytes, drop: bytes
+) -> None:
+    """By the SDK too: no byte comes later than a time-out allows, and the poll ends all the same."""
+    monkeypatch.setattr(services, "Deadline", lambda _seconds: Deadline(0.5))
+    with trickling(start, drop) as url:
+        Account.objects.filter(pk=claude.pk).update(base_url=url)
+        feed = read_again(claude)
+    assert feed.last_error == "Claude did not finish its answer within 0.5 s."
+    assert_kept_and_old(claude, feed)
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
@@ -22,7 +19,7 @@ from providers.connectors import http as connector_http
 from providers.connectors.base import AccountConfig, ConnectorError
 from providers.connectors.http import VendorHttp, retry_after, walk
 from providers.connectors.parse import chunks, days, moment, money, redact, whole
-from tests.providers.answers import Answers
+from tests.providers.answers import Answers, trickling
 
 SECRET = "key-0123456789-of-ours"
 
@@ -109,28 +106,6 @@ def test_a_body_that_grows_when_unpacked_is_capped(answers: Answers) -> None:
 
 
 HEADERS = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
-
-
-@contextmanager
-def trickling(start: bytes, drop: bytes) -> Iterator[str]:
-    """The address of a server that answers with `start` and then sends `drop` every 50 ms."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            with suppress(OSError):
-                while True:
-                    connection, _address = server.accept()
-                    with suppress(OSError), connection:
-                        connection.recv(65536)
-                        connection.sendall(start)
-                        while drop:
-                            connection.sendall(drop)
-                            time.sleep(0.05)
-                        connection.recv(65536)
-
-        threading.Thread(target=serve, daemon=True).start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-        server.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.mark.parametrize(
