@@ -141,6 +141,13 @@ class AlertQuerySet(models.QuerySet["Alert"]):
             Prefetch("deliveries", queryset=newest)
         )
 
+    def for_rows(self) -> AlertQuerySet:
+        """With what the row of an alert shows: how many messages it has, and whose it is."""
+        from alerts.models import Delivery
+
+        messages = Prefetch("deliveries", queryset=Delivery.objects.only("alert"))
+        return self.select_related("acknowledged_by").prefetch_related(messages)
+
     def about(self, filters: Names) -> AlertQuerySet:
         """Alerts whose subject is one of the names, or contains one as a scope; all alerts where no name is given."""
         dimensions = ("provider", "model", "deployment", "application", "task")

@@ -95,7 +95,7 @@ def read(now: datetime) -> Facts:
     start = midnight(today) - timedelta(days=UPTIME_DAYS - 1)
     windows = Maintenance.objects.spans([row.pk for row in deployments], start, now)
     lately = Period(now - timedelta(hours=HOURS), now)
-    shown = list(Alert.objects.shown().marked(now).with_deliveries().by_urgency())
+    shown = list(Alert.objects.shown().marked(now).for_rows().by_urgency())
     alerts = [alert for alert in shown if alert.waits]
     return Facts(
         now=now,
