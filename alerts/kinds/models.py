@@ -14,7 +14,7 @@ from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Finding, RuleParams, Words
 from alerts.kinds.vendors import capped, words_of
 from alerts.wording import day, exact, listed, long_day, moment, number, percent
-from providers.models import PROVIDER_NAMES, Feed
+from providers.models import Feed, provider_name
 from traffic.usage.models_used import PriceChange, Retiring
 
 
@@ -167,7 +167,7 @@ def is_capped(context: EvaluationContext, subject: str, feed: Feed) -> Finding:
             todo=_("Raise the limit in the vendor’s console, or let routes send requests elsewhere until then."),
             detail=feed.last_error,
             facts=[
-                [_("Account"), account.name, PROVIDER_NAMES.get(account.kind, account.kind)],
+                [_("Account"), account.name, provider_name(account.kind)],
                 [
                     _("Refused since"),
                     moment(feed.last_error_at) if feed.last_error_at else _("unknown"),

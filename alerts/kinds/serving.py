@@ -15,7 +15,7 @@ from django.utils.translation import gettext_noop
 from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Finding, RuleParams, Words
 from alerts.wording import number, percent
-from providers.models import PROVIDER_NAMES, Deployment
+from providers.models import Deployment, provider_name
 from traffic.models import Metric
 from traffic.quality.queries import ENOUGH, QualityGroup, difference
 from traffic.usage.reports import ranked
@@ -144,7 +144,7 @@ def failing(
             facts=[
                 [_("Failed"), number(failed), _("measured, the last hour")],
                 [_("Requests"), number(requests), ""],
-                [_("Vendor"), PROVIDER_NAMES.get(provider, provider), ""],
+                [_("Vendor"), provider_name(provider), ""],
             ],
             drivers=failed_most(context, rows, failed) if crossed else [],
             driven=_("Whose requests fail"),

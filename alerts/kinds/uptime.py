@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Finding, RuleParams, Words
 from alerts.wording import listed, moment, number, percent, span
-from providers.models import PROVIDER_NAMES, Deployment, Outage
+from providers.models import Deployment, Outage, provider_name
 
 
 def outages(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
@@ -29,7 +29,7 @@ def outages(context: EvaluationContext, params: RuleParams, live: frozenset[str]
     for provider, slugs in vendors.items():
         yield vendor_down(context, provider, [down[slug] for slug in slugs])
     for provider in lagging - vendors.keys():
-        title = _("Answers in part: %(name)s") % {"name": PROVIDER_NAMES.get(provider, provider)}
+        title = _("Answers in part: %(name)s") % {"name": provider_name(provider)}
         yield Finding(f"provider:{provider}", title, crossed=False, clear=False)
     yield from back_up(context, down, vendors.keys() | lagging, live)
 
@@ -124,7 +124,7 @@ def advice(deployment: Deployment) -> str:
 
 
 def vendor_down(context: EvaluationContext, provider: str, outages: list[Outage]) -> Finding:
-    name = PROVIDER_NAMES.get(provider, provider)
+    name = provider_name(provider)
     slugs = [outage.deployment.slug for outage in outages]
     since = min(outage.started_at for outage in outages)
     facts = [[o.deployment.slug, _("down since %(at)s") % {"at": moment(o.started_at)}, o.cause] for o in outages]
@@ -163,7 +163,7 @@ def back_up(
 ) -> Iterator[Finding]:
     """What was down and is not."""
     for provider in live_vendors(live) - vendors:
-        title = _("Answers again: %(name)s, 0 deployments are down") % {"name": PROVIDER_NAMES.get(provider, provider)}
+        title = _("Answers again: %(name)s, 0 deployments are down") % {"name": provider_name(provider)}
         words = Words(todo=_("Nothing to do; all its deployments answer again."), page=reverse("providers:uptime"))
         yield Finding(f"provider:{provider}", title, crossed=False, clear=True, value="0", words=words)
     for subject in live:

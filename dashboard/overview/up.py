@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 
 from dashboard.overview.reads import Facts, midnight
 from lib.formats import ago, duration, missing, percent, provenance, sentences, state
-from providers.models import PROVIDER_NAMES, Deployment
+from providers.models import Deployment, provider_name
 from providers.uptime import page as uptime_page
 from providers.uptime.page import DeploymentNow, Record, UptimeSummary
 from providers.uptime.report import DeploymentUptime
@@ -251,7 +251,7 @@ def _row(facts: Facts, entry: DeploymentNow, figures: DeploymentUptime, days: Se
 def place(deployment: Deployment) -> str:
     lease = deployment.lease
     provider, machine = (lease.account.provider, f" {lease.gpu}") if lease else (deployment.provider, "")
-    return f"{PROVIDER_NAMES.get(provider, provider)}{machine} · {deployment.engine_label}"
+    return f"{provider_name(provider)}{machine} · {deployment.engine_label}"
 
 
 def slow(deployments: Sequence[Deployment], latency: Mapping[int, Sequence[HourLatency]]) -> Slow | None:

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from providers.models import PROVIDER_NAMES, Deployment
+from providers.models import PROVIDER_NAMES, Deployment, provider_name
 from traffic.authentication.access import FIGURES
 from traffic.models import Application, Outcome, Task
 from traffic.requests import queries as requests
@@ -340,7 +340,7 @@ def choices(
     applications = choices_read if choices_read is not None else Application.objects.only("pk", "slug", "name")
     seen = request_filter.applications
     return {
-        "provider": replace(used["provider"], pairs=[(x, PROVIDER_NAMES.get(x, x)) for x, _ in used["provider"].pairs]),
+        "provider": replace(used["provider"], pairs=[(x, provider_name(x)) for x, _ in used["provider"].pairs]),
         "model": used["model"],
         "deployment": FilterChoices(list(Deployment.objects.values_list("slug", "name"))),
         "application": FilterChoices(

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from providers.models import PROVIDER_NAMES, Deployment
+from providers.models import Deployment, provider_name
 from traffic.gateway.routes import MOST_TARGETS
 from traffic.models import BudgetState, Fallback, Route, Task
 
@@ -84,7 +84,7 @@ class RouteForm(RouteModelForm):
         slugs = sorted(
             {*Deployment.objects.values_list("provider", flat=True), *filter(None, [self.instance.to_provider])}
         )
-        names = [(slug, PROVIDER_NAMES.get(slug, slug)) for slug in slugs]
+        names = [(slug, provider_name(slug)) for slug in slugs]
         self.fields["to_provider"].widget = forms.Select(choices=[("", _("none, see below")), *names])
         self.initial["requested_models"] = "\n".join(self.instance.requested_models)
         # Not among the class's own: a form has a `media` of another sense.

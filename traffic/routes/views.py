@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from providers.audit.log import log, log_form
-from providers.models import PROVIDER_NAMES
+from providers.models import provider_name
 from traffic.routes import queries, services
 from traffic.routes.forms import RouteForm
 from traffic.routes.page import conditions, headline, routes_headline
@@ -27,7 +27,7 @@ def route_list(request: HttpRequest) -> HttpResponse:
         {
             "it": route,
             "conditions": conditions(route),
-            "target": PROVIDER_NAMES.get(route.to_provider, route.to_provider),
+            "target": provider_name(route.to_provider),
         }
         for route in routes
     ]
