@@ -5,26 +5,23 @@ from __future__ import annotations
 import uuid
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from alerts.channels import hand_over, queries, services, trial_note
 from alerts.channels.forms import ChannelForm
 from alerts.channels.page import ChannelPage, ChannelsPage, Tried
 from alerts.mail.smtp import NotSent
 from alerts.models import Channel, ChannelKind
+from lib.http import form_view, get_view, post_view
 from providers.audit.log import changes, log, log_form
 
 
-@login_required
-@permission_required("alerts.view_alert", raise_exception=True)
-@require_safe
+@get_view("alerts.view_alert")
 def channels(request: HttpRequest) -> HttpResponse:
     rows = queries.channels()
     context = {
@@ -37,9 +34,7 @@ def channels(request: HttpRequest) -> HttpResponse:
 
 
 @sensitive_post_parameters()
-@login_required
-@permission_required("alerts.add_channel", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("alerts.add_channel")
 def channel_add(request: HttpRequest, kind: str) -> HttpResponse:
     if kind not in ChannelKind.values:
         raise Http404(_("There is no channel of this kind."))
@@ -48,9 +43,7 @@ def channel_add(request: HttpRequest, kind: str) -> HttpResponse:
 
 
 @sensitive_post_parameters()
-@login_required
-@permission_required("alerts.view_alert", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("alerts.view_alert")
 def channel(request: HttpRequest, slug: str) -> HttpResponse:
     """One channel; whoever may change channels gets the form, the others how it fares."""
     row = queries.channel_by_slug(slug)
@@ -117,9 +110,7 @@ def shown(
     )
 
 
-@login_required
-@permission_required("alerts.change_channel", raise_exception=True)
-@require_POST
+@post_view("alerts.change_channel")
 def channel_switch(request: HttpRequest, slug: str) -> HttpResponse:
     """On or off, as the form says; sending it twice changes nothing."""
     row = queries.channel_by_slug(slug)
@@ -131,9 +122,7 @@ def channel_switch(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect(row)
 
 
-@login_required
-@permission_required("alerts.delete_channel", raise_exception=True)
-@require_POST
+@post_view("alerts.delete_channel")
 def channel_delete(request: HttpRequest, slug: str) -> HttpResponse:
     row = queries.channel_by_slug(slug)
     services.delete(channel=row, now=timezone.now())
@@ -143,9 +132,7 @@ def channel_delete(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("alerts:channels")
 
 
-@login_required
-@permission_required("alerts.delete_channel", raise_exception=True)
-@require_POST
+@post_view("alerts.delete_channel")
 def channel_undo(request: HttpRequest, slug: str) -> HttpResponse:
     """Take a deletion back, for a day."""
     row = queries.any_channel_by_slug(slug)

@@ -3,40 +3,33 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.http import content_disposition_header
 from django.views.decorators.clickjacking import xframe_options_sameorigin
-from django.views.decorators.http import require_safe
 
 from alerts.delivery import mailbox as maildir
 from alerts.delivery.mailbox import Mail
 from alerts.delivery.page import MailboxPage, mail_answer
 from alerts.mail.framing import MAIL_POLICY, framing
+from lib.http import get_view
 
 
-@login_required
-@permission_required("alerts.view_alert", raise_exception=True)
-@require_safe
+@get_view("alerts.view_alert")
 def mailbox(request: HttpRequest) -> HttpResponse:
     """What the demo's own SMTP server took in, newest first."""
     only_in_the_demo()
     return render(request, "alerts/delivery/mailbox.html", {"page": MailboxPage(maildir.newest())})
 
 
-@login_required
-@permission_required("alerts.view_alert", raise_exception=True)
-@require_safe
+@get_view("alerts.view_alert")
 def mail(request: HttpRequest, name: str) -> HttpResponse:
     """One message: text part, and the HTML part in a frame."""
     message = mail_or_404(name)
     return framing(render(request, "alerts/delivery/mail.html", {"mail": message, "answer": mail_answer(message)}))
 
 
-@login_required
-@permission_required("alerts.view_alert", raise_exception=True)
-@require_safe
+@get_view("alerts.view_alert")
 @xframe_options_sameorigin
 def mail_html(request: HttpRequest, name: str) -> HttpResponse:
     message = mail_or_404(name)
@@ -45,9 +38,7 @@ def mail_html(request: HttpRequest, name: str) -> HttpResponse:
     return HttpResponse(message.with_pictures, headers={"Content-Security-Policy": MAIL_POLICY})
 
 
-@login_required
-@permission_required("alerts.view_alert", raise_exception=True)
-@require_safe
+@get_view("alerts.view_alert")
 def mail_file(request: HttpRequest, name: str, place: int) -> HttpResponse:
     """A file that came with a message, to be saved and never shown here."""
     files = mail_or_404(name).files

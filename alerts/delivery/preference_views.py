@@ -5,22 +5,20 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AbstractUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
 
 from alerts.delivery import queries, services
 from alerts.delivery.page import PreferencesPage
 from alerts.delivery.preferences import PreferenceForm
+from lib.http import form_view
 from providers.audit.log import log_form
 
 
-@login_required
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view()
 def preferences(request: HttpRequest) -> HttpResponse:
     """One's own wishes; what waits already follows them as well."""
     person = cast(AbstractUser, request.user)

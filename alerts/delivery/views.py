@@ -5,24 +5,21 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_POST, require_safe
 
 from alerts.delivery import queries, services
 from alerts.delivery.page import DeliveriesPage
 from alerts.models import DeliveryState
+from lib.http import get_view, post_view
 from providers.audit.log import log
 
 SHOWN = 50
 
 
-@login_required
-@permission_required("alerts.view_alert", raise_exception=True)
-@require_safe
+@get_view("alerts.view_alert")
 def deliveries(request: HttpRequest) -> HttpResponse:
     """The delivery log, newest first, by state, recipient and page."""
     state, to, before = (request.GET.get(name, "") for name in ("state", "to", "before"))
@@ -49,9 +46,7 @@ def deliveries(request: HttpRequest) -> HttpResponse:
     return render(request, "alerts/delivery/deliveries.html", context)
 
 
-@login_required
-@permission_required("alerts.change_alert", raise_exception=True)
-@require_POST
+@post_view("alerts.change_alert")
 def address_again(request: HttpRequest, pk: int) -> HttpResponse:
     """Mail goes to an address again that servers refused, with what was given up there."""
     row = queries.address_by_key(pk)

@@ -5,18 +5,17 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
-from django.views.decorators.http import require_safe
 
 from alerts.digests.mail import bodies, context_of, words_of
 from alerts.digests.periods import newest
 from alerts.mail.framing import MAIL_POLICY, framing
 from alerts.models import ReportKind
+from lib.http import get_view
 
 CID = "chart"
 TAB_LABELS = {
@@ -27,9 +26,7 @@ TAB_LABELS = {
 }
 
 
-@login_required
-@permission_required("costs.view_charge", raise_exception=True)
-@require_safe
+@get_view("costs.view_charge")
 def digest(request: HttpRequest, kind: str) -> HttpResponse:
     """Subject, text and, in a frame, the HTML of the newest period."""
     context = shown(kind)
@@ -39,9 +36,7 @@ def digest(request: HttpRequest, kind: str) -> HttpResponse:
     return framing(render(request, "alerts/digests/digest.html", context_for_page))
 
 
-@login_required
-@permission_required("costs.view_charge", raise_exception=True)
-@require_safe
+@get_view("costs.view_charge")
 @xframe_options_sameorigin
 def digest_html(request: HttpRequest, kind: str) -> HttpResponse:
     context = shown(kind)

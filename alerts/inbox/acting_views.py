@@ -15,7 +15,6 @@ from urllib.parse import urlencode
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -27,7 +26,7 @@ from django.utils.functional import Promise as StrPromise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from alerts.delivery import services as delivery_services
 from alerts.delivery.subscriptions import subscription
@@ -41,6 +40,7 @@ from alerts.lifecycle.states import NotPossible
 from alerts.mail import links
 from alerts.models import Alert
 from lib.client_address import client_address
+from lib.http import post_view
 from providers.audit.log import Action, Actor, ActorKind, record
 
 Person = AbstractUser
@@ -299,9 +299,7 @@ BULK: dict[str, Callable[[int, Person], object]] = {
 TAKEN_BACK_BY = {"acknowledge": "unacknowledge", "snooze": "unsnooze", "resolve": "reopen"}
 
 
-@login_required
-@permission_required("alerts.change_alert", raise_exception=True)
-@require_POST
+@post_view("alerts.change_alert")
 def bulk(request: HttpRequest) -> HttpResponse:
     """One step for every alert that was chosen; those whose state does not allow it are left as they are.
 
@@ -335,9 +333,7 @@ def bulk(request: HttpRequest) -> HttpResponse:
 def _taking_back(step: Callable[[int, HttpRequest], object]) -> Callable[..., HttpResponse]:
     """The view behind an undo: what it takes back, or a sentence on why that cannot be; then to where one was."""
 
-    @login_required
-    @permission_required("alerts.change_alert", raise_exception=True)
-    @require_POST
+    @post_view("alerts.change_alert")
     def view(request: HttpRequest, pk: int) -> HttpResponse:
         queries.alert_by_key(pk)
         try:
@@ -369,9 +365,7 @@ unsnooze = _taking_back(lambda pk, request: services.unsnooze(alert_id=pk, by=_w
 reopen = _taking_back(lambda pk, request: services.reopen(alert_id=pk, by=_who(request)))
 
 
-@login_required
-@permission_required("alerts.change_alert", raise_exception=True)
-@require_POST
+@post_view("alerts.change_alert")
 def retry(request: HttpRequest, pk: int) -> HttpResponse:
     """Try a message that was given up once more."""
     delivery = delivery_services.retry(delivery_id=pk)

@@ -5,25 +5,22 @@ from __future__ import annotations
 from datetime import timedelta
 from urllib.parse import urlencode
 
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
 from alerts.inbox import queries, response_times
 from alerts.inbox.page import HistoryPage
 from alerts.kinds import KINDS
 from alerts.models import Severity
+from lib.http import get_view
 
 SHOWN = 50
 ASKED = ("kind", "severity", "rule", "answered", "q", "from", "to")
 
 
-@login_required
-@permission_required("alerts.view_alert", raise_exception=True)
-@require_safe
+@get_view("alerts.view_alert")
 def history(request: HttpRequest) -> HttpResponse:
     """Newest first, a page at a time; what the address asks for and we do not know is left out."""
     params = asked_of(request)

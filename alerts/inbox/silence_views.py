@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
 
 from alerts.evaluation import services
 from alerts.inbox import queries
 from alerts.inbox.acting_views import went_back
 from alerts.inbox.forms import MatcherForm
 from alerts.inbox.page import SilencesPage
+from lib.http import form_view, post_view
 from providers.audit.log import log
 
 PREFILLED = ("kind", "subject", "severity", "labels", "reason")
 
 
-@login_required
-@permission_required("alerts.view_alert", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("alerts.view_alert")
 def silences(request: HttpRequest) -> HttpResponse:
     """In force, planned and over; the form may be filled by the address, as an alert's page does."""
     now = timezone.now()
@@ -56,9 +53,7 @@ def silences(request: HttpRequest) -> HttpResponse:
     return render(request, "alerts/inbox/silences.html", context, status=422 if form.errors else 200)
 
 
-@login_required
-@permission_required("alerts.add_silence", raise_exception=True)
-@require_POST
+@post_view("alerts.add_silence")
 def end_silence(request: HttpRequest, pk: int) -> HttpResponse:
     """End a silence now."""
     row = queries.silence_by_key(pk)

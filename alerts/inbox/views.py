@@ -5,11 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 
 from alerts.charts.timeline import timeline
 from alerts.delivery.queries import undelivered
@@ -20,6 +18,7 @@ from alerts.inbox.page import AlertPage, InboxPage
 from alerts.lifecycle import states
 from alerts.lifecycle.states import State
 from alerts.rules import noise
+from lib.http import get_view
 
 PERIODS = (7, 30, 90)  # days over which people look at how they do
 
@@ -30,9 +29,7 @@ def period_of(request: HttpRequest) -> int:
     return int(text) if text in map(str, PERIODS) else 30
 
 
-@login_required
-@permission_required("alerts.view_alert", raise_exception=True)
-@require_safe
+@get_view("alerts.view_alert")
 def alerts(request: HttpRequest) -> HttpResponse:
     """Alerts that are not over, by who has them and by urgency; what waits; which silences are in force."""
     now = timezone.now()
@@ -70,9 +67,7 @@ def alerts(request: HttpRequest) -> HttpResponse:
     return render(request, "alerts/inbox/list.html", context)
 
 
-@login_required
-@permission_required("alerts.view_alert", raise_exception=True)
-@require_safe
+@get_view("alerts.view_alert")
 def alert(request: HttpRequest, pk: int) -> HttpResponse:
     """One alert: what, how much, since when, why, what to do, who was told."""
     row = queries.alert_by_key(pk)

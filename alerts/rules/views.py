@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from alerts.delivery.queries import troubles
 from alerts.delivery.recipients import Recipients
@@ -26,12 +24,11 @@ from alerts.rules.forms import RuleForm
 from alerts.rules.page import RulePage, RuleRow, RulesPage
 from alerts.rules.preview import Preview, preview
 from alerts.rules.sentence_form import RuleSentence
+from lib.http import form_view, get_view, post_view
 from providers.audit.log import log, log_form
 
 
-@login_required
-@permission_required("alerts.view_alert", raise_exception=True)
-@require_safe
+@get_view("alerts.view_alert")
 def rules(request: HttpRequest) -> HttpResponse:
     """Every shipped rule, and a page of those that people made."""
     recipients, failing = Recipients(), troubles(timezone.now())
@@ -54,9 +51,7 @@ def row_of(rule: Rule, recipients: Recipients, trouble: Delivery | None) -> Rule
     return RuleRow(rule, sentence(rule), recipients.of_rule(rule, KINDS[rule.kind].groups), trouble)
 
 
-@login_required
-@permission_required("alerts.change_rule", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("alerts.change_rule")
 def rule_new(request: HttpRequest) -> HttpResponse:
     """A rule by sentence; `?from=SLUG` begins as a copy of another."""
     sent = request.POST if request.method == "POST" else None
@@ -65,9 +60,7 @@ def rule_new(request: HttpRequest) -> HttpResponse:
     return _sentence(request, form, None)
 
 
-@login_required
-@permission_required("alerts.view_alert", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("alerts.view_alert")
 def rule(request: HttpRequest, slug: str) -> HttpResponse:
     """One rule; whoever may change rules gets the form, the others its sentence."""
     row = queries.rule_by_slug(slug)
@@ -132,9 +125,7 @@ def preview_of(row: Rule) -> Preview | None:
         return None
 
 
-@login_required
-@permission_required("alerts.change_rule", raise_exception=True)
-@require_POST
+@post_view("alerts.change_rule")
 def rule_switch(request: HttpRequest, slug: str) -> HttpResponse:
     """Off where it is on, and on where it is off."""
     row = queries.rule_by_slug(slug)
@@ -145,9 +136,7 @@ def rule_switch(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("alerts:rules")
 
 
-@login_required
-@permission_required("alerts.change_rule", raise_exception=True)
-@require_POST
+@post_view("alerts.change_rule")
 def rule_delete(request: HttpRequest, slug: str) -> HttpResponse:
     """A rule that somebody made; shipped ones are only switched off."""
     row = queries.made_rule_by_slug(slug)
@@ -158,9 +147,7 @@ def rule_delete(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("alerts:rules")
 
 
-@login_required
-@permission_required("alerts.change_rule", raise_exception=True)
-@require_POST
+@post_view("alerts.change_rule")
 def rule_restore(request: HttpRequest, slug: str) -> HttpResponse:
     """Take a deletion back; of a rule that is there nothing changes."""
     row = queries.any_made_rule_by_slug(slug)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_POST, require_safe
 
 from costs import anomalies as findings
 from costs.anomalies import reads
 from costs.anomalies.page import AnomaliesPage
+from lib.http import get_view, post_view
 from providers.audit import log as audit_log
 
 
@@ -27,9 +26,7 @@ class ReasonForm(forms.Form):
     )
 
 
-@login_required
-@permission_required("costs.view_charge", raise_exception=True)
-@require_safe
+@get_view("costs.view_charge")
 def anomalies(request: HttpRequest) -> HttpResponse:
     return shown(request)
 
@@ -49,9 +46,7 @@ def shown(request: HttpRequest, failed: ReasonForm | None = None, pk: int | None
     return render(request, "costs/anomalies/anomalies.html", context, status=422 if failed else 200)
 
 
-@login_required
-@permission_required("costs.dismiss_anomaly", raise_exception=True)
-@require_POST
+@post_view("costs.dismiss_anomaly")
 def anomaly_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
     """It is expected: alerts stop, the page keeps it; the toast takes it back."""
     anomaly = reads.anomaly(pk)
@@ -66,9 +61,7 @@ def anomaly_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("costs:anomalies")
 
 
-@login_required
-@permission_required("costs.dismiss_anomaly", raise_exception=True)
-@require_POST
+@post_view("costs.dismiss_anomaly")
 def anomaly_restore(request: HttpRequest, pk: int) -> HttpResponse:
     anomaly = reads.anomaly(pk)
     if findings.restore(anomaly=anomaly):

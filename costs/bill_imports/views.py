@@ -7,14 +7,12 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from costs.bill_imports import page, queries
 from costs.bill_imports import services as bill_imports
@@ -23,6 +21,7 @@ from costs.dates import today
 from costs.focus import NotInstalled
 from costs.focus.bill import UnreadableBill
 from costs.labels import category_name
+from lib.http import form_view, get_view, post_view
 from providers.audit import log as audit_log
 from providers.models import provider_name
 
@@ -57,9 +56,7 @@ class BillForm(forms.Form):
         return upload
 
 
-@login_required
-@permission_required("costs.view_charge", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("costs.view_charge")
 def bill_list(request: HttpRequest) -> HttpResponse:
     """All files, and the form for one more."""
     form, may = BillForm(), request.user.has_perm("costs.add_charge")
@@ -91,9 +88,7 @@ def _kept(request: HttpRequest, form: BillForm) -> HttpResponse:
     return redirect("costs:bill", made.pk)
 
 
-@login_required
-@permission_required("costs.view_charge", raise_exception=True)
-@require_safe
+@get_view("costs.view_charge")
 def bill(request: HttpRequest, pk: int) -> HttpResponse:
     """What a file becomes, or what it brought."""
     bill_import = queries.bill_import(pk)
@@ -130,9 +125,7 @@ def bill(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "costs/bill_imports/bill.html", context)
 
 
-@login_required
-@permission_required("costs.add_charge", raise_exception=True)
-@require_POST
+@post_view("costs.add_charge")
 def bill_enter(request: HttpRequest, pk: int) -> HttpResponse:
     bill_import = queries.bill_import_without_content(pk)
     try:
@@ -148,9 +141,7 @@ def bill_enter(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("costs:bill", pk)
 
 
-@login_required
-@permission_required("costs.add_charge", raise_exception=True)
-@require_POST
+@post_view("costs.add_charge")
 def bill_undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Take back what it brought, or put a file away that was only looked at."""
     bill_import = queries.bill_import_without_content(pk)

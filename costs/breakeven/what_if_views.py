@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
 
 from costs.breakeven import what_ifs
 from costs.breakeven.forms import KeepForm
 from costs.breakeven.measured_inputs import live_inputs
 from costs.people import person
+from lib.http import get_view, post_view
 from providers.audit.log import log
 
 
-@login_required
-@permission_required("costs.view_charge", raise_exception=True)
-@require_safe
+@get_view("costs.view_charge")
 def saved_scenarios(request: HttpRequest) -> HttpResponse:
     return _page(request)
 
@@ -40,9 +37,7 @@ def _page(request: HttpRequest, form: KeepForm | None = None) -> HttpResponse:
     return render(request, "costs/breakeven/kept.html", context, status=422 if form else 200)
 
 
-@login_required
-@permission_required("costs.change_phase", raise_exception=True)
-@require_POST
+@post_view("costs.change_phase")
 def keep(request: HttpRequest) -> HttpResponse:
     """Keep the what-if of an address under a name."""
     now = timezone.now()
@@ -55,9 +50,7 @@ def keep(request: HttpRequest) -> HttpResponse:
     return redirect("costs:kept")
 
 
-@login_required
-@permission_required("costs.change_phase", raise_exception=True)
-@require_POST
+@post_view("costs.change_phase")
 def remove(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     what_if = what_ifs.saved_what_if(pk)
     if what_ifs.remove_what_if(what_if):
@@ -67,9 +60,7 @@ def remove(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     return redirect("costs:kept")
 
 
-@login_required
-@permission_required("costs.change_phase", raise_exception=True)
-@require_POST
+@post_view("costs.change_phase")
 def undo(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     what_if = what_ifs.saved_what_if(pk)
     if what_ifs.restore_what_if(what_if):

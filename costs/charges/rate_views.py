@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods
 
 from costs.charges import queries
 from costs.charges.exchange_rates import save_rates
@@ -17,14 +15,13 @@ from costs.charges.ledger_forms import RateForm, RatesFileForm
 from costs.charges.page import rates_headline
 from costs.charges.recurrences import post_recurrences
 from costs.dates import today
+from lib.http import form_view
 from providers.audit import log as audit_log
 
 SHOWN = 60
 
 
-@login_required
-@permission_required("costs.view_charge", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("costs.view_charge")
 def rates(request: HttpRequest) -> HttpResponse:
     """`what` says which form was sent."""
     sent, may = request.POST.get("what", ""), request.user.has_perm("costs.add_charge")

@@ -7,12 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from costs.charges import queries
 from costs.charges.ledger_forms import RecurrenceForm
@@ -20,6 +18,7 @@ from costs.charges.page import RecurrenceRow, recurrences_headline
 from costs.charges.recurrences import change, next_day, resume, stop, waiting
 from costs.dates import today
 from costs.models import Recurrence
+from lib.http import form_view, get_view, post_view
 from providers.audit import log as audit_log
 from providers.models import PROVIDER_NAMES
 
@@ -27,9 +26,7 @@ UNDO_KEY = "changed_recurrence"
 CHANGING = ("every", "category", "provider", "currency", "application_id", "description", "receipt_id")
 
 
-@login_required
-@permission_required("costs.view_charge", raise_exception=True)
-@require_safe
+@get_view("costs.view_charge")
 def recurrences(request: HttpRequest) -> HttpResponse:
     day = today()
     series = queries.all_recurrences()
@@ -39,9 +36,7 @@ def recurrences(request: HttpRequest) -> HttpResponse:
     return render(request, "costs/charges/recurrences.html", context)
 
 
-@login_required
-@permission_required("costs.add_charge", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("costs.add_charge")
 def recurrence_edit(request: HttpRequest, pk: int) -> HttpResponse:
     recurrence = queries.recurrence(pk)
     before, values = str(recurrence), _values(recurrence)
@@ -66,9 +61,7 @@ def _values(recurrence: Recurrence) -> dict[str, Any]:
     return {name: getattr(recurrence, name) for name in CHANGING} | {"original_amount": amount, "until": until}
 
 
-@login_required
-@permission_required("costs.add_charge", raise_exception=True)
-@require_POST
+@post_view("costs.add_charge")
 def recurrence_undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Take this person's last change of a series back from the day on that it counted; twice changes nothing."""
     recurrence, undo = queries.recurrence(pk), request.session.get(UNDO_KEY)
@@ -85,9 +78,7 @@ def recurrence_undo(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("costs:recurrences")
 
 
-@login_required
-@permission_required("costs.add_charge", raise_exception=True)
-@require_POST
+@post_view("costs.add_charge")
 def recurrence_stop(request: HttpRequest, pk: int) -> HttpResponse:
     """No further charge is made; the toast lets it go on."""
     if stop(pk):
@@ -98,9 +89,7 @@ def recurrence_stop(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("costs:recurrences")
 
 
-@login_required
-@permission_required("costs.add_charge", raise_exception=True)
-@require_POST
+@post_view("costs.add_charge")
 def recurrence_resume(request: HttpRequest, pk: int) -> HttpResponse:
     """Go on as if it had never been stopped: what was due meanwhile is made now."""
     recurrence = queries.recurrence(pk)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from datetime import date
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from costs.charges import page, queries, services
 from costs.charges.corrections import amount_with_corrections, correct
@@ -19,6 +17,7 @@ from costs.charges.forms import ChargeForm
 from costs.charges.ledger_forms import CorrectionForm
 from costs.dates import month_or_all, today
 from costs.models import Charge
+from lib.http import form_view, get_view, post_view
 from providers.audit import log as audit_log
 from providers.audit.log import Action
 from providers.models import PROVIDER_NAMES, provider_name
@@ -27,9 +26,7 @@ PER_PAGE = 50
 UNDO_KEY, UNDO_KEPT = "deleted_charges", 5
 
 
-@login_required
-@permission_required("costs.view_charge", raise_exception=True)
-@require_safe
+@get_view("costs.view_charge")
 def charges(request: HttpRequest) -> HttpResponse:
     month = month_or_all(request)
     entered = queries.entered_charges(month)
@@ -48,9 +45,7 @@ def charges(request: HttpRequest) -> HttpResponse:
     return render(request, "costs/charges/charges.html", context)
 
 
-@login_required
-@permission_required("costs.add_charge", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("costs.add_charge")
 def charge_add(request: HttpRequest) -> HttpResponse:
     form = ChargeForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
@@ -63,9 +58,7 @@ def charge_add(request: HttpRequest) -> HttpResponse:
     return _form(request, form)
 
 
-@login_required
-@permission_required("costs.add_charge", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("costs.add_charge")
 def charge_edit(request: HttpRequest, pk: int) -> HttpResponse:
     charge = queries.entered_charge(pk)
     if elsewhere := _elsewhere(request, charge):
@@ -85,9 +78,7 @@ def charge_edit(request: HttpRequest, pk: int) -> HttpResponse:
     return _form(request, form)
 
 
-@login_required
-@permission_required("costs.add_charge", raise_exception=True)
-@require_POST
+@post_view("costs.add_charge")
 def charge_delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Delete at once; the toast brings it back."""
     charge = queries.entered_charge(pk)
@@ -103,9 +94,7 @@ def charge_delete(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("costs:charges")
 
 
-@login_required
-@permission_required("costs.add_charge", raise_exception=True)
-@require_POST
+@post_view("costs.add_charge")
 def charge_undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Put back what this person deleted in this session; a second time changes nothing."""
     deleted = dict(request.session.get(UNDO_KEY, {}))
@@ -121,9 +110,7 @@ def charge_undo(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("costs:charges")
 
 
-@login_required
-@permission_required("costs.add_charge", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("costs.add_charge")
 def charge_correct(request: HttpRequest, pk: int) -> HttpResponse:
     """A charge of a month that is final stays; what was wrong with it is a line of today."""
     charge = queries.entered_charge(pk)
@@ -146,9 +133,7 @@ def charge_correct(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "costs/charges/charge_correct.html", context, status=422 if form.errors else 200)
 
 
-@login_required
-@permission_required("costs.view_charge", raise_exception=True)
-@require_safe
+@get_view("costs.view_charge")
 def receipt(request: HttpRequest, pk: int) -> HttpResponse:
     """Only ever a download: nothing that a person uploaded is shown or run inside our pages."""
     stored = queries.receipt(pk)

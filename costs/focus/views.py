@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from costs.focus import page, queries, schedule, services
 from costs.focus.forms import ExportForm
 from costs.focus.stores import StoreError, try_out
 from costs.models import ExportTarget
+from lib.http import form_view, get_view, post_view
 from providers.audit.log import changes, log, log_form
 
 MAY = "costs.change_exporttarget"
@@ -28,9 +27,7 @@ class ExportTestResult(NamedTuple):
     answer: str
 
 
-@login_required
-@permission_required("costs.view_charge", raise_exception=True)
-@require_safe
+@get_view("costs.view_charge")
 def exports(request: HttpRequest) -> HttpResponse:
     rows = queries.export_targets()
     context = {
@@ -42,9 +39,7 @@ def exports(request: HttpRequest) -> HttpResponse:
 
 
 @sensitive_post_parameters()
-@login_required
-@permission_required(MAY, raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view(MAY)
 def export_add(request: HttpRequest, kind: str) -> HttpResponse:
     if kind not in ExportTarget.Kind.values:
         raise Http404(_("There is no export of this kind."))
@@ -52,9 +47,7 @@ def export_add(request: HttpRequest, kind: str) -> HttpResponse:
 
 
 @sensitive_post_parameters()
-@login_required
-@permission_required(MAY, raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view(MAY)
 def export(request: HttpRequest, pk: int) -> HttpResponse:
     return edited(request, queries.export_target(pk))
 
@@ -105,9 +98,7 @@ def shown(
     )
 
 
-@login_required
-@permission_required(MAY, raise_exception=True)
-@require_POST
+@post_view(MAY)
 def export_run(request: HttpRequest, pk: int) -> HttpResponse:
     """Write now, whatever the clock says; the same files again change nothing but their content."""
     target = queries.export_target(pk)
@@ -121,9 +112,7 @@ def export_run(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("costs:exports")
 
 
-@login_required
-@permission_required(MAY, raise_exception=True)
-@require_POST
+@post_view(MAY)
 def export_switch(request: HttpRequest, pk: int) -> HttpResponse:
     """On or off, as the form says; sending it twice changes nothing."""
     target = queries.export_target(pk)
@@ -137,9 +126,7 @@ def export_switch(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("costs:exports")
 
 
-@login_required
-@permission_required(MAY, raise_exception=True)
-@require_POST
+@post_view(MAY)
 def export_delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Nothing more is written there; files that were stay. The toast brings it back."""
     target = queries.export_target(pk)
@@ -150,9 +137,7 @@ def export_delete(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("costs:exports")
 
 
-@login_required
-@permission_required(MAY, raise_exception=True)
-@require_POST
+@post_view(MAY)
 def export_undo(request: HttpRequest, pk: int) -> HttpResponse:
     target = queries.any_export_target(pk)
     if services.restore_target(pk):

@@ -6,18 +6,17 @@ from datetime import date
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods
 
 from costs.allocation.queries import ZERO
 from costs.dates import FIRST_DAY, month_asked, today
 from costs.ledger import sharing_choices
 from costs.models import Sharing
+from lib.http import form_view
 from providers.audit import log as audit_log
 
 
@@ -45,9 +44,7 @@ class SharingForm(forms.Form):
         return month
 
 
-@login_required
-@permission_required("costs.view_charge", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("costs.view_charge")
 def sharing(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and not request.user.has_perm("costs.add_charge"):
         raise PermissionDenied

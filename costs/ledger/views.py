@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from urllib.parse import urlencode
 
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
 from costs.allocation.queries import ZERO
 from costs.dates import month_asked, months_since, today
@@ -18,15 +16,14 @@ from costs.labels import category_name
 from costs.ledger.page import LedgerRow, headline, ledger_rows
 from costs.ledger.queries import first_known_day
 from costs.models import Provenance
+from lib.http import get_view
 from providers.models import provider_name
 
 PER_PAGE = 100
 FILTERS = ("provider", "category", "provenance")
 
 
-@login_required
-@permission_required("costs.view_charge", raise_exception=True)
-@require_safe
+@get_view("costs.view_charge")
 def ledger(request: HttpRequest) -> HttpResponse:
     now = today()
     month = month_asked(request)

@@ -6,13 +6,11 @@ from datetime import UTC
 from typing import Any
 
 from django import forms
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.http import require_http_methods
 
 from costs.plan import changes as plan_changes
 from costs.plan import drafts as plan_drafts
@@ -21,6 +19,7 @@ from costs.plan.drafts import Draft, Period
 from costs.plan.forms import day_input
 from costs.plan.views import done
 from costs.price_sheets import sheets
+from lib.http import form_view
 
 
 class PeriodField(forms.CharField):
@@ -60,16 +59,12 @@ class ResearchForm(forms.Form):
         return plan_drafts.research_plan(sheets.load(), self.cleaned_data["starts_on"])
 
 
-@login_required
-@permission_required("costs.change_phase", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("costs.change_phase")
 def copy_plan(request: HttpRequest) -> HttpResponse:
     return _drafted(request, CopyForm(_given(request, "source")), {"title": _("Copy a plan")})
 
 
-@login_required
-@permission_required("costs.change_phase", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("costs.change_phase")
 def research_plan(request: HttpRequest) -> HttpResponse:
     today = timezone.now().astimezone(UTC).date()
     form = ResearchForm(_given(request, "starts_on") or {"starts_on": plan_drafts.moved(today.replace(day=1), 1)})

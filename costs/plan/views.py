@@ -5,13 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from costs.allocation import committed
 from costs.breakeven.measured_inputs import Traffic, live_inputs, measure
@@ -26,13 +24,12 @@ from costs.plan.month import sides
 from costs.plan.queries import Plan, hours_ahead
 from costs.plan.queries import plan as plan_of
 from costs.price_sheets import sheets
+from lib.http import form_view, get_view, post_view
 
 SPLIT_DAYS = timedelta(days=60)
 
 
-@login_required
-@permission_required("costs.view_phase", raise_exception=True)
-@require_safe
+@get_view("costs.view_phase")
 def plan(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     today = now.astimezone(UTC).date()
@@ -76,9 +73,7 @@ def _reach(now: datetime, plan_data: Plan, traffic: Traffic) -> volume_page.Budg
     return volume_page.reach(phase, live_inputs(now, traffic), plan_data.run_rate, sheets.load())
 
 
-@login_required
-@permission_required("costs.change_phase", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("costs.change_phase")
 def edit_phase(request: HttpRequest, slug: str | None = None) -> HttpResponse:
     """Change a phase, or add one."""
     phase = steps.phase(slug) if slug else None
@@ -87,9 +82,7 @@ def edit_phase(request: HttpRequest, slug: str | None = None) -> HttpResponse:
     return _edited(request, form, title, reverse("costs:remove-phase", args=[slug]) if slug else "")
 
 
-@login_required
-@permission_required("costs.change_phase", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("costs.change_phase")
 def edit_stage(request: HttpRequest, slug: str | None = None) -> HttpResponse:
     """Change a stage, or add one."""
     stage = steps.stage(slug) if slug else None
@@ -98,9 +91,7 @@ def edit_stage(request: HttpRequest, slug: str | None = None) -> HttpResponse:
     return _edited(request, form, title, reverse("costs:remove-stage", args=[slug]) if slug else "")
 
 
-@login_required
-@permission_required("costs.change_phase", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("costs.change_phase")
 def edit_budget(request: HttpRequest, slug: str | None = None) -> HttpResponse:
     """Change a budget, or add one."""
     budget = steps.budget(slug) if slug else None
@@ -109,9 +100,7 @@ def edit_budget(request: HttpRequest, slug: str | None = None) -> HttpResponse:
     return _edited(request, form, title, reverse("costs:remove-budget", args=[slug]) if slug else "")
 
 
-@login_required
-@permission_required("costs.view_phase", raise_exception=True)
-@require_safe
+@get_view("costs.view_phase")
 def application_budgets(request: HttpRequest, slug: str) -> HttpResponse:
     """The part of an application's page that tells its budgets, and those of all that its owner has."""
     application = steps.application_with_owner(slug)
@@ -135,9 +124,7 @@ def _edited(request: HttpRequest, form: Named, title: str, remove_url: str) -> H
     return render(request, "costs/plan/plan_form.html", context, status=422 if form.is_bound else 200)
 
 
-@login_required
-@permission_required("costs.change_phase", raise_exception=True)
-@require_POST
+@post_view("costs.change_phase")
 def start_phase(request: HttpRequest, slug: str) -> HttpResponseRedirect:
     """Plan a phase from today on."""
     phase = steps.phase(slug)
@@ -146,23 +133,17 @@ def start_phase(request: HttpRequest, slug: str) -> HttpResponseRedirect:
     return done(request, _("The plan is now in %(name)s, from today on.") % {"name": phase.name})
 
 
-@login_required
-@permission_required("costs.change_phase", raise_exception=True)
-@require_POST
+@post_view("costs.change_phase")
 def remove_phase(request: HttpRequest, slug: str) -> HttpResponseRedirect:
     return _removed(request, steps.phase(slug))
 
 
-@login_required
-@permission_required("costs.change_phase", raise_exception=True)
-@require_POST
+@post_view("costs.change_phase")
 def remove_stage(request: HttpRequest, slug: str) -> HttpResponseRedirect:
     return _removed(request, steps.stage(slug))
 
 
-@login_required
-@permission_required("costs.change_phase", raise_exception=True)
-@require_POST
+@post_view("costs.change_phase")
 def remove_budget(request: HttpRequest, slug: str) -> HttpResponseRedirect:
     return _removed(request, steps.budget(slug))
 
@@ -173,9 +154,7 @@ def _removed(request: HttpRequest, step: Phase | Stage | Budget) -> HttpResponse
     return done(request, _("Removed from the plan: %(name)s.") % {"name": step.name})
 
 
-@login_required
-@permission_required("costs.change_phase", raise_exception=True)
-@require_POST
+@post_view("costs.change_phase")
 def undo_change(request: HttpRequest) -> HttpResponseRedirect:
     """Take back this person's last change of the plan, unless someone has changed it since."""
     if plan_changes.undo(request):

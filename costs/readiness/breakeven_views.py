@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 
 from costs.breakeven import alternatives, answered, band, compute, explain, queries, sensitivity
 from costs.breakeven import page as breakeven_page
@@ -22,15 +20,14 @@ from costs.breakeven.what_ifs import WhatIfs
 from costs.readiness import scorecard
 from costs.readiness.inputs import Report, read_report
 from costs.readiness.page import CriterionRow, holds_word
+from lib.http import get_view
 from providers.models import Offer
 
 HISTORY = timedelta(days=91)
 SHOWN = 4  # other GPUs that get a drawing
 
 
-@login_required
-@permission_required("costs.view_charge", raise_exception=True)
-@require_safe
+@get_view("costs.view_charge")
 def break_even(request: HttpRequest) -> HttpResponse:
     clean = _clean_query(request)
     if clean is not None and not request.htmx:  # type: ignore[attr-defined]  # set by its middleware
@@ -45,9 +42,7 @@ def break_even(request: HttpRequest) -> HttpResponse:
     return response
 
 
-@login_required
-@permission_required("costs.view_charge", raise_exception=True)
-@require_safe
+@get_view("costs.view_charge")
 def break_even_json(request: HttpRequest) -> JsonResponse:
     """The page's figures as JSON, for a browser that has no key; 422 where the what-if cannot be read."""
     now = timezone.now()

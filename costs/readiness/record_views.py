@@ -7,13 +7,11 @@ from datetime import UTC
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
 
 from costs.people import person
 from costs.readiness import ops_workload, queries, records, scorecard
@@ -21,13 +19,12 @@ from costs.readiness.forms import EffortForm, LimitsForm, SignForm
 from costs.readiness.inputs import read_report
 from costs.readiness.page import WORKLOAD_LABELS, RecordedCriterion, record_answer, seal_headline
 from costs.readiness.views import show
+from lib.http import get_view, post_view
 from providers.audit.log import log
 from traffic.models import Task
 
 
-@login_required
-@permission_required("costs.decide", raise_exception=True)
-@require_POST
+@post_view("costs.decide")
 def sign(request: HttpRequest) -> HttpResponse:
     """Freeze the figures of this moment under a person's name."""
     report = read_report(timezone.now())
@@ -46,9 +43,7 @@ def sign(request: HttpRequest) -> HttpResponse:
     return redirect("costs:decision", number=record.number)
 
 
-@login_required
-@permission_required("costs.view_charge", raise_exception=True)
-@require_safe
+@get_view("costs.view_charge")
 def decision(request: HttpRequest, number: int) -> HttpResponse:
     """One record as it was signed; nothing on it is worked out anew but whether it is intact."""
     record = queries.decision(number)
@@ -73,9 +68,7 @@ def decision(request: HttpRequest, number: int) -> HttpResponse:
     return render(request, "costs/readiness/decision.html", context)
 
 
-@login_required
-@permission_required("costs.decide", raise_exception=True)
-@require_POST
+@post_view("costs.decide")
 def enter_effort(request: HttpRequest) -> HttpResponse:
     form = EffortForm(request.POST, today=timezone.now().astimezone(UTC).date())
     if not form.is_valid():
@@ -87,9 +80,7 @@ def enter_effort(request: HttpRequest) -> HttpResponse:
     return _to_ops_workload()
 
 
-@login_required
-@permission_required("costs.decide", raise_exception=True)
-@require_POST
+@post_view("costs.decide")
 def withdraw_effort(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     effort = queries.effort(pk)
     if ops_workload.withdraw_hours(effort):
@@ -98,9 +89,7 @@ def withdraw_effort(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     return _to_ops_workload()
 
 
-@login_required
-@permission_required("costs.decide", raise_exception=True)
-@require_POST
+@post_view("costs.decide")
 def set_limits(request: HttpRequest) -> HttpResponse:
     form = LimitsForm(request.POST)
     if not form.is_valid():

@@ -6,12 +6,10 @@ from datetime import UTC
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
 
 from costs.people import person
 from costs.price_sheets import sheets
@@ -26,12 +24,11 @@ from costs.sizing import memory as sizing
 from costs.sizing import offers as sizing_offers
 from costs.sizing import recipes
 from costs.sizing.recipe_words import RecipeSetup
+from lib.http import get_view, post_view
 from providers.audit.log import log
 
 
-@login_required
-@permission_required("costs.view_charge", raise_exception=True)
-@require_safe
+@get_view("costs.view_charge")
 def decide(request: HttpRequest) -> HttpResponse:
     return show(request)
 
@@ -65,9 +62,7 @@ def show(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResponse:
     return render(request, "costs/readiness/decide.html", context, status=status)
 
 
-@login_required
-@permission_required("costs.decide", raise_exception=True)
-@require_POST
+@post_view("costs.decide")
 def forbid(request: HttpRequest) -> HttpResponse:
     """A person's tick: operations are too complex, whatever the figures say."""
     form = ReasonForm(request.POST)
@@ -79,9 +74,7 @@ def forbid(request: HttpRequest) -> HttpResponse:
     return redirect("costs:decide")
 
 
-@login_required
-@permission_required("costs.decide", raise_exception=True)
-@require_POST
+@post_view("costs.decide")
 def withdraw(request: HttpRequest) -> HttpResponseRedirect:
     standing = queries.standing_no_go()
     if standing and decisions.withdraw_no_go():
@@ -90,9 +83,7 @@ def withdraw(request: HttpRequest) -> HttpResponseRedirect:
     return redirect("costs:decide")
 
 
-@login_required
-@permission_required("costs.decide", raise_exception=True)
-@require_POST
+@post_view("costs.decide")
 def justify(request: HttpRequest) -> HttpResponse:
     """A switch that sets the money aside."""
     form = SwitchForm(request.POST)
@@ -104,9 +95,7 @@ def justify(request: HttpRequest) -> HttpResponse:
     return redirect("costs:decide")
 
 
-@login_required
-@permission_required("costs.decide", raise_exception=True)
-@require_POST
+@post_view("costs.decide")
 def withdraw_switch(request: HttpRequest, kind: str) -> HttpResponseRedirect:
     standing = queries.standing_switch(kind)
     if standing and decisions.withdraw_justification(kind=kind):
@@ -118,9 +107,7 @@ def withdraw_switch(request: HttpRequest, kind: str) -> HttpResponseRedirect:
 # --- sizing and recipes --------------------------------------------------------------------------------------------
 
 
-@login_required
-@permission_required("costs.view_charge", raise_exception=True)
-@require_safe
+@get_view("costs.view_charge")
 def size(request: HttpRequest) -> HttpResponse:
     """How much memory a model needs, which GPUs hold it, and the commands that start it."""
     sheet = sheets.load()

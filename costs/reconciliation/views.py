@@ -6,14 +6,12 @@ from datetime import date
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from costs.dates import month_asked, month_in, months_since, today
 from costs.ledger.queries import first_known_day
@@ -22,14 +20,13 @@ from costs.reconciliation import keys, month_close
 from costs.reconciliation.forms import ClosingCorrectionForm, InvoiceForm, ToleranceForm
 from costs.reconciliation.page import ReconciliationPage
 from costs.reconciliation.tolerances import set_tolerance, tolerance_of, words_of
+from lib.http import form_view, get_view, post_view
 from providers.audit import log as audit_log
 from providers.models import provider_name
 from traffic.usage.filters import Filters
 
 
-@login_required
-@permission_required("costs.view_charge", raise_exception=True)
-@require_safe
+@get_view("costs.view_charge")
 def reconciliation(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     month = month_asked(request)
@@ -53,9 +50,7 @@ def reconciliation(request: HttpRequest) -> HttpResponse:
     return render(request, "costs/reconciliation/reconciliation.html", context)
 
 
-@login_required
-@permission_required("costs.add_charge", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("costs.add_charge")
 def reconciliation_close(request: HttpRequest) -> HttpResponse:
     initial = {name: request.GET.get(name, "") for name in ("provider", "month")}
     form = InvoiceForm(request.POST or None, request.FILES or None, initial=initial)
@@ -76,9 +71,7 @@ def reconciliation_close(request: HttpRequest) -> HttpResponse:
     )
 
 
-@login_required
-@permission_required("costs.add_charge", raise_exception=True)
-@require_POST
+@post_view("costs.add_charge")
 def reconciliation_reopen(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a closing of today back; later ones are corrected."""
     closing = month_close.closing_of(pk)
@@ -93,9 +86,7 @@ def reconciliation_reopen(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(_address(month))
 
 
-@login_required
-@permission_required("costs.add_charge", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("costs.add_charge")
 def reconciliation_correct(request: HttpRequest, pk: int) -> HttpResponse:
     closing = month_close.closing_of(pk)
     form = ClosingCorrectionForm(request.POST or None, closing=closing)
@@ -121,9 +112,7 @@ def reconciliation_correct(request: HttpRequest, pk: int) -> HttpResponse:
     )
 
 
-@login_required
-@permission_required("costs.add_charge", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("costs.add_charge")
 def reconciliation_tolerance(request: HttpRequest, provider: str) -> HttpResponse:
     tolerance = tolerance_of(provider)
     form = ToleranceForm(request.POST or None, initial=ToleranceForm.initial_of(tolerance))
@@ -138,9 +127,7 @@ def reconciliation_tolerance(request: HttpRequest, provider: str) -> HttpRespons
     )
 
 
-@login_required
-@permission_required("costs.add_charge", raise_exception=True)
-@require_POST
+@post_view("costs.add_charge")
 def reconciliation_key(request: HttpRequest) -> HttpResponse:
     """Say whose a vendor's key is; saying nothing makes it anybody's again."""
     account = keys.account(request.POST.get("account", ""))

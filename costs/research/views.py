@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 
 from costs.breakeven.measured_inputs import live_inputs
 from costs.price_sheets import sheets
 from costs.research import comparison, page, scenarios
 from costs.research.offers import cheapest_offers
+from lib.http import get_view
 
 
-@login_required
-@permission_required("costs.view_charge", raise_exception=True)
-@require_safe
+@get_view("costs.view_charge")
 def scenario_list(request: HttpRequest) -> HttpResponse:
     sheet = sheets.load()
     today = cheapest_offers()
@@ -30,9 +27,7 @@ def scenario_list(request: HttpRequest) -> HttpResponse:
     return render(request, "costs/research/scenarios.html", context)
 
 
-@login_required
-@permission_required("costs.view_charge", raise_exception=True)
-@require_safe
+@get_view("costs.view_charge")
 def research_tables(request: HttpRequest) -> HttpResponse:
     """What the research compared and decided, with today's figures beside it."""
     sheet, now = sheets.load(), timezone.now()

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from costs import savings as advisor
 from costs.savings.forms import DismissForm
 from costs.savings.page import finding_of, page, title
+from lib.http import form_view, get_view, post_view
 from providers.audit import log as audit_log
 
 
-@login_required
-@permission_required("costs.view_charge", raise_exception=True)
-@require_safe
+@get_view("costs.view_charge")
 def savings(request: HttpRequest) -> HttpResponse:
     return render(request, "costs/savings/savings.html", {"page": page(), "json_url": reverse("api:get_savings")})
 
 
-@login_required
-@permission_required("costs.add_charge", raise_exception=True)
-@require_POST
+@post_view("costs.add_charge")
 def saving_accept(request: HttpRequest, pk: int) -> HttpResponse:
     finding = finding_of(pk)
     try:
@@ -40,9 +35,7 @@ def saving_accept(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("costs:savings")
 
 
-@login_required
-@permission_required("costs.add_charge", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("costs.add_charge")
 def saving_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
     """With a reason, so that whoever finds it again knows why."""
     finding = finding_of(pk)
@@ -61,9 +54,7 @@ def saving_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "costs/savings/saving_dismiss.html", context, status=422 if form.errors else 200)
 
 
-@login_required
-@permission_required("costs.add_charge", raise_exception=True)
-@require_POST
+@post_view("costs.add_charge")
 def saving_undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Open again, whichever way it was decided."""
     finding = finding_of(pk)

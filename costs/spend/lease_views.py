@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC
 
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 
 from costs.spend import lease_page
+from lib.http import get_view
 from providers.accounts.freshness import account_now
 from providers.audit.log import changes
 from providers.leases.forms import IdleForm
@@ -19,9 +18,7 @@ from providers.leases.services import stop_way
 SPANS_SHOWN = 40
 
 
-@login_required
-@permission_required("providers.view_lease", raise_exception=True)
-@require_safe
+@get_view("providers.view_lease")
 def lease(request: HttpRequest, pk: int) -> HttpResponse:
     now = timezone.now()
     account = account_now(lease_page.account_of(pk), now)

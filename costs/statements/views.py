@@ -8,24 +8,22 @@ from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
 from costs.dates import month_asked, month_in, months_since, today
 from costs.focus.cells import text
 from costs.ledger.queries import first_known_day
 from costs.statements.queries import By, Statement, Statements, csv_rows, statements
+from lib.http import get_view
 
 WAYS: tuple[By, ...] = ("application", "owner")
 
 
-@login_required
-@require_safe
+@get_view()
 def statement_list(request: HttpRequest) -> HttpResponse:
     now = today()
     month, by = month_asked(request, default=last_month(now)), _by(request.GET.get("by", ""))
@@ -40,8 +38,7 @@ def statement_list(request: HttpRequest) -> HttpResponse:
     return render(request, "costs/statements/statements.html", context)
 
 
-@login_required
-@require_safe
+@get_view()
 def statements_csv(request: HttpRequest) -> HttpResponse:
     """All statements of a month in one file."""
     month_statements = _all(request)
@@ -52,8 +49,7 @@ def statements_csv(request: HttpRequest) -> HttpResponse:
     )
 
 
-@login_required
-@require_safe
+@get_view()
 def statement(request: HttpRequest, month: str, by: By, key: str) -> HttpResponse:
     month_statements, chosen = _one(request, month, by, key)
     groups: dict[str, list[Any]] = {}
@@ -71,15 +67,13 @@ def statement(request: HttpRequest, month: str, by: By, key: str) -> HttpRespons
     return render(request, "costs/statements/statement.html", context)
 
 
-@login_required
-@require_safe
+@get_view()
 def statement_csv(request: HttpRequest, month: str, by: By, key: str) -> HttpResponse:
     month_statements, chosen = _one(request, month, by, key)
     return as_csv(month_statements, [chosen], f"statement-{month_statements.month:%Y-%m}-{file_name(chosen)}")
 
 
-@login_required
-@require_safe
+@get_view()
 def statements_pdf(request: HttpRequest) -> HttpResponse:
     """All statements of a month to print or to file."""
     month_statements = _all(request)
@@ -90,8 +84,7 @@ def statements_pdf(request: HttpRequest) -> HttpResponse:
     )
 
 
-@login_required
-@require_safe
+@get_view()
 def statement_pdf(request: HttpRequest, month: str, by: By, key: str) -> HttpResponse:
     month_statements, chosen = _one(request, month, by, key)
     return as_pdf(month_statements, [chosen], f"statement-{month_statements.month:%Y-%m}-{file_name(chosen)}")

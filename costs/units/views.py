@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import UTC, timedelta
 from urllib.parse import urlencode
 
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
 from costs.dates import month_asked, month_of
 from costs.spend.page import SpendPage, SpendParams
@@ -18,12 +16,11 @@ from costs.spend.views import address, cleaned_query, fields_of
 from costs.units import page
 from costs.units.queries import BYS, By, UnitCosts
 from costs.units.users import application_of, user_units
+from lib.http import get_view
 from traffic.usage.filters import Filters
 
 
-@login_required
-@permission_required("costs.view_charge", raise_exception=True)
-@require_safe
+@get_view("costs.view_charge")
 def units(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     query = cleaned_query(request.GET)
@@ -48,9 +45,7 @@ def units(request: HttpRequest) -> HttpResponse:
     return render(request, "costs/units/units.html", context)
 
 
-@login_required
-@permission_required("costs.view_charge", raise_exception=True)
-@require_safe
+@get_view("costs.view_charge")
 def unit_users(request: HttpRequest, slug: str) -> HttpResponse:
     """The dearest users of one application in a month."""
     application = application_of(slug)

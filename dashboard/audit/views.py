@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_safe
 
 from dashboard.audit.page import (
     ACTS,
@@ -30,6 +28,7 @@ from dashboard.audit.page import (
     plain_rows,
     thing_in_words,
 )
+from lib.http import get_view
 from providers.models import Action
 from traffic.requests.export import as_csv, as_jsonl
 
@@ -44,9 +43,7 @@ SHOWS = {ACTS: gettext_lazy("What was done"), REFUSED: gettext_lazy("What was re
 FILES = {"csv": (as_csv, "text/csv; charset=utf-8"), "jsonl": (as_jsonl, "application/x-ndjson")}
 
 
-@login_required
-@permission_required("providers.view_auditentry", raise_exception=True)
-@require_safe
+@get_view("providers.view_auditentry")
 def audit(request: HttpRequest) -> HttpResponse:
     """Who did what, newest first; what was refused is one click away, and does not crowd out what was done."""
     chosen, before = audit_filter(request.GET, show=ACTS), number(request.GET.get("before", ""))
@@ -76,9 +73,7 @@ def audit(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/audit/audit.html", context)
 
 
-@login_required
-@permission_required("providers.view_auditentry", raise_exception=True)
-@require_safe
+@get_view("providers.view_auditentry")
 def audit_export(request: HttpRequest) -> StreamingHttpResponse:
     """The same entries as a file, CSV or JSON lines. Like every download it is itself put on record."""
     kind = request.GET.get("format", "csv")

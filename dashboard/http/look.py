@@ -6,17 +6,17 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_POST
 
 from dashboard.charts.figures import DASHES, SYMBOLS
 from dashboard.charts.svg import drawing, tag
 from lib.formats import provenance_word
+from lib.http import get_view
 
 THEMES = ("light", "dark")
 YEAR_S = 365 * 86_400
@@ -41,8 +41,7 @@ def theme(request: HttpRequest) -> HttpResponse:
     return response
 
 
-@login_required
-@require_safe
+@get_view()
 def legend(request: HttpRequest) -> HttpResponse:
     """How each thing is drawn, for everyone who is signed in."""
     forecast = {"low": 379, "median": 393, "high": 414}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_safe
 
 from dashboard.storage.queries import storage
+from lib.http import get_view
 
 # Title, what one does there, address, the permission that opens it (None: whoever is logged in).
 PLACES = (
@@ -46,8 +45,7 @@ PLACES = (
 )
 
 
-@login_required
-@require_safe
+@get_view()
 def settings_index(request: HttpRequest) -> HttpResponse:
     """The settings that this person may open."""
     user = request.user

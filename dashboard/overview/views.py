@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 
 from dashboard.http.demo_progress import loading
 from dashboard.overview import page
+from lib.http import get_view
 
 
-@login_required
-@require_safe
+@get_view()
 def overview(request: HttpRequest) -> HttpResponse:
     """The four answers; staff, who see no figures, start at Quality. htmx asks for the answers alone."""
     if not request.user.has_perm("costs.view_charge"):

@@ -5,23 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
 
 from dashboard.people import page, queries, services
 from dashboard.people.forms import ROLE_LABELS
 from dashboard.people.role_forms import RoleForm
 from dashboard.people.role_words import GROUPS
+from lib.http import form_view
 from providers.audit.log import changes, log_form
 
 
-@login_required
-@permission_required("auth.change_group", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("auth.change_group")
 def role(request: HttpRequest, name: str) -> HttpResponse:
     """One role: what is ticked is what it may; what was taken from it stays taken at the next start.
 

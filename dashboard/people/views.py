@@ -7,7 +7,6 @@ from typing import cast
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -15,22 +14,20 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.people import page, queries, services
 from dashboard.people.forms import NO_ADMIN_ANY_MORE, ROLE_LABELS, PersonForm, role_of
 from dashboard.signin import links, sessions
 from dashboard.signin.browsers import browser_of
 from dashboard.signin.tasks import mail_link
+from lib.http import form_view, get_view, post_view
 from providers.audit.log import Action, log, log_form, record
 from providers.audit.log import person as audit_person
 from traffic.applications.page import KeyRow
 from traffic.authentication.keys import callers
 
 
-@login_required
-@permission_required("auth.view_user", raise_exception=True)
-@require_safe
+@get_view("auth.view_user")
 def people(request: HttpRequest) -> HttpResponse:
     everyone = queries.people()
     makers = queries.makers_of_keys_for_all()
@@ -46,9 +43,7 @@ def people(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/people/people.html", context)
 
 
-@login_required
-@permission_required("auth.add_user", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("auth.add_user")
 def person_add(request: HttpRequest) -> HttpResponse:
     form = PersonForm(request.POST if request.method == "POST" else None, by=me(request))
     if request.method == "POST" and form.is_valid():
@@ -63,9 +58,7 @@ def person_add(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/people/person.html", context, status=422 if form.errors else 200)
 
 
-@login_required
-@permission_required("auth.change_user", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("auth.change_user")
 def person(request: HttpRequest, pk: int) -> HttpResponse:
     """One person: name, e-mail, role; where they are signed in, and a link for a new password."""
     user = queries.person_by_key(pk)
@@ -91,9 +84,7 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "dashboard/people/person.html", context, status=422 if form.errors else 200)
 
 
-@login_required
-@permission_required("auth.change_user", raise_exception=True)
-@require_POST
+@post_view("auth.change_user")
 def person_switch(request: HttpRequest, pk: int) -> HttpResponse:
     """Let someone in or out, as the form says; sending it twice changes nothing. Nobody locks themselves out.
 
@@ -121,10 +112,8 @@ def revoke_keys_for_all(request: HttpRequest, maker: User) -> None:
         log(request, key, _("Revoked."))
 
 
-@login_required
-@permission_required("auth.change_user", raise_exception=True)
+@post_view("auth.change_user")
 @never_cache
-@require_POST
 def person_link(request: HttpRequest, pk: int) -> HttpResponse:
     """A one-time link by which somebody sets a new password; the present one counts until they do."""
     person = queries.active_person_by_key(pk)
@@ -143,9 +132,7 @@ def show_link(request: HttpRequest, person: User) -> HttpResponse:
     return render(request, "dashboard/people/person_link.html", context)
 
 
-@login_required
-@permission_required("auth.change_user", raise_exception=True)
-@require_POST
+@post_view("auth.change_user")
 def person_sessions(request: HttpRequest, pk: int) -> HttpResponse:
     """End every session of somebody; one's own that asks for it stays."""
     person = queries.person_by_key(pk)

@@ -10,7 +10,6 @@ from django.contrib import messages
 from django.contrib.auth import login as begin_session
 from django.contrib.auth import logout as end_session
 from django.contrib.auth import update_session_auth_hash
-from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.contrib.auth.tokens import default_token_generator
 from django.contrib.auth.views import LoginView, PasswordResetConfirmView
@@ -28,6 +27,7 @@ from dashboard.signin.backend import device_of, remember_device
 from dashboard.signin.browsers import browser_of
 from dashboard.signin.forms import AskForLinkForm, ConfirmForm, OwnPasswordForm, Refusal, SignInForm
 from dashboard.signin.hashing import Busy
+from lib.http import form_view, get_view, post_view
 from providers.audit.counts import Kind, counts
 from providers.audit.log import Action, person, record, stranger
 
@@ -75,8 +75,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 @sensitive_post_parameters()
 @never_cache
-@login_required
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view()
 def confirm(request: HttpRequest) -> HttpResponse:
     """The password again, before keys, roles and people change; then back to where it was asked."""
     back = request.POST.get("next") or request.GET.get("next", "/")
@@ -94,8 +93,7 @@ def confirm(request: HttpRequest) -> HttpResponse:
 
 @sensitive_post_parameters()
 @never_cache
-@login_required
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view()
 def password(request: HttpRequest) -> HttpResponse:
     """One's own new password; the other sessions end."""
     form = OwnPasswordForm(request.user, request.POST if request.method == "POST" else None, request=request)
@@ -171,8 +169,7 @@ class NewPassword(PasswordResetConfirmView):
 new_password = NewPassword.as_view()
 
 
-@login_required
-@require_http_methods(["GET", "HEAD"])
+@get_view()
 def account(request: HttpRequest) -> HttpResponse:
     """One's own account: who one is, and where one is signed in."""
     rows = sessions.sessions_of(me(request))
@@ -189,8 +186,7 @@ def account(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/signin/account.html", context)
 
 
-@login_required
-@require_POST
+@post_view()
 def account_end(request: HttpRequest) -> HttpResponse:
     """End one of one's own sessions, or all but this one."""
     only, here = request.POST.get("session", ""), request.session.session_key or ""

@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -14,10 +13,10 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.storage import queries as report
 from dashboard.storage import set_aside
+from lib.http import form_view, get_view
 from providers.audit.log import changes, log
 from traffic.models import Installation
 from traffic.privacy.services import save_retention
@@ -57,9 +56,7 @@ class KeptForm(forms.Form):
         return RetentionDays(self.cleaned_data["requests"], self.cleaned_data["bodies"])
 
 
-@login_required
-@permission_required("providers.view_account", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("providers.view_account")
 def storage(request: HttpRequest) -> HttpResponse:
     """The first POST shows what fewer days would delete; nothing is set before that was confirmed."""
     may_change = request.user.has_perm(CHANGE)
@@ -99,9 +96,7 @@ def save(request: HttpRequest, before: RetentionDays, days: RetentionDays) -> Ht
     return redirect("storage")
 
 
-@login_required
-@permission_required(CHANGE, raise_exception=True)
-@require_safe
+@get_view(CHANGE)
 def unstored(request: HttpRequest) -> HttpResponseBase:
     """The gateway's calls that could not be stored, as they lie in its spool: with prompts and answers, so admins'."""
     try:

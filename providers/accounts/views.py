@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lib.http import form_data
+from lib.http import form_data, form_view, get_view, post_view
 from providers.accounts import services
 from providers.accounts.forms import AccountForm
 from providers.accounts.freshness import account_now, worst_first
@@ -25,9 +23,7 @@ from providers.models import Account, provider_name
 from providers.polling.services import try_account
 
 
-@login_required
-@permission_required("providers.view_account", raise_exception=True)
-@require_safe
+@get_view("providers.view_account")
 def accounts(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     rows = worst_first(accounts_now(now))
@@ -35,9 +31,7 @@ def accounts(request: HttpRequest) -> HttpResponse:
     return render(request, "providers/accounts/accounts.html", context)
 
 
-@login_required
-@permission_required("providers.add_account", raise_exception=True)
-@require_safe
+@get_view("providers.add_account")
 def choose(request: HttpRequest) -> HttpResponse:
     """Which vendor the new account is at, and what each can tell."""
     vendors = [
@@ -48,9 +42,7 @@ def choose(request: HttpRequest) -> HttpResponse:
 
 
 @sensitive_post_parameters()
-@login_required
-@permission_required("providers.add_account", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("providers.add_account")
 def add(request: HttpRequest, kind: str) -> HttpResponse:
     if kind not in CONNECTORS:
         raise Http404(_("There is no connector for this vendor."))
@@ -59,9 +51,7 @@ def add(request: HttpRequest, kind: str) -> HttpResponse:
 
 
 @sensitive_post_parameters()
-@login_required
-@permission_required("providers.view_account", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("providers.view_account")
 def account(request: HttpRequest, slug: str) -> HttpResponse:
     """One account; whoever may change accounts gets the form, the others how its polls go."""
     row = account_or_404(slug)
@@ -132,9 +122,7 @@ def tried_only(request: HttpRequest) -> bool:
     return request.method == "POST" and request.POST.get("action") == "test"
 
 
-@login_required
-@permission_required("providers.change_account", raise_exception=True)
-@require_POST
+@post_view("providers.change_account")
 def poll(request: HttpRequest, slug: str) -> HttpResponse:
     row = account_or_404(slug)
     if not row.enabled:
@@ -145,9 +133,7 @@ def poll(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("providers:account", slug=slug)
 
 
-@login_required
-@permission_required("providers.change_account", raise_exception=True)
-@require_POST
+@post_view("providers.change_account")
 def disable(request: HttpRequest, slug: str) -> HttpResponse:
     row = account_or_404(slug)
     services.disable_account(account=row)
@@ -157,9 +143,7 @@ def disable(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("providers:account", slug=slug)
 
 
-@login_required
-@permission_required("providers.change_account", raise_exception=True)
-@require_POST
+@post_view("providers.change_account")
 def enable(request: HttpRequest, slug: str) -> HttpResponse:
     row = account_or_404(slug)
     services.enable_account(account=row, now=timezone.now())

@@ -6,16 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lib.http import form_data
+from lib.http import form_data, form_view, get_view, post_view
 from providers.audit.log import changes, log, log_form
 from providers.deployments import queries, services
 from providers.deployments.forms import DeploymentForm, MaintenanceForm
@@ -31,9 +29,7 @@ LONGEST_TRY_S = 20.0  # a person waits for the answer
 WINDOWS_SHOWN = 10
 
 
-@login_required
-@permission_required("providers.view_deployment", raise_exception=True)
-@require_safe
+@get_view("providers.view_deployment")
 def deployments(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     rows = queries.all_deployments()
@@ -44,18 +40,14 @@ def deployments(request: HttpRequest) -> HttpResponse:
 
 
 @sensitive_post_parameters()
-@login_required
-@permission_required("providers.add_deployment", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("providers.add_deployment")
 def add(request: HttpRequest) -> HttpResponse:
     deployment = Deployment()
     return edited(request, deployment, DeploymentForm(form_data(request), instance=deployment, person=request.user))
 
 
 @sensitive_post_parameters()
-@login_required
-@permission_required("providers.view_deployment", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("providers.view_deployment")
 def deployment(request: HttpRequest, slug: str) -> HttpResponse:
     """One deployment; whoever may change deployments gets the form, the others how its checks go."""
     row = queries.deployment_or_404(slug)
@@ -141,9 +133,7 @@ def windows(deployment: Deployment, now: datetime) -> dict[str, Any]:
     }
 
 
-@login_required
-@permission_required("providers.change_deployment", raise_exception=True)
-@require_POST
+@post_view("providers.change_deployment")
 def disable(request: HttpRequest, slug: str) -> HttpResponse:
     row = queries.deployment_or_404(slug)
     services.disable_deployment(deployment=row)
@@ -153,9 +143,7 @@ def disable(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("providers:deployment", slug=slug)
 
 
-@login_required
-@permission_required("providers.change_deployment", raise_exception=True)
-@require_POST
+@post_view("providers.change_deployment")
 def enable(request: HttpRequest, slug: str) -> HttpResponse:
     row = queries.deployment_or_404(slug)
     services.enable_deployment(deployment=row, now=timezone.now())
@@ -164,9 +152,7 @@ def enable(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("providers:deployment", slug=slug)
 
 
-@login_required
-@permission_required("providers.change_deployment", raise_exception=True)
-@require_POST
+@post_view("providers.change_deployment")
 def plan_maintenance(request: HttpRequest, slug: str) -> HttpResponse:
     row = queries.deployment_or_404(slug)
     window = MaintenanceForm(request.POST, instance=Maintenance(deployment=row))
@@ -179,9 +165,7 @@ def plan_maintenance(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("providers:deployment", slug=slug)
 
 
-@login_required
-@permission_required("providers.change_deployment", raise_exception=True)
-@require_POST
+@post_view("providers.change_deployment")
 def end_maintenance(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """End a window that is under way, or take back one that has not begun; what has been stays as it was."""
     row = queries.deployment_or_404(slug)

@@ -6,15 +6,13 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lib.http import form_data
+from lib.http import form_data, form_view, get_view, post_view
 from lib.soft_delete import soft_delete
 from providers.audit.log import changes, log, log_form
 from providers.heartbeats import queries, services
@@ -28,9 +26,7 @@ PINGS_SHOWN = 30
 ORDER = {"bad": 0, "info": 1, "unknown": 2, "ok": 3}
 
 
-@login_required
-@permission_required("providers.view_heartbeat", raise_exception=True)
-@require_safe
+@get_view("providers.view_heartbeat")
 def heartbeats(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     beats = queries.heartbeats_now(now)
@@ -43,16 +39,12 @@ def heartbeats(request: HttpRequest) -> HttpResponse:
     return render(request, "providers/heartbeats/heartbeats.html", context)
 
 
-@login_required
-@permission_required("providers.add_heartbeat", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("providers.add_heartbeat")
 def add(request: HttpRequest) -> HttpResponse:
     return edited(request, Heartbeat(), HeartbeatForm(form_data(request), instance=Heartbeat()))
 
 
-@login_required
-@permission_required("providers.view_heartbeat", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("providers.view_heartbeat")
 def heartbeat(request: HttpRequest, slug: str) -> HttpResponse:
     """One heartbeat with its pings; whoever may change it gets the form and the address to ping."""
     row = queries.heartbeat_or_404(slug)
@@ -94,9 +86,7 @@ def shown(request: HttpRequest, row: Heartbeat, form: HeartbeatForm | None, stat
     return render(request, "providers/heartbeats/heartbeat.html", context, status=status)
 
 
-@login_required
-@permission_required("providers.change_heartbeat", raise_exception=True)
-@require_POST
+@post_view("providers.change_heartbeat")
 def pause(request: HttpRequest, slug: str) -> HttpResponse:
     row = queries.heartbeat_or_404(slug)
     services.pause(heartbeat=row, now=timezone.now())
@@ -106,9 +96,7 @@ def pause(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("providers:heartbeat", slug=slug)
 
 
-@login_required
-@permission_required("providers.change_heartbeat", raise_exception=True)
-@require_POST
+@post_view("providers.change_heartbeat")
 def resume(request: HttpRequest, slug: str) -> HttpResponse:
     row = queries.heartbeat_or_404(slug)
     services.resume(heartbeat=row, now=timezone.now())
@@ -117,9 +105,7 @@ def resume(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("providers:heartbeat", slug=slug)
 
 
-@login_required
-@permission_required("providers.change_heartbeat", raise_exception=True)
-@require_POST
+@post_view("providers.change_heartbeat")
 def delete(request: HttpRequest, slug: str) -> HttpResponse:
     """Gone at once, its address too; the toast brings both back."""
     row = queries.heartbeat_or_404(slug)
@@ -130,9 +116,7 @@ def delete(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("providers:heartbeats")
 
 
-@login_required
-@permission_required("providers.change_heartbeat", raise_exception=True)
-@require_POST
+@post_view("providers.change_heartbeat")
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     row = queries.deleted_heartbeat_or_404(pk)
     if services.undelete_heartbeat(heartbeat=row, now=timezone.now()):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lib.errors import ApiError
-from lib.http import form_data, page_url
+from lib.http import form_data, form_view, get_view, page_url, post_view
 from lib.paging import encode_cursor
 from providers.accounts.queries import accounts_now
 from providers.audit.log import log, log_form
@@ -36,9 +34,7 @@ SHOWN = 30
 PAGE = "costs:lease"  # a lease's page joins requests and bills, which are read further right
 
 
-@login_required
-@permission_required("providers.view_lease", raise_exception=True)
-@require_safe
+@get_view("providers.view_lease")
 def leases(request: HttpRequest) -> HttpResponse:
     """All of them, newest first."""
     now = timezone.now()
@@ -73,9 +69,7 @@ def behind(chosen: LeaseQuerySet, cursor: str | None) -> LeaseQuerySet:
         return chosen
 
 
-@login_required
-@permission_required("providers.change_account", raise_exception=True)
-@require_POST
+@post_view("providers.change_account")
 def idle(request: HttpRequest, pk: int) -> HttpResponse:
     """Set after how many minutes without a request it is called idle."""
     lease = lease_or_404(pk)
@@ -89,9 +83,7 @@ def idle(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(PAGE, pk=pk)
 
 
-@login_required
-@permission_required("providers.change_account", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("providers.change_account")
 def stop(request: HttpRequest, pk: int) -> HttpResponse:
     """What would be called and what is lost; the call itself once a person has typed the name."""
     lease = lease_or_404(pk)

@@ -10,16 +10,14 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
 from lib.errors import ApiError
-from lib.http import page_url
+from lib.http import get_view, page_url
 from providers import offers
 from providers.accounts.freshness import FEED_WORDS, AccountNow, worst_first
 from providers.accounts.queries import accounts_now
@@ -61,9 +59,7 @@ class ExplorerContext:
         return {**SORTS, **own}
 
 
-@login_required
-@permission_required("providers.view_offer", raise_exception=True)
-@require_safe
+@get_view("providers.view_offer")
 def providers(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     accounts = worst_first(accounts_now(now))
@@ -92,9 +88,7 @@ def rented(accounts: Sequence[AccountNow], now: datetime) -> Rent:
     return Rent(active, lease_figures(ended_leases(ENDED_SHOWN), now), runways(accounts, active, now))
 
 
-@login_required
-@permission_required("providers.view_offer", raise_exception=True)
-@require_safe
+@get_view("providers.view_offer")
 def explorer(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     sources = offers.sources(now)

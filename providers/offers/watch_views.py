@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lib.http import form_data
+from lib.http import form_data, form_view, get_view, post_view
 from lib.soft_delete import soft_delete, undelete
 from providers import offers
 from providers.audit.log import changes, log, log_form
@@ -23,9 +21,7 @@ from providers.offers.watches import deleted_watch_or_404, save_watch, stored_wa
 PREFILLED = ("gpu", "kind", "provider", "region", "reliability", "price")  # what a link to the form may fill in
 
 
-@login_required
-@permission_required("providers.view_offerwatch", raise_exception=True)
-@require_safe
+@get_view("providers.view_offerwatch")
 def watches(request: HttpRequest) -> HttpResponse:
     rows = offers.all_watches_now(timezone.now())
     rows.sort(key=lambda row: (not row.below, not row.unsure, row.watch.gpu, row.watch.price))
@@ -33,17 +29,13 @@ def watches(request: HttpRequest) -> HttpResponse:
     return render(request, "providers/offers/offer_watches.html", context)
 
 
-@login_required
-@permission_required("providers.add_offerwatch", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("providers.add_offerwatch")
 def add(request: HttpRequest) -> HttpResponse:
     """A row of the explorer leads here with its GPU, kind and price."""
     return edited(request, OfferWatch(), {name: request.GET[name] for name in PREFILLED if name in request.GET})
 
 
-@login_required
-@permission_required("providers.view_offerwatch", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("providers.view_offerwatch")
 def watch(request: HttpRequest, pk: int) -> HttpResponse:
     """One watch with what is cheapest now; whoever may change it gets the form."""
     row = watch_or_404(pk)
@@ -86,9 +78,7 @@ def shown(request: HttpRequest, row: OfferWatch, form: OfferWatchForm | None, st
     return render(request, "providers/offers/offer_watch.html", context, status=status)
 
 
-@login_required
-@permission_required("providers.change_offerwatch", raise_exception=True)
-@require_POST
+@post_view("providers.change_offerwatch")
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Nobody is told any more; the toast brings it back."""
     row = watch_or_404(pk)
@@ -99,9 +89,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("providers:offer-watches")
 
 
-@login_required
-@permission_required("providers.change_offerwatch", raise_exception=True)
-@require_POST
+@post_view("providers.change_offerwatch")
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     row = deleted_watch_or_404(pk)
     undelete(row=row)

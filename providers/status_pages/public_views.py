@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from django.contrib.auth.decorators import login_required, permission_required
 from django.core.cache import cache
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -18,6 +17,7 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import conditional_page, require_safe
 
+from lib.http import get_view
 from providers.models import StatusPage
 from providers.status_pages.badge import badge
 from providers.status_pages.page import Summary, as_json
@@ -57,9 +57,7 @@ def status_json(request: HttpRequest, address: str) -> HttpResponse:
     return response
 
 
-@login_required
-@permission_required("providers.view_statuspage", raise_exception=True)
-@require_safe
+@get_view("providers.view_statuspage")
 def status_preview(request: HttpRequest, slug: str) -> HttpResponse:
     """The page as strangers would see it, for us and before anybody else."""
     page = page_or_404(slug)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lib.http import form_data
+from lib.http import form_data, form_view, get_view, post_view
 from lib.soft_delete import soft_delete, undelete
 from providers.audit.log import changes, log, log_form
 from providers.models import StatusPage
@@ -22,9 +20,7 @@ from providers.status_pages.page import SettingsPage, StatusPagesPage
 from providers.status_pages.services import save_page
 
 
-@login_required
-@permission_required("providers.view_statuspage", raise_exception=True)
-@require_safe
+@get_view("providers.view_statuspage")
 def status_pages(request: HttpRequest) -> HttpResponse:
     pages = queries.pages_with_counts()
     return render(
@@ -34,16 +30,12 @@ def status_pages(request: HttpRequest) -> HttpResponse:
     )
 
 
-@login_required
-@permission_required("providers.add_statuspage", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("providers.add_statuspage")
 def add(request: HttpRequest) -> HttpResponse:
     return edited(request, StatusPage())
 
 
-@login_required
-@permission_required("providers.change_statuspage", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("providers.change_statuspage")
 def status_page(request: HttpRequest, slug: str) -> HttpResponse:
     return edited(request, queries.page_or_404(slug))
 
@@ -72,9 +64,7 @@ def edited(request: HttpRequest, page: StatusPage) -> HttpResponse:
     return render(request, "providers/status_pages/status_page.html", context, status=422 if form.errors else 200)
 
 
-@login_required
-@permission_required("providers.change_statuspage", raise_exception=True)
-@require_POST
+@post_view("providers.change_statuspage")
 def delete(request: HttpRequest, slug: str) -> HttpResponse:
     """Gone at once for everybody; the toast brings it back."""
     page = queries.page_or_404(slug)
@@ -85,9 +75,7 @@ def delete(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("providers:status-pages")
 
 
-@login_required
-@permission_required("providers.change_statuspage", raise_exception=True)
-@require_POST
+@post_view("providers.change_statuspage")
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     page = queries.deleted_page_or_404(pk)
     if undelete(row=page):

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
 
-from lib.http import form_data
+from lib.http import form_data, form_view
 from providers.audit.log import changes, log_form
 from providers.uptime.forms import OutageForm
 from providers.uptime.outage_cost import cost_of
@@ -19,9 +17,7 @@ from providers.uptime.queries import checks_around, outage_or_404
 from providers.uptime.store import save_notes
 
 
-@login_required
-@permission_required("providers.view_outage", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("providers.view_outage")
 def outage(request: HttpRequest, pk: int) -> HttpResponse:
     """One outage; whoever runs the machines writes its note, its public note and its post-mortem here."""
     row = outage_or_404(pk)

@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_safe
 
 from lib.formats import duration
-from lib.http import page_url
+from lib.http import get_view, page_url
 from lib.time_spans import Span
 from providers.models.deployments import TLS_WARNS
 from providers.uptime import page as uptime_page
@@ -28,9 +26,7 @@ PERIODS = (7, 30, 90)
 SHOWN = 50  # deployments on one page, the worst first
 
 
-@login_required
-@permission_required("providers.view_outage", raise_exception=True)
-@require_safe
+@get_view("providers.view_outage")
 def uptime(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     days, only, page = _parameters(request)

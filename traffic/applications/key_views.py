@@ -5,15 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from lib.http import form_view, get_view, post_view
 from providers.audit.log import changes, log, log_form
 from traffic.applications import queries, services
 from traffic.applications.forms import KeyForm, KeyLimitsForm, RotateForm
@@ -22,9 +21,7 @@ from traffic.authentication.keys import FOR_ALL, callers, create_key, rotate_key
 from traffic.models import Key
 
 
-@login_required
-@permission_required("traffic.view_key", raise_exception=True)
-@require_safe
+@get_view("traffic.view_key")
 def key_list(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     rows = sorted(
@@ -36,10 +33,8 @@ def key_list(request: HttpRequest) -> HttpResponse:
     return render(request, "traffic/applications/keys.html", context)
 
 
-@login_required
-@permission_required("traffic.add_key", raise_exception=True)
+@form_view("traffic.add_key")
 @never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
 def key_add(request: HttpRequest) -> HttpResponse:
     """The answer of the form holds the secret, this once: it is not stored, so no page can show it again."""
     application = queries.find_application(request.GET.get("application", ""))
@@ -61,9 +56,7 @@ def key_add(request: HttpRequest) -> HttpResponse:
     return render(request, "traffic/applications/key_add.html", {"form": form}, status=422 if form.errors else 200)
 
 
-@login_required
-@permission_required("traffic.change_key", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("traffic.change_key")
 def key_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """What came in with a key, its limits, and how to replace it."""
     key = queries.get_key(pk)
@@ -90,10 +83,8 @@ def key_edit(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "traffic/applications/key.html", context, status=422 if form.errors else 200)
 
 
-@login_required
-@permission_required("traffic.add_key", raise_exception=True)
+@post_view("traffic.add_key")
 @never_cache
-@require_POST
 def key_rotate(request: HttpRequest, pk: int) -> HttpResponse:
     """A new key now, and the old one works on for a while; the answer holds the new secret, this once."""
     key = queries.get_key(pk)
@@ -121,9 +112,7 @@ def refuse_installation_keys(request: HttpRequest, key: Key) -> None:
         raise PermissionDenied(_("Only an admin makes or changes keys for the whole installation."))
 
 
-@login_required
-@permission_required("traffic.change_key", raise_exception=True)
-@require_POST
+@post_view("traffic.change_key")
 def key_revoke(request: HttpRequest, pk: int) -> HttpResponse:
     """Stop a key for good; every process has noticed within five seconds."""
     key = queries.get_key(pk)

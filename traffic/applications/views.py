@@ -6,13 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from lib.http import form_view, get_view, post_view
 from providers.audit.log import log_form
 from providers.pricing.book import OTHER_MODEL
 from traffic.applications import queries, services
@@ -33,9 +32,7 @@ DAYS = 30
 TRIED = 20_000  # characters of a text to try
 
 
-@login_required
-@permission_required("traffic.view_application", raise_exception=True)
-@require_safe
+@get_view("traffic.view_application")
 def application_list(request: HttpRequest) -> HttpResponse:
     applications = queries.list_applications()
     first = timezone.now().date() - timedelta(days=DAYS - 1)
@@ -57,9 +54,7 @@ def application_list(request: HttpRequest) -> HttpResponse:
     return render(request, "traffic/applications/applications.html", context)
 
 
-@login_required
-@permission_required("traffic.add_application", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("traffic.add_application")
 def application_add(request: HttpRequest) -> HttpResponse:
     form = ApplicationForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -72,9 +67,7 @@ def application_add(request: HttpRequest) -> HttpResponse:
     )
 
 
-@login_required
-@permission_required("traffic.view_application", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("traffic.view_application")
 def application_edit(request: HttpRequest, slug: str) -> HttpResponse:
     """One application: shown to whoever may see it, changed by who may change it."""
     application = queries.get_application(slug)
@@ -91,9 +84,7 @@ def application_edit(request: HttpRequest, slug: str) -> HttpResponse:
     return page(request, application, form)
 
 
-@login_required
-@permission_required("traffic.view_application", raise_exception=True)
-@require_POST
+@post_view("traffic.view_application")
 def application_try(request: HttpRequest, slug: str) -> HttpResponse:
     """What a text would be stored as, by what is saved; the text itself is kept nowhere."""
     application = queries.get_application(slug)

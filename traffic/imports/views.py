@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -14,9 +13,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
+from lib.http import form_view, get_view, post_view
 from providers.audit.log import changes, log
 from traffic.imports import FORMATS, queries, services
 from traffic.imports.files import Streamed, ToDisk
@@ -29,9 +28,7 @@ from traffic.requests.export import KINDS, as_file
 
 
 @csrf_exempt  # the upload handler must be set before the token is read; `upload` checks it
-@login_required
-@permission_required("traffic.view_import", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("traffic.view_import")
 def import_list(request: HttpRequest) -> HttpResponse:
     """All files, and the form for one more; the upload is streamed to disk."""
     if request.method == "POST":
@@ -91,9 +88,7 @@ def list_page(request: HttpRequest, form: UploadForm, status: int = 200) -> Http
     return render(request, "traffic/imports/imports.html", context, status=status)
 
 
-@login_required
-@permission_required("traffic.view_import", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("traffic.view_import")
 def import_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """A draft with what it becomes, or one that is under way or over; htmx asks for the progress alone."""
     imported = queries.get_import(pk)
@@ -113,9 +108,7 @@ def import_detail(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "traffic/imports/import.html", {**context, "log": changes(imported)})
 
 
-@login_required
-@permission_required("traffic.view_import", raise_exception=True)
-@require_safe
+@get_view("traffic.view_import")
 def import_errors(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Every line that was set aside, as a file."""
     imported = queries.get_import(pk)
@@ -155,9 +148,7 @@ ACTS = {
 }
 
 
-@login_required
-@permission_required("traffic.change_import", raise_exception=True)
-@require_POST
+@post_view("traffic.change_import")
 def import_do(request: HttpRequest, pk: int, act: str) -> HttpResponse:
     """Start or go on, cancel, take back, discard; what is over already says so."""
     if act not in ACTS:

@@ -6,16 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 from urllib.parse import urlencode
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.http import require_safe
 
 from lib.dates import midnight
+from lib.http import get_view
 from lib.periods import Period
 from traffic.latency import page as latency_page
 from traffic.latency.queries import By
@@ -34,8 +33,7 @@ TAKEN = {*FIELDS, *DAYS, "by", "days"}
 DAY = timedelta(days=1)
 
 
-@login_required
-@require_safe
+@get_view()
 def latency(request: HttpRequest) -> HttpResponse:
     request_filter = rollup_filter(request)
     period, days = period_of(request)

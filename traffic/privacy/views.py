@@ -5,13 +5,12 @@ from __future__ import annotations
 import uuid
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
 
+from lib.http import form_view, get_view
 from providers.audit.log import log
 from traffic.applications.queries import get_application
 from traffic.models import Application
@@ -19,10 +18,8 @@ from traffic.privacy import erasure as erase
 from traffic.privacy import page
 
 
-@login_required
-@permission_required("traffic.delete_application", raise_exception=True)
+@form_view("traffic.delete_application")
 @never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
 def erasure_list(request: HttpRequest) -> HttpResponse:
     """What was deleted; and a user's data: counted first, deleted when that is confirmed. The name is kept nowhere."""
     rows, error = erase.latest_erasures(), ""
@@ -48,9 +45,7 @@ def erasure_list(request: HttpRequest) -> HttpResponse:
     return render(request, "traffic/privacy/erasures.html", context, status=422 if error else 200)
 
 
-@login_required
-@permission_required("traffic.delete_application", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("traffic.delete_application")
 def application_erase(request: HttpRequest, slug: str) -> HttpResponse:
     """What there is of an application, and its short name to type where it shall go."""
     application = get_application(slug)
@@ -70,9 +65,7 @@ def begin(
     return redirect("traffic:erasure", erasure.pk)
 
 
-@login_required
-@permission_required("traffic.delete_application", raise_exception=True)
-@require_safe
+@get_view("traffic.delete_application")
 def erasure_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """How far it is; htmx asks for the progress alone."""
     erasure = erase.get_erasure(pk)

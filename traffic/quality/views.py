@@ -7,15 +7,14 @@ from datetime import timedelta
 from typing import Any, get_args
 from urllib.parse import urlencode
 
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_safe
 
 from lib.dates import midnight
+from lib.http import get_view
 from lib.periods import Period
 from traffic.authentication.access import FIGURES
 from traffic.models import Task
@@ -29,9 +28,7 @@ PERIODS = (7, 30, 90)
 COMMENTS = 12
 
 
-@login_required
-@permission_required("traffic.view_quality", raise_exception=True)
-@require_safe
+@get_view("traffic.view_quality")
 def quality(request: HttpRequest) -> HttpResponse:
     days = next((choice for choice in PERIODS if request.GET.get("days") == str(choice)), PERIODS[1])
     period = period_of(days)

@@ -6,7 +6,6 @@ import uuid
 from typing import Any, cast
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -14,8 +13,8 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods, require_POST
 
+from lib.http import form_view, post_view
 from providers.audit.log import Action, person, record
 from traffic.authentication.access import FIGURES
 from traffic.conversation import turns
@@ -39,9 +38,7 @@ REMEMBERED = "ratings_to_undo"  # in the session: what the last ratings replaced
 UNDOABLE = 20
 
 
-@login_required
-@permission_required("traffic.add_rating", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("traffic.add_rating")
 def rate(request: HttpRequest) -> HttpResponse:
     """The next answer of my applications; a rating leads to the one after it."""
     if request.method != "POST":
@@ -115,9 +112,7 @@ def rate_with_message(request: HttpRequest, rated: Request, judgement: Judgement
     return rating
 
 
-@login_required
-@permission_required("traffic.add_rating", raise_exception=True)
-@require_POST
+@post_view("traffic.add_rating")
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Take back a rating of one's own, and show the answer again."""
     rating = rating_queue.own_rating(request.user, pk)

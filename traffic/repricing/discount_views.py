@@ -6,16 +6,15 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
 
 from lib.dates import midnight
+from lib.http import form_view, post_view
 from providers.audit.log import log
 from providers.models import Discount, TokenPrice
 from providers.pricing import services
@@ -28,9 +27,7 @@ from traffic.repricing.effect import effect
 from traffic.repricing.page import DiscountRow, discounts_headline
 
 
-@login_required
-@permission_required("providers.view_discount", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("providers.view_discount")
 def discounts(request: HttpRequest) -> HttpResponse:
     """Every contract, list price against what is paid, and the form for one more."""
     may_add = request.user.has_perm("providers.add_discount")
@@ -99,9 +96,7 @@ def stored_requests(discount: Discount, end: date) -> int:
     return change.requests
 
 
-@login_required
-@permission_required("providers.add_discount", raise_exception=True)
-@require_POST
+@post_view("providers.add_discount")
 def discount_do(request: HttpRequest, pk: int, act: str) -> HttpResponse:
     """Take a discount back, or let it stand again; stored requests follow by a repricing."""
     if act not in ("take-back", "restore"):

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -14,10 +13,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lib.errors import ApiError
-from lib.http import page_url
+from lib.http import form_view, get_view, page_url, post_view
 from lib.paging import decode_cursor, encode_cursor
 from providers.audit.log import log
 from providers.models import PROVIDER_NAMES, TokenPrice
@@ -34,9 +32,7 @@ WAITING_SHOWN = 20
 COPIED = ("batch_factor", "over_tokens", *FIELDS, *(f"over_{name}" for name in FIELDS))
 
 
-@login_required
-@permission_required("providers.view_tokenprice", raise_exception=True)
-@require_safe
+@get_view("providers.view_tokenprice")
 def prices(request: HttpRequest) -> HttpResponse:
     """The whole book, searched and paged; with provider and model in the address, that model's versions."""
     priced = PricedModel.of(request)
@@ -109,9 +105,7 @@ def initial(priced: PricedModel | None, like: TokenPrice | None, now: datetime) 
     return {**named, **copied, "starts_at": now.replace(second=0, microsecond=0)}
 
 
-@login_required
-@permission_required("providers.add_tokenprice", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("providers.add_tokenprice")
 def add(request: HttpRequest) -> HttpResponse:
     """A price by hand, shown against the one that stands before it is saved; the address may name the model."""
     priced, now = PricedModel.of(request), timezone.now()
@@ -141,9 +135,7 @@ def review_page(request: HttpRequest, form: PriceForm, price: TokenPrice) -> Htt
     return render(request, "traffic/repricing/price_review.html", context)
 
 
-@login_required
-@permission_required("providers.add_tokenprice", raise_exception=True)
-@require_POST
+@post_view("providers.add_tokenprice")
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a price out again that a person entered and that no request was costed with."""
     price = price_queries.get_entered_price(pk)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -13,8 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
 
+from lib.http import form_view, post_view
 from providers.audit.log import log
 from providers.models import PROVIDER_NAMES, Priced, UnitPrice
 from providers.pricing.unit_forms import UnitPriceForm
@@ -22,9 +21,7 @@ from traffic.repricing import price_queries, price_services
 from traffic.repricing.page import UnitReview, unit_prices_headline
 
 
-@login_required
-@permission_required("providers.view_tokenprice", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("providers.view_tokenprice")
 def unit_prices(request: HttpRequest) -> HttpResponse:
     """What holds now, what waits for a factor, and the form; a price is shown against the standing one first."""
     may_add = request.user.has_perm("providers.add_tokenprice")
@@ -82,9 +79,7 @@ def _save(request: HttpRequest, price: UnitPrice) -> HttpResponse:
     return redirect(f"{reverse('traffic:unit-prices')}?{urlencode({'kind': price.kind})}")
 
 
-@login_required
-@permission_required("providers.add_tokenprice", raise_exception=True)
-@require_POST
+@post_view("providers.add_tokenprice")
 def unit_price_undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a price out again that a person entered; a tier's only while no request was costed with it."""
     price = price_queries.get_entered_unit_price(pk)

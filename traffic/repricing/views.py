@@ -6,15 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods, require_POST
 
+from lib.http import form_view, get_view, post_view
 from providers.audit.log import changes, log
 from providers.models import PROVIDER_NAMES
 from traffic.models import Repricing
@@ -25,9 +24,7 @@ from traffic.repricing.page import RepricingPage, mark_of, repricings_headline
 from traffic.repricing.services import Refused
 
 
-@login_required
-@permission_required("traffic.view_repricing", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("traffic.view_repricing")
 def repricing_list(request: HttpRequest) -> HttpResponse:
     """What was repriced so far, and the form for one more; the address may fill it in."""
     may_add = request.user.has_perm("traffic.add_repricing")
@@ -60,9 +57,7 @@ def initial(request: HttpRequest) -> dict[str, Any]:
     return {"since": today.replace(day=1), "until": today, **named}
 
 
-@login_required
-@permission_required("traffic.view_repricing", raise_exception=True)
-@require_http_methods(["GET", "HEAD"])
+@get_view("traffic.view_repricing")
 def repricing_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """What it would change or has changed, by model and by day; htmx asks again while it is at work."""
     repricing = queries.get_repricing(pk)
@@ -95,9 +90,7 @@ def act_on(act: str, repricing: Repricing, person: int | None) -> bool:
     return repricings.discard(repricing=repricing)
 
 
-@login_required
-@permission_required("traffic.add_repricing", raise_exception=True)
-@require_POST
+@post_view("traffic.add_repricing")
 def repricing_do(request: HttpRequest, pk: int, act: str) -> HttpResponse:
     """Start or go on, cancel, take back, discard; what cannot be done now says why."""
     if act not in ACTS:

@@ -9,17 +9,16 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
 
 from lib.dates import midnight
 from lib.errors import ApiError
+from lib.http import get_view, post_view
 from lib.periods import Period
 from providers.audit.log import Action, person, record
 from traffic.authentication.access import FIGURES
@@ -43,8 +42,7 @@ from traffic.usage.reports import usage
 PAGE = 50
 
 
-@login_required
-@require_safe
+@get_view()
 def request_list(request: HttpRequest) -> HttpResponse:
     params = parsed_params(request)
     request_filter = params.request_filter
@@ -107,8 +105,7 @@ def _read_page(request: HttpRequest, params: ParsedParams) -> tuple[RequestPage,
         raise Http404(error.detail) from None
 
 
-@login_required
-@require_safe
+@get_view()
 def requests_export(request: HttpRequest, kind: str) -> HttpResponseBase:
     """All requests that pass the filters, as a file that is written while it is read."""
     params = parsed_params(request)
@@ -135,16 +132,13 @@ def requests_export(request: HttpRequest, kind: str) -> HttpResponseBase:
 # One request.
 
 
-@login_required
-@require_safe
+@get_view()
 def request_detail(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
     row = _get_request(request, identifier)
     return render(request, "traffic/requests/request.html", _detail(request, row))
 
 
-@login_required
-@permission_required("traffic.add_rating", raise_exception=True)
-@require_POST
+@post_view("traffic.add_rating")
 def request_rate(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
     """The rating form of one request."""
     row = _get_request(request, identifier)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from lib.http import form_view, get_view, post_view
 from providers.audit.log import log, log_form
 from providers.models import provider_name
 from traffic.routes import queries, services
@@ -18,9 +17,7 @@ from traffic.routes.page import conditions, headline, routes_headline
 from traffic.routes.undo import SESSION, bring_back, remembered
 
 
-@login_required
-@permission_required("traffic.view_route", raise_exception=True)
-@require_safe
+@get_view("traffic.view_route")
 def route_list(request: HttpRequest) -> HttpResponse:
     routes = queries.list_routes()
     rows = [
@@ -34,9 +31,7 @@ def route_list(request: HttpRequest) -> HttpResponse:
     return render(request, "traffic/routes/routes.html", {"rows": rows, "headline": routes_headline(routes)})
 
 
-@login_required
-@permission_required("traffic.change_route", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("traffic.change_route")
 def route_edit(request: HttpRequest, slug: str) -> HttpResponse:
     route = queries.get_route(slug)
     form = RouteForm(request.POST if request.method == "POST" else None, instance=route)
@@ -51,9 +46,7 @@ def route_edit(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "traffic/routes/route.html", context, status=422 if form.errors else 200)
 
 
-@login_required
-@permission_required("traffic.add_route", raise_exception=True)
-@require_http_methods(["GET", "HEAD", "POST"])
+@form_view("traffic.add_route")
 def route_add(request: HttpRequest) -> HttpResponse:
     form = RouteForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
@@ -64,9 +57,7 @@ def route_add(request: HttpRequest) -> HttpResponse:
     return render(request, "traffic/routes/route_add.html", {"form": form}, status=422 if form.errors else 200)
 
 
-@login_required
-@permission_required("traffic.change_route", raise_exception=True)
-@require_POST
+@post_view("traffic.change_route")
 def route_delete(request: HttpRequest, slug: str) -> HttpResponse:
     """Gone at once; the toast brings it back as it was, in its place."""
     route = queries.get_route(slug)
@@ -78,9 +69,7 @@ def route_delete(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("traffic:routes")
 
 
-@login_required
-@permission_required("traffic.change_route", raise_exception=True)
-@require_POST
+@post_view("traffic.change_route")
 def route_undo(request: HttpRequest) -> HttpResponse:
     """Bring back the rule that this person deleted last; a second time, or after another took its name, nothing."""
     deleted = request.session.pop(SESSION, None)
@@ -93,9 +82,7 @@ def route_undo(request: HttpRequest) -> HttpResponse:
     return redirect("traffic:routes")
 
 
-@login_required
-@permission_required("traffic.change_route", raise_exception=True)
-@require_POST
+@post_view("traffic.change_route")
 def route_switch(request: HttpRequest, slug: str) -> HttpResponse:
     """Put a rule into use or out of it, as the form says; sending it twice changes nothing."""
     route = queries.get_route(slug)
@@ -107,9 +94,7 @@ def route_switch(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("traffic:routes")
 
 
-@login_required
-@permission_required("traffic.change_route", raise_exception=True)
-@require_POST
+@post_view("traffic.change_route")
 def route_move(request: HttpRequest, slug: str) -> HttpResponse:
     """Let a rule and its neighbour change places: `up` asks it earlier, anything else later."""
     route = queries.get_route(slug)
