@@ -36,7 +36,7 @@ class DeliveryOut(Schema):
     recipient: str
     state: Literal["waiting", "sending", "accepted", "failed", "dead", "folded"]
     accepted_at: datetime | None
-    transition: State
+    transition: State = Field(validation_alias="transition.after")
     attempts: int
     answer: str
 
@@ -45,7 +45,7 @@ class AlertOut(Schema):
     """A state of one subject that someone must know; `value` and `threshold` are decimal text in the rule's unit."""
 
     id: int
-    rule: str
+    rule: str = Field(validation_alias="rule.slug")
     kind: str
     subject: str
     state: State
@@ -63,31 +63,18 @@ class AlertOut(Schema):
     snoozed_until: datetime | None
     deliveries: list[DeliveryOut]
 
-
-def shown_to(request: HttpRequest, alert: Alert) -> dict[str, Any]:
-    """An alert as JSON; without recipients and assignee for a key of an application."""
-    fields = alert_json(alert)
-    if application_of_key(request) is None:
-        return fields
-    deliveries = [delivery | {"recipient": "", "answer": ""} for delivery in fields["deliveries"]]
-    return fields | {"assigned_to": None, "deliveries": deliveries}
+    @staticmethod
+    def resolve_assigned_to(alert: Alert) -> str | None:
+        return alert.assigned_to.get_username() if alert.assigned_to else None
 
 
-def alert_json(alert: Alert) -> dict[str, Any]:
-    names = ("id", "kind", "subject", "state", "severity", "title", "level", "value", "threshold")
-    times = ("pending_since", "opened_at", "acknowledged_at", "resolved_at")
-    shown = {name: getattr(alert, name) for name in (*names, *times)}
-    deliveries = [
-        {
-            name: getattr(delivery, name)
-            for name in ("channel", "recipient", "state", "accepted_at", "attempts", "answer")
-        }
-        | {"transition": delivery.transition.after}
-        for delivery in alert.deliveries.all()
-    ]
-    more = {name: getattr(alert, name) for name in ("labels", "snoozed_until")}
-    person = alert.assigned_to.get_username() if alert.assigned_to else None
-    return {**shown, **more, "rule": alert.rule.slug, "assigned_to": person, "deliveries": deliveries}
+def shown_to(request: HttpRequest, alert: Alert) -> Alert:
+    """An alert to answer with, never to save: for a key of an application without recipients and assignee."""
+    if application_of_key(request) is not None:
+        alert.assigned_to = None
+        for delivery in alert.deliveries.all():  # those that were read with it
+            delivery.recipient = delivery.answer = ""
+    return alert
 
 
 @router.get(
@@ -183,6 +170,21 @@ class SilenceOut(Schema):
     reason: str
     by: str | None
 
+    @staticmethod
+    def resolve_in_force(silence: Silence) -> bool:
+        return silence.recurring_window.at(timezone.now()) is not None
+
+    @staticmethod
+    def resolve_by(silence: Silence) -> str | None:
+        return silence.by.get_username() if silence.by else None
+
+
+def silence_shown_to(request: HttpRequest, silence: Silence) -> Silence:
+    """A silence to answer with, never to save: for a key of an application without who made it."""
+    if application_of_key(request) is not None:
+        silence.by = None
+    return silence
+
 
 def labels_for(request: HttpRequest, labels: dict[str, str]) -> dict[str, str]:
     """A key of an application silences its own alerts alone. Raises ApiError (403) for another application."""
@@ -192,14 +194,6 @@ def labels_for(request: HttpRequest, labels: dict[str, str]) -> dict[str, str]:
     if labels.get("application", own) != own:
         raise ApiError(403, f"This key is of the application {own!r} only.")
     return labels | {"application": own}
-
-
-def silence_json(silence: Silence) -> dict[str, Any]:
-    names = ("id", "kind", "subject", "severity", "labels", "starts_at", "until", "reason")
-    again = ("repeats", "zone", "repeats_until")
-    person = silence.by.get_username() if silence.by else None
-    in_force = silence.recurring_window.at(timezone.now()) is not None
-    return {name: getattr(silence, name) for name in names + again} | {"by": person, "in_force": in_force}
 
 
 def aware(at: datetime) -> datetime:
@@ -305,10 +299,8 @@ step(
     summary="Silences in force and planned maintenance windows",
 )
 def get_silences(request: HttpRequest) -> Any:
-    silences = [
-        silence_json(silence) for silence in queries.visible_silences(application_of_key(request), timezone.now())
-    ]
-    return [silence | {"by": None} for silence in silences] if application_of_key(request) else silences
+    silences = queries.visible_silences(application_of_key(request), timezone.now())
+    return [silence_shown_to(request, silence) for silence in silences]
 
 
 @router.post(
@@ -338,7 +330,7 @@ def post_silence(request: HttpRequest, body: SilenceIn) -> Any:
     except ValueError as error:
         raise ApiError(422, str(error), [{"loc": ["body", "until"], "msg": str(error)}]) from None
     log_key(request, Action.ADDED, made, f"silenced: {made.matcher.words}")
-    return silence_json(made)
+    return made
 
 
 @router.post(
@@ -354,5 +346,4 @@ def post_silence_end(request: HttpRequest, silence_id: AlertId) -> Any:
     services.end_silence(silence_id=silence_id)
     ended = queries.silence_by_key(silence_id)
     log_key(request, Action.CHANGED, ended, f"ended the silence of: {ended.matcher.words}")
-    silence = silence_json(ended)
-    return silence | {"by": None} if application_of_key(request) else silence
+    return silence_shown_to(request, ended)

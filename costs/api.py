@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 from hashlib import sha256
+from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 
 from django.core.cache import cache
@@ -14,20 +14,18 @@ from ninja import Body, Query, Router
 from pydantic import Field
 
 from costs import focus
-from costs.allocation.queries import Spend, spend
-from costs.anomalies.page import AnomaliesPage, scaled
-from costs.anomalies.wording import sentence
+from costs.allocation.queries import spend
+from costs.anomalies.page import AnomaliesPage
 from costs.breakeven import Inputs, InvalidInputs, answered, body_schema, inputs_from_body
 from costs.breakeven.measured_inputs import live_inputs, measure, price_lists
-from costs.models import Anomaly, Phase
-from costs.plan.budgets import BudgetPosition, budget_positions
-from costs.plan.queries import PhaseState, plan
+from costs.models import Phase
+from costs.plan.budgets import budget_positions
+from costs.plan.queries import plan
 from costs.plan.steps import budgets_of_application
 from costs.price_sheets import sheets
 from costs.readiness import records, scorecard
 from costs.readiness.inputs import read_report
 from costs.readiness.queries import latest_decisions
-from costs.reconciliation import coverage, reconcile
 from costs.reconciliation.page import ReconciliationPage
 from costs.research import scenarios
 from costs.savings import page as savings_page
@@ -55,26 +53,6 @@ GroupBy = Literal["provider", "model", "application", "owner", "task", "category
 Month = Annotated[str | None, Field(pattern=r"^20\d{2}-(0[1-9]|1[0-2])$", description="YYYY-MM")]
 
 
-def spend_json(spend: Spend) -> dict[str, Any]:
-    return {
-        "from": spend.since.isoformat(),
-        "to": spend.until.isoformat(),
-        "currency": "USD",
-        "total": spend.total,
-        "unpriced_requests": spend.unpriced_requests,
-        "provenance": spend.provenance,
-        "groups": [
-            {
-                "key": group.key,
-                "amount": group.amount,
-                "requests": group.requests,
-                "provenance": {name: amount for name, amount in group.provenance.items() if amount},
-            }
-            for group in spend.groups
-        ],
-    }
-
-
 @router.get(
     "/spend",
     auth=needs("read"),
@@ -86,7 +64,7 @@ def get_spend(
     request: HttpRequest, filters: Query[FilterQuery], period: Query[PeriodQuery], group_by: GroupBy = "provider"
 ) -> Any:
     days = period.parsed()
-    return spend_json(spend(days.first_day, days.end_day, group_by, filters.parsed()))
+    return spend(days.first_day, days.end_day, group_by, filters.parsed())
 
 
 @router.get(
@@ -104,11 +82,12 @@ def get_changes(
     if against == "plan" and application_of_key(request):
         raise ApiError(403, "The plan is of the whole installation. Ask with a key that belongs to no application.")
     if against == "month":
-        return changes.as_json(page.change, page.days, against)
+        return SimpleNamespace(days=page.days, against=against, compared_with=page.days, bridge=page.change)
     plan = changes.planned(page.days)
     if plan is None:
         raise ApiError(404, "No phase was planned for these days.")
-    return changes.as_json(changes.against_plan(plan, page.data), page.days, against)
+    bridge = changes.against_plan(plan, page.data)
+    return SimpleNamespace(days=page.days, against=against, compared_with=None, bridge=bridge)
 
 
 @router.get(
@@ -123,7 +102,7 @@ def get_unit_costs(
 ) -> Any:
     now = timezone.now()
     page = SpendPage(SpendParams(month_days(month)[0] if month else now.date().replace(day=1), filters.parsed()), now)
-    return units.as_json(units.UnitCosts(page, group_by))
+    return units.UnitCosts(page, group_by)
 
 
 @router.get(
@@ -139,7 +118,7 @@ def get_user_costs(request: HttpRequest, application: str, month: Month = None) 
         raise ApiError(404, "No application is called so.")
     today = timezone.now().date()
     since, until = month_days(month) if month else (today.replace(day=1), today + timedelta(days=1))
-    return user_units.as_json(user_units.user_units(row, since, min(until, today + timedelta(days=1))))
+    return user_units.user_units(row, since, min(until, today + timedelta(days=1)))
 
 
 @router.get(
@@ -216,14 +195,7 @@ def get_reconciliation(
     first = month_days(month)[0] if month else now.date().replace(day=1)
     page = ReconciliationPage(first, now, filters.parsed())
     parts = [] if by == "provider" else page.reconciliation.by(by)
-    return {
-        **reconcile.as_json(page.reconciliation),
-        "parts": [reconcile.part_json(part) for part in parts],
-        "coverage": [coverage.as_json(row) for row in page.coverages],
-        "tolerance": [
-            {"provider": row.provider, "gap": row.gap, "allowed": row.allowed, "over": row.over} for row in page.gaps
-        ],
-    }
+    return SimpleNamespace(reconciliation=page.reconciliation, parts=parts, coverages=page.coverages, gaps=page.gaps)
 
 
 @router.get(
@@ -239,10 +211,10 @@ def get_statements(
     first = month_days(month)[0] if month else today.replace(day=1)
     own = application_of_key(request)
     if own is None:
-        return statements.as_json(statements.statements(first, by, today))
+        return statements.statements(first, by, today)
     if by == "owner":
         raise ApiError(403, "An owner may have other applications. Ask with a key that belongs to no application.")
-    return statements.as_json(statements.statements(first, by, today).of(own))
+    return statements.statements(first, by, today).of(own)
 
 
 @router.get(
@@ -253,7 +225,7 @@ def get_statements(
     by_alias=True,
 )
 def get_savings(request: HttpRequest) -> Any:
-    return savings_page.json_of(savings_page.page())
+    return savings_page.page()
 
 
 Dataset = Literal["cost-and-usage", "invoice-detail", "billing-period"]
@@ -321,18 +293,8 @@ def get_phases(request: HttpRequest, filters: Query[FilterQuery]) -> Any:
         "current": slug(plan_data.current),
         "volume_phase": slug(plan_data.volume_phase),
         "run_rate": plan_data.run_rate,
-        "phases": [phase_json(state) for state in plan_data.phases],
-        "stages": [
-            {
-                "slug": state.stage.slug,
-                "name": state.stage.name,
-                "starts_on": state.stage.starts_on.isoformat(),
-                "ends_on": state.stage.ends_on.isoformat(),
-                "budget": state.stage.budget,
-                "spent": state.spent,
-            }
-            for state in plan_data.stages
-        ],
+        "phases": plan_data.phases,
+        "stages": plan_data.stages,
     }
 
 
@@ -348,26 +310,7 @@ def get_anomalies(request: HttpRequest) -> Any:
             for slug, model, day, costs in page.new
             if own in (None, slug)
         ],
-        "anomalies": [anomaly_json(anomaly) for anomaly in page.findings if own in (None, anomaly.application)],
-    }
-
-
-def anomaly_json(anomaly: Anomaly) -> dict[str, Any]:
-    return {
-        "id": anomaly.pk,
-        "application": anomaly.application or None,
-        "model": anomaly.model or None,
-        "driver": anomaly.driver,
-        "sentence": sentence(anomaly),
-        "before": scaled(anomaly.driver, anomaly.before),
-        "after": scaled(anomaly.driver, anomaly.after),
-        "costs_a_day": anomaly.costs,
-        "effects": {name: Decimal(text) for name, text in anomaly.effects.items()},
-        "models": anomaly.models_shown,
-        "applications": anomaly.applications_shown,
-        "since": anomaly.since,
-        "ended_at": anomaly.ended_at,
-        "expected": anomaly.reason or None,
+        "anomalies": [anomaly for anomaly in page.findings if own in (None, anomaly.application)],
     }
 
 
@@ -376,51 +319,8 @@ def get_budgets(request: HttpRequest) -> Any:
     own = application_of_key(request)
     now = timezone.now()
     shown = budget_positions(now) if own is None else budget_positions(now, budgets_of_application(own, now))
-    return {"budgets": [budget_json(position) for position in shown]}
-
-
-def budget_json(position: BudgetPosition) -> dict[str, Any]:
-    budget, status, ahead = position.budget, position.status, position.status.forecast
-    return {
-        "slug": budget.slug,
-        "name": budget.name,
-        "scope": budget.scope,
-        "subject": budget.subject,
-        "budget_period": "month",
-        "budget_low": budget.low,
-        "budget_high": budget.high,
-        "starts_on": budget.starts_on.isoformat(),
-        "ends_on": budget.ends_on and budget.ends_on.isoformat(),
-        "month_low": status.allowance.low,
-        "month_high": status.allowance.high,
-        "carried": status.allowance.carried,
-        "spent": status.spent,
-        "committed": position.month.committed,
-        "left": status.left,
-        "unpriced_requests": position.month.unpriced_requests,
-        "forecast": ahead and {"low": ahead.low, "median": ahead.median, "high": ahead.high},
-        "runs_out_on": status.runs_out_on and status.runs_out_on.isoformat(),
-    }
+    return {"budgets": shown}
 
 
 def slug(phase: Phase | None) -> str | None:
     return phase.slug if phase else None
-
-
-def phase_json(state: PhaseState) -> dict[str, Any]:
-    phase, ahead = state.phase, state.forecast
-    return {
-        "slug": phase.slug,
-        "name": phase.name,
-        "budget_period": "month",
-        "budget_low": phase.budget_low,
-        "budget_high": phase.budget_high,
-        "volume_from": phase.volume_from,
-        "volume_to": phase.volume_to,
-        "starts_on": phase.starts_on and phase.starts_on.isoformat(),
-        "ends_on": phase.ends_on and phase.ends_on.isoformat(),
-        "spent": state.spent,
-        "forecast": ahead and {"low": ahead.low, "median": ahead.median, "high": ahead.high},
-        "requests": state.requests,
-        "runs_out_on": state.runs_out_on and state.runs_out_on.isoformat(),
-    }

@@ -12,9 +12,9 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from lib.dates import DAY
 from lib.periods import next_month
 
-DAY = timedelta(days=1)
 EARLIEST = date(2000, 1, 1)
 
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import floor
 from typing import TypeVar
 
-STEP = Decimal("0.000000000001")  # the ledger's stored precision
+from lib.money import CENT, COST_STEP
 
 K = TypeVar("K")
 
@@ -22,26 +22,23 @@ def divide(amount: Decimal, weights: Sequence[tuple[K, Decimal | int]]) -> list[
     if total <= 0:
         return []
     exact = [(key, amount * weight / total) for key, weight in weights]
-    shares = [(key, value.quantize(STEP, rounding=ROUND_FLOOR)) for key, value in exact]
-    missing = int((amount - sum((share for _, share in shares), Decimal(0))) / STEP)
+    shares = [(key, value.quantize(COST_STEP, rounding=ROUND_FLOOR)) for key, value in exact]
+    missing = int((amount - sum((share for _, share in shares), Decimal(0))) / COST_STEP)
     by_remainder = sorted(range(len(exact)), key=lambda place: shares[place][1] - exact[place][1])
     for place in by_remainder[:missing]:
         key, share = shares[place]
-        shares[place] = (key, share + STEP)
+        shares[place] = (key, share + COST_STEP)
     return shares
 
 
 def in_steps(parts: Mapping[K, Fraction], total: Decimal) -> dict[K, Decimal]:
     """Exact parts at the stored precision, largest remainder first, so that they still add up to `total`."""
-    exact = {key: part / Fraction(STEP) for key, part in parts.items() if part}
+    exact = {key: part / Fraction(COST_STEP) for key, part in parts.items() if part}
     steps = {key: floor(part) for key, part in exact.items()}
-    missing = int(total / STEP) - sum(steps.values())
+    missing = int(total / COST_STEP) - sum(steps.values())
     for key in sorted(steps, key=lambda key: steps[key] - exact[key])[:missing]:
         steps[key] += 1
-    return {key: count * STEP for key, count in steps.items() if count}
-
-
-CENT = Decimal("0.01")
+    return {key: count * COST_STEP for key, count in steps.items() if count}
 
 
 def in_cents(parts: Mapping[K, Decimal], total: Decimal) -> dict[K, Decimal]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
-from django.http import HttpRequest, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 V = TypeVar("V", bound=Callable[..., HttpResponseBase])
@@ -52,3 +55,22 @@ def page_url(request: HttpRequest, **changes: object) -> str:
 def form_data(request: HttpRequest) -> QueryDict | None:
     """The data of a submitted form, which may be empty; None where the request is not a POST."""
     return request.POST if request.method == "POST" else None
+
+
+def undoable(request: HttpRequest, sentence: str, name: str, *args: object) -> None:
+    """Say what was done, beside a button that takes it back by a POST to the URL of this name."""
+    messages.success(request, sentence, extra_tags=f"undo:{reverse(name, args=args)}")
+
+
+def asks_for_part(request: HttpRequest, target: str = "") -> bool:
+    """Whether htmx asks for a part of the page: for the one of this id, where one is given."""
+    htmx: Any = request.htmx  # type: ignore[attr-defined]  # set by django-htmx's middleware
+    return bool(htmx) and target in ("", htmx.target)
+
+
+def render_tested(
+    request: HttpRequest, page: str, part: str, context: Mapping[str, Any], status: int = 200
+) -> HttpResponse:
+    """Render a form's page, or for htmx the result of its "test this" alone, so that a typed key stays in its field."""
+    tested = request.method == "POST" and request.POST.get("action") == "test"
+    return render(request, part if tested and asks_for_part(request) else page, context, status=status)

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated
-
-from pydantic import Field
 
 from lib.errors import ApiError, at
 
-DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 # As the schema states it; the parser below decides.
 MOMENT = r"^\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?([Zz]|[+-]\d{2}:?\d{2})?)?$"
-Moment = Annotated[
-    str | None, Field(pattern=MOMENT, description="YYYY-MM-DD or RFC 3339; a moment without zone is UTC")
-]
 
 
 @dataclass(frozen=True)
@@ -63,10 +55,6 @@ def moment(text: str, name: str) -> datetime:
     except (ValueError, OverflowError):
         message = "Must be YYYY-MM-DD or a time as in RFC 3339."
         raise ApiError(422, f"`{name}` is no time: {text!r}.", [at(["query", name], message)]) from None
-
-
-def this_month(now: datetime) -> Period:
-    return parse_period(None, None, now)
 
 
 def month_days(month: str) -> tuple[date, date]:

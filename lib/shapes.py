@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any
 
 from ninja import Schema
-from pydantic import PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
 # Money leaves as text without exponent, at the precision that is stored.
 Usd = Annotated[
@@ -14,6 +15,21 @@ Usd = Annotated[
     PlainSerializer(lambda value: f"{value:f}", return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^-?\d+(\.\d+)?$"}, mode="serialization"),
 ]
+
+# What was divided, at the precision that is stored.
+QuotientUsd = Annotated[Usd, AfterValidator(lambda amount: round(amount, 12))]
+IsoDay = Annotated[date, PlainSerializer(lambda day: f"{day:%Y-%m-%d}", return_type=str)]
+IsoMonth = Annotated[date, PlainSerializer(lambda day: f"{day:%Y-%m}", return_type=str)]
+# An empty text is how the database says that there is none.
+TextOrNull = Annotated[str | None, BeforeValidator(lambda text: text or None)]
+
+
+class InUsd(Schema):
+    """An answer that names its currency."""
+
+    @staticmethod
+    def resolve_currency(answer: object) -> str:
+        return "USD"
 
 
 class ErrorItem(Schema):

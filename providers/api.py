@@ -21,13 +21,13 @@ from lib.periods import MOMENT, parse_period
 from lib.shapes import READ_ERRORS, Error
 from providers import offers
 from providers.accounts.queries import account_named
-from providers.accounts.vendor_report import USUAL, BillPart, reported
+from providers.accounts.vendor_report import USUAL, reported
 from providers.connectors.gpus import MEMORY_GB
 from providers.deployments.queries import deployment_named
 from providers.engine_metrics import page as engine_page
 from providers.engine_metrics.series import GAUGES, Point
 from providers.engines.growth import quantile
-from providers.leases.queries import MONTH_HOURS, LeaseNow, all_leases, lease_figures, leases_after, leases_of
+from providers.leases.queries import MONTH_HOURS, all_leases, lease_figures, leases_after, leases_of
 from providers.models import Offer, OfferKind
 from providers.schemas import (
     BillOut,
@@ -122,24 +122,9 @@ def speeds_of(model: str) -> Mapping[str, offers.Speed]:
 
 
 def offer_json(offer: Offer, speed: offers.Speed | None) -> dict[str, Any]:
-    names = (
-        "provider",
-        "gpu",
-        "gpu_count",
-        "memory_gb",
-        "kind",
-        "price_per_gpu_hour",
-        "machine_per_gpu_hour",
-        "whole_per_gpu_hour",
-        "disk_per_gb_month",
-        "region",
-        "available",
-        "reliability",
-        "seen_at",
-    )
     price = offer.whole_per_gpu_hour
     return {
-        **{name: getattr(offer, name) for name in names},
+        **{name: getattr(offer, name) for name in OfferOut.model_fields if hasattr(offer, name)},
         "price_per_month": price * MONTH_HOURS,
         "price_per_gb_hour": price / offer.memory_gb if offer.memory_gb else None,
         "price_per_million_tokens": speed.per_million(price) if speed else None,
@@ -202,25 +187,8 @@ def get_leases(
     rows = lease_figures(leases_after(leases, cursor)[: limit + 1], timezone.now())
     last = rows[limit - 1].lease if len(rows) > limit else None
     return {
-        "items": [lease_json(row) for row in rows[:limit]],
+        "items": rows[:limit],
         "next": encode_cursor(last.started_at.isoformat(), last.pk) if last else None,
-    }
-
-
-def lease_json(row: LeaseNow) -> dict[str, Any]:
-    lease = row.lease
-    names = ("id", "external_id", "name", "gpu", "gpu_count", "kind", "region", "price_per_hour", "started_at")
-    return {
-        **{name: getattr(lease, name) for name in names},
-        "provider": lease.account.kind,
-        "account": lease.account.slug,
-        "ended_at": lease.ended_at,
-        "hours": float(row.hours),
-        "cost": row.cost,
-        "month_end": row.month_end,
-        "utilisation": row.utilisation,
-        "state": lease.state,
-        "deployments": [deployment.slug for deployment in row.deployments],
     }
 
 
@@ -243,16 +211,10 @@ def get_bill(
         "account": account.slug,
         "provider": account.kind,
         "from": report.since,
-        "workspaces": [
-            part_json(space) | {"keys": [part_json(key) for key in space.keys]} for space in report.workspaces
-        ],
-        "tiers": [part_json(tier) for tier in report.tiers],
+        "workspaces": report.workspaces,
+        "tiers": report.tiers,
         "not_in_the_bill": [tier.id for tier in report.unbilled],
     }
-
-
-def part_json(part: BillPart) -> dict[str, Any]:
-    return {name: getattr(part, name) for name in ("id", "name", "state", "requests", "tokens", "cost")}
 
 
 class UptimeQuery(Schema):

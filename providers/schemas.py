@@ -9,6 +9,7 @@ from ninja import Schema
 from pydantic import Field
 
 from lib.shapes import Usd
+from providers.leases.queries import LeaseNow
 
 Text = Annotated[str, Field(max_length=200, pattern="^[^\\x00]*$")]
 
@@ -78,24 +79,28 @@ class OfferWatchesOut(Schema):
 class LeaseOut(Schema):
     """A machine or endpoint that we rent or rented; hours and cost as observed, `price_per_hour` of all its GPUs."""
 
-    id: int
-    provider: str
-    account: str
-    external_id: str
-    name: str
-    gpu: str
-    gpu_count: int
-    kind: str
-    region: str
-    price_per_hour: Usd
-    started_at: datetime
-    ended_at: datetime | None
+    id: int = Field(validation_alias="lease.id")
+    provider: str = Field(validation_alias="lease.account.kind")
+    account: str = Field(validation_alias="lease.account.slug")
+    external_id: str = Field(validation_alias="lease.external_id")
+    name: str = Field(validation_alias="lease.name")
+    gpu: str = Field(validation_alias="lease.gpu")
+    gpu_count: int = Field(validation_alias="lease.gpu_count")
+    kind: str = Field(validation_alias="lease.kind")
+    region: str = Field(validation_alias="lease.region")
+    price_per_hour: Usd = Field(validation_alias="lease.price_per_hour")
+    started_at: datetime = Field(validation_alias="lease.started_at")
+    ended_at: datetime | None = Field(validation_alias="lease.ended_at")
     hours: float
     cost: Usd
     month_end: Usd | None = Field(description="What this month will have cost at this price; null when it has ended")
     utilisation: float | None
-    state: str
+    state: str = Field(validation_alias="lease.state")
     deployments: list[str]
+
+    @staticmethod
+    def resolve_deployments(row: LeaseNow) -> list[str]:
+        return [deployment.slug for deployment in row.deployments]
 
 
 class BillPartOut(Schema):

@@ -69,8 +69,7 @@ def post_requests(request: HttpRequest) -> JsonResponse:
 def get_usage(
     request: HttpRequest, filters: Query[FilterQuery], period: Query[PeriodQuery], group_by: GroupBy = "provider"
 ) -> Any:
-    groups = reports.usage(period.parsed(), group_by, filters.parsed())
-    return {"groups": [vars(group) for group in groups]}
+    return {"groups": reports.usage(period.parsed(), group_by, filters.parsed())}
 
 
 FILES = {kind.media_type.split(";")[0]: {"schema": {"type": "string"}} for kind in KINDS.values()}
@@ -100,20 +99,7 @@ def get_requests_file(
 def get_latency(
     request: HttpRequest, filters: Query[FilterQuery], period: Query[PeriodQuery], group_by: GroupBy = "provider"
 ) -> Any:
-    groups = reports.latency(period.parsed(), group_by, filters.parsed())
-    return {
-        "groups": [
-            {
-                **vars(group.latency),
-                "key": group.key,
-                "errors": group.errors,
-                "mean_ms": group.mean_ms,
-                "output_tokens_per_second": group.output_tokens_per_second,
-                "ttft": vars(group.ttft),
-            }
-            for group in groups
-        ]
-    }
+    return {"groups": reports.latency(period.parsed(), group_by, filters.parsed())}
 
 
 @router.get(
@@ -169,12 +155,4 @@ def get_quality(
     period: Query[PeriodQuery],
     group_by: quality.GroupBy = "deployment",
 ) -> Any:
-    groups = quality.quality(period.parsed(), group_by, filters.parsed())
-    return {
-        "groups": [
-            {name: getattr(group, name) for name in ("acceptable_share", "interval", *QUALITY)} for group in groups
-        ]
-    }
-
-
-QUALITY = ("key", "ratings", "raters", "mean_stars", "cost_per_accepted_answer")
+    return {"groups": quality.quality(period.parsed(), group_by, filters.parsed())}

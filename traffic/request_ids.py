@@ -30,6 +30,14 @@ def request_hex(salt: bytes, application_id: int | None, external_id: str, day: 
     return f"{days:04x}{digest[:8]}8{digest[9:12]}{VARIANT[digest[12]]}{digest[13:]}"
 
 
+def uuid_of(text: str) -> uuid.UUID | None:
+    """An id as an address has it; None for what is none."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
+
+
 def day_of(identifier: uuid.UUID) -> date:
     """The UTC day that a request's id carries."""
     return EPOCH + timedelta(days=identifier.int >> 112)

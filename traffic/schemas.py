@@ -40,6 +40,10 @@ class TtftOut(Schema):
 
 
 class LatencyGroupOut(TtftOut):
+    count: int = Field(validation_alias="latency.count")
+    p50_ms: float | None = Field(validation_alias="latency.p50_ms")
+    p95_ms: float | None = Field(validation_alias="latency.p95_ms")
+    p99_ms: float | None = Field(validation_alias="latency.p99_ms")
     key: str | None
     errors: int
     mean_ms: float | None

@@ -7,7 +7,6 @@ import uuid
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
@@ -17,7 +16,7 @@ from alerts.channels.forms import ChannelForm
 from alerts.channels.page import ChannelPage, ChannelsPage, Tried
 from alerts.mail.smtp import NotSent
 from alerts.models import Channel, ChannelKind
-from lib.http import form_view, get_view, post_view
+from lib.http import form_view, get_view, post_view, render_tested, undoable
 from providers.audit.log import changes, log, log_form
 
 
@@ -100,14 +99,8 @@ def shown(
         "deliveries": queries.newest_deliveries(row),
         "log": changes(row) if row.pk and form else [],
     }
-    # htmx asks for the test's result alone, so that what was typed stays in its field.
-    part = request.headers.get("HX-Request") and request.POST.get("action") == "test"
-    return render(
-        request,
-        "alerts/channels/_channel_test.html" if part else "alerts/channels/channel.html",
-        context,
-        status=status,
-    )
+    whole, part = "alerts/channels/channel.html", "alerts/channels/_channel_test.html"
+    return render_tested(request, whole, part, context, status)
 
 
 @post_view("alerts.change_channel")
@@ -127,8 +120,7 @@ def channel_delete(request: HttpRequest, slug: str) -> HttpResponse:
     row = queries.channel_by_slug(slug)
     services.delete(channel=row, now=timezone.now())
     log(request, row, _("Deleted."), deleted=True)
-    undo = f"undo:{reverse('alerts:channel-undo', args=[slug])}"
-    messages.success(request, _("%(name)s is deleted.") % {"name": row.name}, extra_tags=undo)
+    undoable(request, _("%(name)s is deleted.") % {"name": row.name}, "alerts:channel-undo", slug)
     return redirect("alerts:channels")
 
 

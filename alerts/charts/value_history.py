@@ -14,10 +14,12 @@ from alerts.metrics.thresholds import BadThreshold
 from alerts.metrics.watch import Watch
 from alerts.metrics.windows import Window
 from alerts.models import Alert
-from costs.allocation.queries import ZERO, daily, read
+from costs.allocation.queries import daily, read
 from costs.dates import month_of
 from costs.models import Budget
 from costs.plan.budgets import applications_of_owners, filters_of
+from lib.dates import midnight
+from lib.money import ZERO
 from traffic.usage.filters import Filters
 
 SHOWN = timedelta(days=14)  # of a figure's past
@@ -106,7 +108,3 @@ def by_day(first: date, last: date, filters: Filters) -> dict[date, Decimal]:
     for line in read(first, last + timedelta(days=1), filters.divides()).only(filters).lines:
         amounts[line.day] = amounts.get(line.day, ZERO) + line.amount
     return amounts
-
-
-def midnight(day: date) -> datetime:
-    return datetime.combine(day, datetime.min.time(), UTC)

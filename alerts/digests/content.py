@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from itertools import accumulate
 from typing import Any
@@ -19,17 +19,18 @@ from alerts.digests.periods import Period
 from alerts.metrics.month_budgets import MonthBudget
 from alerts.models import ReportKind
 from alerts.wording import dollars, exact, number, percent
-from costs.allocation.queries import ZERO, Spend, daily, read
+from costs.allocation.queries import Spend, daily, read
+from lib.dates import midnight
+from lib.money import ZERO
 
 NAMED = 3
-HUNDRED = Decimal(100)
 
 
 def digest(kind: str, period: Period) -> dict[str, Any]:
     """As JSON, in the language that is active: the same for everybody of that language."""
     data, before = read(period.since, period.until), usual_period(period)
     spend, usual = data.by("application"), read(before.since, before.until)
-    context = EvaluationContext(datetime.combine(period.until, datetime.min.time(), UTC) - timedelta(seconds=1))
+    context = EvaluationContext(midnight(period.until) - timedelta(seconds=1))
     plan = next((budget for budget in context.budgets if budget.kind == "phase"), None)
     findings = ranked(period, data, usual)
     on_plan, tone = verdict_of(plan)
@@ -165,7 +166,7 @@ def points_of(context: EvaluationContext, plan: MonthBudget | None) -> list[list
     sums = [ZERO, *accumulate(days.values())]
     if len(sums) <= FEWEST or not sums[-1]:
         return []
-    start = datetime.combine(first, datetime.min.time(), UTC)
+    start = midnight(first)
     line = f"{plan.high:f}" if plan is not None and plan.high else ""
     return [[(start + timedelta(days=n)).isoformat(), f"{amount:f}", line] for n, amount in enumerate(sums)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 from django.db.models import Sum
@@ -16,9 +16,11 @@ from django.utils.translation import ngettext
 from alerts.digests.periods import Period
 from alerts.models import Alert
 from alerts.wording import exact, number, percent, span
-from costs.allocation.queries import ZERO, Spend, SpendData
+from costs.allocation.queries import Spend, SpendData
 from costs.labels import category_name
 from costs.models.ledger import IDLE
+from lib.dates import midnight
+from lib.money import ZERO
 from providers.models import Deployment, Outage
 from traffic.models import UsageDay
 
@@ -91,7 +93,7 @@ def amounts(spend: Spend) -> dict[str, Decimal]:
 
 def outages(period: Period) -> Iterator[Item]:
     """Deployments that were down and are up again; what is down still is an alert."""
-    start, end = (datetime.combine(day, datetime.min.time(), UTC) for day in (period.since, period.until))
+    start, end = (midnight(day) for day in (period.since, period.until))
     rows = Outage.objects.filter(started_at__lt=end, ended_at__gt=start).select_related("deployment")
     by_deployment: dict[Deployment, list[Outage]] = {}
     for outage in rows.order_by("deployment__slug", "started_at"):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from alerts.models.reports import ReportKind
+from lib.dates import midnight
 from lib.wall_clock import next_at, span_end
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def newest(kind: str, today: date) -> Period:
 def due_at(period: Period, wishes: Preference) -> datetime:
     """The person's first morning after its last UTC day, and after their quiet hours."""
     zone = ZoneInfo(wishes.timezone)
-    end = datetime.combine(period.until, datetime.min.time(), UTC)
+    end = midnight(period.until)
     due = next_at(end - timedelta(microseconds=1), wishes.digest_at, zone)
     return span_end(due, wishes.quiet_from, wishes.quiet_until, zone) or due
 

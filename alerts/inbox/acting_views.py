@@ -45,6 +45,7 @@ from providers.audit.log import Action, Actor, ActorKind, record
 
 Person = AbstractUser
 Act = Callable[[Alert, Person, Any], str]  # the address that takes it back
+View = Callable[..., HttpResponse]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ def act_and_record(
     request: HttpRequest, alert: Alert, person: Person, token: str, act: Act, action: str, form: forms.Form
 ) -> str:
     """The step itself, with an entry in the audit log where a mail allowed it. Returns what takes it back."""
-    undo = act(alert, person, form.cleaned_data)
+    undo = act(alert, person, {**form.cleaned_data, "by_mail": bool(token)})
     if token:
         tell_mail_act(request, alert, person, action, form.cleaned_data)
     return undo
@@ -182,11 +183,6 @@ def tell_mail_act(request: HttpRequest, alert: Alert, person: Person, action: st
     text = f"{action}, {data['hours']} h" if "hours" in data else action
     actor = Actor(ActorKind.MAIL, person.get_username(), person.pk, client_address(request))
     record(Action.CHANGED, actor=actor, thing=alert, message=text)
-
-
-def by_mail(request: HttpRequest) -> bool:
-    """Whether the link of a mail acts, and no person who is logged in."""
-    return bool(request.GET.get("by"))
 
 
 def _done(request: HttpRequest, alert: Alert, action: str, token: str, undo: str | None) -> HttpResponse:
@@ -214,77 +210,66 @@ def went_back(request: HttpRequest, otherwise: str) -> HttpResponse:
     return redirect("alerts:detail", pk=int(back)) if back.isdecimal() else redirect(f"alerts:{back}")
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def acknowledge(request: HttpRequest, pk: int) -> HttpResponse:
+def _act(form_class: type[forms.Form], permission: str = "alerts.change_alert") -> Callable[[Act], View]:
+    """Make the view of a step, which returns the address that takes it back; its name is the action's."""
+
+    def decorated(act: Act) -> View:
+        @require_http_methods(["GET", "HEAD", "POST"])
+        def view(request: HttpRequest, pk: int) -> HttpResponse:
+            return _acting(request, pk, act.__name__, permission, form_class, act)
+
+        return view
+
+    return decorated
+
+
+@_act(NoteForm)
+def acknowledge(alert: Alert, person: Person, data: dict[str, Any]) -> str:
     """Someone has it."""
-
-    def act(alert: Alert, person: Person, data: dict[str, Any]) -> str:
-        services.acknowledge(alert_id=alert.pk, by=person, note=data["note"])
-        return reverse("alerts:unacknowledge", args=[alert.pk])
-
-    return _acting(request, pk, "acknowledge", "alerts.change_alert", NoteForm, act)
+    services.acknowledge(alert_id=alert.pk, by=person, note=data["note"])
+    return reverse("alerts:unacknowledge", args=[alert.pk])
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def resolve(request: HttpRequest, pk: int) -> HttpResponse:
+@_act(NoteForm)
+def resolve(alert: Alert, person: Person, data: dict[str, Any]) -> str:
     """Someone calls it over."""
-
-    def act(alert: Alert, person: Person, data: dict[str, Any]) -> str:
-        services.resolve(alert_id=alert.pk, by=person, note=data["note"])
-        return reverse("alerts:reopen", args=[alert.pk])
-
-    return _acting(request, pk, "resolve", "alerts.change_alert", NoteForm, act)
+    services.resolve(alert_id=alert.pk, by=person, note=data["note"])
+    return reverse("alerts:reopen", args=[alert.pk])
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def silence(request: HttpRequest, pk: int) -> HttpResponse:
+@_act(SilenceForm, "alerts.add_silence")
+def silence(alert: Alert, person: Person, data: dict[str, Any]) -> str:
     """No mail about this subject for a while."""
-
-    def act(alert: Alert, person: Person, data: dict[str, Any]) -> str:
-        until = timezone.now() + timedelta(hours=data["hours"])
-        if by_mail(request) and "*" in alert.subject:  # as a silence it would hold for others too
-            services.snooze(alert_id=alert.pk, until=until, by=person, note=data["reason"])
-            return reverse("alerts:unsnooze", args=[alert.pk])
-        matcher = Matcher(alert.rule.kind, "" if data.get("whole_kind") else alert.subject)
-        made = services.silence(matcher=matcher, until=until, reason=data["reason"], by=person)
-        return reverse("alerts:lift", args=[made.pk])
-
-    return _acting(request, pk, "silence", "alerts.add_silence", SilenceForm, act)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def snooze(request: HttpRequest, pk: int) -> HttpResponse:
-    """This one can wait."""
-
-    def act(alert: Alert, person: Person, data: dict[str, Any]) -> str:
-        until = timezone.now() + timedelta(hours=data["hours"])
-        services.snooze(alert_id=alert.pk, until=until, by=person, note=data["note"])
+    until = timezone.now() + timedelta(hours=data["hours"])
+    if data["by_mail"] and "*" in alert.subject:  # as a silence it would hold for others too
+        services.snooze(alert_id=alert.pk, until=until, by=person, note=data["reason"])
         return reverse("alerts:unsnooze", args=[alert.pk])
+    matcher = Matcher(alert.rule.kind, "" if data.get("whole_kind") else alert.subject)
+    made = services.silence(matcher=matcher, until=until, reason=data["reason"], by=person)
+    return reverse("alerts:lift", args=[made.pk])
 
-    return _acting(request, pk, "snooze", "alerts.change_alert", SnoozeForm, act)
+
+@_act(SnoozeForm)
+def snooze(alert: Alert, person: Person, data: dict[str, Any]) -> str:
+    """This one can wait."""
+    until = timezone.now() + timedelta(hours=data["hours"])
+    services.snooze(alert_id=alert.pk, until=until, by=person, note=data["note"])
+    return reverse("alerts:unsnooze", args=[alert.pk])
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def assign(request: HttpRequest, pk: int) -> HttpResponse:
+@_act(AssignForm)
+def assign(alert: Alert, person: Person, data: dict[str, Any]) -> str:
     """It is somebody's, or nobody's again."""
-
-    def act(alert: Alert, person: Person, data: dict[str, Any]) -> str:
-        before = alert.assigned_to_id
-        services.assign(alert_id=alert.pk, to=data["to"], by=person, note=data["note"])
-        return f"{reverse('alerts:reassign', args=[alert.pk])}?{urlencode({'to': before or ''})}"
-
-    return _acting(request, pk, "assign", "alerts.change_alert", AssignForm, act)
+    before = alert.assigned_to_id
+    services.assign(alert_id=alert.pk, to=data["to"], by=person, note=data["note"])
+    return f"{reverse('alerts:reassign', args=[alert.pk])}?{urlencode({'to': before or ''})}"
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def note(request: HttpRequest, pk: int) -> HttpResponse:
+@_act(RemarkForm)
+def note(alert: Alert, person: Person, data: dict[str, Any]) -> str:
     """Something to remember."""
-
-    def act(alert: Alert, person: Person, data: dict[str, Any]) -> str:
-        services.write_note(alert_id=alert.pk, note=data["note"], by=person)
-        return reverse("alerts:erase-note", args=[alert.pk])
-
-    return _acting(request, pk, "note", "alerts.change_alert", RemarkForm, act)
+    services.write_note(alert_id=alert.pk, note=data["note"], by=person)
+    return reverse("alerts:erase-note", args=[alert.pk])
 
 
 BULK: dict[str, Callable[[int, Person], object]] = {

@@ -14,6 +14,7 @@ from alerts.inbox import queries, response_times
 from alerts.inbox.page import HistoryPage
 from alerts.kinds import KINDS
 from alerts.models import Severity
+from lib.dates import day_of
 from lib.http import get_view
 
 SHOWN = 50
@@ -54,7 +55,7 @@ def asked_of(request: HttpRequest) -> dict[str, str]:
     for name, values in choices.items():
         params[name] = params[name] if params[name] in values else ""
     for name in ("from", "to"):
-        params[name] = params[name] if queries.day_of(params[name]) else ""
+        params[name] = params[name] if day_of(params[name]) else ""
     return params
 
 

@@ -14,6 +14,7 @@ from django.shortcuts import get_object_or_404
 from alerts.lifecycle.states import State
 from alerts.models import Alert, Delivery, Rule, Silence, Transition
 from alerts.models.querysets import AlertQuerySet, Names, SilenceQuerySet
+from lib.dates import day_of
 from lib.time_spans import Span
 from traffic.models import Key
 
@@ -170,13 +171,6 @@ def condition_of(params: Mapping[str, str]) -> Q:
     if (last := day_of(params["to"])) and last < date.max:
         condition &= Q(opened_at__lt=datetime.combine(last + timedelta(days=1), time(), UTC))
     return condition
-
-
-def day_of(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
 
 
 def rule_name(kind: str) -> str:

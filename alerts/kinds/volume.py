@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 from django.utils.translation import gettext as _
 
@@ -12,6 +12,7 @@ from alerts.kinds.finding import Bar, Finding, RuleParams, Words
 from alerts.wording import day, dollars, exact, number, percent
 from costs.breakeven import Inputs, Result
 from costs.models import Phase
+from lib.dates import midnight
 
 BREAK_EVEN = "break-even"
 
@@ -51,7 +52,7 @@ def break_even(context: EvaluationContext, params: RuleParams, live: frozenset[s
         title=break_even_title(inputs, result, at),
         crossed=crossed,
         clear=clear,
-        since=datetime.combine(since, datetime.min.time(), UTC) if since else None,
+        since=midnight(since) if since else None,
         value=str(n),
         threshold=str(at) if at is not None else "",
         words=Words(
@@ -154,7 +155,7 @@ def phase_band(context: EvaluationContext, params: RuleParams, live: frozenset[s
         title=title % values,
         crossed=crossed,
         clear=inside >= days,
-        since=datetime.combine(since, datetime.min.time(), UTC) if since and crossed else None,
+        since=midnight(since) if since and crossed else None,
         value=str(rate),
         threshold=str(planned.volume_to if planned.volume_to and rate >= planned.volume_to else planned.volume_from),
         words=Words(

@@ -20,14 +20,14 @@ from costs.allocation import queries as spend
 from costs.allocation.queries import Line, SpendData
 from costs.plan.month import Month
 from costs.plan.queries import HISTORY, Days, this_month
+from lib.money import ZERO
+from lib.tokens import TOKEN_CLASSES
 from providers.models import Balance, Deployment, Lease
 from providers.uptime import report as uptime_report
 from traffic.models import LatencyDay, LatencyHour, Rating, UsageDay, UsageHour
 from traffic.quality.queries import ACCEPTABLE
 
 T = TypeVar("T")
-ZERO = Decimal(0)
-TOKENS = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class Sums:
 
 COLUMNS = tuple(field.name for field in fields(Sums))
 SUMS = {f"{name}_sum": Sum(name) for name in COLUMNS if name != "tokens"} | {
-    "tokens_sum": sum((Sum(name) for name in TOKENS[1:]), Sum(TOKENS[0]))
+    "tokens_sum": sum((Sum(name) for name in TOKEN_CLASSES[1:]), Sum(TOKEN_CLASSES[0]))
 }
 Counts = dict[int, int]
 

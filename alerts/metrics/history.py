@@ -19,6 +19,8 @@ from costs.allocation import queries as spend
 from costs.models import Phase
 from costs.models.terms import Term
 from costs.plan.budget_status import Allowance, allowance
+from lib.dates import DAY, HOUR, midnight
+from lib.money import ZERO
 from providers.models import Deployment
 from providers.uptime import report as uptime_report
 from traffic.models import LatencyDay, LatencyHour, Rating, UsageDay, UsageHour
@@ -26,10 +28,9 @@ from traffic.quality.queries import ACCEPTABLE
 from traffic.usage.reports import Quantiles, ranked
 
 T = TypeVar("T")
-ZERO = Decimal(0)
 DAYS = 90
 BEFORE = 31  # earlier days that a window which ends on the first day reaches back to
-HOUR, DAY, INSTANT = timedelta(hours=1), timedelta(days=1), timedelta(microseconds=1)
+INSTANT = timedelta(microseconds=1)
 
 
 class MetricHistory:
@@ -41,7 +42,7 @@ class MetricHistory:
         self.first = self.today - timedelta(days=DAYS)
         self._allowed: dict[date, Allowance | None] = {}
         self._by_day: dict[date, Decimal] | None = None
-        self.start = datetime.combine(self.first, datetime.min.time(), UTC)
+        self.start = midnight(self.first)
 
     def sums(self, window: Window, place: Place) -> Iterator[tuple[datetime, Sums]]:
         """At the end of each hour, for windows of hours and for today; else at the end of each day."""
@@ -222,4 +223,4 @@ def stretch(first: datetime, last: datetime) -> Iterator[datetime]:
 
 
 def moment(at: date | datetime) -> datetime:
-    return at if isinstance(at, datetime) else datetime.combine(at, datetime.min.time(), UTC)
+    return at if isinstance(at, datetime) else midnight(at)

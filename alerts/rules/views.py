@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -24,7 +23,7 @@ from alerts.rules.forms import RuleForm
 from alerts.rules.page import RulePage, RuleRow, RulesPage
 from alerts.rules.preview import Preview, preview
 from alerts.rules.sentence_form import RuleSentence
-from lib.http import form_view, get_view, post_view
+from lib.http import form_view, get_view, post_view, undoable
 from providers.audit.log import log, log_form
 
 
@@ -132,7 +131,7 @@ def rule_switch(request: HttpRequest, slug: str) -> HttpResponse:
     services.switch(rule=row, on=not row.enabled)
     text = _("Switched on: %(name)s.") if row.enabled else _("Switched off: %(name)s.")
     log(request, row, text % {"name": row.name})
-    messages.success(request, text % {"name": row.name}, extra_tags=_undo("alerts:rule-switch", row))
+    undoable(request, text % {"name": row.name}, "alerts:rule-switch", row.slug)
     return redirect("alerts:rules")
 
 
@@ -143,7 +142,7 @@ def rule_delete(request: HttpRequest, slug: str) -> HttpResponse:
     services.delete(rule=row)
     text = _("Deleted: %(name)s.") % {"name": row.name}
     log(request, row, text)
-    messages.success(request, text, extra_tags=_undo("alerts:rule-restore", row))
+    undoable(request, text, "alerts:rule-restore", row.slug)
     return redirect("alerts:rules")
 
 
@@ -157,7 +156,3 @@ def rule_restore(request: HttpRequest, slug: str) -> HttpResponse:
         log(request, row, text)
         messages.success(request, text)
     return redirect("alerts:rules")
-
-
-def _undo(name: str, row: Rule) -> str:
-    return f"undo:{reverse(name, args=[row.slug])}"

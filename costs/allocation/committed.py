@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
-from costs.allocation.queries import ZERO, Attribution, Line
+from costs.allocation.queries import Attribution, Line
 from costs.dates import month_of
 from costs.models import Category, ExchangeRate, Provenance, Recurrence
+from lib.money import ZERO
 from providers.models import Lease, provider_name
 
 

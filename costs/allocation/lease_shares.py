@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import date, timedelta
 from threading import Lock
 from typing import Any
 
 from django.db import connection
 
 from costs.models import Sharing
+from lib.dates import midnight
+from lib.money import COST_STEP
 
 # A line of a lease is spread evenly over its hours (a bill may come by the day). By tokens, each hour is divided by the
 # tokens of the lease's deployments in it and one without any is idle. By time, each request has its seconds of the hour
@@ -72,7 +73,6 @@ FROM ranked GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
 HAVING sum(floored + CASE WHEN place <= missing THEN 1 ELSE 0 END) <> 0
 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9
 """
-STEP = Decimal("0.000000000001")
 
 # The rows that a day's shares are made from, as one number for each kind of them. A row's place and writer change with
 # every write to it, even one that moves a request to another hour of its day and leaves the day's sums as they were:
@@ -150,7 +150,7 @@ def divided(wanted: Iterable[tuple[ShareKey, bool]]) -> Mapping[ShareKey, Rows]:
         return {}
     places = [place for place, _ in pairs]
     since, until = places[0][0], places[-1][0]
-    start = datetime.combine(since, datetime.min.time(), UTC)
+    start = midnight(since)
     # A line belongs to the day that it begins on and may end on the next.
     end = start + (until - since) + timedelta(days=2)
     by_time = [by_time for _, by_time in pairs]
@@ -162,7 +162,7 @@ def divided(wanted: Iterable[tuple[ShareKey, bool]]) -> Mapping[ShareKey, Rows]:
         for values in cursor.fetchall():
             row = dict(zip(names, values, strict=True))
             rows_by_place[row["day"], row["provider"], row["provenance"]].append(
-                row | {"amount": row["amount"].quantize(STEP)}
+                row | {"amount": row["amount"].quantize(COST_STEP)}
             )
     return {place: tuple(rows) for place, rows in rows_by_place.items()}
 

@@ -23,6 +23,7 @@ from costs.models import Category, Provenance
 from costs.models.ledger import IDLE
 from lib import sql
 from lib.allocation import divide
+from lib.money import ZERO
 from lib.tokens import TOKEN_CLASSES
 from providers.models import Deployment
 from traffic.models import Application
@@ -31,7 +32,6 @@ from traffic.usage.filters import Filters
 GroupBy = Literal[
     "provider", "model", "application", "owner", "task", "category", "day", "month", "provenance", "deployment"
 ]
-ZERO = Decimal(0)
 FINE = ("application", "owner", "task", "model", "deployment", "category")  # what only the finest lines say
 
 

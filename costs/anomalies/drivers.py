@@ -8,9 +8,10 @@ from decimal import Decimal
 
 from costs.anomalies.history import judge
 from costs.anomalies.sums import REQUESTS, Sums
+from lib.money import ZERO
 from lib.tokens import PROMPT_CLASSES, TOKEN_CLASSES
 
-ZERO, MILLION = Decimal(0), Decimal(1_000_000)
+MILLION = Decimal(1_000_000)
 PROFILE_DAYS = 28
 Rates = Mapping[str, Decimal | None]
 

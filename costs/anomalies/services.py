@@ -17,13 +17,14 @@ from costs.anomalies.history import begun
 from costs.anomalies.reads import full_hour, hourly, rates, windows
 from costs.anomalies.sums import METRICS, Sums
 from costs.models import Anomaly, AnomalyLook, Driver, Phase, Stage
+from lib.dates import DAY, HOUR
 from lib.events import log_event, ms_since
 from traffic.models import Application
 
 logger = logging.getLogger(__name__)
 
 KEPT = timedelta(days=730)  # after its end; what people said is expected stays as long
-HOUR, WEEK, DAY = timedelta(hours=1), timedelta(days=7), timedelta(days=1)
+WEEK = timedelta(days=7)
 FIRST_LOOK = 45  # days that the very first look goes back, so that a history that was imported has its findings
 PLANNED = frozenset({Driver.SIZE, Driver.VOLUME, Driver.MIX, Driver.REST})  # what a new phase is expected to change
 LOOKING = 0x616E6F6D  # of the advisory lock: one look at a time

@@ -6,7 +6,6 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -14,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from costs import anomalies as findings
 from costs.anomalies import reads
 from costs.anomalies.page import AnomaliesPage
-from lib.http import get_view, post_view
+from lib.http import get_view, post_view, undoable
 from providers.audit import log as audit_log
 
 
@@ -56,8 +55,7 @@ def anomaly_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
     reason = form.cleaned_data["reason"]
     if findings.dismiss(anomaly=anomaly, reason=reason, by=request.user, now=timezone.now()):
         audit_log.log(request, anomaly, _("expected: %(reason)s") % {"reason": reason})
-        undo = reverse("costs:anomaly-restore", args=[pk])
-        messages.success(request, _("Noted as expected; no alert speaks of it."), extra_tags=f"undo:{undo}")
+        undoable(request, _("Noted as expected; no alert speaks of it."), "costs:anomaly-restore", pk)
     return redirect("costs:anomalies")
 
 

@@ -21,14 +21,12 @@ from costs.charges.exchange_rates import Converted, NoRate, to_usd
 from costs.focus.bill import BillLine, alike, read_bill
 from costs.ledger.closed_months import why_stated
 from costs.models import BillImport, Charge, Provenance
-from lib.allocation import STEP
 from lib.events import log_event, ms_since
+from lib.money import COST_STEP, ZERO
 from providers.models import provider_name
 from traffic.models import Application
 
 logger = logging.getLogger(__name__)
-
-ZERO = Decimal(0)
 
 
 @dataclass
@@ -116,14 +114,14 @@ class LineChecks:
         if isinstance(rate, str):
             return None
         usd = amount if rate.rate is None else amount * rate.rate
-        return Converted(usd.quantize(STEP), rate.rate, rate.source)
+        return Converted(usd.quantize(COST_STEP), rate.rate, rate.source)
 
     def charge(self, line: BillLine, amount: Decimal, converted: Converted, key: str) -> Charge:
         start = datetime.combine(line.day, time(), UTC)
         return Charge(
             key=key, provenance=Provenance.ENTERED, provider=line.provider, category=line.category, day=line.day,
             starts_at=start, ends_at=start + timedelta(days=1), amount=converted.amount,
-            original_amount=amount.quantize(STEP), currency=line.currency, rate=converted.rate,
+            original_amount=amount.quantize(COST_STEP), currency=line.currency, rate=converted.rate,
             rate_source=converted.source, model=line.model, resource=line.resource,
             application_id=self.applications.get(line.application), description=line.service,
             invoice_month=f"{line.month:%Y-%m}",

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from costs.breakeven.answer import answered
 from costs.breakeven.band import Band, Day, Spread, band, spread_of
 from costs.breakeven.body import InvalidInputs, inputs_from_body
 from costs.breakeven.crossings import Crossing, Side
 from costs.breakeven.decimals import decimal_text
-from costs.breakeven.engine import Point, Result, as_json, compute, days_to_cross, routed_requests, volume_saving
+from costs.breakeven.engine import (
+    Point,
+    Result,
+    answered,
+    as_json,
+    compute,
+    days_to_cross,
+    routed_requests,
+    volume_saving,
+)
 from costs.breakeven.inputs import Billing, Inputs, PriceList, Prompts, SelfHost
 from costs.breakeven.mix import Mix, Usage, measured_mix
 from costs.breakeven.sensitivity import Swing, sensitivity

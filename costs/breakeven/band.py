@@ -16,9 +16,9 @@ from costs.breakeven.decimals import decimal
 from costs.breakeven.engine import costs_of, find_all_crossings
 from costs.breakeven.inputs import MOST_REQUESTS, Inputs
 from costs.breakeven.sensitivity import repriced
+from lib.confidence_intervals import Z
 from lib.formats import count, percent, sentences, signed_usd
 
-Z = Decimal("1.959963984540054")  # of the normal distribution, two-sided 95 %
 FEWEST_DAYS = 7
 MOST_STEPS = 20  # of the staircase inside the band
 

@@ -10,9 +10,9 @@ from functools import cached_property
 
 from costs.models import Category, Provenance
 from lib import sql
+from lib.money import ZERO
 from providers.models import Lease, Offer, Priced, UnitPrice
 
-ZERO = Decimal(0)
 DISK_GB = Decimal(100)  # the image, one model's weights and room to fetch the next
 BESIDE = (Priced.VM, Priced.STORAGE, Priced.EGRESS)
 WINDOW = timedelta(days=30)

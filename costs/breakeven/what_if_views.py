@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -13,7 +12,7 @@ from costs.breakeven import what_ifs
 from costs.breakeven.forms import KeepForm
 from costs.breakeven.measured_inputs import live_inputs
 from costs.people import person
-from lib.http import get_view, post_view
+from lib.http import get_view, post_view, undoable
 from providers.audit.log import log
 
 
@@ -55,8 +54,7 @@ def remove(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     what_if = what_ifs.saved_what_if(pk)
     if what_ifs.remove_what_if(what_if):
         log(request, what_if, "Removed.")
-        undo = reverse("costs:kept-undo", args=[pk])
-        messages.success(request, _("Removed: %(name)s.") % {"name": what_if.name}, extra_tags=f"undo:{undo}")
+        undoable(request, _("Removed: %(name)s.") % {"name": what_if.name}, "costs:kept-undo", pk)
     return redirect("costs:kept")
 
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 from django.db.models import Sum
 
 from costs.models import Category, Charge, Provenance
-from lib.allocation import STEP
+from lib.money import COST_STEP
 
 ONE = Decimal(1)
 
@@ -34,7 +34,7 @@ def correct(*, charge: Charge, right: Decimal, reason: str, user: Any, today: da
         day=today,
         starts_at=start,
         ends_at=start + timedelta(days=1),
-        amount=(difference * rate).quantize(STEP),
+        amount=(difference * rate).quantize(COST_STEP),
         original_amount=difference,
         currency=charge.currency,
         rate=charge.rate,

@@ -18,7 +18,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from costs.models import ExchangeRate
-from lib.allocation import STEP
+from lib.money import COST_STEP
 
 ECB = "European Central Bank, euro reference rates"
 RATE_STEP = Decimal("1e-10")
@@ -46,11 +46,11 @@ class Converted:
 def to_usd(amount: Decimal, currency: str, day: date) -> Converted:
     """Raises NoRate."""
     if currency == "USD":
-        return Converted(amount.quantize(STEP))
+        return Converted(amount.quantize(COST_STEP))
     rate = ExchangeRate.objects.at(currency, day)
     if rate is None:
         raise NoRate(currency, day)
-    return Converted((amount * rate.usd).quantize(STEP), rate.usd, f"{rate.source}, {rate.day}")
+    return Converted((amount * rate.usd).quantize(COST_STEP), rate.usd, f"{rate.source}, {rate.day}")
 
 
 @dataclass(frozen=True, slots=True)

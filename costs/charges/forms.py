@@ -21,7 +21,7 @@ from costs.charges.recurrences import post_recurrences
 from costs.dates import FIRST_DAY, MONTH, today
 from costs.ledger.closed_months import why_stated
 from costs.models import Category, Charge, Provenance, Receipt, Recurrence
-from lib.allocation import STEP
+from lib.money import COST_STEP
 from lib.periods import next_month
 from providers.models import PROVIDER_NAMES, provider_name
 from traffic.models import Application
@@ -251,7 +251,7 @@ class ChargeForm(forms.Form):
             return
         rate, currency, amount = data["rate"], data["currency"], data["amount"]
         if rate is not None and currency != "USD":
-            self.converted = Converted((amount * rate).quantize(STEP), rate, BY_HAND)
+            self.converted = Converted((amount * rate).quantize(COST_STEP), rate, BY_HAND)
             return
         try:
             self.converted = to_usd(amount, currency, min(day, today()))

@@ -9,9 +9,9 @@ from typing import Any
 from django.db.models import Count, Max, Min, QuerySet, Sum
 from django.shortcuts import get_object_or_404
 
-from costs.allocation.queries import ZERO
 from costs.models import Charge, ExchangeRate, Provenance, Receipt, Recurrence
 from costs.querysets import ChargeQuerySet
+from lib.money import ZERO
 
 
 def entered_charges(month: date | None) -> ChargeQuerySet:

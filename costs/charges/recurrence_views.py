@@ -9,7 +9,6 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from costs.charges import queries
@@ -18,7 +17,7 @@ from costs.charges.page import RecurrenceRow, recurrences_headline
 from costs.charges.recurrences import change, next_day, resume, stop, waiting
 from costs.dates import today
 from costs.models import Recurrence
-from lib.http import form_view, get_view, post_view
+from lib.http import form_view, get_view, post_view, undoable
 from providers.audit import log as audit_log
 from providers.models import PROVIDER_NAMES
 
@@ -48,8 +47,7 @@ def recurrence_edit(request: HttpRequest, pk: int) -> HttpResponse:
             request, recurrence, message % {"before": before, "day": recurrence.counts_from, "after": recurrence}
         )
         request.session[UNDO_KEY] = {"pk": pk, "since": recurrence.counts_from.isoformat(), "values": values}
-        undo = f"undo:{reverse('costs:recurrence-undo', args=[pk])}"
-        messages.success(request, _("Saved. What it made from that day on was made anew."), extra_tags=undo)
+        undoable(request, _("Saved. What it made from that day on was made anew."), "costs:recurrence-undo", pk)
         return redirect("costs:recurrences")
     context = {"form": form, "recurrence": recurrence, "providers": sorted(PROVIDER_NAMES.items())}
     return render(request, "costs/charges/recurrence_form.html", context, status=422 if form.errors else 200)
@@ -84,8 +82,7 @@ def recurrence_stop(request: HttpRequest, pk: int) -> HttpResponse:
     if stop(pk):
         recurrence = queries.recurrence(pk)
         audit_log.log(request, recurrence, _("stopped"))
-        undo = reverse("costs:recurrence-resume", args=[pk])
-        messages.success(request, _("Stopped: no further charge is made."), extra_tags=f"undo:{undo}")
+        undoable(request, _("Stopped: no further charge is made."), "costs:recurrence-resume", pk)
     return redirect("costs:recurrences")
 
 

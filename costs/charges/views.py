@@ -7,7 +7,6 @@ from datetime import date
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 
@@ -17,7 +16,7 @@ from costs.charges.forms import ChargeForm
 from costs.charges.ledger_forms import CorrectionForm
 from costs.dates import month_or_all, today
 from costs.models import Charge
-from lib.http import form_view, get_view, post_view
+from lib.http import form_view, get_view, post_view, undoable
 from providers.audit import log as audit_log
 from providers.audit.log import Action
 from providers.models import PROVIDER_NAMES, provider_name
@@ -89,8 +88,7 @@ def charge_delete(request: HttpRequest, pk: int) -> HttpResponse:
     deleted[str(pk)] = services.as_text(charge)
     request.session[UNDO_KEY] = dict(list(deleted.items())[-UNDO_KEPT:])
     services.delete_charge(charge)
-    undo = reverse("costs:charge-undo", args=[pk])
-    messages.success(request, _("Deleted: %(what)s.") % {"what": _words(charge)}, extra_tags=f"undo:{undo}")
+    undoable(request, _("Deleted: %(what)s.") % {"what": _words(charge)}, "costs:charge-undo", pk)
     return redirect("costs:charges")
 
 

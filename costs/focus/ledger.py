@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -34,13 +34,12 @@ from costs.allocation.queries import (
 from costs.models import Category, Charge, Phase, Provenance, Sharing
 from costs.models.ledger import IDLE
 from lib.allocation import divide
-from lib.dates import midnight
+from lib.dates import DAY, midnight
 from lib.periods import next_month
 from lib.tokens import TOKEN_CLASSES
 from providers.models import Account, Balance, Lease, VendorCost, provider_name
 from traffic.models import Application
 
-DAY = timedelta(days=1)
 ON_A_BILL = (Provenance.BILLED, Provenance.ENTERED)
 ALIKE = (
     "day", "provider", "account_id", "provenance", "category", "lease_id", "invoice_month", "model", "token_class",

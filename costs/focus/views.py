@@ -7,7 +7,6 @@ from typing import NamedTuple
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
@@ -16,7 +15,7 @@ from costs.focus import page, queries, schedule, services
 from costs.focus.forms import ExportForm
 from costs.focus.stores import StoreError, try_out
 from costs.models import ExportTarget
-from lib.http import form_view, get_view, post_view
+from lib.http import form_view, get_view, post_view, render_tested, undoable
 from providers.audit.log import changes, log, log_form
 
 MAY = "costs.change_exporttarget"
@@ -91,11 +90,7 @@ def shown(
         "tried": tried,
         "log": changes(target) if target.pk else [],
     }
-    # htmx asks for the test's result alone, so that what was typed stays in its field.
-    part = request.headers.get("HX-Request") and request.POST.get("action") == "test"
-    return render(
-        request, "costs/focus/_export_test.html" if part else "costs/focus/export.html", context, status=status
-    )
+    return render_tested(request, "costs/focus/export.html", "costs/focus/_export_test.html", context, status)
 
 
 @post_view(MAY)
@@ -132,8 +127,7 @@ def export_delete(request: HttpRequest, pk: int) -> HttpResponse:
     target = queries.export_target(pk)
     services.delete_target(pk)
     log(request, target, _("Deleted."), deleted=True)
-    undo = f"undo:{reverse('costs:export-undo', args=[pk])}"
-    messages.success(request, _("%(name)s is deleted.") % {"name": target.name}, extra_tags=undo)
+    undoable(request, _("%(name)s is deleted.") % {"name": target.name}, "costs:export-undo", pk)
     return redirect("costs:exports")
 
 

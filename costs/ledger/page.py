@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -18,17 +18,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from costs.allocation.lease_shares import lease_shares
-from costs.allocation.queries import ZERO, counted_charges, counts, leased, provisional_counts, share_of, usage_rows
+from costs.allocation.queries import counted_charges, counts, leased, provisional_counts, share_of, usage_rows
 from costs.finality import final_on, month_final_on
 from costs.labels import category_name
 from costs.ledger.closed_months import closed_on
 from costs.models import Category, Charge, Provenance
 from lib import formats
+from lib.dates import DAY
 from lib.formats import count, dollars, missing, usd
+from lib.money import ZERO
 from lib.periods import next_month
 from providers.models import Lease, provider_name
 
-DAY = timedelta(days=1)
 ALIKE = (
     "day", "provider", "provenance", "category", "lease_id", "invoice_month", "model", "token_class", "resource",
     "currency", "rate_source", "application__name", "task",

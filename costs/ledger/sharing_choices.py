@@ -12,10 +12,11 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from costs.allocation.lease_shares import lease_shares, shared_by
-from costs.allocation.queries import ZERO, counted_charges, leased, share_of
+from costs.allocation.queries import counted_charges, leased, share_of
 from costs.models import Sharing
 from lib import formats
 from lib.formats import dollars
+from lib.money import ZERO
 from lib.periods import next_month
 from traffic.models import Application
 

@@ -12,11 +12,11 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from costs.allocation.queries import ZERO
 from costs.dates import FIRST_DAY, month_asked, today
 from costs.ledger import sharing_choices
 from costs.models import Sharing
 from lib.http import form_view
+from lib.money import ZERO
 from providers.audit import log as audit_log
 
 

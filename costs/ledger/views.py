@@ -10,13 +10,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from costs.allocation.queries import ZERO
 from costs.dates import month_asked, months_since, today
 from costs.labels import category_name
 from costs.ledger.page import LedgerRow, headline, ledger_rows
 from costs.ledger.queries import first_known_day
 from costs.models import Provenance
 from lib.http import get_view
+from lib.money import ZERO
 from providers.models import provider_name
 
 PER_PAGE = 100

@@ -20,12 +20,10 @@ from costs.dates import month_of
 from costs.models.terms import Term
 from costs.plan.forecast import Forecast
 from lib.formats import dollars
+from lib.money import CENT, ZERO
 
 if TYPE_CHECKING:
     from costs.plan.month import Month
-
-ZERO = Decimal(0)
-CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from costs.allocation.queries import ZERO, spend, usage_rows
+from costs.allocation.queries import spend, usage_rows
 from costs.dates import month_of
 from costs.models import Budget, BudgetScope
 from costs.plan.budget_status import BudgetStatus
 from costs.plan.month import Month
 from costs.plan.queries import Days, Plan, days_of, only, status_against, this_month, usage_by_provider
 from lib.events import log_event
+from lib.money import ZERO
 from traffic.models import Application, BudgetState
 from traffic.usage.filters import Filters
 

@@ -21,6 +21,7 @@ from statistics import fmean, median
 from django.utils.translation import ngettext
 
 from costs.dates import month_of
+from lib.money import CENT
 
 FEWEST_DAYS = 7  # of complete spend, before which there is no forecast
 LATEST_GAP = 7  # days that the newest spend may be old
@@ -39,7 +40,6 @@ STEP = 2  # days between two looks back
 # Ways to read a history: the days that make the level, and how much of the growth is believed. None is best for every
 # team; each counts by how well it did on this history.
 WAYS = ((7, 0.0), (14, 0.0), (7, 0.4), (7, 1.0), (14, 1.0), (28, 1.0))
-CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,29 +143,6 @@ def naive(spend: Mapping[date, Decimal], today: date) -> Decimal | None:
     if not amounts:
         return None
     return sum(amounts, Decimal(0)) / len(amounts) * ((last - first).days + 1)
-
-
-def runs_out_on(outlook: Forecast, budget: Decimal) -> date | None:
-    """The first day on which the expected spend passes a budget, the committed cost counted in full from the start.
-
-    None where it lasts, and where it was passed before today: then the day is known and need not be forecast.
-    """
-    left = budget - outlook.committed - outlook.spent
-    if left < 0:
-        return None
-    for day, amount in outlook.path:
-        left -= amount
-        if left < 0:
-            return day
-    return None
-
-
-def as_json(outlook: Outlook) -> dict[str, str] | None:
-    """The contract's `forecast` of a phase; null where there is too little data."""
-    if outlook.forecast is None:
-        return None
-    forecast = outlook.forecast
-    return {"low": f"{forecast.low:f}", "median": f"{forecast.median:f}", "high": f"{forecast.high:f}"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,10 @@ from django.db.models.functions import TruncMonth
 
 from costs.dates import month_of
 from costs.models import ForecastLook
-from costs.plan.forecast import CENT, forecast
+from costs.plan.forecast import forecast
 from costs.plan.queries import this_month
 from lib.events import log_event, ms_since
+from lib.money import CENT
 
 logger = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
-from costs.allocation.queries import ZERO
 from costs.plan.forecast import Forecast
 from lib.formats import dollars, percent
 from lib.formats import month as month_name
+from lib.money import ZERO
 
 
 @dataclass(frozen=True)

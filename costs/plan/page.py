@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -22,12 +22,10 @@ from costs.plan.month import Month
 from costs.plan.queries import PhaseState, Plan, StageState
 from costs.price_sheets.sheets import Sheet
 from costs.research.figures import OURS
-from lib.dates import midnight
+from lib.dates import DAY, midnight
 from lib.formats import count, dollars, missing, percent, sentences, usd, when
 from lib.formats import month as month_name
-
-ZERO = Decimal(0)
-DAY = timedelta(days=1)
+from lib.money import ZERO
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,7 @@ from typing import Any
 
 from costs.allocation.committed import NOTHING, Committed
 from costs.allocation.committed import read as read_committed
-from costs.allocation.queries import (
-    ZERO,
-    CountedCharges,
-    Line,
-    attribution_of,
-    counted_charges,
-    spend_lines,
-    usage_rows,
-)
+from costs.allocation.queries import CountedCharges, Line, attribution_of, counted_charges, spend_lines, usage_rows
 from costs.breakeven.measured_inputs import Traffic, measure
 from costs.dates import month_of
 from costs.models import Phase, Provenance, Stage
@@ -28,6 +20,8 @@ from costs.plan.budget_status import BudgetStatus, allowance
 from costs.plan.forecast import Forecast, forecast
 from costs.plan.month import Month
 from lib import sql
+from lib.dates import midnight
+from lib.money import ZERO
 from traffic.usage.filters import Filters
 
 HISTORY = timedelta(days=200)  # what the forecast learns from, and six whole months to hold it against
@@ -251,5 +245,5 @@ def by_day(lines: Iterable[Line]) -> dict[date, Decimal]:
 
 def hours_ahead(now: datetime, last: date) -> Decimal:
     """Hours until the month is over."""
-    end = datetime.combine(last + timedelta(days=1), datetime.min.time(), UTC)
+    end = midnight(last + timedelta(days=1))
     return Decimal(int((end - now).total_seconds())) / 3600

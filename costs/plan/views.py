@@ -24,7 +24,7 @@ from costs.plan.month import sides
 from costs.plan.queries import Plan, hours_ahead
 from costs.plan.queries import plan as plan_of
 from costs.price_sheets import sheets
-from lib.http import form_view, get_view, post_view
+from lib.http import form_view, get_view, post_view, undoable
 
 SPLIT_DAYS = timedelta(days=60)
 
@@ -168,5 +168,5 @@ def undo_change(request: HttpRequest) -> HttpResponseRedirect:
 def done(request: HttpRequest, message: str) -> HttpResponseRedirect:
     """Back to the plan, which says what was done and offers the way back."""
     budgets.update_budget_states(timezone.now())
-    messages.success(request, message, extra_tags=f"undo:{reverse('costs:undo-plan')}")
+    undoable(request, message, "costs:undo-plan")
     return redirect("costs:plan")

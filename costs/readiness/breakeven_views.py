@@ -20,7 +20,7 @@ from costs.breakeven.what_ifs import WhatIfs
 from costs.readiness import scorecard
 from costs.readiness.inputs import Report, read_report
 from costs.readiness.page import CriterionRow, holds_word
-from lib.http import get_view
+from lib.http import asks_for_part, get_view
 from providers.models import Offer
 
 HISTORY = timedelta(days=91)
@@ -30,7 +30,7 @@ SHOWN = 4  # other GPUs that get a drawing
 @get_view("costs.view_charge")
 def break_even(request: HttpRequest) -> HttpResponse:
     clean = _clean_query(request)
-    if clean is not None and not request.htmx:  # type: ignore[attr-defined]  # set by its middleware
+    if clean is not None and not asks_for_part(request):
         return HttpResponseRedirect(clean)
     now = timezone.now()
     report = read_report(now)

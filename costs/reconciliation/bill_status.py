@@ -7,7 +7,7 @@ counts, sums and last changes: a status of another version is older than the dat
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,11 +15,11 @@ from django.db import connection
 from django.utils import timezone
 
 from costs.models import BillStatus
-from costs.reconciliation.reconcile import Cause, ProviderMonthBill, reconcile, sums_json
-from lib.dates import midnight
+from costs.reconciliation.reconcile import Cause, ProviderMonthBill, reconcile
+from lib.dates import DAY, midnight
 from lib.periods import next_month
 
-DAY = timedelta(days=1)
+AMOUNTS = ("measured", "estimated", "billed", "invoiced")
 # Of the days beside the month too: the comparison moves what was counted on the neighbour day.
 DATA_VERSION = """
 SELECT md5(concat_ws('|',
@@ -112,9 +112,12 @@ def _compute(month: date, now: datetime, version: str) -> MonthBills:
 
 def _as_json(row: ProviderMonthBill) -> dict[str, Any]:
     return {
-        "provider": row.provider, "invoiced": row.invoiced, "complete_until": row.complete_until,
-        "closed_on": row.closed_on, **sums_json(row),
-    }  # fmt: skip
+        **{name: getattr(row, name) for name in ("provider", *AMOUNTS, "complete_until", "closed_on")},
+        "causes": [
+            {"cause": cause.cause, "amount": cause.amount, "requests": cause.requests, "models": list(cause.models)}
+            for cause in row.causes
+        ],
+    }
 
 
 def _bills(status: BillStatus, version: str) -> MonthBills:
@@ -128,12 +131,9 @@ def _row(values: dict[str, Any]) -> ProviderMonthBill:
         for cause in values["causes"]
     ]
     return ProviderMonthBill(
-        measured=Decimal(values["measured"]),
-        estimated=Decimal(values["estimated"]),
-        billed=Decimal(values["billed"]),
+        **{name: Decimal(values[name]) for name in AMOUNTS},
         causes=causes,
         provider=values["provider"],
-        invoiced=Decimal(values["invoiced"]),
         complete_until=_day(values["complete_until"]),
         closed_on=_day(values["closed_on"]),
     )

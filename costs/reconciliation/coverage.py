@@ -131,27 +131,3 @@ def by_workspace(keys: Iterable[CoverageRow]) -> list[CoverageRow]:
         row.billed += key.billed
         row.seen += key.seen
     return sorted(rows.values(), key=lambda row: (-row.billed, row.workspace))
-
-
-def as_json(coverage: Coverage) -> dict[str, Any]:
-    return {
-        "provider": coverage.provider,
-        "billed_tokens": coverage.billed,
-        "seen_tokens": int(coverage.seen),
-        "share": share_json(coverage.share),
-        "keys": [{**seen_json(row), "api_key": row.key or None, "other": row.other} for row in coverage.keys],
-        "workspaces": [seen_json(row) for row in coverage.workspaces],
-    }
-
-
-def seen_json(row: CoverageRow) -> dict[str, Any]:
-    return {
-        "workspace": row.workspace or None,
-        "billed_tokens": row.billed,
-        "seen_tokens": int(row.seen),
-        "share": share_json(row.share),
-    }
-
-
-def share_json(share: Decimal | None) -> float | None:
-    return None if share is None else round(float(share), 6)

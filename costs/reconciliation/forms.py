@@ -25,11 +25,10 @@ from costs.reconciliation import queries as bills
 from costs.reconciliation.invoices import Invoice, UnreadableInvoice, numbers, read_invoice
 from costs.reconciliation.month_close import Settled
 from costs.reconciliation.reconcile import Reconciled, reconciled
+from lib.money import ZERO
 from lib.periods import next_month
 from providers.models import Account, provider_name
 from traffic.usage.filters import Filters
-
-ZERO = Decimal(0)
 
 
 def amount_input() -> forms.TextInput:

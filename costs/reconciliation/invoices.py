@@ -11,7 +11,8 @@ from decimal import Decimal, InvalidOperation
 
 from django.utils.translation import gettext as _
 
-ZERO = Decimal(0)
+from lib.money import ZERO
+
 COLUMNS = {
     "amount": (
         "amount", "total", "line amount", "net amount", "cost", "cost usd", "amount usd", "billedcost", "betrag",

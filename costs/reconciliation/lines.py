@@ -15,16 +15,16 @@ from typing import Any
 
 from costs.list_prices import list_rates
 from costs.models import Category, Provenance
-from costs.reconciliation import cutoff_shift, lease_variance, token_variance
+from costs.reconciliation import lease_variance, token_variance
 from costs.reconciliation.causes import CAUSES, COUNTED
 from costs.reconciliation.lease_variance import LeaseDay
 from costs.reconciliation.queries import BillingMonthData, Row, entered, is_invoice
 from costs.reconciliation.token_variance import BATCH, STANDARD, Causes, OwnUsage, Terms, VarianceCell, add
-from lib.allocation import STEP, in_steps
+from lib.allocation import in_steps
 from lib.model_names import canonical_name
+from lib.money import COST_STEP, ZERO
 from lib.tokens import TOKEN_CLASSES
 
-ZERO = Decimal(0)
 # What a bill's lines are for that we know by ourselves, and what they are where we do not.
 BARE: dict[str, str] = {Category.TOKENS: "unseen_requests", Category.GPU: "lease_unseen"}
 LinePlace = tuple[date | None, str]  # a day, None for what belongs to the month as a whole; a model, empty for all else
@@ -61,7 +61,7 @@ class ProviderMonth:
     def __init__(self, data: BillingMonthData, provider: str) -> None:
         self.data, self.provider = data, provider
         self.names_keys = any(row["api_key"] for row in data.vendor if row["provider"] == provider)
-        self.step = data.steps.get(provider, Fraction(STEP))
+        self.step = data.steps.get(provider, Fraction(COST_STEP))
         self.lines_by_place: dict[LinePlace, ReconciliationLine] = {}
         self.parts: dict[LinePlace, Causes] = defaultdict(lambda: defaultdict(Fraction))
         self.opened: dict[LinePlace, Decimal] = defaultdict(lambda: ZERO)  # bill less ours where the bill is not whole
@@ -184,7 +184,7 @@ class ProviderMonth:
         parts: dict[tuple[date, str], Causes] = {}
         for (day, model), cell in self.cells.items():
             parts[day, model] = defaultdict(Fraction, token_variance.explain(cell, self.terms(day, model)))
-        cutoff_shift.allocate_cutoff_shift(parts)
+        token_variance.allocate_cutoff_shift(parts)
         if self.provider in self.data.awaited:
             for causes in parts.values():
                 causes["report_awaited"] += causes.pop("unexplained", Fraction(0))

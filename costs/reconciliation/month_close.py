@@ -25,14 +25,14 @@ from costs.querysets import ChargeQuerySet
 from costs.reconciliation.causes import PENDING
 from costs.reconciliation.lines import ReconciliationLine
 from costs.reconciliation.reconcile import Reconciled
-from lib.allocation import STEP
 from lib.events import log_event
+from lib.money import COST_STEP, ZERO
 from lib.periods import next_month
 from providers.models import Account
 
 logger = logging.getLogger(__name__)
 
-ZERO, HALF_A_CENT = Decimal(0), Decimal("0.005")
+HALF_A_CENT = Decimal("0.005")
 CATEGORIES = {"tax": Category.TAX, "credit": Category.CREDIT}
 
 
@@ -191,7 +191,7 @@ def amount_now(closing: Closing) -> Decimal:
 
 def correct_closing(*, closing: Closing, right: Decimal, reason: str, user: Any, today: date) -> Charge:
     """Enter the difference to `right` USD as a charge of today."""
-    change = (right - amount_now(closing)).quantize(STEP)
+    change = (right - amount_now(closing)).quantize(COST_STEP)
     values = line(closing, today, Category.ADJUSTMENT, change) | {"entered_by": user, "description": reason}
     charge = Charge.objects.create(key=f"corrected-{closing.prefix}{corrections(closing).count() + 1}", **values)
     log_event(logger, logging.INFO, "closed_month_corrected", closing=closing.pk, charge=charge.pk)

@@ -15,7 +15,6 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from costs.allocation.queries import ZERO
 from costs.models import Charge, Closing
 from costs.reconciliation import queries as bills
 from costs.reconciliation.causes import OF_REQUESTS
@@ -31,6 +30,7 @@ from costs.reconciliation.reconcile import (
 from costs.reconciliation.tolerances import Allowed, ReconciliationGap, reconciliation_gap, tolerances
 from lib import formats
 from lib.formats import dollars, percent, sentences, state
+from lib.money import ZERO
 from lib.periods import next_month
 from traffic.usage.filters import Filters
 

@@ -15,7 +15,7 @@ from typing import Any
 from costs.list_prices import ListPrices
 from costs.models import Category, Closing, KeyOwner, Provenance
 from lib import sql
-from lib.dates import midnight
+from lib.dates import DAY, midnight
 from lib.model_names import canonical_name
 from lib.periods import next_month
 from lib.tokens import TOKEN_CLASSES
@@ -23,7 +23,6 @@ from providers.models import Feed
 from traffic.usage.filters import Filters
 
 Row = dict[str, Any]
-DAY = timedelta(days=1)
 COUNTS = ("requests", "batched", "unpriced", "unknown_usage")
 
 

@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
-from costs.allocation.queries import ZERO
 from costs.models import Closing
 from costs.reconciliation import queries as bills
 from costs.reconciliation.causes import CAUSES, COUNTED, ORDER, PENDING
 from costs.reconciliation.lines import ProviderMonth, ReconciliationLine
 from costs.reconciliation.queries import BillingMonthData
 from lib.formats import requests as counted_requests
+from lib.money import ZERO
 from providers.models import provider_name
 from traffic.usage.filters import Filters
 
@@ -203,39 +203,3 @@ def sums(lines: Iterable[ReconciliationLine]) -> tuple[Decimal, Decimal, Decimal
         if amounts[name]
     ]
     return measured, estimated, billed, causes
-
-
-def as_json(reconciliation: Reconciliation) -> dict[str, Any]:
-    return {
-        "month": f"{reconciliation.month:%Y-%m}",
-        "state": reconciliation.state,
-        "rows": [
-            {
-                "provider": row.provider,
-                **sums_json(row),
-                "invoiced": row.invoiced,
-                "complete_until": row.complete_until and row.complete_until.isoformat(),
-                "closed_on": row.closed_on and row.closed_on.isoformat(),
-            }
-            for row in reconciliation.rows
-        ],
-        "unexplained": reconciliation.unexplained,
-    }
-
-
-def part_json(part: ReconciliationPart) -> dict[str, Any]:
-    day = part.day and part.day.isoformat()
-    return {"provider": part.provider, "day": day, "model": part.model or None, **sums_json(part)}
-
-
-def sums_json(row: ComparedAmounts) -> dict[str, Any]:
-    return {
-        "measured": row.measured,
-        "estimated": row.estimated,
-        "billed": row.billed,
-        "difference": row.difference,
-        "causes": [
-            {"cause": cause.cause, "amount": cause.amount, "requests": cause.requests, "models": list(cause.models)}
-            for cause in row.causes
-        ],
-    }

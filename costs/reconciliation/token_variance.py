@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from fractions import Fraction
 from functools import lru_cache
 
+from lib.dates import DAY
 from lib.tokens import PROMPT_CLASSES, TOKEN_CLASSES
 
 STANDARD, BATCH = False, True
 HALF_A_STEP = Fraction(5, 10**13)  # each measured request is rounded to twelve decimals
 
 COUNTS = ("requests", "batched", "unpriced", "unknown_usage")
+MORE, LESS = "unseen_requests", "not_billed"
 
 Tier = bool  # whether in a batch
 Number = Fraction | int  # whole as long as nothing was divided, which is faster
@@ -267,3 +270,26 @@ def price_causes(cell: VarianceCell, rates: Rates, terms: Terms) -> Causes:
 def add(causes: Causes, more: Mapping[str, Fraction]) -> None:
     for cause, amount in more.items():
         causes[cause] = causes.get(cause, Fraction(0)) + amount
+
+
+def allocate_cutoff_shift(parts: Mapping[tuple[date, str], Causes]) -> None:
+    """Move what two neighbouring days of one model have against each other to the cause `day_edge`.
+
+    A request that starts before midnight is billed when it ends, and a bill by another time zone moves a whole evening:
+    one day then has more than ours, and its neighbour as much less. What both sides have is no missing request.
+    """
+    for day, model in sorted(parts):
+        here, there = parts[day, model], parts.get((day + DAY, model))
+        if there is None:
+            continue
+        for more, less in ((here, there), (there, here)):
+            moved = min(more.get(MORE, Fraction(0)), -less.get(LESS, Fraction(0)))
+            if moved > 0:
+                shift(more, MORE, moved)
+                shift(less, LESS, -moved)
+
+
+def shift(causes: Causes, name: str, amount: Fraction) -> None:
+    """Return a move as two parts that cancel out, so that a month only keeps what crosses its ends."""
+    causes[name] -= amount
+    causes["day_edge"] = causes.get("day_edge", Fraction(0)) + amount

@@ -20,7 +20,7 @@ from costs.reconciliation import keys, month_close
 from costs.reconciliation.forms import ClosingCorrectionForm, InvoiceForm, ToleranceForm
 from costs.reconciliation.page import ReconciliationPage
 from costs.reconciliation.tolerances import set_tolerance, tolerance_of, words_of
-from lib.http import form_view, get_view, post_view
+from lib.http import form_view, get_view, post_view, undoable
 from providers.audit import log as audit_log
 from providers.models import provider_name
 from traffic.usage.filters import Filters
@@ -62,8 +62,7 @@ def reconciliation_close(request: HttpRequest) -> HttpResponse:
         else:
             message = _("%(what)s closed at %(sum)s USD") % {"what": _words(closing), "sum": f"{closing.amount:,.2f}"}
             audit_log.log(request, closing, message, added=True)
-            undo = reverse("costs:reconciliation-reopen", args=[closing.pk])
-            messages.success(request, f"{message}.", extra_tags=f"undo:{undo}")
+            undoable(request, f"{message}.", "costs:reconciliation-reopen", closing.pk)
             return redirect(_address(closing.month))
     context = {"form": form, "back": _address(None)}
     return render(

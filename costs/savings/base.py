@@ -8,10 +8,9 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+from lib.money import COST_STEP, ZERO
 from providers.leases.queries import MONTH_HOURS
 
-ZERO = Decimal(0)
-STEP = Decimal("0.000000000001")
 DAYS = 14  # two whole weeks: every weekday twice
 LEAST_DAYS = 7  # with any traffic; before that nothing is said
 LEAST = Decimal(1)  # USD a month; less is not worth anybody's time
@@ -27,7 +26,7 @@ class Window:
 
     def monthly(self, amount: Decimal) -> Decimal:
         """USD of the window as USD a month of 730 hours."""
-        return (amount * MONTH_HOURS / 24 / self.days).quantize(STEP) if self.days else ZERO
+        return (amount * MONTH_HOURS / 24 / self.days).quantize(COST_STEP) if self.days else ZERO
 
     @property
     def enough(self) -> bool:

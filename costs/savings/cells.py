@@ -17,7 +17,8 @@ from django.db import connection
 from django.db.models import Count, F, Sum
 
 from costs.list_prices import ListPrices, list_rates
-from costs.savings.base import STEP, ZERO, Window
+from costs.savings.base import Window
+from lib.money import COST_STEP, ZERO
 from lib.tokens import TOKEN_CLASSES
 from traffic.models import UsageDay
 
@@ -76,7 +77,7 @@ def share(amount: Decimal, part: Fraction, whole: Fraction) -> Decimal:
     if not whole:
         return ZERO
     exact = Fraction(amount) * part / whole
-    return (Decimal(exact.numerator) / Decimal(exact.denominator)).quantize(STEP)
+    return (Decimal(exact.numerator) / Decimal(exact.denominator)).quantize(COST_STEP)
 
 
 def known_days(since: date, until: date) -> int:

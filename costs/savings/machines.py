@@ -9,13 +9,14 @@ from decimal import Decimal
 from typing import Any
 
 from costs.models import FindingKind
-from costs.savings.base import ZERO, SavingFound, Window
+from costs.savings.base import SavingFound, Window
+from lib.dates import HOUR
+from lib.money import ZERO
 from providers import offers
 from providers.leases.queries import LeaseNow, hours_between, lease_figures
 from providers.models import Lease, LeaseSpan, LeaseState, Offer, OfferKind
 from traffic.models import Fallback, Route, UsageHour
 
-HOUR = timedelta(hours=1)
 IDLE_RUN = 3  # hours in a row; of each run one stays paid, for stopping and starting
 LEAST_IDLE = 12  # hours in the window: a machine that was quiet once is no pattern
 COMMITTED = {OfferKind.COMMITTED_1Y, OfferKind.COMMITTED_3Y}

@@ -18,8 +18,8 @@ from django.utils.translation import ngettext
 
 from costs import savings
 from costs.models import Finding, FindingKind, Search
-from costs.savings.base import ZERO
 from lib.formats import dollars, percent, sentences, when
+from lib.money import ZERO
 from providers.models import OfferKind, provider_name
 from traffic.models import Task
 
@@ -345,45 +345,3 @@ def figure(name: str, value: Any) -> str:
     if name in SHARES:
         return f"{float(value) * 100:.0f} %"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-
-
-def json_of(savings: Savings) -> dict[str, Any]:
-    return {
-        "currency": "USD",
-        "searched_at": savings.search.at.isoformat() if savings.search else None,
-        "total": savings.total,
-        "unjudged_prompts": savings.unjudged_prompts,
-        "findings": [finding_json(row) for row in (*savings.open, *savings.accepted, *savings.dismissed)],
-    }
-
-
-def finding_json(row: SavingRow) -> dict[str, Any]:
-    finding, came = row.finding, row.outcome
-    return {
-        "key": finding.key,
-        "kind": finding.kind,
-        "state": finding.state,
-        "title": row.title,
-        "found": row.sentence,
-        "assumption": row.assumed,
-        "application": finding.application.slug if finding.application else None,
-        "provider": finding.provider or None,
-        "model": finding.model or None,
-        "task": finding.task or None,
-        "from": finding.since.isoformat(),
-        "to": finding.until.isoformat(),
-        "monthly": finding.monthly,
-        "counted_by": finding.behind or None,
-        "reason": finding.reason or None,
-        "outcome": came
-        and {
-            "state": came.state,
-            "per": came.unit,
-            "before": came.before,
-            "after": came.after,
-            "days": came.days,
-            "monthly": came.monthly,
-            "low": came.low,
-            "high": came.high,
-        },
-    }

@@ -20,8 +20,9 @@ from django.db import connection
 from django.db.models import Sum
 
 from costs.models import FindingKind
-from costs.savings.base import ZERO, SavingFound, Window
+from costs.savings.base import SavingFound, Window
 from costs.savings.cells import SAMPLE_DAYS, UsageCell
+from lib.money import ZERO
 from lib.tokens import TOKEN_CLASSES
 from traffic.models import UsageHour
 

@@ -14,13 +14,14 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 
 from costs.models import Finding, Search
-from costs.savings.base import STEP, SavingFound, Window, behind, ended_before, worth_saying
+from costs.savings.base import SavingFound, Window, behind, ended_before, worth_saying
 from costs.savings.calls import batches, long_answers, smaller_models
 from costs.savings.cells import cells, known_days
 from costs.savings.machines import cheaper_rent, idle_hours, machines
 from costs.savings.prompts import uncached_repeats, unread_writes
 from costs.savings.verify import keep_verified
 from lib.events import log_event, ms_since
+from lib.money import COST_STEP
 from traffic.models import Application
 
 logger = logging.getLogger(__name__)
@@ -96,7 +97,7 @@ def facts_of(finding: SavingFound, counted_by: str, window: Window, now: datetim
         "model": finding.model,
         "task": finding.task,
         "lease_id": finding.lease_id,
-        "monthly": finding.monthly.quantize(STEP),
+        "monthly": finding.monthly.quantize(COST_STEP),
         "behind": counted_by,
         "evidence": as_json_values(finding.evidence),
         "since": window.since,

@@ -16,7 +16,7 @@ from typing import Any
 from django.db.models import F, Sum
 
 from costs.models import Finding, FindingKind
-from costs.savings.base import STEP, ZERO
+from lib.money import COST_STEP, ZERO
 from providers.leases.queries import MONTH_HOURS, lease_days
 from providers.models import Lease, LeaseState
 from traffic.models import UsageDay
@@ -99,7 +99,7 @@ def measured(days: Sequence[Day], unit: str) -> dict[str, Any]:
         "days": len(days),
         "units": str(units),
         "cost": str(cost),
-        "each": None if each is None else str(each.quantize(STEP)),
+        "each": None if each is None else str(each.quantize(COST_STEP)),
         "error": spread,  # standard error of `each`
         "leased": round(own / float(own + units), 4) if own + units else 0,
     }
@@ -168,9 +168,9 @@ def outcome(row: Finding) -> Outcome | None:
         unit=before["unit"],
         before=old,
         after=new,
-        monthly=monthly.quantize(STEP),
-        low=(monthly - off).quantize(STEP),
-        high=(monthly + off).quantize(STEP),
+        monthly=monthly.quantize(COST_STEP),
+        low=(monthly - off).quantize(COST_STEP),
+        high=(monthly + off).quantize(COST_STEP),
         share=share,
         days=seen,
     )

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from costs import savings as advisor
 from costs.savings.forms import DismissForm
 from costs.savings.page import finding_of, page, title
-from lib.http import form_view, get_view, post_view
+from lib.http import form_view, get_view, post_view, undoable
 from providers.audit import log as audit_log
 
 
@@ -31,7 +31,7 @@ def saving_accept(request: HttpRequest, pk: int) -> HttpResponse:
     message = _("Accepted: %(title)s, %(sum)s USD a month")
     message %= {"title": title(finding), "sum": f"{finding.monthly:,.2f}"}
     audit_log.log(request, finding, message)
-    messages.success(request, f"{message}.", extra_tags=f"undo:{reverse('costs:saving-undo', args=[pk])}")
+    undoable(request, f"{message}.", "costs:saving-undo", pk)
     return redirect("costs:savings")
 
 
@@ -48,7 +48,7 @@ def saving_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
             return _too_late(request)
         message = _("Dismissed: %(title)s. %(reason)s") % {"title": title(finding), "reason": reason}
         audit_log.log(request, finding, message)
-        messages.success(request, message, extra_tags=f"undo:{reverse('costs:saving-undo', args=[pk])}")
+        undoable(request, message, "costs:saving-undo", pk)
         return redirect("costs:savings")
     context = {"form": form, "title": title(finding), "finding": finding}
     return render(request, "costs/savings/saving_dismiss.html", context, status=422 if form.errors else 200)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from ninja import Schema
+from typing import Annotated
 
-from lib.shapes import Usd
+from ninja import Schema
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from costs.statements.queries import Statement
+from lib.shapes import InUsd, IsoDay, IsoMonth, TextOrNull, Usd
+
+Whole = Annotated[int, BeforeValidator(int)]  # of tokens that were shared out
+Share = Annotated[float, AfterValidator(lambda share: round(share, 6))]
 
 
 class CauseOut(Schema):
@@ -23,8 +30,8 @@ class ReconciledOut(Schema):
     billed: Usd
     invoiced: Usd
     difference: Usd
-    complete_until: str | None
-    closed_on: str | None
+    complete_until: IsoDay | None
+    closed_on: IsoDay | None
     causes: list[CauseOut]
 
 
@@ -32,8 +39,8 @@ class ReconciledPartOut(Schema):
     """One day of one model, or one model; `day` is null where it is of the month as a whole."""
 
     provider: str
-    day: str | None
-    model: str | None
+    day: IsoDay | None
+    model: TextOrNull
     measured: Usd
     estimated: Usd
     billed: Usd
@@ -44,24 +51,24 @@ class ReconciledPartOut(Schema):
 class SeenOut(Schema):
     """Tokens that the vendor has, and how many of them our log has."""
 
-    workspace: str | None
-    billed_tokens: int
-    seen_tokens: int
-    share: float | None
+    workspace: TextOrNull
+    billed_tokens: int = Field(validation_alias="billed")
+    seen_tokens: Whole = Field(validation_alias="seen")
+    share: Share | None
 
 
 class KeySeenOut(SeenOut):
     """`other`: another tool’s key, or used without one."""
 
-    api_key: str | None
+    api_key: TextOrNull = Field(validation_alias="key")
     other: bool
 
 
 class CoverageOut(Schema):
     provider: str
-    billed_tokens: int
-    seen_tokens: int
-    share: float | None
+    billed_tokens: int = Field(validation_alias="billed")
+    seen_tokens: Whole = Field(validation_alias="seen")
+    share: Share | None
     keys: list[KeySeenOut]
     workspaces: list[SeenOut]
 
@@ -76,24 +83,24 @@ class ToleranceOut(Schema):
 
 
 class ReconciliationOut(Schema):
-    month: str
-    state: str
-    rows: list[ReconciledOut]
+    month: IsoMonth = Field(validation_alias="reconciliation.month")
+    state: str = Field(validation_alias="reconciliation.state")
+    rows: list[ReconciledOut] = Field(validation_alias="reconciliation.rows")
     parts: list[ReconciledPartOut]
-    coverage: list[CoverageOut]
-    tolerance: list[ToleranceOut]
-    unexplained: Usd
+    coverage: list[CoverageOut] = Field(validation_alias="coverages")
+    tolerance: list[ToleranceOut] = Field(validation_alias="gaps")
+    unexplained: Usd = Field(validation_alias="reconciliation.unexplained")
 
 
 class StatementLineOut(Schema):
     """`amount` in whole cents, `exact` as the ledger has it; `not_allocated` says why nobody carries it."""
 
-    application: str | None
-    provider: str
-    category: str
-    model: str | None
-    not_allocated: str | None
-    amount: Usd
+    application: TextOrNull = Field(validation_alias="key.application")
+    provider: str = Field(validation_alias="key.provider")
+    category: str = Field(validation_alias="key.category")
+    model: TextOrNull = Field(validation_alias="key.model")
+    not_allocated: TextOrNull = Field(validation_alias="key.why")
+    amount: Usd = Field(validation_alias="cents")
     exact: Usd
 
 
@@ -104,15 +111,19 @@ class StatementOut(Schema):
     name: str
     total: Usd
     requests: int
-    unpriced_requests: int
-    lines: list[StatementLineOut]
+    unpriced_requests: int = Field(validation_alias="unpriced")
+    lines: list[StatementLineOut] = Field(validation_alias="rows")
+
+    @staticmethod
+    def resolve_key(statement: Statement) -> str | None:
+        return statement.key if statement.has_name else None
 
 
-class StatementsOut(Schema):
-    month: str
+class StatementsOut(InUsd):
+    month: IsoMonth
     by: str
     currency: str
     state: str
-    final_on: str
+    final_on: IsoDay
     total: Usd
     statements: list[StatementOut]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from ninja import Schema
-from pydantic import ConfigDict, Field
+from decimal import Decimal
+from typing import Annotated
 
-from lib.shapes import Usd
+from ninja import Schema
+from pydantic import BeforeValidator, Field
+
+from costs.allocation.queries import Group
+from lib.shapes import InUsd, IsoDay, IsoMonth, QuotientUsd, TextOrNull, Usd
 
 
 class SpendGroupOut(Schema):
@@ -14,12 +18,14 @@ class SpendGroupOut(Schema):
     requests: int
     provenance: dict[str, Usd]
 
+    @staticmethod
+    def resolve_provenance(group: Group) -> dict[str, Decimal]:
+        return {name: amount for name, amount in group.provenance.items() if amount}
 
-class SpendOut(Schema):
-    model_config = ConfigDict(populate_by_name=True)
 
-    since: str = Field(alias="from")
-    until: str = Field(alias="to")
+class SpendOut(InUsd):
+    since: IsoDay = Field(serialization_alias="from")
+    until: IsoDay = Field(serialization_alias="to")
     currency: str
     total: Usd
     unpriced_requests: int
@@ -36,82 +42,76 @@ class ChangePartOut(Schema):
 
 
 class ChangeStepOut(Schema):
-    step: str
+    step: str = Field(validation_alias="slug")
     amount: Usd
     parts: list[ChangePartOut]
 
 
 class ChangePeriodOut(Schema):
-    model_config = ConfigDict(populate_by_name=True)
-
-    since: str = Field(alias="from")
-    until: str = Field(alias="to")
+    since: IsoDay = Field(validation_alias="before", serialization_alias="from")
+    until: IsoDay = Field(validation_alias="before_until", serialization_alias="to")
 
 
-class ChangesOut(Schema):
+class ChangesOut(InUsd):
     """`before` and all steps make `after`, the parts of a step make its amount, exactly."""
 
-    model_config = ConfigDict(populate_by_name=True)
-
-    since: str = Field(alias="from")
-    until: str = Field(alias="to")
+    since: IsoDay = Field(validation_alias="days.since", serialization_alias="from")
+    until: IsoDay = Field(validation_alias="days.until", serialization_alias="to")
     against: str
     compared_with: ChangePeriodOut | None
     currency: str
-    before: Usd
-    after: Usd
-    change: Usd
-    steps: list[ChangeStepOut]
+    before: Usd = Field(validation_alias="bridge.before")
+    after: Usd = Field(validation_alias="bridge.after")
+    change: Usd = Field(validation_alias="bridge.change")
+    steps: list[ChangeStepOut] = Field(validation_alias="bridge.steps")
 
 
 class UnitOut(Schema):
     """A unit of which there is none costs null, never 0."""
 
-    key: str | None
+    key: TextOrNull
     amount: Usd
     requests: int
-    unpriced_requests: int
+    unpriced_requests: int = Field(validation_alias="unpriced")
     tokens: int
-    per_request: Usd | None
-    per_request_before: Usd | None
-    per_mtok: Usd | None
-    per_accepted_answer: Usd | None
+    per_request: QuotientUsd | None
+    per_request_before: QuotientUsd | None
+    per_mtok: QuotientUsd | None
+    per_accepted_answer: QuotientUsd | None = Field(validation_alias="per_accepted")
     ratings: int
-    paid_by_token: Usd
-    at_list_price: Usd | None
+    paid_by_token: Usd = Field(validation_alias="by_token")
+    at_list_price: QuotientUsd | None = Field(validation_alias="at_list")
 
 
 class ClassUnitOut(Schema):
-    token_class: str
+    token_class: str = Field(validation_alias="slug")
     tokens: int
-    paid_per_mtok: Usd | None
-    list_per_mtok: Usd | None
+    paid_per_mtok: QuotientUsd | None = Field(validation_alias="paid")
+    list_per_mtok: QuotientUsd | None = Field(validation_alias="listed")
 
 
 class IncidentUnitOut(Schema):
     count: int
     upkeep: Usd
-    upkeep_per_incident: Usd | None
+    upkeep_per_incident: QuotientUsd | None = Field(validation_alias="upkeep_each")
     hours: float
 
 
 class MonthUnitOut(Schema):
-    month: str
+    month: IsoMonth
     amount: Usd
     requests: int
-    per_request: Usd | None
-    per_mtok: Usd | None
+    per_request: QuotientUsd | None
+    per_mtok: QuotientUsd | None
 
 
-class UnitCostsOut(Schema):
-    model_config = ConfigDict(populate_by_name=True)
-
-    since: str = Field(alias="from")
-    until: str = Field(alias="to")
-    group_by: str
+class UnitCostsOut(InUsd):
+    since: IsoDay = Field(validation_alias="days.since", serialization_alias="from")
+    until: IsoDay = Field(validation_alias="days.until", serialization_alias="to")
+    group_by: str = Field(validation_alias="by")
     currency: str
-    total: UnitOut
-    groups: list[UnitOut]
+    total: UnitOut = Field(validation_alias="whole")
+    groups: list[UnitOut] = Field(validation_alias="rows")
     classes: list[ClassUnitOut]
     incidents: IncidentUnitOut
     months: list[MonthUnitOut]
@@ -120,24 +120,22 @@ class UnitCostsOut(Schema):
 class UserCostOut(Schema):
     """`user` is the keyed hash that is kept of its name; `by_day` is USD of every day."""
 
-    user: str
+    user: Annotated[str, BeforeValidator(str)]
     requests: int
-    leased_requests: int
-    unpriced_requests: int
+    leased_requests: int = Field(validation_alias="leased")
+    unpriced_requests: int = Field(validation_alias="unpriced")
     tokens: int
     amount: Usd
-    per_request: Usd | None
+    per_request: QuotientUsd | None
     by_day: list[Usd]
 
 
-class UserCostsOut(Schema):
-    model_config = ConfigDict(populate_by_name=True)
-
-    application: str
-    since: str = Field(alias="from")
-    until: str = Field(alias="to")
+class UserCostsOut(InUsd):
+    application: str = Field(validation_alias="application.slug")
+    since: IsoDay = Field(validation_alias="first", serialization_alias="from")
+    until: IsoDay = Field(serialization_alias="to")
     currency: str
     users: int
     requests: int
-    requests_without_user: int
-    dearest: list[UserCostOut]
+    requests_without_user: int = Field(validation_alias="without")
+    dearest: list[UserCostOut] = Field(validation_alias="rows")

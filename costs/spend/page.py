@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from costs.allocation.queries import ZERO, CountedCharges, Spend, SpendData, counted_charges, read
+from costs.allocation.queries import CountedCharges, Spend, SpendData, counted_charges, read
 from costs.dates import days_of, months_since
 from costs.ledger.queries import first_known_day
 from costs.list_prices import ListPrices
@@ -49,6 +49,7 @@ from costs.variance.bridge import Bridge, bridge
 from costs.variance.queries import StepRow, gpu_hours, named_steps, waterfall
 from lib.formats import dollars, percent, sentences, signed_percent, signed_usd
 from lib.formats import month as month_name
+from lib.money import ZERO
 from providers.models import Feed, provider_name
 from traffic.models import Application, Task
 from traffic.requests.facets import MOST_SHOWN, FilterChoices, most_used

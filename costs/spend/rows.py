@@ -16,11 +16,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from costs import finality
-from costs.allocation.queries import ZERO, Line, SpendData, attribution_of
+from costs.allocation.queries import Line, SpendData, attribution_of
 from costs.dates import Days
 from costs.models import Provenance
 from costs.reconciliation.reconcile import ProviderMonthBill
 from lib.formats import ago, count, dollars, missing, percent, sentences, signed_percent, when
+from lib.money import ZERO
 from providers.models import Account, Feed, provider_name
 from traffic.requests.facets import MOST_SHOWN
 

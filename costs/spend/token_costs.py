@@ -14,11 +14,12 @@ from fractions import Fraction
 
 from django.utils.translation import gettext as _
 
-from costs.allocation.queries import ZERO, SpendData
+from costs.allocation.queries import SpendData
 from costs.list_prices import ListPrices
 from costs.models import Provenance
 from lib.allocation import divide
 from lib.formats import dollars, percent
+from lib.money import ZERO
 from lib.tokens import TOKEN_CLASSES
 
 Cell = tuple[date, str, str]  # day, provider, model

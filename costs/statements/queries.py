@@ -23,14 +23,15 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from costs.allocation.queries import ZERO, Line, read
+from costs.allocation.queries import Line, read
 from costs.finality import final_on
 from costs.labels import category_name
 from costs.ledger.closed_months import closed_on
 from costs.models import Provenance
 from lib import formats
-from lib.allocation import CENT, in_cents
+from lib.allocation import in_cents
 from lib.formats import count, dollars, sentences, state, usd
+from lib.money import CENT, ZERO
 from lib.periods import next_month
 from providers.models import provider_name
 from traffic.models import Application
@@ -352,36 +353,3 @@ def csv_rows(month_statements: Statements, chosen: Iterable[Statement]) -> Itera
                 *head, statement.key, statement.name, key.application, key.provider, key.category, key.model, key.why,
                 f"{row.cents:f}", f"{row.exact:f}",
             )  # fmt: skip
-
-
-def as_json(month_statements: Statements) -> dict[str, Any]:
-    return {
-        "month": f"{month_statements.month:%Y-%m}",
-        "by": month_statements.by,
-        "currency": "USD",
-        "state": month_statements.state,
-        "final_on": month_statements.final_on.isoformat(),
-        "total": month_statements.total,
-        "statements": [
-            {
-                "key": statement.key if statement.has_name else None,
-                "name": statement.name,
-                "total": statement.total,
-                "requests": statement.requests,
-                "unpriced_requests": statement.unpriced,
-                "lines": [
-                    {
-                        "application": row.key.application or None,
-                        "provider": row.key.provider,
-                        "category": row.key.category,
-                        "model": row.key.model or None,
-                        "not_allocated": row.key.why or None,
-                        "amount": row.cents,
-                        "exact": row.exact,
-                    }
-                    for row in statement.rows
-                ],
-            }
-            for statement in month_statements.statements
-        ],
-    }

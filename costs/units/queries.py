@@ -19,12 +19,13 @@ from django.db.models import Count, Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from costs.allocation.queries import ZERO, Line, SpendData, read
+from costs.allocation.queries import Line, SpendData, read
 from costs.list_prices import ListPrices
 from costs.models import Category, Effort
 from costs.spend.page import SpendPage
 from costs.spend.token_costs import decimal, token_class_name
 from lib.formats import count, usd4
+from lib.money import ZERO
 from lib.tokens import TOKEN_CLASSES
 from providers.models import Outage, provider_name
 from providers.pricing.discounts import Discounts
@@ -373,56 +374,3 @@ def monthly(data: SpendData) -> list[MonthUnit]:
 def months_back(first: date, count: int) -> date:
     years, month = divmod(first.year * 12 + first.month - 1 - count, 12)
     return date(years, month + 1, 1)
-
-
-def as_json(costs: UnitCosts) -> dict[str, Any]:
-    return {
-        "from": costs.days.since.isoformat(),
-        "to": costs.days.until.isoformat(),
-        "group_by": costs.by,
-        "currency": "USD",
-        "total": unit_json(costs.whole),
-        "groups": [unit_json(unit) for unit in costs.rows],
-        "classes": [
-            {
-                "token_class": row.slug,
-                "tokens": row.tokens,
-                "paid_per_mtok": exact(row.paid),
-                "list_per_mtok": exact(row.listed),
-            }
-            for row in costs.classes
-        ],
-        "incidents": {
-            "count": costs.incidents.count,
-            "upkeep": costs.incidents.upkeep,
-            "upkeep_per_incident": exact(costs.incidents.upkeep_each),
-            "hours": float(costs.incidents.hours),
-        },
-        "months": [
-            {"month": f"{row.month:%Y-%m}", "amount": row.amount, "requests": row.requests,
-             "per_request": exact(row.per_request), "per_mtok": exact(row.per_mtok)}
-            for row in costs.months
-        ],
-    }  # fmt: skip
-
-
-def exact(amount: Decimal | None) -> Decimal | None:
-    """At the stored precision."""
-    return None if amount is None else round(amount, 12)
-
-
-def unit_json(unit: Unit) -> dict[str, Any]:
-    return {
-        "key": unit.key or None,
-        "amount": unit.amount,
-        "requests": unit.requests,
-        "unpriced_requests": unit.unpriced,
-        "tokens": unit.tokens,
-        "per_request": exact(unit.per_request),
-        "per_request_before": exact(unit.per_request_before),
-        "per_mtok": exact(unit.per_mtok),
-        "per_accepted_answer": exact(unit.per_accepted),
-        "ratings": unit.ratings,
-        "paid_by_token": unit.by_token,
-        "at_list_price": exact(unit.at_list),
-    }

@@ -10,7 +10,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -19,13 +19,13 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
 from costs.units.queries import ratio
+from lib.dates import DAY
+from lib.money import ZERO
 from lib.tokens import TOKEN_CLASSES
 from traffic.models import Application, CostReason, Request, UsageDay
 
 MOST_READ = 500_000  # requests of all applications in the days that are read
 MOST_USERS = 20
-DAY = timedelta(days=1)
-ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,24 +134,3 @@ def readable_since(since: date, until: date) -> date:
             day: date = row["day"]
             return min(day + DAY, until - DAY)
     return since
-
-
-def as_json(user_costs: UserUnits) -> dict[str, Any]:
-    return {
-        "application": user_costs.application.slug,
-        "from": user_costs.first.isoformat(),
-        "to": user_costs.until.isoformat(),
-        "currency": "USD",
-        "users": user_costs.users,
-        "requests": user_costs.requests,
-        "requests_without_user": user_costs.without,
-        "dearest": [
-            {
-                "user": str(row.user), "requests": row.requests, "leased_requests": row.leased,
-                "unpriced_requests": row.unpriced, "tokens": row.tokens, "amount": row.amount,
-                "per_request": None if row.per_request is None else round(row.per_request, 12),
-                "by_day": list(row.by_day),
-            }
-            for row in user_costs.rows
-        ],
-    }  # fmt: skip

@@ -17,11 +17,12 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from costs.allocation.queries import ZERO, Line, SpendData
+from costs.allocation.queries import Line, SpendData
 from costs.list_prices import ListPrices
 from costs.models import Category, Provenance
 from costs.models.ledger import IDLE
 from lib.allocation import in_steps
+from lib.money import ZERO
 from lib.tokens import TOKEN_CLASSES
 
 Model = tuple[str, str]  # provider, model

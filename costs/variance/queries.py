@@ -21,9 +21,9 @@ from costs.models import Category, Phase
 from costs.models.ledger import IDLE
 from costs.variance.bridge import Bridge, BridgePart, Hours, Step, from_plan
 from lib import formats
-from lib.allocation import STEP
 from lib.dates import midnight
 from lib.formats import count, dollars, percent, signed_usd, usd
+from lib.money import COST_STEP
 from lib.periods import next_month
 from providers.models import provider_name
 from traffic.models import Application
@@ -68,7 +68,7 @@ def planned(days: Days) -> Planned | None:
         return None
     month = (next_month(days.since) - days.since).days
     share = Fraction((days.until - days.since).days, month)
-    budget = Decimal(round(Fraction(phase.budget_high) * share / Fraction(STEP))) * STEP
+    budget = Decimal(round(Fraction(phase.budget_high) * share / Fraction(COST_STEP))) * COST_STEP
     return Planned(phase, budget, round((phase.volume_to or phase.volume_from) * share))
 
 
@@ -258,26 +258,4 @@ def waterfall(bridge: Bridge, rows: list[StepRow], before: str, after: str) -> d
         "start": {"label": before, "amount": bridge.before},
         "steps": [{"label": row.name, "amount": row.step.amount} for row in rows],
         "end": {"label": after, "amount": bridge.after},
-    }
-
-
-def as_json(bridge: Bridge, days: Days, against: Against) -> dict[str, Any]:
-    before = {"from": days.before.isoformat(), "to": days.before_until.isoformat()} if against == "month" else None
-    return {
-        "from": days.since.isoformat(),
-        "to": days.until.isoformat(),
-        "against": against,
-        "compared_with": before,
-        "currency": "USD",
-        "before": bridge.before,
-        "after": bridge.after,
-        "change": bridge.change,
-        "steps": [
-            {
-                "step": step.slug,
-                "amount": step.amount,
-                "parts": [{"kind": part.kind, "key": list(part.key), "amount": part.amount} for part in step.parts],
-            }
-            for step in bridge.steps
-        ],
     }

@@ -18,6 +18,7 @@ from django.utils.translation import ngettext
 
 from dashboard.audit.place_words import names_that_say, place_in_words
 from lib.client_address import parsed
+from lib.dates import day_of
 from lib.formats import ago, count
 from providers.models import Action, AuditEntry
 from providers.models.audit import NAME_WORDS, REFUSALS
@@ -68,20 +69,13 @@ def audit_filter(query: QueryDict, *, show: str) -> AuditFilter:
         action=action if action in Action.values else "",
         what=_text(query.get("what", "")),
         address=str(address or ""),
-        since=_day(query.get("since", "")),
-        until=_day(query.get("until", "")),
+        since=day_of(query.get("since", "")),
+        until=day_of(query.get("until", "")),
     )
 
 
 def _text(value: str) -> str:
     return value.replace("\0", "").strip()[:200]
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
 
 
 def entries(chosen: AuditFilter) -> QuerySet[AuditEntry]:

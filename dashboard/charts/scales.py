@@ -12,6 +12,7 @@ from itertools import pairwise
 from django.utils.dates import MONTHS_3
 
 from lib import formats as money
+from lib.dates import midnight
 
 Value = Decimal | int | float | date | datetime
 DAY_S = 86_400
@@ -24,7 +25,7 @@ def number(value: Value) -> float:
         return float(value)
     if isinstance(value, datetime):
         return money.aware(value).timestamp()
-    return datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp()
+    return midnight(value).timestamp()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,12 +12,9 @@ from django.utils.translation import gettext as _
 from dashboard.charts.lines import line_chart
 from dashboard.charts.svg import Drawing
 from lib import formats as money
+from lib.dates import midnight
 
 Row = Mapping[str, Any]
-
-
-def midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def cumulative(days: Sequence[Row], now: datetime) -> list[tuple[datetime, Decimal]]:

@@ -119,8 +119,3 @@ def binary() -> Path:
     if not os.access(program, os.X_OK):
         raise ServerError(f"There is no Valkey for {platform.system()} on {machine}: set REDIS_URL.")
     return program
-
-
-def version() -> str:
-    """The server's own words about its version, for `doctor`."""
-    return subprocess.run([str(binary()), "--version"], capture_output=True, text=True, check=True).stdout.strip()

@@ -11,10 +11,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from alerts.models import Alert, AlertState, Delivery, DeliveryState, Rule
+from lib.tokens import TOKEN_CLASSES
 from providers.models import Deployment, DeploymentState, Feed
 from traffic.models import Unread, UsageDay
 
-TOKENS = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 MOST_SERIES = 1_000  # models by provider and deployment; callers make names up
 LABELS = ["provider", "model", "deployment"]
 
@@ -37,7 +37,7 @@ class Figures(Collector):
 
 def usage(own: Mapping[str, int]) -> Iterator[Metric]:
     slugs = dict(Deployment.objects.values_list("pk", "slug"))
-    sums = ("requests", "errors", "unpriced", "unknown_usage", "cost", *TOKENS)
+    sums = ("requests", "errors", "unpriced", "unknown_usage", "cost", *TOKEN_CLASSES)
     totals = {f"all_{name}": Sum(name) for name in sums}
     days = UsageDay.objects.filter(**own)
     groups = days.values("provider", "model", "deployment_id").annotate(**totals)
@@ -59,7 +59,7 @@ def usage(own: Mapping[str, int]) -> Iterator[Metric]:
         labels = [row["provider"], row["model"], slugs.get(row["deployment_id"], "")]
         for name, family in families.items():
             family.add_metric(labels, float(row[f"all_{name}"]))
-        for name in TOKENS:
+        for name in TOKEN_CLASSES:
             tokens.add_metric([*labels, name], float(row[f"all_{name}"]))
     yield from families.values()
     yield tokens

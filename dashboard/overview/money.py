@@ -11,15 +11,17 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from costs.allocation.queries import ZERO, Line
+from costs.allocation.queries import Line
 from costs.models import Phase
 from costs.plan.budget_status import Allowance, BudgetStatus
 from costs.plan.forecast import Forecast
 from costs.plan.month import Month
 from costs.plan.queries import Days, by_day, hold
-from dashboard.overview.reads import Facts, midnight
+from dashboard.overview.reads import Facts
 from lib import formats
+from lib.dates import midnight
 from lib.formats import dollars, sentences, state
+from lib.money import ZERO
 
 # How the verdict is shown: kind of mark. `early`: too few days for a forecast; `none`: nothing planned for today.
 MARKS = {"over": "bad", "will_pass": "warn", "tight": "warn", "inside": "ok", "early": "unknown", "none": "unknown"}

@@ -19,6 +19,7 @@ from costs.models import Phase
 from costs.plan.month import Month
 from costs.plan.queries import HISTORY, Days, read_days, this_month
 from costs.readiness.inputs import RatedTask, ratings_by_task
+from lib.dates import midnight
 from lib.periods import Period
 from lib.time_spans import Span
 from providers.models import Deployment, Feed, Maintenance
@@ -117,7 +118,3 @@ def read(now: datetime) -> Facts:
         restarts=restarts.lately(settings.DATA_DIR, now),
         polls=list(Feed.objects.filter(account__enabled=True).select_related("account").order_by("due_at")[:2]),
     )
-
-
-def midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -12,7 +12,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from dashboard.overview.reads import Facts, midnight
+from dashboard.overview.reads import Facts
+from lib.dates import midnight
 from lib.formats import ago, duration, missing, percent, provenance, sentences, state
 from providers.models import Deployment, provider_name
 from providers.uptime import page as uptime_page

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from dashboard.http.demo_progress import loading
 from dashboard.overview import page
-from lib.http import get_view
+from lib.http import asks_for_part, get_view
 
 
 @get_view()
@@ -27,5 +27,5 @@ def overview(request: HttpRequest) -> HttpResponse:
         "may_act": request.user.has_perm("alerts.change_alert"),
         "json_url": "/api/v1/phases",
     }
-    template = "dashboard/overview/_overview.html" if request.htmx else "dashboard/overview/overview.html"  # type: ignore[attr-defined]
-    return render(request, template, context)
+    whole, part = "dashboard/overview/overview.html", "dashboard/overview/_overview.html"
+    return render(request, part if asks_for_part(request) else whole, context)

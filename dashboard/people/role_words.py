@@ -94,8 +94,3 @@ GROUPS: dict[str, tuple[Promise, Words]] = {
 }
 # Given to roles at the start, and asked for by no page: nothing to tick.
 UNASKED = ("costs.view_pricesheet", "alerts.add_rule")
-
-
-def words_of(label: str) -> str:
-    """A permission in words; its label where it has none."""
-    return next((str(words[label]) for _title, words in GROUPS.values() if label in words), label)

@@ -22,11 +22,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from dashboard.signin import link_requests, links, services, sessions
+from dashboard.signin import links, services, sessions
 from dashboard.signin.backend import device_of, remember_device
 from dashboard.signin.browsers import browser_of
 from dashboard.signin.forms import AskForLinkForm, ConfirmForm, OwnPasswordForm, Refusal, SignInForm
 from dashboard.signin.hashing import Busy
+from dashboard.signin.throttle import Throttled
 from lib.http import form_view, get_view, post_view
 from providers.audit.counts import Kind, counts
 from providers.audit.log import Action, person, record, stranger
@@ -119,8 +120,8 @@ def forgotten(request: HttpRequest) -> HttpResponse:
     sent = False
     if request.method == "POST" and links.by_mail() and form.is_valid():
         try:
-            link_requests.ask_by_mail(request, form.cleaned_data["email"])
-        except link_requests.TooMany as refusal:
+            services.ask_by_mail(request, form.cleaned_data["email"])
+        except Throttled as refusal:
             form.add_error("email", _("Too many links were asked for: try again in %(n)s seconds.") % {
                 "n": refusal.retry_after})  # fmt: skip
             context = {"form": form, "by_mail": True, "answer": forgotten_sentence(sent=False)}

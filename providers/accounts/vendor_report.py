@@ -18,9 +18,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from providers.connectors.base import TOKEN_CLASSES
+from lib.money import COST_STEP
+from lib.tokens import TOKEN_CLASSES
 from providers.models import Account, VendorCost, VendorName, VendorPayment, VendorUsage
-from providers.pricing.book import COST_STEP, Book
+from providers.pricing.book import Book
 
 PERIODS = (7, 30, 90, 365)  # days back
 USUAL = 30  # as long as vendors revise

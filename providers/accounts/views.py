@@ -5,12 +5,11 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from lib.http import form_data, form_view, get_view, post_view
+from lib.http import form_data, form_view, get_view, post_view, render_tested, undoable
 from providers.accounts import services
 from providers.accounts.forms import AccountForm
 from providers.accounts.freshness import account_now, worst_first
@@ -103,23 +102,14 @@ def shown(
         "log": changes(account) if account.pk and request.user.has_perm("providers.change_account") else [],
         "may_edit": request.user.has_perm("providers.change_account"),
     }
-    # htmx asks for the test's result alone, so that the typed key stays in its field.
-    name = (
-        "providers/accounts/_account_test.html"
-        if request.headers.get("HX-Request") and tried_only(request)
-        else "providers/accounts/account.html"
-    )
-    return render(request, name, context, status=status)
+    whole, part = "providers/accounts/account.html", "providers/accounts/_account_test.html"
+    return render_tested(request, whole, part, context, status)
 
 
 def reported_range(request: HttpRequest) -> tuple[int, str | None]:
     """Days and workspace as the address has them; what is none of ours is as if it was not asked for."""
     days, workspace = request.GET.get("days", ""), request.GET.get("workspace", "all")
     return int(days) if days in map(str, PERIODS) else USUAL, None if workspace == "all" else workspace[:200]
-
-
-def tried_only(request: HttpRequest) -> bool:
-    return request.method == "POST" and request.POST.get("action") == "test"
 
 
 @post_view("providers.change_account")
@@ -138,8 +128,7 @@ def disable(request: HttpRequest, slug: str) -> HttpResponse:
     row = account_or_404(slug)
     services.disable_account(account=row)
     log(request, row, _("Switched off."))
-    undo = f"undo:{reverse('providers:account-enable', args=[slug])}"
-    messages.success(request, _("%(name)s is no longer read.") % {"name": row.name}, extra_tags=undo)
+    undoable(request, _("%(name)s is no longer read.") % {"name": row.name}, "providers:account-enable", slug)
     return redirect("providers:account", slug=slug)
 
 

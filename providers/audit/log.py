@@ -42,9 +42,6 @@ class Actor:
     address: str = ""
 
 
-SYSTEM = Actor(ActorKind.SYSTEM, "Breakeven")
-
-
 def person(request: HttpRequest) -> Actor:
     """Who is logged in; a stranger otherwise."""
     user = request.user

@@ -18,17 +18,7 @@ from django.utils.translation import gettext as _
 
 from providers.connectors.config import AccountConfig, ConnectorError, Option
 from providers.connectors.parse import redact
-from providers.connectors.rows import (
-    TOKEN_CLASSES,
-    Balance,
-    CostRow,
-    Fetched,
-    LeaseRow,
-    NameRow,
-    OfferRow,
-    PaymentRow,
-    UsageRow,
-)
+from providers.connectors.rows import Balance, CostRow, Fetched, LeaseRow, NameRow, OfferRow, PaymentRow, UsageRow
 from providers.connectors.stopping import Stop, stop_call
 
 if TYPE_CHECKING:
@@ -38,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = [
     "FEEDS",
     "PERIODS",
-    "TOKEN_CLASSES",
     "AccountConfig",
     "Balance",
     "Connector",

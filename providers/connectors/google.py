@@ -15,6 +15,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from lib.money import COST_STEP
 from providers.connectors.base import Connector, CostRow, Fetched, LeaseRow, OfferRow, Option
 from providers.connectors.google_auth import COMPUTE, authorised, service_account
 from providers.connectors.google_bigquery import billing_export, category_of
@@ -128,7 +129,7 @@ def _bill_lines(row: dict[str, Any]) -> Iterator[CostRow]:
         if original or category != "credit":
             yield CostRow(
                 *(f"{day:%Y-%m-%d}/{key}/{category}", day, day + timedelta(days=1), category),
-                amount=(original / rate).quantize(Decimal("1e-12")),
+                amount=(original / rate).quantize(COST_STEP),
                 original_amount=original,
                 currency=str(row["currency"]),
                 resource=resource,

@@ -12,8 +12,6 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
-TOKEN_CLASSES = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
-
 
 @dataclass(frozen=True)
 class OfferRow:

@@ -8,12 +8,11 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from lib.http import form_data, form_view, get_view, post_view
+from lib.http import form_data, form_view, get_view, post_view, render_tested, undoable
 from providers.audit.log import changes, log, log_form
 from providers.deployments import queries, services
 from providers.deployments.forms import DeploymentForm, MaintenanceForm
@@ -101,11 +100,8 @@ def shown(
         **maintenance,
         **engine(request, deployment, now),
     }
-    tried = request.method == "POST" and request.POST.get("action") == "test"
-    # htmx asks for the test's result alone, so that the typed key stays in its field.
-    partial = tried and request.headers.get("HX-Request")
-    name = "providers/deployments/_deployment_test.html" if partial else "providers/deployments/deployment.html"
-    return render(request, name, context, status=status)
+    whole, part = "providers/deployments/deployment.html", "providers/deployments/_deployment_test.html"
+    return render_tested(request, whole, part, context, status)
 
 
 def engine(request: HttpRequest, deployment: Deployment, now: datetime) -> dict[str, Any]:
@@ -138,8 +134,7 @@ def disable(request: HttpRequest, slug: str) -> HttpResponse:
     row = queries.deployment_or_404(slug)
     services.disable_deployment(deployment=row)
     log(request, row, _("Switched off."))
-    undo = f"undo:{reverse('providers:deployment-enable', args=[slug])}"
-    messages.success(request, _("%(name)s gets no requests now.") % {"name": row.name}, extra_tags=undo)
+    undoable(request, _("%(name)s gets no requests now.") % {"name": row.name}, "providers:deployment-enable", slug)
     return redirect("providers:deployment", slug=slug)
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 
 from django.utils.translation import gettext as _
 
+from lib.dates import DAY
 from lib.time_spans import Span, overlap_s, without
 from providers.models import Heartbeat, HeartbeatSpan, HeartbeatState
 from providers.uptime.report import DeploymentUptime, OutageSpan, UptimeDay, share
-
-DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)

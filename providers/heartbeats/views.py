@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from lib.http import form_data, form_view, get_view, post_view
+from lib.http import form_data, form_view, get_view, post_view, undoable
 from lib.soft_delete import soft_delete
 from providers.audit.log import changes, log, log_form
 from providers.heartbeats import queries, services
@@ -91,8 +91,7 @@ def pause(request: HttpRequest, slug: str) -> HttpResponse:
     row = queries.heartbeat_or_404(slug)
     services.pause(heartbeat=row, now=timezone.now())
     log(request, row, _("Paused."))
-    undo = f"undo:{reverse('providers:heartbeat-resume', args=[slug])}"
-    messages.success(request, _("Nobody waits for %(name)s now.") % {"name": row.name}, extra_tags=undo)
+    undoable(request, _("Nobody waits for %(name)s now.") % {"name": row.name}, "providers:heartbeat-resume", slug)
     return redirect("providers:heartbeat", slug=slug)
 
 
@@ -111,8 +110,7 @@ def delete(request: HttpRequest, slug: str) -> HttpResponse:
     row = queries.heartbeat_or_404(slug)
     soft_delete(row=row, now=timezone.now())
     log(request, row, _("Deleted."), deleted=True)
-    undo = f"undo:{reverse('providers:heartbeat-undo', args=[row.pk])}"
-    messages.success(request, _("%(name)s is deleted.") % {"name": row.name}, extra_tags=undo)
+    undoable(request, _("%(name)s is deleted.") % {"name": row.name}, "providers:heartbeat-undo", row.pk)
     return redirect("providers:heartbeats")
 
 

@@ -19,15 +19,15 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
+from lib.dates import midnight
 from lib.formats import ago, dollars, until, when
+from lib.money import COST_STEP, ZERO
 from lib.paging import cursor_id, cursor_value, decode_cursor
 from providers.accounts.freshness import AccountNow
 from providers.engine_metrics.series import busy_shares
 from providers.models import Balance, Deployment, Lease, LeaseSpan, LeaseState
 from providers.models.leases import IDLE_BELOW, LeaseQuerySet, Seconds
 
-ZERO = Decimal(0)
-STEP = Decimal("0.000000000001")
 HOUR_S = Decimal(3600)
 WIDE: models.DecimalField[Any, Any] = models.DecimalField(max_digits=40, decimal_places=20)
 MONTH_HOURS = Decimal(730)
@@ -170,14 +170,14 @@ def busiest(on: Mapping[int, int], now: datetime) -> dict[int, float]:
 def lease_now(
     row: Any, now: datetime, month_end: datetime, stopped: datetime | None, old: bool, busy: float | None
 ) -> LeaseNow:
-    month_cost = (row.spent_this_month / HOUR_S).quantize(STEP)
+    month_cost = (row.spent_this_month / HOUR_S).quantize(COST_STEP)
     ahead = row.price_per_hour * hours_between(now, month_end)
     return LeaseNow(
         lease=row,
         hours=(row.observed_s / HOUR_S).quantize(Decimal("0.0001")),
-        cost=(row.spent / HOUR_S).quantize(STEP),
+        cost=(row.spent / HOUR_S).quantize(COST_STEP),
         month_cost=month_cost,
-        month_end=(month_cost + ahead).quantize(STEP) if row.ended_at is None else None,
+        month_end=(month_cost + ahead).quantize(COST_STEP) if row.ended_at is None else None,
         stopped_since=stopped,
         old=old,
         engine_busy=busy,
@@ -198,7 +198,7 @@ def spent_on(leases: LeaseQuerySet) -> Decimal:
     length = Seconds(F("ends_at") - F("starts_at"))
     spans = LeaseSpan.objects.filter(lease__in=leases.order_by())
     total: Decimal | None = spans.aggregate(total=Sum(length * F("price_per_hour"), output_field=WIDE))["total"]
-    return ((total or ZERO) / HOUR_S).quantize(STEP)
+    return ((total or ZERO) / HOUR_S).quantize(COST_STEP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,7 @@ GROUP BY 1, 2 ORDER BY 1, 2
 
 def lease_days(lease: Lease, last: date, days: int) -> list[LeaseDay]:
     """What a lease was on each of the last days by its spans; days without any are missing."""
-    end = datetime.combine(last, datetime.min.time(), UTC)
+    end = midnight(last)
     bounds: dict[str, int | datetime] = {"lease": lease.pk, "first": end - timedelta(days=days - 1), "last": end}
     with connection.cursor() as cursor:
         cursor.execute(DAYS, bounds)

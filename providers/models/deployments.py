@@ -49,11 +49,6 @@ class DeploymentQuerySet(models.QuerySet["Deployment"]):
         due = Q(check_due_at=None) | Q(check_due_at__lte=now)
         return self.filter(due, unclaimed, enabled=True, checked=True).order_by(F("check_due_at").asc(nulls_first=True))
 
-    def tls_expiring(self, now: datetime) -> DeploymentQuerySet:
-        """Those in use whose certificate ends within three weeks or has ended, the soonest first."""
-        soon = self.filter(enabled=True, checked=True, tls_expires_at__lt=now + TLS_WARNS)
-        return soon.order_by("tls_expires_at", "slug")
-
 
 class Deployment(models.Model):
     """One model reachable at one URL through one engine, and how its checks go."""

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from lib.formats import ago, count, dollars, sentences
+from lib.money import ZERO
 from providers.accounts.freshness import AccountNow
 from providers.leases.page import unpriced_note
 from providers.leases.queries import MONTH_HOURS, LeaseNow, Runway, hourly
@@ -25,7 +26,6 @@ from providers.offers.watches import WatchNow
 GPUS_SHOWN = 15
 KINDS = (OfferKind.ON_DEMAND, OfferKind.SPOT, OfferKind.SERVERLESS, OfferKind.COMMITTED_1Y)
 LATE = ("refused", "failing", "partly", "late")
-ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from lib.http import form_data, form_view, get_view, post_view
+from lib.http import form_data, form_view, get_view, post_view, undoable
 from lib.soft_delete import soft_delete, undelete
 from providers import offers
 from providers.audit.log import changes, log, log_form
@@ -84,8 +83,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
     row = watch_or_404(pk)
     soft_delete(row=row, now=timezone.now())
     log(request, row, _("Deleted."), deleted=True)
-    undo = f"undo:{reverse('providers:offer-watch-undo', args=[row.pk])}"
-    messages.success(request, _("Nobody waits for %(what)s now.") % {"what": row}, extra_tags=undo)
+    undoable(request, _("Nobody waits for %(what)s now.") % {"what": row}, "providers:offer-watch-undo", row.pk)
     return redirect("providers:offer-watches")
 
 

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import psycopg
 
 from lib.model_names import canonical_name
+from lib.money import COST_STEP, ZERO
 
-ZERO, ONE, MILLION = Decimal(0), Decimal(1), Decimal(1_000_000)
-COST_STEP = Decimal("0.000000000001")  # twelve decimals, as stored
+ONE, MILLION = Decimal(1), Decimal(1_000_000)
 MOST_USD = Decimal(1_000_000)  # of one request; what costs more has a price that is wrong
 MOST_ALIASES = 4_096  # names come from callers
 OTHER_MODEL = "(other)"  # models of an application that names more than are told apart; it never has a price

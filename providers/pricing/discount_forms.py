@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from lib.forms import one_line
+from lib.tokens import TOKEN_CLASSES
 from providers.models import Discount
-from providers.pricing.genai_prices import FIELDS
 
 if TYPE_CHECKING:
     DiscountModelForm = forms.ModelForm[Discount]
@@ -23,7 +23,7 @@ class DiscountForm(DiscountModelForm):
 
     class Meta:
         model = Discount
-        fields = ["account", "model", "starts_on", "ends_on", "percent", *FIELDS, "source"]
+        fields = ["account", "model", "starts_on", "ends_on", "percent", *TOKEN_CLASSES, "source"]
         labels = {
             "account": gettext_lazy("Account"),
             "model": gettext_lazy("Model"),
@@ -51,7 +51,7 @@ class DiscountForm(DiscountModelForm):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        for name in ("percent", *FIELDS):
+        for name in ("percent", *TOKEN_CLASSES):
             self.fields[name].widget = forms.TextInput(attrs={"inputmode": "decimal", "class": "input-s"})
 
     def clean_model(self) -> str:
@@ -59,7 +59,7 @@ class DiscountForm(DiscountModelForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        percent, own = cleaned.get("percent"), [name for name in FIELDS if cleaned.get(name) is not None]
+        percent, own = cleaned.get("percent"), [name for name in TOKEN_CLASSES if cleaned.get(name) is not None]
         for name in own:
             if cleaned[name] < 0:
                 self.add_error(name, _("A price is not below zero."))

@@ -9,8 +9,8 @@ from datetime import date
 from decimal import Decimal
 
 from lib.model_names import canonical_name
+from lib.tokens import TOKEN_CLASSES
 from providers.models import Discount, TokenPrice
-from providers.pricing.genai_prices import FIELDS
 
 HUNDRED = Decimal(100)
 
@@ -25,7 +25,7 @@ def paid(price: TokenPrice, discount: Discount | None) -> TokenPrice:
     if discount is None:
         return price
     made, left = copy(price), factor(discount)
-    for name in FIELDS:
+    for name in TOKEN_CLASSES:
         own = getattr(discount, name)
         for column in (name, f"over_{name}"):
             listed = getattr(price, column)

@@ -10,16 +10,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from lib.forms import one_line
+from lib.tokens import TOKEN_CLASSES
 from providers.models import TokenPrice
 from providers.pricing.book import OTHER_MODEL
-from providers.pricing.genai_prices import FIELDS
 
 if TYPE_CHECKING:
     PriceModelForm = forms.ModelForm[TokenPrice]
 else:  # takes no parameter at run time
     PriceModelForm = forms.ModelForm
 
-LONG = ("over_tokens", *(f"over_{name}" for name in FIELDS))
+LONG = ("over_tokens", *(f"over_{name}" for name in TOKEN_CLASSES))
 
 
 class PriceForm(PriceModelForm):
@@ -27,8 +27,8 @@ class PriceForm(PriceModelForm):
 
     class Meta:
         model = TokenPrice
-        fields = ["provider", "model", "starts_at", *FIELDS, "batch_factor", "over_tokens"]
-        fields += [f"over_{name}" for name in FIELDS]
+        fields = ["provider", "model", "starts_at", *TOKEN_CLASSES, "batch_factor", "over_tokens"]
+        fields += [f"over_{name}" for name in TOKEN_CLASSES]
         fields += ["source"]
         labels = {
             "provider": gettext_lazy("Provider"),
@@ -88,10 +88,12 @@ class PriceForm(PriceModelForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        for name in ("batch_factor", "over_tokens", *FIELDS, *(f"over_{field}" for field in FIELDS)):
+        for name in ("batch_factor", "over_tokens", *TOKEN_CLASSES, *(f"over_{field}" for field in TOKEN_CLASSES)):
             if (cleaned.get(name) or 0) < 0:
                 self.add_error(name, _("A price is not below zero."))
-        if cleaned.get("over_tokens") is None and any(cleaned.get(f"over_{name}") is not None for name in FIELDS):
+        if cleaned.get("over_tokens") is None and any(
+            cleaned.get(f"over_{name}") is not None for name in TOKEN_CLASSES
+        ):
             self.add_error("over_tokens", _("Say from how many tokens on the prices of long prompts hold."))
         elif cleaned.get("over_tokens") is not None and not cleaned.get("over_output"):
             self.add_error("over_output", _("Say what long prompts cost."))
@@ -111,7 +113,7 @@ class PriceForm(PriceModelForm):
 
     @property
     def rates(self) -> list[forms.BoundField]:
-        return [self[name] for name in FIELDS]
+        return [self[name] for name in TOKEN_CLASSES]
 
     @property
     def more(self) -> list[forms.BoundField]:

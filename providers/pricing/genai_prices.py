@@ -10,12 +10,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from lib.dates import midnight
+from lib.money import COST_STEP
+from lib.tokens import TOKEN_CLASSES
+
 UNIT_PRICES = Path(__file__).parents[1] / "data" / "unit-prices.json"
 CORRECTIONS = Path(__file__).parents[1] / "data" / "price-corrections.json"
 BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)  # prices without a start hold from before anything that we can see
 # Our slugs where they differ from the library's.
 SLUGS = {"aws": "bedrock", "x-ai": "xai", "azure": "azure"}
-FIELDS = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 LIBRARY_FIELDS = ("input_mtok", "cache_read_mtok", "cache_write_mtok", "cache_write_1h_mtok", "output_mtok")
 # Anthropic's batches have cost half since 2024; the library dates its variant from the day it learned of it.
 BATCH_FACTOR = {"anthropic": Decimal("0.5"), "openai": Decimal("0.5")}
@@ -71,14 +74,14 @@ def start_of(constraint: Any) -> datetime | None:
     if constraint is None:
         return BEGINNING
     day = getattr(constraint, "start_date", None)
-    return None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return None if day is None else midnight(day)
 
 
 def price_of(provider: str, model: str, price: Any, source: str) -> ListPrice | None:
     rates: dict[str, Decimal | None] = {}
     over: dict[str, Decimal | None] = {}
     starts: set[int] = set()
-    for name, library_name in zip(FIELDS, LIBRARY_FIELDS, strict=True):
+    for name, library_name in zip(TOKEN_CLASSES, LIBRARY_FIELDS, strict=True):
         value: Any = getattr(price, library_name, None)
         tiers = getattr(value, "tiers", None)
         rates[name] = stored(value.base if tiers else value)
@@ -92,7 +95,9 @@ def price_of(provider: str, model: str, price: Any, source: str) -> ListPrice | 
         starts_at=BEGINNING,
         rates=rates,
         over_tokens=starts.pop() if starts else None,
-        over_rates=over if len(over) and any(over[name] != rates[name] for name in FIELDS) else dict.fromkeys(FIELDS),
+        over_rates=over
+        if len(over) and any(over[name] != rates[name] for name in TOKEN_CLASSES)
+        else dict.fromkeys(TOKEN_CLASSES),
         batch_factor=BATCH_FACTOR.get(provider),
         source=source,
     )
@@ -100,7 +105,7 @@ def price_of(provider: str, model: str, price: Any, source: str) -> ListPrice | 
 
 def stored(rate: Decimal | None) -> Decimal | None:
     """At the precision of the table, or the same price would look changed at every start."""
-    return None if rate is None else rate.quantize(Decimal("0.000000000001"))
+    return None if rate is None else rate.quantize(COST_STEP)
 
 
 def correct(prices: list[ListPrice]) -> list[ListPrice]:

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from lib.http import form_data, form_view, get_view, post_view
+from lib.http import form_data, form_view, get_view, post_view, undoable
 from lib.soft_delete import soft_delete, undelete
 from providers.audit.log import changes, log, log_form
 from providers.models import StatusPage
@@ -70,8 +70,7 @@ def delete(request: HttpRequest, slug: str) -> HttpResponse:
     page = queries.page_or_404(slug)
     soft_delete(row=page, now=timezone.now())
     log(request, page, _("Deleted."), deleted=True)
-    undo = f"undo:{reverse('providers:status-page-undo', args=[page.pk])}"
-    messages.success(request, _("%(title)s is deleted.") % {"title": page.title}, extra_tags=undo)
+    undoable(request, _("%(title)s is deleted.") % {"title": page.title}, "providers:status-page-undo", page.pk)
     return redirect("providers:status-pages")
 
 

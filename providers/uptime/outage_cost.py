@@ -12,12 +12,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from lib.formats import count, dollars, missing
+from lib.money import COST_STEP, ZERO
 from lib.time_spans import Span
 from providers.models import LeaseSpan, Outage
 
-ZERO = Decimal(0)
 HOUR_US = Decimal(3_600_000_000)
-STEP = Decimal("0.000000000001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ def paid_in(spans: Iterable[LeaseSpan], down: Span) -> Decimal | None:
     if not any(part.seconds for part, _price in parts):
         return None
     paid = sum(((part.end - part.start) // timedelta(microseconds=1) * price for part, price in parts), ZERO)
-    return (paid / HOUR_US).quantize(STEP)
+    return (paid / HOUR_US).quantize(COST_STEP)
 
 
 def _lease_spans(outages: Sequence[Outage], now: datetime) -> dict[int, list[LeaseSpan]]:

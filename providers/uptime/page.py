@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
+from lib.dates import DAY
 from lib.formats import ago, count, duration, sentences, when
 from lib.time_spans import Span
 from providers.models import Deployment, DeploymentState, Outage
@@ -22,7 +23,6 @@ from providers.uptime.checks import SLACK, UNWATCHED_INTERVALS
 from providers.uptime.outage_cost import NO_COST, OutageCost
 from providers.uptime.report import DeploymentUptime, OutageSpan, UptimeDay, longest, mean_time_to_repair, share
 
-DAY = timedelta(days=1)
 # A day is slow when its checks took this many times the deployment's usual time, and long enough to be felt.
 SLOW_TIMES, SLOW_MS = 3.0, 300.0
 # How each state is shown: kind of mark, and where it stands in the list.

@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from django.db.models import F
 from django.shortcuts import get_object_or_404
 
+from lib.dates import HOUR
 from lib.time_spans import Span
 from providers.models import Check, CheckHour, Deployment, Maintenance, Outage
 from providers.models.deployments import DeploymentQuerySet
 from providers.uptime.page import DeploymentNow, now_of
-from providers.uptime.report import HOUR, DeploymentUptime, hour_of, report
+from providers.uptime.report import DeploymentUptime, hour_of, report
 
 AROUND = timedelta(minutes=10)  # before an outage's beginning and after its end
 CHECKS_SHOWN = 12  # at the beginning, and as many at the end

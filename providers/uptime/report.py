@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from django.db import connection
 
+from lib.dates import HOUR
 from lib.time_spans import Span, without
 from providers.uptime.checks import WatchedSpan, down_s
 
 if TYPE_CHECKING:
     from providers.models import Deployment, Outage
 
-HOUR = timedelta(hours=1)
 
 # An hour at the edge of the period counts with the part that lies inside.
 DAYS = """
@@ -217,11 +217,6 @@ def mean_time_to_repair(outages: Iterable[OutageSpan]) -> timedelta | None:
     """Mean length of the outages that are over."""
     lengths = [outage.ended_at - outage.started_at for outage in outages if outage.ended_at is not None]
     return sum(lengths, timedelta()) / len(lengths) if lengths else None
-
-
-def mean_time_between_failures(observed_s: float, down: float, outages: int) -> timedelta | None:
-    """Observed time without outage, divided by the number of outages; None where there was no outage."""
-    return timedelta(seconds=(observed_s - down) / outages) if outages else None
 
 
 def longest(outages: Iterable[OutageSpan], now: datetime) -> OutageSpan | None:

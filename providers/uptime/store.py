@@ -10,12 +10,13 @@ from typing import Any
 
 from django.db import connection
 
+from lib.dates import HOUR
 from lib.partitions import make_partitions, partition_name
 from lib.time_spans import Span
 from providers.engines import CheckResult
 from providers.models import Check, Deployment, Outage
 from providers.uptime.checks import Event, Health
-from providers.uptime.report import HOUR, hour_of
+from providers.uptime.report import hour_of
 
 # A row is ours as long as it carries the end of our claim: whoever claimed it since has written another one there.
 SAVE_DEPLOYMENTS = """

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from costs.list_prices import ListPrices
-from costs.reconciliation import cutoff_shift
+from costs.reconciliation import token_variance
 from costs.reconciliation.coverage import coverages
 from costs.reconciliation.queries import BillingMonthData
 from costs.reconciliation.reconcile import reconciliation
@@ -111,7 +111,7 @@ def test_what_moves_over_midnight_leaves_every_day_s_sum_and_cancels_out(
         key: defaultdict(Fraction, {"unseen_requests": Fraction(more), "not_billed": Fraction(less)})
         for key, (more, less) in given_parts.items()
     }
-    cutoff_shift.allocate_cutoff_shift(parts)
+    token_variance.allocate_cutoff_shift(parts)
     for key, (more, less) in given_parts.items():
         assert sum(parts[key].values()) == more + less
         assert parts[key]["unseen_requests"] >= 0 >= parts[key]["not_billed"]

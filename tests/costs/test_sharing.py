@@ -20,7 +20,7 @@ from costs.ledger.page import ledger_rows
 from costs.models import BillImport, Charge, Sharing
 from costs.models.ledger import IDLE
 from costs.statements.queries import By, statements
-from lib.allocation import CENT
+from lib.money import CENT
 from providers.models import Account, Deployment
 from tests.factories import (
     AccountFactory,

@@ -13,7 +13,8 @@ from django.utils import timezone
 from costs.allocation.queries import spend
 from costs.ledger import posting as ledger
 from costs.models import Charge
-from lib.allocation import STEP, divide
+from lib.allocation import divide
+from lib.money import COST_STEP
 from providers.models import Account, Deployment, Feed, Lease, VendorCost
 from tests.costs.usage_rows import at, usage
 from tests.factories import (
@@ -224,7 +225,7 @@ def test_the_ledger_is_made_once_and_follows_revisions(apps: Any, claude: Accoun
 def test_shares_add_up_to_the_amount_at_the_stored_step(amount: str, weights: list[int]) -> None:
     shares = divide(Decimal(amount), list(enumerate(weights)))
     assert sum(share for _, share in shares) == Decimal(amount)
-    assert all(share == share.quantize(STEP) for _, share in shares)
+    assert all(share == share.quantize(COST_STEP) for _, share in shares)
 
 
 def test_the_api_answers_decimal_strings(apps: Any, claude: Account) -> None:

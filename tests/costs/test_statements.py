@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from costs.allocation.queries import spend
 from costs.ledger.page import ledger_rows
 from costs.statements.queries import NOBODY, OWNERLESS, By, statements
-from lib.allocation import CENT, in_cents
+from lib.allocation import in_cents
+from lib.money import CENT
 from lib.periods import next_month
 from tests.costs.month import TODAY, URL
 from tests.costs.pdf_text import text_of

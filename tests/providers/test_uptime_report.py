@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from providers.models import CheckHour, Deployment, Outage
-from providers.uptime.report import OutageSpan, longest, mean_time_between_failures, mean_time_to_repair, report
+from providers.uptime.report import OutageSpan, longest, mean_time_to_repair, report
 from tests.factories import DeploymentFactory, MaintenanceFactory, OutageFactory
 
 DAY = datetime(2026, 11, 10, tzinfo=UTC)
@@ -147,8 +147,6 @@ def test_figures_over_outages() -> None:
     lasting = OutageSpan(DAY + 20 * HOUR, None, "c")
     assert mean_time_to_repair([short, long, lasting]) == 2 * HOUR
     assert mean_time_to_repair([lasting]) is None
-    assert mean_time_between_failures(86400, 3600, 1) == 23 * HOUR
-    assert mean_time_between_failures(86400, 0, 0) is None
     assert longest([short, long, lasting], DAY + 21 * HOUR) is long
     assert longest([short, long, lasting], DAY + 30 * HOUR) is lasting
     assert longest([], DAY) is None

@@ -16,6 +16,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from lib.dates import HOUR
 from providers.models import TokenPrice
 from tests.factories import DeploymentFactory
 from tests.traffic.people import ANSWER, PROMPT, application, arrive, logged_in, person, text
@@ -28,7 +29,7 @@ from traffic.ratings.judgement import Judgement
 from traffic.requests import detail_page
 from traffic.requests import queries as requests
 from traffic.requests.costing import arithmetic
-from traffic.requests.hour_reads import GAP_MOST, HOUR, MINUTE, SPANS_MOST, Hour, Span, portions, spans
+from traffic.requests.hour_reads import GAP_MOST, MINUTE, SPANS_MOST, Hour, Span, portions, spans
 from traffic.requests.queries import newest, statement, stretches
 from traffic.requests.request_filter import Range, RequestFilter, runs
 from traffic.usage.filters import Filters

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from lib.http import form_view, get_view, post_view
+from lib.http import asks_for_part, form_view, get_view, post_view
 from providers.audit.log import log_form
 from providers.pricing.book import OTHER_MODEL
 from traffic.applications import queries, services
@@ -90,7 +90,7 @@ def application_try(request: HttpRequest, slug: str) -> HttpResponse:
     application = queries.get_application(slug)
     text = request.POST.get("text", "")[:TRIED]
     tried = {"text": text, "kept": application.redaction.prompt(text)}
-    if request.htmx:  # type: ignore[attr-defined]  # django-htmx's middleware
+    if asks_for_part(request):
         return render(request, "traffic/applications/_tried.html", {"tried": tried})
     return page(request, application, ApplicationForm(instance=application), tried=tried)
 

@@ -6,9 +6,9 @@ They become rows of the vendor's usage report or bill, beside which our own log 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 from hashlib import blake2b
 
+from lib.dates import DAY
 from providers.connectors.base import CostRow, UsageRow
 from traffic.imports.base import Format, Options, Record, Reported
 from traffic.imports.readers import snaked
@@ -32,7 +32,6 @@ KEY = (
     "inference_geo",
     "speed",
 )
-DAY = timedelta(days=1)
 
 
 def report_of(record: Record, options: Options) -> Iterable[Reported]:

@@ -6,17 +6,15 @@ CSV from the usage page, or pages of `/v1/organization/usage/completions` and `/
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
 from hashlib import blake2b
 from typing import Any
 
+from lib.dates import DAY
 from providers.connectors.base import CostRow, UsageRow
 from traffic.imports.base import Format, Options, Record, Reported
 from traffic.imports.readers import flat, snaked
 from traffic.imports.values import count, decimal, first, moment, text
 from traffic.ingest.native import Rejected
-
-DAY = timedelta(days=1)
 
 
 def report_of(record: Record, options: Options) -> Iterable[Reported]:

@@ -20,7 +20,6 @@ import psycopg
 from django.conf import settings
 from django.db import DataError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
-from psycopg import errors
 
 from lib.disk import disk_of
 from lib.events import log_event
@@ -35,10 +34,9 @@ from traffic.ingest.context import lookup_tables, raw_connection
 from traffic.ingest.pipeline import REFUSED, store, store_apart
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql.removals import TAKE_BACK
-from traffic.ingest.store import ATTEMPTS
 from traffic.models import Import, SealedDay, SetAside
 from traffic.models.imports import ImportState
-from traffic.usage.rebuild import Rollup, bounds
+from traffic.usage.rebuild import Rollup, bounds, repeated
 
 logger = logging.getLogger(__name__)
 
@@ -327,13 +325,3 @@ def take_back_batch(conn: psycopg.Connection, imported: Import, day: Any) -> int
 
 def sweep(conn: psycopg.Connection, rollup: Rollup, arguments: dict[str, Any]) -> int:
     return conn.execute(rollup.sweep, arguments).rowcount
-
-
-def repeated(step: Callable[[], int]) -> int:
-    """Run a step again where ingest deadlocks with it or changes its rows, as often as ingest itself tries."""
-    for _ in range(ATTEMPTS - 1):
-        try:
-            return step()
-        except (errors.DeadlockDetected, errors.SerializationFailure):
-            continue
-    return step()

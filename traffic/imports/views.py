@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django_htmx.http import HttpResponseClientRedirect
 
-from lib.http import form_view, get_view, post_view
+from lib.http import asks_for_part, form_view, get_view, post_view
 from providers.audit.log import changes, log
 from traffic.imports import FORMATS, queries, services
 from traffic.imports.files import Streamed, ToDisk
@@ -63,8 +63,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     else:
         messages.info(request, duplicate_message(made))
     url = reverse("traffic:import", args=[made.pk])
-    htmx = request.htmx  # type: ignore[attr-defined]  # django-htmx's middleware
-    return HttpResponseClientRedirect(url) if htmx else redirect(url)
+    return HttpResponseClientRedirect(url) if asks_for_part(request) else redirect(url)
 
 
 def duplicate_message(imported: Import) -> str:
@@ -102,7 +101,7 @@ def import_detail(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("traffic:import", pk)
     page = Progress(imported, timezone.now(), imported.errors)
     context["page"] = page
-    if request.htmx and request.htmx.target == "progress":  # type: ignore[attr-defined]  # django-htmx's middleware
+    if asks_for_part(request, "progress"):
         context |= {"polled": True, "aloud": request.GET.get("said") != page.said}
         return render(request, "traffic/imports/_import_progress.html", context)
     return render(request, "traffic/imports/import.html", {**context, "log": changes(imported)})

@@ -13,12 +13,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from lib.dates import midnight
+from lib.dates import DAY, day_of, midnight
 from lib.http import get_view
 from lib.periods import Period
 from traffic.latency import page as latency_page
 from traffic.latency.queries import By
-from traffic.requests.params import address, choices, day_of, ignored_params, rollup_filter, shared, unknown_values
+from traffic.requests.params import address, choices, ignored_params, rollup_filter, shared, unknown_values
 from traffic.requests.request_filter import RequestFilter
 
 PERIODS = (1, 7, 30, 90)
@@ -30,7 +30,6 @@ WAYS: dict[str, Any] = {
 FIELDS = ("provider", "model", "deployment", "application", "task")
 DAYS = ("from", "to", "against")
 TAKEN = {*FIELDS, *DAYS, "by", "days"}
-DAY = timedelta(days=1)
 
 
 @get_view()

@@ -22,7 +22,6 @@ from django.db import transaction
 from django.db.models import Sum
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from psycopg import errors
 
 from lib.events import log_event
 from lib.partitions import existing_days
@@ -32,7 +31,6 @@ from traffic.imports.files import drop_file
 from traffic.ingest.context import clear_cache, raw_connection
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql import removals
-from traffic.ingest.store import ATTEMPTS
 from traffic.models import (
     AdmittedName,
     Application,
@@ -48,7 +46,7 @@ from traffic.models import (
 from traffic.models.erasures import ErasureKind
 from traffic.models.imports import ImportState
 from traffic.request_ids import erased_mark, user_hash
-from traffic.usage.rebuild import Rollup, bounds
+from traffic.usage.rebuild import Rollup, bounds, repeated
 
 logger = logging.getLogger(__name__)
 
@@ -167,16 +165,6 @@ def work(pk: int, *, now: datetime, seconds: float = SLICE_S, clock: Callable[[]
             return False
         finally:
             conn.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
-
-
-def repeated(step: Callable[[], int]) -> int:
-    """Run a step again where ingest deadlocks with it or changes its rows, as often as ingest itself tries."""
-    for _ in range(ATTEMPTS - 1):
-        try:
-            return step()
-        except (errors.DeadlockDetected, errors.SerializationFailure):
-            continue
-    return step()
 
 
 def erase_batch(conn: psycopg.Connection, erasure: Erasure, day: date) -> int:

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
-from lib.http import form_view, get_view
+from lib.http import asks_for_part, form_view, get_view
 from providers.audit.log import log
 from traffic.applications.queries import get_application
 from traffic.models import Application
@@ -69,7 +69,7 @@ def begin(
 def erasure_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """How far it is; htmx asks for the progress alone."""
     erasure = erase.get_erasure(pk)
-    part = request.htmx and request.htmx.target == "progress"  # type: ignore[attr-defined]  # django-htmx's middleware
+    part = asks_for_part(request, "progress")
     template = "traffic/privacy/_erasure_progress.html" if part else "traffic/privacy/erasure.html"
     context = {"it": erasure, "headline": page.headline(erasure), "how_far": page.how_far(erasure)}
     return render(request, template, context)

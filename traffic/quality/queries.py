@@ -11,9 +11,9 @@ from typing import Any, Literal
 from django.db.models import Avg, Case, CharField, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Cast, Concat
 
+from lib.money import COST_STEP
 from lib.periods import Period
 from providers.models import Deployment
-from providers.pricing.book import COST_STEP
 from traffic.models import Rating, Request
 from traffic.models.ratings import RatingQuerySet
 from traffic.usage import reports

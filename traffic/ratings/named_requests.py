@@ -9,17 +9,17 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection
 from django.utils import timezone
 
+from lib.dates import DAY
 from traffic import request_ids as ids
 from traffic.models import Application, Installation, Request
 from traffic.models.requests import RequestQuerySet
+from traffic.request_ids import uuid_of
 
-DAY = timedelta(days=1)
 OWN_ID_DAYS = 7  # how far back a request is looked for by the id that its application gave it
 # Days to look back at, one stretch after the other: a rating mostly follows its request by minutes.
 STRETCHES = (2, 14, 90, 400)
@@ -68,17 +68,10 @@ def _of(names: Iterable[Name]) -> RequestQuerySet:
 def _by_our_id(names: Iterable[Name]) -> dict[Name, Request]:
     wanted: dict[uuid.UUID, list[Name]] = defaultdict(list)
     for name in names:
-        identifier = _uuid(name.identifier)
+        identifier = uuid_of(name.identifier)
         if identifier is not None:
             wanted[identifier].append(name)
     return _by_id(wanted)
-
-
-def _uuid(identifier: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(identifier)
-    except ValueError:
-        return None
 
 
 def _by_id(wanted: dict[uuid.UUID, list[Name]]) -> dict[Name, Request]:

@@ -14,7 +14,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from lib.http import form_view, post_view
+from lib.http import form_view, post_view, undoable
 from providers.audit.log import Action, person, record
 from traffic.authentication.access import FIGURES
 from traffic.conversation import turns
@@ -24,6 +24,7 @@ from traffic.ratings import services as ratings
 from traffic.ratings.forms import RatingForm
 from traffic.ratings.judgement import Judgement
 from traffic.ratings.page import RatingPage
+from traffic.request_ids import uuid_of
 
 # What each number of stars means; from `PASSES` on an answer counts as acceptable.
 SCALE = (
@@ -42,8 +43,8 @@ UNDOABLE = 20
 def rate(request: HttpRequest) -> HttpResponse:
     """The next answer of my applications; a rating leads to the one after it."""
     if request.method != "POST":
-        return render(request, "traffic/quality/rate.html", _queue(request, _uuid(request.GET.get("at"))))
-    identifier, following = _uuid(request.POST.get("request")), _uuid(request.POST.get("next"))
+        return render(request, "traffic/quality/rate.html", _queue(request, uuid_of(request.GET.get("at", ""))))
+    identifier, following = uuid_of(request.POST.get("request", "")), uuid_of(request.POST.get("next", ""))
     waiting = None if identifier is None else rating_queue.answer(request.user, identifier)
     if waiting is None:
         raise Http404(_("This answer is not here to be rated."))
@@ -55,13 +56,6 @@ def rate(request: HttpRequest) -> HttpResponse:
     judgement = Judgement(request.user.get_username(), None, form.cleaned_data["stars"], form.cleaned_data["comment"])
     rate_with_message(request, waiting.request, judgement, back=f"{here}?at={waiting.request.id}")
     return redirect(f"{here}?at={following}" if following else here)
-
-
-def _uuid(text: str | None) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text or "")
-    except ValueError:
-        return None
 
 
 def _queue(request: HttpRequest, at: uuid.UUID | None) -> dict[str, Any]:
@@ -108,7 +102,7 @@ def rate_with_message(request: HttpRequest, rated: Request, judgement: Judgement
     sentence = _("Rated %(stars)s, %(word)s. It was %(model)s.") % {
         "stars": judgement.stars, "word": WORDS.get(judgement.stars or 0, ""), "model": rated.model,
     }  # fmt: skip
-    messages.success(request, sentence, extra_tags=f"undo:{reverse('traffic:rating-undo', args=[rating.pk])}")
+    undoable(request, sentence, "traffic:rating-undo", rating.pk)
     return rating
 
 

@@ -14,14 +14,14 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from lib.dates import midnight
-from lib.http import form_view, post_view
+from lib.http import form_view, post_view, undoable
+from lib.tokens import TOKEN_CLASSES
 from providers.audit.log import log
 from providers.models import Discount, TokenPrice
 from providers.pricing import services
 from providers.pricing.discount_forms import DiscountForm
 from providers.pricing.discounts import paid
 from providers.pricing.forms import PriceForm
-from providers.pricing.genai_prices import FIELDS
 from traffic.repricing import price_queries
 from traffic.repricing.effect import effect
 from traffic.repricing.page import DiscountRow, discounts_headline
@@ -37,9 +37,12 @@ def discounts(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         made = services.add_discount(discount=form.instance, person=request.user, now=timezone.now())
         log(request, made, added=True)
-        undo = reverse("traffic:discount-do", args=[made.pk, "take-back"])
-        messages.success(
-            request, _("The discount holds for requests that come from now on."), extra_tags=f"undo:{undo}"
+        undoable(
+            request,
+            _("The discount holds for requests that come from now on."),
+            "traffic:discount-do",
+            made.pk,
+            "take-back",
         )
         return redirect("traffic:discounts")
     now = timezone.now()
@@ -83,7 +86,9 @@ def rates_of(listed: TokenPrice | None, discount: Discount) -> list[tuple[str, A
     if listed is None:
         return []
     own = paid(listed, discount)
-    rates = [(str(PriceForm.base_fields[name].label), getattr(listed, name), getattr(own, name)) for name in FIELDS]
+    rates = [
+        (str(PriceForm.base_fields[name].label), getattr(listed, name), getattr(own, name)) for name in TOKEN_CLASSES
+    ]
     return [(label, list_rate, own_rate) for label, list_rate, own_rate in rates if list_rate != own_rate]
 
 
@@ -111,5 +116,5 @@ def discount_do(request: HttpRequest, pk: int, act: str) -> HttpResponse:
         messages.error(request, _("Another discount holds on some of its days by now: take that one back first."))
         return redirect("traffic:discounts")
     log(request, discount, sentence)
-    messages.success(request, sentence, extra_tags=f"undo:{reverse('traffic:discount-do', args=[pk, other])}")
+    undoable(request, sentence, "traffic:discount-do", pk, other)
     return redirect("traffic:discounts")

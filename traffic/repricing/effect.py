@@ -15,11 +15,11 @@ from django.db.models import Max, Min, Q, Sum
 
 from lib.dates import midnight
 from lib.model_names import canonical_name
+from lib.tokens import TOKEN_CLASSES
 from providers.models import TokenPrice
 from providers.pricing.book import MILLION
 from traffic.models import UsageDay, UsageHour
 
-CLASSES = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 WAITING_DAYS = 30
 Rates = Mapping[str, Decimal | None]
 
@@ -38,7 +38,7 @@ class Waiting:
 
 def waiting_for_price(today: date) -> list[Waiting]:
     """Models of the last 30 days whose requests wait for a price, most requests first."""
-    tokens = sum((Sum(name) for name in CLASSES[1:]), Sum(CLASSES[0]))
+    tokens = sum((Sum(name) for name in TOKEN_CLASSES[1:]), Sum(TOKEN_CLASSES[0]))
     rows = UsageDay.objects.filter(day__gte=today - timedelta(days=WAITING_DAYS), unpriced__gt=0)
     by_model = rows.values("provider", "model").annotate(
         n=Sum("unpriced"), tokens=tokens, first=Min("day"), last=Max("day")
@@ -79,7 +79,7 @@ def effect(
 ) -> Effect:
     """Requests from `since` to before `until`; `price` says what a sum of tokens by class costs, or None."""
     first = since.date()
-    sums: dict[str, Any] = {name: Sum(name) for name in (*CLASSES, "requests", "unpriced", "cost")}
+    sums: dict[str, Any] = {name: Sum(name) for name in (*TOKEN_CLASSES, "requests", "unpriced", "cost")}
     named = Q(provider=provider, model__in=names_of(provider, model, first)) if model else Q(provider=provider)
     # Whole days from the daily rows, the days of the edges from the hours.
     days = UsageDay.objects.filter(named, day__gt=first)
@@ -90,7 +90,7 @@ def effect(
     hours = UsageHour.objects.filter(named, edges)
     sums_of_parts = [part.order_by().aggregate(**sums) for part in (days, hours)]
     whole = {name: sum((part[name] or 0 for part in sums_of_parts), Decimal(0)) for name in sums}
-    after = price({name: int(whole[name]) for name in CLASSES})
+    after = price({name: int(whole[name]) for name in TOKEN_CLASSES})
     return Effect(int(whole["requests"]), int(whole["unpriced"]), Decimal(whole["cost"]), after)
 
 

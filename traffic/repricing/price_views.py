@@ -15,21 +15,21 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from lib.errors import ApiError
-from lib.http import form_view, get_view, page_url, post_view
+from lib.http import form_view, get_view, page_url, post_view, undoable
 from lib.paging import decode_cursor, encode_cursor
+from lib.tokens import TOKEN_CLASSES
 from providers.audit.log import log
 from providers.models import PROVIDER_NAMES, TokenPrice
 from providers.pricing import services
 from providers.pricing.discounts import Discounts, paid
 from providers.pricing.forms import PriceForm
-from providers.pricing.genai_prices import FIELDS
 from traffic.repricing import price_queries, price_services
 from traffic.repricing.effect import waiting_for_price
 from traffic.repricing.page import ModelPage, PricedModel, book_heading, book_headline, current_of
 from traffic.repricing.review import is_used, review_of
 
 WAITING_SHOWN = 20
-COPIED = ("batch_factor", "over_tokens", *FIELDS, *(f"over_{name}" for name in FIELDS))
+COPIED = ("batch_factor", "over_tokens", *TOKEN_CLASSES, *(f"over_{name}" for name in TOKEN_CLASSES))
 
 
 @get_view("providers.view_tokenprice")
@@ -123,8 +123,9 @@ def add(request: HttpRequest) -> HttpResponse:
     assert isinstance(request.user, User), "only people who are logged in get here"
     price = services.add_price(price=price, person=request.user, now=now)
     log(request, price, added=True)
-    undo = f"undo:{reverse('traffic:price-undo', args=[price.pk])}"
-    messages.success(request, _("The price of %(model)s is in the book.") % {"model": price.model}, extra_tags=undo)
+    undoable(
+        request, _("The price of %(model)s is in the book.") % {"model": price.model}, "traffic:price-undo", price.pk
+    )
     return redirect(PricedModel(price.provider, price.model).url)
 
 

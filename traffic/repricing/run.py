@@ -13,28 +13,27 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 from django.utils import timezone
-from psycopg import errors
 
+from lib.money import ZERO
 from lib.partitions import existing_days, make_partitions
+from lib.tokens import TOKEN_CLASSES
 from providers.pricing.book import Book, Costed
 from traffic.ingest.batch import array
 from traffic.ingest.sql import prices
 from traffic.ingest.sql.rows import COSTED
-from traffic.ingest.store import ATTEMPTS
 from traffic.models import Repricing, SealedDay
+from traffic.usage.rebuild import repeated
 
 BATCH = 5_000
 CLAIM = timedelta(minutes=2)
 MEMORY = "traffic_repriced"
-ZERO = Decimal(0)
-CLASSES = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 START = uuid.UUID(int=0)
 
-COLUMNS = f"id, provider, model, started_at, batch, tier, {', '.join(COSTED)}, {', '.join(CLASSES)}"
+COLUMNS = f"id, provider, model, started_at, batch, tier, {', '.join(COSTED)}, {', '.join(TOKEN_CLASSES)}"
 NEXT = f"""
 SELECT {COLUMNS} FROM traffic_request
 WHERE day = %(day)s AND id > %(after)s AND cost_reason IS DISTINCT FROM 'leased'
@@ -71,9 +70,6 @@ WHERE id = %(pk)s AND state = 'undoing'
 
 class Stopped(Exception):
     """The repricing was cancelled, or another worker has gone further."""
-
-
-T = TypeVar("T")
 
 
 def never() -> bool:
@@ -262,16 +258,6 @@ def merge(by_day: dict[tuple[date, str, str], Difference], difference: Differenc
     total = by_day.setdefault(difference.key, Difference(*difference.key))
     for name in ("requests", "before", "after", "unknown_before", "unknown_after"):
         setattr(total, name, getattr(total, name) + getattr(difference, name))
-
-
-def repeated(step: Callable[[], T]) -> T:
-    """Run a step again where ingest deadlocks with it or changes its rows, as often as ingest itself tries."""
-    for _ in range(ATTEMPTS - 1):
-        try:
-            return step()
-        except (errors.DeadlockDetected, errors.SerializationFailure):
-            continue
-    return step()
 
 
 def changed(rows: Iterable[Stored], book: Book) -> Iterator[tuple[Stored, Costed]]:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from lib.http import form_view, post_view
+from lib.http import form_view, post_view, undoable
 from providers.audit.log import log
 from providers.models import PROVIDER_NAMES, Priced, UnitPrice
 from providers.pricing.unit_forms import UnitPriceForm
@@ -74,8 +74,7 @@ def _review(request: HttpRequest, form: UnitPriceForm, price: UnitPrice) -> Http
 def _save(request: HttpRequest, price: UnitPrice) -> HttpResponse:
     price_services.add_unit_price(price, person_id=request.user.pk, now=timezone.now())
     log(request, price, added=True)
-    undo = f"undo:{reverse('traffic:unit-price-undo', args=[price.pk])}"
-    messages.success(request, _("In the book: %(price)s.") % {"price": price}, extra_tags=undo)
+    undoable(request, _("In the book: %(price)s.") % {"price": price}, "traffic:unit-price-undo", price.pk)
     return redirect(f"{reverse('traffic:unit-prices')}?{urlencode({'kind': price.kind})}")
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from lib.http import form_view, get_view, post_view
+from lib.http import asks_for_part, form_view, get_view, post_view
 from providers.audit.log import changes, log
 from providers.models import PROVIDER_NAMES
 from traffic.models import Repricing
@@ -67,7 +67,7 @@ def repricing_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "page": RepricingPage(repricing, changed),
         "may_change": request.user.has_perm("traffic.add_repricing"),
     }
-    if request.htmx and request.htmx.target == "progress":  # type: ignore[attr-defined]  # django-htmx's middleware
+    if asks_for_part(request, "progress"):
         return render(request, "traffic/repricing/_repricing_work.html", context)
     return render(request, "traffic/repricing/repricing.html", {**context, "log": changes(repricing)})
 

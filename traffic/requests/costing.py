@@ -11,8 +11,9 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from lib import formats
+from lib.money import COST_STEP
 from providers.models import Discount, TokenPrice
-from providers.pricing.book import COST_STEP, MILLION
+from providers.pricing.book import MILLION
 from providers.pricing.discounts import factor
 from traffic.models import Request
 from traffic.usage.token_classes import CLASSES

@@ -22,8 +22,9 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from lib.dates import DAY
 from traffic.models import Request
-from traffic.requests.queries import DAY, days_of, earlier
+from traffic.requests.queries import days_of, earlier
 from traffic.requests.request_filter import RequestFilter
 
 BATCH = 2_000

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from math import ceil
 
+from lib.dates import HOUR
+
 READ_MOST = 20_000  # rows for one page
 SPANS_MOST = 64  # that one statement puts together
 GAP_MOST = 1_000  # rows that are read along between two spans: a part of a statement takes as long to write and plan
-HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 
 

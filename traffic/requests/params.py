@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -16,16 +15,18 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from lib.dates import day_of
 from providers.models import PROVIDER_NAMES, Deployment, provider_name
 from traffic.authentication.access import FIGURES
 from traffic.models import Application, Outcome, Task
+from traffic.request_ids import uuid_of
 from traffic.requests import queries as requests
 from traffic.requests.facets import FilterChoices
 from traffic.requests.request_filter import Range, RequestFilter
-from traffic.usage.filters import Filters
+from traffic.usage.filters import COLUMNS, Filters
 from traffic.visibility import applications_of
 
-NAMES = ("provider", "model", "deployment", "application", "task")
+NAMES = tuple(COLUMNS)
 
 
 class Bounds(NamedTuple):
@@ -103,7 +104,7 @@ def parsed_params(request: HttpRequest) -> ParsedParams:
             unknown_usage="unknown_usage" in query,
             told_otherwise="told_otherwise" in query and money,
             rated="rated" in query,
-            user=user_of(query.get("user", "")),
+            user=uuid_of(query.get("user", "")),
             words=query.get("words", "").replace("\x00", "").strip()[:LONGEST],
             readable=readable,
             applications=applications_of(request.user),
@@ -124,13 +125,6 @@ def parsed_params(request: HttpRequest) -> ParsedParams:
     if params.request_filter.words and not params.may_read:
         params.refused.append(_("Only who may read the texts of an application can look for words in them."))
     return params
-
-
-def user_of(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None
 
 
 def rollup_filter(request: HttpRequest) -> RequestFilter:
@@ -265,14 +259,6 @@ def decimal(text: str) -> Decimal | None:
     except InvalidOperation:
         return None
     return value if value.is_finite() and abs(value) < Decimal("1e15") and abs(value.adjusted()) < 20 else None
-
-
-def day_of(text: str) -> date | None:
-    """A day of the address; what is none bounds nothing."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
 
 
 def without_empty(query: QueryDict) -> Filters:

@@ -13,9 +13,9 @@ from typing import Any
 
 from django.db import connection
 
-from lib.dates import midnight
+from lib.dates import DAY, midnight
 from traffic.models import Request
-from traffic.requests.queries import DAY, RequestPage, cursor_at, cursor_of, days_of, decode_cursor, earlier
+from traffic.requests.queries import RequestPage, cursor_at, cursor_of, days_of, decode_cursor, earlier
 from traffic.requests.request_filter import RequestFilter
 
 WINDOW = timedelta(days=7)

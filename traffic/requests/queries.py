@@ -10,14 +10,14 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 
 from django.db.models import Q, Sum
 from django.utils import timezone
 
 from lib import paging
-from lib.dates import midnight
+from lib.dates import DAY, midnight
 from lib.errors import ApiError
 from providers.models import Discount, TokenPrice, UnitPrice
 from traffic.models import Application, Installation, Rating, Request, RequestBody, Route, UsageDay
@@ -29,7 +29,6 @@ from traffic.requests.request_filter import Day, RequestFilter
 from traffic.usage.filters import Filters
 from traffic.visibility import Person, applications_of
 
-DAY = timedelta(days=1)
 FIRST_ID = uuid.UUID(int=0)
 MONTH = 31  # days whose hours are read at once
 

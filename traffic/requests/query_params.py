@@ -10,10 +10,9 @@ from ninja import Schema
 from pydantic import Field
 
 from lib.periods import MOMENT, Period, moment, parse_period
-from providers.models import Deployment
-from traffic.models import Application, Outcome
+from traffic.models import Outcome
 from traffic.requests.request_filter import Range, RequestFilter
-from traffic.usage.filters import Filters, ids
+from traffic.usage.filters import Filters
 
 Text = Annotated[str, Field(max_length=200, pattern="^[^\\x00]*$")]
 Moment = Annotated[str | None, Field(pattern=MOMENT)]
@@ -39,13 +38,7 @@ class FilterQuery(Schema):
     deployment: list[Text] = []
 
     def parsed(self) -> Filters:
-        return Filters(
-            provider=list(self.provider),
-            model=list(self.model),
-            application=ids(Application, self.application),
-            task=list(self.task),
-            deployment=ids(Deployment, self.deployment),
-        )
+        return Filters.of_values(lambda name: list(getattr(self, name)))
 
 
 Day = Annotated[str | None, Field(pattern="^\\d{4}-\\d{2}-\\d{2}$", description="YYYY-MM-DD, a day in UTC")]

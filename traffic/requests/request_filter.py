@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -13,13 +13,12 @@ from django.db.models import Exists, F, Func, OuterRef, Q, Sum
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Greatest
 
-from lib.dates import midnight
+from lib.dates import DAY, midnight
 from traffic.models import CostReason, Outcome, Rating, UsageDay, UsageHour
 from traffic.models.requests import RequestQuerySet
 from traffic.requests.hour_reads import Hour
 from traffic.usage.filters import Filters
 
-DAY = timedelta(days=1)
 UNPRICED = (CostReason.UNKNOWN_MODEL, CostReason.UNKNOWN_RATE)
 FAILED = {"error", "timeout"}  # the outcomes that the rollups count as errors
 

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from lib.dates import midnight
 from lib.errors import ApiError
-from lib.http import get_view, post_view
+from lib.http import asks_for_part, get_view, post_view
 from lib.periods import Period
 from providers.audit.log import Action, person, record
 from traffic.authentication.access import FIGURES
@@ -70,7 +70,7 @@ def request_list(request: HttpRequest) -> HttpResponse:
         "follow_url": address(request, live=None),
         "shared": shared(request),
     }
-    if request.htmx and request.htmx.target == "live":  # type: ignore[attr-defined]  # django-htmx's middleware
+    if asks_for_part(request, "live"):
         return render(request, "traffic/requests/_requests.html", context | {"polled": True})
     exports = [(kind.label, address(request, "traffic:requests-export", kind=kind.name)) for kind in KINDS.values()]
     return render(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from lib.http import form_view, get_view, post_view
+from lib.http import form_view, get_view, post_view, undoable
 from providers.audit.log import log, log_form
 from providers.models import provider_name
 from traffic.routes import queries, services
@@ -64,8 +63,7 @@ def route_delete(request: HttpRequest, slug: str) -> HttpResponse:
     request.session[SESSION] = remembered(route)
     log(request, route, _("Deleted."), deleted=True)
     services.delete_route(route)
-    undo = f"undo:{reverse('traffic:route-undo')}"
-    messages.success(request, _("%(name)s is deleted.") % {"name": route.name}, extra_tags=undo)
+    undoable(request, _("%(name)s is deleted.") % {"name": route.name}, "traffic:route-undo")
     return redirect("traffic:routes")
 
 

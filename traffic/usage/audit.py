@@ -9,8 +9,6 @@ from django.db import connection
 
 from traffic.usage.rebuild import Rollup
 
-LIMIT = 20  # differences that are named by table; the count is of all
-
 
 @dataclass(frozen=True)
 class Difference:

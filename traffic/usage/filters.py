@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -24,6 +25,16 @@ class Attributed(Protocol):
     def task(self) -> str: ...
 
 
+# The filters' names in addresses, and the columns of the usage tables.
+COLUMNS = {
+    "provider": "provider",
+    "model": "model",
+    "deployment": "deployment_id",
+    "application": "application_id",
+    "task": "task",
+}
+
+
 @dataclass
 class Filters:
     """Empty lists let everything through. A slug that nobody bears is the id -1, which nothing has."""
@@ -36,12 +47,16 @@ class Filters:
 
     @classmethod
     def of_query(cls, query: QueryDict) -> Filters:
+        return cls.of_values(query.getlist)
+
+    @classmethod
+    def of_values(cls, values_of: Callable[[str], list[str]]) -> Filters:
+        """From the values of each name, applications and deployments by their slugs."""
+        texts = {name: values_of(name) for name in ("provider", "model", "task")}
         return cls(
-            provider=query.getlist("provider"),
-            model=query.getlist("model"),
-            application=ids(Application, query.getlist("application")),
-            task=query.getlist("task"),
-            deployment=ids(Deployment, query.getlist("deployment")),
+            **texts,
+            application=ids(Application, values_of("application")),
+            deployment=ids(Deployment, values_of("deployment")),
         )
 
     def divides(self) -> bool:
@@ -60,14 +75,7 @@ class Filters:
 
     def lookups(self) -> dict[str, Any]:
         """The same as keyword arguments of `filter()` on a usage table."""
-        wanted = {
-            "provider__in": self.provider,
-            "model__in": self.model,
-            "application_id__in": self.application,
-            "task__in": self.task,
-            "deployment_id__in": self.deployment,
-        }
-        return {name: values for name, values in wanted.items() if values}
+        return {f"{column}__in": values for name, column in COLUMNS.items() if (values := getattr(self, name))}
 
     def condition(self) -> tuple[str, list[list[Any]]]:
         """The same as SQL that begins with AND, empty without filters, and its parameters."""

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 from django.db.models import Max, Sum
 
+from lib.dates import HOUR
 from traffic.models import Request, UsageHour
 
 LOOK_BACK = timedelta(days=7)
-HOUR = timedelta(hours=1)
 
 
 def requests_by_hour(deployments: Iterable[int], now: datetime) -> dict[int, dict[datetime, int]]:

@@ -10,16 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from datetime import date, timedelta
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors
 
+from lib.dates import midnight
 from lib.partitions import existing_days
 from traffic.ingest.sql import rollups
 
 REBUILD_LOCK = 7_203_011  # advisory; two rebuilds at once would add the same difference twice
+T = TypeVar("T")
 ATTEMPTS = 8  # ingest may need the same rows in another order
 TEMPORARY = "traffic_rebuild"
 
@@ -150,7 +152,7 @@ def differences_of(rollup: Rollup) -> str:
 
 
 def bounds(period: str, day: date) -> dict[str, Any]:
-    start, after = datetime(day.year, day.month, day.day, tzinfo=UTC), day + timedelta(days=1)
+    start, after = midnight(day), day + timedelta(days=1)
     end = start + timedelta(days=1)
     first, following = (start, end) if period == "hour" else (day, after)
     return {
@@ -167,9 +169,14 @@ def add_differences(conn: psycopg.Connection, rollup: Rollup) -> int:
         f"INSERT INTO {rollup.table} AS u ({columns}) SELECT {columns} FROM {TEMPORARY} ORDER BY {key}"
         f" ON CONFLICT ({key}) DO UPDATE SET {added}"
     )
+    return repeated(lambda: conn.execute(statement).rowcount)
+
+
+def repeated(step: Callable[[], T]) -> T:
+    """Run a step again where ingest deadlocks with it or changes its rows, as often as ingest itself tries."""
     for _ in range(ATTEMPTS - 1):
         try:
-            return conn.execute(statement).rowcount
-        except errors.DeadlockDetected:
+            return step()
+        except (errors.DeadlockDetected, errors.SerializationFailure):
             continue  # nothing of it was written
-    return conn.execute(statement).rowcount
+    return step()

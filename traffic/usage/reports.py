@@ -15,6 +15,7 @@ from typing import Any, Literal
 from django.db import connection
 
 from lib.periods import Period
+from lib.tokens import TOKEN_CLASSES
 from traffic.usage.filters import Filters
 
 GroupBy = Literal["provider", "model", "application", "task", "deployment", "hour", "day"]
@@ -34,7 +35,6 @@ JOINS = {
     "application": "LEFT JOIN traffic_application AS a ON a.id = u.application_id",
     "deployment": "LEFT JOIN providers_deployment AS d ON d.id = u.deployment_id",
 }
-TOKENS = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 QUANTILES = {"p50_ms": 0.50, "p95_ms": 0.95, "p99_ms": 0.99}
 
 
@@ -87,7 +87,7 @@ class HourLatency:
 
 def usage(period: Period, group_by: str = "", filters: Filters | None = None) -> list[UsageGroup]:
     """Usage by group, largest first; times in their order. Without `group_by` one group of all."""
-    names = ("requests", "errors", *TOKENS, "reasoning", "cost", "unpriced", "unknown_usage", "leased")
+    names = ("requests", "errors", *TOKEN_CLASSES, "reasoning", "cost", "unpriced", "unknown_usage", "leased")
     sums = ", ".join(f"sum(u.{name}) AS {name}" for name in names)
     rows = select("usage", period, group_by, filters, sums, "HAVING sum(u.requests) > 0", "requests DESC, key")
     return [
@@ -95,7 +95,7 @@ def usage(period: Period, group_by: str = "", filters: Filters | None = None) ->
             key=row["key"],
             requests=int(row["requests"]),
             errors=int(row["errors"]),
-            tokens={name: int(row[name]) for name in TOKENS},
+            tokens={name: int(row[name]) for name in TOKEN_CLASSES},
             reasoning=int(row["reasoning"]),
             cost=row["cost"],
             unpriced_requests=int(row["unpriced"]),
