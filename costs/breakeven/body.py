@@ -130,7 +130,7 @@ class _Reader:
         if prices_of is None:
             self.errors.append((("price_sheet",), _("There is no price sheet “%(name)s”.") % {"name": sheet or ""}))
             return None
-        prices = prices_of.token_prices(model)
+        prices = None if "\0" in model else prices_of.token_prices(model)  # Postgres takes no NUL in a text
         if prices is None:
             sentence = _("The price sheet “%(sheet)s” has no price for “%(model)s”.")
             self.errors.append((("api_model",), sentence % {"sheet": sheet, "model": model}))

@@ -115,6 +115,7 @@ def test_a_known_capacity_makes_a_staircase(post: Post) -> None:
         ({"input_tokens": "many"}, ["input_tokens"]),
         ({"price_sheet": "1999-01"}, ["price_sheet"]),
         ({"api_model": "nobody"}, ["api_model"]),
+        ({"price_sheet": "live", "api_model": "no\0body"}, ["api_model"]),
         ({"unknown_key": 1}, ["unknown_key"]),
         ({"billing": "weekly"}, ["selfhost", "billing"]),
         ({"gpu_hourly": "-0.1"}, ["selfhost", "gpu_hourly"]),
