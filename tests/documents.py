@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "send-requests.md"
+HOW_TO = Path(__file__).parents[1] / "docs" / "how-to" / "send-requests.md"
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

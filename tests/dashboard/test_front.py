@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
+from pathlib import Path
 
 import httpx
 import psutil
@@ -328,3 +329,17 @@ def rows_in(intake: Intake) -> int:
     row = intake.conn.execute("SELECT count(*) FROM traffic_request").fetchone()
     assert row is not None
     return int(row[0])
+
+
+def test_hundreds_of_refusals_are_a_handful_of_lines(intake: Intake) -> None:
+    log = Path(intake.web.log.name)
+    before = len(log.read_text().splitlines())
+    with httpx.Client(base_url=intake.web.url, timeout=PATIENT) as client:
+        for _n in range(100):
+            assert client.post("/login/", content=b"x" * 70_000).status_code == 413
+            assert client.post("/login/", data={"username": "x"}).status_code == 403
+            assert client.post("/v1/traces", json={}).status_code == 401
+    lines = log.read_text().splitlines()[before:]
+    kinds = ("status=413 reason=", "status=403 reason=csrf", "batch_refused way=otlp_traces status=401")
+    assert [sum(kind in line for line in lines) <= 2 for kind in kinds] == [True] * 3
+    assert len(lines) <= 15, lines
