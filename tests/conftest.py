@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import time_machine
 from django.core.cache import cache
 from hypothesis import HealthCheck, settings
 from pytest_django import DjangoDbBlocker
@@ -87,6 +88,13 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
     with django_db_blocker.unblock():
         instead_of_flush()
+
+
+@pytest.fixture
+def stopped_clock(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The clock stands at the module's NOW, from which its objects were made, however long ago that is."""
+    with time_machine.travel(request.module.NOW, tick=False):
+        yield
 
 
 @pytest.fixture

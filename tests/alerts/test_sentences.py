@@ -32,6 +32,8 @@ from alerts.rules.queries import RuleCounts
 from lib.time_spans import Span
 from tests.pages import words
 
+pytestmark = pytest.mark.usefixtures("stopped_clock")
+
 NOW = timezone.now()
 TWO_HOURS_AGO = NOW - timedelta(hours=2, minutes=1)
 NOON = datetime(2025, 6, 18, 12, tzinfo=UTC)

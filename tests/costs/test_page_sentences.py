@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -11,7 +10,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import time_machine
 
 from costs.anomalies.page import AnomaliesPage, AnomalyRow
 from costs.bill_imports import page as bill_page
@@ -35,18 +33,13 @@ from costs.units.queries import Incidents, Unit
 from costs.variance import queries as changes
 from costs.variance.bridge import Bridge, BridgePart, Step
 
+pytestmark = pytest.mark.usefixtures("stopped_clock")
+
 YEAR = 2026
 MONTH, BEFORE = date(YEAR, 11, 1), date(YEAR, 10, 1)
 WHOLE = Days(MONTH, date(YEAR, 12, 1), BEFORE, MONTH)
 RUNNING = Days(MONTH, date(YEAR, 11, 11), BEFORE, date(YEAR, 10, 11))
 NOW = datetime(YEAR, 12, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def stopped_clock() -> Iterator[None]:
-    """Ages are counted from the moment at which these objects were made, however long ago that is."""
-    with time_machine.travel(NOW, tick=False):
-        yield
 
 
 def plain(html: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -11,7 +10,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import time_machine
 
 from costs.plan.month import Month
 from costs.readiness.scorecard import Criterion
@@ -26,14 +24,9 @@ from providers.models import Deployment
 from providers.uptime.page import DeploymentNow, Record, UptimeSummary
 from tests.dashboard.overview_rows import money
 
+pytestmark = pytest.mark.usefixtures("stopped_clock")
+
 NOW = datetime(2026, 11, 15, 12, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def stopped_clock() -> Iterator[None]:
-    """Ages are counted from the moment at which these objects were made, however long ago that is."""
-    with time_machine.travel(NOW, tick=False):
-        yield
 
 
 def plain(html: str) -> str:

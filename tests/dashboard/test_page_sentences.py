@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import time_machine
 from django.contrib.auth.models import Group, User
 
 from dashboard.audit.page import ACTS, ALL, COUNTED, REFUSED, AuditFilter, empty_words, headline, log_heading
@@ -18,14 +16,9 @@ from dashboard.storage.queries import Kind, Storage
 from lib.disk import Disk
 from providers.models import Action, AuditEntry
 
+pytestmark = pytest.mark.usefixtures("stopped_clock")
+
 NOW = datetime(2026, 11, 15, 12, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def stopped_clock() -> Iterator[None]:
-    """Ages are counted from the moment at which these objects were made, however long ago that is."""
-    with time_machine.travel(NOW, tick=False):
-        yield
 
 
 def plain(html: str) -> str:

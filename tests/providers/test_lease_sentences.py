@@ -27,6 +27,11 @@ from tests.providers.plain import (
     rented,
     runway,
 )
+from tests.providers.plain import (
+    NOW as NOW,
+)
+
+pytestmark = pytest.mark.usefixtures("stopped_clock")
 
 
 def leases_page(*active: LeaseNow, total: int = 3, filtered: bool = False) -> LeasesPage:

@@ -260,8 +260,8 @@ def test_what_is_stopped_with_a_disk_that_no_bill_has_told_is_never_said_to_cost
 
 
 def test_a_lease_that_has_ended_is_told_from_when_to_when(ops: Client) -> None:
-    ended = timezone.now()
+    ended = timezone.now()  # in the first days of a year the other one is said too
     lease(account(), state="ended", ended_at=ended, started_at=ended - timedelta(days=2))
     page = text(ops, "/providers/leases/")
     assert "since" not in page
-    assert re.search(r"<time [^>]+>\d+ \w{3}, \d\d:\d\d</time> to <time", page)
+    assert re.search(r"<time [^>]+>\d+ \w{3}( \d{4})?, \d\d:\d\d</time> to <time", page)

@@ -31,6 +31,11 @@ from tests.providers.plain import (
     rented,
     runway,
 )
+from tests.providers.plain import (
+    NOW as NOW,
+)
+
+pytestmark = pytest.mark.usefixtures("stopped_clock")
 
 # Offers.
 

@@ -34,6 +34,11 @@ from tests.providers.plain import (
     NOON,
     TWO_HOURS_AGO,
 )
+from tests.providers.plain import (
+    NOW as NOW,
+)
+
+pytestmark = pytest.mark.usefixtures("stopped_clock")
 
 # Deployments and their uptime.
 
