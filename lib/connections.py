@@ -38,7 +38,7 @@ MAPPED = f"{0:016X}FFFF0000"  # IPv4 within IPv6
 
 def head_size(scope: Mapping[str, Any]) -> int:
     """Return the bytes of a request's address and headers, with what separates them; `scope` is ASGI's."""
-    address = len(scope["raw_path"]) + len(scope["query_string"])
+    address = len(scope.get("raw_path") or scope["path"]) + len(scope.get("query_string", b""))
     return address + sum(len(name) + len(value) + 4 for name, value in scope["headers"])
 
 

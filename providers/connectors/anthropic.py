@@ -7,7 +7,7 @@ Traps: amounts are cents as text; a query spans at most 31 days; the default pag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from providers.connectors import anthropic_legacy as legacy
 from providers.connectors.anthropic_legacy import CATEGORY, TOKEN_CLASS, spend_cap
+from providers.connectors.anthropic_names import names
 from providers.connectors.base import Connector, CostRow, Fetched, NameRow, Option, UsageRow
 from providers.connectors.http import VendorHttp, header_key, walk
 from providers.connectors.parse import chunks, day_of, hour_of, moment, money, usd_only, whole
@@ -140,25 +141,3 @@ def _cost_row(row: Any) -> CostRow:
         service_tier=group.service_tier or "",
         list_amount=money(str(row.cost.list_amount), per=100, signed=True),
     )
-
-
-# What the organisation calls its workspaces and API keys; the reports know them by their ids alone. The default
-# workspace is listed only when asked for; a key that is bound to a person may belong to no workspace.
-
-
-def names(client: Client, label: str) -> Iterator[NameRow]:
-    organization = client.beta.organization
-    workspaces = partial(organization.workspaces.list, include_archived=True, include_default=True)
-    for workspace in walk(label, partial(_listed, workspaces)):
-        state = "archived" if workspace.archived_at else "active"
-        yield NameRow("workspace", str(workspace.id), str(workspace.name)[:200], state=state)
-    for key in walk(label, partial(_listed, organization.api_keys.list)):
-        parent, hint = getattr(key.scope, "workspace_id", None) or "", str(key.partial_key_hint or "")[:60]
-        yield NameRow("api_key", str(key.id), str(key.name)[:200], parent, str(key.status)[:40], hint)
-
-
-def _listed(ask: Callable[..., Any], cursor: str | None) -> tuple[list[Any], str | None]:
-    answer = ask(limit=1000, after_id=cursor) if cursor else ask(limit=1000)
-    if not isinstance(answer.data, list):
-        raise TypeError("data is no list")
-    return answer.data, answer.last_id if answer.has_more else None

@@ -18,6 +18,7 @@ from providers.connectors.base import Balance, Connector, ConnectorError, CostRo
 from providers.connectors.gpus import gpu_named
 from providers.connectors.http import VendorHttp, bearer
 from providers.connectors.parse import hour_of, moment, money, rfc3339
+from providers.connectors.runpod_bills import BILLS, bill_lines
 from providers.connectors.stopping import Stop
 
 STATES = {"RUNNING": "running", "EXITED": "stopped", "ERROR": "stopped", "TERMINATED": "ended"}
@@ -145,17 +146,3 @@ def _endpoint(endpoint: dict[str, Any], workers: dict[str, Any], rates: Rates) -
         *(endpoint["id"], title, name, count, memory, "serverless", rate * count * running, "running", raw_state),
         worker_per_hour=rate * count or None,
     )
-
-
-# What is billed apart -> how its records name what they are of.
-BILLS = {"pods": "podId", "serverless": "serverlessId", "networkvolumes": "networkVolumeId"}
-
-
-def bill_lines(record: dict[str, Any], what: str, resource: str) -> Iterator[CostRow]:
-    starts_at, ends_at = moment(record["startTime"]), moment(record["endTime"])
-    parts = {part: f"{part}Amount" for part in ("gpu", "disk", "cpu", "fee")}
-    for part, field in ({"disk": "totalAmount"} if what == "networkvolumes" else parts).items():
-        if amount := money(record.get(field, 0), signed=True):
-            key, description = f"{what}/{resource}/{rfc3339(starts_at)}/{part}", f"{what} {resource} {part}"
-            category = "adjustment" if part == "fee" else part
-            yield CostRow.usd(key, starts_at, ends_at, category, amount, resource=resource, description=description)

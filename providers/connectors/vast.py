@@ -8,10 +8,8 @@ that lasts until midnight. `extra_env` and `jupyter_token` of an instance are se
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -31,6 +29,8 @@ from providers.connectors.gpus import gpu_named
 from providers.connectors.http import Answer, VendorHttp, bearer, vendor_message, walk
 from providers.connectors.parse import day_of, days, moment, money
 from providers.connectors.stopping import Stop
+from providers.connectors.vast_bills import bill_lines, payment
+from providers.connectors.vast_offers import SEARCH, offers_of
 
 STATES = {"running": "running", "frozen": "running", "stopped": "stopped", "exited": "stopped", "offline": "stopped"}
 STATES |= dict.fromkeys(("created", "loading", "rebooting"), "pending")
@@ -136,61 +136,3 @@ def _lease(instance: dict[str, Any]) -> LeaseRow:
         utilisation=None if util is None else float(util) / 100,
         disk_per_hour=None if disk is None else money(disk),
     )
-
-
-# Charges come one a contract and day, in parts that may not add up to it.
-CATEGORY = {"gpu": "gpu", "disk": "disk", "bwd": "network", "bwu": "network"}
-WITHOUT_ITEMS = {"instance": "gpu", "serverless": "gpu", "volume": "disk"}
-
-
-def bill_lines(charge: dict[str, Any], day: datetime, end: datetime) -> Iterator[CostRow]:
-    source = str(charge["source"])
-    resource = source.removeprefix("instance-")
-    sums: dict[str, Decimal] = defaultdict(Decimal)
-    for item in charge.get("items") or []:
-        sums[CATEGORY.get(item["type"], "adjustment")] += money(item["amount"], signed=True)
-    rest = money(charge["amount"], signed=True) - sum(sums.values())
-    if abs(rest) >= Decimal("0.000001"):  # the total counts: what its items leave out is a line as well
-        sums["adjustment" if sums else WITHOUT_ITEMS.get(charge["type"], "adjustment")] += rest
-    for category, amount in sums.items():
-        key, words = f"{day:%Y-%m-%d}/{source}/{category}", str(charge.get("description") or "")[:200]
-        yield CostRow.usd(key, day, end, category, amount, resource=resource, description=words)
-
-
-def payment(invoice: dict[str, Any]) -> PaymentRow:
-    """A credit is money that we paid in, and negative there. The words beside it name cards and people: left unread."""
-    metadata, kind = invoice["metadata"], str(invoice["type"])
-    amount = money(invoice["amount"], signed=True)
-    words = f"{kind} {metadata.get('service') or ''}".strip()[:100]
-    return PaymentRow(
-        str(metadata["invoice_id"]), moment(invoice["start"]), -amount if kind == "credit" else amount, words
-    )
-
-
-# The one broad search that we ask for.
-SEARCH: dict[str, Any] = {
-    "verified": {"eq": True},
-    "rentable": {"eq": True},
-    "rented": {"eq": False},
-    "external": {"eq": False},
-}
-SEARCH |= {"type": "on-demand", "order": [["dph_total", "asc"]], "allocated_storage": 20}
-
-
-def offers_of(offer: dict[str, Any]) -> Iterator[OfferRow]:
-    """One on demand and one as a bid; machines are listed by the slice."""
-    count = int(offer["num_gpus"])
-    gpu, memory = gpu_named(offer["gpu_name"], float(offer["gpu_ram"]) / 1024)
-    reliability = offer.get("reliability2", offer.get("reliability"))
-    # Offers are listed anew with new ids; the machine and the size of the slice stay.
-    key, place = f"{offer['machine_id']}x{count}", offer.get("geolocation") or ""
-    disk, free = offer.get("storage_cost"), bool(offer.get("rentable", True)) and not offer.get("rented")
-    raw = {"offer": offer["id"], "verification": offer.get("verification"), "inet_down": str(offer.get("inet_down"))}
-    for kind, price in (("on_demand", offer["dph_total"]), ("spot", offer.get("min_bid"))):
-        if price is not None and count:
-            yield OfferRow(
-                *("vast", key, gpu, count, memory, kind, money(price) / count, place, free),
-                reliability=reliability and float(reliability),
-                disk_per_gb_month=None if disk is None else money(disk),
-                raw=raw,
-            )

@@ -33,7 +33,7 @@ def text(page: Page) -> str:
 def test_the_months_total_on_the_page_is_the_apis(visit: Visit, the_site: Site) -> None:
     before = Decimal(the_site.api("spend")["total"])
     spend, overview = visit("/spend/"), visit("/")
-    shown = [amount(spend, "h1"), amount(overview, ".ans .say")]
+    shown = [amount(spend, "h1"), amount(overview, ".answer-row .lead")]
     after = Decimal(the_site.api("spend")["total"])
     # In a demo that lives a request may have come in between.
     assert before > 0
