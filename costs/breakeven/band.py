@@ -125,10 +125,10 @@ def _savings(inputs: Inputs, low: int, high: int) -> list[Decimal]:
 
 
 def _edges(load: Fraction, low: int, high: int) -> list[int]:
-    """The last volume of each step and the first of the next, inside the band."""
+    """The last volume of each step and the first of the next, inside the band; no request is a step without a GPU."""
     if not load:
         return []
-    first = int(low * load) + 1
+    first = int(low * load)
     ends = [int(step / load) for step in range(first, min(int(high * load), first + MOST_STEPS) + 1)]
     return [n for end in ends for n in (end, end + 1) if low <= n <= high]
 
