@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -251,19 +252,32 @@ def load(content: Iterable[bytes]) -> None:
 
     Raises BackupError, and whatever `content` raises; the database is as it was then.
     """
+    session = f"breakeven-restore-{secrets.token_hex(4)}"
+    try:
+        _load(content, {**libpq(), "PGAPPNAME": session})
+    except BaseException:
+        # PostgreSQL goes on with the statement of a program that was killed, and holds its locks until then.
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = %s", [session]
+            )
+        raise
+
+
+def _load(content: Iterable[bytes], environment: dict[str, str]) -> None:
     with tempfile.TemporaryFile() as errors:
         clear = drop_all().encode()
         unpack = [tool("pg_restore"), "--no-owner", "--no-privileges", "--file=-"]
         run = [tool("psql"), "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", "--file=-"]
         connection.close()  # its own locks would be waited for
         with subprocess.Popen(
-            run, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors, env=libpq()
+            run, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors, env=environment
         ) as psql:
             assert psql.stdin is not None, "it is piped"
             psql.stdin.write(clear)
             psql.stdin.flush()
             with subprocess.Popen(
-                unpack, stdin=subprocess.PIPE, stdout=psql.stdin, stderr=errors, env=libpq()
+                unpack, stdin=subprocess.PIPE, stdout=psql.stdin, stderr=errors, env=environment
             ) as reader:
                 try:
                     feed(content, reader)

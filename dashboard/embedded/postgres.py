@@ -124,8 +124,12 @@ class Postgres:
         """The running server's process; None when there is none."""
         family = self._processes()
         numbers = {process.pid for process in family}
-        # Its backends are its children; of a killed server they linger for a moment without it.
-        return next((process.pid for process in family if process.ppid() not in numbers), None)
+        # Its backends are its children, and any of them may end now; of a killed server they linger without it.
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if process.ppid() not in numbers:
+                    return process.pid
+        return None
 
     def stop(self, seconds: float = 10) -> None:
         """Stops whichever server runs on the cluster, ours or an orphan: politely, then at once."""
