@@ -18,13 +18,13 @@ import subprocess
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
 
@@ -257,7 +257,8 @@ def load(content: Iterable[bytes]) -> None:
         _load(content, {**libpq(), "PGAPPNAME": session})
     except BaseException:
         # PostgreSQL goes on with the statement of a program that was killed, and holds its locks until then.
-        with connection.cursor() as cursor:
+        # Where the server is away, its sessions are too, and the first error is the one to tell.
+        with suppress(OperationalError), connection.cursor() as cursor:
             cursor.execute(
                 "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = %s", [session]
             )
