@@ -65,18 +65,21 @@ class Names:
 
         Raises what `connect` and the database raise; then no row is changed.
         """
+        if unseen := self.unseen(rows):
+            self._ask(unseen, book, connect)
+            for row in unseen:
+                self._judge(row, book)
+
+    def unseen(self, rows: Sequence[RequestRow]) -> list[RequestRow]:
+        """The rows that bring a name which was not looked at yet today."""
         self._begin(datetime.now(UTC).date())
         seen = self.seen
-        unseen = [
+        return [
             row
             for row in rows
             if (row.application_id, row.provider, row.model) not in seen
             or (row.error_type is not None and (row.application_id, row.error_type, None) not in seen)
         ]
-        if unseen:
-            self._ask(unseen, book, connect)
-            for row in unseen:
-                self._judge(row, book)
 
     def _begin(self, day: date) -> None:
         """Clear the names on a new day, and when the cache is full."""

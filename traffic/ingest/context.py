@@ -71,6 +71,10 @@ class Refreshed(Generic[T]):
         self._until = time.monotonic() + REFRESH_S
         return value
 
+    def fresh(self) -> T | None:
+        """The value where it need not be read again."""
+        return self._value if time.monotonic() <= self._until else None
+
     def clear(self) -> None:
         self._value, self._away_until = None, 0.0
 

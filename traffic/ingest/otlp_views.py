@@ -20,7 +20,7 @@ from traffic.ingest.otlp import protobuf
 from traffic.ingest.otlp.rows import Read, rows_of
 from traffic.ingest.otlp.spans import Signal, Unreadable
 from traffic.ingest.parse_lock import parse_lock
-from traffic.ingest.pipeline import store_apart
+from traffic.ingest.pipeline import early_batch, store_apart
 from traffic.ingest.refusals import log_refused
 
 MAX_BYTES = 64 << 20
@@ -63,8 +63,9 @@ def take(request: HttpRequest, signal: Signal, secret: str = "") -> HttpResponse
         body, tables, now = read_body(request, MAX_BYTES), lookup_tables.get(), timezone.now()
         with parse_lock(size=len(body)):
             read = rows_of(reader.read(body, signal), caller, tables, now)
+            batch = early_batch(read.rows, caller)
         del body  # to write its rows takes longer than to read them
-        for _place in store_apart(read.rows, caller).refused:
+        for _place in store_apart(read.rows, caller, batch).refused:
             read.reject("A span holds what the database cannot store.")
         if signal == "logs":
             late_texts.save(read, caller, now)

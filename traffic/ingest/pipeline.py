@@ -14,7 +14,7 @@ from traffic.authentication.keys import Caller
 from traffic.ingest import store_status
 from traffic.ingest.batch import Batch, batch_of
 from traffic.ingest.context import AWAY, pricing_context, raw_connection
-from traffic.ingest.pricing import PricingContext
+from traffic.ingest.parse_lock import SMALL_ROWS
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.statement_timeout import extend_timeout
 from traffic.ingest.store import Also, IngestResult, take_in
@@ -24,15 +24,32 @@ from traffic.ratings.named_requests import Name
 logger = logging.getLogger(__name__)
 
 
-def batch_for(rows: Sequence[RequestRow], caller: Caller | None, pricing: PricingContext) -> Batch:
+def early_batch(rows: Sequence[RequestRow], caller: Caller) -> Batch | None:
+    """The rows worked out for the store under the lock that they were parsed under; None where that must wait.
+
+    To lock twice for one batch lets another thread parse in between, which costs a tenth of the spans a second.
+    """
+    pricing = pricing_context.fresh()
+    if pricing is None or len(rows) > SMALL_ROWS or pricing.names.unseen(rows):
+        return None  # the database must be asked first, and nobody waits for it under the lock
+    return batch_of(count_for(rows, caller), pricing)
+
+
+def batch_for(rows: Sequence[RequestRow], caller: Caller | None) -> Batch:
     """The rows worked out for the store, to be counted for the caller's key. It may ask the database about new names,
-    so no turn is held around it."""
+    so no lock is held around it."""
+    pricing = pricing_context.get()
+    with recording_failures():
+        pricing.names.bound(rows, pricing.book, raw_connection)
+    return batch_of(count_for(rows, caller), pricing)
+
+
+def count_for(rows: Sequence[RequestRow], caller: Caller | None) -> Sequence[RequestRow]:
+    """The rows with the key that they are counted for."""
     if caller is not None:
         for row in rows:
             row.key_id = caller.key_id
-    with recording_failures():
-        pricing.names.bound(rows, pricing.book, raw_connection)
-    return batch_of(rows, pricing)
+    return rows
 
 
 @contextmanager
@@ -45,12 +62,16 @@ def recording_failures() -> Iterator[None]:
         raise
 
 
-def store(rows: Sequence[RequestRow], also: Also | None = None, caller: Caller | None = None) -> IngestResult:
-    """Write a batch; committed when this returns, with what `also` writes, and counted for the caller's key.
+def store(
+    rows: Sequence[RequestRow], also: Also | None = None, caller: Caller | None = None, batch: Batch | None = None
+) -> IngestResult:
+    """Write a batch; committed when this returns, with what `also` writes, and counted for the caller's key. `batch`
+    is what `early_batch` made of the rows.
 
     Ratings that wait for a request get it.
     """
-    batch = batch_for(rows, caller, pricing_context.get())
+    if batch is None:
+        batch = batch_for(rows, caller)
     with recording_failures(), extend_timeout(len(rows)), raw_connection() as conn:
         result = take_in(conn, batch, also)
     store_status.stored()
@@ -73,8 +94,9 @@ class Stored:
     refused: list[int] = field(default_factory=list)
 
 
-def store_apart(rows: Sequence[RequestRow], caller: Caller | None = None) -> Stored:
-    """Write a batch, a large one in parts; rows that the database refuses cost no other row.
+def store_apart(rows: Sequence[RequestRow], caller: Caller | None = None, batch: Batch | None = None) -> Stored:
+    """Write a batch, a large one in parts; rows that the database refuses cost no other row. `batch` is what
+    `early_batch` made of the rows.
 
     Halves are tried apart until the rows at fault stand alone. What is repeated changes nothing: not a half, nor the
     first parts of a batch that is sent again because a later one failed.
@@ -85,10 +107,11 @@ def store_apart(rows: Sequence[RequestRow], caller: Caller | None = None) -> Sto
     while waiting:
         first, last = waiting.pop()
         try:
-            result = store(rows[first:last], caller=caller)
+            result = store(rows[first:last], caller=caller, batch=batch)
             stored.accepted += result.accepted
             stored.duplicates += result.duplicates
         except DataError as error:
+            batch = None  # its rows are worked out anew, in parts
             tries += 1
             middle = (first + last) // 2
             if last - first == 1 or tries >= MOST_TRIES:

@@ -173,7 +173,8 @@ def mend(message: Any, real: Any) -> None:
 
 def span_of(item: bytes, scope: str, resource: Attributes) -> Span:
     """Raises DecodeError or Unreadable."""
-    refuse_large(item, "span")
+    if len(item) > SMALL:
+        refuse_large(item, "span")
     of_span, broken = slim()
     doubts: tuple[str, ...] = ()
     try:

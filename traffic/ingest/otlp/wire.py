@@ -57,7 +57,16 @@ def parts(data: bytes, at: int, end: int, number: int, most: int) -> tuple[bytes
     """
     head: list[bytes] = []
     places: list[Place] = []
-    for of, kind, start, stop in fields(data, at, end):
+    tag = number << 3 | BYTES
+    while at < end:
+        # Most fields are the items themselves, each of a few hundred bytes: their head is read here, without a call.
+        if data[at] == tag and at + 3 < end and data[at + 1] >= 0x80 > data[at + 2]:
+            of, kind, start = number, BYTES, at + 3
+            stop = start + (data[at + 1] & 0x7F | data[at + 2] << 7)
+            if stop > end:
+                raise Torn
+        else:
+            of, kind, start, stop = next(fields(data, at, end))
         if kind == BYTES and of == number:
             if len(places) == most:
                 return b"".join(head), places, beyond(data, at, end, number)
