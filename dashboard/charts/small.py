@@ -7,12 +7,11 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-from django.utils.html import escape
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
 from dashboard.charts.scales import Scale, Value, number, word
-from dashboard.charts.svg import Drawing, drawing, pct, points, stretched, tag, text, titled
+from dashboard.charts.svg import Drawing, drawing, escape, pct, points, stretched, tag, text, titled
 from lib import formats as money
 
 Row = Mapping[str, Any]

@@ -9,8 +9,11 @@ from xml.etree import ElementTree
 
 import pytest
 from django.template import Context, Template
+from django.utils.html import escape
+from django.utils.safestring import mark_safe
+from django.utils.translation import gettext_lazy
 
-from dashboard.charts import bars, breakeven, figures, lines, small, spend
+from dashboard.charts import bars, breakeven, figures, lines, small, spend, svg
 from dashboard.charts.scales import Scale, log_ticks, short_count, short_money, spread, ticks, time_ticks
 from dashboard.charts.svg import Drawing
 
@@ -25,6 +28,13 @@ def marks(chart: Drawing, cls: str) -> list[ElementTree.Element]:
 
 def words(chart: Drawing) -> list[str]:
     return [e.text or "" for e in ElementTree.fromstring(chart.svg).iter("text")]  # noqa: S314 - ours
+
+
+@pytest.mark.parametrize(
+    "words", ["a & b", "<script>", "\"quoted\" and 'quoted'", 12, 0.5, None, gettext_lazy("up"), mark_safe("<b>")]
+)
+def test_words_are_escaped_as_django_escapes_them(words: object) -> None:
+    assert svg.escape(words) == str(escape(words))
 
 
 def per_cent(element: ElementTree.Element, name: str) -> float:
