@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date
 
 from lib import sql
-from providers.models import Feed
+
+# Feeds of accounts that are polled; of those that were switched off only where no other account of the vendor has one:
+# what a vendor billed before stays billed.
+WATERMARKS = """
+SELECT a.kind, min(f.complete_until)
+FROM providers_feed AS f JOIN providers_account AS a ON a.id = f.account_id
+WHERE f.kind = ANY(%s) AND f.complete_until IS NOT NULL AND (a.enabled OR NOT EXISTS (
+    SELECT FROM providers_feed AS o JOIN providers_account AS polled ON polled.id = o.account_id
+    WHERE polled.enabled AND polled.kind = a.kind AND o.kind = f.kind AND o.complete_until IS NOT NULL
+)) GROUP BY 1
+"""
 
 
-def watermarks() -> dict[str, date]:
-    """Return by provider the first day whose bill is not complete; with several accounts, the earliest one."""
-    days: dict[str, date] = {}
-    for provider, until in Feed.objects.telling().filter(kind="costs").values_list("account__kind", "complete_until"):
-        assert until is not None, "telling() leaves out feeds without a watermark"
-        days[provider] = min(until.astimezone(UTC).date(), days.get(provider, date.max))
-    return days
+def watermarks(kinds: Sequence[str] = ("costs",)) -> dict[str, date]:
+    """Return by provider the first day that is not complete in its feeds of these kinds: of several accounts and kinds
+    the earliest. A feed without a watermark counts for nothing."""
+    return {provider: until.astimezone(UTC).date() for provider, until in sql.rows(WATERMARKS, [list(kinds)])}
 
 
 def bill_days() -> dict[str, date]:

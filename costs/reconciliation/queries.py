@@ -12,8 +12,9 @@ from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
+from costs.allocation.complete_days import watermarks
 from costs.list_prices import ListPrices
-from costs.models import Category, Closing, KeyOwner, Provenance
+from costs.models import Category, Closing, Provenance
 from lib import sql
 from lib.dates import DAY, midnight
 from lib.model_names import canonical_name
@@ -111,7 +112,7 @@ def read(month: date, now: datetime) -> BillingMonthData:
         month=month,
         until=until,
         today=now.astimezone(UTC).date(),
-        complete=complete_days(),
+        complete=watermarks(("costs", "usage")),
         charges=charges,
         usage=usage,
         vendor=vendor,
@@ -132,17 +133,6 @@ def entered(row: Mapping[str, Any]) -> bool:
 def is_invoice(row: Mapping[str, Any]) -> bool:
     """Return whether a charge is a bill itself: an invoice's amount, or a line of a bill that came as a file."""
     return row["category"] == Category.INVOICE or row["bill_import_id"] is not None
-
-
-def complete_days() -> dict[str, date]:
-    """Return by provider the first day without a complete bill or usage report; of several accounts the earliest."""
-    days: dict[str, date] = {}
-    # A usage report without a watermark is whole as far as its bill is.
-    feeds = Feed.objects.telling().filter(kind__in=("costs", "usage"))
-    for provider, until in feeds.values_list("account__kind", "complete_until"):
-        assert until is not None, "telling() leaves out feeds without a watermark"
-        days[provider] = min(until.astimezone(UTC).date(), days.get(provider, date.max))
-    return days
 
 
 def awaited_reports(silent: set[str]) -> frozenset[str]:
@@ -218,5 +208,5 @@ def watched_hours(since: date, until: date) -> dict[tuple[int, date], Fraction]:
 
 def key_owners() -> dict[tuple[int, str], int | None]:
     """Whose the keys are that people said something of."""
-    owners = KeyOwner.objects.values_list("account_id", "api_key", "application_id")
+    owners = sql.rows("SELECT account_id, api_key, application_id FROM costs_keyowner")
     return {(account, key): application for account, key, application in owners}

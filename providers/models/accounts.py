@@ -66,14 +66,6 @@ class FeedQuerySet(models.QuerySet["Feed"]):
         """Make feeds due that nobody polls right now; returns how many."""
         return self.filter(Q(claimed_until=None) | Q(claimed_until__lt=now)).update(due_at=now)
 
-    def telling(self) -> FeedQuerySet:
-        """Feeds whose watermark says what is whole at a provider: of accounts that are polled, and of those that were
-        switched off where no other has one. What a vendor billed before stays billed."""
-        polled = self.model._default_manager.filter(
-            account__enabled=True, account__kind=models.OuterRef("account__kind"), kind=models.OuterRef("kind")
-        ).exclude(complete_until=None)
-        return self.filter(Q(account__enabled=True) | ~models.Exists(polled)).exclude(complete_until=None)
-
 
 class Feed(models.Model):
     """One thing that is polled at an account (offers, leases, usage, costs, balance) and how it goes."""
