@@ -13,7 +13,7 @@ from decimal import Decimal
 from django.utils import timezone
 
 from benchmarks.figures import Figure
-from benchmarks.memory import family
+from benchmarks.otlp import cpu_of_web
 from benchmarks.pages import USER, VISITS, signed_in, slowest
 from benchmarks.stack import Stack, running
 
@@ -53,14 +53,8 @@ def visited(stack: Stack, url: str) -> tuple[float, float]:
     """Milliseconds of a visit at p95, and of the web process's processor at the mean, which other work on the machine
     changes little."""
     with signed_in(stack) as client:  # whose password takes longer to check than many pages
-        before = busy(stack)
-        return slowest(client, url), (busy(stack) - before) * 1000 / VISITS
-
-
-def busy(stack: Stack) -> float:
-    """Seconds for which the web processes had a processor so far."""
-    times = (process.cpu_times() for process in family(stack.pid) if any("wsgi" in word for word in process.cmdline()))
-    return sum(spent.user + spent.system for spent in times)
+        before = cpu_of_web(stack)
+        return slowest(client, url), (cpu_of_web(stack) - before) * 1000 / VISITS
 
 
 def fill(count: int) -> None:
