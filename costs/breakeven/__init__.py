@@ -1,4 +1,6 @@
-"""Break-even, pure: complete inputs in, costs of both ways and every crossing out. Nothing here reads a database."""
+"""The break-even: from complete inputs it computes what the API and our own GPUs cost, and every volume where one
+becomes cheaper than the other. The names exported here read no database.
+"""
 
 from __future__ import annotations
 

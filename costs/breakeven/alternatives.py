@@ -1,4 +1,4 @@
-"""What could be routed or rented instead, each with its own break-even: task by task, and GPU by GPU. Pure."""
+"""The break-even of each task if only that task were routed, and of each other GPU that could be rented. No queries."""
 
 from __future__ import annotations
 
@@ -26,23 +26,26 @@ ROUTED = ("rag", "qa", "batch")  # the shipped routes' tasks for our own GPUs
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
-    """One task's part of the traffic, and the break-even if nothing but it were routed."""
+    """One task's part of the traffic in the last 30 days, and the break-even if only this task were routed."""
 
     label: str
     requests: int
-    share: Decimal
-    own: Decimal  # of the task's requests, those that our own GPUs served
-    routed: bool  # by the shipped routes
-    pays_from: int | None  # all requests of a month
+    share: Decimal  # of all requests, 0 to 1
+    own: Decimal  # share of the task's requests that our own GPUs served, 0 to 1
+    routed: bool  # whether the shipped routes send this task to our own GPUs
+    pays_from: int | None  # requests a month of all tasks from which our own GPUs pay; None: they never pay
 
     @property
     def percent(self) -> str:
-        """For the what-if's field."""
+        """The share in per cent with one decimal, as the what-if form takes it."""
         return f"{self.share * 100:.1f}"
 
 
 def task_rows(groups: Iterable[Mapping[str, Any]], inputs: Inputs) -> list[TaskRow]:
-    """Tasks by requests, then all that the shipped routes send to our GPUs together."""
+    """One row for each task, most requests first; the last row adds up the tasks that the shipped routes send to us.
+
+    `groups` have the keys `task`, `requests` and `ours`, as `Traffic.groups`.
+    """
     sums: dict[str, list[int]] = {}
     for row in groups:
         counted = sums.setdefault(row["task"], [0, 0])
@@ -75,7 +78,7 @@ def _task_row(label: str, counted: list[int], total: int, routed: bool, inputs: 
 
 @dataclass(frozen=True, slots=True)
 class OtherOffer:
-    """A GPU that could be rented instead, with what the break-even would be."""
+    """A GPU that could be rented instead of ours, with the break-even that it would give."""
 
     name: str
     kind: str
@@ -83,9 +86,9 @@ class OtherOffer:
     inputs: Inputs
     result: Result
     pays_from: int | None
-    measured: bool  # whether this GPU's capacity is known
-    query: str  # of the what-if with this GPU
-    curve_to: int
+    measured: bool  # whether this GPU's tokens a second are known
+    query: str  # query string of the what-if with this GPU
+    curve_to: int  # last volume of the chart, requests a month
 
     def note(self) -> SafeString:
         price = _("%(price)s an hour.") % {"price": self.price}
@@ -95,7 +98,7 @@ class OtherOffer:
 
     @property
     def chart(self) -> dict[str, Any]:
-        """Drawn on the scale of our own curve; only a few of the GPUs are."""
+        """The curve for the chart tag, on the scale of our own. Computed only when read: the page draws few of them."""
         return drawn(self.inputs, compute(self.inputs, curve_to=self.curve_to))
 
 
@@ -110,9 +113,10 @@ def others_headline(rows: Sequence[OtherOffer]) -> str:
 
 
 def others(inputs: Inputs, offers: Iterable[Offer], own_gpu: str, curve_to: int, book: UnitBook) -> list[OtherOffer]:
-    """Each offer in the place of our GPU, the one that pays soonest first.
+    """The break-even with each offer in the place of our GPU; the offer with the lowest crossing comes first.
 
-    How much a GPU serves is known for our own kind alone; of another there is one at every volume, and that is said.
+    Tokens a second are known only for our own kind of GPU. For another kind we assume one GPU at every volume, and
+    `OtherOffer.measured` is False.
     """
     rows = [_other(inputs, offer, own_gpu, curve_to, book) for offer in offers]
     return sorted(rows, key=lambda other: (other.pays_from is None, other.pays_from or 0))
@@ -136,7 +140,7 @@ def _other(inputs: Inputs, offer: Offer, own_gpu: str, curve_to: int, book: Unit
 
 
 def offered(offer: Offer, inputs: Inputs, own_gpu: str, book: UnitBook) -> dict[str, Any]:
-    """What an offer changes in our side's inputs: the GPU, and what its vendor charges beside it."""
+    """The fields of `SelfHost` that an offer changes: the GPU's price and speed, and the vendor's charges besides."""
     same = offer.gpu == own_gpu
     speed = inputs.selfhost.gpu_tokens_per_second if same else None
     beside = asdict(book.of_offer(offer))

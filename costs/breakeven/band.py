@@ -1,4 +1,4 @@
-"""How sure the answer is: requests and what they cost differ from day to day, and the answer with them. Pure."""
+"""The 95 % interval of the break-even: requests and their cost differ from day to day, so the answer does too."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from lib.confidence_intervals import Z
 from lib.formats import count, percent, sentences, signed_usd
 
 FEWEST_DAYS = 7
-MOST_STEPS = 20  # of the staircase inside the band
+MOST_STEPS = 20  # steps of the GPU staircase that are looked at inside the band
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day's requests, those of them that the API served at a known cost, and that cost in USD."""
+    """One day: all requests, those that the API served at a known cost (`priced`), and that cost in USD."""
 
     requests: int
     priced: int
@@ -34,7 +34,7 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Half the width of the 95 % intervals, as shares: of what an API request costs, and of the run rate."""
+    """Half the widths of two 95 % intervals, as shares of the mean: cost of an API request, and the run rate."""
 
     request: Decimal
     volume: Decimal
@@ -43,19 +43,22 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Between which values the answer lies, 95 %; a crossing of None is none at that end."""
+    """The values between which the answer lies with 95 %: requests a month, and savings in USD a month.
+
+    A crossing of None means that the curves do not cross at that end of the interval.
+    """
 
     spread: Spread
     volume_low: int
     volume_high: int
-    crossing_low: int | None  # where an API request costs the most
-    crossing_high: int | None  # where it costs the least
+    crossing_low: int | None  # at the upper end of what an API request costs
+    crossing_high: int | None  # at its lower end
     saving_low: Decimal
     saving_high: Decimal
 
     @property
     def is_told(self) -> bool:
-        """Whether one side is cheaper wherever in the band we are."""
+        """Whether the same side is cheaper in the whole band."""
         return self.saving_low > 0 or self.saving_high < 0
 
     def note(self) -> SafeString:
@@ -83,7 +86,7 @@ class Band:
 
 
 def spread_of(days: Sequence[Day]) -> Spread | None:
-    """By how much days differ; None for fewer than seven with traffic and a cost."""
+    """The spread of these days; None with fewer than seven days that have traffic and a known cost."""
     with_requests = [day for day in days if day.requests]
     priced = [day for day in with_requests if day.priced and day.cost]
     if len(priced) < FEWEST_DAYS:
@@ -92,7 +95,7 @@ def spread_of(days: Sequence[Day]) -> Spread | None:
 
 
 def _of_mean(counts: Sequence[int]) -> Decimal:
-    """Of a mean of days, as a share of it."""
+    """Half the 95 % interval of the mean of daily counts, as a share of that mean."""
     n, total = len(counts), Decimal(sum(counts))
     mean = total / n
     variance = sum(((day - mean) ** 2 for day in counts), Decimal(0)) / (n - 1)
@@ -100,7 +103,8 @@ def _of_mean(counts: Sequence[int]) -> Decimal:
 
 
 def _of_ratio(days: Sequence[Day]) -> Decimal:
-    """Of cost over requests: the ratio estimator's standard error, days being what was drawn."""
+    """Half the 95 % interval of cost per request, as a share of it."""
+    # The standard error of a ratio estimator whose sample units are days: requests of one day are not independent.
     n, requests = len(days), Decimal(sum(day.priced for day in days))
     each = sum((day.cost for day in days), Decimal(0)) / requests
     squares = sum(((day.cost - each * day.priced) ** 2 for day in days), Decimal(0))
@@ -109,7 +113,11 @@ def _of_ratio(days: Sequence[Day]) -> Decimal:
 
 
 def band(inputs: Inputs, spread: Spread) -> Band:
-    """The answer at the corners of both intervals, and at every step of the staircase between."""
+    """The lowest and highest crossing and saving inside both intervals of `spread`.
+
+    The saving is piecewise linear in the volume with a jump at each step, so its extremes lie at the ends of the
+    interval or on either side of a step; only those volumes are computed.
+    """
     dearest, cheapest = repriced(inputs, 1 + spread.request), repriced(inputs, max(1 - spread.request, Decimal(0)))
     n = inputs.requests_per_month
     low = int(n * max(1 - spread.volume, Decimal(0)))
@@ -125,7 +133,10 @@ def _savings(inputs: Inputs, low: int, high: int) -> list[Decimal]:
 
 
 def _edges(load: Fraction, low: int, high: int) -> list[int]:
-    """The last volume of each step and the first of the next, inside the band; no request is a step without a GPU."""
+    """The last volume of each step and the first of the next, as far as they lie between `low` and `high`.
+
+    Volume 0 is a step of its own, as it needs no GPU.
+    """
     if not load:
         return []
     first = int(low * load)

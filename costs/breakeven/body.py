@@ -1,4 +1,4 @@
-"""The what-if body of the HTTP API, read strictly: a key left out is live, a key that is null is null."""
+"""Reads the what-if body of the HTTP API: a missing key takes the live value, a key that is null means null."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATTERN = r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?"  # of a number that ar
 
 
 class InvalidInputs(ValueError):
-    """What is wrong with a body: (location, sentence) for every bad key, all at once."""
+    """The errors of a body: one (location, sentence) for every bad key."""
 
     def __init__(self, errors: list[tuple[Loc, str]]) -> None:
         super().__init__("; ".join(f"{'.'.join(loc)}: {message}" for loc, message in errors))
@@ -29,7 +29,7 @@ class InvalidInputs(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a number may be."""
+    """The bounds of a number, both ends included; `whole` asks for an integer."""
 
     least: Decimal
     most: Decimal
@@ -67,13 +67,12 @@ SELFHOST_NUMBERS: dict[str, Bounds] = {
 
 
 def inputs_from_body(body: Mapping[str, Any], live: Inputs, sheets: Mapping[str, PriceList]) -> Inputs:
-    """Complete inputs of a what-if: the body over the live ones.
+    """Complete inputs of a what-if: the values of the body in place of the live ones.
 
-    `sheets` are the price lists by name; `live.price_sheet` names the one behind the live prices and is among them,
-    which is where an `api_model` is looked up when the body names no sheet. A `price_sheet` of null is no sheet: the
-    live list. A model or sheet that is named counts at its list prices, of the tier that the prompt reaches, with the
-    live cache writes on top; the live blend of prices stands only where neither is named. Numbers may be JSON numbers
-    or strings. Raises `InvalidInputs`.
+    `sheets` are the price lists by name and hold `live.price_sheet`. An `api_model` is looked up in the body's
+    `price_sheet`, or in the live one if that is missing or null. A named model or sheet counts at its list prices, in
+    the tier that the prompt's length reaches, with the live cache writes on top; without either the measured mix of
+    prices stays. Numbers may be JSON numbers or strings. Raises `InvalidInputs` with all errors of the body.
     """
     reader = _Reader()
     reader.only(body, ("price_sheet", "api_model", "selfhost", *NUMBERS), ())
@@ -87,7 +86,8 @@ def inputs_from_body(body: Mapping[str, Any], live: Inputs, sheets: Mapping[str,
     if priced is None:
         return replace(live, **values, selfhost=selfhost)
     apart = {**asdict(live.apart), "apart": None} if live.apart else {}
-    # A prompt is as long as what it reads, sends and writes; the live length holds all three.
+    # The tier depends on the whole length of a prompt: what it reads from the cache, sends uncached and writes to the
+    # cache. The live length holds all three, the one that stands apart lacks the writes.
     prices = priced["prices"].of_prompt(values.get("input_tokens", live.input_tokens))
     return replace(live, **{**apart, **priced, **values, "prices": prices, "selfhost": selfhost})
 
@@ -99,7 +99,7 @@ class _Reader:
         self.errors: list[tuple[Loc, str]] = []
 
     def only(self, body: Mapping[str, Any], fields: tuple[str, ...], at: Loc) -> None:
-        """A misspelt key must not pass for one that was left out."""
+        """Report keys that are not known: a misspelt key would otherwise count as missing and take the live value."""
         for key in body:
             if key not in fields:
                 self.errors.append(((*at, str(key)), _("This key is not known.")))
@@ -115,7 +115,7 @@ class _Reader:
         return {key: value for key, value in values.items() if value is not None or fields[key].nullable}
 
     def prices(self, body: Mapping[str, Any], live: Inputs, sheets: Mapping[str, PriceList]) -> dict[str, Any] | None:
-        """Sheet, model and its list prices; None where the body names neither, or wrongly."""
+        """Sheet, model and the model's list prices; None if the body names neither, or if one of them is wrong."""
         before = len(self.errors)
         sheet = self._text(body, "price_sheet", live.price_sheet, nullable=True) or live.price_sheet
         model = self._text(body, "api_model", live.api_model) or live.api_model
@@ -170,7 +170,7 @@ class _Reader:
         return live.billing
 
     def _complete(self, own: SelfHost) -> None:
-        """What the chosen billing cannot do without."""
+        """Report the prices and capacities that the chosen billing needs and that are null."""
         needed = {
             "hourly": {"gpu_hourly": own.gpu_hourly},
             "per_second": {
@@ -185,7 +185,7 @@ class _Reader:
 
 
 def read_number(value: object, bounds: Bounds) -> tuple[Decimal | None, str]:
-    """A JSON number or string as Decimal, or a sentence that says what is wrong; null is (None, "") where it may be."""
+    """The number and "", or None and a sentence that says what is wrong. null gives (None, "") if it is allowed."""
     if value is None:
         return None, "" if bounds.nullable else _("This may be left out, but not null.")
     number = _decimal(value)
@@ -202,7 +202,7 @@ def read_number(value: object, bounds: Bounds) -> tuple[Decimal | None, str]:
 
 
 def _decimal(value: object) -> Decimal | None:
-    """None for what is no finite number of bearable length; what is too small to matter is 0."""
+    """The number, 0 if it is below 10^`SMALLEST`; None for anything but a finite number of at most `LONGEST` digits."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
     if isinstance(value, int):
@@ -211,7 +211,7 @@ def _decimal(value: object) -> Decimal | None:
     if len(text) > LONGEST or not re.fullmatch(PATTERN, text):
         return None
     number = Decimal(text)
-    # An exponent of thousands is a short text but a huge integer once it is made exact.
+    # "1e5000" is a short text, but as an exact fraction it is an integer of 5,000 digits, which is slow in arithmetic.
     if number.adjusted() < SMALLEST:
         return Decimal(0)
     return number if number.adjusted() <= LONGEST else None

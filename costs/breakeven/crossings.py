@@ -1,9 +1,9 @@
 """Where two cost curves cross, exactly, over a thousand million volumes.
 
-The API is a straight line, self-hosting a staircase on a straight line. Both are kept as integers over one common
-denominator, so that nothing is rounded and a comparison is a comparison of integers. Their difference falls inside a
-step and jumps up at its edge; two questions are asked of it in turn: where does it next come down to a bound, where
-does it next rise to one. Both are answered by a walk over the GPUs, which leaves out steps that cannot hold the answer.
+The API's cost is a straight line, the cost of self-hosting a straight line plus a staircase of GPUs. Both are kept as
+integers over one common denominator, so nothing is rounded. Their difference falls inside a step and jumps up at its
+end. The search asks in turn where the difference next falls to a bound and where it next rises to one. It goes from
+step to step and skips those that cannot hold the answer.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from costs.breakeven.inputs import MOST_REQUESTS
 
 Side = Literal["api", "selfhost"]
 
-MOST_CROSSINGS = 200  # nobody reads more, and two near-equal slopes can cross at every step
-# GPUs that one walk looks at. So many are needed only where a request costs almost exactly the same on both sides, and
-# more than these nobody rents: what might follow is not looked for.
+MOST_CROSSINGS = 200  # two nearly equal slopes can cross at every step; a longer list would not be read
+# Steps that one search looks at. So many are needed only if a request costs almost the same on both sides; a crossing
+# beyond that many GPUs is of no practical use, so the search gives up there.
 MOST_STEPS = 10_000
 
 
@@ -34,9 +34,9 @@ class Crossing:
 class Difference:
     """Self-host minus API for n >= 1 requests a month: `step` x ceil(n x load) - `fall` x n + `base`.
 
-    `load` is `load_num / load_den` GPUs per request. A staircase has step and load above 0 and never a negative fall;
-    without one both are 0 and the rest is a straight line. `at_zero` is the difference without any request, where the
-    formula does not hold: no GPU is needed and the API writes no cache.
+    `load` is `load_num / load_den` GPUs per request. With a staircase `step` and `load` are above 0 and `fall` is not
+    negative; without one `step` and `load` are 0 and a straight line remains. `at_zero` is the difference without
+    requests, where the formula does not hold: no GPU is needed and the API writes no cache.
     """
 
     step: int
@@ -62,7 +62,8 @@ class Difference:
 def find_crossings(difference: Difference, most: int = MOST_CROSSINGS) -> tuple[list[Crossing], bool]:
     """Every crossing up to `MOST_REQUESTS` in order, and whether there are more than `most`.
 
-    Before anything is strictly cheaper (no request and no fixed cost: 0 against 0) there is no side to cross from.
+    The search starts at the first volume where one side is strictly cheaper: at a tie (without requests and fixed costs
+    both sides cost 0) there is no side to cross from.
     """
     crossings: list[Crossing] = []
     opening = _next_strict(difference, 0)
@@ -113,7 +114,8 @@ def first_at_most(difference: Difference, start: int, bound: int) -> int | None:
     d, room = difference, bound - difference.base
     if not d.stepped:
         return _linear(-d.fall, room, max(start, 1))
-    # The staircase is nowhere under n x load, so the line must be above that first.
+    # ceil(n x load) >= n x load: only where the line passes that lower bound can it pass the staircase. The zone of
+    # such n is found by division, which skips all steps before it.
     zone = _zone(d.load_num * d.step - d.fall * d.load_den, room * d.load_den, max(start, 1))
     if zone is None:
         return None
@@ -124,7 +126,9 @@ def first_at_most(difference: Difference, start: int, bound: int) -> int | None:
             return n
         if d.fall == 0:
             return None
-        n = -(-excess // d.fall)  # where the line is above the step that n is on; there the step may be another
+        # The line passes the height of the present step at this n. By then a further GPU may have been added, so the
+        # next round looks again with the step at the new n.
+        n = -(-excess // d.fall)
         if n > last:
             return None
     return None
@@ -137,15 +141,16 @@ def first_at_least(difference: Difference, start: int, bound: int) -> int | None
     d, need = difference, bound - difference.base
     if not d.stepped:
         return _linear(d.fall, -need, max(start, 1))
-    # The staircase is everywhere under n x load + 1.
+    # ceil(n x load) < n x load + 1: beyond the zone of that upper bound the staircase cannot reach the line.
     zone = _zone(d.fall * d.load_den - d.load_num * d.step, (d.step - need) * d.load_den, max(start, 1))
     if zone is None:
         return None
     n, last = zone
     for _ in range(MOST_STEPS):
-        gpus = -(-(d.fall * n + need) // d.step)  # that would lift the staircase to the line
+        gpus = -(-(d.fall * n + need) // d.step)  # fewest with which the staircase reaches the line at n
         if d.gpus(n) >= gpus:
             return n
+        # The first n that needs so many GPUs. The line is higher there, so the next round asks again.
         n = (gpus - 1) * d.load_den // d.load_num + 1
         if n > last:
             return None
@@ -159,7 +164,7 @@ def _linear(slope: int, room: int, start: int) -> int | None:
 
 
 def _zone(slope: int, room: int, start: int) -> tuple[int, int] | None:
-    """First and last n from `start` on with slope x n <= room, which is one unbroken run; None where it is empty."""
+    """First and last n from `start` to `MOST_REQUESTS` with slope x n <= room; None if there is no such n."""
     first, last = start, MOST_REQUESTS
     if slope > 0:
         last = min(last, room // slope)

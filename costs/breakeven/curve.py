@@ -1,4 +1,4 @@
-"""Which volumes a chart needs: an even spread, both sides of every step, the crossings and where we are."""
+"""The volumes that a chart draws: an even spread, both sides of every step, the crossings and our run rate."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from costs.breakeven.crossings import Crossing
 from costs.breakeven.inputs import MOST_REQUESTS
 
 EVEN = 40  # points of the even spread
-EDGES = 60  # steps drawn exactly, two points each; with more the staircase looks like a line anyway
-REACH = 20  # a crossing further off than this many times our volume would flatten the rest of the chart
+EDGES = 60  # steps drawn exactly with two points each; more steps look like a straight line in the chart
+REACH = 20  # a crossing beyond this many times our volume is left out, because it would flatten the rest of the chart
 SMALLEST = 1000  # requests a month that a chart spans at least
 
 
 def volumes(n: int, crossings: list[Crossing], load: Fraction, upto: int | None = None) -> list[int]:
-    """Volumes to draw, ascending, at most some 200, for a question asked at n requests a month."""
+    """Volumes to draw in requests a month, ascending, about 200 at most; `n` is our run rate, `upto` the last one."""
     last = min(upto if upto is not None else span(n, crossings), MOST_REQUESTS)
     at = {last * i // EVEN for i in range(EVEN + 1)}
     at.update(_edges(load, last))
@@ -27,11 +27,11 @@ def volumes(n: int, crossings: list[Crossing], load: Fraction, upto: int | None 
 
 
 def span(n: int, crossings: list[Crossing]) -> int:
-    """A round last volume that shows where we are and the crossings near enough to be read beside it."""
+    """The last volume of the chart, rounded up, past the run rate `n` and the crossings that are not too far off."""
     wanted = max(2 * n, SMALLEST)
     reach = max(REACH * n, REACH * SMALLEST)
     for place, crossing in enumerate(crossings):
-        # The first crossing is the answer, however far it is.
+        # The first crossing is the answer of the page, so it is shown however far it is.
         if place == 0 or crossing.requests_per_month <= reach:
             wanted = max(wanted, crossing.requests_per_month * 5 // 4)
     return min(_round_up(wanted), MOST_REQUESTS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Context, Decimal
 from fractions import Fraction
 
-PLACES = 12  # what the database keeps of an amount
+PLACES = 12  # decimals that the database keeps of an amount
 EXACT = Context(prec=60)
 TWELVE_PLACES = Decimal(1).scaleb(-PLACES)
 
@@ -16,12 +16,12 @@ def decimal(number: Fraction) -> Decimal:
 
 
 def divided(amount: int, by: int) -> Decimal:
-    """The same of an amount over a denominator that need not be reduced."""
+    """`amount / by` to twelve places, rounded half to even, without reducing the fraction first."""
     return EXACT.divide(Decimal(amount), Decimal(by)).quantize(TWELVE_PLACES, context=EXACT)
 
 
 def decimal_text(amount: Decimal) -> str:
-    """A decimal string without exponent: all digits that matter, at least two after the point."""
+    """The amount without exponent and trailing zeros, with at least two digits after the point."""
     digits = f"{amount:f}"
     if "." not in digits:
         return digits + ".00"

@@ -1,7 +1,7 @@
 """Break-even: what the API costs, what our own GPUs cost, and at which volumes one becomes cheaper than the other.
 
-Pure: `Inputs` in, `Result` out. Sums are exact fractions until they become Decimal USD, so a crossing is exact and no
-order of additions changes a cent.
+No queries. Sums are exact fractions until they become Decimal USD, so a crossing is exact and the order of additions
+does not change an amount.
 """
 
 from __future__ import annotations
@@ -20,50 +20,50 @@ from costs.breakeven.inputs import Inputs, SelfHost
 
 RATES = ("input", "output", "cache_write_5m", "cache_read", "batch_discount")
 
-# Answers that are kept: a page asks for the same inputs in several places and, while no request comes in, at every
-# visit; the half a hundred variations that show which input moves the answer most are small, whole answers are not.
+# Results in the cache: a page asks for the same inputs in several places and, while no request comes in, at every
+# visit. Crossings alone are small, so the 50 variations of the sensitivity analysis fit too; whole results are larger.
 KEPT, WHOLE_KEPT = 256, 16
 MILLION = 1_000_000
 SECONDS_PER_HOUR = 3600
-BYTES_PER_TOKEN = 200  # of an answer on the wire: streamed, each token comes in an event of its own
+BYTES_PER_TOKEN = 200  # sent for each output token: in a stream each token comes in an event of its own
 GIGABYTE = 10**9
 DAYS_PER_MONTH = Decimal(730) / 24
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Both curves as exact numbers per request and per month, in USD."""
+    """The parameters of both curves as exact fractions, USD per request and per month."""
 
-    api_request: Fraction  # one request, batch discount taken off
-    api_writes: Fraction  # cache writes of a month, due as soon as any request goes to the API
+    api_request: Fraction  # one request, the batch discount taken off
+    api_writes: Fraction  # cache writes of a month, paid as soon as any request goes to the API
     routed_share: Fraction
-    own_fixed: Fraction  # storage, disk, upkeep
-    own_request: Fraction  # one routed request: its egress, and its seconds where these are billed
+    own_fixed: Fraction  # storage, disk and upkeep of a month
+    own_request: Fraction  # one routed request: its egress, and its seconds if these are billed
     lease: Fraction  # one GPU for a month, with the machine around it
-    load: Fraction  # GPUs that one request a month needs at the peak; 0 where the capacity is unknown
-    fewest: int | None  # GPUs as soon as there is a request; None where nothing is leased by the hour
-    idle: int | None  # GPUs without any request
+    load: Fraction  # GPUs that one request a month needs at the peak; 0 if the capacity is unknown
+    fewest: int | None  # GPUs as soon as there is a request; None if billing is not hourly
+    idle: int | None  # GPUs without any request; None if billing is not hourly
 
     def gpus(self, n: int) -> int | None:
-        """GPUs for n requests a month; None where nothing is leased by the hour."""
+        """GPUs for n requests a month; None if billing is not hourly."""
         if n == 0 or self.fewest is None:
             return self.idle
         return max(self.fewest, -(-n * self.load.numerator // self.load.denominator))
 
     @property
     def is_stepped(self) -> bool:
-        """Whether one more GPU ever costs anything."""
+        """Whether our cost grows in steps: more volume needs more GPUs, and a GPU costs something."""
         return self.load > 0 and self.lease > 0
 
     def api(self, n: int) -> Fraction:
         return self.api_request * n + self.api_writes if n else Fraction(0)
 
     def own(self, n: int) -> Fraction:
-        """Our side without the requests that stay at the API."""
+        """USD a month of our own GPUs, without the requests that stay at the API."""
         return self.lease * (self.gpus(n) or 0) + self.own_fixed + self.own_request * self.routed_share * n
 
     def rest(self, n: int) -> Fraction:
-        """What stays at the API when the routable requests have left it."""
+        """USD a month of the requests that cannot be routed and stay at the API."""
         unrouted = (1 - self.routed_share) * n
         return self.api_request * unrouted + self.api_writes if unrouted else Fraction(0)
 
@@ -73,7 +73,7 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Both curves at one volume."""
+    """Both curves at one volume, USD a month."""
 
     requests_per_month: int
     api: Decimal
@@ -83,7 +83,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The answer. Money is USD a month; what would divide by no traffic is None."""
+    """The result. Money is USD a month; a figure per request or token is None without traffic."""
 
     api_cost: Decimal
     selfhost_cost: Decimal  # with the API cost of what is not routable
@@ -91,7 +91,7 @@ class Result:
     gpus: int | None
     cheaper: Side
     crossings: tuple[Crossing, ...]
-    more_crossings: bool  # there are more than the list holds
+    more_crossings: bool  # whether there are more crossings than the list holds
     api_cost_per_request: Decimal
     utilisation: Decimal | None  # mean load / capacity
     mtok_api: Decimal | None  # USD per million input plus output tokens, all requests
@@ -108,9 +108,9 @@ class Result:
 
 @lru_cache(WHOLE_KEPT)
 def compute(inputs: Inputs, *, curve_to: int | None = None) -> Result:
-    """The whole answer; `curve_to` is the last volume of the curve (default: past the question and its crossings).
+    """The whole result; `curve_to` is the last volume of the curve (default: past our run rate and the crossings).
 
-    Raises ValueError where a price or capacity that the billing needs is None.
+    Raises ValueError if a price or capacity that the billing needs is None.
     """
     costs = costs_of(inputs)
     crossings, more = find_crossings(_difference(costs))
@@ -138,7 +138,7 @@ def compute(inputs: Inputs, *, curve_to: int | None = None) -> Result:
 
 @lru_cache(KEPT)
 def costs_of(inputs: Inputs) -> Costs:
-    """Both curves of these inputs."""
+    """Both curves of these inputs. Raises ValueError if a price or capacity that the billing needs is None."""
     own = inputs.selfhost
     hourly = own.billing == "hourly"
     return Costs(
@@ -153,19 +153,19 @@ def costs_of(inputs: Inputs) -> Costs:
         else Fraction(0),
         load=_load(inputs) if hourly else Fraction(0),
         fewest=_fewest_gpus(inputs) if hourly else None,
-        # Of a GPU whose capacity nobody knows there is one at every volume, as the research counts it.
+        # If the capacity is unknown, one GPU is assumed at every volume, as the research sheet does.
         idle=None if not hourly else 1 if own.gpu_tokens_per_second is None else 0,
     )
 
 
 @lru_cache(KEPT)
 def find_all_crossings(inputs: Inputs) -> tuple[Crossing, ...]:
-    """The crossings alone, without curve and statement."""
+    """The crossings without the curve, which is cheaper than `compute`."""
     return tuple(find_crossings(_difference(costs_of(inputs)))[0])
 
 
 def volume_saving(inputs: Inputs, amount: Decimal) -> int | None:
-    """The smallest number of requests a month at which self-hosting saves at least this many USD; None up to 10^9."""
+    """The fewest requests a month at which self-hosting saves `amount` USD a month; None if none up to 10^9 does."""
     costs = costs_of(inputs)
     scale = Fraction(amount).denominator
     difference = _difference(costs, scale)
@@ -173,7 +173,7 @@ def volume_saving(inputs: Inputs, amount: Decimal) -> int | None:
 
 
 def days_to_cross(requests_per_month: int, crossing: int, growth_per_month: Decimal) -> int | None:
-    """Days until a run rate that grows by this share a month reaches a crossing: 0 past it, None if it never does."""
+    """Days until a run rate that grows by this share a month reaches a crossing; 0 if it is past it, None if never."""
     if requests_per_month >= crossing:
         return 0
     if requests_per_month <= 0 or growth_per_month <= 0:
@@ -183,7 +183,7 @@ def days_to_cross(requests_per_month: int, crossing: int, growth_per_month: Deci
 
 
 def as_json(result: Result) -> dict[str, Any]:
-    """The contract's answer: money as plain decimal strings, counts and ratios as numbers."""
+    """The result as the HTTP API gives it: money as decimal strings, counts and ratios as numbers."""
     return {
         "api_cost": decimal_text(result.api_cost),
         "selfhost_cost": decimal_text(result.selfhost_cost),
@@ -222,7 +222,7 @@ def crossing_as_json(crossing: Crossing, routed_share: Decimal) -> dict[str, Any
 
 
 def routed_requests(n: int, share: Decimal) -> int:
-    """Of n requests those that our GPUs may serve, rounded to whole ones for display."""
+    """How many of n requests our GPUs may serve, rounded to a whole number for display."""
     return round(_fraction(share) * n)
 
 
@@ -235,20 +235,20 @@ def _api_request(inputs: Inputs) -> Fraction:
 
 
 def egress_request(inputs: Inputs) -> Fraction:
-    """USD for what one routed request's answer weighs on the wire."""
+    """USD of egress for the answer to one routed request."""
     weight = _fraction(inputs.output_tokens) * BYTES_PER_TOKEN
     return weight * _fraction(inputs.selfhost.egress_per_gb) / GIGABYTE
 
 
 def _seconds(inputs: Inputs) -> Fraction:
-    """Billed seconds of one routed request, per second."""
+    """Seconds of one routed request that a vendor bills: the generation and the cold start."""
     own = inputs.selfhost
     speed = _needed(own.gpu_tokens_per_second, "gpu_tokens_per_second")
     return _fraction(inputs.output_tokens) / speed + _fraction(own.cold_start_seconds)
 
 
 def _load(inputs: Inputs) -> Fraction:
-    """GPUs that one request a month keeps busy at the peak; 0 where the capacity is not known or nothing is routed."""
+    """GPUs that one request a month needs at the peak; 0 if the capacity is unknown or nothing is routed."""
     own = inputs.selfhost
     if own.gpu_tokens_per_second is None:
         return Fraction(0)
@@ -258,7 +258,7 @@ def _load(inputs: Inputs) -> Fraction:
 
 
 def _fewest_gpus(inputs: Inputs) -> int:
-    """GPUs as soon as there is a request: none where our side has a known capacity but is sent nothing."""
+    """GPUs as soon as there is a request: 0 if our capacity is known but no request is routed to it, else 1."""
     return 1 if inputs.selfhost.gpu_tokens_per_second is None or inputs.routable_share else 0
 
 
@@ -276,7 +276,7 @@ def _utilisation(inputs: Inputs, costs: Costs, n: int) -> Fraction | None:
 
 
 def _difference(costs: Costs, also: int = 1) -> Difference:
-    """Both curves on one denominator, a multiple of `also`, subtracted."""
+    """Self-hosting minus API as integers over one denominator, which is a multiple of `also`."""
     fall, base = _slope(costs), _base(costs)
     scale = _scale(costs, also)
     return Difference(
@@ -290,24 +290,25 @@ def _difference(costs: Costs, also: int = 1) -> Difference:
 
 
 def _slope(costs: Costs) -> Fraction:
-    """What self-hosting saves with every request more, inside a step."""
+    """USD that self-hosting saves with each further request, as long as no GPU is added."""
     return costs.routed_share * (costs.api_request - costs.own_request)
 
 
 def _base(costs: Costs) -> Fraction:
-    """What self-hosting costs more before the first request, without the GPUs that follow from the volume."""
+    """USD that self-hosting costs more independent of the volume; without the GPUs whose number follows from it."""
+    # If every request is routed, the API writes no cache any more; else its writes are due on both sides and cancel.
     base = costs.own_fixed - (costs.api_writes if costs.routed_share == 1 else 0)
     return base if costs.is_stepped else base + costs.lease * (costs.gpus(1) or 0)
 
 
 def _scale(costs: Costs, also: int) -> int:
-    """A denominator that makes every amount whole."""
+    """The common denominator of all amounts and of `also`."""
     amounts = (_slope(costs), _base(costs), costs.selfhost(0), costs.lease)
     return lcm(also, *(amount.denominator for amount in amounts))
 
 
 def _cheaper(costs: Costs, n: int, crossings: list[Crossing]) -> Side:
-    """The cheaper side; at a tie the one that a crossing here turns to, else the API, which needs no move."""
+    """The cheaper side at n; at a tie the side that a crossing at n leads to, else the API, which needs no change."""
     api, selfhost = costs.api(n), costs.selfhost(n)
     if api != selfhost:
         return "api" if api < selfhost else "selfhost"
@@ -315,7 +316,7 @@ def _cheaper(costs: Costs, n: int, crossings: list[Crossing]) -> Side:
 
 
 def _curve(costs: Costs, at: list[int]) -> tuple[Point, ...]:
-    """Both curves at these volumes, summed as integers over one denominator for speed."""
+    """Both curves at these volumes. Sums integers over one denominator, which is faster than adding fractions."""
     unrouted, routed = 1 - costs.routed_share, costs.routed_share
     slope = costs.own_request * routed + costs.api_request * unrouted
     rest = costs.api_writes if unrouted else Fraction(0)
@@ -342,7 +343,7 @@ def _needed(number: Decimal | None, name: str) -> Fraction:
 
 
 def _ratio(amount: Fraction, per: Fraction) -> Fraction | None:
-    """None instead of a division by no traffic."""
+    """`amount / per`; None if `per` is 0, which means no traffic."""
     return amount / per if per else None
 
 
@@ -355,7 +356,7 @@ def _plain(number: Decimal | None) -> str | None:
 
 
 def answered(inputs: Inputs) -> dict[str, Any]:
-    """The contract's answer with the inputs that it was computed from, so that every figure can be followed."""
+    """The result as the HTTP API gives it, with its inputs, so that a reader can check every figure."""
     return {**as_json(compute(inputs)), "inputs": inputs_json(inputs)}
 
 

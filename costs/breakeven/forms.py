@@ -1,4 +1,4 @@
-"""The what-if: a form whose address holds the changes. An empty field is live."""
+"""The what-if form. Its changes stand in the page's query string; an empty field takes the live value."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PLACES: dict[str, tuple[str, ...]] = {
 FIELDS = {place: field for field, place in PLACES.items()}
 IN_PERCENT = ("routable", "cached", "batch")
 WIDE = ("gpu", "model")
-# Ends of the sliders: the least that a field takes, and how far one reaches where live is little or unknown.
+# Ends of the sliders: the least that a field takes, and how far it reaches if the live value is small or unknown.
 LEAST = {"peak": Decimal(1)}
 USUAL = {
     "requests": Decimal(200_000), "tokens_in": Decimal(2000), "tokens_out": Decimal(1000), "price": Decimal(4),
@@ -86,7 +86,7 @@ class WhatIfForm(forms.Form):
         return [(key, offer_label(offer)) for key, offer in self.offers.items()]
 
     def _live_text(self, name: str) -> str:
-        """What stands in the field while it is empty: the live value."""
+        """The live value as the placeholder of an empty field."""
         at: Any = self.live
         for key in PLACES[name]:
             at = getattr(at, key)
@@ -96,7 +96,7 @@ class WhatIfForm(forms.Form):
         return number(round(value, 4 if name in ("second", "price") else 2))
 
     def _slide(self, name: str) -> dict[str, str]:
-        """The ends of a slider that a script may put under the field; the field works without."""
+        """The ends and the step of the slider that a script puts under the field; the form works without it."""
         if name in IN_PERCENT:
             return {"data-slide": "0 100 1"}
         at: Any = self.live
@@ -133,7 +133,7 @@ class WhatIfForm(forms.Form):
         return body
 
     def _put_offer(self, own: dict[str, Any], offer: Offer | None) -> None:
-        """A serverless offer is billed by the second, any other by the hour."""
+        """Write an offer into `own`: a serverless one is billed by the second, any other by the hour."""
         if offer is None:
             return
         changes = offered(offer, self.live, self.own_gpu, self.book)
@@ -149,12 +149,12 @@ class WhatIfForm(forms.Form):
 
     @property
     def changes(self) -> list[str]:
-        """Labels of what was changed."""
+        """Labels of the fields that were changed."""
         return [str(self.fields[name].label) for name, value in self.data.items() if value and name in self.fields]
 
 
 class KeepForm(forms.Form):
-    """A what-if to be kept: its name, and the changes as its address holds them."""
+    """Saves a what-if: its name, a note and the changes as a query string."""
 
     name = forms.CharField(label=_("Name"), max_length=100, error_messages={"required": _("Give it a name.")})
     note = forms.CharField(label=_("Note"), max_length=500, required=False)
@@ -192,7 +192,7 @@ def offer_label(offer: Offer) -> str:
 
 
 def shared(percent: str) -> str:
-    """A percentage as a share; what is no number stays as typed, for the reader to refuse."""
+    """A percentage as a share. A text that is no number stays as it is; `inputs_from_body` refuses it."""
     try:
         return str(Decimal(percent) / 100)
     except ArithmeticError:
@@ -200,7 +200,7 @@ def shared(percent: str) -> str:
 
 
 def model_choices(rows: Iterable[Any], sheets: Iterable[Any]) -> list[tuple[str, str]]:
-    """Models of the price book and of the dated sheets, each with its prices of input and output."""
+    """Choices of models from the price book and the dated sheets, labelled with the prices of input and output."""
     live = [
         (f"{LIVE}/{row.model}", translated("%(model)s: %(input)s in, %(output)s out") % {
             "model": row.model, "input": number(row.uncached_input), "output": number(row.output)})

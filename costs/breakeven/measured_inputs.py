@@ -41,10 +41,10 @@ ADDED = ", ".join(f"sum({name})::bigint AS {name}" for name in (*COUNTS, "output
 
 @dataclass(frozen=True)
 class Traffic:
-    """Requests of the window, added up by provider, model and task; `ours` are those that our own GPUs served."""
+    """Requests of the window, added up by provider, model, task and `ours`: whether our own GPUs served them."""
 
     groups: list[dict[str, Any]]
-    days: Decimal  # observed, at most 30
+    days: Decimal  # with observations, 1 to 30
     peak_factor: Decimal
 
     @property
@@ -57,7 +57,7 @@ class Traffic:
 
     @property
     def run_rate(self) -> int:
-        """Requests of a month of 30 days at this pace."""
+        """Requests of a month of 30 days at the mean rate of the window."""
         return int(self.requests * 30 / self.days)
 
 
@@ -65,7 +65,7 @@ GROUPS = f"""
 SELECT provider, model, task, leased > 0 OR provider = 'self' AS ours, {ADDED}
 FROM traffic_usage_hour WHERE hour >= %s AND hour <= %s{{condition}} GROUP BY 1, 2, 3, 4
 """
-# The first hour, the output tokens of the busiest one, and of all.
+# The first hour, the output tokens of the busiest hour, and those of all hours.
 LOADS = """
 SELECT min(hour), max(tokens), sum(tokens) FROM (
     SELECT hour, sum(output) AS tokens FROM traffic_usage_hour WHERE hour >= %s AND hour <= %s{condition} GROUP BY hour
@@ -90,7 +90,7 @@ def measure(now: datetime, filters: Filters | None = None) -> Traffic:
 
 
 def spread(now: datetime, filters: Filters | None = None) -> Spread | None:
-    """By how much the whole days of the window differ; None where there are too few."""
+    """The spread of the whole days of the window; None if there are too few."""
     today = now.astimezone(UTC).date()
     condition, values = (filters or Filters()).condition()
     rows = sql.rows(WHOLE_DAYS.format(condition=condition), [today - WINDOW, today, *values])
@@ -98,23 +98,23 @@ def spread(now: datetime, filters: Filters | None = None) -> Spread | None:
 
 
 def observed_days(first: datetime, now: datetime) -> Decimal:
-    """How much of the window there was anything to see; a day at least, so that one busy hour is no month."""
+    """Days from the first request to now, 1 to 30. At least 1, because a month made of one busy hour would be wrong."""
     days = Decimal(int((now - first).total_seconds())) / 86_400
     return min(max(days, Decimal(1)), Decimal(30))
 
 
 def peak(busiest: Decimal | None, total: Decimal | None, days: Decimal) -> Decimal:
-    """Output tokens of the busiest hour against the mean hour, quiet hours included; at least 1."""
+    """Output tokens of the busiest hour / of the mean hour, hours without requests included; at least 1."""
     if not busiest or not total:
         return Decimal(1)
     return max(Decimal(1), round(Decimal(busiest) / (Decimal(total) / (days * 24)), 4))
 
 
 class BookPrices:
-    """Today's prices as the break-even engine reads them: what is paid, contracts' discounts taken off."""
+    """Today's prices of the price book as a `PriceList`, with the discounts of contracts taken off."""
 
     def __init__(self, now: datetime, models: Iterable[str] = ()) -> None:
-        """`models` are those that will be asked for, so that one statement reads them all."""
+        """`models` are those that will be asked for; one statement reads them all."""
         self.now = now
         self.names, self.row_cache = with_plain(models), list[TokenPrice]()
         self.is_read = False
@@ -124,12 +124,14 @@ class BookPrices:
         return Discounts.load()
 
     def token_prices(self, model: str) -> TokenPrices | None:
-        """Prices in force now; a vendor's own beats a reseller's of the same model."""
+        """Prices in force now, USD a million tokens; the vendor's own price goes before a reseller's."""
         rows = self.rows({model})
         return prices_of(rows[0]) if rows else None
 
     def rows(self, models: Iterable[str]) -> list[TokenPrice]:
-        """The versions in force of these models, vendors' own first; a dated name is the model without its date."""
+        """The price versions in force of these models, vendors' own first. A name that ends in a date also matches the
+        model without the date.
+        """
         names = with_plain(models)
         if not self.is_read or not names <= self.names:
             self.names, self.is_read = self.names | names, True
@@ -157,7 +159,7 @@ def with_plain(models: Iterable[str]) -> frozenset[str]:
 
 
 def prices_of(row: TokenPrice) -> TokenPrices:
-    """A rate that the vendor does not list costs what an uncached token does."""
+    """The prices of a row, USD a million tokens; a cache rate that is not listed is the rate of uncached input."""
     return replace(
         tier_of(row, ""), over_tokens=row.over_tokens, over=tier_of(row, "over_") if is_tiered(row) else None
     )
@@ -180,7 +182,7 @@ def tier_of(row: TokenPrice, prefix: str) -> TokenPrices:
 
 
 def price_lists(now: datetime) -> dict[str, PriceList]:
-    """Every list that a what-if may name."""
+    """Every price list that a what-if may name, by its name."""
     stored = {sheet.slug: sheets.parse(sheet.figures) for sheet in PriceSheet.objects.all()}
     return {**stored, LIVE: BookPrices(now)}
 
@@ -191,9 +193,9 @@ def live_inputs(
     unit_book: UnitBook | None = None,
     deployments: Iterable[Deployment] | None = None,
 ) -> Inputs:
-    """Complete inputs; where nothing was measured yet, the reference sheet's example stands in.
+    """Complete inputs; before anything was measured, those of the example of the reference sheet.
 
-    What the caller has read is not read again; `deployments` are all of them, with lease and account.
+    What the caller passes is not read again; `deployments` are all of them, with lease and account.
     """
     reference = sheets.load()
     traffic = traffic or measure(now)
@@ -211,12 +213,12 @@ def live_inputs(
 
 
 def apart(mix: Mix) -> Prompts:
-    """The measured prompts for a model that is named: its list prices know cache writes by their own rate."""
+    """The measured prompts with separate cache writes, because list prices have a rate of their own for these."""
     return Prompts(mix.input_tokens, mix.cache_read_share, mix.cache_writes_as_5m, mix.batch_share)
 
 
 def example(book: BookPrices, reference: sheets.Sheet, selfhost: SelfHost, run_rate: int) -> Inputs:
-    """The reference sheet's workload at today's price of its model, or at the sheet's where the book has none."""
+    """The reference sheet's workload at today's price of its model, or at the sheet's if the price book has none."""
     work = reference.workload
     prices = book.token_prices(work.api_model) or reference.token_prices(work.api_model)
     prices = prices and prices.of_prompt(Decimal(work.input_tokens))
@@ -247,10 +249,10 @@ def main_model(traffic: Traffic, prices: Mapping[tuple[str, str], TokenPrice]) -
 
 
 def traffic_mix(traffic: Traffic, prices: Mapping[tuple[str, str], TokenPrice]) -> Mix | None:
-    """The average request at today's prices; None while no priced API request was seen.
+    """The average request at today's prices; None without any API request whose model has a price.
 
-    What a vendor served counts at its model's price. What our own GPUs served, and models without a price, count with
-    their own tokens at the mean price and cache shares of the rest: what they would cost at the API is not measured.
+    Requests that a vendor served count at their model's price. The cost of the others (our own GPUs, models without a
+    price) is not measured: they count with their own tokens at the mean price and cache shares of the first.
     """
     priced = [row for row in traffic.groups if not row["ours"] and (row["provider"], row["model"]) in prices]
     rows = [part for row in priced for part in usage_of(row, prices[row["provider"], row["model"]])]
@@ -262,10 +264,10 @@ def traffic_mix(traffic: Traffic, prices: Mapping[tuple[str, str], TokenPrice]) 
 
 
 def writes_as_input(mix: Mix) -> Mix:
-    """Cache writes as dear uncached input, so that they grow with the requests and leave with those that are routed.
+    """The mix with cache writes counted as uncached input, whose price is raised so that the cost stays the same.
 
-    The engine's own cache writes are those of one prompt a month, which is the research's example; real prompts are
-    written again every few minutes.
+    The engine takes cache writes as a fixed number a month, as in the research's example with one prompt. Real prompts
+    are written again every few minutes: their writes grow with the requests and leave with those that are routed.
     """
     if not mix.requests_per_month or not mix.cache_write_tokens:
         return replace(mix, cache_write_tokens=Decimal(0))
@@ -279,15 +281,16 @@ def writes_as_input(mix: Mix) -> Mix:
         input_tokens=mix.input_tokens + written,
         cache_read_share=read / (mix.input_tokens + written),
         cache_write_tokens=Decimal(0),
-        batch_share=mix.batch_share * before / (before + writes),  # the writes' price has its discount in it
+        # The price of writes has its discount in it already, so the batch discount must apply to the rest alone.
+        batch_share=mix.batch_share * before / (before + writes),
     )
 
 
 def usage_of(row: Mapping[str, Any], price: TokenPrice) -> Iterable[Usage]:
-    """A group's tokens at its price, its batch part apart; requests whose tokens are unknown count as the others."""
+    """A group's tokens at its price, batch requests apart; requests without known tokens count like the mean."""
     with_usage = row["requests"] - row["unknown_usage"]
     listed = prices_of(price)
-    # Hours do not keep the length of each prompt; the mean one says the tier.
+    # Usage hours do not keep the length of each prompt, so the mean length decides about the price tier.
     prices = listed.of_prompt(
         Decimal(sum(row[name] for name in PROMPT_CLASSES)) / with_usage if with_usage else Decimal(0)
     )
@@ -301,21 +304,21 @@ def usage_of(row: Mapping[str, Any], price: TokenPrice) -> Iterable[Usage]:
         at_once: dict[str, Any] = {name: row[name] - in_batch[name] for name in in_batch}
         yield Usage(prices, long_write, with_usage - batched, **at_once)
     if batched:
-        # The engine's batch discount leaves cache writes alone, the vendors' does not.
+        # Vendors discount cache writes of a batch too. The engine's batch discount does not, so it is taken off here.
         factor = 1 - prices.batch_discount
         discounted = replace(prices, cache_write_5m=prices.cache_write_5m * factor)
         yield Usage(discounted, long_write * factor, batched, **in_batch, batch=True)
 
 
 def at_mean(row: Mapping[str, Any], mix: Mix, rows: Iterable[Usage]) -> Usage:
-    """A group as if the API had served it: its own lengths, the API's mean prices and cache shares."""
+    """A group's tokens as if the API had served them: own token counts, the API's mean prices and cache shares."""
     sums = [(name, sum(getattr(usage, name) for usage in rows)) for name in PROMPT_CLASSES]
     total = sum(count for _, count in sums)
     tokens = sum(row[name] for name in PROMPT_CLASSES)
     divided: dict[str, Any] = {name: tokens * count // total if total else 0 for name, count in sums}
     return Usage(
         prices=mix.prices,
-        cache_write_1h_price=mix.prices.cache_write_5m,  # the mean of both kinds of write
+        cache_write_1h_price=mix.prices.cache_write_5m,  # in a mix this is the mean price of both kinds of write
         requests=row["requests"] - row["unknown_usage"],
         output=row["output"],
         **divided,
@@ -343,15 +346,15 @@ def live_selfhost(
 
 
 def all_deployments() -> list[Deployment]:
-    """With their leases and accounts."""
+    """All deployments with their leases and accounts."""
     return list(Deployment.objects.select_related("lease__account"))
 
 
 def serving_leases(deployments: Iterable[Deployment]) -> tuple[list[Lease], Decimal | None]:
-    """Running leases behind our deployments, and one GPU's aggregate output tokens a second; None is unknown.
+    """Running leases behind our deployments, and the output tokens a second of one GPU in all; None: unknown.
 
-    Where a trial or the catalogue says how fast some of them serve, those alone: a machine that does something else is
-    no measure of what serving costs.
+    If a trial or the catalogue says how fast some deployments are, only their leases are given: a machine that does
+    other work would falsify the cost of serving.
     """
     serving = [(row.lease, row.tokens_per_second) for row in deployments if row.lease and row.lease.ended_at is None]
     fast = [(lease, speed) for lease, speed in serving if speed]
@@ -361,9 +364,9 @@ def serving_leases(deployments: Iterable[Deployment]) -> tuple[list[Lease], Deci
 
 
 def gpu_hourly(leases: list[Lease], reference: sheets.Sheet) -> tuple[Decimal, Offer | None]:
-    """One GPU's hour: of the leases behind our deployments, else the cheapest RTX 4090 on offer, else the sheet's.
+    """USD of one GPU hour: the mean of our leases, else the cheapest RTX 4090 on offer, else the sheet's price.
 
-    With the offer, where it is one's.
+    The second value is the offer, if the price is that of an offer.
     """
     gpus = sum(lease.gpu_count for lease in leases)
     if gpus:

@@ -12,7 +12,7 @@ from costs.price_sheets.token_prices import TokenPrices
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of some requests to one model at its list prices; batch requests are rows of their own."""
+    """Token counts of some requests to one model, with its list prices; batch requests are rows of their own."""
 
     prices: TokenPrices
     cache_write_1h_price: Decimal  # USD per million tokens
@@ -27,7 +27,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """The part of `Inputs` that is measured, under the same names."""
+    """The measured part of `Inputs`, under the same names."""
 
     prices: TokenPrices
     input_tokens: Decimal
@@ -39,7 +39,7 @@ class Mix:
     cache_writes_as_5m: Decimal  # a month: one-hour writes count as the 5-minute writes that cost the same
 
     def over(self, inputs: Inputs) -> Inputs:
-        """These inputs with the measured part in place."""
+        """These inputs with the measured part in place of theirs."""
         return replace(
             inputs,
             prices=self.prices,
@@ -55,8 +55,8 @@ class Mix:
 def measured_mix(rows: Iterable[Usage], requests_per_month: int) -> Mix | None:
     """The average request of these rows at a run rate; None without a request.
 
-    Prices are weighed by the tokens that they were paid for, a batch by what its tokens cost, and one-hour cache writes
-    stand with their price among the others: so the mix times its volume costs what the rows cost.
+    Prices are weighted by the tokens that were paid at them, the batch discount by the cost of the batch's tokens, and
+    one-hour cache writes are averaged with the 5-minute ones. So the mix times its volume costs what the rows cost.
     """
     used = list(rows)
     requests = sum(row.requests for row in used)
@@ -93,7 +93,7 @@ def measured_mix(rows: Iterable[Usage], requests_per_month: int) -> Mix | None:
 
 
 def _as_5m(row: Usage) -> Decimal:
-    """Cache writes of a row in 5-minute writes; where those cost nothing, as they are."""
+    """Cache writes of a row as 5-minute writes of the same cost; if those are free, as plain token counts."""
     price = row.prices.cache_write_5m
     return row.cache_write_5m + row.cache_write_1h * (row.cache_write_1h_price / price if price else Decimal(1))
 
@@ -103,13 +103,13 @@ def _total(rows: list[Usage], name: str) -> int:
 
 
 def _list_cost(row: Usage) -> Decimal:
-    """Cost of the tokens that a batch discounts, in millionths of a USD."""
+    """Cost of the tokens that a batch discount applies to, in millionths of a USD."""
     prices = row.prices
     return row.uncached_input * prices.input + row.cache_read * prices.cache_read + row.output * prices.output
 
 
 def _mean(rows: list[Usage], tokens: str, price: Callable[[TokenPrices], Decimal]) -> Decimal:
-    """A price weighed by the tokens it was paid for; where there were none, by requests, for a what-if."""
+    """The mean of a price, weighted by tokens; without such tokens by requests, as a what-if may add some."""
     total = _total(rows, tokens)
     if not total:
         return _plain_mean(rows, price)

@@ -1,4 +1,4 @@
-"""What our own GPUs cost beside the GPU: what people entered, and machine, disk and egress by the price book."""
+"""Costs of our own GPUs besides the GPU: charges that people entered; machine, disk and egress by the price book."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lib import sql
 from lib.money import ZERO
 from providers.models import Lease, Offer, Priced, UnitPrice
 
-DISK_GB = Decimal(100)  # the image, one model's weights and room to fetch the next
+DISK_GB = Decimal(100)  # for the image, the weights of one model and room to download the next
 BESIDE = (Priced.VM, Priced.STORAGE, Priced.EGRESS)
 WINDOW = timedelta(days=30)
 ENTERED = """
@@ -24,7 +24,7 @@ WHERE day >= %(since)s AND day < %(until)s AND provenance = %(entered)s AND cate
 
 @dataclass(frozen=True, slots=True)
 class CostsBesideGpu:
-    """USD; 0 where the vendor charges nothing apart, or its price is in the GPU's or not in the book."""
+    """USD; 0 if the vendor charges nothing extra, includes it in the GPU's price, or has no price in the book."""
 
     vm_hourly: Decimal = ZERO
     disk_gb: Decimal = ZERO
@@ -33,9 +33,9 @@ class CostsBesideGpu:
 
 
 class UnitBook:
-    """The unit prices of today, read once: of a vendor and kind the cheapest, in the region where that is known.
+    """Unit prices in force today, read once: the cheapest of a vendor and kind, in the lease's region if it is priced.
 
-    A machine that somebody entered as a charge is in the upkeep already, whichever GPU stands in it.
+    The price of a machine is 0 if a person entered a machine as a charge, because that is in the upkeep already.
     """
 
     def __init__(self, now: datetime) -> None:
@@ -43,8 +43,8 @@ class UnitBook:
 
     @cached_property
     def entered(self) -> tuple[Decimal | None, bool]:
-        """USD of upkeep and machines that people entered for the last 30 days, None where nobody has; and whether a
-        machine is in it."""
+        """USD of upkeep and machines that people entered for the last 30 days (None: nothing), and whether a machine is
+        among them."""
         kinds = {"upkeep": Category.UPKEEP.value, "vm": Category.VM.value, "entered": Provenance.ENTERED.value}
         days = {"since": self.now.date() - WINDOW, "until": self.now.date()}
         [(total, vm)] = sql.rows(ENTERED, days | kinds)
@@ -63,14 +63,14 @@ class UnitBook:
         return min(there or [amount for _variant, amount in prices], default=ZERO)
 
     def of_leases(self, leases: Iterable[Lease]) -> CostsBesideGpu:
-        """Of what we rent: a disk that is in the lease's price counts once."""
+        """Costs besides the GPU of the first lease; the disk is left out if the lease's price includes one."""
         lease = next(iter(leases), None)
         if lease is None:
             return CostsBesideGpu()
         return self._of(lease.account.kind, lease.region, disk=not lease.disk_per_hour, vm=True)
 
     def of_offer(self, offer: Offer) -> CostsBesideGpu:
-        """Of what could be rented: its own disk price before the book's."""
+        """Costs besides the GPU of an offer; its own disk price goes before that of the price book."""
         vm = offer.machine_per_gpu_hour is None
         return self._of(offer.provider, offer.region, disk=True, vm=vm, disk_price=offer.disk_per_gb_month)
 

@@ -1,4 +1,4 @@
-"""What the Break-even page says, from inputs and results: the sentence, volumes, swings, other GPUs. Pure."""
+"""What the Break-even page shows, made from inputs and results without queries: sentences, curve, volumes, run rate."""
 
 from __future__ import annotations
 
@@ -31,33 +31,33 @@ from lib.confidence_intervals import Interval
 from lib.formats import count, dollars, percent, sentences, signed_percent, usd4, when
 
 MONTH = 30  # days of a run rate
-SAVING = Decimal(100)  # USD a month that go/no-go asks for
+SAVING = Decimal(100)  # USD a month that the go or no-go criterion asks for
 NOTED = (30_000, 100_000, 300_000, 1_000_000)  # volumes of the research's table
 MOST_ROWS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class BreakEvenAnswer:
-    """The figures of the page's sentence; `kind` says which one it is.
+    """The figures of the page's sentence; `kind` selects the sentence.
 
-    no_traffic: nothing came in yet · pays: past the crossing · always: at every volume · refused: cheaper, but answers
-    are rated significantly worse · ahead: a crossing is still to come · again: passed it, and the next GPU made the
-    API cheaper again · never.
+    no_traffic: no request yet · pays: past the crossing · always: our GPUs are cheaper at every volume · refused: they
+    are cheaper, but their answers are rated significantly worse · ahead: the crossing is above the run rate · again:
+    past the crossing, but the next GPU made the API cheaper again · never: the curves do not cross.
     """
 
     kind: str
     n: int
     saving: Decimal
-    crossing: int | None  # passed, or the next one
+    crossing: int | None  # requests a month: the last one passed, else the next one
     routed_crossing: int | None
-    apart: Decimal | None  # share by which the run rate is past the crossing, or short of it
-    saves_at: int | None  # requests a month that save what go/no-go asks
+    apart: Decimal | None  # share of the crossing by which the run rate is past it, or short of it
+    saves_at: int | None  # requests a month at which `SAVING` is reached
     days: int | None  # until the crossing, at the present growth
-    growth: Decimal | None  # a month
+    growth: Decimal | None  # share a month
 
     @property
     def times(self) -> Decimal | None:
-        """How many times the crossing the run rate is, where a percentage would be a long number."""
+        """The run rate as a multiple of the crossing, if a percentage would have too many digits."""
         return round(Decimal(self.n) / self.crossing, 1) if self.crossing and self.n >= 2 * self.crossing else None
 
     def sentence(self) -> SafeString:
@@ -66,7 +66,7 @@ class BreakEvenAnswer:
         return format_html("{}{}", format_html(self._text(), **words, **far), self._end())
 
     def _text(self) -> str:
-        """The sentence with places for its figures, up to what `_end` adds."""
+        """The sentence with placeholders for its figures, without the part that `_end` adds."""
         if self.kind == "no_traffic" and not self.crossing:
             return _("No request has come in yet, so there is no run rate to hold against a break-even.")
         if self.kind == "pays" and self.times:
@@ -106,7 +106,7 @@ class BreakEvenAnswer:
         }[self.kind]
 
     def _end(self) -> SafeString:
-        """What would save what go/no-go asks, or when the crossing comes."""
+        """The volume at which `SAVING` is reached, or the days until the crossing."""
         if self.kind == "pays" and self.saves_at:
             return format_html(_("; <b>$100</b> would take {at}."), at=count(self.saves_at))
         if self.kind == "ahead" and self.days:
@@ -147,7 +147,7 @@ def answer(inputs: Inputs, result: Result, growth: Decimal | None, refused: bool
 
 @dataclass(frozen=True, slots=True)
 class BreakEvenPage:
-    """What the page's headings say; `rates`: each day's run rate, `gap`: by how much our answers are rated better."""
+    """The page's headings; `rates`: run rate of each day, `gap`: how much better our answers are rated, 0 to 1."""
 
     inputs: Inputs
     result: Result
@@ -155,7 +155,7 @@ class BreakEvenPage:
     rates: Sequence[tuple[date, int]]
     gap: Interval | None
     refused: bool
-    changed: bool = False  # by a what-if
+    changed: bool = False  # whether a what-if changed the inputs
 
     def sentence(self) -> SafeString:
         return sentences(_("With your changes:") if self.changed else "", self.answer.sentence())
@@ -223,12 +223,12 @@ class BreakEvenPage:
         return "warn" if self.refused else "ok"
 
     def own_word(self) -> str:
-        """What is cheaper at a volume at which our GPUs pay."""
+        """The name of our side at a volume at which it is cheaper."""
         return _("our GPU, rated worse") if self.refused else _("our GPU")
 
     @property
     def holds(self) -> bool | None:
-        """Whether quality allows “cheaper” to be said; None where it is not known."""
+        """Whether the ratings allow the page to call our GPUs cheaper; None if too little is rated."""
         return False if self.refused else True if self.gap else None
 
 
@@ -243,7 +243,7 @@ def around(crossings: Iterable[Crossing], n: int) -> tuple[int | None, int | Non
 
 
 def drawn(inputs: Inputs, result: Result) -> dict[str, Any]:
-    """Curve and crossings for the chart tag. The first request is a point of its own: with it the first GPU comes."""
+    """Curve and crossings for the chart tag. Volume 1 is a point of its own, because the first request needs a GPU."""
     costs, points = costs_of(inputs), list(result.curve)
     if len(points) > 1 and points[1].requests_per_month > 1:
         points.insert(1, Point(1, decimal(costs.api(1)), decimal(costs.selfhost(1)), costs.gpus(1)))
@@ -256,7 +256,7 @@ def drawn(inputs: Inputs, result: Result) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class CrossingRow:
-    """A crossing as the list tells it: of all requests, and of those that our GPUs may serve."""
+    """A crossing as a list shows it: all requests a month (`at`), and those that our GPUs may serve (`routed`)."""
 
     at: int
     routed: int
@@ -285,7 +285,7 @@ def crossing_rows(inputs: Inputs, result: Result) -> list[CrossingRow]:
 
 @dataclass(frozen=True, slots=True)
 class VolumeRow:
-    """Both ways at one volume, USD a month."""
+    """What both sides cost at one volume, USD a month."""
 
     n: int
     routed: int
@@ -298,7 +298,7 @@ class VolumeRow:
 
     @property
     def saving(self) -> Decimal:
-        """To the cent: a crossing saves next to nothing."""
+        """USD a month, rounded to the cent: at a crossing it is a tiny fraction of one."""
         return (self.api - self.selfhost).quantize(Decimal("0.01"))
 
     @property
@@ -307,7 +307,7 @@ class VolumeRow:
 
 
 def volume_rows(inputs: Inputs, result: Result) -> list[VolumeRow]:
-    """The research's volumes with ours, the crossings and the steps among them."""
+    """Rows for the research's volumes, our run rate, the crossings and the ends of the first steps, ascending."""
     n = inputs.requests_per_month
     notes: dict[int, str] = dict.fromkeys(NOTED, "")
     for at, gpus in step_ends(inputs):
@@ -341,7 +341,7 @@ def _volume_row(inputs: Inputs, costs: Costs, at: int, note: str, here: int) -> 
 
 
 def step_ends(inputs: Inputs, most: int = 2) -> list[tuple[int, int]]:
-    """The last volume of the first steps below a million requests, each with its GPUs."""
+    """(last volume, GPUs) of the first steps that end below a million requests a month."""
     load = costs_of(inputs).load
     if not load:
         return []
@@ -353,7 +353,7 @@ def step_ends(inputs: Inputs, most: int = 2) -> list[tuple[int, int]]:
 
 
 def run_rates(requests: Mapping[date, int], today: date, days: int = 60) -> list[tuple[date, int]]:
-    """Requests of the 30 days before each of the last days, from the first day that has 30 before it."""
+    """(day, requests of the 30 days before it) for the last `days`, from the first day with 30 days of data before."""
     if not requests:
         return []
     first = max(min(requests) + timedelta(days=MONTH), today - timedelta(days=days))
@@ -366,7 +366,7 @@ def _rate(requests: Mapping[date, int], day: date) -> int:
 
 
 def growth(rates: Sequence[tuple[date, int]]) -> Decimal | None:
-    """Share by which the run rate grew in the last 30 days; None where there are not yet 30 to look back on."""
+    """Share by which the run rate grew in the last 30 days; None without a run rate of 30 days ago."""
     if not rates:
         return None
     now, before = rates[-1][1], dict(rates).get(rates[-1][0] - timedelta(days=MONTH))
@@ -374,7 +374,7 @@ def growth(rates: Sequence[tuple[date, int]]) -> Decimal | None:
 
 
 def rate_chart(rates: Sequence[tuple[date, int]], at: int | None, band: Decimal = Decimal("0.05")) -> dict[str, Any]:
-    """The run rate's line with the crossing and the band in which no alert turns."""
+    """The run rate as a line, with the crossing `at` and the band around it in which the alert does not change."""
     series = [{"name": _("run rate"), "style": "us", "points": list(rates)}]
     if at is None or not rates:
         return {"series": series, "bands": [], "limits": []}
@@ -388,7 +388,7 @@ def rate_chart(rates: Sequence[tuple[date, int]], at: int | None, band: Decimal 
 
 
 def past_since(rates: Sequence[tuple[date, int]], at: int | None) -> date | None:
-    """Since when the run rate has been at or past a crossing without a break; None where it is not, or always was."""
+    """The day since which the run rate has stayed at or above a crossing; None if it is below or always was above."""
     if at is None or not rates or rates[-1][1] < at:
         return None
     below = [day for day, rate in rates if rate < at]

@@ -1,4 +1,4 @@
-"""Reads of the break-even page that belong to no input of it."""
+"""Queries of the Break-even page that are no inputs of the computation."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ SELECT day, sum(requests)::bigint FROM traffic_usage_day WHERE day BETWEEN %s AN
 
 
 def day_requests(since: date, until: date) -> dict[date, int]:
-    """Requests by day, `until` included; days without any are left out."""
+    """Requests by UTC day, `until` included; days without requests are left out."""
     return dict(sql.rows(DAY_REQUESTS, (since, until)))

@@ -1,4 +1,4 @@
-"""Which input moves the answer most: each moved by a fifth down and up, the others as they are."""
+"""The sensitivity of the break-even: each input is moved a fifth down and up while the others stay as they are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from costs.breakeven.statement import number, percent, usd
 
 STEP = Decimal("0.2")
 
-# Shares end at 1 and a peak is never under the mean.
+# A share is at most 1, and the peak is at least the mean.
 ENDS: dict[str, tuple[Decimal | None, Decimal | None]] = {
     "cache_read_share": (None, Decimal(1)),
     "batch_share": (None, Decimal(1)),
@@ -41,7 +41,7 @@ PER_SECOND = (
 
 @dataclass(frozen=True, slots=True)
 class Swing:
-    """One input lowered and raised: the first crossing then, None where the sides no longer cross."""
+    """One input lowered and raised, with the first crossing that results; None if the curves no longer cross."""
 
     field: str
     value: Decimal
@@ -49,18 +49,18 @@ class Swing:
     high_value: Decimal
     low_crossing: int | None
     high_crossing: int | None
-    crossing: int | None  # as it is
+    crossing: int | None  # with the input unchanged
 
     @property
     def spread(self) -> int | None:
-        """Requests a month between the two ends; None where one of them never crosses."""
+        """Requests a month between the two crossings; None if one of them does not exist."""
         if self.low_crossing is None or self.high_crossing is None:
             return None
         return abs(self.high_crossing - self.low_crossing)
 
 
 def sensitivity(inputs: Inputs, step: Decimal = STEP) -> list[Swing]:
-    """Swings of every input that is set, the widest first; those that make the crossing vanish stand on top."""
+    """Swings of every input that is set, the widest first. Those after which the curves no longer cross come before."""
     here = _first(inputs)
     fields = HOURLY if inputs.selfhost.billing == "hourly" else PER_SECOND
     swings = [_swing(name, getattr(inputs, name), step, here, _of_traffic(inputs, name)) for name in TRAFFIC]
@@ -106,7 +106,7 @@ def _of_selfhost(inputs: Inputs, own: SelfHost, name: str) -> Callable[[Decimal]
 
 
 def repriced(inputs: Inputs, factor: Decimal) -> Inputs:
-    """Every API price times a factor."""
+    """The inputs with every API price multiplied by a factor."""
     prices = inputs.prices
     return replace(
         inputs,
@@ -160,7 +160,7 @@ MONEY = (
 
 @dataclass(frozen=True, slots=True)
 class SwingRow:
-    """One input moved down and up by a fifth, and the volumes from which our GPUs pay then."""
+    """One input moved down and up by a fifth, with the volumes from which our GPUs then pay."""
 
     label: str
     value: str
@@ -184,7 +184,7 @@ class SwingRow:
 
 @dataclass(frozen=True, slots=True)
 class Tornado:
-    """Inputs by how far they move the break-even, and the scale that holds them all."""
+    """Inputs in the order in which they move the break-even, and the common scale of their bars."""
 
     rows: list[SwingRow]
     low: int
@@ -197,7 +197,7 @@ class Tornado:
 
 
 def tornado(swings: Iterable[Swing], n: int) -> Tornado:
-    """Rows and the one scale that holds them all, with our run rate where it is not far off."""
+    """The rows and their common scale, which includes our run rate `n` if that is not far off."""
     rows = [_swing_row(swing) for swing in swings]
     ends = [end for row in rows for end in (row.least, row.most, row.swing.crossing) if end is not None]
     if ends and min(ends) / 3 < n < max(ends) * 3:

@@ -1,4 +1,4 @@
-"""The what-if body as JSON schema, from the same bounds that the reader holds it to."""
+"""The JSON schema of the what-if body, made from the bounds that `body.py` checks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NAME = {"type": "string", "minLength": 1, "maxLength": 200}
 
 
 def body_schema() -> dict[str, Any]:
-    """Every key is optional: one that is left out is live."""
+    """The schema of the body; every key is optional, because a missing one takes the live value."""
     selfhost = {"billing": {"type": "string", "enum": ["hourly", "per_second"]}, **_numbers(SELFHOST_NUMBERS)}
     return {
         "title": "WhatIf",
@@ -31,7 +31,7 @@ def _numbers(fields: Mapping[str, Bounds]) -> dict[str, Any]:
 
 
 def _number(bounds: Bounds) -> dict[str, Any]:
-    """A JSON number, or the same as text, whose bounds a schema cannot say and so the description does."""
+    """A JSON number, or a text with a number. The schema cannot bound a text, so the description states the bounds."""
     kind = "integer" if bounds.whole else "number"
     least, most = (int(end) if end == int(end) else float(end) for end in (bounds.least, bounds.most))
     ways: list[dict[str, Any]] = [

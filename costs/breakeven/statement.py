@@ -1,4 +1,4 @@
-"""The sum written out as a statement: what, quantity x rate, amount."""
+"""The computation as a statement that a person can check: label, quantity x rate, amount."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from costs.breakeven.inputs import Inputs
 
 @dataclass(frozen=True, slots=True)
 class StatementRow:
-    """One line: level 0 is a total, level 1 a part of the total above it. An amount of None is a fact, not a sum."""
+    """One line, USD a month: level 0 is a total, level 1 a part of the total above; amount None: the line is a fact."""
 
     slug: str
     label: str
@@ -26,7 +26,7 @@ class StatementRow:
 
 
 def explain(inputs: Inputs, result: Result) -> list[StatementRow]:
-    """The whole arithmetic of a result in order; the parts under a total add up to it to the twelfth place."""
+    """The lines of a result in order; the parts under a total add up to it to the twelfth decimal."""
     costs = costs_of(inputs)
     return [
         *_traffic(inputs),
@@ -68,7 +68,7 @@ def _api(inputs: Inputs, costs: Costs, result: Result) -> Iterator[StatementRow]
 
 
 def _live_tokens_cost(inputs: Inputs) -> Decimal:
-    """What the month's tokens would cost without the batch discount."""
+    """USD of the month's tokens without the batch discount."""
     prices, read = inputs.prices, inputs.cache_read_share
     each = inputs.output_tokens * prices.output + inputs.input_tokens * (
         read * prices.cache_read + (1 - read) * prices.input
@@ -148,18 +148,18 @@ def _saving(result: Result) -> tuple[str, str, Decimal]:
 
 
 def _crossing(inputs: Inputs, costs: Costs, result: Result) -> Iterator[StatementRow]:
-    """The first crossing as a division, which is how a person checks it by hand."""
+    """The first crossing as a division, so that a person can check it by hand."""
     if not result.crossings:
         yield StatementRow("crossing", _("Break-even"), _("none up to a thousand million requests a month"), None)
         return
     at = result.crossings[0].requests_per_month
     gain = costs.routed_share * (costs.api_request - costs.own_request)
     routed_all = costs.routed_share == 1
-    # What must be earned back: our side without the part that grows with every request.
+    # The fixed part of our cost at the crossing, which the saving of each request has to pay for.
     fixed = costs.own(at) - costs.own_request * costs.routed_share * at
     top = f"({usd(decimal(fixed))} − {usd(decimal(costs.api_writes))})" if routed_all else usd(decimal(fixed))
     text = _("%(fixed)s ÷ %(gain)s a request = %(crossing)s requests a month")
-    # At a step edge no division gives the volume: the next GPU is what turns the answer.
+    # At the end of a step the next GPU changes the answer and not the volume, so no division gives it.
     if gain > 0 and result.crossings[0].side_to == "selfhost":
         arithmetic = text % {"fixed": top, "gain": usd(decimal(gain)), "crossing": number(at)}
     else:
@@ -168,7 +168,7 @@ def _crossing(inputs: Inputs, costs: Costs, result: Result) -> Iterator[Statemen
 
 
 def number(value: Decimal | int) -> str:
-    """Thousands separated, at most two digits after the point, none that are zero."""
+    """With thousands separators and at most two decimals, without trailing zeros."""
     text = f"{value:,.2f}" if isinstance(value, Decimal) else f"{value:,}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
@@ -178,7 +178,7 @@ def percent(share: Decimal) -> str:
 
 
 def usd(amount: Decimal) -> str:
-    """All digits that matter up to six, at least two; a price per token needs them."""
+    """With two to six decimals: a price per token has digits far behind the point."""
     text = f"{amount:,.6f}".rstrip("0")
     whole, part = text.split(".")
     return f"${whole}.{part.ljust(2, '0')}".replace("$-", "−$")

@@ -1,4 +1,4 @@
-"""The sheets' throughputs, put where offers find them: `providers` cannot read our sheets."""
+"""Copies the throughputs of the price sheets into a table of `providers`, which may not import `costs`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEY = ("model", "gpu", "gpu_count", "engine")
 
 
 def publish() -> int:
-    """Bring what offers know of speeds up to date with the stored sheets, the newest last; returns how many rows."""
+    """Make the table of throughputs equal to the stored sheets, of which the newest wins; returns how many rows."""
     rows: dict[tuple[object, ...], Throughput] = {}
     for stored in PriceSheet.objects.order_by("dated"):
         for row in throughputs(sheets.parse(stored.figures)):
@@ -28,7 +28,7 @@ def publish() -> int:
 
 
 def throughputs(sheet: Sheet) -> Iterator[Throughput]:
-    """One row for each GPU that a sheet's hardware can mean; an A100 without its size is both. A CPU is no offer."""
+    """Unsaved rows, one for each GPU that the sheet's hardware can mean: "A100" is both sizes. CPUs are left out."""
     names = {model.slug: model.name for model in sheet.models}
     for row in sheet.throughputs:
         source = sheet.sources[row.source]

@@ -1,4 +1,4 @@
-"""Scenarios of the break-even that somebody kept, side by side with the live answer."""
+"""The page of kept what-ifs, side by side with the live answer."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _page(request: HttpRequest, form: KeepForm | None = None) -> HttpResponse:
 
 @post_view("costs.change_phase")
 def keep(request: HttpRequest) -> HttpResponse:
-    """Keep the what-if of an address under a name."""
+    """Save a what-if, given by its query string, under a name."""
     now = timezone.now()
     form = KeepForm(request.POST, read=what_ifs.WhatIfs(now, live_inputs(now)))
     if not form.is_valid():

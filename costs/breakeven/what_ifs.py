@@ -1,4 +1,4 @@
-"""What-ifs of the break-even: read from an address, kept under a name, held against each other."""
+"""What-ifs of the break-even: read from a query string, saved under a name, compared with each other."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from costs.models import WhatIf
 from costs.price_sheets import sheets
 from providers.models import Lease, Model, Offer, TokenPrice
 
-LEAST_MEMORY_GB = 16  # a 7B model in 16 bits
+LEAST_MEMORY_GB = 16  # what a 7B model needs in 16 bits
 MOST_KEPT = 30
 
 
 class WhatIfs:
-    """Forms over the same live inputs; offers and price lists are read once, whatever number of them is asked for."""
+    """Makes forms over the same live inputs; offers and price lists are read once for any number of forms."""
 
     def __init__(self, now: datetime, live: Inputs, book: UnitBook | None = None) -> None:
         self.now, self.live, self.book = now, live, book or UnitBook(now)
@@ -52,7 +52,7 @@ class WhatIfs:
 
     @cached_property
     def offers(self) -> list[Offer]:
-        """The cheapest of each provider, GPU and kind that holds a small model."""
+        """The cheapest offer of each provider, GPU and kind with at least `LEAST_MEMORY_GB`."""
         rows = Offer.objects.filter(available=True, memory_gb__gte=LEAST_MEMORY_GB)
         cheapest = rows.order_by("gpu", "provider", "kind", "whole_per_gpu_hour")
         return list(cheapest.distinct("gpu", "provider", "kind"))
@@ -64,19 +64,19 @@ class WhatIfs:
 
     @cached_property
     def models(self) -> list[tuple[str, str]]:
-        """Claude models with a price in force that are not retired, those of traffic included."""
+        """Choices of Claude models that have a price in force and are not retired."""
         retired = Model.objects.filter(provider="anthropic", retires_on__lte=self.now.date()).values("name")
         prices = TokenPrice.objects.filter(provider="anthropic", starts_at__lte=self.now).exclude(model__in=retired)
         return model_choices(prices.order_by("model", "-starts_at").distinct("model"), [sheets.load()])
 
 
 def saved_what_ifs() -> list[WhatIf]:
-    """What people kept, at most as many as a page shows."""
+    """The saved what-ifs, at most `MOST_KEPT`."""
     return list(WhatIf.objects.kept().select_related("by")[:MOST_KEPT])
 
 
 def saved_what_if(pk: int) -> WhatIf:
-    """One of them, removed or not; raises Http404."""
+    """A saved what-if, removed or not. Raises Http404."""
     return get_object_or_404(WhatIf, pk=pk)
 
 
@@ -85,12 +85,12 @@ def save_what_if(*, name: str, query: str, note: str, by: AbstractBaseUser) -> W
 
 
 def remove_what_if(what_if: WhatIf) -> bool:
-    """False where it was removed before."""
+    """Mark it as removed; False if it was removed before."""
     return bool(WhatIf.objects.kept().filter(pk=what_if.pk).update(removed_at=timezone.now()))
 
 
 def restore_what_if(what_if: WhatIf) -> bool:
-    """False where it stands, or another has taken its name."""
+    """Take the removal back; False if it is not removed, or if another what-if has its name now."""
     if WhatIf.objects.kept().filter(name=what_if.name).exists():
         return False
     return bool(WhatIf.objects.filter(pk=what_if.pk).update(removed_at=None))
@@ -98,7 +98,7 @@ def restore_what_if(what_if: WhatIf) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioColumn:
-    """One scenario of the comparison; without a result where its address can no longer be read (an offer has gone)."""
+    """One scenario of the comparison; `result` is None if its query can no longer be read (an offer has gone)."""
 
     name: str
     query: str
@@ -109,7 +109,7 @@ class ScenarioColumn:
 
     @property
     def each(self) -> Decimal | None:
-        """USD of one request by the cheaper way; None without a result or traffic."""
+        """USD of one request on the cheaper side; None without a result or traffic."""
         if self.result is None or not self.inputs.requests_per_month:
             return None
         return min(self.result.api_cost, self.result.selfhost_cost) / self.inputs.requests_per_month
@@ -121,7 +121,7 @@ class ScenarioColumn:
 
 
 def compared(live_name: str, what_ifs: WhatIfs, saved: Iterable[WhatIf]) -> list[ScenarioColumn]:
-    """The live answer, then each kept scenario over today's live inputs."""
+    """A column for the live answer, then one for each saved what-if over today's live inputs."""
     columns = [ScenarioColumn(live_name, "", what_ifs.live, compute(what_ifs.live))]
     for what_if in saved:
         form = what_ifs.form(QueryDict(what_if.query))
@@ -133,13 +133,13 @@ def compared(live_name: str, what_ifs: WhatIfs, saved: Iterable[WhatIf]) -> list
 
 
 def cheapest(columns: Iterable[ScenarioColumn]) -> ScenarioColumn | None:
-    """The scenario in which a request costs the least, whichever side serves; None where none has any traffic."""
+    """The column in which a request costs least, on whichever side; None if no column has traffic."""
     comparable = [column for column in columns if column.each is not None]
     return min(comparable, key=lambda column: column.each or 0, default=None)
 
 
 def answer(columns: Sequence[ScenarioColumn]) -> SafeString:
-    """Say which of the live answer and the kept scenarios is the cheapest; the live one stands first."""
+    """A sentence that names the cheapest of the columns; `columns` begin with the live answer."""
     number, least = len(columns) - 1, cheapest(columns)
     if not number:
         text = _("No scenario was kept yet: change something in the what-if and keep it under a name.")
