@@ -18,8 +18,8 @@ from demo import company
 from demo.company import BY_SLUG, GPU, GPU_HOURLY
 from demo.story import Story, moment
 from demo.traffic import Day, Row, five_classes
+from lib.tokens import TOKEN_CLASSES
 
-CLASSES = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 Rates = tuple[Decimal, Decimal, Decimal, Decimal, Decimal]
 # USD per million tokens, by model: from when on, and the five classes.
 RATES: dict[str, tuple[tuple[date, Rates], ...]] = {
@@ -90,8 +90,8 @@ class ClaudeBill:
             "workspace": company.WORKSPACE,
             "api_key": api_key,
             "requests": counts[5],
-            "tokens": dict(zip(CLASSES, tokens, strict=True)),
-            "cost": {name: f"{cost:f}" for name, cost in zip(CLASSES, costs, strict=True)},
+            "tokens": dict(zip(TOKEN_CLASSES, tokens, strict=True)),
+            "cost": {name: f"{cost:f}" for name, cost in zip(TOKEN_CLASSES, costs, strict=True)},
             "web_searches": 0 if api_key else counts[5] // 2,  # the console looks things up
         }
 

@@ -35,7 +35,7 @@ from traffic.usage.filters import Filters
 LIVE = "live"  # the name of today's price list beside the dated sheets
 ROUTABLE = Decimal("0.7")
 HOURS = Decimal(730)
-COUNTS = ("requests", "unknown_usage", "batched", "uncached_input", "cache_read", "cache_write_5m", "cache_write_1h")
+COUNTS = ("requests", "unknown_usage", "batched", *PROMPT_CLASSES)
 ADDED = ", ".join(f"sum({name})::bigint AS {name}" for name in (*COUNTS, "output"))
 
 

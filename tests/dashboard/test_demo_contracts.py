@@ -12,10 +12,11 @@ import pytest
 from costs.models import BillImport, Charge
 from costs.reconciliation.reconcile import reconcile
 from demo import company, contracts, setup
-from demo.bills import CLASSES, RATES, ClaudeBill, cost_by_class
+from demo.bills import RATES, ClaudeBill, cost_by_class
 from demo.files import Credentials
 from demo.story import Story, moment
 from demo.traffic import Day
+from lib.tokens import TOKEN_CLASSES
 from providers.models import Discount, TokenPrice
 from tests.costs.people import client_of, text
 from tests.factories import TokenPriceFactory
@@ -38,7 +39,7 @@ def haiku(conn: psycopg.Connection, tmp_path: Path) -> Request:
     TokenPrice.objects.filter(provider="anthropic", model=company.CONTRACT_MODEL).delete()
     TokenPriceFactory.create(
         model=company.CONTRACT_MODEL, starts_at=NOW - timedelta(days=90), seen_at=NOW,
-        batch_factor="0.5", **dict(zip(CLASSES, RATES[company.CONTRACT_MODEL][0][1], strict=True)),
+        batch_factor="0.5", **dict(zip(TOKEN_CLASSES, RATES[company.CONTRACT_MODEL][0][1], strict=True)),
     )  # fmt: skip
     given = row(model=company.CONTRACT_MODEL, tokens=TOKENS)
     (identifier,) = ingest(conn, [given], PricingContext.load(conn)).ids

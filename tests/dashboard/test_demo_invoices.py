@@ -17,10 +17,11 @@ from costs.reconciliation import queries as bills
 from costs.reconciliation.coverage import coverages
 from costs.reconciliation.reconcile import reconcile
 from demo import company, invoices
-from demo.bills import CLASSES, RATES, ClaudeBill, cost_by_class
+from demo.bills import RATES, ClaudeBill, cost_by_class
 from demo.story import Story, add_months
 from demo.traffic import Day, Traffic, five_classes
 from lib.dates import midnight
+from lib.tokens import TOKEN_CLASSES
 from providers.models import Account, Feed, TokenPrice, VendorCost, VendorUsage
 from tests.costs.usage_rows import usage
 from tests.factories import AccountFactory, FeedFactory, TokenPriceFactory
@@ -46,7 +47,7 @@ def demo(db: Any) -> Account:
             start = midnight(max(since, date(2020, 1, 1)))
             TokenPriceFactory.create(
                 model=model, starts_at=start, seen_at=NOW, batch_factor="0.5",
-                **dict(zip(CLASSES, rates, strict=True)),
+                **dict(zip(TOKEN_CLASSES, rates, strict=True)),
             )  # fmt: skip
     traffic, bill = Traffic(STORY), ClaudeBill()
     for number in range(DAYS):
@@ -73,7 +74,7 @@ def log(day: Day) -> None:
             continue
         tokens = five_classes(row["tokens"])
         found["cost"] += sum(cost_by_class(row["model"], midnight(day.day), row["batch"], tokens))
-        for name, count in zip(CLASSES, tokens, strict=True):
+        for name, count in zip(TOKEN_CLASSES, tokens, strict=True):
             found[name] += count
     for (application, model, task, batch), found in sums.items():
         # Batch and live work have tasks of their own, so that their rows stay apart.

@@ -11,6 +11,7 @@ from demo import bills, company
 from demo.bills import ClaudeBill, cost_by_class
 from demo.story import MONTHS, Story, add_months
 from demo.traffic import NAMES_USERS, Day, Traffic, five_classes
+from lib.tokens import TOKEN_CLASSES
 
 ANCHOR = date(2026, 11, 1)
 STORY = Story(ANCHOR)
@@ -181,7 +182,7 @@ def test_the_claude_bill_is_the_rows_and_what_only_the_vendor_saw(present_month:
             expected = [sum(pair) for pair in zip(expected, tokens, strict=True)]
             requests += 1
     lines = bill.lines()
-    assert [sum(line["tokens"][name] for line in lines) for name in bills.CLASSES] == expected
+    assert [sum(line["tokens"][name] for line in lines) for name in TOKEN_CLASSES] == expected
     assert sum(line["requests"] for line in lines) == requests
     assert sum(Decimal(cost) for line in lines for cost in line["cost"].values()) == bill.total()
     assert {line["api_key"] for line in lines} >= {None, "apikey_01codehelper"}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-TOKENS = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning")
+from lib.tokens import TOKEN_CLASSES
+
+TOKENS = (*TOKEN_CLASSES, "reasoning")
 
 # What the rollups are made from.
 READ = (
     "started_at", "application_id", "deployment_id", "provider", "model", "task", "outcome", "latency_ms", "ttft_ms",
-    "batch", "uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning", "cost",
-    "cost_reason", "streamed", "reported_cost", "error_type", "http_status",
+    "batch", *TOKENS, "cost", "cost_reason", "streamed", "reported_cost", "error_type", "http_status",
 )  # fmt: skip
 
 KEY = ("application_id", "deployment_id", "provider", "model", "task")

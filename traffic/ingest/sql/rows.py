@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lib.tokens import TOKEN_CLASSES
 from traffic.ingest.sql.rollups import READ, TOKENS, rollups
 
 # The first process that needs it makes it; it stays for good, or the same call would get another id.
@@ -142,8 +143,7 @@ def _news() -> str:
     return " OR ".join(parts)
 
 
-_CLASSES = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
-_TOKENS_ADDED = " + ".join(f"coalesce(new_{name}, 0) - coalesce(old_{name}, 0)" for name in _CLASSES)
+_TOKENS_ADDED = " + ".join(f"coalesce(new_{name}, 0) - coalesce(old_{name}, 0)" for name in TOKEN_CLASSES)
 
 # The stage has no statistics, and a planner that takes it for a few rows would go through it for each row written.
 # A FULL join is hashed in any case. What brings no news is not written, and has no `new_id`.
