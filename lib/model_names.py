@@ -8,5 +8,8 @@ DATED = re.compile(r"[-@](20\d{6}|20\d\d-\d\d-\d\d|latest|\d{4})$")
 
 
 def canonical_name(model: str) -> str:
-    """A model's name without its release date and the path of its publisher."""
+    """A model's name without its release date and the path of its publisher.
+
+    `claude-sonnet-5-5-20261007`, `anthropic/claude-sonnet-5-5` and `claude-sonnet-5-5@20261007` are the same model.
+    """
     return DATED.sub("", model.rsplit("/", 1)[-1])

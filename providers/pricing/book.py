@@ -21,8 +21,6 @@ MOST_USD = Decimal(1_000_000)  # of one request; what costs more has a price tha
 MOST_ALIASES = 4_096  # names come from callers
 OTHER_MODEL = "(other)"  # models of an application that names more than are told apart; it never has a price
 
-# A dated or vendor-prefixed name is the same model: claude-sonnet-5-5-20261007, anthropic/claude-…, …@20261007.
-
 Rates = tuple[Decimal | None, Decimal | None, Decimal | None, Decimal | None, Decimal | None]
 
 

@@ -1,4 +1,7 @@
-"""Writes of the price book by people. A version is never edited: requests were costed with it."""
+"""Writes of the price book by people. A version is never edited: requests were costed with it.
+
+The pages that call these are in `traffic/repricing/`, because they show what a price changes for stored requests.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from datetime import datetime
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
-from providers.models import Discount, TokenPrice
+from providers.models import Discount, TokenPrice, UnitPrice
 
 
 def add_price(*, price: TokenPrice, person: AbstractBaseUser, now: datetime) -> TokenPrice:
@@ -14,6 +17,17 @@ def add_price(*, price: TokenPrice, person: AbstractBaseUser, now: datetime) -> 
     price.entered_by_id, price.seen_at = person.pk, now
     price.save(force_insert=True)
     return price
+
+
+def add_unit_price(*, price: UnitPrice, person_id: int | None, now: datetime) -> None:
+    """Store a unit price as entered by a person."""
+    price.entered_by_id, price.seen_at = person_id, now
+    price.save(force_insert=True)
+
+
+def remove_price(price: TokenPrice | UnitPrice) -> None:
+    """Take a price out that no request was costed with; whether one was, the caller has looked."""
+    price.delete()
 
 
 def add_discount(*, discount: Discount, person: AbstractBaseUser | AnonymousUser, now: datetime) -> Discount:

@@ -23,7 +23,7 @@ from providers.models import PROVIDER_NAMES, TokenPrice
 from providers.pricing import services
 from providers.pricing.discounts import Discounts, paid
 from providers.pricing.forms import PriceForm
-from traffic.repricing import price_queries, price_services
+from traffic.repricing import price_queries
 from traffic.repricing.effect import waiting_for_price
 from traffic.repricing.page import ModelPage, PricedModel, book_heading, book_headline, current_of
 from traffic.repricing.review import is_used, review_of
@@ -147,7 +147,7 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
     log(request, price, _("Taken back: %(price)s, input %(input)s, output %(output)s") % {
         "price": price, "input": f"{price.uncached_input.normalize():f}", "output": f"{price.output.normalize():f}",
     })  # fmt: skip
-    price_services.remove_price(price)
+    services.remove_price(price)
     messages.success(request, _("The price of %(model)s is taken back.") % {"model": price.model})
     return redirect(priced.url if price_queries.has_versions(priced.provider, priced.model) else "traffic:prices")
 

@@ -16,8 +16,9 @@ from django.utils.translation import gettext as _
 from lib.http import form_view, post_view, undoable
 from providers.audit.log import log
 from providers.models import PROVIDER_NAMES, Priced, UnitPrice
+from providers.pricing import services
 from providers.pricing.unit_forms import UnitPriceForm
-from traffic.repricing import price_queries, price_services
+from traffic.repricing import price_queries
 from traffic.repricing.page import UnitReview, unit_prices_headline
 
 
@@ -72,7 +73,7 @@ def _review(request: HttpRequest, form: UnitPriceForm, price: UnitPrice) -> Http
 
 
 def _save(request: HttpRequest, price: UnitPrice) -> HttpResponse:
-    price_services.add_unit_price(price, person_id=request.user.pk, now=timezone.now())
+    services.add_unit_price(price=price, person_id=request.user.pk, now=timezone.now())
     log(request, price, added=True)
     undoable(request, _("In the book: %(price)s.") % {"price": price}, "traffic:unit-price-undo", price.pk)
     return redirect(f"{reverse('traffic:unit-prices')}?{urlencode({'kind': price.kind})}")
@@ -88,6 +89,6 @@ def unit_price_undo(request: HttpRequest, pk: int) -> HttpResponse:
         log(request, price, _("Taken back: %(price)s, %(amount)s") % {
             "price": price, "amount": f"{price.amount.normalize():f}",
         })  # fmt: skip
-        price_services.remove_price(price)
+        services.remove_price(price)
         messages.success(request, _("Taken back: %(price)s.") % {"price": price})
     return redirect("traffic:unit-prices")
