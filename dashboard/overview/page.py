@@ -1,4 +1,9 @@
-"""What the Overview shows: one read of what the four answers rest on, then pure answers, sentences and chart rows."""
+"""What the Overview shows: one read of what the four answers rest on, then pure answers, sentences and chart rows.
+
+Each of the four answers is a class with `headline()`, its part of the page's heading, and `answer()`, the sentences in
+its row: `Money` in `money.py`, `Serving` in `up.py`, `Worth` in `worth.py`, `SelfHosting` in `selfhost.py`. The smaller
+sentence below them is `phase_sentence()`, `outages_sentence()`, `comparison()` and `goal()`, in this order.
+"""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class Slow:
 
 @dataclass(frozen=True)
 class Serving:
-    answer: UptimeSummary
+    summary: UptimeSummary
     rows: Sequence[Row]
     record: Record  # over the long period
     record_short: Record
@@ -86,13 +86,13 @@ class Serving:
 
     @property
     def verdict(self) -> str:
-        if not self.answer.total:
+        if not self.summary.total:
             return "none"
-        if self.answer.down:
+        if self.summary.down:
             return "down"
-        if self.answer.stopped or not self.answer.last_check_at:
+        if self.summary.stopped or not self.summary.last_check_at:
             return "unknown"
-        if self.answer.up < self.answer.total:
+        if self.summary.up < self.summary.total:
             return "partly"
         return "slow" if self.slow else "up"
 
@@ -130,7 +130,7 @@ class Serving:
 
     def headline(self) -> str:
         """The deployments' part of the page's heading."""
-        down, total = self.answer.down, self.answer.total
+        down, total = self.summary.down, self.summary.total
         texts = {
             "none": _("nothing is watched yet"),
             "down": _("<b>{name} is down</b>")
@@ -149,12 +149,12 @@ class Serving:
             texts[self.verdict],
             name=down[0].deployment.name if down else "",
             down=len(down),
-            up=self.answer.up,
+            up=self.summary.up,
             total=total,
             slow=self.slow.name if self.slow else "",
         )
 
-    def answer_sentence(self) -> str:
+    def answer(self) -> str:
         """Which deployments answer, which went down and when, and which is slow."""
         match self.verdict:
             case "none":
@@ -166,11 +166,11 @@ class Serving:
                         name=entry.deployment.name,
                         since=ago(entry.deployment.state_since),
                     )
-                    for entry in self.answer.down[:2]
+                    for entry in self.summary.down[:2]
                 ]
                 return sentences(*went, self._counted(_("{up} of {total} answer.")))
-            case "unknown" if self.answer.last_check_at:
-                return format_html(_("The last check ran {ago}."), ago=ago(self.answer.last_check_at))
+            case "unknown" if self.summary.last_check_at:
+                return format_html(_("The last check ran {ago}."), ago=ago(self.summary.last_check_at))
             case "unknown":
                 return _("Nothing has been checked yet.")
             case "partly":
@@ -183,20 +183,20 @@ class Serving:
         all_answer = ngettext(
             "Yes. The one serving deployment answers.",
             "Yes. All <b>{total} serving deployments</b> answer.",
-            self.answer.total,
+            self.summary.total,
         )
         return sentences(self._counted(all_answer), self._slowest_sentence())
 
     def _counted(self, text: str) -> SafeString:
-        return format_html(text, up=self.answer.up, total=self.answer.total)
+        return format_html(text, up=self.summary.up, total=self.summary.total)
 
     def _slowest_sentence(self) -> str:
         if self.slow:
             text = _("<b>{name}</b> is slow: first token <b>{latency}</b> at p95, limit 0.5 s.")
             return format_html(text, name=self.slow.name, latency=duration(self.slow.first_token_ms))
-        if self.answer.slowest is None:
+        if self.summary.slowest is None:
             return ""
-        slowest = self.answer.slowest.deployment
+        slowest = self.summary.slowest.deployment
         text = _("The slowest check, {name}’s, took <b>{latency}</b>.")
         return format_html(text, name=slowest.name, latency=duration(slowest.last_latency_ms))
 
@@ -226,7 +226,7 @@ def serving(facts: Facts) -> Serving:
     short = days[-SHORT_DAYS]
     intervals = [row.check_every_s for row in facts.deployments if row.checked]
     return Serving(
-        answer=uptime_page.answer(states),
+        summary=uptime_page.answer(states),
         rows=[_row(facts, entry, uptime, days, short) for entry, uptime in watched[:STRIPS]],
         record=uptime_page.record([uptime for _entry, uptime in watched], facts.uptime_start, facts.now),
         record_short=uptime_page.record([uptime for _entry, uptime in watched], midnight(short), facts.now),

@@ -161,7 +161,7 @@ def serving(*states: str, checked: bool = True, slow: bool = False, record: Reco
 def test_uptime_is_told_by_its_verdict(up: Serving, mark: str, headline: str, sentence: str) -> None:
     assert plain(up.state_mark()) == mark
     assert plain(up.headline()) == headline
-    assert plain(up.answer_sentence()) == sentence
+    assert plain(up.answer()) == sentence
 
 
 def test_the_outages_of_a_month_are_counted_and_the_longest_is_named() -> None:
@@ -359,5 +359,5 @@ def test_alerts_are_counted_in_words() -> None:
 
 def test_a_name_with_markup_is_escaped_in_every_sentence() -> None:
     up = serving("down")
-    up.answer.down[0].deployment.name = "<img src=x>"
-    assert "<img" not in up.headline() + up.answer_sentence()
+    up.summary.down[0].deployment.name = "<img src=x>"
+    assert "<img" not in up.headline() + up.answer()
