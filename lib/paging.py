@@ -1,4 +1,7 @@
-"""Cursor pages of the JSON API: `?limit=&cursor=` -> `{"items": [...], "next": "cursor or null"}`."""
+"""Cursor pages of our JSON API: `?limit=&cursor=` -> `{"items": [...], "next": "cursor or null"}`.
+
+The pages of a vendor's answers are read by `providers.connectors.http.walk`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Subject lines: verdict, name and amount within what a phone shows of them. Pure."""
+"""Subject lines: verdict, name and amount within what a phone shows of them. Pure.
+
+The words are the title that the alert's kind gave (`Finding.title` in `alerts/kinds/`); here is what stands before them
+and how they are shortened. Other mails bring their own words: `alerts/delivery/grouping.py` for what waited,
+`alerts/digests/content.py` for digests, `alerts/digests/mail.py` for the month's statement.
+"""
 
 from __future__ import annotations
 

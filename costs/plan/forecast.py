@@ -5,6 +5,9 @@ contracts) is known and added exactly. The statistics run on ratios to the mean 
 float. The interval is meant to hold the month's end four times in five; its width comes from how far the same method
 was off, looking back, over as many days as are still to come, and as far as little can be looked back on, from how much
 single days, the level and the growth have moved: a calm history has a narrow interval.
+
+Charts draw the interval as a fan (`fan` in `costs/plan/page.py`); a band is what a phase's budget or the break-even's
+uncertainty spans.
 """
 
 from __future__ import annotations

@@ -304,8 +304,9 @@ def retry_after(headers: httpx.Headers) -> float | None:
 
 
 def walk(label: str, page: Callable[[str | None], tuple[list[T], str | None]]) -> Iterator[T]:
-    """Rows of every page. `page` takes a cursor (None first) and answers rows and the next one, falsy at the end.
+    """Paging: rows of every page of a vendor's list.
 
+    `page` takes a cursor (None first) and answers rows and the next one, falsy at the end.
     A vendor that hands out a cursor twice or never ends is stopped.
     """
     cursor: str | None = None

@@ -108,7 +108,9 @@ class LeaseNow:
 
     @property
     def wasted(self) -> str:
-        """Why it is paid for nothing, in a few words; empty where it is not, or where that cannot be told here."""
+        """Why it is paid for nothing, in a few words; empty where it is not, or where that cannot be told here.
+
+        The present alone: after how long a lease counts as idle, the alert decides (`alerts/kinds/vendors.py`)."""
         if not self.active or not self.lease.price_per_hour:
             return ""
         if self.lease.state == LeaseState.STOPPED:

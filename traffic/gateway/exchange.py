@@ -53,6 +53,7 @@ class Exchange:
 
     @property
     def own_headers(self) -> list[tuple[bytes, bytes]]:
+        """What we add to an answer: the request's id, the deployment that answered, and the rule that chose it."""
         target = self.target or self.decision.targets[0]
         return [
             (b"x-breakeven-request-id", str(self.request_id).encode()),

@@ -1,4 +1,9 @@
-"""Which requests a list or an export is to show: the filters of the address, as conditions on rows and on rollups."""
+"""Which requests a list or an export is to show: the filters of the address, as conditions on rows and on rollups.
+
+A filter is read from a page's address, named and put into its form by `traffic/requests/params.py`, and read from the
+JSON API's by `traffic/requests/query_params.py`. Provider, model, application, task and deployment are filters of every
+figure and are in `traffic/usage/filters.py`.
+"""
 
 from __future__ import annotations
 
