@@ -1,9 +1,8 @@
-"""The month's ledger in the FinOps community's open format, FOCUS 1.4: three tables that agree with
-`costs.allocation.queries`.
+"""The month's ledger in FOCUS 1.4, an open format of the FinOps community, with the sums of `costs.allocation.queries`.
 
-Cost and usage has what counts in a month, invoice detail what of it is on a bill, billing period one row for each who
-bills. The file is read by machines: its words are the format's, in English whatever the reader's language, and rows
-stand in the order of time.
+Cost and usage has the charges that count in a month, invoice detail those of them that are on a bill, billing period
+one row for each issuer of bills. Programs read the files: values are the format's English words in every language, and
+rows are ordered by time.
 """
 
 from __future__ import annotations
@@ -37,11 +36,11 @@ DATASETS: dict[str, tuple[tuple[str, ...], Callable[[FocusMonth], Iterable[Focus
     "invoice-detail": (invoices.DETAIL_COLUMNS, invoices.detail_rows),
     "billing-period": (invoices.PERIOD_COLUMNS, invoices.period_rows),
 }
-KINDS = {"csv": "text/csv; charset=utf-8", "parquet": parquet.CONTENT_TYPE}  # of files, and how they are served
+KINDS = {"csv": "text/csv; charset=utf-8", "parquet": parquet.CONTENT_TYPE}  # content type by kind of file
 
 
 def export(dataset: str, month: date, now: datetime) -> str:
-    """One table of the month that begins on `month`, as CSV with a header. Raises KeyError for no such table."""
+    """One table of the month that begins on `month`, as CSV with a header. Raises KeyError for an unknown table."""
     return as_csv(dataset, read(month, now))
 
 
@@ -55,7 +54,7 @@ def as_csv(dataset: str, month: FocusMonth) -> str:
 
 
 def as_file(dataset: str, month: FocusMonth, kind: str) -> bytes:
-    """The same as the bytes of a file; raises `NotInstalled` where Parquet is asked for without its extra."""
+    """The table as the bytes of a file of `kind`. Raises `NotInstalled` for Parquet without its extra."""
     if kind == "csv":
         return as_csv(dataset, month).encode()
     columns, rows = DATASETS[dataset]
@@ -63,5 +62,5 @@ def as_file(dataset: str, month: FocusMonth, kind: str) -> bytes:
 
 
 def file_name(dataset: str, month: date, kind: str = "csv") -> str:
-    """The same month has the same name each time: a newer file takes the place of the older."""
+    """The name of a file. It is the same each time for a month, so that a newer file replaces the older."""
     return f"breakeven-focus-{VERSION}-{dataset}-{month:%Y-%m}.{kind}"

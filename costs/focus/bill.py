@@ -1,7 +1,7 @@
-"""Another vendor's bill in FOCUS, any version from 1.0 to 1.4, read into lines. Pure.
+"""Reads a bill in FOCUS 1.0 to 1.4 into lines, without queries.
 
-What somebody asks us to pay (BilledCost) is read, in its own currency. Names that came and went between versions are
-taken for one another; columns that a version does not have are left empty.
+The amount is BilledCost in its own currency. Columns that were renamed between versions count as the same; columns
+that a version does not have are left empty.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ FIRST = date(2020, 1, 1)
 
 
 class UnreadableBill(ValueError):
-    """Why a file is no bill to us, in a sentence."""
+    """The file cannot be read as a bill; the text is a sentence for a person."""
 
 
 @dataclass(frozen=True, slots=True)
 class BillLine:
-    """One row, in its own currency; `bill` is whose of which account and month."""
+    """One row in its own currency; `bill` identifies the bill by issuer, account and month."""
 
-    number: int  # of the row in its file, the header being 1
+    number: int  # of the row in its file; the header is row 1
     day: date
     month: date
     provider: str
@@ -67,16 +67,16 @@ class BillLine:
 @dataclass(frozen=True)
 class Bill:
     lines: list[BillLine]
-    errors: list[tuple[int, str]]  # row and sentence
+    errors: list[tuple[int, str]]  # (row number, sentence)
     free: int = 0  # rows that cost nothing
 
 
 class BadLine(ValueError):
-    """What is wrong with one row."""
+    """A row cannot be read; the text is a sentence for a person."""
 
 
 def read_bill(name: str, content: bytes) -> Bill:
-    """Every row of a CSV or Parquet file. Raises UnreadableBill, and `NotInstalled` without the extra."""
+    """Every row of a CSV or Parquet file. Raises UnreadableBill; `NotInstalled` for Parquet without its extra."""
     rows = parquet_rows(content) if content[:4] == b"PAR1" or name.lower().endswith(".parquet") else csv_rows(content)
     if len(rows) > MOST_ROWS:
         raise UnreadableBill(_("A bill has at most %(n)d rows: export it by month.") % {"n": MOST_ROWS})
@@ -125,11 +125,11 @@ def parquet_rows(content: bytes) -> list[tuple[int, dict[str, str]]]:
 
 
 def line_of(number: int, row: dict[str, str], commas: bool) -> BillLine:
-    """Raises Wrong."""
+    """A row as a line; `commas` says that the file uses decimal commas. Raises `BadLine`."""
     started = moment(row, "ChargePeriodStart")
     first = moment(row, "BillingPeriodStart") if row.get("BillingPeriodStart") else started
     month = first.replace(day=1)
-    # A line about an earlier month counts in the one that asks for it.
+    # A correction of an earlier month counts in the month of the bill that it is on, where it is paid.
     day = min(max(started, month), next_month(month) - timedelta(days=1))
     currency = row.get("BillingCurrency", "").upper()
     if not re.fullmatch(r"[A-Z]{3}", currency):
@@ -151,7 +151,7 @@ def line_of(number: int, row: dict[str, str], commas: bool) -> BillLine:
 
 
 def moment(row: dict[str, str], name: str) -> date:
-    """The UTC day of a moment."""
+    """The UTC day of a timestamp. Raises `BadLine`."""
     text = row.get(name, "")
     try:
         parsed = datetime.fromisoformat(text.removesuffix(" UTC"))
@@ -166,7 +166,8 @@ def moment(row: dict[str, str], name: str) -> date:
 
 
 def amount_of(text: str, commas: bool) -> Decimal:
-    """FOCUS writes a decimal point; where a spreadsheet made commas of them, the row must be clear by itself."""
+    """An amount. FOCUS writes a decimal point; a spreadsheet may have made commas of them, and then a text that could
+    be read in two ways is refused. Raises `BadLine`."""
     if commas and not re.fullmatch(r"-?\d+(,\d+)?", text):
         return numbers([text])[0]
     try:
@@ -181,7 +182,7 @@ def amount_of(text: str, commas: bool) -> Decimal:
 
 
 def provider_of(row: dict[str, str]) -> str:
-    """Our slug of whoever provides the service."""
+    """Our slug of the provider of the service."""
     name = next((row[column] for column in PROVIDER if row.get(column)), "")
     slugs = {provider_name.lower(): slug for slug, provider_name in PROVIDER_NAMES.items()}
     slug = slugs.get(name.lower()) or re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40]
@@ -191,7 +192,7 @@ def provider_of(row: dict[str, str]) -> str:
 
 
 def category_of(row: dict[str, str]) -> str:
-    """What it is for; usage of a service that we have no word for is told as a subscription."""
+    """The category of the ledger; usage of a service that has no category counts as a subscription."""
     charge = row.get("ChargeCategory", "")
     if charge == "Usage":
         return str(SERVICES.get(row.get("ServiceCategory", ""), Category.SUBSCRIPTION))
@@ -209,7 +210,7 @@ def tag(text: str, name: str) -> str:
 
 
 def alike(lines: Iterable[BillLine]) -> Iterator[tuple[BillLine, Decimal]]:
-    """Rows that differ in nothing that a charge says, added up: one of them, and their sum."""
+    """Rows that would make equal charges, added up: (one of them, their sum)."""
     sums: dict[tuple[object, ...], tuple[BillLine, Decimal]] = {}
     for line in lines:
         key = (

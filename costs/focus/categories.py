@@ -1,4 +1,4 @@
-"""What each category of the ledger is called in FOCUS. Words of the format: they are never translated."""
+"""The name of each category of the ledger in FOCUS. They are values of the format, so they are never translated."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from costs.models import Category
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """`name` follows the provider's own; the rest are values that FOCUS allows."""
+    """`name` is the provider's own name of a service; the other fields are values that FOCUS allows."""
 
     name: str
     category: str
@@ -41,7 +41,7 @@ SERVICES: dict[str, Service] = {
     Category.ADJUSTMENT: Service("adjustment", *BILLING, "Adjustment", "One-Time"),
     Category.INVOICE: Service("invoice", *BILLING),
 }
-# A vendor's report may bring a category that no release of ours knew.
+# For a category from a vendor's report that this version does not know.
 OTHER = Service("other", *BILLING)
 
 

@@ -1,4 +1,4 @@
-"""How FOCUS writes values: numbers without exponent, moments in UTC with a Z, unknown as nothing. Pure."""
+"""Values as FOCUS writes them: numbers without exponent, timestamps in UTC with a Z, unknown values as empty text."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 FocusRow = Mapping[str, str]
-# A cell that begins with one of these is a formula to spreadsheets; names come from whoever sends requests.
+# Spreadsheets run a cell that begins with one of these as a formula, and names come from anybody who sends requests.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def number(value: Decimal | int | None) -> str:
-    """All decimals that matter and no exponent."""
+    """The number without exponent and trailing zeros; empty for None."""
     if value is None:
         return ""
     written = f"{value:f}"
@@ -25,12 +25,12 @@ def moment(value: datetime | None) -> str:
 
 
 def text(value: str) -> str:
-    """What somebody wrote, on one line; a spreadsheet must not take it for a formula."""
+    """A text on one line, changed so that a spreadsheet does not run it as a formula."""
     line = " ".join(value.split())
     return f"'{line}" if line.startswith(FORMULA) else line
 
 
 def pairs(values: Mapping[str, str]) -> str:
-    """A Key-Value column; nothing where every value is."""
+    """The JSON of a key-value column; empty if every value is empty."""
     present = {name: value for name, value in values.items() if value}
     return json.dumps(present, ensure_ascii=False) if present else ""

@@ -1,8 +1,8 @@
-"""Cost and usage: every line that counts in the month. EffectiveCost adds up to its spend, by source to its provenance.
+"""Cost and usage: every line that counts in the month. EffectiveCost adds up to the month's spend and its provenance.
 
-The billing period is the month asked for, as in the ledger; where the vendor counts a line to another month (Google's
-begins eight hours late), x_InvoiceMonth says so. Everything is billed in USD, the ledger's currency; what was asked
-for in another stands beside it as the pricing currency, with the rate of its day.
+The billing period is the month of the ledger. If the vendor counts a line to another month (Google's begins eight hours
+late), x_InvoiceMonth has that one. The billing currency is USD, as in the ledger; an amount that was asked for in
+another currency is given as the pricing currency, with the exchange rate of its day.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def period(month: FocusMonth) -> FocusRow:
 
 
 def costs(item: Item) -> FocusRow:
-    """A bill is what was agreed, so that contracted and effective cost are one."""
+    """The cost columns. Contracted and effective cost are equal, because a bill states the agreed price."""
     return {
         "BilledCost": number(item.billed),
         "EffectiveCost": number(item.amount),
@@ -95,7 +95,7 @@ def what(item: Item) -> FocusRow:
 
 
 def described(item: Item) -> str:
-    """What stands where nobody wrote anything."""
+    """The description of a line without one."""
     words = [item.model, item.token_class.replace("_", " "), service(item.category).name]
     return " ".join(word for word in words if word)
 
@@ -116,7 +116,7 @@ def machine(month: FocusMonth, item: Item) -> FocusRow:
 
 
 def ours(month: FocusMonth, item: Item) -> FocusRow:
-    """Whose it is, and what FOCUS has no column for; those stand last."""
+    """Application, owner, task and phase, and our own columns for what FOCUS has none for, which come last."""
     phase = month.phase(item)
     application, owner = map(text, month.applications.get(item.application_id, ("", "")))
     return {

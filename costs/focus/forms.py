@@ -1,4 +1,4 @@
-"""A target's form: where exports go, how often, as what. The key is only ever written."""
+"""The form of an export target: place, interval and kind of files. The secret key is never shown again."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NEEDED = ("endpoint", "bucket", "access_key")
 
 
 class ExportForm(ExportModelForm):
-    """A folder or a bucket; "local" is an admin's to give."""
+    """A folder or a bucket; only an admin may set "local", which allows addresses inside our network."""
 
     since = forms.CharField(
         label=gettext_lazy("From month"),
@@ -84,7 +84,7 @@ class ExportForm(ExportModelForm):
             self.fields["secret"].required = not self.stored
             words = _("Stored encrypted and never shown again.")
             self.fields["secret"].help_text = f"{words} {_('Empty: the stored one stays.')}" if self.stored else words
-            if not is_admin(person):  # whoever is none would reach our network by it
+            if not is_admin(person):  # others could reach addresses inside our network by it
                 del self.fields["local"]
                 if self.instance.local:
                     self.fields["endpoint"].disabled = True
@@ -134,7 +134,7 @@ class ExportForm(ExportModelForm):
             self.add_error("endpoint", str(refused))
 
     def filled(self) -> ExportTarget:
-        """The target as the form says, not saved."""
+        """The target with the form's values, not saved."""
         target = self.instance
         target.since = self.cleaned_data["since"]
         if target.kind == ExportTarget.Kind.S3:

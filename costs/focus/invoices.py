@@ -1,4 +1,4 @@
-"""Invoice detail, whose lines add up to BilledCost of cost and usage, and the billing periods of all who bill."""
+"""Invoice detail, whose lines add up to BilledCost of cost and usage, and the billing periods of all issuers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PREPAID, NOT_SAID = "Prepaid", "Not stated by the vendor"
 
 
 def detail_rows(month: FocusMonth) -> Iterator[FocusRow]:
-    """A line for each invoice and category, without what is not on any bill."""
+    """A line for each invoice and category; costs that are on no bill are left out."""
     lines: dict[str, list[Item]] = {}
     for item in month.items:
         if item.on_a_bill:
@@ -69,7 +69,7 @@ def terms(month: FocusMonth, item: Item) -> str:
 
 
 def period_rows(month: FocusMonth) -> Iterator[FocusRow]:
-    """One row for each who bills; providers that go by one name are one."""
+    """One row for each issuer; providers with the same display name are one issuer."""
     issuers: dict[str, list[Item]] = {}
     for item in month.items:
         issuers.setdefault(issuer(item), []).append(item)

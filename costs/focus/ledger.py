@@ -1,9 +1,8 @@
-"""What FOCUS' tables are made from: everything that counts in a month by the rules of `costs.allocation.queries`, with
-whatever else
-the ledger says of it. A dozen statements, whatever the volume; bills and leases are added up by day in the database.
+"""The rows that the FOCUS tables are made from: all that counts in a month by the rules of `costs.allocation.queries`,
+with the ledger's other facts. Takes a dozen statements at any volume; the database adds bills and leases up by day.
 
-Whose a bill or a machine is follows the ledger: an API bill is divided by the measured cost of the same provider, day
-and model, a machine by who used it. Parts add up to their line exactly, so that no total moves.
+Costs are attributed as in the ledger: an API bill is divided by the measured cost of the same provider, day and model,
+a machine by its use. The parts add up to their line exactly, so that no total changes.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ Weights = Sequence[tuple[Attribution, Decimal]]
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """What a line puts right: the month that was stated, and the charge of a person that it was about."""
+    """What a line corrects: the closed month, and whether that is about charges that a person entered."""
 
     month: date
     entered: bool = False
@@ -62,7 +61,7 @@ class Corrected:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One line: USD of a provider and category for a span of time, from where it is known, and whose."""
+    """One line: USD of a provider and category for a span of time, with its provenance and attribution."""
 
     starts_at: datetime
     ends_at: datetime
@@ -75,7 +74,7 @@ class Item:
     updated_at: datetime
     account_id: int | None = None
     lease_id: int | None = None
-    charge_id: int | None = None  # of what a person entered; the rest is added up
+    charge_id: int | None = None  # only of a charge that a person entered; other lines are sums of several
     model: str = ""
     token_class: str = ""
     invoice_month: str = ""
@@ -86,14 +85,14 @@ class Item:
     tokens: int | None = None
     original: Decimal = Decimal(0)  # the same amount in `currency`
     currency: str = "USD"
-    rate: Decimal | None = None  # USD for one unit
+    rate: Decimal | None = None  # USD for one unit of `currency`
     rate_source: str = ""
-    shared_by: str = ""  # by what a bill or a machine was divided; empty where it says itself whose it is
+    shared_by: str = ""  # by what a bill or a machine was divided; empty if the line names its application itself
     corrects: Corrected | None = None
 
     @property
     def kind(self) -> str:
-        """Its category, where hours of a machine that nobody used are a category of their own."""
+        """Its category; machine hours without requests have the category of their own `IDLE`."""
         return IDLE if self.shared_by == "idle" and self.category == Category.GPU else self.category
 
     @property
@@ -102,25 +101,25 @@ class Item:
 
     @property
     def billed(self) -> Decimal:
-        """What somebody asks us to pay; of what we only measured or estimated nothing yet."""
+        """USD that a bill asks for; 0 for a cost that is only measured or estimated."""
         return self.amount if self.on_a_bill else Decimal(0)
 
 
 @dataclass(frozen=True)
 class FocusMonth:
-    """A month's items in order of time, and what is known of those who bill them."""
+    """The items of a month ordered by time, and facts about their issuers."""
 
     first: date
     now: datetime
     items: list[Item]
-    complete: dict[str, date]  # by provider whose bill is read, the first day that it does not hold whole
+    complete: dict[str, date]  # the first day that is not complete in the bill, by provider whose bill is read
 
     @property
     def until(self) -> date:
         return next_month(self.first)
 
     def is_closed(self, provider: str) -> bool:
-        """Whether the month is over and the bill, where one is read, holds all its days; vendors may still revise."""
+        """Whether the month is over and its bill, if one is read, has all days; vendors may still revise it."""
         whole = self.complete.get(provider, self.until) >= self.until
         return whole and self.now >= midnight(self.until)
 
@@ -140,7 +139,7 @@ class FocusMonth:
 
     @cached_property
     def prepaid(self) -> set[int]:
-        """Accounts whose vendor takes the money first."""
+        """Accounts that are paid in advance."""
         return set(Balance.objects.values_list("account_id", flat=True))
 
     @cached_property
@@ -153,7 +152,7 @@ class FocusMonth:
         return list(Phase.objects.exclude(starts_on=None).order_by("-starts_on"))
 
     def account(self, item: Item) -> Account | None:
-        """Whose bill it is on: said, or the only account there is at the provider."""
+        """The account that is billed: the item's own, else the only one at the provider, else None."""
         if item.account_id is not None:
             return self.accounts[item.account_id]
         there = [account for account in self.accounts.values() if account.kind == item.provider]
@@ -164,7 +163,7 @@ class FocusMonth:
         return account.slug if account else item.provider
 
     def phase(self, item: Item) -> str:
-        """The phase planned for the day that it begins on."""
+        """The slug of the phase that is planned for the item's first day, else empty."""
         day = item.starts_at.astimezone(UTC).date()
         for phase in self.phases:
             if phase.starts_on and phase.starts_on <= day and (phase.ends_on is None or day < phase.ends_on):
@@ -172,7 +171,7 @@ class FocusMonth:
         return ""
 
     def invoice_id(self, item: Item) -> str:
-        """Ours: no vendor's report says its own number. What a person entered is on papers of its own."""
+        """An invoice number of our own, because no vendor's report contains one; entered charges get other numbers."""
         if not item.on_a_bill:
             return ""
         paper = item.charge_id if item.category == Category.INVOICE else None
@@ -183,13 +182,13 @@ class FocusMonth:
         return "/".join(parts + ["entered"] * entered + ([str(paper)] if paper else []))
 
     def reference_id(self, item: Item) -> str:
-        """The invoice that a line puts right; of any other its own."""
+        """The invoice that a correction is about; for any other line its own invoice."""
         if item.corrects is None:
             return self.invoice_id(item)
         return self.number(item, item.corrects.month, entered=item.corrects.entered, paper=item.corrects.invoice)
 
     def detail_id(self, item: Item) -> str:
-        """The line of the invoice: one for each category, currency and invoice that is put right."""
+        """The line of the invoice: one for each category, currency and corrected invoice."""
         if not item.on_a_bill:
             return ""
         parts = [self.invoice_id(item), item.category]
@@ -224,7 +223,7 @@ def read(first: date, now: datetime) -> FocusMonth:
 
 
 class Users:
-    """Who used what bills and machines ask money for."""
+    """The measured use by which bills and machines are divided."""
 
     def __init__(self, made: list[dict[str, Any]], usage: list[dict[str, Any]]) -> None:
         self.measured = measured_weights(usage)
@@ -236,7 +235,7 @@ class Users:
             self.machines.setdefault(machine_key(row), []).append((who, row["amount"]))
 
     def parts(self, row: dict[str, Any], item: Item) -> list[Item]:
-        """A line divided; as it is where nobody used it."""
+        """The line divided by use; the undivided line if there was no use."""
         if item.lease_id is not None:
             return parted(item, self.machines.get(machine_key(row), ()), shared_by(row["day"], self.spans))
         if item.provenance == Provenance.BILLED:
@@ -270,20 +269,20 @@ def parted(item: Item, weights: Weights, way: str) -> list[Item]:
 
 
 def made_rows(since: date, until: date) -> list[dict[str, Any]]:
-    """Billed and estimated charges, those of a day that are alike added up."""
+    """Billed and estimated charges; equal ones of a day are added up."""
     charges = Charge.objects.between(since, until).exclude(provenance=Provenance.ENTERED).values(*ALIKE)
     sums = {"total": Sum("amount"), "original": Sum("original_amount")}
     return list(charges.annotate(**sums, created=Min("created_at"), updated=Max("updated_at")))
 
 
 def entered_rows(since: date, until: date) -> list[dict[str, Any]]:
-    """What people entered, each by itself."""
+    """Charges that people entered, one row each."""
     columns = ("id", "amount", "original_amount", "created_at", "updated_at", *SAID, *ALIKE)
     return list(Charge.objects.between(since, until).filter(provenance=Provenance.ENTERED).values(*columns))
 
 
 def list_extras(since: date, until: date) -> dict[tuple[Any, ...], Decimal]:
-    """How much more a day's lines would have cost at list price, where a vendor says both."""
+    """USD that a day's lines would have cost more at list price, for vendors that report both prices."""
     costs = VendorCost.objects.filter(starts_at__gte=midnight(since), starts_at__lt=midnight(until))
     rows: Any = (
         costs.exclude(list_amount=None)
@@ -322,7 +321,7 @@ def made_item(row: dict[str, Any], lists: dict[tuple[Any, ...], Decimal]) -> Ite
 
 
 def entered_item(row: dict[str, Any]) -> Item:
-    """What stands for a month as a whole has that month as its time, whatever day it counts on."""
+    """The item of an entered charge; one for a whole month spans that month, on whatever day it counts."""
     starts_at, ends_at = midnight(row["day"]), midnight(row["day"] + DAY)
     if row["invoice_month"] and (row["category"] == Category.INVOICE or row["day"].day == 1):
         first = date.fromisoformat(f"{row['invoice_month']}-01")
@@ -341,7 +340,7 @@ def entered_item(row: dict[str, Any]) -> Item:
 
 
 def corrected(row: dict[str, Any]) -> Corrected | None:
-    """What an entered line puts right: another of a final month, or a month that its invoice had closed."""
+    """What an entered line corrects: another charge of a final month, or a month that its invoice closed."""
     if row["corrects_id"] is not None:
         invoice = row["corrects_id"] if row["corrects__category"] == Category.INVOICE else None
         return Corrected(row["corrects__day"].replace(day=1), entered=True, invoice=invoice)

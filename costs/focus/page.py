@@ -1,4 +1,4 @@
-"""What the pages of exports say."""
+"""Headlines of the pages of export targets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lib.formats import ago
 
 
 def list_headline(targets: Sequence[ExportTarget]) -> str:
-    """How many exports are on, or which of them failed and why."""
+    """How many exports are on, or which of them failed and for what reason."""
     if not targets:
         return _("Nowhere yet: its FOCUS files are downloaded by hand.")
     enabled = [target for target in targets if target.enabled]
@@ -32,7 +32,7 @@ def list_headline(targets: Sequence[ExportTarget]) -> str:
 
 
 def headline(target: ExportTarget) -> str:
-    """What the last run brought; of one that is not saved yet, where it will write."""
+    """The result of the last run; for a target that is not saved yet, where it will write."""
     if not target.pk:
         if target.kind == ExportTarget.Kind.S3:
             return _("To a bucket of any store that speaks S3, as three FOCUS files a month.")

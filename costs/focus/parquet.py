@@ -1,4 +1,4 @@
-"""Parquet, typed as FOCUS says: costs and quantities as decimals, moments in UTC, the rest as text; unknown is null.
+"""Parquet with the types of FOCUS: costs and quantities as decimals, timestamps in UTC, else text; unknown is null.
 
 Needs the extra `parquet` (pyarrow), which the default lock leaves out.
 """
@@ -21,7 +21,7 @@ DECIMALS, MOMENTS = ("Cost", "Quantity", "ExchangeRate"), ("Start", "End", "Crea
 
 
 class NotInstalled(Exception):
-    """The extra is not there; its text says so to a person."""
+    """The extra `parquet` is not installed; the text is a sentence for a person."""
 
     def __init__(self) -> None:
         super().__init__(_("Parquet needs the extra “parquet”: install breakeven[parquet], or use CSV."))
@@ -32,7 +32,7 @@ def installed() -> bool:
 
 
 def arrow() -> tuple[Any, Any]:
-    """pyarrow and its Parquet module, 60 MB that only this needs. Raises NotInstalled."""
+    """pyarrow and its Parquet module. Imported on use, because they take 60 MB of memory. Raises NotInstalled."""
     if not installed():
         raise NotInstalled
     import pyarrow
@@ -42,7 +42,7 @@ def arrow() -> tuple[Any, Any]:
 
 
 def written(columns: Sequence[str], rows: Iterable[FocusRow]) -> bytes:
-    """A file of these columns."""
+    """The bytes of a file with these columns. Raises NotInstalled."""
     pyarrow, parquet = arrow()
     all_rows = list(rows)
     types = {name: type_of(pyarrow, name) for name in columns}
@@ -68,33 +68,33 @@ def value(name: str, cell: str) -> Decimal | datetime | str | None:
     return datetime.fromisoformat(cell) if name.endswith(MOMENTS) else cell
 
 
-# A value that comes a million times is written once: a file of kilobytes unpacks to gigabytes.
+# Parquet stores a repeated value once, so a file of kilobytes can unpack to gigabytes; these limits refuse such a file.
 MOST_ROWS, MOST_COLUMNS = 500_000, 1_000
 MOST_BYTES = 256 << 20  # unpacked
 ROWS_AT_ONCE = 1_000
 
 
 def cells(content: bytes) -> list[dict[str, str]]:
-    """Rows of a file as text, as a CSV would have them. Raises NotInstalled, and ValueError for what is none."""
+    """The rows of a file as text, as in a CSV. Raises NotInstalled; ValueError for a file that is not Parquet."""
     pyarrow, parquet = arrow()
     try:
         file = parquet.ParquetFile(pyarrow.BufferReader(content))
         group_bytes = refuse_large(file.metadata)
         read: list[dict[str, str]] = []
         size = 0
-        # Each row may repeat the file's largest value: so many rows at once as fit all the same.
+        # Each row may repeat the largest value of the file, so a batch is small enough to fit even then.
         for batch in file.iter_batches(min(ROWS_AT_ONCE, max(1, MOST_BYTES // max(group_bytes, 1)))):
             size += batch.nbytes
             if size > MOST_BYTES:
                 raise ValueError(_("It unpacks to more than %(n)s MB; split it by month.") % {"n": MOST_BYTES >> 20})
             read += [{name: cell_text(value) for name, value in row.items()} for row in batch.to_pylist()]
-    except (pyarrow.ArrowException, OSError) as error:  # the latter of a footer that is none
+    except (pyarrow.ArrowException, OSError) as error:  # OSError for a broken footer
         raise ValueError(str(error)) from error
     return read
 
 
 def refuse_large(metadata: Any) -> int:
-    """The bytes of its values, each counted once. Raises ValueError for a file that says that it is too large."""
+    """The bytes of the values, repeated ones counted once. Raises ValueError if the metadata exceeds a limit."""
     sizes = [metadata.row_group(place).total_byte_size for place in range(metadata.num_row_groups)]
     if metadata.num_rows > MOST_ROWS or metadata.num_columns > MOST_COLUMNS:
         raise ValueError(

@@ -8,15 +8,15 @@ from costs.models import ExportTarget
 
 
 def export_targets() -> list[ExportTarget]:
-    """All that are not deleted."""
+    """All export targets that are not deleted."""
     return list(ExportTarget.objects.there())
 
 
 def export_target(pk: int) -> ExportTarget:
-    """One that is not deleted; raises Http404."""
+    """A target that is not deleted. Raises Http404."""
     return get_object_or_404(ExportTarget.objects.there(), pk=pk)
 
 
 def any_export_target(pk: int) -> ExportTarget:
-    """One that may be deleted; raises Http404."""
+    """A target, deleted or not. Raises Http404."""
     return get_object_or_404(ExportTarget, pk=pk)

@@ -1,4 +1,4 @@
-"""Exports by themselves: which months are due, and writing them, each month's files under the same names every time."""
+"""Scheduled exports: which months are due, and writing them; a month's files have the same names every time."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from lib.periods import next_month
 
 logger = logging.getLogger(__name__)
 
-REVISED = timedelta(days=35)  # a month that is over is written again this long: vendors revise for 30 days
+REVISED = timedelta(days=35)  # how long an ended month is written again, because vendors revise it for 30 days
 RETRY = timedelta(hours=1)
 
 
 def is_due(target: ExportTarget, now: datetime) -> bool:
-    """Whether its day or month has begun since it last succeeded; after a failure an hour is waited."""
+    """Whether a new day or month has begun since the last success; after a failure it waits an hour."""
     if not target.enabled or target.deleted_at is not None:
         return False
     if target.error and target.tried_at is not None and now - target.tried_at < RETRY:
@@ -29,7 +29,7 @@ def is_due(target: ExportTarget, now: datetime) -> bool:
 
 
 def due_since(target: ExportTarget) -> datetime:
-    """The beginning of the first day or month that it has not taken, which may be ahead; of a new one its own."""
+    """When the first day or month without an export begins, perhaps in the future; a new target's creation time."""
     if target.succeeded_at is None:
         return target.created_at
     day = target.succeeded_at.astimezone(UTC).date()
@@ -38,7 +38,7 @@ def due_since(target: ExportTarget) -> datetime:
 
 
 def months(target: ExportTarget, today: date) -> list[date]:
-    """What a run writes: every month that it missed, those that may still be revised, and if daily the current one."""
+    """The months of a run: those that were missed, those that may still be revised, and the current one if daily."""
     first = target.since if target.written_until is None else next_month(target.written_until)
     due_months, month = [], target.since
     while month <= today:
@@ -51,12 +51,12 @@ def months(target: ExportTarget, today: date) -> list[date]:
 
 
 def run_due(now: datetime) -> int:
-    """Write what is due; how many targets took it."""
+    """Write all targets that are due; returns how many succeeded."""
     return sum(run(target, now) for target in ExportTarget.objects.there().filter(enabled=True) if is_due(target, now))
 
 
 def run(target: ExportTarget, now: datetime, store: Callable[[ExportTarget], Store] = store_of) -> bool:
-    """Write everything of one target. What it wrote stays noted when a later month fails."""
+    """Write all due months of one target; False on failure. Months written before the failure stay recorded."""
     started, files, error = perf_counter(), 0, ""
     try:
         place = store(target)
@@ -69,7 +69,7 @@ def run(target: ExportTarget, now: datetime, store: Callable[[ExportTarget], Sto
         values |= {"succeeded_at": now, "files": files}
     ExportTarget.objects.filter(pk=target.pk).update(**values)
     if error:
-        # Without the error's text: a store's answer may repeat what it was sent.
+        # The error's text is not logged, because a store's answer may repeat secrets that it was sent.
         log_event(logger, logging.WARNING, "export_failed", export=target.pk, files=files, ms=ms_since(started))
     else:
         log_event(logger, logging.INFO, "export_written", export=target.pk, files=files, ms=ms_since(started))

@@ -1,4 +1,4 @@
-"""Where exports go: a folder below the operator's own, or a bucket that speaks S3. Whole files or none."""
+"""Stores of exports: a folder below the operator's folder, or a bucket with the S3 API. A file appears whole or not."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from lib.encryption import SecretUnreadable
 from lib.netguard import AddressRefused, pin
 
 TEST_NAME, TEST = "breakeven-test.txt", b"Breakeven can write here.\n"
-REGION = "us-east-1"  # what stores of one place call themselves
+REGION = "us-east-1"  # what S3 servers without regions call themselves
 TIMEOUT = urllib3.Timeout(connect=5, read=30)
 SHOWN = 300
 
 
 class StoreError(Exception):
-    """Why nothing was written, in a sentence."""
+    """Nothing was written; the text is a sentence that says why."""
 
 
 class Store(Protocol):
@@ -36,7 +36,7 @@ def store_of(target: ExportTarget) -> Store:
 
 
 def try_out(target: ExportTarget) -> str:
-    """Write a small file and say what came of it. Raises StoreError."""
+    """Write a small test file; returns a sentence about the result. Raises StoreError."""
     store = store_of(target)
     store.put(TEST_NAME, TEST)
     if isinstance(store, Folder):
@@ -46,7 +46,7 @@ def try_out(target: ExportTarget) -> str:
 
 
 def folder_below(folder: str) -> Path:
-    """A folder inside the operator's. Raises StoreError where it would lead out of it."""
+    """The path of a folder inside the operator's. Raises StoreError for a path that leads out of it."""
     root = Path(settings.EXPORTS_DIR).resolve()
     path = (root / folder).resolve()
     if not path.is_relative_to(root):
@@ -55,7 +55,7 @@ def folder_below(folder: str) -> Path:
 
 
 class Folder:
-    """Files appear whole: whoever fetches one must not meet half of it."""
+    """A folder; a file is renamed into place when complete, so that nobody reads half of one."""
 
     def __init__(self, folder: str) -> None:
         self.path = folder_below(folder)
@@ -72,7 +72,7 @@ class Folder:
 
 
 class GuardedPool(urllib3.PoolManager):
-    """Connects only to addresses that were judged, and follows no redirect; TLS still proves the name."""
+    """Connects only to addresses that netguard allows, and follows no redirect; TLS still checks the host name."""
 
     def __init__(self, *, local: bool) -> None:
         super().__init__(timeout=TIMEOUT, retries=urllib3.Retry(1, redirect=0))
@@ -91,7 +91,7 @@ class GuardedPool(urllib3.PoolManager):
 
 
 class Bucket:
-    """Needs the extra `s3` (minio's client), which the default lock leaves out."""
+    """An S3 bucket. Needs the extra `s3` (minio's client), which the default lock leaves out."""
 
     def __init__(self, target: ExportTarget) -> None:
         if find_spec("minio") is None:

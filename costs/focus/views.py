@@ -1,4 +1,4 @@
-"""Where the ledger is exported to by itself, and did the last run arrive?"""
+"""Pages of the export targets, with the result of each one's last run."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def export(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def edited(request: HttpRequest, target: ExportTarget) -> HttpResponse:
-    """The form as it was sent: tested, saved, or shown again."""
+    """Handle a sent form: test the target, save it, or show the form again with its errors."""
     form = ExportForm(request.POST if request.method == "POST" else None, instance=target, person=request.user)
     if request.method != "POST":
         return shown(request, target, form)
@@ -95,7 +95,7 @@ def shown(
 
 @post_view(MAY)
 def export_run(request: HttpRequest, pk: int) -> HttpResponse:
-    """Write now, whatever the clock says; the same files again change nothing but their content."""
+    """Write now, independent of the schedule; files of the same names are replaced."""
     target = queries.export_target(pk)
     good = schedule.run(target, timezone.now())
     target = queries.export_target(pk)
@@ -109,7 +109,7 @@ def export_run(request: HttpRequest, pk: int) -> HttpResponse:
 
 @post_view(MAY)
 def export_switch(request: HttpRequest, pk: int) -> HttpResponse:
-    """On or off, as the form says; sending it twice changes nothing."""
+    """Turn a target on or off, as the form says; sending it twice changes nothing."""
     target = queries.export_target(pk)
     enabled = request.POST.get("enabled") == "1"
     if services.switch(pk, enabled=enabled):
@@ -123,7 +123,7 @@ def export_switch(request: HttpRequest, pk: int) -> HttpResponse:
 
 @post_view(MAY)
 def export_delete(request: HttpRequest, pk: int) -> HttpResponse:
-    """Nothing more is written there; files that were stay. The toast brings it back."""
+    """Delete a target; its files stay. The message on the page has an undo."""
     target = queries.export_target(pk)
     services.delete_target(pk)
     log(request, target, _("Deleted."), deleted=True)

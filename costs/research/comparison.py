@@ -1,4 +1,4 @@
-"""The research's comparison tables and its decision, January's figures beside today's, each difference in words."""
+"""The comparison tables and the decision of the research: figures of January 2026 beside today's, with the reasons."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ RATES = ("input", "output", "cache_write_5m", "cache_read")
 
 
 def why(sheet: Sheet, then: VariantCost, line: GpuLine, now: VariantCost) -> str:
-    """What makes a scenario cost more or less today: offers tell the price of the GPU, and of the machine around it
-    where that is paid besides."""
+    """Why a scenario costs more or less today, in words: the price of the GPU hour, and of the machine around the GPU
+    if that is paid separately."""
     was, is_now = then.lines["gpu"], now.lines["gpu"]
     if was is None or is_now is None:
         return _("no offer of this GPU and contract is known, so there is nothing to hold against it")
@@ -55,7 +55,7 @@ def why(sheet: Sheet, then: VariantCost, line: GpuLine, now: VariantCost) -> str
 
 
 def machine(was: Decimal | None, is_now: Decimal | None) -> str:
-    """What the machine around a GPU makes of the difference; empty where nothing is known to have changed."""
+    """The part of the difference that the machine around a GPU makes, in words; empty without a known change."""
     if is_now is None or abs(is_now - (was or Decimal(0))) < Decimal("0.005"):
         return ""
     change = is_now - (was or Decimal(0))
@@ -65,7 +65,7 @@ def machine(was: Decimal | None, is_now: Decimal | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PricedHardware:
-    """A price of January beside today's; None where nobody lists it now."""
+    """The price span of January and today's price, USD a GPU hour; None if nobody offers it today."""
 
     name: str
     detail: str
@@ -75,7 +75,7 @@ class PricedHardware:
 
     @property
     def change(self) -> Decimal | None:
-        """Against the nearer end of January's span; 0 inside it."""
+        """The change as a share of the nearer end of January's span; 0 inside the span, None without a price."""
         if self.today is None:
             return None
         near = min(max(self.today, self.low), self.high)
@@ -96,7 +96,7 @@ class PricedHardware:
 
 
 def hardware(sheet: Sheet, today: Kinds) -> list[PricedHardware]:
-    """USD of a GPU hour."""
+    """One row for each GPU price of the sheet."""
     return [
         PricedHardware(
             f"{provider_name(row.provider)} {sheet.gpu(row.gpu).name}",
@@ -109,7 +109,7 @@ def hardware(sheet: Sheet, today: Kinds) -> list[PricedHardware]:
 
 @dataclass(frozen=True, slots=True)
 class Claude:
-    """A model's rates, USD a million tokens, January's and today's."""
+    """A model's rates of January and today, USD a million tokens."""
 
     name: str
     rates: list[tuple[Decimal, Decimal | None]]
@@ -124,7 +124,7 @@ class Claude:
 
 
 def claude(sheet: Sheet, now: datetime) -> list[Claude]:
-    """As they are paid today, contracts' discounts taken off; in three statements."""
+    """The sheet's models with today's rates after the discounts of contracts; in three statements."""
     book = BookPrices(now)
     names = [row.slug for row in sheet.claude]
     prices = book.by_model(("anthropic", name) for name in names)
@@ -140,7 +140,7 @@ def claude(sheet: Sheet, now: datetime) -> list[Claude]:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredDeployment:
-    """One of our own deployments: the speed of one GPU's engine, as a trial or the catalogue says."""
+    """One of our own deployments with the output tokens a second of one GPU, from a trial or the catalogue."""
 
     name: str
     model: str
@@ -155,7 +155,7 @@ def own_deployments() -> list[MeasuredDeployment]:
 
 @dataclass(frozen=True, slots=True)
 class JudgedModel:
-    """How often a model's answers were acceptable in the last 90 days."""
+    """The share of acceptable answers of a model in the last 90 days."""
 
     model: str
     ratings: int
@@ -174,7 +174,7 @@ def judged(now: datetime) -> list[JudgedModel]:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """One volume of the research's table: USD a month at its own figures, and the same workload at today's."""
+    """One volume of the research's table: USD a month at January's prices and at today's, for the same workload."""
 
     n: int
     then: Result
@@ -184,7 +184,7 @@ class Volume:
 @dataclass(frozen=True, slots=True)
 class Decision:
     volumes: list[Volume]
-    then: int | None  # requests a month from which our own GPU pays
+    then: int | None  # requests a month from which our own GPU pays, at January's prices
     now: int | None
     because: list[str]
 
@@ -206,7 +206,7 @@ class Decision:
 
 
 def decision(sheet: Sheet, live: Inputs, now: datetime) -> Decision:
-    """The research's workload, everything routable on one GPU, at January's prices and at today's."""
+    """The break-even of the research's workload, with every request routed to one GPU, in January and today."""
     january = workload_inputs(sheet)
     own = replace(
         live.selfhost,
@@ -229,7 +229,7 @@ def pays_from(inputs: Inputs) -> int | None:
 
 
 def because(january: Inputs, today: Inputs) -> list[str]:
-    """Every input that differs, in words."""
+    """A sentence for every input that differs."""
     facts = (
         (_("a GPU’s hour"), january.selfhost.gpu_hourly, today.selfhost.gpu_hourly),
         (_("VM and upkeep a month"), january.selfhost.fixed_monthly, today.selfhost.fixed_monthly),

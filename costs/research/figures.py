@@ -1,8 +1,8 @@
-"""Every figure of the research beside ours: what can be computed is computed again, the rest is quoted with its source.
+"""Every figure of the research note: computed again if possible, else quoted with its source.
 
-- computed: ours must be within the tolerance: 1 USD, one point of a percentage, 2 % of an "about", 2 GB, or exactly;
-- quoted: somebody's measurement, opinion or list price, kept and cited, not compared;
-- slip: the note's number does not follow from its own inputs; ours and the reason stand beside it.
+- computed: ours must be within the tolerance: 1 USD, one percentage point, 2 % of an "about", 2 GB, or equal;
+- quoted: a measurement, opinion or list price of a source, which is cited and not compared;
+- slip: the note's number does not follow from its own inputs; ours and the reason are given with it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MILLION = Decimal(1_000_000)
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure; `difference` is ours less the note's: 0 inside the note's span, None with nothing to compare."""
+    """One figure; `difference` is ours minus the note's: 0 inside the note's span, None if nothing is compared."""
 
     slug: str
     section: str
@@ -33,13 +33,13 @@ class Figure:
     ours: Decimal | None
     difference: Decimal | None
     tolerance: Tolerance | None
-    holds: bool | None  # of computed figures alone
+    holds: bool | None  # whether it is within the tolerance; None if it is not computed
     why: str = ""
     source: str = ""
 
 
 def figures(sheet: Sheet | None = None) -> list[Figure]:
-    """All figures of a sheet, section by section: computed and slips first, then what is quoted."""
+    """All figures of a sheet by section: computed ones and slips first, then quoted ones."""
     sheet = sheet or load()
     rows = [*_noted(sheet), *_scenario_totals(sheet), *_months(sheet), *_memories(sheet), *_quoted(sheet)]
     order = list(dict.fromkeys(row.section for row in rows))
@@ -47,12 +47,12 @@ def figures(sheet: Sheet | None = None) -> list[Figure]:
 
 
 def differing(rows: list[Figure]) -> list[Figure]:
-    """Computed figures that are further from the note than their tolerance."""
+    """Computed figures that differ from the note by more than their tolerance."""
     return [row for row in rows if row.holds is False]
 
 
 def compare(note: FigureNote, ours: Decimal, source: str = "") -> Figure:
-    """A figure of ours held against the note's."""
+    """The figure of the note compared with ours."""
     apart = _apart(note.value, ours) if note.value else None
     holds = None
     if note.kind == "computed":
@@ -74,7 +74,7 @@ def compare(note: FigureNote, ours: Decimal, source: str = "") -> Figure:
 
 
 def allowance(tolerance: Tolerance, value: Span) -> Decimal:
-    """How far ours may be from the note's, in the note's unit."""
+    """How far our figure may differ from the note's, in the note's unit."""
     if tolerance == "about":
         return value.high * Decimal("0.02")
     return {"usd": Decimal(1), "point": Decimal(1), "gb": Decimal(2), "exact": Decimal(0)}[tolerance]
@@ -102,7 +102,7 @@ def _scenario_totals(sheet: Sheet) -> Iterator[Figure]:
 
 
 def _months(sheet: Sheet) -> Iterator[Figure]:
-    """Hours times the hourly price against the month that the note prints."""
+    """Hours times the hourly price, compared with the price of a month that the note prints."""
     for price in sheet.gpu_prices:
         if price.monthly is None:
             continue
@@ -121,7 +121,7 @@ def _usd(slug: str, section: str, title: str, note: Decimal, ours: Decimal, sour
 
 
 def _memories(sheet: Sheet) -> Iterator[Figure]:
-    """Weights and overhead of our estimator against the note's table."""
+    """GB of weights and overhead by our estimator, compared with the note's table."""
     for model in sheet.models:
         table = {"fp16": model.memory_gb.fp16, "int8": model.memory_gb.int8, "int4": model.memory_gb.int4}
         for precision, span in table.items():
@@ -155,7 +155,7 @@ def _as_figure(quote: Quote) -> Figure:
 
 
 def _answer(sheet: Sheet, n: int | None = None, share: Decimal = Decimal(1)) -> Result:
-    """The sheet's example at another volume or share."""
+    """The break-even of the sheet's example at a volume of n and a routable share."""
     inputs = scenarios.workload_inputs(sheet)
     volume = inputs.requests_per_month if n is None else n
     return compute(replace(inputs, requests_per_month=volume, routable_share=share))
@@ -167,7 +167,7 @@ def _uncached(sheet: Sheet) -> Decimal:
 
 
 def _serverless(sheet: Sheet) -> Inputs:
-    """The example on the cheapest price per second, nothing fixed, no cold start."""
+    """The example at the cheapest price per second, without fixed costs and cold starts."""
     inputs = scenarios.workload_inputs(sheet)
     own = replace(
         inputs.selfhost,
@@ -184,17 +184,17 @@ def _serverless_request(sheet: Sheet) -> Decimal:
 
 
 def _tokens(sheet: Sheet, n: int) -> Decimal:
-    """Millions of tokens, in and out, of n requests."""
+    """Input and output tokens of n requests, in millions."""
     return (sheet.workload.input_tokens + sheet.workload.output_tokens) * n / MILLION
 
 
 def _lease(sheet: Sheet) -> Decimal:
-    """The example's GPU for a month, without upkeep."""
+    """USD of the example's GPU for a month, without upkeep."""
     return _answer(sheet).own_cost - sheet.workload.upkeep_monthly
 
 
 def _hours(sheet: Sheet, hours: int) -> Decimal:
-    """The example's GPU for so many hours."""
+    """USD of the example's GPU for a number of hours."""
     return sheet.gpu_price(sheet.workload.provider, sheet.workload.gpu, "on_demand").hourly.low * hours
 
 
@@ -205,19 +205,19 @@ def _total(sheet: Sheet, scenario: str, variant: str) -> Decimal:
 
 
 def _off(sheet: Sheet, gpu: str, kind: str) -> Span:
-    """Percent below the on-demand price, the smaller discount first."""
+    """The discount against the on-demand price in per cent, as a span from the smaller to the larger."""
     full = sheet.gpu_price("google", gpu, "on_demand").hourly.low
     price = sheet.gpu_price("google", gpu, kind).hourly
     return Span((1 - price.high / full) * 100, (1 - price.low / full) * 100)
 
 
 def _hybrid(sheet: Sheet, n: int) -> Decimal:
-    """Phase 2 a month: the GPU, and the API for what is not routable."""
+    """USD a month in phase 2: the GPU, and the API for requests that are not routable."""
     return _lease(sheet) + _answer(sheet).api_cost_per_request * n * (1 - sheet.workload.routable_share)
 
 
 def _hybrid_breaks(sheet: Sheet) -> Decimal:
-    """The volume at which phase 2 costs its highest budget."""
+    """Requests a month at which phase 2 costs the upper end of its budget."""
     each = _answer(sheet).api_cost_per_request * (1 - sheet.workload.routable_share)
     return (sheet.phases[1].budget_high - _lease(sheet)) / each
 

@@ -1,4 +1,4 @@
-"""Today's cheapest offers, which the research's prices are held against."""
+"""Today's cheapest offers, which the prices of the research are compared with."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Kinds = dict[tuple[str, str, str], Decimal]  # USD an hour by provider, GPU and 
 
 @dataclass(frozen=True, slots=True)
 class CheapestOffers:
-    """Of the offer that costs least with the machine around its GPU, by provider, GPU and kind: an hour of the GPU, and
-    of that machine where it costs besides. `seen_at`: when anything was last read."""
+    """The offers that cost least together with the machine around the GPU, by provider, GPU and kind: USD an hour of
+    the GPU (`gpus`), and of the machine if it is paid separately (`machines`). `seen_at`: time of the newest offer."""
 
     gpus: Kinds
     machines: Kinds
@@ -31,7 +31,7 @@ NAMES = ("provider", "gpu", "kind")
 
 
 def cheapest_offers() -> CheapestOffers:
-    """One statement."""
+    """Read the cheapest offers in one statement."""
     newest = Offer.objects.filter(available=True).annotate(newest=Window(Max("seen_at")))
     cheapest = newest.order_by(*NAMES, "whole_per_gpu_hour", "pk").distinct(*NAMES)
     gpus: Kinds = {}

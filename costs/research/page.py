@@ -1,4 +1,4 @@
-"""What the pages of the research say: its scenarios beside today's prices, and where its note slipped."""
+"""Rows and sentences of the research pages: its scenarios beside today's prices, and the slips of its note."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from providers.models import provider_name
 
 @dataclass(frozen=True, slots=True)
 class VariantRow:
-    """One variant: January's lines and total, the note's own total, and today's, None where nobody offers it."""
+    """One variant, USD a month: January's lines and total, the note's total, and today's (None: no offer)."""
 
     cost: VariantCost
     note_total: Decimal
     today: Decimal | None
-    why: str  # of the difference
+    why: str  # reason of the difference, in words
 
     @property
     def slips(self) -> bool:
-        """Whether the note's total is not what its own prices make, to the dollar."""
+        """Whether the note's total differs from the sum of its own prices, rounded to dollars."""
         return abs((self.cost.total or Decimal(0)) - self.note_total) >= Decimal("0.5")
 
 
@@ -46,7 +46,7 @@ class ScenarioRows:
 
 @dataclass(frozen=True, slots=True)
 class Scenarios:
-    """The five set-ups in all their variants."""
+    """The five scenarios of the research with all their variants."""
 
     scenarios: list[ScenarioRows]
 
@@ -64,7 +64,7 @@ class Scenarios:
 
 @dataclass(frozen=True, slots=True)
 class Slip:
-    """A figure of the note that does not follow from its own."""
+    """A figure of the note that does not follow from the note's own inputs."""
 
     figure: Figure
 
@@ -79,7 +79,7 @@ class Slip:
 
 
 def purpose(row: Purpose, sheet: Sheet, offered: CheapestOffers) -> tuple[str, Purpose, Decimal | None]:
-    """A provider for a purpose, with the cheapest month of its GPU today."""
+    """(title, row, USD) of a provider for a purpose; USD is the cheapest month of its GPU today, None without offer."""
     provider, gpu = row.choices
     name = sheet.gpu(gpu).name
     today = offered.whole.get((provider, name, "on_demand"))
@@ -88,7 +88,7 @@ def purpose(row: Purpose, sheet: Sheet, offered: CheapestOffers) -> tuple[str, P
 
 
 def hourly(sheet: Sheet, prices: Kinds) -> Callable[[GpuLine], Decimal | None]:
-    """Today's price of a scenario's GPU, or of the machine around it."""
+    """A function that gives the price of a scenario's GPU line from `prices`, USD an hour; None if it is missing."""
     return lambda line: prices.get((line.provider, sheet.gpu(line.gpu).name, line.kind))
 
 
@@ -107,15 +107,15 @@ def scenario_rows(sheet: Sheet, scenario: str, today: CheapestOffers) -> Scenari
 
 @cache
 def _figures() -> list[Figure]:
-    """The sheet that comes with the product does not change while a process runs."""
+    """The figures, cached: the sheet that comes with the product does not change while a process runs."""
     return figures()
 
 
 def slips() -> list[Figure]:
-    """What does not follow from the note's own inputs."""
+    """The figures that do not follow from the note's own inputs."""
     return [figure for figure in _figures() if figure.kind == "slip"]
 
 
 def computed() -> int:
-    """How many figures of the note do."""
+    """How many figures of the note follow from its inputs."""
     return sum(1 for figure in _figures() if figure.kind == "computed")

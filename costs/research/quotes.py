@@ -1,4 +1,4 @@
-"""What a sheet only quotes, row by row with its source: measurements, opinions, list prices."""
+"""The figures that a sheet quotes, row by row with their source: measurements, opinions, list prices."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Quote:
 
 
 def quotes(sheet: Sheet) -> Iterator[Quote]:
-    """Every quoted figure of a sheet in its order."""
+    """Every quoted figure of a sheet, in the sheet's order."""
     for part in (_models, _quantisations, _throughputs, _engines, _quality, _purposes, _gpu_prices, _other_prices):
         yield from part(sheet)
     for part in (_claude, _phases, _stages, _decision, _routing, _recipes, _facts):

@@ -1,6 +1,6 @@
-"""The research's scenarios A to E: what a set-up costs a month, line by line, computed from a price sheet.
+"""Scenarios A to E of the research: the cost of a set-up a month, line by line, computed from a price sheet.
 
-The same scenarios can be priced with what a GPU costs today; a price that nobody lists leaves the total unknown.
+They can also be computed with today's price of a GPU; if a price is missing, the total is unknown.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from costs.price_sheets.sheets import GpuLine, Scenario, Sheet, Variant
 
 IDS = ("A", "B", "C", "D", "E")
 
-# USD for one GPU an hour today, None where nobody offers it.
+# Gives the price of one GPU today in USD an hour; None if nobody offers it.
 Hourly = Callable[[GpuLine], Decimal | None]
 
 
 @dataclass(frozen=True, slots=True)
 class VariantCost:
-    """USD a month by line (`gpu`, `vm`, `storage`); None is a price that is not known."""
+    """USD a month by line (`gpu`, `vm`, `storage`); None is an unknown price."""
 
     slug: str
     title: str
@@ -29,7 +29,7 @@ class VariantCost:
 
     @property
     def total(self) -> Decimal | None:
-        """None as soon as one line is unknown."""
+        """The sum of the lines, USD a month; None if a line is unknown."""
         amounts = [amount for amount in self.lines.values() if amount is not None]
         return sum(amounts, Decimal(0)) if len(amounts) == len(self.lines) else None
 
@@ -48,10 +48,8 @@ class ScenarioCost:
 def compute(
     sheet: Sheet, scenario_id: str, hourly: Hourly | None = None, machine: Hourly | None = None
 ) -> ScenarioCost:
-    """One scenario with the sheet's prices, or with the GPU prices that `hourly` knows; where `machine` knows what the
-    machine around the GPU costs besides, that stands for the sheet's VM.
-
-    Raises LookupError for an unknown scenario.
+    """One scenario with the sheet's prices, or with the GPU prices that `hourly` gives. If `machine` gives a price for
+    the machine around the GPU, that replaces the sheet's VM. Raises LookupError for an unknown scenario.
     """
     scenario = find(sheet, scenario_id)
     variants = tuple(_variant(sheet, variant, hourly, machine) for variant in scenario.variants)
@@ -59,7 +57,7 @@ def compute(
 
 
 def find(sheet: Sheet, scenario_id: str) -> Scenario:
-    """Raises LookupError for an unknown scenario."""
+    """A scenario of the sheet. Raises LookupError for an unknown one."""
     for scenario in sheet.scenarios:
         if scenario.id == scenario_id:
             return scenario
@@ -67,7 +65,7 @@ def find(sheet: Sheet, scenario_id: str) -> Scenario:
 
 
 def as_json(cost: ScenarioCost) -> dict[str, Any]:
-    """The contract's answer."""
+    """The scenario as the HTTP API gives it, money as decimal strings."""
     return {
         "id": cost.id,
         "title": cost.title,
@@ -85,9 +83,9 @@ def as_json(cost: ScenarioCost) -> dict[str, Any]:
 
 
 def workload_inputs(sheet: Sheet) -> Inputs:
-    """The sheet's example as break-even inputs: everything routable, one GPU at every volume.
+    """The sheet's example as break-even inputs: all requests routable, one GPU at every volume.
 
-    Raises LookupError where the sheet lacks the price of its own example.
+    Raises LookupError if the sheet lacks the price of its own example.
     """
     work = sheet.workload
     prices = sheet.token_prices(work.api_model)
@@ -131,7 +129,7 @@ def _variant(sheet: Sheet, variant: Variant, hourly: Hourly | None, machine: Hou
 
 
 def _gpu(sheet: Sheet, line: GpuLine, hourly: Hourly | None) -> Decimal | None:
-    """Hours times price, or the month as the source prints it where the scenario asks for that."""
+    """USD of a month: hours times price, or the month's price of the source if the scenario asks for that."""
     if hourly is not None:
         today = hourly(line)
         return None if today is None else today * line.hours

@@ -1,4 +1,4 @@
-"""The research's scenarios A to E: what they cost in January, what they cost today, and where the note slipped."""
+"""Pages of the research: scenarios A to E with the costs of January and today, and the slips of the note."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def scenario_list(request: HttpRequest) -> HttpResponse:
 
 @get_view("costs.view_charge")
 def research_tables(request: HttpRequest) -> HttpResponse:
-    """What the research compared and decided, with today's figures beside it."""
+    """The comparison tables and the decision of the research, with today's figures."""
     sheet, now = sheets.load(), timezone.now()
     today = cheapest_offers()
     decision = comparison.decision(sheet, live_inputs(now), now)

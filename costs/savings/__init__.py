@@ -1,4 +1,4 @@
-"""The savings advisor: what of our spend is without need, found from our own traffic, decided by people, verified."""
+"""The savings advisor: finds avoidable spend in our own traffic, people decide about it, and it verifies the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a finding is before it is stored, the days it is reckoned from, and which of two counts the same tokens."""
+"""A finding before it is stored, the days it is computed from, and which of two findings on the same tokens counts."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 from lib.money import COST_STEP, ZERO
 from providers.leases.queries import MONTH_HOURS
 
-DAYS = 14  # two whole weeks: every weekday twice
-LEAST_DAYS = 7  # with any traffic; before that nothing is said
-LEAST = Decimal(1)  # USD a month; less is not worth anybody's time
+DAYS = 14  # two whole weeks hold every weekday twice
+LEAST_DAYS = 7  # days with traffic that are needed before anything is reported
+LEAST = Decimal(1)  # USD a month; a smaller saving costs more work than it brings
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Whole UTC days from `since` to before `until`; `days` of them have data and are what a month is made from."""
+    """Whole UTC days from `since` to before `until`; amounts are scaled to a month by the `days` that have data."""
 
     since: date
     until: date
@@ -37,13 +37,13 @@ class Window:
 
 
 def ended_before(today: date) -> tuple[date, date]:
-    """The window's days: today is not over and does not count."""
+    """First day and end of the window; today is left out because it is not over."""
     return today - timedelta(days=DAYS), today
 
 
 @dataclass(frozen=True, slots=True)
 class SavingFound:
-    """One way to save. `claims` are the tokens or hours that it would change: (whose, which)."""
+    """One way to save `monthly` USD. `claims` name the tokens or hours that it would change, as (subject, class)."""
 
     kind: str
     subject: str
@@ -67,10 +67,10 @@ def worth_saying(findings: Iterable[SavingFound]) -> list[SavingFound]:
 
 
 def behind(findings: Iterable[SavingFound], first: Collection[str], never: Collection[str]) -> dict[str, str]:
-    """By key, the finding that counts the same tokens or hours instead; empty where it counts itself.
+    """For each finding's key, the key of the finding that counts in its place; "" if it counts itself.
 
-    What somebody has accepted (`first`) comes first, then the larger saving; what is dismissed (`never`) takes nothing
-    away from anybody.
+    Two findings with the same claim would save the same money twice, so one counts: an accepted one (`first`) before
+    others, then the larger saving. A dismissed one (`never`) does not keep others from counting.
     """
     taken: dict[tuple[str, str], str] = {}
     result: dict[str, str] = {}

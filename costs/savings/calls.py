@@ -1,4 +1,4 @@
-"""Findings about calls: live work for a batch, a model larger than need be, answers longer than need be."""
+"""Findings about calls: live requests that could be a batch, models larger and answers longer than needed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from traffic.quality.queries import ENOUGH, QualityGroup, difference, quality
 from traffic.usage.filters import Filters
 
 RATED_DAYS = 90
-MARGIN = -0.10  # the smaller model's acceptable share may be so much lower, at the low end of the 95 % interval
+MARGIN = -0.10  # how much lower the smaller model's acceptable share may be, at the low end of the 95 % interval
 SOMEBODY_WAITS = frozenset({Task.CHAT, Task.CODE, Task.QA, Task.RAG})
 LEAST_SAMPLE = 100
-ALL_BUT = 0.95  # of the accepted answers are no longer than the limit
+ALL_BUT = 0.95  # share of the accepted answers that are no longer than the limit
 
 
 def rated_period(window: Window) -> Period:
@@ -31,7 +31,7 @@ def rated_period(window: Window) -> Period:
 
 
 def batches(cells: Sequence[UsageCell], window: Window) -> Iterator[SavingFound]:
-    """Work that calls itself batch, or that nobody streams and no end user asked for, sent live."""
+    """Requests sent one by one whose task is batch, or that are neither streamed nor made for an end user."""
     for cell in cells:
         live = cell.requests - cell.batched
         if cell.batch_factor is None or cell.batch_factor >= 1 or live <= 0 or cell.task in SOMEBODY_WAITS:
@@ -40,7 +40,7 @@ def batches(cells: Sequence[UsageCell], window: Window) -> Iterator[SavingFound]
         unwatched = seen.requests >= LEAST_SAMPLE and not seen.streamed and not seen.of_users
         if cell.task != Task.BATCH and not unwatched:
             continue
-        # Live and batched requests of one kind are taken to be of one size.
+        # Cost is known of both together only. Live and batched requests are assumed to be of the same size.
         units = live + cell.batched * cell.batch_factor
         saved = cell.cost * live / units * (1 - cell.batch_factor)
         yield SavingFound(
@@ -60,7 +60,7 @@ def batches(cells: Sequence[UsageCell], window: Window) -> Iterator[SavingFound]
 
 
 def smaller_models(cells: Sequence[UsageCell], window: Window) -> Iterator[SavingFound]:
-    """A cheaper model of which people's ratings say that it does this task as well."""
+    """A cheaper model in use whose ratings for the same task are as good (`as_good`)."""
     used = {(cell.provider, cell.model) for cell in cells}
     prices = ListPrices.of({model for _provider, model in used})
     last = window.last_days(1)[0]
@@ -84,7 +84,7 @@ def smaller_models(cells: Sequence[UsageCell], window: Window) -> Iterator[Savin
 
 
 def as_good(small: QualityGroup, large: QualityGroup) -> bool:
-    """Good enough by itself, and not much worse than the large one even at the interval's low end."""
+    """Whether the small model passes by itself, and is at most `MARGIN` worse at the low end of the 95 % interval."""
     return small.passes and difference(small, large)[1] >= MARGIN
 
 
@@ -114,7 +114,7 @@ def smaller(
     )
 
 
-# The length that all but a few of the accepted answers keep, by application, model and task.
+# The length that a share of `ALL_BUT` of the accepted answers keeps, by application, model and task.
 ACCEPTED = """
 SELECT coalesce(r.application_id, 0), r.model, r.task, count(*),
        percentile_disc(%(all_but)s) WITHIN GROUP (ORDER BY q.output)
@@ -126,7 +126,7 @@ GROUP BY 1, 2, 3 HAVING count(*) >= %(enough)s
 
 
 def accepted_lengths(window: Window) -> dict[tuple[int, str, str], tuple[int, int]]:
-    """Accepted answers, and the output tokens that all but one in twenty of them keep."""
+    """By application, model and task: accepted answers, and the output tokens that 95 % of them keep."""
     since = window.until - timedelta(days=RATED_DAYS)
     params: dict[str, Any] = {"since": since, "until": window.until, "all_but": ALL_BUT, "enough": ENOUGH}
     with connection.cursor() as cursor:
@@ -135,7 +135,7 @@ def accepted_lengths(window: Window) -> dict[tuple[int, str, str], tuple[int, in
 
 
 def long_answers(cells: Sequence[UsageCell], window: Window) -> Iterator[SavingFound]:
-    """Output past the length that all but one in twenty of the accepted answers keep."""
+    """Output tokens beyond the length that 95 % of the accepted answers keep."""
     lengths = accepted_lengths(window)
     for cell in cells:
         accepted_length = lengths.get((cell.application_id, cell.model, cell.task))

@@ -1,7 +1,7 @@
-"""Traffic by application, model and task: what it used, what each token class cost, and a bounded sample of its rows.
+"""Traffic by application, model and task: tokens, the cost of each token class, and a bounded sample of its requests.
 
-Costs are our own measure (request log x price book, contracts' discounts taken off), divided over the token classes at
-their prices. Requests on our own leases have no cost here; machines are judged by their hours.
+Costs are measured (request log x price book, contracts' discounts taken off) and divided over the token classes by
+their prices. Requests on our own leases have no cost here; `machines.py` looks at the hours of a machine instead.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from lib.money import COST_STEP, ZERO
 from lib.tokens import TOKEN_CLASSES
 from traffic.models import UsageDay
 
-MOST_CELLS = 200  # the dearest; what is below them is cents
-SAMPLE_DAYS, SAMPLE_ROWS = 3, 2_000  # rows of each day
+MOST_CELLS = 200  # the ones that cost most; the others cost cents
+SAMPLE_DAYS, SAMPLE_ROWS = 3, 2_000  # last days of the window, and requests of each
 
 
 @dataclass(frozen=True, slots=True)
 class UsageCell:
-    """Requests of one application, model and task in the window, our own leases' not among them; USD.
+    """Requests of one application, model and task in the window, without those on our own leases; amounts in USD.
 
-    `rates` are USD a token by class as they are paid; a class without one is missing.
+    `rates` are USD a token by class, discounts taken off; a class without a price is missing.
     """
 
     application_id: int
@@ -52,24 +52,24 @@ class UsageCell:
         return frozenset((self.subject, name) for name in classes or TOKEN_CLASSES)
 
     def names(self) -> dict[str, Any]:
-        """The columns of a finding that say whose this is."""
+        """The columns of a finding that name application, model and task."""
         whose = self.application_id or None
         return {"application_id": whose, "provider": self.provider, "model": self.model, "task": self.task}
 
     @property
     def listed(self) -> Fraction:
-        """All its tokens at their rates, batch left out."""
+        """USD of all its tokens at their rates, without the batch discount."""
         return self.at(self.rates) or Fraction(0)
 
     def at(self, rates: Mapping[str, Fraction]) -> Fraction | None:
-        """Its tokens at other rates; None where one that is needed is missing."""
+        """USD of its tokens at other rates; None if a rate that is needed is missing."""
         used = [(count, rates.get(name)) for name, count in self.tokens.items() if count]
         if any(rate is None for _count, rate in used):
             return None
         return sum((count * (rate or Fraction(0)) for count, rate in used), Fraction(0))
 
     def part(self, listed: Fraction) -> Decimal:
-        """Of what was paid, the part that an amount at these rates stands for: batch and all."""
+        """The part of the paid cost, batch discount included, that corresponds to `listed` USD at these rates."""
         return share(self.cost, listed, self.listed)
 
 
@@ -86,7 +86,7 @@ def known_days(since: date, until: date) -> int:
 
 
 def cells(window: Window) -> list[UsageCell]:
-    """The dearest first; those whose model has no price are left out, for there is nothing to reckon with."""
+    """The cells of the window, highest cost first; models without a price are left out: their cost is unknown."""
     sums = {name: Sum(name) for name in (*TOKEN_CLASSES, "requests", "batched", "cost")}
     rows = (
         UsageDay.objects.filter(day__gte=window.since, day__lt=window.until, cost__gt=0)
@@ -119,13 +119,13 @@ def cells(window: Window) -> list[UsageCell]:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Some requests of a cell in the window's last days."""
+    """Counts over some requests of a cell in the last days of the window."""
 
     requests: int
     streamed: int
     of_users: int
     output: int
-    over: int  # output tokens past the limit that was asked for
+    over: int  # output tokens beyond `limit`
 
 
 SAMPLED = """
@@ -142,7 +142,7 @@ CROSS JOIN LATERAL (
 
 
 def sample(cell: UsageCell, window: Window, limit: int = 0) -> Sample:
-    """One statement of at most 6,000 rows."""
+    """Read the sample in one statement of at most 6,000 rows; `limit` is a length in output tokens."""
     params = cell.names()
     params = {"application": params.pop("application_id"), **params}
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""What people decide about a finding. The caller writes the audit log."""
+"""Decisions of people about a finding. The caller writes the audit log."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from costs.savings.verify import measure_before
 
 
 class NotThere(LookupError):
-    """The finding is not in the state that the step begins from; somebody else was quicker."""
+    """The finding is not in the state that the decision needs, as when another person decided before."""
 
 
 def accept(*, pk: int, user: Any, now: datetime) -> Finding:
-    """Take it on: what the work costs until today is kept, to be held against what it costs from tomorrow on."""
+    """Accept a finding and store what its work cost until today, to compare it later. Raises `NotThere`."""
     with transaction.atomic():
         row = _in_state(pk, Finding.State.OPEN)
         before = measure_before(row, now.astimezone(UTC).date())
@@ -24,13 +24,13 @@ def accept(*, pk: int, user: Any, now: datetime) -> Finding:
 
 
 def dismiss(*, pk: int, user: Any, now: datetime, reason: str) -> Finding:
-    """Not worth it, or not possible; it is told again only when it has grown."""
+    """Dismiss a finding; it opens again only when its saving has grown (`search.grown`). Raises `NotThere`."""
     with transaction.atomic():
         return _decided(_in_state(pk, Finding.State.OPEN), Finding.State.DISMISSED, user, now, reason=reason)
 
 
 def reopen(*, pk: int) -> Finding:
-    """Take a decision back."""
+    """Take a decision back. Raises `NotThere`."""
     with transaction.atomic():
         row = _in_state(pk, Finding.State.ACCEPTED, Finding.State.DISMISSED)
         cleared = {"reason": "", "decided_at": None, "decided_by": None, "decided_monthly": None}

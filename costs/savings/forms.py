@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy
 
 
 class DismissForm(forms.Form):
-    """Why a finding is not followed."""
+    """The reason for dismissing a finding."""
 
     reason = forms.CharField(
         label=gettext_lazy("Reason"),

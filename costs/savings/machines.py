@@ -1,4 +1,4 @@
-"""Findings about machines: hours in which nobody asks, another kind of rent, and the same GPU for less elsewhere."""
+"""Findings about machines: hours without requests, a cheaper kind of rent, the same GPU cheaper elsewhere."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from providers.leases.queries import LeaseNow, hours_between, lease_figures
 from providers.models import Lease, LeaseSpan, LeaseState, Offer, OfferKind
 from traffic.models import Fallback, Route, UsageHour
 
-IDLE_RUN = 3  # hours in a row; of each run one stays paid, for stopping and starting
-LEAST_IDLE = 12  # hours in the window: a machine that was quiet once is no pattern
+IDLE_RUN = 3  # idle hours in a row that count; one of each run stays paid, as stopping and starting take time
+LEAST_IDLE = 12  # idle hours in the window before it is reported: a single quiet evening is no pattern
 COMMITTED = {OfferKind.COMMITTED_1Y, OfferKind.COMMITTED_3Y}
-STEADY = Decimal("0.95")  # of the window's hours that it ran: who commits pays for all of them
-STEADY_DAYS = 30  # and so long it has been rented
+STEADY = Decimal("0.95")  # share of the window's hours that it must have run: a commitment is paid for all hours
+STEADY_DAYS = 30  # days that it must have been rented before a commitment is proposed
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A rented machine with its running and its idle hours of the window."""
+    """A rented machine with its running and idle hours in the window."""
 
     now: LeaseNow
     running: list[datetime]
@@ -42,7 +42,7 @@ class Machine:
 
 
 def machines(window: Window, now: datetime) -> list[Machine]:
-    """Those that we rent by the hour now."""
+    """The machines that we rent by the hour at `now`."""
     active = Lease.objects.active().exclude(kind=OfferKind.SERVERLESS).filter(price_per_hour__gt=0)
     leases = lease_figures(active, now)
     hours_with_requests = asked_hours([d.pk for entry in leases for d in entry.deployments], window)
@@ -63,7 +63,7 @@ def bounds(window: Window) -> tuple[datetime, datetime]:
 
 
 def running_hours(lease: Lease, window: Window) -> list[datetime]:
-    """Whole hours of the window in which it ran."""
+    """Begins of the whole hours of the window in which the lease ran."""
     since, until = bounds(window)
     spans = LeaseSpan.objects.filter(lease=lease, state=LeaseState.RUNNING, starts_at__lt=until, ends_at__gt=since)
     hours: set[datetime] = set()
@@ -77,7 +77,7 @@ def running_hours(lease: Lease, window: Window) -> list[datetime]:
 
 
 def joined(spans: Any) -> list[tuple[datetime, datetime]]:
-    """Spans that follow each other without a gap as one: a new price begins a new span."""
+    """Spans without a gap between them as one span; they are separate because each new price begins a span."""
     whole: list[tuple[datetime, datetime]] = []
     for start, end in spans:
         if whole and start <= whole[-1][1]:
@@ -97,7 +97,7 @@ def asked_hours(deployments: Sequence[int], window: Window) -> dict[int, set[dat
 
 
 def runs(hours: Sequence[datetime]) -> list[int]:
-    """Lengths of the stretches of consecutive hours; `hours` is sorted. Pure."""
+    """Lengths of the stretches of consecutive hours; `hours` must be sorted."""
     lengths: list[int] = []
     for place, hour in enumerate(hours):
         if place and hours[place - 1] + HOUR == hour:
@@ -108,7 +108,7 @@ def runs(hours: Sequence[datetime]) -> list[int]:
 
 
 def idle_hours(rented: Sequence[Machine], window: Window) -> Iterator[SavingFound]:
-    """Hours in a row without any request, of which all but one of each stretch need not be paid."""
+    """Machines with runs of hours without requests; all hours of a run but one need not be paid."""
     for machine in rented:
         stoppable = sum(length - 1 for length in runs(machine.idle) if length >= IDLE_RUN)
         if stoppable < LEAST_IDLE:
@@ -134,7 +134,7 @@ def idle_hours(rented: Sequence[Machine], window: Window) -> Iterator[SavingFoun
 
 
 def cheaper_rent(rented: Sequence[Machine], window: Window, now: datetime) -> Iterator[SavingFound]:
-    """The same GPU for less: as it is rented now, or as another kind where that fits."""
+    """Cheaper offers of the same GPU: of the present kind of rent, or of another kind if `fits` allows it."""
     paid = {paid_lease.lease.pk: paid_lease for paid_lease in offers.ours([machine.lease for machine in rented])}
     fresh = offers.fresh_of(offers.sources(now))
     for machine in rented:
@@ -153,7 +153,7 @@ def cheaper_rent(rented: Sequence[Machine], window: Window, now: datetime) -> It
 
 
 def fits(offered: str, machine: Machine, window: Window, now: datetime) -> str | None:
-    """As which finding an offer of this kind would do; None where it would not."""
+    """The kind of finding that an offer of this kind of rent would make; None if the machine cannot use it."""
     lease = machine.lease
     if offered == lease.kind:
         return FindingKind.OFFER
@@ -168,7 +168,7 @@ def fits(offered: str, machine: Machine, window: Window, now: datetime) -> str |
 
 
 def can_go_away(machine: Machine) -> bool:
-    """Whether every deployment on it is behind a rule that goes on elsewhere when it is gone."""
+    """Whether every deployment on it has a route with a fallback elsewhere, so that the machine may be interrupted."""
     pks = {deployment.pk for deployment in machine.now.deployments}
     if not pks:
         return False

@@ -1,4 +1,4 @@
-"""What the savings page says of each finding: in words, with the figures behind it and where its requests are."""
+"""The savings page: each finding as a sentence with its figures and a link to its requests or machine."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ Evidence = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class SavingRow:
-    """A finding as the page shows it. `sentence` says what was seen, `assumed` what the saving rests on."""
+    """A finding as the page shows it. `sentence` says what was observed, `assumed` what the saving assumes."""
 
     finding: Finding
     title: str
     sentence: str
     assumed: str
-    url: str  # of the requests or the machine behind it
-    behind: str  # title of the finding that counts the same tokens or hours
+    url: str  # of its requests or its machine
+    behind: str  # title of the finding that counts the same tokens or hours in its place
     outcome: savings.Outcome | None
 
     @property
     def grown(self) -> bool:
-        """Dismissed once, and larger since."""
+        """Whether it is open again after a dismissal, because it has grown."""
         return self.finding.state == Finding.State.OPEN and self.finding.decided_monthly is not None
 
     @property
@@ -52,7 +52,7 @@ class SavingRow:
         return _("the machine") if self.finding.lease_id else _("the requests")
 
     def grown_note(self) -> str:
-        """Why it is told again after a dismissal; empty where nobody has dismissed it."""
+        """Why it is shown again after a dismissal; empty if it was never dismissed."""
         if not self.grown:
             return ""
         words = {"sum": dollars(self.finding.decided_monthly), "reason": self.finding.reason}
@@ -73,14 +73,14 @@ class SavingRow:
         return MARKS.get(self.outcome.state, "unknown") if self.outcome else "unknown"
 
     def verdict(self) -> str:
-        """Whether an accepted saving arrived."""
+        """The result of the verification of an accepted saving, in a word or two."""
         return {
             "arrived": _("arrived"), "partly": _("in part"), "failed": _("did not arrive"),
             "waiting": _("not yet enough days"),
         }.get(self.outcome.state if self.outcome else "", _("cannot be told"))  # fmt: skip
 
     def verdict_note(self) -> str:
-        """How much of it arrived, or why that cannot be told; empty where it failed."""
+        """How much of the saving was measured, or why that is unknown; empty if it failed."""
         if self.outcome is None or self.outcome.state == "failed":
             return ""
         if self.outcome.state == "noise":
@@ -97,7 +97,7 @@ MARKS = {"arrived": "ok", "partly": "warn", "failed": "bad", "waiting": "info"}
 
 
 def measured_span(measured: dict[str, Any] | None) -> str:
-    """What a measurement is per and of which days: `USD a request, 14 days from 3 June`."""
+    """The unit and the days of a measurement: `USD a request, 14 days from 3 June`."""
     if not measured or not measured["days"]:
         return _("no whole day yet")
     units = {"request": _("USD a request"), "day": _("USD a day")}
@@ -108,13 +108,13 @@ def measured_span(measured: dict[str, Any] | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Savings:
-    """Everything on the page; `total` is of the open findings, no token or hour counted twice. USD a month."""
+    """The whole page, USD a month; `total` is of the open findings and counts no token or hour twice."""
 
     open: list[SavingRow]
     accepted: list[SavingRow]
     dismissed: list[SavingRow]
     total: Decimal
-    arrived: Decimal  # of the accepted ones whose saving could be measured
+    arrived: Decimal  # measured savings of the accepted findings
     arrived_rows: int
     search: Search | None
 
@@ -152,7 +152,7 @@ class Savings:
 
 
 def page() -> Savings:
-    """Three statements, however much traffic there is."""
+    """Read the page in three statements, independent of the traffic."""
     findings = list(Finding.objects.select_related("application", "lease__account", "decided_by"))
     titles = {finding.key: title(finding) for finding in findings}
     rows = [row(finding, titles) for finding in findings]
@@ -172,7 +172,7 @@ def page() -> Savings:
 
 
 def finding_of(pk: int) -> Finding:
-    """Raises Http404."""
+    """A finding by its key. Raises Http404."""
     return get_object_or_404(Finding.objects.select_related("application", "lease"), pk=pk)
 
 
@@ -228,7 +228,7 @@ def kind_name(kind: str) -> str:
 
 
 def evidence_url(finding: Finding) -> str:
-    """The requests of the days that it was reckoned from, or the machine."""
+    """The address of the requests of the days that it was computed from, or of the machine."""
     if finding.lease is not None:
         return reverse("costs:lease", args=[finding.lease.pk])
     query = {"application": finding.application.slug} if finding.application else {}
@@ -237,7 +237,7 @@ def evidence_url(finding: Finding) -> str:
     return f"{reverse('traffic:requests')}?{urlencode(query)}"
 
 
-# What was found, and what the saving rests on; one pair for each kind.
+# One function for each kind of finding: what was observed, and what the saving assumes.
 
 
 def cache_words(finding: Finding, seen: Evidence) -> tuple[str, str]:
@@ -337,7 +337,7 @@ SHARES = frozenset({"share", "hit", "factor", "acceptable", "acceptable_now", "p
 
 
 def filled_in(words: str, seen: Evidence) -> str:
-    """Figures into a sentence: shares as per cent, counts with their thousands."""
+    """The sentence with its figures filled in: shares in per cent, counts with thousands separators."""
     return words % {name: figure(name, value) for name, value in seen.items()}
 
 

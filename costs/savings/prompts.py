@@ -1,7 +1,7 @@
-"""Findings about prompts: what repeats and is not cached, and what is written to the cache and read by nobody.
+"""Findings about prompts: repeated beginnings that are not cached, and cache writes that are never read.
 
-The log keeps no fingerprint of a prompt, and making one would cost every request. So repetition is read from a
-bounded sample of texts, where the application keeps them; of the others the page says how much input was not judged.
+The request log has no fingerprint of a prompt, because making one would slow down every request. So repetition is
+found in a bounded sample of texts of the applications that keep them; for others the page shows the input not judged.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from lib.money import ZERO
 from lib.tokens import TOKEN_CLASSES
 from traffic.models import UsageHour
 
-TEXTS = 150  # of each sampled day and cell
+TEXTS = 150  # texts read of each sampled day and cell
 LEAST_TEXTS = 30
 TTL_S = 300
-# Vendors cache no prefix below a length: 1,024 tokens, of some models 4,096 (Anthropic's documentation, "prompt
-# caching", 2026-11). A shorter one is left out.
+# Vendors do not cache a shorter prefix than 1,024 tokens, for some models 4,096 (Anthropic's documentation, "prompt
+# caching", 2026-11), so shorter ones are left out.
 LEAST_PREFIX = 1_024
 LONGER_PREFIX = {"claude-haiku-4-5": 4_096, "claude-opus-4-5": 4_096}
 
@@ -41,7 +41,7 @@ class Prompt:
 
     text: str
     uncached: int
-    cached: int  # read or written
+    cached: int  # read from the cache or written to it
 
     @property
     def input(self) -> int:
@@ -75,16 +75,16 @@ def prompts_of(cell: UsageCell, window: Window) -> list[Prompt]:
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """What of a sample's uncached input is a beginning that other prompts have too."""
+    """How much of the uncached input of a sample is a beginning that other prompts have too."""
 
     texts: int
-    repeating: int  # texts with such a beginning, long enough to be cached and not cached whole already
-    tokens: int  # of theirs that are not cached
-    of: int  # uncached input of all
+    repeating: int  # texts with such a beginning that is long enough to be cached and not fully cached already
+    tokens: int  # tokens of these beginnings that are not cached
+    of: int  # uncached input tokens of all texts
 
 
 def repeats(prompts: Sequence[Prompt], least: int = LEAST_PREFIX) -> Repeats:
-    """The longest beginning that each prompt shares with another, as tokens in proportion to its length. Pure."""
+    """The longest beginning that each prompt shares with another one; tokens are in proportion to characters."""
     ordered = sorted(prompts, key=lambda prompt: prompt.text)
     tokens = repeating = 0
     for place, prompt in enumerate(ordered):
@@ -99,7 +99,7 @@ def repeats(prompts: Sequence[Prompt], least: int = LEAST_PREFIX) -> Repeats:
 
 
 def shared_length(text: str, other: str) -> int:
-    """Characters that both begin with."""
+    """The number of characters at the beginning that are equal in both texts."""
     if text == other:
         return len(text)
     return sum(1 for _same in takewhile(lambda pair: pair[0] == pair[1], zip(text, other, strict=False)))
@@ -108,7 +108,10 @@ def shared_length(text: str, other: str) -> int:
 def uncached_repeats(
     cells: Sequence[UsageCell], window: Window, keeping: frozenset[int], unjudged: dict[str, Decimal]
 ) -> Iterator[SavingFound]:
-    """Prompts that begin alike and are paid in full; `keeping` are the applications that keep texts."""
+    """Prompts with the same beginning that are paid in full; `keeping` are the applications that keep texts.
+
+    Adds to `unjudged["prompts"]` the USD a month of input without enough texts to judge.
+    """
     pace = requests_by_active_hour(window)
     for cell in cells:
         plain, read = cell.rates.get("uncached_input"), cell.rates.get("cache_read")
@@ -122,8 +125,8 @@ def uncached_repeats(
         repetition = repeats(texts, LONGER_PREFIX.get(cell.model, LEAST_PREFIX))
         if not repetition.tokens:
             continue
-        # Whether the next one comes while the cache still holds it: requests come by chance at the pace of the hours
-        # that have any.
+        # A repeated prefix is a hit if the next request comes within the cache's lifetime. Requests are assumed to
+        # arrive at random (a Poisson process) at the mean rate of the hours with traffic.
         per_ttl = pace.get(cell.subject, 0.0) * TTL_S / 3600 * repetition.repeating / repetition.texts
         hit = Fraction(1 - exp(-per_ttl)).limit_denominator(10_000)
         write = cell.rates.get("cache_write_5m", plain)
@@ -158,7 +161,7 @@ def hours_of(window: Window) -> dict[str, datetime]:
 
 
 def requests_by_active_hour(window: Window) -> dict[str, float]:
-    """By cell, the mean of the hours in which it had any requests."""
+    """Mean requests of the hours with any requests, by cell."""
     hours: dict[str, list[int]] = defaultdict(list)
     rows = UsageHour.objects.filter(**hours_of(window), requests__gt=0, cost__gt=0)
     for row in rows.values("hour", "application_id", "provider", "model", "task").annotate(n=Sum("requests")):
@@ -167,7 +170,7 @@ def requests_by_active_hour(window: Window) -> dict[str, float]:
 
 
 def unread_writes(cells: Sequence[UsageCell], window: Window) -> Iterator[SavingFound]:
-    """Tokens written to the cache that cannot have been read again: more of them than were read within their hour."""
+    """Cache writes that cannot have been read: more tokens than were read in the hour of the write and the next."""
     by_hour: dict[str, dict[datetime, dict[str, int]]] = defaultdict(dict)
     rows = UsageHour.objects.filter(**hours_of(window), cost__gt=0).values(
         "hour", "application_id", "provider", "model", "task"
@@ -199,8 +202,11 @@ def unread_writes(cells: Sequence[UsageCell], window: Window) -> Iterator[Saving
 
 
 def unread_of(hours: dict[datetime, dict[str, int]]) -> dict[str, int]:
-    """Tokens by class that nobody can have read: what is ever read of a write is read first within an hour of it, so
-    at most as many were as were read in its hour and the next. Reads are given to the dearer writes first. Pure."""
+    """Written tokens by class that cannot have been read again; `hours` are token counts by hour and class.
+
+    An entry lives an hour at most from its write, so it is read first in that hour or the next. Reads are counted
+    against the writes with the higher price first, which gives the lowest estimate.
+    """
     unread_by_class = dict.fromkeys(("cache_write_1h", "cache_write_5m"), 0)
     for hour, row in hours.items():
         following = hours.get(hour + timedelta(hours=1))

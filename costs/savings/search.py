@@ -1,4 +1,4 @@
-"""The daily search: find, price, and keep as rows that remember what people decided."""
+"""The daily search for savings: finds and prices them, and updates rows without losing what people decided."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ from traffic.models import Application
 
 logger = logging.getLogger(__name__)
 
-GROWN = Decimal("1.5")  # so much larger than when it was dismissed, and
-GROWN_USD = Decimal(5)  # by so many USD a month: then a finding is open again
+# A dismissed finding opens again if its saving is at least this many times what it was, and this many USD a month more.
+GROWN = Decimal("1.5")
+GROWN_USD = Decimal(5)
 
 
 def search(now: datetime, *, machines_too: bool = True) -> int:
-    """Look for findings in the last two weeks and store them; how many there are. The same day twice changes nothing.
+    """Search the last two weeks and store the findings; returns how many. Repeating it on a day changes nothing.
 
-    `machines_too` is False where `now` lies in the past: what offers cost then is not kept.
+    `machines_too` must be False if `now` lies in the past, because past prices of offers are not kept.
     """
     started = perf_counter()
     since, until = ended_before(now.astimezone(UTC).date())
@@ -63,7 +64,7 @@ def find(window: Window, now: datetime, unjudged: dict[str, Decimal], machines_t
 
 
 def store(findings: list[SavingFound], window: Window, now: datetime, machines_too: bool) -> None:
-    """New ones are added, known ones priced anew; an open one that is no longer found is gone."""
+    """Add new findings, update the figures of known ones, and mark open ones that were not found again as gone."""
     standing = {row.key: row for row in Finding.objects.select_for_update()}
     accepted = {key for key, row in standing.items() if row.state == Finding.State.ACCEPTED}
     dismissed = {
@@ -107,12 +108,12 @@ def facts_of(finding: SavingFound, counted_by: str, window: Window, now: datetim
 
 
 def grown(row: Finding, monthly: Decimal) -> bool:
-    """Whether a dismissed one has become another matter."""
+    """Whether a dismissed finding has grown so much that a person should decide again."""
     before: Decimal = row.decided_monthly or row.monthly
     return monthly >= before * GROWN and monthly >= before + GROWN_USD
 
 
 def as_json_values(values: dict[str, Any]) -> dict[str, Any]:
-    """As JSON keeps them."""
+    """The values as JSON types."""
     as_stored: dict[str, Any] = json.loads(json.dumps(values, cls=DjangoJSONEncoder))
     return as_stored

@@ -1,7 +1,7 @@
-"""Did the saving arrive? What a unit of the work cost in whole days before somebody accepted, and in whole days since.
+"""Verifies an accepted saving: compares what a unit of work cost in whole days before the decision and after it.
 
-Calls are held per request of the application's task, whatever model serves it; a machine's idle hours per day of the
-machine; its price per GPU hour of all machines with that GPU. So more traffic is no failure, and less no success.
+The unit of a finding about calls is a request of the application's task, by any model; of idle hours a day of the
+machine; of a rent a GPU hour of all machines with that GPU. So a change of the traffic does not change the result.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from providers.leases.queries import MONTH_HOURS, lease_days
 from providers.models import Lease, LeaseState
 from traffic.models import UsageDay
 
-NEEDED_DAYS = 7  # whole days with work, before and since
+NEEDED_DAYS = 7  # whole days with work that are needed before and after the decision
 MOST_DAYS = 14
-T = 2.2  # of Student's distribution, two-sided 95 %, at the dozen degrees of freedom that two weeks against two have
-ARRIVED, PARTLY = 0.8, 0.2  # of what was promised
-MOVED = 0.1  # more of the work than this went to or from our own machines: its cost is not in the requests any more
+T = 2.2  # Student's t, two-sided 95 %, with about 12 degrees of freedom (two weeks compared with two)
+ARRIVED, PARTLY = 0.8, 0.2  # least shares of the promised saving for these results
+MOVED = 0.1  # if more of the work moved to or from our own machines, the requests no longer show its cost
 
 PER_REQUEST, PER_DAY, PER_GPU_HOUR = "request", "day", "gpu_hour"
 UNITS = {FindingKind.IDLE: PER_DAY, FindingKind.RENT: PER_GPU_HOUR, FindingKind.OFFER: PER_GPU_HOUR}
@@ -33,7 +33,7 @@ UNITS = {FindingKind.IDLE: PER_DAY, FindingKind.RENT: PER_GPU_HOUR, FindingKind.
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What a day's work cost, USD; `leased` of `units` have no cost of their own and are not in it."""
+    """The cost of a day's work in USD; `leased` requests ran on our own machines and are not in `units` or the cost."""
 
     day: date
     units: Decimal
@@ -46,7 +46,7 @@ def unit_of(row: Finding) -> str:
 
 
 def days_of(row: Finding, since: date, until: date) -> list[Day]:
-    """Days with work from `since` to before `until`, in order."""
+    """Days with work from `since` until the day before `until`, ascending."""
     if unit_of(row) == PER_REQUEST:
         return request_days(row, since, until)
     count = (until - since).days
@@ -83,7 +83,7 @@ def request_days(row: Finding, since: date, until: date) -> list[Day]:
 
 
 def measured(days: Sequence[Day], unit: str) -> dict[str, Any]:
-    """As a finding keeps it: the sums, what a unit cost, and how much that varies from day to day."""
+    """The JSON that a finding stores: sums, the cost of a unit in USD, and its standard error over the days."""
     units = sum((day.units for day in days), ZERO)
     cost = sum((day.cost for day in days), ZERO)
     each = cost / units if units else None
@@ -110,7 +110,7 @@ def measure_before(row: Finding, today: date) -> dict[str, Any]:
 
 
 def measure_after(row: Finding, today: date) -> dict[str, Any]:
-    """The whole days since the one on which it was accepted: that one is neither before nor after."""
+    """Measure the whole days after the decision; the day of the decision itself belongs to neither side."""
     assert row.decided_at is not None, "only what was accepted is verified"
     since = row.decided_at.astimezone(UTC).date() + timedelta(days=1)
     until = min(today, since + timedelta(days=MOST_DAYS))
@@ -118,7 +118,7 @@ def measure_after(row: Finding, today: date) -> dict[str, Any]:
 
 
 def keep_verified(now: datetime) -> None:
-    """Look again at what was accepted, until two weeks have been seen; then the answer stands."""
+    """Measure accepted findings again until two weeks after the decision are complete; then the result is final."""
     today = now.astimezone(UTC).date()
     for row in Finding.objects.filter(state=Finding.State.ACCEPTED).select_related("lease"):
         if row.after is None or row.after["days"] < MOST_DAYS:
@@ -128,10 +128,11 @@ def keep_verified(now: datetime) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Whether an accepted saving arrived. USD; `monthly` is at the work that there is now, with its 95 % interval.
+    """The result of an accepted saving. `before` and `after` are USD a unit; `monthly`, with its 95 % interval from
+    `low` to `high`, is USD a month at the present amount of work.
 
-    `state`: `waiting` for days, `moved` where it cannot be told, `noise` where chance alone could do it, `arrived`,
-    `partly`, or `failed`.
+    `state`: `waiting` for more days, `moved` (work moved to or from our own machines, so it is unknown), `noise` (the
+    difference may be chance), `arrived`, `partly`, `failed`.
     """
 
     state: str
@@ -141,12 +142,12 @@ class Outcome:
     monthly: Decimal | None = None
     low: Decimal | None = None
     high: Decimal | None = None
-    share: float | None = None  # of what was promised
+    share: float | None = None  # of the promised saving
     days: int = 0
 
 
 def outcome(row: Finding) -> Outcome | None:
-    """None of what nobody accepted. Pure."""
+    """The result of a finding from its stored measurements; None if it was not accepted."""
     before, after = row.before, row.after
     if row.state != Finding.State.ACCEPTED or before is None:
         return None
@@ -159,7 +160,7 @@ def outcome(row: Finding) -> Outcome | None:
     per_month = Decimal(after["units"]) / seen * MONTH_HOURS / 24
     monthly = (old - new) * per_month
     off = Decimal(T * sqrt(before["error"] ** 2 + after["error"] ** 2)) * per_month
-    # What was promised was of the work of that time.
+    # The promise was for the amount of work at that time, so it is scaled to the present one.
     promised = row.decided_monthly or row.monthly
     then = Decimal(before["units"]) / before["days"] * MONTH_HOURS / 24
     share = float(monthly / (promised * per_month / then)) if promised and then else None

@@ -1,4 +1,4 @@
-"""What do we pay without need, and did what we saved arrive?"""
+"""The savings page, and the decisions about its findings."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def saving_accept(request: HttpRequest, pk: int) -> HttpResponse:
 
 @form_view("costs.add_charge")
 def saving_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
-    """With a reason, so that whoever finds it again knows why."""
+    """Dismiss a finding; the reason is required, so that the next reader knows why."""
     finding = finding_of(pk)
     form = DismissForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -56,7 +56,7 @@ def saving_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
 
 @post_view("costs.add_charge")
 def saving_undo(request: HttpRequest, pk: int) -> HttpResponse:
-    """Open again, whichever way it was decided."""
+    """Open a finding again that was accepted or dismissed."""
     finding = finding_of(pk)
     try:
         advisor.reopen(pk=pk)
