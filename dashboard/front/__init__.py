@@ -1,4 +1,4 @@
-"""The door of the web process: bodies are read and answers sent on the event loop, Django works in bounded threads.
+"""The server side of the web process: the event loop reads bodies and sends answers, bounded threads run Django.
 
 docs/decisions/0007-the-event-loop-reads-and-threads-work.md says why, with what was measured.
 """

@@ -1,4 +1,4 @@
-"""What each address may be sent, and by which threads it is served."""
+"""The limits of each address: how much may be sent to it, by whom, and which threads serve it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from traffic.ingest.native import MAX_BYTES as LARGEST_NATIVE
 from traffic.ingest.otlp_views import MAX_BYTES as LARGEST_EXPORT
 
 MIB = 1 << 20
-# Bytes that anybody may send. More is read of those alone who hold a live key or are logged in.
+# Bytes that anybody may send. A larger body is read only from callers with a valid key or a session.
 SMALL = 64 << 10
-REMEMBERED_LENGTH = 120  # characters of a path: what strangers ask for must not fill the memory
-FORM_AROUND_FILE = MIB  # bytes of a form's other fields and of its boundaries
+REMEMBERED_LENGTH = 120  # characters of a path that is cached; longer ones of strangers could fill the memory
+FORM_AROUND_FILE = MIB  # bytes allowed for a form's other fields and its boundaries
 READING = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 
 
@@ -23,10 +23,10 @@ READING = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 class Kind:
     """A class of addresses.
 
-    `pool` names the threads, `limit` is in bytes as sent, compressed or not. `by_key`: who sends more than `SMALL`
-    proves it by a key, which must hold `scope`, else by a session. `files`: a form with a file, which is written to
-    disk while it comes in. `cut`: as much as `limit` is read, and the rest let go. `parts`: a form may come as
-    multipart/form-data, though without a file.
+    `pool` names the threads, `limit` is in bytes as sent (compressed). `by_key`: a body above `SMALL` needs a key with
+    the scope `scope`; otherwise it needs a session. `files`: a form with a file, which is written to disk while it is
+    received. `cut`: the first `limit` bytes are read, the rest is dropped. `parts`: a form without a file may come as
+    multipart/form-data.
     """
 
     pool: str
@@ -50,9 +50,9 @@ STATIC = Kind("static", 0)
 
 @cache
 def files() -> dict[str, int]:
-    """Bytes of the views that ask for a file, by the name of their address; a test holds it against the views.
+    """Largest file in bytes of each view that takes one, by URL name; a test compares it with the views.
 
-    They are loaded by whoever asks first, not while the process starts.
+    The views are imported at the first call and not while the process starts, because that takes seconds.
     """
     from costs.bill_imports.views import LARGEST as BILL
     from costs.charges.ledger_forms import LARGEST_FILE as RATES
@@ -67,7 +67,7 @@ STRANGERS = {"/ping/": PINGS, "/alerts/unsubscribe/": ONE_CLICK}
 
 
 def kind_of(method: str, path: str) -> Kind:
-    """The class of an address, by its beginning alone."""
+    """The class of an address, found by the beginning of its path."""
     if path.startswith("/static/"):
         return STATIC
     if method not in READING and path.startswith(INTAKE_PREFIXES):
@@ -83,9 +83,9 @@ def intake_of(path: str) -> Kind:
     return EXPORTS
 
 
-@lru_cache(maxsize=256)  # to look through all addresses takes as long as 40 KB of a body on the event loop
+@lru_cache(maxsize=256)  # resolving takes as long on the event loop as reading 40 KB of a body
 def view_name_of(path: str) -> str | None:
-    """The name of the view that answers there; None where there is no such address."""
+    """The URL name of a path; None if there is no such address."""
     try:
         return resolve(path).view_name
     except Resolver404:
@@ -93,7 +93,7 @@ def view_name_of(path: str) -> str | None:
 
 
 def exact_kind(kind: Kind, path: str) -> Kind | None:
-    """The class of an address whose caller sends a file, or much; None where there is no such address."""
+    """The class of an address to which a file or a large body is sent; None if there is no such address."""
     name = view_name_of(path) if len(path) <= REMEMBERED_LENGTH else view_name_of.__wrapped__(path)
     if name is None:
         return None

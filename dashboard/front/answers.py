@@ -1,4 +1,4 @@
-"""Answers of Django, and how they reach a client that may read slowly: no thread waits for it without an end."""
+"""Sends Django's answers to clients that may read slowly, so that no thread waits for a client without a limit."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ logger = logging.getLogger(__name__)
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
-AT_ONCE = 256 << 10  # bytes that are handed to the server whole
+AT_ONCE = 256 << 10  # bytes up to which an answer is given to the server in one piece
 PIECE = 64 << 10
-PIECE_S = 30.0  # for a client to take a piece
-WHOLE_S = 600.0  # for it to take all of an answer that is not handed over at once
+PIECE_S = 30.0  # how long a client may take to receive one piece
+WHOLE_S = 600.0  # how long it may take to receive all pieces
 
 
 class File:
-    """What `wsgi.file_wrapper` makes of an open file: the server sends it, where it lies on disk as it is."""
+    """An open file for `wsgi.file_wrapper`; the server itself sends a plain file from disk."""
 
     def __init__(self, file: Any, block_size: int = PIECE) -> None:
         self.file = file
@@ -39,7 +39,7 @@ class File:
 
     @property
     def path(self) -> str | None:
-        """Of a plain file that nobody has begun to read."""
+        """The path of a plain file that nothing was read from yet, else None."""
         plain = type(self.file) is io.BufferedReader and isinstance(self.file.name, str)
         return self.file.name if plain and self.file.tell() == 0 else None
 
@@ -52,7 +52,7 @@ class File:
 
 @dataclass(slots=True)
 class Answer:
-    """A status, headers, and one of three: the whole body, the path of a file, or parts that are yet to be made."""
+    """Status, headers, and one of: the whole body, the path of a file, an iterable of parts that are made later."""
 
     status: int
     headers: Headers
@@ -66,7 +66,7 @@ class Answer:
 
 
 def answer_of(handler: Any, environ: dict[str, Any]) -> Answer:
-    """What Django's WSGI handler answers; to be called in a thread."""
+    """Run Django's WSGI handler and return its answer. Must be called in a thread."""
     answer = Answer(500, [])
 
     def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
@@ -79,7 +79,7 @@ def answer_of(handler: Any, environ: dict[str, Any]) -> Answer:
         result.close()
     elif isinstance(result, File) or result.streaming:
         answer.parts = result
-        # They are made in another thread, which asks the database over a connection of its own.
+        # The parts are made in another thread with a database connection of its own, so this one can close.
         close_old_connections()
     else:
         answer.body = result.content
@@ -88,14 +88,14 @@ def answer_of(handler: Any, environ: dict[str, Any]) -> Answer:
 
 
 def answer_from(response: Any) -> Answer:
-    """A response that no view made."""
+    """An answer from a Django response that no view made."""
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
     size = str(len(response.content)).encode()
     return Answer(response.status_code, [*headers, (b"content-length", size)], response.content)
 
 
 async def deliver(answer: Answer, receive: Receive, send: Send, downloads: Pool) -> None:
-    """Send an answer. Raises ApiError (503), with nothing sent, where too many downloads are under way."""
+    """Send an answer. Raises ApiError (503) before anything was sent if too many downloads are under way."""
     start = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
     if answer.parts is not None:
         await stream(answer, start, receive, send, downloads)
@@ -121,14 +121,15 @@ async def in_pieces(body: bytes, send: Send) -> None:
 
 
 async def send_piece(send: Send, piece: bytes, end: float) -> None:
-    """Raises TimeoutError where the client does not take it in its time, or before `end` by the loop's clock."""
+    """Send a piece. Raises TimeoutError if the client takes more than `PIECE_S`, or past `end` on the loop's clock."""
     async with asyncio.timeout_at(min(asyncio.get_running_loop().time() + PIECE_S, end)):
         await send({"type": "http.response.body", "body": piece, "more_body": True})
 
 
 async def stream(answer: Answer, start: dict[str, Any], receive: Receive, send: Send, downloads: Pool) -> None:
-    """Send parts as a thread makes them, which waits for the client with each, but not for ever. Raises Gone, with
-    nothing sent, where the client hung up before the first.
+    """Send parts while a thread makes them; the thread waits for the client after each part, with a time limit.
+
+    Raises Gone if the client disconnected before the first part, so that nothing was sent.
     """
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -172,7 +173,7 @@ async def stream(answer: Answer, start: dict[str, Any], receive: Receive, send: 
 
 
 async def hung_up(receive: Receive) -> None:
-    """Return when the client has."""
+    """Return when the client has disconnected."""
     with suppress(Gone):
         while True:
             await next_of(receive)

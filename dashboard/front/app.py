@@ -1,4 +1,4 @@
-"""The ASGI application: what is decided before a view is asked."""
+"""The ASGI application: decides about limits, queues and refusals before Django is called."""
 
 from __future__ import annotations
 
@@ -49,18 +49,18 @@ from traffic.ingest.otlp_views import PROTOBUF
 logger = logging.getLogger(__name__)
 
 MIB = 1 << 20
-CHUNKED = -1  # a length that nobody knows before the end
+CHUNKED = -1  # length of a chunked body, which is unknown before its end
 CLOSE = (b"connection", b"close")
 HEALTHY = Answer(200, [(b"content-type", b"application/json"), (b"content-length", b"16")], b'{"status": "ok"}')
 UPLOADS = 4
 READY_S = 2.5
 INTAKE_WAIT_S, LOADING_S = 1.5, 8.0
-TRIM_AFTER_S = 5.0  # large batches come one after the other
+TRIM_AFTER_S = 5.0  # large batches follow each other, so memory is given back once after several
 
 
 @dataclass
 class Call:
-    """One request, as far as it has been read."""
+    """One request, with its body as far as it was read."""
 
     scope: Scope
     receive: Receive
@@ -81,12 +81,12 @@ class Call:
 
     @property
     def peer(self) -> str:
-        """The other end of the connection, which may be a proxy's."""
+        """The address of the other end of the connection, which may be a proxy."""
         return str((self.scope["client"] or [""])[0])
 
     @cached_property
     def address(self) -> str:
-        """Who is counted as one stranger: an address, or a network of IPv6."""
+        """What is counted as one stranger: an IPv4 address or an IPv6 network."""
         return network(client_address(self.request)) or self.peer
 
     def header(self, name: bytes) -> str:
@@ -94,7 +94,7 @@ class Call:
 
     @property
     def length(self) -> int:
-        """Bytes of the body as its sender declares them; CHUNKED, or 0 for none."""
+        """Bytes of the body as declared by its sender; CHUNKED if it declares none, 0 without a body."""
         if b"transfer-encoding" in self.headers:
             return CHUNKED
         declared = self.header(b"content-length")
@@ -106,12 +106,12 @@ class Call:
 
     @cached_property
     def request(self) -> WSGIRequest:
-        """For what asks for headers and cookies alone."""
+        """A Django request without a body, for functions that read headers and cookies only."""
         return WSGIRequest(environ_of(self.scope, Body().stream, 0))
 
 
 class Front:
-    """One for each process."""
+    """The ASGI application; there is one in each web process."""
 
     def __init__(self, handler: WSGIHandler, started: Callable[[], None] = lambda: None) -> None:
         self.handler, self.started = handler, started
@@ -125,7 +125,7 @@ class Front:
         self.downloads = Downloads()
         self.pools = {pool.name: pool for pool in (self.intake, self.pages, self.static)}
         self.budgets = {"intake": Budget(112 * MIB, 80 * MIB), "pages": Budget(48 * MIB, 16 * MIB)}
-        # Apart, so that no number of strangers takes the room of who shows a key or is logged in.
+        # Strangers have a budget of their own, so that they cannot use up that of callers with a key or a session.
         self.strangers = {pool: Budget(16 * MIB, 8 * MIB) for pool in self.budgets}
         self.uploads = Uploads(folder, UPLOADS)
         self.proxies = Proxies()
@@ -150,7 +150,7 @@ class Front:
             await self._deliver(call, self._unreadable(call))
 
     async def _deliver(self, call: Call, answer: Answer) -> None:
-        """Raises ApiError, with nothing sent, where too many downloads are under way, of one caller (429) or of all."""
+        """Send the answer. Raises ApiError before sending: 429 for too many downloads of one caller, 503 of all."""
         with ExitStack() as stack:
             if answer.parts is not None:
                 try:
@@ -184,8 +184,8 @@ class Front:
                 return
 
     async def _answered(self, call: Call) -> Answer:
-        """The server says of a body that it cannot read, chunks that are none for one, no more than of a client that
-        hung up; so whoever is still there is told. Left without an answer, they would be sent a 500.
+        """The answer; 400 if the server could not read the body. The server reports malformed chunks in the same way as
+        a client that disconnected, so an answer is sent in both cases: without one the server would send a 500.
         """
         try:
             return await self._refused_or_not(call)
@@ -197,7 +197,7 @@ class Front:
         return Answer(answer.status, [*answer.headers, CLOSE], answer.body)
 
     async def _load(self) -> None:
-        """Views are loaded while the first callers wait: on a busy machine for seconds, which are nobody's fault."""
+        """Load the views, which takes seconds on a busy machine; until then jobs may wait longer for a thread."""
         await self.checks.run(load_views)
         self.loaded = True
         self.intake.wait_s = INTAKE_WAIT_S
@@ -207,7 +207,8 @@ class Front:
             self.pulse.suspect()
 
     async def _refused_or_not(self, call: Call) -> Answer:
-        """The answer; where some of the body is left, it goes by for a moment, and the connection is closed."""
+        """The answer. If a part of the body is unread, it is read for a moment and dropped, or the connection is closed
+        after the answer: the client would take the rest for its next request."""
         try:
             answer = await self._answer(call)
         except ApiError as error:
@@ -219,7 +220,7 @@ class Front:
         return answer
 
     def _refusal(self, call: Call, error: ApiError) -> Answer:
-        # Neither its address, which may be a secret, nor anything else that a stranger chose.
+        # The log gets neither the path, which may contain a secret, nor any other text that a stranger chose.
         log_repeated(
             logger,
             logging.INFO,
@@ -262,18 +263,18 @@ class Front:
         return answer
 
     def _trim(self) -> None:
-        """What large batches left goes back to the system, in a thread."""
+        """Give the memory that large batches left back to the system, in a thread."""
         self._trimming = None
         asyncio.get_running_loop().run_in_executor(self._look, give_memory_back)
 
     def _turn(self, call: Call, kind: Kind) -> object:
-        """With whom the call shares its turns for a thread: its application's keys, else its address."""
+        """The caller whose turn for a thread the call uses: its application, else its address."""
         if kind.pool == "static":
-            return call.peer  # it is asked for often, and its thread is one
+            return call.peer  # cheap to find, as these files are asked for often and a single thread serves them
         return self._remembered(call, kind) or call.address
 
     async def _ready(self) -> Answer:
-        """However many ask, one thread looks, and nobody waits longer than a container's health check does."""
+        """The answer of /readyz. One thread checks for all callers; none waits longer than a container's check does."""
         if self._looking is None or self._looking.done():
             loop = asyncio.get_running_loop()
             self._looking = loop.run_in_executor(self._look, self.readiness.reasons)
@@ -285,7 +286,7 @@ class Front:
         return answer_from(readiness_answer(reasons))
 
     async def _body(self, call: Call, kind: Kind) -> Body | Unread:
-        """Raises ApiError for a body that is not taken, or cannot be read."""
+        """Read the body. Raises ApiError for a body that is not accepted or cannot be read."""
         if not call.length or call.method in READING or kind.pool == "static":
             return Body()
         caller: object = None
@@ -314,7 +315,8 @@ class Front:
         return body
 
     async def _in_memory(self, call: Call, kind: Kind, caller: object) -> InMemory:
-        """A body in the share of its caller, or of strangers; while theirs is scarce, small bodies are asked too."""
+        """A body in the budget of its caller or of strangers; while theirs is scarce, callers of small ones are looked
+        up too."""
         strangers = self.strangers[kind.pool]
         if caller is None and not kind.cut:
             caller = self._remembered(call, kind)
@@ -325,14 +327,14 @@ class Front:
         return InMemory(self.budgets[kind.pool], caller)
 
     def _remembered(self, call: Call, kind: Kind) -> object:
-        """Whose key, looked up a moment ago, the call shows; None where it shows none."""
+        """The caller of the call's key if it is in the cache, else None; asks no database."""
         if kind.by_key and (secret := secret_of(call.request) or password_of(call.request)):
             caller = callers.remembered(secret)
             return None if caller is None else whose(caller)
         return None
 
     async def _caller(self, call: Call, kind: Kind) -> object:
-        """Who shows a live key, or is logged in; None for a stranger. Raises ApiError (503) while nobody can know."""
+        """The caller with a valid key or a session, None for a stranger. Raises ApiError (503) without a database."""
         request = call.request
         if kind.by_key:
             secret = secret_of(request) or password_of(request)
@@ -340,7 +342,7 @@ class Front:
                 return None
             find = partial(caller_of, secret, address_of(request))
             caller = callers.remembered(secret) or await self._check(call, find)
-            # Without the scope nothing large is read: the view refuses by the head alone.
+            # A key without the scope is refused by the view, which needs the headers only, so the body is not read.
             if caller is None or (kind.scope and kind.scope not in caller.scopes):
                 return None
             return whose(caller)
@@ -352,7 +354,7 @@ class Front:
         return await self._check(call, partial(person_of, call.request))
 
     async def _check(self, call: Call, work: Callable[[], Any]) -> Any:
-        """What a look into the database says. Raises ApiError: 503 while nobody can know, 429 for too many guesses."""
+        """Run a database query in a thread. Raises ApiError: 503 without database, 429 after too many unknown keys."""
         try:
             return await self.checks.run(work, caller=call.address)
         except AWAY:
@@ -361,7 +363,7 @@ class Front:
             raise too_many_unknown(error) from None
 
     async def _whose(self, call: Call) -> str:
-        """Whose download it is: all keys of an application are one caller. Raises ApiError (503)."""
+        """The caller that a download counts for; all keys of an application are one. Raises ApiError (503)."""
         request = call.request
         secret = secret_of(request) or password_of(request) if kind_of(call.method, call.path).by_key else ""
         find = partial(caller_of, secret, address_of(request))
@@ -380,7 +382,7 @@ DRAINED_MOST = 16 * MIB
 
 
 def refuse_what_is_not_taken(call: Call, kind: Kind) -> None:
-    """Raises ApiError: 415 for files where none are asked for, 413 for what is declared larger than is taken."""
+    """Raises ApiError: 415 for files to an address that takes none, 413 for a declared length above the limit."""
     if call.is_multipart and not (kind.files or kind.parts):
         raise ApiError(415, _("This address takes no files: send the form as application/x-www-form-urlencoded."))
     if call.length > kind.limit and not kind.cut:
@@ -388,12 +390,12 @@ def refuse_what_is_not_taken(call: Call, kind: Kind) -> None:
 
 
 def load_views() -> None:
-    """In a thread."""
-    get_resolver().url_patterns  # noqa: B018 -- to ask for them loads them
+    """Import all views. Must be called in a thread."""
+    get_resolver().url_patterns  # noqa: B018 -- reading the attribute imports them
 
 
 def whose(caller: Caller) -> str:
-    """Who is counted where a caller has a share: all keys of an application are one."""
+    """The name of a caller for budgets and turns; all keys of an application are one caller."""
     return f"key {caller.line}" if caller.application_id is None else f"application {caller.application_id}"
 
 
@@ -402,7 +404,7 @@ def address_of(request: WSGIRequest) -> str:
 
 
 def caller_of(secret: str, address: str) -> Caller | None:
-    """In a thread. Raises OperationalError, TooManyUnknown."""
+    """The caller of a key, None if it is unknown. Call it in a thread. Raises OperationalError, TooManyUnknown."""
     try:
         return callers.find(secret, address)
     finally:
@@ -410,7 +412,7 @@ def caller_of(secret: str, address: str) -> Caller | None:
 
 
 def person_of(request: WSGIRequest) -> object:
-    """In a thread: the number of the person whose session it is, or None. Raises OperationalError."""
+    """The id of the person whose session it is, or None. Call it in a thread. Raises OperationalError."""
     try:
         store = import_module(settings.SESSION_ENGINE).SessionStore
         request.session = store(request.COOKIES[settings.SESSION_COOKIE_NAME])

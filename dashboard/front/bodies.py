@@ -1,4 +1,4 @@
-"""Reading a body on the event loop: under deadlines, under limits, and within a bounded sum of memory."""
+"""Reads request bodies on the event loop, with deadlines, size limits and a limit on the memory of all bodies."""
 
 from __future__ import annotations
 
@@ -23,32 +23,33 @@ from lib.errors import ApiError
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 FIRST_BYTE_S = WINDOW_S = 5.0
-MOVED_EVERY_S = 0.5  # so often at most the deadline of a window is moved
-LEAST = 5_500  # bytes in each window, the half second included: 1 KB a second
-WHOLE_S = 75.0  # for a body in memory: 64 KiB at the least rate, 64 MiB at 0.9 MB a second
+MOVED_EVERY_S = 0.5  # least time between two moves of the deadline
+LEAST = 5_500  # bytes that must arrive in a window and this half second: 1 KB a second
+WHOLE_S = 75.0  # for a whole body in memory: enough for 64 KiB at 1 KB a second, for 64 MiB at 0.9 MB a second
 DRAIN_S, DRAIN_BYTES = 1.0, 16 << 20
 WRITTEN_AT_ONCE = 1 << 20
-KEPT_FREE = 1 << 30  # bytes of the disk that uploads leave to others
+KEPT_FREE = 1 << 30  # bytes of the disk that uploads leave free
 
 
 class Budget:
-    """The bytes of all bodies in memory that one class of callers may have, and one caller of them.
+    """Limits the bytes of bodies in memory, of a class of callers (`most`) and of each caller in it (`each`).
 
-    Where there is no room, whoever has most loses the oldest of its bodies that still come in to who would have less.
+    If there is no room, the caller with the most bytes loses its oldest unfinished body, unless the new caller would
+    then have more. So one caller cannot take the room of all others.
     """
 
     def __init__(self, most: int, each: int) -> None:
         self.most, self.each = most, each
         self.used = 0
         self._by_caller: Counter[object] = Counter()
-        self._coming: dict[object, dict[InMemory, None]] = {}  # by caller, the oldest first
+        self._coming: dict[object, dict[InMemory, None]] = {}  # unfinished bodies by caller, the oldest first
 
     def is_scarce(self, caller: object) -> bool:
-        """Whether more than half is in use, of all or of what this caller may have."""
+        """Whether more than half of the whole budget, or of this caller's share, is in use."""
         return 2 * self.used > self.most or 2 * self._by_caller[caller] > self.each
 
     def take(self, caller: object, size: int) -> None:
-        """Raises ApiError (503) where there is no room now."""
+        """Reserve `size` bytes. Raises ApiError (503) if there is no room."""
         of_caller = self._by_caller[caller] + size
         while self.used + size > self.most or of_caller > self.each:
             body = self._oldest_of_who_has_most() if of_caller <= self.each else None
@@ -65,7 +66,7 @@ class Budget:
             del self._by_caller[caller]
 
     def begin(self, body: InMemory) -> None:
-        """The body comes in from now on, and may be given up until it `ends`."""
+        """Register a body that is being received; until `end` it may be given up for another caller's."""
         self._coming.setdefault(body.caller, {})[body] = None
 
     def end(self, body: InMemory) -> None:
@@ -86,7 +87,7 @@ def no_room() -> ApiError:
 
 
 class Body:
-    """What a view reads; `size` bytes. `close` gives back what it holds, once the view is done."""
+    """A body of `size` bytes for a view to read; `close` frees its memory or disk space after the view."""
 
     def __init__(self, stream: Any = None, size: int = 0) -> None:
         self.stream: Any = stream or io.BytesIO()
@@ -97,10 +98,10 @@ class Body:
 
 
 class Unread:
-    """Stands for a body that was not read as its sender showed no key: the view, which asks for one first, says so.
+    """Stands for a body that was not read because its sender showed no valid key; the view will refuse the request.
 
-    What reads it all the same meets a body that broke off, as Django expects of bodies: the check of a form's token on
-    its way to a page of an error does.
+    Reading it raises UnreadablePostError, which Django handles as a broken connection: its check of a form's CSRF token
+    reads the body even on the way to an error page.
     """
 
     size = 1
@@ -115,37 +116,37 @@ class Unread:
     readline = read
 
     def close(self) -> None:
-        """There is nothing to give back."""
+        """Does nothing, as no memory is held."""
 
 
 class InMemory(Body):
-    """A body that grows within a budget. Its parts are put together once: a growing stream is copied many times."""
+    """A body in memory within a budget. Its parts are joined once at the end: a growing stream is copied many times."""
 
     def __init__(self, budget: Budget, caller: object) -> None:
         super().__init__()
         self.caller = caller
-        self.stop: Callable[[], None] = lambda: None  # ends the wait for more of it
+        self.stop: Callable[[], None] = lambda: None  # ends the wait for more bytes
         self._budget = budget
         self._given_up = False
         self._parts: list[bytes] = []
         budget.begin(self)
 
     async def write(self, chunk: bytes) -> None:
-        """Raises ApiError (503) where there is no room."""
+        """Add a part. Raises ApiError (503) if there is no room."""
         self.refuse_if_given_up()
         self._budget.take(self.caller, len(chunk))
         self.size += len(chunk)
         self._parts.append(chunk)
 
     async def finish(self) -> None:
-        """Raises ApiError (503) where it was given up meanwhile."""
+        """Join the parts into `stream`. Raises ApiError (503) if the body was given up."""
         self.refuse_if_given_up()
         self._budget.end(self)
         parts, self._parts = self._parts, []
         self.stream = io.BytesIO(b"".join(parts))
 
     def give_up(self) -> None:
-        """For another's body: what has come of it is let go at once, and its sender is told."""
+        """Free its memory at once for another caller's body; its sender is answered 503."""
         self._given_up = True
         self.close()
         self.stop()
@@ -163,7 +164,7 @@ class InMemory(Body):
 
 
 class Uploads:
-    """Bodies on disk, as many at once as `most`; each is a file without a name, which goes with its last reader."""
+    """Bodies on disk, at most `most` at once; each is a nameless file, which the system deletes when it is closed."""
 
     def __init__(self, folder: Callable[[], Path], most: int) -> None:
         self.folder = folder
@@ -171,10 +172,10 @@ class Uploads:
         self.open = 0
 
     def begin(self, declared: int) -> OnDisk:
-        """Raises ApiError: 503 where as many come in already, 413 where the disk has no room for it twice."""
+        """A new body. Raises ApiError: 503 if too many are being received, 413 if it does not fit on the disk twice."""
         if self.open >= self.most:
             raise ApiError(503, _("Others send files just now; send yours again in a moment."), retry_after=3)
-        # Django's parser takes the file out of the form and writes it again.
+        # Twice, because Django's parser takes the file out of the form and writes it to disk again.
         disk = disk_of(Path(settings.DATA_DIR))
         if disk is not None and disk.free < 2 * declared + max(KEPT_FREE, disk.floor):
             raise ApiError(413, _("The disk has no room for this file."))
@@ -213,9 +214,9 @@ class OnDisk(Body):
 
 
 async def read(receive: Receive, body: InMemory | OnDisk, limit: int, *, cut: bool = False) -> bool:
-    """Read a body to its end; with `cut`, at most `limit` bytes. Whether that was all of it.
+    """Read a body to its end, or with `cut` at most `limit` bytes; returns whether that was all of it.
 
-    Raises ApiError: 408 for what comes too slowly, 413 past `limit` bytes, 503 where there is no room; Gone.
+    Raises Gone if the client disconnected; ApiError: 408 if it is too slow, 413 past `limit` bytes, 503 without room.
     """
     clock = asyncio.get_running_loop().time
     end = clock() + WHOLE_S if isinstance(body, InMemory) else float("inf")
@@ -235,7 +236,8 @@ async def read(receive: Receive, body: InMemory | OnDisk, limit: int, *, cut: bo
                     break
                 await body.write(chunk)
                 since += len(chunk)
-                # A quick sender fills a window with each part; to move the deadline each time costs more than to read.
+                # A fast sender fills a window with each part, and moving the deadline costs more than reading the part:
+                # so it is moved twice a second at most.
                 if since >= LEAST and (now := clock()) >= opened + MOVED_EVERY_S:
                     since, opened = 0, now
                     deadline.reschedule(min(now + WINDOW_S + MOVED_EVERY_S, end))
@@ -249,11 +251,11 @@ async def read(receive: Receive, body: InMemory | OnDisk, limit: int, *, cut: bo
 
 def end_now(deadline: asyncio.Timeout) -> None:
     if not deadline.expired():
-        deadline.reschedule(0)  # which has passed
+        deadline.reschedule(0)  # a time that has passed
 
 
 async def next_of(receive: Receive) -> tuple[bytes, bool]:
-    """A part of the body, and whether more follows. Raises Gone."""
+    """The next part of the body, and whether more follows. Raises Gone if the client disconnected."""
     message = await receive()
     if message["type"] == "http.disconnect":
         raise Gone
@@ -261,8 +263,8 @@ async def next_of(receive: Receive) -> tuple[bytes, bool]:
 
 
 async def drain(receive: Receive) -> bool:
-    """Let a body go by for a moment: who is still sending would see a broken connection, and not why. Whether it
-    came to its end.
+    """Read and drop the rest of a body for a moment; returns whether that was all of it. A client that is still sending
+    would otherwise see a broken connection and not the answer with the reason.
     """
     size = 0
     with suppress(TimeoutError, Gone):

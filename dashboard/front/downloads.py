@@ -1,4 +1,4 @@
-"""Answers that are made while they are sent: a few at a time, and fewer of them for each caller."""
+"""Limits the answers that are made while they are sent: a few at once, and fewer of one caller."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from django.utils.translation import gettext as _
 from dashboard.front.pools import Pool
 from lib.errors import ApiError
 
-EACH = 2  # at once, of one caller; fewer than there are threads, so that there is always one for another
+EACH = 2  # downloads of one caller at once; fewer than there are threads, so that others can start one
 RETRY_S = 10
 
 
 class Downloads:
-    """The threads that make them, and who has how many. For one event loop."""
+    """The threads that make downloads, and the number of downloads by caller. For one event loop."""
 
     def __init__(self, threads: int = 4, each: int = EACH) -> None:
         self.pool = Pool("downloads", threads=threads, longest=0, wait_s=0)
@@ -25,7 +25,7 @@ class Downloads:
 
     @contextmanager
     def place(self, caller: object) -> Iterator[None]:
-        """One of a caller's places. Raises ApiError (429) where all of them are taken."""
+        """Hold one of the caller's places. Raises ApiError (429) if all of them are in use."""
         if self._counts[caller] >= self.each:
             words = _("You have %(count)d downloads under way; wait for one to end.") % {"count": self.each}
             raise ApiError(429, words, retry_after=RETRY_S)

@@ -1,4 +1,4 @@
-"""A request of ASGI as the variables of WSGI."""
+"""Converts an ASGI request into WSGI variables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIXED: dict[str, Any] = {
     "wsgi.run_once": False,
     "wsgi.input_terminated": True,
 }
-# Of the body as it was sent; what the view reads has been put together already.
+# These headers describe the body as it was sent; the view gets a body that is joined already.
 LEFT_OUT = frozenset((b"content-length", b"content-type", b"transfer-encoding", b"proxy"))
 
 
@@ -47,7 +47,7 @@ def environ_of(scope: Scope, stream: Any, size: int) -> dict[str, Any]:
 
 
 def add_headers(environ: dict[str, Any], headers: list[tuple[bytes, bytes]]) -> None:
-    """A header that comes twice is joined; one with an underscore could pass for another, and is left out."""
+    """Add the headers, repeated ones joined. Those with an underscore are left out: WSGI reads `X_Key` as `X-Key`."""
     for name, raw in headers:
         value = raw.decode("latin-1")
         if name == b"content-type":

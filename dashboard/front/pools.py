@@ -1,4 +1,4 @@
-"""Threads for one class of addresses, and a short queue before them: who would wait too long is told at once."""
+"""Threads for one class of addresses with a short queue; a request that would wait too long is refused at once."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from django.utils.translation import gettext as _
 
 from lib.errors import ApiError
 
-LONG_S = 0.7  # after so many seconds of a job somebody asks whether the database is still there
+LONG_S = 0.7  # seconds of a job after which `Pulse` checks whether the database still answers
 
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """Work for a thread. `answer` is what its caller waits for, who may be told sooner."""
+    """Work for a thread. The caller waits for `answer`, which may be set before the work ends."""
 
     work: Callable[[], Any]
     finished: Callable[[], None]
@@ -32,10 +32,10 @@ class Job:
 
 
 class FairQueue:
-    """Jobs that wait, in turns by caller: who sends much waits behind their own, and not before everybody else."""
+    """Waiting jobs; callers take turns, so that a caller with many jobs delays its own and not those of others."""
 
     def __init__(self) -> None:
-        self._by_caller: OrderedDict[object, deque[Job]] = OrderedDict()  # whose turn it is comes first
+        self._by_caller: OrderedDict[object, deque[Job]] = OrderedDict()  # in the order of the callers' turns
         self._size = 0
 
     def __len__(self) -> int:
@@ -46,9 +46,10 @@ class FairQueue:
         self._size += 1
 
     def next(self, may_start: Callable[[Job], bool]) -> Job | None:
-        """The first in turn of the callers' oldest jobs that may start; None where none may.
+        """Remove and return the next job that may start, the oldest of its caller; None if none may.
 
-        Behind a heavy one that waits for room no other heavy one starts: it would wait until none comes any more.
+        If a heavy job waits for memory, later heavy jobs do not overtake it: else smaller ones could keep it waiting
+        without an end.
         """
         passed_heavy = False
         for jobs in self._by_caller.values():
@@ -61,7 +62,7 @@ class FairQueue:
         jobs.popleft()
         del self._by_caller[job.caller]
         if jobs:
-            self._by_caller[job.caller] = jobs  # behind all others
+            self._by_caller[job.caller] = jobs  # the caller's next turn comes after those of all others
         self._size -= 1
         return job
 
@@ -76,7 +77,7 @@ class FairQueue:
             del self._by_caller[job.caller]
 
     def to_make_room_for(self, caller: object) -> Job | None:
-        """The newest job of the caller that has most in line, when that is more than `caller` would have."""
+        """The newest job of the caller with the most waiting jobs, if it has more than `caller` would have then."""
         most = max(self._by_caller.values(), key=len, default=deque[Job]())
         return most[-1] if len(most) > len(self._by_caller.get(caller, ())) + 1 else None
 
@@ -89,16 +90,15 @@ class FairQueue:
 
 @dataclass(eq=False)
 class Pool:
-    """`threads` that serve, a queue of at most `longest` jobs, each of which waits at most `wait_s` for a thread.
+    """`threads` that work on a queue of at most `longest` jobs, of which each waits at most `wait_s` for a thread.
 
-    Callers take turns. In a full queue whoever has most waiting gives a place to who has less. `kept_free` threads are
-    never those of a caller who runs all the others: however long the jobs of one caller take, another's can start.
+    Callers take turns. If the queue is full, the caller with the most waiting jobs loses one to a caller with fewer. A
+    caller uses at most `threads - kept_free` threads, so that another's job can start however long its jobs take.
 
-    A job may have a weight, in bytes that it will need; jobs that run together weigh at most `most_weight`, and one of
-    them waits up to `heavy_wait_s`.
+    A job may have a weight, the bytes of memory that it will need. Jobs that run together weigh at most `most_weight`;
+    a heavy job waits up to `heavy_wait_s`.
 
-    Everything but the work itself happens on the event loop. `suspect` is called each time that a job has taken
-    longer than usual.
+    All but the work itself runs on the event loop. `suspect` is called whenever a job has taken `LONG_S` more.
     """
 
     name: str
@@ -113,11 +113,11 @@ class Pool:
     queue: FairQueue = field(default_factory=FairQueue)
 
     def __post_init__(self) -> None:
-        # Cheaper than an executor, whose futures nobody needs here; and a thread that is stuck ends with the process.
+        # Plain daemon threads cost less than an executor's futures, and a stuck one does not keep the process alive.
         self._jobs: SimpleQueue[tuple[Job, asyncio.AbstractEventLoop] | None] = SimpleQueue()
         self._begun = 0
         self._running_of: Counter[object] = Counter()  # jobs by caller
-        self.weight = 0  # of those that run
+        self.weight = 0  # of the running jobs, in bytes
 
     async def run(
         self,
@@ -126,9 +126,9 @@ class Pool:
         caller: object = None,
         weight: int = 0,
     ) -> Any:
-        """The result of `work` for `caller`; `finished` is called when it is over, or will not be done.
+        """The result of `work` for `caller`; `finished` is called after the work, or when it will not be done.
 
-        Raises ApiError (503) where no thread comes free in time, or as `tell` says, and whatever `work` raises.
+        Raises ApiError (503) if no thread is free in time, the error of `tell`, and whatever `work` raises.
         """
         loop = asyncio.get_running_loop()
         job = Job(work, finished, loop.create_future(), caller, min(weight, self.most_weight))
@@ -143,7 +143,7 @@ class Pool:
         return await job.answer
 
     def tell(self, error: ApiError) -> None:
-        """Everybody who waits is answered so. Work that has begun goes on: to send the same again changes nothing."""
+        """Answer all callers with `error`. Work that has begun goes on: sending the same again changes nothing."""
         for job in self.queue.take_all():
             self._drop(job, error)
         for job in self.running:
@@ -151,17 +151,17 @@ class Pool:
                 job.answer.set_exception(error)
 
     def close(self) -> None:
-        """Its threads end with what they have in hand."""
+        """End the threads after their present jobs."""
         for _number in range(self._begun):
             self._jobs.put(None)
 
     def _busy(self) -> ApiError:
-        # Not all at once again.
+        # Random, so that the refused callers do not all come back in the same second.
         wait = random.randint(1, 3)
         return ApiError(503, _("The server is busy; send the same again in a moment."), retry_after=wait)
 
     def _makes_room(self, caller: object) -> bool:
-        """Whether somebody else's job was told to come again in the place of this caller's."""
+        """Refuse another caller's waiting job to make room for this caller's; False if none has to give way."""
         job = self.queue.to_make_room_for(caller)
         if job is not None:
             self._give_up(job)
@@ -203,7 +203,7 @@ class Pool:
         job.timer = asyncio.get_running_loop().call_later(LONG_S, self._is_long, job)
 
     def _serve(self) -> None:
-        """One thread, until `close`."""
+        """The loop of one thread; ends after `close`."""
         while (task := self._jobs.get()) is not None:
             job, loop = task
             result, error = None, None
@@ -211,9 +211,9 @@ class Pool:
                 result = job.work()
             except Exception as raised:
                 error = raised
-            with suppress(RuntimeError):  # the loop has ended meanwhile
+            with suppress(RuntimeError):  # the event loop has ended
                 loop.call_soon_threadsafe(self._done, job, result, error)
-            del task, job, result, error  # or they would be kept until the next comes
+            del task, job, result, error  # else they would stay in memory until the next job
 
     def _done(self, job: Job, result: Any, error: Exception | None) -> None:
         self.running.discard(job)
@@ -226,7 +226,7 @@ class Pool:
         job.finished()
         while (waiting := self.queue.next(self._may_start)) is not None:
             self._start(waiting)
-        if job.answer.done():  # told before, or the caller is gone
+        if job.answer.done():  # `tell` answered before, or the caller has disconnected
             if result is not None and hasattr(result, "close"):
                 result.close()
         elif error is not None:

@@ -1,7 +1,7 @@
-"""Whether requests come through a proxy that nobody named: then all clients have the proxy's address, in the back-off
-of the sign-in, in the audit log and where memory is shared out by address.
+"""Detects a proxy that is not in BREAKEVEN_TRUSTED_PROXIES. Behind one all clients seem to have the proxy's address, in
+the back-off of the sign-in, in the audit log and in the memory budgets by address.
 
-The first request of a day that says so is noted in the data directory, where `manage.py doctor` reads it, and logged.
+The first such request of a day is logged and noted in the data directory, where `manage.py doctor` reads it.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from lib.events import log_event
 logger = logging.getLogger(__name__)
 
 FILE = "unnamed-proxy.json"
-AGAIN_S = 86_400.0  # a process notes the same kind of peer once a day
-OLD = timedelta(days=7)  # a proxy that was not seen for so long is gone
+AGAIN_S = 86_400.0  # a process notes a kind of peer (near or far) once a day
+OLD = timedelta(days=7)  # a proxy that was not seen for this long counts as gone
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """The peer that sent X-Forwarded-For, and when it was first seen that day."""
+    """The peer that sent X-Forwarded-For, and when it was first seen on that day."""
 
     peer: str
     at: datetime
 
     def __str__(self) -> str:
-        """What is so, and what to do about it."""
+        """A sentence with the finding and what to do about it."""
         return _(
             "%(peer)s sends X-Forwarded-For and is not named in BREAKEVEN_TRUSTED_PROXIES, so all clients behind it "
             "count as one address. If it is your proxy, set BREAKEVEN_TRUSTED_PROXIES=%(peer)s and start again "
@@ -44,10 +44,10 @@ class Sighting:
 
 
 class Proxies:
-    """What one web process has seen. It costs a request a look into its headers, and nothing once proxies are named."""
+    """The peers that one web process has seen. It looks into each request's headers until proxies are named."""
 
     def __init__(self) -> None:
-        self._until: dict[bool, float] = {}  # by whether the peer is near: which none overwrites that is far
+        self._until: dict[bool, float] = {}  # by `is_near`, until when a peer of that kind is not noted again
 
     def see(self, peer: str, headers: dict[bytes, bytes]) -> None:
         if settings.TRUSTED_PROXIES or b"x-forwarded-for" not in headers:
@@ -57,7 +57,7 @@ class Proxies:
             return
         self._until[is_near(address)] = time.monotonic() + AGAIN_S
         if not is_near(address):
-            # Whoever reaches this process from afar can send the header too: it must not hide the proxy beside us.
+            # Any client on the internet can send the header: its note must not replace that of a proxy near us.
             before = sighting()
             if before is not None and is_near(parsed(before.peer)):
                 return
@@ -66,19 +66,19 @@ class Proxies:
         note(seen)
 
     def remind(self) -> None:
-        """At the start, once: what was noted before and still holds."""
+        """Log once at the start what was noted before and is still valid."""
         seen = sighting()
         if seen is not None:
             log_event(logger, logging.WARNING, "proxy_not_named", address=seen.peer, what=str(seen))
 
 
 def is_near(address: Address | None) -> bool:
-    """Whether it is of this machine or network, as a proxy's mostly is."""
+    """Whether the address is private (this machine or network), as a proxy's mostly is."""
     return address is not None and address.is_private
 
 
 def note(seen: Sighting) -> None:
-    """Write it down, whole or not at all, mode 0600; a full disk is no reason to refuse a request."""
+    """Write the note atomically with mode 0600. An error is only logged: a full disk must not fail the request."""
     draft = path().with_name(f".{FILE}.{os.getpid()}")
     try:
         draft.write_text(json.dumps({"peer": seen.peer, "at": seen.at.isoformat()}))
@@ -89,7 +89,7 @@ def note(seen: Sighting) -> None:
 
 
 def sighting() -> Sighting | None:
-    """What was noted within the last week; None where proxies are named, or none was seen."""
+    """The note of the last week; None without one, or if proxies are named."""
     if settings.TRUSTED_PROXIES:
         return None
     try:

@@ -1,7 +1,7 @@
-"""Whether the database still answers, asked when a request has waited for longer than usual, and not by its clients.
+"""Checks whether the database still answers when a request takes longer than usual.
 
-A frozen Postgres takes what is sent and answers nothing. Each thread would find that out by its own patience, one round
-of waiting senders after the other; so one connection asks `SELECT 1`, and all who wait are told what comes of it.
+A frozen Postgres accepts statements and does not answer. Each thread would find that out by its own time-out, one round
+of waiting callers after the other. So one connection asks `SELECT 1`, and all waiting callers get its result.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ AGAIN_S = 1.0
 
 
 class Pulse:
-    """Asks while there is a reason to; `tell` is called once each time that the database is found away."""
+    """Asks the database while it does not answer; calls `tell` with the error after each failed attempt."""
 
     def __init__(self, ask: Callable[[], None], tell: Callable[[ApiError], None]) -> None:
         self.away, self._since = False, 0.0
@@ -33,7 +33,7 @@ class Pulse:
         self._asking: asyncio.Task[None] | None = None
 
     def suspect(self) -> None:
-        """To be called on the event loop."""
+        """Start asking unless it is under way. Must be called on the event loop."""
         if self._asking is None or self._asking.done():
             self._asking = asyncio.get_running_loop().create_task(self._until_it_answers())
 
@@ -44,7 +44,7 @@ class Pulse:
                 await loop.run_in_executor(self._thread, self._ask)
             except psycopg.Error as error:
                 self._is_away(error)
-            except Exception as error:  # whatever it is, it is no answer of a database that is away
+            except Exception as error:  # an error of ours, which says nothing about the database
                 log_event(logger, logging.ERROR, "database_probe_crashed", exc_info=error)
                 break
             else:

@@ -1,4 +1,4 @@
-"""What is said to who is refused before a view is asked, in the shape that the caller reads."""
+"""Refusals before a view is called, in the format of the caller: a page, a `google.rpc.Status` or the API's JSON."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ OTLP = ("/v1/", "/api/public/")
 
 
 class Gone(Exception):
-    """The client has hung up."""
+    """The client has disconnected."""
 
 
 def away() -> ApiError:
-    """Raised where the database was found away a moment ago."""
+    """The error (503) while the database does not answer."""
     return ApiError(503, _("The database is away; send the same again in a moment."), retry_after=RETRY_AFTER_S)
 
 
@@ -45,7 +45,7 @@ def head_too_large(limit: int) -> ApiError:
 
 
 def response_to(error: ApiError, *, path: str, content_type: str, accept: str) -> HttpResponse:
-    """The error as a page, as a `google.rpc.Status`, or in the API's shape."""
+    """The error as a page for browsers, as a `google.rpc.Status` for OTLP, else as the API's JSON."""
     if "text/html" in accept:
         return as_page(error)
     if path.startswith(OTLP):
@@ -55,7 +55,7 @@ def response_to(error: ApiError, *, path: str, content_type: str, accept: str) -
 
 def as_page(error: ApiError) -> HttpResponse:
     context = {"status": error.status, "detail": error.detail}
-    # Without the request: its context would ask the database who this is.
+    # Rendered without the request, whose context would query the database for the user.
     page = "503.html" if error.status == 503 else "refused.html"
     response = HttpResponse(render_to_string(page, context), status=error.status)
     response["Content-Security-Policy"] = policy()

@@ -1,1 +1,1 @@
-"""What machines ask: alive, ready, metrics."""
+"""Endpoints for machines: liveness, readiness, metrics."""

@@ -1,4 +1,4 @@
-"""A connection to the database that asks whether it is there, and whether it can keep anything."""
+"""A connection that checks whether the database answers, and whether it can write."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from django.db import connection
 from traffic.ingest.statement_timeout import TimeoutConnection, set_timeout
 
 PATIENCE_S = 1.0
-CONNECT_S = 2  # libpq takes no less
+CONNECT_S = 2  # the least that libpq accepts
 
-# Written to disk, and taken away by the commit; nothing is left to be vacuumed.
+# Its rows are written to disk and removed by the commit, so nothing has to be vacuumed.
 MAKE = "CREATE TEMPORARY TABLE breakeven_try (filler text STORAGE PLAIN) ON COMMIT DELETE ROWS"
 FILL = "INSERT INTO breakeven_try SELECT repeat('x', 7500) FROM generate_series(1, 16)"
-# A record of the write-ahead log, which the commit waits for.
+# This adds a record to the write-ahead log, which the commit waits for.
 NOTE = "SELECT pg_logical_emit_message(true, 'breakeven', 'try')"
-# Some poolers give each transaction another session, and some roles may make no table: then it is there, at least.
+# Some poolers give each transaction another session, and some roles may not create tables. Then only reading is tested.
 UNKNOWABLE = (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege)
 
 
 class Heart:
-    """One connection outside the pool, kept until it fails. Every method raises psycopg.Error within three seconds."""
+    """One connection outside the pool, kept until it fails. Each method raises psycopg.Error within three seconds."""
 
     def __init__(self) -> None:
         self._conn: psycopg.Connection | None = None

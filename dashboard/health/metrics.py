@@ -1,4 +1,4 @@
-"""Breakeven's own figures for Prometheus, read from the rollups so that any number of web processes say the same."""
+"""Breakeven's own metrics for Prometheus. They are read from the rollups, so that all web processes report the same."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from lib.tokens import TOKEN_CLASSES
 from providers.models import Deployment, DeploymentState, Feed
 from traffic.models import Unread, UsageDay
 
-MOST_SERIES = 1_000  # models by provider and deployment; callers make names up
+MOST_SERIES = 1_000  # series of models; a limit, because callers can invent names of models
 LABELS = ["provider", "model", "deployment"]
 
 
 class Figures(Collector):
-    """All families; low cardinality, never a person or a request. Of one application: what came from it."""
+    """All metric families, without labels of persons or requests; with `application_id` only the application's own."""
 
     def __init__(self, application_id: int | None = None) -> None:
         self.application_id = application_id
@@ -41,7 +41,7 @@ def usage(own: Mapping[str, int]) -> Iterator[Metric]:
     totals = {f"all_{name}": Sum(name) for name in sums}
     days = UsageDay.objects.filter(**own)
     groups = days.values("provider", "model", "deployment_id").annotate(**totals)
-    # By requests of all time, so that what is in stays in: a series that came and went would be a counter's reset.
+    # Ordered by requests of all time, so that the set hardly changes: a series that returns looks like a reset.
     rows = list(groups.order_by("-all_requests", "provider", "model", "deployment_id")[: MOST_SERIES + 1])
     left_out = groups.count() - MOST_SERIES if len(rows) > MOST_SERIES else 0
     families = {
@@ -68,7 +68,7 @@ def usage(own: Mapping[str, int]) -> Iterator[Metric]:
 
 
 def unread(own: Mapping[str, int]) -> Iterator[Metric]:
-    """What OTLP brought that is no request; each signal is there from the start."""
+    """Counts of OTLP signals that are no requests; each signal is exported from the start with 0."""
     taken = CounterMetricFamily("breakeven_otlp_unread", "OTLP items taken that tell of no call", labels=["signal"])
     refused = CounterMetricFamily("breakeven_otlp_rejected", "OTLP items refused", labels=["signal"])
     rows = Unread.objects.filter(**own).order_by().values("signal").annotate(n=Sum("unread"), refused=Sum("rejected"))
@@ -127,7 +127,7 @@ def watching() -> Iterator[Metric]:
 
 
 def alerts_by_state() -> Metric:
-    """Live alerts; a kind that is watched is there with 0, so that a query need not know whether it ever fired."""
+    """Live alerts by kind and state; a kind with a rule is exported with 0, so that a query finds the series."""
     kinds = Rule.objects.enabled().order_by().values_list("kind", flat=True).distinct()
     states = [state for state in AlertState.values if state != AlertState.RESOLVED]
     counts = {(kind, state): 0 for kind in kinds for state in states}
@@ -150,7 +150,7 @@ def deliveries_by_state() -> Metric:
 
 
 def exposition(application_id: int | None = None) -> bytes:
-    """The text of `/metrics`; of one application or of the whole installation."""
+    """The text of `/metrics`, of one application or of the whole installation."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Figures(application_id))
     return generate_latest(registry)

@@ -1,4 +1,4 @@
-"""Whether anything can be stored now: what `/readyz` says, to strangers too. Details are for the log."""
+"""Checks whether data can be stored now. Strangers can read `/readyz`, so details are written to the log only."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ QUEUE_S = 1.0
 
 
 class Readiness:
-    """The reasons why not, looked for at most once a second however many ask; connections are kept."""
+    """The reasons against readiness, checked at most once a second for all callers; connections are kept open."""
 
     def __init__(self) -> None:
         self._heart = Heart()
@@ -40,7 +40,7 @@ class Readiness:
         self._until = float("-inf")
 
     def reasons(self) -> list[str]:
-        """Sentences; empty where all is well. Takes four seconds at most."""
+        """The reasons as sentences; empty if ready. Takes four seconds at most."""
         with self._lock:
             if time.monotonic() > self._until:
                 reasons = [reason for reason in (self._disk(), self._database(), self._ask_queue()) if reason]
@@ -78,7 +78,7 @@ class Readiness:
         return ""
 
     def _ask_queue(self) -> str:
-        import redis  # a second of a busy machine, while the process starts
+        import redis  # here, because the import takes a second on a busy machine and would delay the start
 
         if self._queue is None:
             self._queue = redis.Redis.from_url(

@@ -1,4 +1,4 @@
-"""What machines ask: alive, ready, metrics."""
+"""Endpoints for machines: liveness, readiness, metrics."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from traffic.authentication.access import authenticate
 
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """The process answers; nothing else is asked."""
+    """200 whenever the process answers; nothing else is checked."""
     return JsonResponse({"status": "ok"})
 
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Something can be stored and the queue is reachable, else 503 with why not.
+    """200 if data can be stored and the queue is reachable, else 503 with the reasons.
 
-    The web process answers before a view is asked (`dashboard.front`), and keeps its connections.
+    In the web process `dashboard.front` answers before this view, because it keeps its connections open.
     """
     with closing(Readiness()) as readiness:
         return readiness_answer(readiness.reasons())
@@ -32,7 +32,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus text; a key with the scope `read`. To a key of an application: the series of its requests."""
+    """Metrics in Prometheus' text format for a key with the scope `read`; an application's key gets its own series."""
     try:
         caller = authenticate(request, "read")
     except ApiError as error:

@@ -1,4 +1,4 @@
-"""What the tasks of a worker leave behind is given back to the machine: its memory does not grow by the hour."""
+"""Gives back the memory that the tasks of a worker leave behind, so that the worker does not grow with time."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ EVERY_S = 60.0
 
 
 def start() -> None:
-    """To be called once a worker is ready, when most of what stays is loaded."""
+    """Start the clean-up. Call it when the worker is ready, as most of its permanent objects are loaded then."""
     gc.collect()
-    # Python looks for old garbage only once it is a quarter of all that lives: with half a million objects of code
-    # loaded that was hours of errors and rows. What is loaded by now stays, and does not count.
+    # Python collects its oldest generation only when new objects are a quarter of all. With half a million objects of
+    # loaded code that took hours. Frozen objects do not count.
     gc.freeze()
     threading.Thread(target=_tidy_forever, name="tidying", daemon=True).start()
 
 
 def give_back() -> None:
-    """Frees garbage in circles, and has malloc return every free page and not those at the end of the heap alone."""
+    """Collect cyclic garbage, and make malloc return all free pages, also those in the middle of the heap."""
     gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; elsewhere memory is left to the system
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # exists in glibc only
     if trim is not None:
         trim(0)
 

@@ -1,4 +1,4 @@
-"""People and their roles: the form that an admin fills in, and what it must not do."""
+"""The form with which an admin adds and changes people, and the rule that an admin must remain."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ else:
 
 
 def role_of(person: User) -> str:
-    """The one role that a person has; empty for none. Whoever has several counts as the most that they may."""
+    """The role of a person, empty for none; of several the one with the most rights."""
     if person.is_superuser:
         return ADMIN
     names = {group.name for group in person.groups.all()}
@@ -36,16 +36,16 @@ def role_of(person: User) -> str:
 
 
 def admins_locked() -> list[User]:
-    """Who may give rights now; until the transaction ends nobody takes that from any of them or locks them out.
+    """The present admins, whose rows stay locked until the transaction ends.
 
-    Who takes it from another holds it, and cannot take it from themselves: so somebody always has it, also where two
-    admins do it to each other in the same moment.
+    Only an admin can remove another admin, and nobody can remove themselves. With the lock that holds also if two
+    admins remove each other at the same moment, so at least one admin always remains.
     """
     return list(User.objects.select_for_update().filter(is_superuser=True, is_active=True).order_by("pk"))
 
 
 class PersonForm(UserForm):
-    """A person with one role. Their password they set themselves, by a one-time link."""
+    """A person with one role. People set their password themselves with a one-time link."""
 
     role = forms.ChoiceField(choices=list(ROLE_LABELS.items()), label=_("Role"), widget=forms.RadioSelect)
 

@@ -1,4 +1,4 @@
-"""What the pages of people and roles say."""
+"""Headlines of the pages of people and roles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lib.formats import ago, sentences
 
 
 def people_headline(by_role: Mapping[str, int]) -> SafeString:
-    """How many can sign in, by role; those without one are counted under the empty name."""
+    """How many people can sign in, by role; `by_role` counts those without a role under ""."""
     number = sum(by_role.values())
     text = ngettext("<b>One person</b> can sign in", "<b>{n} people</b> can sign in", number)
     roles = ", ".join(f"{by_role[role]} {role}" for role in ROLE_LABELS if by_role.get(role))
@@ -24,7 +24,7 @@ def people_headline(by_role: Mapping[str, int]) -> SafeString:
 
 
 def person_headline(person: User) -> SafeString:
-    """Whether somebody may sign in, and when they last did."""
+    """Whether a person may sign in, and when they last did."""
     text = _("<b>{name}</b> may sign in, but has never done so.")
     if not person.is_active:
         text = _("<b>{name}</b> is locked out and cannot sign in.")
@@ -34,7 +34,7 @@ def person_headline(person: User) -> SafeString:
 
 
 def lost_headline(group: Group, people: int, rights: int, *, nothing_left: bool) -> SafeString:
-    """How many rights a role would lose, and whom that concerns."""
+    """How many rights a role would lose, and how many people have it."""
     text = ngettext("<b>{role}</b> would lose <b>{n} right</b>.", "<b>{role}</b> would lose <b>{n} rights</b>.", rights)
     if nothing_left:
         text = _("<b>{role}</b> would lose every right and may then do nothing any more.")

@@ -1,4 +1,4 @@
-"""Reads of the people who may sign in, and of the groups that are their roles."""
+"""Queries of people and of the groups that are their roles."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from traffic.models import Key
 
 
 def people() -> list[User]:
-    """Everybody with their groups, those who are locked out last."""
+    """All people with their groups; those who are locked out come last."""
     return list(User.objects.prefetch_related("groups").order_by("-is_active", "username"))
 
 
 def makers_of_keys_for_all() -> set[int | None]:
-    """Who made a key that counts for the whole installation and was not revoked."""
+    """Ids of the people who made a key for the whole installation that is not revoked."""
     return set(Key.objects.live().filter(application=None).values_list("created_by_id", flat=True))
 
 
 def person_by_key(pk: int) -> User:
-    """With their groups. Raises Http404."""
+    """A person with their groups. Raises Http404."""
     return get_object_or_404(User.objects.prefetch_related("groups"), pk=pk)
 
 
 def active_person_by_key(pk: int) -> User:
-    """Somebody who may sign in. Raises Http404."""
+    """A person who may sign in. Raises Http404."""
     return get_object_or_404(User, pk=pk, is_active=True)
 
 
@@ -34,12 +34,12 @@ def keys_made_by(person: User) -> list[Key]:
 
 
 def role_group(name: str) -> Group:
-    """The group of a role. Raises Http404 for a name that is no role of ours."""
+    """The group of a role. Raises Http404 for an unknown role."""
     return get_object_or_404(Group, name=name if name in ROLES else "")
 
 
 def people_in(group: Group) -> int:
-    """How many who may sign in have a role."""
+    """How many people who may sign in are in a group."""
     return group.user_set.filter(is_active=True).count()
 
 

@@ -1,4 +1,4 @@
-"""The permissions of a role as an admin changes them: what the pages ask for, in groups."""
+"""The form with which an admin changes the permissions of a role, in groups."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def offered() -> list[str]:
 
 
 class RoleForm(forms.Form):
-    """A box for each permission; which are ticked is what the role may."""
+    """A checkbox for each permission; the role gets the ticked ones."""
 
     def __init__(self, data: Any = None, *, group: Group) -> None:
         super().__init__(data)
@@ -33,16 +33,16 @@ class RoleForm(forms.Form):
 
     @property
     def ticked(self) -> list[str]:
-        """What is ticked, of a valid form."""
+        """The labels that are ticked in a valid form."""
         return [label for name in GROUPS for label in self.cleaned_data[name]]
 
     @property
     def lost(self) -> list[str]:
-        """What the role may and would not any more, of a valid form."""
+        """The labels that a valid form takes away from the role."""
         return [label for label in offered() if label in self.before and label not in self.ticked]
 
     def save(self) -> None:
-        """What the form does not offer stays as it is."""
+        """Save the role; permissions that the form does not offer are kept."""
         permissions = permissions_by_label()
         self.group.permissions.remove(*(permissions[label] for label in self.lost))
         self.group.permissions.add(*(permissions[label] for label in self.ticked))

@@ -1,4 +1,4 @@
-"""Settings: what each role may."""
+"""The settings page of the permissions of each role."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from providers.audit.log import changes, log_form
 
 @form_view("auth.change_group")
 def role(request: HttpRequest, name: str) -> HttpResponse:
-    """One role: what is ticked is what it may; what was taken from it stays taken at the next start.
+    """Change the permissions of one role. What was taken away stays away at the next start.
 
-    What a role loses is asked about by name first; the question carries what it named, so that nothing else goes.
+    Before a role loses permissions, a question names them. The answer has to carry the same names, so that nothing else
+    is taken away that another admin gave in the meantime.
     """
     group = queries.role_group(name)
     form = RoleForm(request.POST if request.method == "POST" else None, group=group)
@@ -41,7 +42,7 @@ def role(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def question(form: RoleForm, group: Group, people: int) -> dict[str, Any]:
-    """What the question names, by group, and what its answer has to carry."""
+    """The permissions that the question names, by group, and the values that its answer has to carry."""
     lost = [(title, [words[label] for label in words if label in form.lost]) for title, words in GROUPS.values()]
     fields = [(name, label) for name in GROUPS for label in form.cleaned_data[name]]
     return {

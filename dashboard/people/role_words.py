@@ -1,4 +1,4 @@
-"""What a role may, in the words of the product: each permission that a page asks for, in the order of the menu."""
+"""Each permission that a page requires, described in the product's words and in the order of the menu."""
 
 from __future__ import annotations
 
@@ -92,5 +92,5 @@ GROUPS: dict[str, tuple[Promise, Words]] = {
     ),
     "records": (_("Records"), {"providers.view_auditentry": _("Read the audit log")}),
 }
-# Given to roles at the start, and asked for by no page: nothing to tick.
+# Roles have these from the start, but no page requires them, so the form does not offer them.
 UNASKED = ("costs.view_pricesheet", "alerts.add_rule")

@@ -1,4 +1,4 @@
-"""Roles as Django groups: what each may, by the apps' own permissions. Pages ask permissions, never roles."""
+"""The permissions of each role, which is a Django group. Pages check permissions and never roles."""
 
 from __future__ import annotations
 

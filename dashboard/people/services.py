@@ -1,4 +1,4 @@
-"""Writes of people and roles: what their forms say, locking out and letting in, revoking keys."""
+"""Writes of people and roles: saving forms, locking people out and in, revoking keys."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from traffic.models import Key
 
 @transaction.atomic
 def save_if_valid(*, form: PersonForm, record: Callable[[User], None]) -> bool:
-    """Write a person, and `record` it, if the form is valid; who is an admin stays as it is between the two."""
+    """Save a person and call `record` if the form is valid; the admins are locked during the check and the save."""
     if not form.is_valid():
         return False
     record(form.save())
@@ -23,20 +23,20 @@ def save_if_valid(*, form: PersonForm, record: Callable[[User], None]) -> bool:
 
 
 def save_person(*, form: PersonForm) -> User:
-    """Write a person and their role as the valid form has them."""
+    """Save the person and the role of a valid form."""
     return form.save()
 
 
 def save_role(*, form: RoleForm) -> None:
-    """Give a role what its valid form has ticked."""
+    """Save the permissions of a valid form."""
     form.save()
 
 
 @transaction.atomic
 def switch(*, person: User, active: bool, by: User, record: Callable[[], None]) -> bool:
-    """Let somebody in or lock them out, and `record` it unless it was so already.
+    """Let a person in or lock them out, and call `record` if that changes something.
 
-    False, with nothing written, where an admin would be locked out by somebody who is no admin any more.
+    Returns False without a change if `by` is no admin any more and the person is one.
     """
     if person.is_superuser and not active and by not in admins_locked():
         return False
@@ -46,6 +46,6 @@ def switch(*, person: User, active: bool, by: User, record: Callable[[], None]) 
 
 
 def revoke_keys_for_all(*, maker: User, now: datetime) -> list[Key]:
-    """Revoke the keys for the whole installation that somebody made; gives back those that were not revoked before."""
+    """Revoke the keys for the whole installation that a person made; returns those that were not revoked before."""
     keys = Key.objects.made_by(maker).filter(application=None)
     return [key for key in keys if Key.objects.live().filter(pk=key.pk).update(revoked_at=now)]

@@ -1,4 +1,4 @@
-"""Settings: people and their roles."""
+"""The settings pages of people and their roles."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def person_add(request: HttpRequest) -> HttpResponse:
 
 @form_view("auth.change_user")
 def person(request: HttpRequest, pk: int) -> HttpResponse:
-    """One person: name, e-mail, role; where they are signed in, and a link for a new password."""
+    """One person: name, e-mail, role, sessions, and a link for a new password."""
     user = queries.person_by_key(pk)
     form = PersonForm(request.POST if request.method == "POST" else None, instance=user, by=me(request))
     if request.method == "POST" and services.save_if_valid(
@@ -86,9 +86,8 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
 
 @post_view("auth.change_user")
 def person_switch(request: HttpRequest, pk: int) -> HttpResponse:
-    """Let someone in or out, as the form says; sending it twice changes nothing. Nobody locks themselves out.
-
-    With `keys=revoke`, keys that they made for the whole installation stop too.
+    """Let a person in or lock them out, as the form says; sending it twice changes nothing. Nobody can lock themselves
+    out. With `keys=revoke` the keys that they made for the whole installation are revoked too.
     """
     user = queries.person_by_key(pk)
     active = request.POST.get("active") == "1"
@@ -115,14 +114,14 @@ def revoke_keys_for_all(request: HttpRequest, maker: User) -> None:
 @post_view("auth.change_user")
 @never_cache
 def person_link(request: HttpRequest, pk: int) -> HttpResponse:
-    """A one-time link by which somebody sets a new password; the present one counts until they do."""
+    """Make a one-time link with which a person sets a new password; the present one is valid until then."""
     person = queries.active_person_by_key(pk)
     log(request, person, _("One-time link for a new password."))
     return show_link(request, person)
 
 
 def show_link(request: HttpRequest, person: User) -> HttpResponse:
-    """The page that shows a link, this once: who opens it sets the password, and nobody else knows it."""
+    """The page that shows a link once: anybody who opens the link can set the password."""
     mailed = False
     if links.by_mail():
         mail_link.delay(person.email)
@@ -134,7 +133,7 @@ def show_link(request: HttpRequest, person: User) -> HttpResponse:
 
 @post_view("auth.change_user")
 def person_sessions(request: HttpRequest, pk: int) -> HttpResponse:
-    """End every session of somebody; one's own that asks for it stays."""
+    """End every session of a person, except the one that asks for it."""
     person = queries.person_by_key(pk)
     ended = sessions.end(pk, but=request.session.session_key or "")
     if ended:
@@ -144,5 +143,5 @@ def person_sessions(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def me(request: HttpRequest) -> User:
-    """Who is logged in; the views above let nobody else in."""
+    """The signed-in person; all views that use it require a login."""
     return cast(User, request.user)

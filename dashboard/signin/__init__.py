@@ -1,1 +1,1 @@
-"""How people get in: the door, its back-off, passwords, sessions, and the password asked again."""
+"""Sign-in: its page, the back-off after failures, passwords, sessions, and asking for the password again."""

@@ -1,4 +1,4 @@
-"""The one place where a password is held against its hash: counted, bounded, and told in the audit log."""
+"""The only place that checks a password: it counts attempts, limits hashing, and writes failures to the audit log."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SALT = "breakeven.device"
 
 
 class PasswordBackend(ModelBackend):
-    """Django's own, behind the back-off and a bound on hashes at once. Raises Throttled and Busy."""
+    """Django's backend with a back-off and a limit on simultaneous hashes. Raises Throttled and Busy."""
 
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
@@ -49,8 +49,8 @@ class PasswordBackend(ModelBackend):
 
 
 def tell_failure(request: HttpRequest | None, username: str, why: str = "") -> None:
-    """A failure on record, by the account's name; a name that is no account's may be a password typed one field too
-    early, and is not written down."""
+    """Write a failed sign-in to the audit log under the account's name. A name that belongs to no account is not
+    written: it may be a password that was typed into the wrong field."""
     if request is None:
         return
     account = User.objects.filter(username=username[:150].replace("\0", "")).first()
@@ -67,7 +67,7 @@ def cookie_name(secure: bool) -> str:
 
 
 def device_of(request: HttpRequest | None, username: str) -> str:
-    """The mark of a browser in which this account was signed in before; empty for others."""
+    """The mark of a browser in which this account has signed in before; empty for another browser."""
     if request is None:
         return ""
     text = request.COOKIES.get(cookie_name(settings.SESSION_COOKIE_SECURE), "")
@@ -79,7 +79,7 @@ def device_of(request: HttpRequest | None, username: str) -> str:
 
 
 def remember_device(response: HttpResponse, username: str, mark: str) -> None:
-    """Let the next sign-in from this browser count for itself."""
+    """Set the cookie by which failures from this browser are counted separately."""
     response.set_cookie(
         cookie_name(settings.SESSION_COOKIE_SECURE), signing.dumps([username.casefold(), mark], salt=SALT),
         max_age=DEVICE_DAYS * 86_400, httponly=True, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE,

@@ -1,10 +1,10 @@
-"""A browser in a few words, from what it says of itself: `Firefox on Linux`. To tell sessions apart."""
+"""Describes a browser by its User-Agent, as `Firefox on Linux`, so that people can tell their sessions apart."""
 
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-# The first that fits; each of these says that it is also the ones below it.
+# The first that matches counts, because each User-Agent also contains the names below it.
 BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
 SYSTEMS = (
     ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS X", "macOS"),

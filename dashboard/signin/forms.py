@@ -1,4 +1,4 @@
-"""The forms of the door: signing in, the password asked again, a new password."""
+"""Forms for signing in, for the password asked again, and for a new password."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def sentence(refusal: Refusal) -> str:
 
 
 class SignInForm(AuthenticationForm):
-    """Name and password; `refusal` is set where nothing was tried."""
+    """Name and password; `refusal` is set if the password was not checked (back-off, too many at once)."""
 
     refusal: Refusal | None = None
 
@@ -69,7 +69,7 @@ else:
 
 
 class OwnPasswordForm(NewPasswordForm):
-    """A new password of one's own; the present one is asked by `ConfirmForm`'s rules."""
+    """A new password for oneself; the present one is checked as in `ConfirmForm`."""
 
     refusal: Refusal | None = None
     old_password = forms.CharField(
@@ -96,7 +96,7 @@ class OwnPasswordForm(NewPasswordForm):
 
 
 class AskForLinkForm(PasswordResetForm):
-    """An e-mail address that a link for a new password is sent to; the answer is the same where it is nobody's."""
+    """An e-mail address for a link to a new password; the answer is the same if nobody has this address."""
 
     email = forms.EmailField(
         label=gettext_lazy("Your e-mail address"),

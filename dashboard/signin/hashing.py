@@ -1,4 +1,4 @@
-"""Passwords are hashed a few at a time: a hash takes a third of a second of a processor, and strangers ask for it."""
+"""Limits how many passwords are hashed at once: a hash takes a third of a CPU second, and strangers can ask for it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
 
-AT_ONCE = max(1, (os.cpu_count() or 2) // 2)  # of one process; the other processors go on answering pages
-WAITING = 2  # more are refused at once: each would hold a thread of the web process
+AT_ONCE = max(1, (os.cpu_count() or 2) // 2)  # in one process; the other CPUs stay free for pages
+WAITING = 2  # more are refused at once, because each waits in a thread of the web process
 WAIT_S = 2.0
 
 
 class Busy(Exception):
-    """More sign-ins at once than are heard; `retry_after` is in seconds."""
+    """Too many sign-ins at the same time; `retry_after` is in seconds."""
 
     retry_after = 2
 
@@ -22,7 +22,7 @@ class Busy(Exception):
 
 
 class Slots:
-    """Who may hash now."""
+    """A limit on simultaneous hashes, and on the threads that wait for one."""
 
     def __init__(self, at_once: int = AT_ONCE, waiting: int = WAITING, wait_s: float = WAIT_S) -> None:
         self._free = BoundedSemaphore(at_once)
@@ -31,7 +31,7 @@ class Slots:
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """Hash inside. Raises Busy where too many wait already, or the wait is over."""
+        """Hold a slot while hashing. Raises Busy if too many wait already, or after `wait_s` seconds."""
         with self._lock:
             if self._inside >= self._most:
                 raise Busy

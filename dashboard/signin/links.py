@@ -1,6 +1,6 @@
-"""One-time links by which people set a password that nobody else has known: signed, for three days, used once.
+"""One-time links with which people set a password that nobody else knows; they are signed and valid for three days.
 
-Django's own tokens: a new password, another e-mail address or a sign-in makes the link worthless.
+They use Django's tokens, which become invalid after a new password, another e-mail address or a sign-in.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def link(user: User) -> str:
 
 
 def parts_of(user: User) -> list[str]:
-    """Who it is, and the token."""
+    """The parts of the link: the person's encoded id, and the token."""
     return [urlsafe_base64_encode(force_bytes(user.pk)), default_token_generator.make_token(user)]
 
 

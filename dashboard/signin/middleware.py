@@ -1,4 +1,4 @@
-"""What every request passes on its way: the password asked again where it must be, and refusals put on record."""
+"""Middleware: asks for the password again where that is required, and writes refusals to the audit log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from traffic.ingest.context import AWAY
 
 
 class ConfirmMiddleware:
-    """Keys, roles and people change only shortly after the password was typed; see `confirm` in the access table."""
+    """Asks for the password before keys, roles and people are changed; see `confirm` in the access table."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -44,13 +44,13 @@ class ConfirmMiddleware:
 
 
 def page_of(request: HttpRequest) -> str:
-    """Where the form of a POST stood: its own page, by the browser's word, else the settings."""
+    """The page with the form of a POST, by the Referer header; the settings without one."""
     parts = urlsplit(request.headers.get("Referer", ""))
     return parts.path if parts.netloc == request.get_host() and parts.path else reverse("settings")
 
 
 class EventsMiddleware:
-    """Refusals (401 and 403) and downloads, in the audit log whoever answered them."""
+    """Writes refusals (401 and 403) and downloads of every view to the audit log."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -65,7 +65,7 @@ class EventsMiddleware:
 
 
 def tell(request: HttpRequest, response: HttpResponse) -> None:
-    """A refusal is counted, a download written down before it goes out."""
+    """Count a refusal, or record a download before it is sent."""
     if response.status_code in (401, 403):
         text = f"{request.method} {request.path[:200]}: {response.status_code}"
         counts.add(Kind(Action.REFUSED, actor_of(request), object_name=name_of(request)), text)
@@ -81,7 +81,7 @@ def name_of(request: HttpRequest) -> str:
 
 
 def actor_of(request: HttpRequest) -> Actor:
-    """The key, the person, or nobody; a person's session is looked at only where there is one."""
+    """The key, the person or a stranger; a session is read only if the request has a session cookie."""
     caller = getattr(request, "shown_key", None)
     if caller is not None:
         return Actor(ActorKind.KEY, caller.name, caller.key_id, client_address(request))

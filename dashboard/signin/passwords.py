@@ -1,4 +1,4 @@
-"""What a password must not be made of: the words of this installation, which a stranger would try first."""
+"""Refuses passwords that are made of the words of this installation, which a stranger would try first."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 
 from traffic.models import Application
 
-SHORTEST = 4  # letters of a word that counts
-REST = 8  # characters that must be left without them
+SHORTEST = 4  # letters that a word must have to be taken out
+REST = 8  # characters that must remain without these words
 OURS = (
     "breakeven",
     "lanternloom",
@@ -23,7 +23,7 @@ OURS = (
 
 
 class InstallationWordsValidator:
-    """Refuses what is little more than the names of the installation, its applications and the person themselves."""
+    """Refuses a password of less than `REST` characters besides names of the installation, applications and person."""
 
     def validate(self, password: str, user: Any = None) -> None:
         words = sorted(set(words_of(user)), key=len, reverse=True)
@@ -41,7 +41,7 @@ class InstallationWordsValidator:
 
 
 def words_of(user: Any) -> list[str]:
-    """Names that are known to whoever knows the installation, in small letters and digits alone."""
+    """Names that an insider knows, reduced to lower-case letters and digits."""
     host = urlsplit(settings.BASE_URL).hostname or ""
     texts = [*OURS, *host.split("."), *host.split(".")[-2:-1]]
     for slug, name in Application.objects.values_list("slug", "name"):
@@ -53,6 +53,6 @@ def words_of(user: Any) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """Letters and digits in small, with what people write for letters: `Br3akeven!` is `breakeven`."""
+    """Lower-case letters and digits, with usual replacements undone: `Br3akeven!` becomes `breakeven`."""
     small = text.casefold().translate(str.maketrans("013457@$", "oleastas"))
     return re.sub(r"[\W_]", "", small)

@@ -1,4 +1,4 @@
-"""Writes of signing in: one's own password, and links that people ask for by mail themselves."""
+"""Writes of the sign-in: one's own new password, and links that people ask for by mail."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ MAILS = Limit(free=3, longest_s=3_600)  # to one mailbox
 
 
 def set_own_password(*, form: OwnPasswordForm) -> User:
-    """Write the new password of a valid form."""
+    """Save the new password of a valid form."""
     return form.save()
 
 
 def ask_by_mail(request: HttpRequest, email: str) -> None:
-    """Have a link sent to whoever has this address; the worker does it, so that the answer takes the same time.
-
-    Raises Throttled for a client or a mailbox past its limit.
+    """Ask the worker to mail a link to the person with this address, if there is one. The worker does it, so that the
+    time of the answer does not tell whether there is one. Raises Throttled for a client or mailbox past its limit.
     """
     address = client_address(request)
     limits = [(bucket("address", f"mail {network(address)}"), ADDRESS)] if address else []

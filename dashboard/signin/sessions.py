@@ -1,4 +1,4 @@
-"""Sessions in a table of our own, so that people see theirs and end one; and how long a session lasts."""
+"""Sessions in a table of our own, so that people can see and end theirs; and the limits of a session."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from dashboard.models import SessionStore as SessionStore  # the setting SESSION
 from lib.client_address import client_address
 from traffic.ingest.context import AWAY
 
-STEP_S = 60  # how exactly "last seen" is known: each step is one write
-# Elements that ask for themselves anew every few seconds (`data-poll` in the templates).
+STEP_S = 60  # least seconds between two updates of "last seen", as each is a write
+# Elements that reload themselves every few seconds (`data-poll` in the templates).
 POLLS = {"accounts", "feeds", "heartbeats", "live", "overview", "progress"}
-CONFIRM_S = 15 * 60  # how long a password that was asked again counts
+CONFIRM_S = 15 * 60  # seconds for which a password that was asked again counts
 
 
 def begin(sender: object, request: HttpRequest, **kwargs: Any) -> None:
-    """A sign-in: the limits of its session count from now, and its password was typed just now."""
+    """Start the limits of a new session; its password counts as asked just now."""
     now = timezone.now().timestamp()
     request.session[BEGAN] = request.session[SEEN] = request.session[CONFIRMED] = now
     request.session[ADDRESS] = client_address(request)
@@ -37,14 +37,14 @@ user_logged_in.connect(begin, dispatch_uid="dashboard.signin.begin")
 
 
 class SessionLimitsMiddleware:
-    """Ends a session that lies idle or is too old; notes when and from where it was seen last."""
+    """Ends a session that is idle or too old; records when and from which address it was last used."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         try:
-            # Whoever has no cookie has no session, and nothing is read for them.
+            # Without the cookie there is no session, so the database is not asked.
             if settings.SESSION_COOKIE_NAME in request.COOKIES and "_auth_user_id" in request.session:
                 look_at(request, timezone.now().timestamp())
         except AWAY as error:
@@ -53,7 +53,7 @@ class SessionLimitsMiddleware:
 
 
 def look_at(request: HttpRequest, now: float) -> None:
-    """End the session where it is over, else note that it is used."""
+    """End the session if it is past a limit, else record its use."""
     if over(request, now):
         logout(request)
     elif now - request.session.get(SEEN, 0) >= STEP_S and not asked_by_itself(request):
@@ -62,19 +62,19 @@ def look_at(request: HttpRequest, now: float) -> None:
 
 
 def over(request: HttpRequest, now: float) -> bool:
-    """Whether a session has come to its end; one without a beginning is of an older version, and over."""
+    """Whether a session is past a limit; so is one of an older version, which has no beginning."""
     idle = now - request.session.get(SEEN, 0)
     age = now - request.session.get(BEGAN, 0)
     return bool(idle > settings.SESSION_IDLE_S or age > settings.SESSION_COOKIE_AGE)
 
 
 def asked_by_itself(request: HttpRequest) -> bool:
-    """A page that renews itself is no sign that anybody sits before it."""
+    """Whether a page reloaded itself, which does not mean that a person uses it."""
     return request.method == "GET" and request.headers.get("HX-Trigger", "") in POLLS
 
 
 def confirmed(request: HttpRequest) -> bool:
-    """Whether the password was typed in this session a short while ago."""
+    """Whether the password was typed in this session within `CONFIRM_S`."""
     return bool(timezone.now().timestamp() - request.session.get(CONFIRMED, 0) < CONFIRM_S)
 
 
@@ -83,19 +83,19 @@ def confirm(request: HttpRequest) -> None:
 
 
 def sessions_of(user_id: int) -> list[Session]:
-    """A person's sessions that could still be used, the latest first."""
+    """A person's sessions that are still valid, the last used first."""
     now = timezone.now()
     idle = now - timedelta(seconds=settings.SESSION_IDLE_S)
     return list(Session.objects.filter(user_id=user_id, expire_date__gt=now, seen_at__gt=idle).order_by("-seen_at"))
 
 
 def end(user_id: int, *, but: str = "", only: str = "") -> int:
-    """End a person's sessions: all, all but one, or one; returns how many. Keys are the sessions' own, or `mark`s."""
+    """End a person's sessions; returns how many. `but`: key of one that stays, `only`: `mark` of the one that ends."""
     rows = Session.objects.filter(user_id=user_id).exclude(session_key=but)
     keys = [row.session_key for row in rows if not only or mark(row) == only]
     return Session.objects.filter(session_key__in=keys).delete()[0]
 
 
 def mark(session: Session) -> str:
-    """A name of a session that opens nothing: its key would, and belongs on no page."""
+    """A name of a session for pages. Its key must not be on a page, because it gives access to the session."""
     return sha256(f"session {session.session_key}".encode()).hexdigest()[:24]

@@ -1,7 +1,6 @@
-"""What runs by the clock for signing in, and the mail that a page leaves to the worker.
+"""Periodic tasks of the sign-in, and the mail that a page asks the worker to send.
 
-The tasks keep the names of `dashboard.tasks`, where Celery looks for them: messages that wait in the queue carry
-them.
+They keep their old names in `dashboard.tasks`, because messages in the queue of an earlier version have them.
 """
 
 from __future__ import annotations
@@ -15,17 +14,17 @@ from dashboard.signin.sessions import SessionStore
 
 @shared_task(name="dashboard.tasks.clear_sessions", ignore_result=True)
 def clear_sessions() -> None:
-    """Sessions that have ended, whose rows stay otherwise."""
+    """Delete the rows of sessions that have expired."""
     SessionStore.clear_expired()
 
 
 @shared_task(name="dashboard.tasks.forget_attempts", ignore_result=True)
 def forget_attempts() -> int:
-    """Counts of failed sign-ins that are over."""
+    """Delete counts of failed sign-ins that have expired; returns how many."""
     return throttle.purge(timezone.now())
 
 
 @shared_task(name="dashboard.tasks.mail_link", ignore_result=True)
 def mail_link(email: str) -> int:
-    """The link for a new password, to whoever has this address."""
+    """Mail the link for a new password to the people with this address; returns how many there are."""
     return links.send(email)

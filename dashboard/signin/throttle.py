@@ -1,12 +1,11 @@
-"""Back-off of sign-ins, counted in Postgres before anything is hashed: all processes share it, and a restart keeps it.
+"""Back-off of sign-ins, counted in Postgres before a password is hashed: all processes share it, a restart keeps it.
 
-Each attempt counts as failed when it begins and is taken back when it was right, so that many at once count too. An
-account's back-off never ends by a lock: the longest wait is five minutes, whatever a stranger does. A browser that the
-person signed in with before has a count of its own, so that a stranger who keeps an account in its back-off does not
-keep its owner out.
+Each attempt counts as failed when it begins and is taken back if it was right, so that simultaneous attempts count too.
+An account is never locked: the longest wait is five minutes. A browser in which the person has signed in before has a
+count of its own, so that a stranger who keeps an account in its back-off does not lock its owner out.
 
-Postgres and not Valkey: without Postgres nobody can sign in anyway, so there is no second way to fail, and nothing that
-opens the door when it is away.
+Postgres and not Valkey: without Postgres nobody can sign in anyway, so a failing Valkey can neither stop sign-ins nor
+leave them without a limit.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from django.utils import timezone
 from dashboard.models import Attempts
 from lib.client_address import network
 
-FORGET_S = 3_600  # after an hour without an attempt a count begins anew
+FORGET_S = 3_600  # seconds without an attempt after which a count starts again at 0
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """So many failures cost nothing; each further one doubles the wait, from two seconds to the longest."""
+    """`free` failures have no wait; each further one doubles the wait, from 2 s to `longest_s`."""
 
     free: int
     longest_s: int
@@ -38,7 +37,7 @@ ACCOUNT = Limit(free=5, longest_s=300)
 DEVICE = Limit(free=5, longest_s=900)
 ADDRESS = Limit(free=20, longest_s=900)
 
-# The wait is counted from the last attempt that was let through: who knocks during it makes it no longer.
+# The wait counts from the last attempt that was allowed, so attempts during the wait do not make it longer.
 COUNT = """
 INSERT INTO dashboard_attempts AS a (bucket, failures, last_at) VALUES (%(bucket)s, 1, %(now)s)
 ON CONFLICT (bucket) DO UPDATE SET last_at = %(now)s,
@@ -50,7 +49,7 @@ RETURNING a.failures
 
 
 class Throttled(Exception):
-    """Too many attempts; nothing was hashed. `retry_after` is in seconds."""
+    """Too many attempts, so the password was not checked. `retry_after` is in seconds."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"Too many attempts; the next one is heard in {retry_after} s.")
@@ -58,12 +57,12 @@ class Throttled(Exception):
 
 
 def bucket(kind: str, name: str) -> str:
-    """The name of a count; names as people typed them are not stored."""
+    """The key of a count: a hash, so that names are not stored as people typed them."""
     return f"{kind}:{sha256(name.encode('utf-8', 'replace')).hexdigest()[:32]}"
 
 
 def buckets(username: str, address: str, device: str) -> list[tuple[str, Limit]]:
-    """What an attempt counts for. A device that its owner has signed in with counts for itself alone."""
+    """The counts that an attempt adds to, with limits: address and account, or only a device that the account knows."""
     name = username.casefold()
     if device:
         return [(bucket("device", f"{name}\0{device}"), DEVICE)]
@@ -72,7 +71,7 @@ def buckets(username: str, address: str, device: str) -> list[tuple[str, Limit]]
 
 
 def begin(counted: list[tuple[str, Limit]]) -> None:
-    """Count an attempt as failed. Raises Throttled where one of its counts is in its back-off."""
+    """Count an attempt as failed. Raises Throttled if one of its counts is in its back-off."""
     for name, limit in counted:
         now = timezone.now()
         values: dict[str, str | int | datetime] = {
@@ -89,7 +88,7 @@ def begin(counted: list[tuple[str, Limit]]) -> None:
 
 
 def wait(name: str, limit: Limit, now: datetime) -> int:
-    """Whole seconds until the next attempt is heard, at least one."""
+    """Whole seconds until the next attempt is allowed, at least 1."""
     row = Attempts.objects.filter(bucket=name).first()
     if row is None:
         return 1
@@ -98,18 +97,18 @@ def wait(name: str, limit: Limit, now: datetime) -> int:
 
 
 def succeed(counted: list[tuple[str, Limit]]) -> None:
-    """The attempt was right: its account and device begin anew. The address does not, or one account that a stranger
-    holds would let them try all others without a pause; its own attempt is taken back."""
+    """Reset the counts of account and device after a right password. The address only gets this attempt back: otherwise
+    a stranger with an account of their own could reset it and try other accounts without a wait."""
     Attempts.objects.filter(bucket__in=[name for name, limit in counted if limit is not ADDRESS]).delete()
     take_back([(name, limit) for name, limit in counted if limit is ADDRESS])
 
 
 def take_back(counted: list[tuple[str, Limit]]) -> None:
-    """An attempt that came to nothing, right or wrong, counts no more."""
+    """Uncount an attempt: it was right, or its password was not checked."""
     names = [name for name, _limit in counted]
     Attempts.objects.filter(bucket__in=names, failures__gt=0).update(failures=F("failures") - 1)
 
 
 def purge(now: datetime) -> int:
-    """Counts that are over; returns how many."""
+    """Delete counts that have expired; returns how many."""
     return Attempts.objects.filter(last_at__lt=now - timedelta(seconds=FORGET_S)).delete()[0]

@@ -1,4 +1,4 @@
-"""The one door: signing in and out, the password asked again, and a new one."""
+"""Pages for signing in and out, for the password asked again, and for a new password."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from providers.audit.log import Action, person, record, stranger
 
 
 def refused(response: HttpResponse, refusal: Refusal | None) -> HttpResponse:
-    """429 in a back-off, 503 where too many hash at once, with the seconds to wait; as it is otherwise."""
+    """Set status and Retry-After: 429 in a back-off, 503 if too many hash at once; unchanged without a refusal."""
     if refusal is not None:
         response.status_code = 503 if isinstance(refusal, Busy) else 429
         response.headers["Retry-After"] = str(refusal.retry_after)
@@ -42,7 +42,7 @@ def refused(response: HttpResponse, refusal: Refusal | None) -> HttpResponse:
 
 
 class SignIn(LoginView):
-    """Name and password; whoever is signed in already goes on."""
+    """The sign-in page; a person who is signed in already is redirected."""
 
     form_class = SignInForm
     redirect_authenticated_user = True
@@ -78,7 +78,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 @never_cache
 @form_view()
 def confirm(request: HttpRequest) -> HttpResponse:
-    """The password again, before keys, roles and people change; then back to where it was asked."""
+    """Ask for the password before keys, roles and people are changed, then go back to that page."""
     back = request.POST.get("next") or request.GET.get("next", "/")
     if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):
         back = "/"
@@ -96,7 +96,7 @@ def confirm(request: HttpRequest) -> HttpResponse:
 @never_cache
 @form_view()
 def password(request: HttpRequest) -> HttpResponse:
-    """One's own new password; the other sessions end."""
+    """Set one's own new password; one's other sessions end."""
     form = OwnPasswordForm(request.user, request.POST if request.method == "POST" else None, request=request)
     if request.method == "POST" and form.is_valid():
         user = services.set_own_password(form=form)
@@ -115,7 +115,7 @@ def password(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def forgotten(request: HttpRequest) -> HttpResponse:
-    """A link for a new password by mail. Whether the address is anybody's is not told, by the answer or its time."""
+    """Send a link for a new password by mail. Neither the answer nor its time tells whether the address is known."""
     form = AskForLinkForm(request.POST if request.method == "POST" else None)
     sent = False
     if request.method == "POST" and links.by_mail() and form.is_valid():
@@ -143,7 +143,7 @@ def forgotten_sentence(*, sent: bool) -> str:
 
 
 class NewPassword(PasswordResetConfirmView):
-    """Where a one-time link leads: a password that nobody else knows, then the door."""
+    """The page of a one-time link: sets a new password, then leads to the sign-in."""
 
     template_name = "registration/new_password.html"
     success_url = reverse_lazy("login")
@@ -172,7 +172,7 @@ new_password = NewPassword.as_view()
 
 @get_view()
 def account(request: HttpRequest) -> HttpResponse:
-    """One's own account: who one is, and where one is signed in."""
+    """One's own account and sessions."""
     rows = sessions.sessions_of(me(request))
     here = request.session.session_key
     context = {
@@ -203,7 +203,7 @@ def account_end(request: HttpRequest) -> HttpResponse:
 
 
 def own(request: HttpRequest) -> User:
-    """Who is logged in; the views above let nobody else in."""
+    """The signed-in person; all views that use it require a login."""
     return cast(User, request.user)
 
 

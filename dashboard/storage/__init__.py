@@ -1,1 +1,1 @@
-"""How much is stored, and what could not be."""
+"""The size of the stored data, and calls that could not be stored."""

@@ -1,6 +1,6 @@
-"""How large the database is, by kind of data, what retention frees next, and how fast it grows.
+"""The size of the database by kind of data, what retention frees next, and how fast it grows.
 
-Read from the catalogue, a partition at a time, without a look at any row; the answer is kept for some minutes.
+The sizes of partitions come from PostgreSQL's catalogue, without reading rows; the result is cached for minutes.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from traffic.retention_settings import RetentionDays, current_retention
 
 CACHED_S = 300
 CACHE = "storage"
-GROWTH_DAYS = 7  # whole days whose mean is the growth of a day
-SOON = 30  # days
+GROWTH_DAYS = 7  # whole days over which the growth of a day is averaged
+SOON = 30  # days ahead
 
-# What a table is counted as, by the beginning of its name; the first that fits.
+# The kind of a table by the beginning of its name; the first that matches counts.
 KINDS = {
     "bodies": (retention.BODIES, "traffic_waitingtext"),
     "requests": (retention.REQUESTS, LINKS),
@@ -42,7 +42,7 @@ KINDS = {
     "engines": ("providers_enginebucket", "providers_enginereading", "providers_check"),
 }
 
-# One level of partitions; a table without any has no day. What is dropped meanwhile has no size.
+# Tables and one level of partitions; a table without partitions has no day, one that is dropped meanwhile no size.
 SIZES = """
 SELECT coalesce(parent.relname, c.relname), CASE WHEN parent.oid IS NULL THEN '' ELSE right(c.relname, 8) END,
     coalesce(pg_total_relation_size(c.oid), 0)
@@ -54,7 +54,7 @@ WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of data; `bytes` holds its indexes, `oldest` is its first day where it is kept by day."""
+    """One kind of data; `bytes` includes its indexes, `oldest` is its first day if it is partitioned by day."""
 
     name: str
     bytes: int
@@ -89,7 +89,7 @@ LIFETIMES = {
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A day that retention drops: of what, which, on which day that happens, and how many bytes it frees."""
+    """A partition that retention will drop: of which kind and day, on which day, and how many bytes that frees."""
 
     kind: str
     day: date
@@ -103,7 +103,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Bytes as of `at`. `growth` is of one day, None without a whole day; `disk` None where it is not ours."""
+    """Bytes as of `at`. `growth`: bytes a day, None without a whole day; `disk`: None if the database is elsewhere."""
 
     at: datetime
     kinds: list[Kind]
@@ -118,14 +118,14 @@ class Storage:
 
     @property
     def full_in(self) -> int | None:
-        """Days until the disk is at its floor if nothing is dropped; None where nobody can say or it is years away."""
+        """Days until the disk reaches its floor if nothing is dropped; None if unknown or years away."""
         if not self.growth or self.disk is None:
             return None
         days = max(self.disk.free - self.disk.floor, 0) // self.growth
         return days if days < 3_650 else None
 
     def headline(self) -> str:
-        """How large the database is, how fast it grows, and how long the disk will do."""
+        """The size of the database, its growth, and for how long the disk will be enough."""
         text = _("The database holds <b>{size}</b>")
         if self.growth is not None:
             text += _(" and grows by <b>{growth} a day</b>")
@@ -142,7 +142,7 @@ class Storage:
         return self._with_figures(f"{text}.")
 
     def short_sentence(self) -> str:
-        """The same in short, with the largest kinds."""
+        """A shorter sentence, with the largest kinds."""
         text = _("The database holds <b>{size}</b> ({largest})")
         if self.growth is not None:
             text += _(", {growth} more each day")
@@ -165,7 +165,7 @@ Sizes = dict[tuple[str, date | None], int]  # by table, and by day where it is p
 
 
 def storage() -> Storage:
-    """As it was some minutes ago at most."""
+    """The storage, at most some minutes old."""
     stored: Storage | None = cache.get(CACHE)
     if stored is None:
         stored = read(timezone.now())
@@ -205,7 +205,7 @@ def kind_of(table: str) -> str:
 
 
 def kinds(partitions: Sizes, today: date) -> list[Kind]:
-    """Every kind, the largest first; together they are the database, its catalogue included."""
+    """Every kind, the largest first; they add up to the database with its catalogue."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_database_size(current_database())")
         (whole,) = cursor.fetchone() or (0,)
@@ -223,7 +223,7 @@ def kinds(partitions: Sizes, today: date) -> list[Kind]:
 
 
 def upcoming(partitions: Sizes, today: date, days: RetentionDays) -> list[Drop]:
-    """Every day that is kept now, in the order in which it goes."""
+    """Every stored day, in the order in which retention drops it."""
     limits = retention.limits(days)
     drops = [
         Drop(kind_of(table), day, max(day + timedelta(days=limits[table] + 1), today), size)
@@ -234,7 +234,7 @@ def upcoming(partitions: Sizes, today: date, days: RetentionDays) -> list[Drop]:
 
 
 def growth(partitions: Sizes, today: date) -> int | None:
-    """Bytes of a mean day: of the last whole ones' partitions, and of the sums by the days that they hold."""
+    """Bytes a day: the mean partition of the last whole days, plus the rollups' size divided by their days."""
     first = today - timedelta(days=GROWTH_DAYS)
     by_day: dict[date, int] = {}
     for (table, day), size in partitions.items():
@@ -249,7 +249,7 @@ def growth(partitions: Sizes, today: date) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What goes at the next run of retention: which days of what, and for requests how many."""
+    """What the next run of retention would delete: days of a kind; for requests also how many."""
 
     kind: str
     first: date
@@ -264,7 +264,7 @@ class Loss:
 
 
 def losses(today: date, days: RetentionDays) -> list[Loss]:
-    """What so many days would delete that is there now, by the same rule that deletes it."""
+    """The stored data that retention of `days` would delete, by the rule that retention itself uses."""
     partitions = sizes()
     return [
         loss(partitions, table, gone)
@@ -281,6 +281,6 @@ def loss(partitions: Sizes, table: str, gone: list[date]) -> Loss:
 
 
 def counted(days: Iterable[date]) -> int:
-    """Requests of these days, as the sums say."""
+    """Requests of these days, from the rollups."""
     sums: dict[str, Any] = UsageDay.objects.filter(day__in=list(days)).aggregate(n=Sum("requests"))
     return int(sums["n"] or 0)

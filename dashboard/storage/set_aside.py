@@ -1,4 +1,4 @@
-"""Calls of the gateway that could not be stored: lines of its spool that no attempt can move, each with the reason."""
+"""Calls of the gateway that could not be stored: lines of its spool that failed for good, each with the reason."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AT_ONCE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """How many there are, when the last one came, and why that one could not be stored."""
+    """How many calls were set aside, when the last one was, and why that one could not be stored."""
 
     calls: int
     last_at: datetime
@@ -25,12 +25,12 @@ class SetAside:
 
 
 def path() -> Path:
-    """Of the gateways that share our data directory; another machine's has its own."""
+    """The file of the gateways that use our data directory; a gateway on another machine has its own."""
     return Path(settings.DATA_DIR) / "spool" / SET_ASIDE
 
 
 def set_aside() -> SetAside | None:
-    """None where every call was stored."""
+    """The calls that were set aside; None if every call was stored."""
     try:
         with path().open("rb") as file:
             calls, end, last = 0, b"", b""
@@ -46,7 +46,7 @@ def set_aside() -> SetAside | None:
 
 
 def reason_of(line: bytes) -> str:
-    """Empty where the line, perhaps longer than was read, says none."""
+    """The reason in a line; empty without one, or if the line is longer than what was read."""
     try:
         entry = msgspec.json.decode(line)
     except msgspec.DecodeError:

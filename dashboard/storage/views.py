@@ -1,4 +1,4 @@
-"""Settings: how much there is of what, for how long it is kept, and what that deletes."""
+"""The settings page of storage: sizes, retention, and what a shorter retention would delete."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHANGE = "traffic.change_installation"
 
 
 class KeptForm(forms.Form):
-    """For how many days. Fewer delete; that is shown before it is done."""
+    """Days of retention. Fewer days delete data, so the page shows that before it is done."""
 
     requests = forms.IntegerField(
         label=gettext_lazy("Requests, days"),
@@ -52,13 +52,13 @@ class KeptForm(forms.Form):
 
     @property
     def days(self) -> RetentionDays:
-        """What was asked for. Only after `is_valid`."""
+        """The retention of the form. Call `is_valid` before."""
         return RetentionDays(self.cleaned_data["requests"], self.cleaned_data["bodies"])
 
 
 @form_view("providers.view_account")
 def storage(request: HttpRequest) -> HttpResponse:
-    """The first POST shows what fewer days would delete; nothing is set before that was confirmed."""
+    """The page. The first POST shows what fewer days would delete; they are saved only after a confirmation."""
     may_change = request.user.has_perm(CHANGE)
     now = current_retention()
     context: dict[str, Any] = {
@@ -98,7 +98,7 @@ def save(request: HttpRequest, before: RetentionDays, days: RetentionDays) -> Ht
 
 @get_view(CHANGE)
 def unstored(request: HttpRequest) -> HttpResponseBase:
-    """The gateway's calls that could not be stored, as they lie in its spool: with prompts and answers, so admins'."""
+    """Download the gateway's calls that could not be stored. They contain prompts and answers, so only admins may."""
     try:
         file = set_aside.path().open("rb")
     except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""`manage.py up`: everything that Breakeven needs, on one machine, in one terminal.
+"""`manage.py up`: starts everything that Breakeven needs on one machine, from one terminal.
 
-It runs without Django: it stays in memory beside all it starts, and settings cannot be read before it has made them.
+It does not import Django: that would cost memory as long as it runs, and the settings need values that it makes first.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The command itself: check, start, tell when ready, watch, stop."""
+"""The command: checks its options, starts the processes, reports when they are ready, watches and stops them."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ BASE = Path(__file__).resolve().parent.parent.parent
 NAMES = ("web", "gateway", "worker", "beat")
 DEMO_NAMES = (*NAMES, "sandbox", "engine", "demo")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# Seconds. Together with the servers' own they stay below the 15 after which nothing may be left, unless calls run
-# through the gateway: it ends with the last of them, after BREAKEVEN_GATEWAY_GRACE at the latest.
+# Seconds. Together with those of the two servers they stay below 15, the limit for a whole stop. Only the gateway may
+# take longer: it waits for its calls, at most BREAKEVEN_GATEWAY_GRACE.
 PATIENCE_AT_STOP = 6.0
 DEFAULT_GRACE, BEYOND_GRACE = 30.0, 3.0
-SECOND_THOUGHT = 1.0  # a signal that comes sooner after the first is the same one, passed on by some other program
+SECOND_THOUGHT = 1.0  # a signal within this time after the first is the same one, forwarded by another program
 PATIENCE_AT_START, PATIENCE_AT_DEMO = 120.0, 900.0
-# What other commands need to join; the rest of the environment is the processes' own business.
+# Variables that other commands need to use the databases of this run; others are for the processes alone.
 ANNOUNCED = (
     "DATABASE_URL DATABASE_OWNER_URL REDIS_URL EMAIL_URL SECRET_KEY BREAKEVEN_KEY BREAKEVEN_URL BREAKEVEN_DEMO "
     "GATEWAY_URL SANDBOX_URL ENGINE_URL"
@@ -48,7 +48,7 @@ OWNERS = ("DATABASE_OWNER_URL", "DATABASE_OWNER_URL_FILE")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `up`, for itself and for `manage.py help up`."""
+    """Add the options of `up`; `manage.py help up` uses them too."""
     parser.add_argument("--demo", action="store_true", help="the demo company, its sandbox vendors and a real engine")
     parser.add_argument("--data", metavar="DIR", help="data directory (default: BREAKEVEN_DATA, else ./var)")
     parser.add_argument("--port", type=int, default=8000, metavar="N", help="of the pages (default: 8000)")
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs until a signal, a crash or a refusal; returns the exit code."""
+    """Run until a signal, a crash or a refusal; returns the exit code."""
     parser = argparse.ArgumentParser(prog="manage.py up", description="Starts everything Breakeven needs.")
     add_arguments(parser)
     options = parser.parse_args(arguments)
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """`main` with parsed options."""
-    # Everything made here holds secrets or figures: databases, logs, keys.
+    # Databases, logs and keys hold secrets and figures, so only their owner may read them.
     os.umask(0o077)
     try:
         _hold_signals()
@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 class Stack:
-    """One run of all processes on one data directory, which the caller holds."""
+    """One run of all processes on one data directory, whose lock the caller holds."""
 
     def __init__(self, options: argparse.Namespace, data: DataDirectory) -> None:
         self.options = options
@@ -96,13 +96,13 @@ class Stack:
 
     @property
     def url(self) -> str:
-        """Where the pages are on this machine; BREAKEVEN_URL may name another address for links."""
+        """The address of the pages on this machine; links use BREAKEVEN_URL, which may differ."""
         return f"http://127.0.0.1:{self.options.port}"
 
     def run(self) -> int:
-        """Returns the exit code once nothing runs any more."""
+        """Run everything; returns the exit code after all processes have ended."""
         try:
-            # Until here they waited: half a cleaning up after an earlier start would leave the other half running.
+            # Signals were blocked until here, so that the clean-up after an earlier start was not interrupted.
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             self._check_options()
             processes = self._start()
@@ -124,7 +124,7 @@ class Stack:
         options.gateway_port = _wanted_port(options.gateway_port, "--gateway-port", "the gateway")
         if options.ready_file:
             try:
-                options.ready_file.unlink(missing_ok=True)  # an old one would say that we are ready
+                options.ready_file.unlink(missing_ok=True)  # an old file would report that we are ready
                 replace_private(options.ready_file, "")
                 options.ready_file.unlink()
             except OSError as error:
@@ -133,13 +133,13 @@ class Stack:
     def _start(self) -> Processes:
         print(f"Breakeven starts in {self.data.root}", flush=True)
         environment = self._environment(self.servers.start(os.environ))
-        # The role that owns the tables is for set-up alone: no process that strangers talk to gets it.
+        # The role that owns the tables is for the set-up only: processes that strangers reach do not get its password.
         owner = {name: environment.pop(name) for name in OWNERS if name in environment}
         processes = self.processes = Processes(self.data.logs, environment, BASE)
         processes.say("database and queue answer")
         if static_files.changed():
             processes.say("collecting static files")
-            # Not secret, and another user's start in this clone serves them too.
+            # These files are not secret, and another user who starts from this clone must be able to serve them.
             processes.run("static", "umask 022; exec python -m dashboard.static_files.collect")
         processes.say("bringing the database up to date")
         processes.run("prepare", "exec python manage.py prepare", owner)
@@ -150,16 +150,16 @@ class Stack:
         return processes
 
     def _environment(self, servers: dict[str, str]) -> dict[str, str]:
-        """The variables of every process; those that somebody has set are kept."""
+        """The environment of every process; variables that are set already keep their values."""
         options = self.options
         host = os.environ.get("BREAKEVEN_HOST") or "127.0.0.1"
         is_open = host not in ("127.0.0.1", "::1", "localhost")
         made = {
             "BREAKEVEN_URL": self.url,
-            # Who opens it to a network and names no address reaches it by whatever name the machine has there.
+            # Open to a network without an address given: the machine's names there are unknown, so all are allowed.
             "BREAKEVEN_ALLOWED_HOSTS": "*" if is_open and not os.environ.get("BREAKEVEN_URL") else "",
-            # Threads that each keep a 64 MB arena of their own are most of a Python process's memory; and what a batch
-            # took, of which some buffers are large, is given back when it is written.
+            # By default malloc keeps an arena of 64 MB for each thread, which would be most of a process's memory. The
+            # two thresholds make it return the large buffers of a batch to the system when they are freed.
             "MALLOC_ARENA_MAX": "1",
             "MALLOC_MMAP_THRESHOLD_": "262144",
             "MALLOC_TRIM_THRESHOLD_": "65536",
@@ -172,7 +172,7 @@ class Stack:
             "DJANGO_SETTINGS_MODULE": "dashboard.settings",
             "GATEWAY_PORT": str(options.gateway_port),
             "GATEWAY_URL": f"http://127.0.0.1:{options.gateway_port}",
-            # Never the shell's own HOST, which tcsh exports as the machine's name.
+            # Set always, because tcsh exports HOST as the machine's name.
             "HOST": host,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "PORT": str(options.port),
@@ -223,7 +223,7 @@ class Stack:
         processes.say(f"every process answers after {time.monotonic() - began:.1f} s")
 
     def _tell(self, processes: Processes) -> None:
-        """The ready file and the lines that a person looks for."""
+        """Write the ready file, and print the address and how to log in."""
         environment = processes.environment
         demo = json.loads(self.data.demo_file.read_text()) if self.options.demo else {}
         if self.options.ready_file:
@@ -238,7 +238,7 @@ class Stack:
         print("\n".join(["", rule, *lines, rule, ""]), flush=True)
 
     def _createsuperuser(self) -> str:
-        """The command line that joins this run, whatever directory it runs in."""
+        """The command line of `createsuperuser` for the data directory of this run."""
         own = "" if self.data.root == Path("var").absolute() else f"BREAKEVEN_DATA={shlex.quote(str(self.data.root))} "
         return f"{own}{os.path.relpath(sys.executable)} manage.py createsuperuser"
 
@@ -259,8 +259,8 @@ class Stack:
             print(text, file=sys.stderr)
 
     def _stop(self) -> None:
-        """Ends the processes first, then what they write to. A second Ctrl-C ends the wait for calls under way; other
-        signals that come meanwhile change nothing."""
+        """End the processes, then the databases that they write to. A second Ctrl-C ends the wait for the gateway's
+        calls; other signals are ignored."""
         _ignore_signals()
         self.data.remove_run_files()
         if self.processes:
@@ -274,21 +274,21 @@ class Stack:
 
 
 def has_admin(database_url: str) -> bool:
-    """Whether anybody may log in and give rights to others."""
+    """Whether there is an active superuser, who can log in and give rights to others."""
     with psycopg.connect(database_url) as connection:
         query = "SELECT EXISTS (SELECT 1 FROM auth_user WHERE is_superuser AND is_active)"
         return connection.execute(query).fetchone() == (True,)
 
 
 def _read_files() -> None:
-    """NAME_FILE names a file that holds NAME (Docker secrets): read here, so that who joins needs no such file."""
+    """Set each NAME from the file of NAME_FILE (Docker secrets); a command that joins may not have that file."""
     for name in ANNOUNCED:
         if name not in os.environ and (path := os.environ.get(f"{name}_FILE")):
             os.environ[name] = Path(path).read_text().strip()
 
 
 def _wanted_port(port: int, option: str, what: str) -> int:
-    """`port` if it can be had, 0 meaning any; raises Refused with the option to pass."""
+    """`port` if it is free, or any free one for 0. Raises Refused, which names the option to pass."""
     if port == 0:
         return free_port()
     try:
@@ -305,7 +305,7 @@ def _wanted_port(port: int, option: str, what: str) -> int:
 
 
 def _hold_signals() -> None:
-    """Makes each request to end a Stopped, wherever the main thread is then, but not before they are let in."""
+    """Make each signal to end raise Stopped in the main thread, and block these signals until `Stack.run`."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         _ignore_signals()
@@ -317,7 +317,7 @@ def _hold_signals() -> None:
 
 
 def gateway_grace(environment: Mapping[str, str]) -> float:
-    """Seconds that the gateway takes at most to end the calls under way; what is no number is its own to refuse."""
+    """Seconds that the gateway may take to end its calls; the default for an invalid value, which it refuses itself."""
     try:
         return max(float(environment.get("BREAKEVEN_GATEWAY_GRACE") or DEFAULT_GRACE), 0.0)
     except ValueError:
@@ -325,7 +325,7 @@ def gateway_grace(environment: Mapping[str, str]) -> float:
 
 
 def _second_thought() -> Callable[[], bool]:
-    """Tells whether Ctrl-C was pressed again after the stop began."""
+    """A function that returns whether Ctrl-C was pressed again after the stop began."""
     began, again = time.monotonic(), threading.Event()
 
     def hurry(number: int, frame: FrameType | None) -> None:

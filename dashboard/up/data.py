@@ -1,4 +1,4 @@
-"""The data directory: whose it is, what is in it, and what an earlier start left behind."""
+"""The data directory: its lock, its folders, and the processes that an earlier start left behind."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from dashboard.embedded.servers import write_private
 from dashboard.up.refusal import Refused
 
 MARK = "BREAKEVEN_RUN"
-LEAST_FREE = 200 * 1024**2  # bytes: a new database, its log of changes and an hour of logs
+LEAST_FREE = 200 * 1024**2  # bytes for a new database, its write-ahead log and an hour of logs
 
 
 class DataDirectory:
-    """`root` with its lock, `run.json` for other commands to join by, and folders for servers and logs."""
+    """`root` with its lock, `run.json` for commands that join the run, and folders for servers and logs."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
@@ -36,7 +36,7 @@ class DataDirectory:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the directory for this process alone; the kernel lets go of it however the process ends."""
+        """Lock the directory; the kernel unlocks it however the process ends. Raises Refused if that fails."""
         self._prepare()
         with (self.root / "up.lock").open("a+") as lock:
             try:
@@ -57,7 +57,7 @@ class DataDirectory:
                 lock.truncate(0)
 
     def announce(self, environment: Mapping[str, str]) -> None:
-        """Lets other commands join: the same names as the environment's, readable by the owner alone."""
+        """Write the variables with which other commands join this run, readable by the owner only."""
         replace_private(self.run_file, json.dumps(environment, indent=1))
 
     def remove_run_files(self) -> None:
@@ -98,14 +98,14 @@ class DataDirectory:
 
 
 def replace_private(path: Path, text: str) -> None:
-    """Writes `path` whole or not at all, mode 0600: who waits for it never reads half of it."""
+    """Write `path` atomically with mode 0600, so that a process that waits for it never reads half of it."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     write_private(draft, text)
     draft.replace(path)
 
 
 def read_run(path: Path) -> dict[str, str]:
-    """The variables of a running `up`, empty when none runs."""
+    """The variables of a running `up`; empty if none runs."""
     try:
         return _parse(path.read_text())
     except OSError:
@@ -113,9 +113,9 @@ def read_run(path: Path) -> dict[str, str]:
 
 
 def stop_marked(token: str, patience: float = 5) -> None:
-    """Stops every process that the run with this token started, grandchildren without a parent included.
+    """Stop every process that the run with this token started, also those whose parent has ended.
 
-    They are known by a variable in their environment: unlike a process number nobody else can come to have it.
+    They are found by a variable in their environment: unlike a process id, no other process can have it later.
     """
     processes = marked(token)
     for process in processes:
@@ -129,7 +129,7 @@ def stop_marked(token: str, patience: float = 5) -> None:
 
 
 def marked(token: str) -> list[psutil.Process]:
-    """The living processes that carry the token."""
+    """The running processes with the token in their environment."""
     processes = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
@@ -139,7 +139,7 @@ def marked(token: str) -> list[psutil.Process]:
 
 
 def _parse(text: str) -> dict[str, str]:
-    """A flat JSON object; empty for what a crash left half-written."""
+    """A flat JSON object; empty for a text that a crash left incomplete."""
     try:
         content = json.loads(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The processes of the Procfile: started together, one prefixed log, stopped together."""
+"""Starts and stops the processes of the Procfile together; each line of their output gets the process's name."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ from alerts.context.restarts import last_words
 from dashboard.up.refusal import Crashed
 
 LAST_LINES = 20
-PATIENCE_UNTOLD = 2.0  # seconds
-LOG_BYTES = 10 * 1024**2  # of one log file; one older file is kept beside it
-# What granian says when a worker of its ended by itself; it starts another one.
+PATIENCE_UNTOLD = 2.0  # seconds of waiting at a stop before it is reported
+LOG_BYTES = 10 * 1024**2  # largest log file; one older file is kept
+# The line of granian for a worker that ended by itself; granian starts another one.
 WORKER_ENDED = "Unexpected exit from worker"
 
 
 def procfile(path: Path, names: Collection[str]) -> dict[str, str]:
-    """The commands of `names`, in the Procfile's order."""
+    """The commands of the processes `names`, in the order of the Procfile."""
     commands: dict[str, str] = parse_procfile(path.read_text()).processes
     return {name: command for name, command in commands.items() if name in names}
 
 
 class LogFile(RotatingFileHandler):
-    """A log file that a full disk does not stop: what it cannot hold is on the terminal."""
+    """A log file that ignores a full disk; the terminal has its lines too."""
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Says nothing: a complaint per line would drown the log that it complains about."""
+        """Ignore the error: a message for each line that cannot be written would hide the log's own lines."""
 
 
 @dataclass(eq=False)
 class Child:
-    """One running command, its log file and the last lines it said."""
+    """One command with its process, its log file and its last lines of output."""
 
     name: str
     command: str
@@ -56,19 +56,19 @@ class Child:
     file: LogFile
     last: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
     reader: threading.Thread | None = None
-    worker_deaths: int = 0  # of those that it started itself and replaced
+    worker_deaths: int = 0  # how many of its own workers ended and were replaced by it
     worker_deaths_told: int = 0
-    worker_words: str = ""  # what was said before the newest of them
+    worker_words: str = ""  # the last line before the newest of these deaths
 
     @property
     def code(self) -> int | None:
-        """Its exit code, negative for a signal; None while it runs."""
+        """The exit code, negative for a signal; None while it runs."""
         code: int | None = self.popen.poll()
         return code
 
     @property
     def end(self) -> str:
-        """How it ended, as a sentence goes on."""
+        """How it ended, as the rest of a sentence that begins with its name."""
         if self.code is None:
             return "lost its worker"
         name = signal.Signals(-self.code).name if self.code < 0 else ""
@@ -76,7 +76,7 @@ class Child:
 
 
 class Processes:
-    """A group of processes with one log. `check` tells of a crash, `stop` leaves none of them."""
+    """A group of processes with a common output. `check` reports a crash, `stop` ends all of them."""
 
     def __init__(self, logs: Path, environment: Mapping[str, str], cwd: Path, output: TextIO = sys.stdout) -> None:
         self.environment = dict(environment)
@@ -88,13 +88,13 @@ class Processes:
         self._children: dict[str, Child] = {}
 
     def start(self, name: str, command: str, secrets: Mapping[str, str] | None = None) -> None:
-        """Starts one command in a session of its own; a thread passes on what it says. `secrets` are for it alone."""
+        """Start a command in a session of its own; a thread reads its output. Only this command gets `secrets`."""
         file = LogFile(self._logs / f"{name}.log", maxBytes=LOG_BYTES, backupCount=1, delay=True)
         file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
         self._launch(name, command, next(self._colours), file, secrets)
 
     def restart(self, child: Child) -> None:
-        """Starts a command that has ended again, with the log and the colour that it had."""
+        """Start an ended command again with the same log file and colour."""
         self._launch(child.name, child.command, child.colour, child.file)
 
     def _launch(
@@ -106,11 +106,11 @@ class Processes:
         child.reader.start()
 
     def children(self) -> list[Child]:
-        """Each command's newest process, running or not."""
+        """The newest process of each command, running or not."""
         return list(self._children.values())
 
     def run(self, name: str, command: str, secrets: Mapping[str, str] | None = None) -> None:
-        """Runs one command to its end; raises Crashed unless it succeeds."""
+        """Run one command to its end. Raises Crashed unless it succeeds."""
         self.start(name, command, secrets)
         while self._children[name].code is None:
             time.sleep(0.02)
@@ -118,21 +118,21 @@ class Processes:
         del self._children[name]
 
     def check(self, may_end: Collection[str] = ()) -> None:
-        """Raises Crashed when a process or the worker of one has ended; those of `may_end` may do so with success."""
+        """Raises Crashed if a process or a worker of one has ended; those in `may_end` may end with success."""
         for child in self._children.values():
             if child.code or (child.code == 0 and child.name not in may_end) or child.worker_deaths:
                 raise Crashed(self.obituary(child))
 
     def say(self, text: str) -> None:
-        """Our own lines among theirs."""
+        """Print a line of our own between those of the processes."""
         self._print("up", "", text)
 
     def stop(
         self, patience: float, longer: Mapping[str, float] | None = None, hurried: Callable[[], bool] = bool
     ) -> None:
-        """Asks all to end, and after `patience` seconds kills what is left with everything it started.
+        """Ask all processes to end, and after `patience` seconds kill those that remain with all that they started.
 
-        Those of `longer` have as many seconds as it says, unless `hurried` comes true.
+        A process in `longer` has that many seconds instead, until `hurried` returns True.
         """
         self.signal(self._alive(), signal.SIGTERM)
         began, announced = time.monotonic(), False
@@ -147,7 +147,7 @@ class Processes:
                     self.signal([child], signal.SIGKILL)
                     child.popen.wait()
             time.sleep(0.05)
-        # The session of each: workers of a server are reached also when it has died before them.
+        # The signal goes to the whole session of each process: that reaches workers whose server has ended already.
         self.signal(self._children.values(), signal.SIGKILL)
         for child in self._children.values():
             if child.reader:
@@ -158,13 +158,13 @@ class Processes:
         return [child for child in self._children.values() if child.code is None]
 
     def signal(self, children: Iterable[Child], number: signal.Signals) -> None:
-        """To all that each has started as well, be it dead itself."""
+        """Send a signal to each process and all that it started, even if it has ended itself."""
         for child in children:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.popen.pid, number)
 
     def has_orphans(self, child: Child) -> bool:
-        """Whether something that an ended process had started runs on: it would hold the port of its successor."""
+        """Whether something that an ended process started still runs, which may keep the port of its successor."""
         try:
             os.killpg(child.popen.pid, 0)
         except ProcessLookupError:
@@ -174,9 +174,9 @@ class Processes:
         return True
 
     def obituary(self, child: Child) -> str:
-        """How a process ended, its last lines and where to read on."""
+        """A text that says how a process ended, with its last lines and the path of its log."""
         if child.reader:
-            child.reader.join(0.3)  # its last words may still be on their way
+            child.reader.join(0.3)  # its last lines may not have been read yet
         last = "\n".join(f"  {line}" for line in child.last)
         return (
             f"{child.name} {child.end}. Its last lines:\n{last or '  (none)'}\nIts whole log: {child.file.baseFilename}"
@@ -194,6 +194,6 @@ class Processes:
 
     def _print(self, name: str, colour: str, text: str) -> None:
         now = dt.datetime.now().astimezone()
-        # A closed terminal must not block the processes, whose output nobody would read then.
+        # Errors of a closed terminal are ignored: else nobody would read the output, and the processes would block.
         with self._printing, contextlib.suppress(OSError, ValueError):
             self._printer.write(Message(type="line", data=text, time=now, name=name, colour=colour))

@@ -1,4 +1,4 @@
-"""When everything answers: one probe per process, and the file that says so to who waits for it."""
+"""Readiness of the stack: one probe for each process, and the ready file for programs that wait for it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ DEMO_MODEL = "smollm2-135m-instruct"  # what the demo's own deployment serves
 
 @dataclass(frozen=True)
 class Probe:
-    """What must be true before `name` counts as ready; `ask` gives None, or why it is not so yet."""
+    """A check of one process; `ask` returns None when it is ready, else the reason why not."""
 
     name: str
     ask: Callable[[], str | None]
 
 
 def http_probe(name: str, port: int, path: str) -> Probe:
-    """Ready when the loopback's `port` answers `path` with 200."""
+    """Ready when `path` on the loopback's `port` answers 200."""
 
     def ask() -> str | None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
@@ -38,12 +38,12 @@ def http_probe(name: str, port: int, path: str) -> Probe:
 
 
 def file_probe(name: str, path: Path, what: str) -> Probe:
-    """Ready when the process has left its file."""
+    """Ready when the process has written its file."""
     return Probe(name, lambda: None if path.exists() else what)
 
 
 def ready_text(url: str, environment: Mapping[str, str], demo: Mapping[str, object], model: str) -> str:
-    """The ready file: addresses of the stack, in the demo also its keys and the name of the real engine's model."""
+    """The JSON of the ready file: addresses of the stack; in the demo also its keys and the real engine's model."""
     content: dict[str, object] = {
         "url": url,
         "gateway_url": environment["GATEWAY_URL"],

@@ -1,10 +1,10 @@
-"""The ways in which `up` ends other than by being asked to."""
+"""Exceptions that end `up`."""
 
 from __future__ import annotations
 
 
 class Refused(Exception):
-    """It cannot start as asked; the text is a sentence that says why and what to do."""
+    """`up` cannot start with these options; the text is a sentence with the reason and what to do."""
 
     def __init__(self, sentence: str, code: int = 1) -> None:
         super().__init__(sentence)
@@ -12,8 +12,8 @@ class Refused(Exception):
 
 
 class Crashed(Exception):
-    """A process ended by itself; the text names it and carries its last lines."""
+    """A process ended by itself; the text has its name and its last lines."""
 
 
 class Stopped(BaseException):
-    """A signal asked to stop. No Exception, so that nothing on the way takes it for a failure of its own."""
+    """A signal asked to stop. It is a BaseException, so that no `except Exception` on the way catches it."""

@@ -1,4 +1,4 @@
-"""The database and the queue of a stack: those of the environment, else embedded ones that are kept alive."""
+"""The database and the queue of a run: those of the environment, else embedded ones, restarted if they end."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from dashboard.up.data import DataDirectory
 from dashboard.up.refusal import Crashed, Refused
 
 LEAST_VERSION = 18
-# The demo loads half a million requests beside a page that someone looks at already.
+# The demo loads half a million requests while a person looks at its pages already.
 DEMO_SETTINGS: Mapping[str, str] = {"shared_buffers": "192MB", "max_wal_size": "2GB"}
-REVIVALS, WITHIN = 3, 60.0  # more deaths than that in so many seconds are no accident
+REVIVALS, WITHIN = 3, 60.0  # this many deaths within these seconds end the run
 
 
 @dataclass(frozen=True)
 class Revived:
-    """A server that had ended and answers again, and the last lines of its log before."""
+    """A server that was restarted and answers again, with the last lines of its log before that."""
 
     name: str
     last: str
 
 
 class Servers:
-    """`start` gives both URLs; `check` starts an embedded server again that has died; `stop` ends the embedded ones."""
+    """`start` returns the URLs; `check` restarts an embedded server that has ended; `stop` ends the embedded ones."""
 
     def __init__(self, data: DataDirectory, *, demo: bool) -> None:
         self._postgres = Postgres(data.postgres, DEMO_SETTINGS if demo else None)
@@ -41,11 +41,11 @@ class Servers:
         self._deaths: deque[float] = deque(maxlen=REVIVALS)
 
     def start(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """DATABASE_URL and REDIS_URL, and DATABASE_OWNER_URL where another role owns the tables.
+        """DATABASE_URL and REDIS_URL, and DATABASE_OWNER_URL if another role owns the tables.
 
-        Raises Refused where one that was given does not answer.
+        Raises Refused if a given server does not answer.
         """
-        self.stop()  # of an earlier start that was killed, also when this one has URLs of its own
+        self.stop()  # servers that a killed start left behind, also if this start uses others
         database, queue = environment.get("DATABASE_URL", ""), environment.get("REDIS_URL", "")
         owner = environment.get("DATABASE_OWNER_URL", "")
         if database:
@@ -67,7 +67,7 @@ class Servers:
         return {"DATABASE_URL": database, "REDIS_URL": queue, **roles}
 
     def check(self) -> Revived | None:
-        """What was started again just now; raises Crashed when it keeps dying."""
+        """The server that was restarted just now, else None. Raises Crashed if it ends too often or cannot start."""
         for name, server in self._running.items():
             if server.process is not None and server.process.poll() is not None:
                 last = tail(server.log)
@@ -82,15 +82,15 @@ class Servers:
         return None
 
     def stop(self) -> None:
-        """Nothing of the two is left, of an earlier start neither."""
+        """Stop both embedded servers, also those of an earlier start."""
         self._running.clear()
         self._valkey.stop(2)
-        # Half the time that is left: a checkpoint on a slow disk is then cut short, and made up for at the next start.
+        # Half of the time left. A longer checkpoint (slow disk) is interrupted; the next start recovers from the log.
         self._postgres.stop(5)
 
 
 def check_database(url: str) -> None:
-    """Raises Refused unless a PostgreSQL of our version answers there."""
+    """Raises Refused unless a PostgreSQL of `LEAST_VERSION` or newer answers at this URL."""
     try:
         with psycopg.connect(url, connect_timeout=5) as connection:
             version = connection.info.server_version
@@ -104,10 +104,10 @@ def check_database(url: str) -> None:
 
 
 def check_queue(url: str) -> None:
-    """Raises Refused unless somebody listens there."""
+    """Raises Refused unless a server listens at this URL."""
     parts = urlsplit(url)
     if parts.scheme not in ("redis", "rediss"):
-        return  # unix:// and others: the worker tells what is wrong with them
+        return  # unix:// and others are not checked; the worker reports its error
     try:
         socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 6379), timeout=5).close()
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Once everything was ready: a process that ends is started again by itself, and the others go on untouched."""
+"""Restarts a process that ends after everything was ready; the other processes keep running."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from dashboard.up.ready import Probe
 from dashboard.up.refusal import Crashed
 from lib.events import line_of
 
-DEATHS, WITHIN_S = 5, 300.0  # so many of one process in so many seconds are no accident
+DEATHS, WITHIN_S = 5, 300.0  # this many deaths of one process within these seconds end the run
 FIRST_WAIT_S = 1.0  # doubled with each death within that time
-# What a dead process had started may end its work for so long; it holds the port, so it is killed then.
+# Children of a dead process have this long to end their work; then they are killed, as they may hold its port.
 ORPHANS_S = 2.0
 
 
 @dataclass
 class Fallen:
-    """A process that has ended and is not started again yet; times on the monotonic clock."""
+    """A process that has ended and waits for its restart; times are on the monotonic clock."""
 
     child: Child
     restart_at: float
@@ -34,7 +34,7 @@ class Fallen:
 
 
 class Supervisor:
-    """`look`, called a few times a second, starts again what has ended. Raises Crashed for what keeps ending."""
+    """Restarts processes; call `look` a few times a second. Raises Crashed if a process ends too often."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Supervisor:
         self._clock = clock
         self._deaths: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=DEATHS))
         self._fallen: dict[str, Fallen] = {}
-        self._starting: dict[str, float] = {}  # when it was started again, until it answers
+        self._starting: dict[str, float] = {}  # restart time by name, until the process answers
 
     def look(self) -> None:
         for child in self._processes.children():
@@ -62,7 +62,7 @@ class Supervisor:
             self._greet(name)
 
     def note(self, process: str, how: str, last_line: str) -> None:
-        """For the alert and the Overview."""
+        """Record a restart for the alert and the Overview."""
         try:
             record(self._data, Restart(process, datetime.now(UTC), how, last_line))
         except OSError as error:
@@ -78,7 +78,7 @@ class Supervisor:
         self._starting.pop(child.name, None)
 
     def _count(self, name: str, obituary: str) -> float:
-        """Seconds to wait before the next start; raises Crashed with the obituary where there shall be none."""
+        """Count a death; returns the seconds until the restart. Raises Crashed with `obituary` at the limit."""
         now, deaths = self._clock(), self._deaths[name]
         deaths.append(now)
         lately = sum(now - death < WITHIN_S for death in deaths)
@@ -87,7 +87,7 @@ class Supervisor:
         return FIRST_WAIT_S * 2.0 ** (lately - 1)
 
     def _attend(self, fallen: Fallen) -> None:
-        """Nothing of it may be left before it starts again; what no signal ends is a zombie that holds no port."""
+        """Restart a process at its time, once its children have ended or were killed (a zombie holds no port)."""
         child, now = fallen.child, self._clock()
         if not fallen.killed and now >= fallen.kill_at and self._processes.has_orphans(child):
             self._processes.signal([child], signal.SIGKILL)
@@ -101,7 +101,7 @@ class Supervisor:
             self.note(child.name, child.end, fallen.last_line)
 
     def _count_workers(self, child: Child) -> None:
-        """A server that lost its worker has started another one, which costs less than to start it whole."""
+        """Count workers that ended. Their server has replaced them, which costs less than restarting the server."""
         ended = child.worker_deaths - child.worker_deaths_told
         if not ended or child.code is not None:
             return
