@@ -1,4 +1,4 @@
-"""Commands that change something or take something out, in the audit log: one hook for all of them, in `manage.py`."""
+"""Writes commands that change or export data to the audit log; `manage.py` calls this for all commands."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Of the others, some only look (audit, doctor, figures, check), some are the processes of `up` themselves.
+# Other commands only read (audit, doctor, figures, check) or are the processes of `up`.
 CHANGING = frozenset({
     "alerts", "backup", "changepassword", "create_key", "createsuperuser", "dbshell", "demo", "erase", "evaluate",
     "export_focus", "flush", "import", "loaddata", "migrate", "poll", "prepare", "reprice", "restore", "rollup",
     "rotate-key", "rotate_key", "shell", "sqlflush",
 })  # fmt: skip
-# These every start of `up` and every installation runs by itself, or by the minute; they say what they did elsewhere.
+# These run at every start of `up` or every minute without a person; they record what they did elsewhere.
 QUIET = frozenset({"migrate", "prepare", "evaluate", "poll", "demo"})
-WHOLE = frozenset({"shell", "dbshell"})  # what is typed there may hold anything
-HIDDEN = re.compile(r"^(--(user|password|secret|key|token|email))(=.*)?$")  # whose value stays out
+WHOLE = frozenset({"shell", "dbshell"})  # logged without arguments, which may contain anything
+HIDDEN = re.compile(r"^(--(user|password|secret|key|token|email))(=.*)?$")  # options logged without their value
 
 
 def words_of(argv: list[str]) -> str:
-    """A command line without what may be a secret or a person's own name."""
+    """A command line without values that may be secrets or personal data."""
     shown, hide = [], False
     for word in argv:
         match = HIDDEN.match(word)
@@ -33,7 +33,7 @@ def words_of(argv: list[str]) -> str:
 
 @contextmanager
 def recorded(argv: list[str]) -> Iterator[None]:
-    """Run a command inside, and write down what it was and how it ended; not where the database is away or empty."""
+    """Record the command that runs inside and how it ended; a failing database only gives a warning on stderr."""
     name = argv[1] if len(argv) > 1 else ""
     if name not in CHANGING - QUIET or "--help" in argv or "-h" in argv:
         yield
@@ -53,14 +53,14 @@ def _write(name: str, argv: list[str], ending: str) -> None:
     from django.apps import apps
     from django.db import Error
 
-    if not apps.ready:  # the command line was refused before anything was loaded
+    if not apps.ready:  # Django refused the command line before it loaded the apps
         return
     from providers.audit import chain as audit_chain
     from providers.audit import head
     from providers.audit.log import Action, Actor, ActorKind, record
 
     before = head.noted()
-    audit_chain.keys.clear_cache()  # after a restore it is another database
+    audit_chain.keys.clear_cache()  # after a restore they are those of another database
     words = name if name in WHOLE else words_of(argv[1:])
     message = f"manage.py {words}: {ending}"
     if name == "restore" and ending == "done" and before is not None and not head.holds(before):
@@ -77,10 +77,10 @@ def _write(name: str, argv: list[str], ending: str) -> None:
 
 
 def operator() -> str:
-    """Who runs this, as the system knows them."""
+    """The operating system's name of the person who runs the command."""
     try:
         name = getpass.getuser()
-    except (KeyError, OSError):  # a container's number without a name
+    except (KeyError, OSError):  # a container's user id without a name
         name = str(os.getuid())
     sudo = os.environ.get("SUDO_USER")
     return f"{name} (by sudo: {sudo})" if sudo else name

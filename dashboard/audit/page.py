@@ -1,4 +1,4 @@
-"""The audit log as its page and its files read it: filters of the address, pages by place, rows as plain values."""
+"""The audit log for its page and its files: filters from the query string, paging, rows as plain values."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from providers.models import Action, AuditEntry
 from providers.models.audit import NAME_WORDS, REFUSALS
 
 ACTS, REFUSED, ALL = SHOWS = ("acts", "refused", "all")
-PLACES = (Action.REFUSED, Action.EXPORT)  # whose thing is an address, by the URL conf's name
+PLACES = (Action.REFUSED, Action.EXPORT)  # actions whose object is an address, stored as its URL name
 PAGE = 50
-COUNTED = 1_000  # more are "more than 1,000": to count ten thousand takes longer than to show a page
+COUNTED = 1_000  # above that the page says "more than 1,000", because counting would take longer than the page
 BATCH = 2_000
-FEW = 2_000  # entries that are sorted when they are found, not found in their order
+FEW = 2_000  # up to so many matches are fetched by their words and then sorted, see `narrowed`
 PEOPLE = 500  # names in the list of suggestions
 COLUMNS = (
     "id", "at", "actor_kind", "actor", "actor_id", "address", "action", "object_type", "object_id", "object_name",
@@ -38,15 +38,15 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which entries of the log the page's address asks for; a value that makes no sense is ignored."""
+    """The filter in the query string of the page; invalid values are ignored."""
 
-    show: str = ALL  # one of SHOWS; an act that is asked for by itself is looked for among all
+    show: str = ALL  # one of SHOWS; with an `action` it is ALL
     by: str = ""
     action: str = ""
-    what: str = ""  # how words of a thing's name begin, or its kind as `app.model`
+    what: str = ""  # beginnings of words in the object's name, or its kind as `app.model`
     address: str = ""
     since: date | None = None
-    until: date | None = None  # the last day
+    until: date | None = None  # the last day, included
 
     @property
     def is_filtered(self) -> bool:
@@ -54,13 +54,13 @@ class AuditFilter:
 
     @property
     def query(self) -> dict[str, str]:
-        """As the address says it."""
+        """The filter as parameters of a query string."""
         values = {name: getattr(self, name) for name in self.__slots__}
         return {name: str(value) for name, value in values.items() if value}
 
 
 def audit_filter(query: QueryDict, *, show: str) -> AuditFilter:
-    """The filter of an address; `show` where it does not say which kind."""
+    """The filter of a query string; `show` is the default for the kind of entries."""
     action, address = query.get("action", ""), parsed(query.get("address", ""))
     show = query.get("show", "") if query.get("show") in SHOWS else show
     return AuditFilter(
@@ -79,7 +79,7 @@ def _text(value: str) -> str:
 
 
 def entries(chosen: AuditFilter) -> QuerySet[AuditEntry]:
-    """The entries that are asked for, newest first; each filter has an index of its own."""
+    """The entries that match, newest first; each filter has an index of its own."""
     rows = AuditEntry.objects.order_by("-at", "-id")
     if chosen.show != ALL:
         refused = Q(action__in=REFUSALS)
@@ -102,25 +102,25 @@ def entries(chosen: AuditFilter) -> QuerySet[AuditEntry]:
 
 
 def narrowed(rows: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
-    """The same by their numbers, where they are few: the planner takes every word for a common one, and would walk a
-    million entries from the newest on in search of a word that nobody wrote."""
+    """The same entries selected by their ids, if they are few. PostgreSQL assumes that every word is frequent: it would
+    scan a million entries from the newest on for a word that does not occur."""
     few = list(rows.order_by().values_list("pk", flat=True)[: FEW + 1])
     return rows if len(few) > FEW else AuditEntry.objects.filter(pk__in=few).order_by("-at", "-id")
 
 
 def beginnings(text: str) -> SearchQuery:
-    """Names in which each of the text's words begins a word, in any order."""
+    """A search for names in which each word of `text` is the beginning of a word, in any order."""
     words = (word.replace("\\", "\\\\").replace("'", "''") for word in text.split())
     return SearchQuery(" & ".join(f"'{word}':*" for word in words), config="simple", search_type="raw")
 
 
 def thing_in_words(entry: AuditEntry) -> str:
-    """The name of an entry's thing; of an address what people call it."""
+    """The name of an entry's object; for an address the name that people know."""
     return place_in_words(entry.object_name) if entry.action in PLACES else entry.object_name
 
 
 def headline(chosen: AuditFilter, newest: AuditEntry | None, total: int) -> str:
-    """Who did the newest thing when, and how many entries there are; `newest` is None below the first page."""
+    """Who did what last and when, and how many entries there are; `newest` is None on later pages."""
     number, is_refusals = min(total, COUNTED), chosen.show == REFUSED
     if newest:
         text = _("The last refusal on record: <b>{who}</b> {did}, {ago}; {count}")
@@ -159,7 +159,7 @@ def log_heading(chosen: AuditFilter) -> str:
 
 
 def empty_words(chosen: AuditFilter) -> tuple[str, str]:
-    """What stands in the place of the list where no entry is shown: a title, and what would stand here."""
+    """Title and text in the place of an empty list."""
     if chosen.is_filtered:
         return _("Nothing passes these filters"), _("Leave one out, or show the list without filters.")
     why = _("Who signs in, who changes a setting, reads a prompt, exports, or runs a command is written down here.")
@@ -169,23 +169,23 @@ def empty_words(chosen: AuditFilter) -> tuple[str, str]:
 
 
 def older_than(rows: QuerySet[AuditEntry], pk: int) -> QuerySet[AuditEntry]:
-    """Those that stand below an entry in the list."""
+    """The entries below an entry in the list, which are older."""
     last = AuditEntry.objects.filter(pk=pk).values_list("at", flat=True).first()
     return rows if last is None else rows.filter(at__lte=last).exclude(at=last, pk__gte=pk)
 
 
 def counted(rows: QuerySet[AuditEntry]) -> int:
-    """How many there are; one more than COUNTED stands for all beyond."""
+    """The number of entries, at most COUNTED + 1, which means "more than COUNTED"."""
     return rows.order_by()[: COUNTED + 1].count()
 
 
 def names() -> list[str]:
-    """People who may be asked for; keys and those who are gone are typed."""
+    """User names for the suggestions of the filter; names of keys and former users have to be typed."""
     return list(User.objects.order_by("username").values_list("username", flat=True)[:PEOPLE])
 
 
 def plain_rows(chosen: AuditFilter) -> Iterator[tuple[Any, ...]]:
-    """All that is asked for, oldest last, read in batches with no transaction between them."""
+    """All entries that match, newest first, read in batches without a transaction around them."""
     rows, last = entries(chosen), None
     while batch := list((rows if last is None else older_than(rows, last)).values_list(*COLUMNS)[:BATCH]):
         yield from batch

@@ -1,7 +1,7 @@
-"""Pages and addresses by the name that a person knows: the URL conf's own names are for programmers.
+"""The names of pages and addresses that people know, in place of the URL names of the code.
 
-A name is a noun with what is done to it, `traffic:key-add` or `api:post_silence_end`; what was renamed since an entry
-of the audit log was written still reads as words.
+A URL name is a noun and an action, such as `traffic:key-add` or `api:post_silence_end`. An old entry of the audit log
+whose URL name does not exist any more is still shown in words.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-# Those that a noun and an act would tell badly, or that two apps call alike.
+# Names for which noun and action would read badly, or that two apps have in common.
 WHOLE: dict[str, Promise] = {
     "account": gettext_lazy("Own account"),
     "account-end": gettext_lazy("Own account: end a session"),
@@ -230,7 +230,7 @@ ACTS: dict[str, Promise] = {
 
 
 def place_in_words(name: str) -> str:
-    """What people call the address that the URL conf calls so; what is no such name stays as it is."""
+    """The name that people know for a URL name; a text that is no URL name stays unchanged."""
     if name in WHOLE:
         return str(WHOLE[name])
     app, _colon, slug = name.rpartition(":")
@@ -240,7 +240,7 @@ def place_in_words(name: str) -> str:
 
 
 def _noun_and_act(slug: str) -> str:
-    """`key-add` and `add-phase`: the longest noun at either end, and what is done to it."""
+    """Words for names such as `key-add` and `add-phase`: the longest noun at either end, and the action."""
     parts = slug.split("-")
     for length in range(len(parts), 0, -1):
         first, last = "-".join(parts[:length]), "-".join(parts[-length:])
@@ -251,7 +251,7 @@ def _noun_and_act(slug: str) -> str:
 
 
 def names_that_say(text: str) -> list[str]:
-    """Names of the URL conf whose words hold a text."""
-    from dashboard.access import ACCESS  # every app's views may ask for words; the table needs none of them
+    """URL names whose words contain a text."""
+    from dashboard.access import ACCESS  # here: the access table imports all apps, whose views may import this module
 
     return [name for name in ACCESS if text.casefold() in place_in_words(name).casefold()]

@@ -1,4 +1,4 @@
-"""Settings: the audit log, by person, act, thing, address and time, and as a file."""
+"""The settings page of the audit log with filters, and its export as a file."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ FILES = {"csv": (as_csv, "text/csv; charset=utf-8"), "jsonl": (as_jsonl, "applic
 
 @get_view("providers.view_auditentry")
 def audit(request: HttpRequest) -> HttpResponse:
-    """Who did what, newest first; what was refused is one click away, and does not crowd out what was done."""
+    """Who did what, newest first. Refusals are on a tab of their own, because there are so many of them."""
     chosen, before = audit_filter(request.GET, show=ACTS), number(request.GET.get("before", ""))
     rows, here = entries(chosen), reverse("audit")
     batch = list((older_than(rows, before) if before else rows)[: PAGE + 1])
@@ -75,7 +75,7 @@ def audit(request: HttpRequest) -> HttpResponse:
 
 @get_view("providers.view_auditentry")
 def audit_export(request: HttpRequest) -> StreamingHttpResponse:
-    """The same entries as a file, CSV or JSON lines. Like every download it is itself put on record."""
+    """The same entries as a file, CSV or JSON lines. Like every download it is recorded in the log itself."""
     kind = request.GET.get("format", "csv")
     write, media_type = FILES.get(kind, FILES["csv"])
     chosen = audit_filter(request.GET, show=ALL)
@@ -85,5 +85,5 @@ def audit_export(request: HttpRequest) -> StreamingHttpResponse:
 
 
 def number(text: str) -> int:
-    """A number of the address; what is none counts as left out."""
+    """A number in the query string; 0 if it is missing or no number."""
     return int(text) if text.isdecimal() and len(text) < 19 else 0

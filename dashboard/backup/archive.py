@@ -1,10 +1,9 @@
-"""One file that holds an installation: a dump of its database in one snapshot, and what is to be known of it.
+"""Backup and restore: one file with a dump of the database from one snapshot, and a manifest.
 
-The file is encrypted and authenticated with the installation's key (`dashboard/backup/sealed_file.py`): inside are a
-line of
-JSON, the manifest, and pg_dump's custom format. A dump is a program, so `restore` runs one only where the key proves
-that this installation made it, or where a person says that they trust the file. Backups of earlier versions were ZIP
-files in the clear with a checksum that anybody could make.
+The file is encrypted and authenticated with the installation's key (`dashboard/backup/sealed_file.py`). It contains the
+manifest as a line of JSON, then pg_dump's custom format. A dump can run any statement, so `restore` accepts one only if
+the key proves that this installation made it, or if a person trusts the file. Backups of earlier versions are
+unencrypted ZIP files with a checksum that anybody can compute.
 """
 
 from __future__ import annotations
@@ -36,10 +35,10 @@ from lib.encryption import keys
 from lib.keyring import Keys, mark, split
 
 FORMAT, OLD_FORMAT = 2, 1
-DUMP, MANIFEST, KEY = "database.dump", "manifest.json", "credentials.key"  # of the old format
-LEFT_APPS = ("admin",)  # that earlier versions had: their tables stay where they were, in no use
+DUMP, MANIFEST, KEY = "database.dump", "manifest.json", "credentials.key"  # files in the old format
+LEFT_APPS = ("admin",)  # apps of earlier versions; their tables are kept but not used
 TRUST = "pass --trust-this-file if you know where it comes from: what it holds is run as statements in this database"
-# Where there is a row of these, somebody's data would be overwritten; a fresh installation has defaults only.
+# A row in one of these tables means that a restore would overwrite real data; a new installation has only defaults.
 OWN = ("auth_user", "traffic_application", "traffic_request", "traffic_usage_day", "providers_account")
 LIBPQ = {
     "host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE",
@@ -49,15 +48,15 @@ LIBPQ = {
 
 
 class BackupError(Exception):
-    """A sentence for who runs the command; nothing was changed."""
+    """Backup or restore failed and nothing was changed; the text is a sentence for the person who runs the command."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a backup says of itself. `keys` are the fingerprints of those that vendors' keys are stored under."""
+    """Facts about a backup. `keys` are fingerprints of the keys with which the vendors' credentials are encrypted."""
 
     format: int
-    at: str  # what was committed before this moment is inside; of the old format the end of the dump
+    at: str  # all that was committed before this time is in the backup; in the old format the end of the dump
     server: str
     migrations: list[str]
     keys: list[str]
@@ -65,7 +64,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Opened:
-    """A backup to read: its dump as a stream that proves itself as it comes, and the keys that it carries."""
+    """An open backup: its dump as a stream whose parts are verified as they are read, and the keys that it contains."""
 
     manifest: Manifest
     dump: Iterable[bytes]
@@ -73,7 +72,7 @@ class Opened:
 
 
 def back_up(target: Path, *, with_key: bool) -> Manifest:
-    """Write a new file, mode 0600, whole or not at all; ingest goes on. Raises BackupError."""
+    """Write a new file atomically with mode 0600, while ingest goes on. Raises BackupError."""
     if target.exists():
         raise BackupError(f"{target} is there already.")
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -106,9 +105,9 @@ def write(file: IO[bytes], with_key: bool) -> Manifest:
 
 @contextmanager
 def snapshot() -> Iterator[tuple[str, datetime]]:
-    """A snapshot that pg_dump can take up while the block lasts, and its moment.
+    """(name, time) of a snapshot that pg_dump can use inside the block.
 
-    The moment is the start of the statement that takes it: whatever was committed before is in it.
+    The time is the start of the statement that takes it: everything committed before is in the snapshot.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -120,7 +119,7 @@ def snapshot() -> Iterator[tuple[str, datetime]]:
 
 
 def dump(into: Writer, snapshot_name: str) -> None:
-    """Copy pg_dump's output of a snapshot. Sessions of people stay behind."""
+    """Copy pg_dump's output of a snapshot, without people's sessions. Raises BackupError."""
     command = [tool("pg_dump"), "--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot_name}"]
     command += ["--exclude-table-data=dashboard_session"]
     with tempfile.TemporaryFile() as errors:
@@ -133,9 +132,9 @@ def dump(into: Writer, snapshot_name: str) -> None:
 
 
 def restore(source: Path, *, force: bool, trusted: bool = False, more_keys: Sequence[str] = ()) -> Opened:
-    """Make the database what the backup holds, in one transaction. Raises BackupError.
+    """Replace the database by the backup's content, in one transaction. Raises BackupError.
 
-    The role of the connection runs what the file holds: it should own this database and no more.
+    The connection's role runs the statements of the file, so it should own this database and have no other rights.
     """
     with opened(source, (*keys(), *more_keys), trusted=trusted) as backup:
         check(backup.manifest)
@@ -149,7 +148,7 @@ def restore(source: Path, *, force: bool, trusted: bool = False, more_keys: Sequ
 
 @contextmanager
 def opened(source: Path, keys: Sequence[str], *, trusted: bool = False) -> Iterator[Opened]:
-    """A backup that one of the known keys proves, or that is `trusted` without. Raises BackupError."""
+    """Open a backup that one of `keys` authenticates, or any if `trusted`. Raises BackupError."""
     try:
         with source.open("rb") as file:
             is_ours = file.read(len(MAGIC)) == MAGIC
@@ -169,7 +168,7 @@ def opened(source: Path, keys: Sequence[str], *, trusted: bool = False) -> Itera
 
 
 def _need_trust(what: str, *, trusted: bool) -> None:
-    """Raises BackupError unless a person trusts the file, and the role that runs it is no superuser."""
+    """Raises BackupError unless a person trusts the file and the role that runs its statements is no superuser."""
     if not trusted:
         raise BackupError(f"{what}, so that anybody may have made it: {TRUST}.")
     role, words = powers()
@@ -206,7 +205,7 @@ def _after(first: bytes, following: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _unsealed(parts: zipfile.ZipFile) -> Opened:
-    """The old format. Raises BackupError for a part that is not what was written."""
+    """Open a backup in the old format. Raises BackupError if a checksum differs."""
     old = json.loads(parts.read(MANIFEST))
     for name, right in old["sha256"].items():
         with parts.open(name) as part:
@@ -224,7 +223,7 @@ def _pieces(parts: zipfile.ZipFile, name: str) -> Iterator[bytes]:
 
 
 def check(manifest: Manifest) -> None:
-    """Raises BackupError for a format or a schema that this version does not know."""
+    """Raises BackupError for a format or a migration that this version does not know."""
     if manifest.format not in (FORMAT, OLD_FORMAT):
         raise BackupError(f"The backup has format {manifest.format}, this version reads {OLD_FORMAT} and {FORMAT}.")
     disk = MigrationLoader(None).disk_migrations
@@ -236,7 +235,7 @@ def check(manifest: Manifest) -> None:
 
 
 def own_rows() -> list[str]:
-    """Tables with data that somebody entered or sent."""
+    """The tables of `OWN` that have rows."""
     there = set(connection.introspection.table_names())
     with connection.cursor() as cursor:
         filled = []
@@ -248,16 +247,16 @@ def own_rows() -> list[str]:
 
 
 def load(content: Iterable[bytes]) -> None:
-    """Drop what is there and load the dump in the same transaction: the database is the old one or the new one.
+    """Drop all tables and load the dump in the same transaction.
 
-    Raises BackupError, and whatever `content` raises; the database is as it was then.
+    Raises BackupError and whatever `content` raises; the database is unchanged then.
     """
     session = f"breakeven-restore-{secrets.token_hex(4)}"
     try:
         _load(content, {**libpq(), "PGAPPNAME": session})
     except BaseException:
-        # PostgreSQL goes on with the statement of a program that was killed, and holds its locks until then.
-        # Where the server is away, its sessions are too, and the first error is the one to tell.
+        # PostgreSQL finishes the statement of a killed program and keeps its locks until then, so its session is ended.
+        # If the server does not answer, its sessions have ended too, and the first error is the one to report.
         with suppress(OperationalError), connection.cursor() as cursor:
             cursor.execute(
                 "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = %s", [session]
@@ -270,7 +269,7 @@ def _load(content: Iterable[bytes], environment: dict[str, str]) -> None:
         clear = drop_all().encode()
         unpack = [tool("pg_restore"), "--no-owner", "--no-privileges", "--file=-"]
         run = [tool("psql"), "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", "--file=-"]
-        connection.close()  # its own locks would be waited for
+        connection.close()  # else psql would wait for the locks of this connection
         with subprocess.Popen(
             run, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors, env=environment
         ) as psql:
@@ -283,7 +282,7 @@ def _load(content: Iterable[bytes], environment: dict[str, str]) -> None:
                 try:
                     feed(content, reader)
                 except BaseException:
-                    psql.kill()  # before it could commit half
+                    psql.kill()  # before it commits an incomplete dump
                     reader.kill()
                     raise
             if reader.returncode:
@@ -300,11 +299,11 @@ def feed(content: Iterable[bytes], reader: subprocess.Popen[bytes]) -> None:
             reader.stdin.write(piece)
         reader.stdin.close()
     except BrokenPipeError:
-        return  # it failed and says why
+        return  # pg_restore has failed; its exit code and stderr give the reason
 
 
 def drop_all() -> str:
-    """Statements that drop every table of ours, partitions with their parents, and every function no extension owns."""
+    """Statements that drop every table (partitions with their parents) and every function that no extension owns."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT quote_ident(relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
@@ -317,7 +316,7 @@ def drop_all() -> str:
             " WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e') ORDER BY 1"
         )
         functions = [name for (name,) in cursor.fetchall()]
-    kinds = {"TABLE": tables, "ROUTINE": functions}  # triggers of the tables use the functions
+    kinds = {"TABLE": tables, "ROUTINE": functions}  # in this order, as triggers of the tables use the functions
     return "".join(f"DROP {kind} {', '.join(names)} CASCADE;\n" for kind, names in kinds.items() if names)
 
 
@@ -332,7 +331,7 @@ def state_of_database() -> tuple[list[str], str]:
 
 
 def tool(name: str) -> str:
-    """A program of PostgreSQL: the embedded one, else the system's."""
+    """The path of a program of PostgreSQL: the embedded one, else the system's. Raises BackupError without either."""
     try:
         embedded = binary(name)
     except ServerError:
@@ -346,7 +345,7 @@ def tool(name: str) -> str:
 
 
 def libpq() -> dict[str, str]:
-    """The environment by which PostgreSQL's programs find our database; a password on the command line shows in ps."""
+    """The environment with which PostgreSQL's programs connect. Not the command line: `ps` would show the password."""
     params: dict[str, Any] = connection.get_connection_params()
     ours = {variable: str(params[name]) for name, variable in LIBPQ.items() if params.get(name)}
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
@@ -354,6 +353,6 @@ def libpq() -> dict[str, str]:
 
 
 def ending(errors: IO[bytes]) -> str:
-    """The last words of a program's stderr."""
+    """The last 600 characters of a program's stderr."""
     errors.seek(0)
     return errors.read().decode(errors="replace").strip()[-600:]

@@ -1,7 +1,7 @@
 """Two roles of the database: the owner of the tables migrates and restores, the application reads and writes rows.
 
-`DATABASE_URL` is the application's role, `DATABASE_OWNER_URL` the owner's; where only the first is set, one role does
-both, and `doctor` says so. What the application may is granted here, after each migration and each restore.
+`DATABASE_URL` connects as the application, `DATABASE_OWNER_URL` as the owner. If only the first is set, one role does
+both, which `doctor` reports. The application's rights are granted here after each migration and each restore.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from psycopg import Connection, sql
 from dashboard.settings import env
 
 OWNER_URL = "DATABASE_OWNER_URL"
-# What is written there stays: the application's role may add rows, and neither change nor remove any.
+# Tables that keep what is written: the application's role may add rows, but not change or delete them.
 APPEND_ONLY = ("providers_auditentry", "providers_auditseal")
-# What only a migration writes.
+# Tables that only a migration writes.
 READ_ONLY = ("django_migrations",)
 
 EVERYTHING = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN")
@@ -31,7 +31,7 @@ RIGHTS = {
     **dict.fromkeys(READ_ONLY, frozenset({"SELECT"})),
 }
 
-# The rights that the application has of each table, days included: a backup by its role reads them one by one.
+# The application's present rights on each table, partitions included: a backup by its role reads these one by one.
 TABLES = """
 SELECT c.oid::regclass::text, c.relname,
     ARRAY(SELECT p FROM unnest(%(everything)s::text[]) AS p WHERE has_table_privilege(%(role)s, c.oid, p))
@@ -41,7 +41,7 @@ ROUTINES = """
 SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace
 AND proowner = current_user::regrole ORDER BY 1
 """
-# What a role could do past its rows, by the word that `doctor` says it with.
+# What a role can do besides reading and writing rows, with the word that `doctor` uses for it.
 POWERS = """
 SELECT rolname, ARRAY(
     SELECT word FROM (VALUES
@@ -56,7 +56,7 @@ SELECT rolname, ARRAY(
 
 
 def owner_url() -> str:
-    """Who owns the tables; empty where the application's role does. A running `up` tells it of its own database."""
+    """The URL of the owner of the tables; empty if the application's role owns them. A running `up` provides it."""
     of_this_process = OWNER_URL in os.environ or f"{OWNER_URL}_FILE" in os.environ
     if of_this_process or env.text("DATABASE_URL") == env.joined.get("DATABASE_URL"):
         return env.text(OWNER_URL)
@@ -65,9 +65,9 @@ def owner_url() -> str:
 
 @contextmanager
 def as_owner() -> Iterator[str]:
-    """Within, Django's connection is the owner's; gives the application's role, empty where there is one role only.
+    """Inside the block Django connects as the owner. Yields the application's role, empty if there is only one role.
 
-    To be entered outside of a transaction. Raises ImproperlyConfigured where the two URLs name different databases.
+    Must be entered outside of a transaction. Raises ImproperlyConfigured if the two URLs name different databases.
     """
     url = owner_url()
     application = connection.settings_dict
@@ -97,9 +97,9 @@ def _connect_by(settings: dict[str, Any]) -> None:
 
 
 def grant(role: str) -> int:
-    """Let the application's role use what there is, and what will be made; returns how many tables were changed.
+    """Give the application its rights on present and future tables; returns how many tables were changed.
 
-    Runs as the owner. Tables that are right already are not touched: a grant rewrites its row of the catalogue.
+    Must run as the owner. Tables with the right rights are left out, because a grant rewrites a row of the catalogue.
     """
     connection.ensure_connection()
     conn: Connection = connection.connection
@@ -123,7 +123,7 @@ def _grant_what_comes(conn: Connection, role: sql.Identifier) -> None:
 
 
 def _set_rights(conn: Connection, role: sql.Identifier, table: str, right: frozenset[str], has: set[str]) -> bool:
-    """Whether the role had other rights of the table than it shall have; `table` is quoted where it must be."""
+    """Set the role's rights on a table; returns whether they were different. `table` is quoted where necessary."""
     if has == right:
         return False
     conn.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(sql.SQL(table), role))
@@ -132,7 +132,7 @@ def _set_rights(conn: Connection, role: sql.Identifier, table: str, right: froze
 
 
 def powers() -> tuple[str, list[str]]:
-    """The role that the application connects as, and what it could do past reading and writing rows."""
+    """The role that the application connects as, and words for all that it can do besides reading and writing rows."""
     with connection.cursor() as cursor:
         cursor.execute(POWERS)
         role, words = cursor.fetchone()

@@ -1,10 +1,10 @@
-"""A file that only who holds a key can write or read, made and read as a stream: AES-256-GCM in numbered chunks.
+"""A file that needs a key to be written or read, processed as a stream: AES-256-GCM in numbered chunks.
 
 The construction is STREAM (Hoang, Reyhanitabar, Rogaway, Vizár 2015). The file begins with a line that names its kind
-and a line of JSON, the header, in the clear. Then follow chunks of 1 MiB, each encrypted and authenticated by itself:
-the nonce is the chunk's number and a mark of the last one, the header is authenticated with each. So a chunk that was
-changed, exchanged, left out or cut off at the end is found, and nothing of it is handed out. Each file has a key of its
-own, HKDF of the installation's key with 16 random bytes, so that no nonce ever comes twice.
+and an unencrypted header, a line of JSON. Then follow chunks of 1 MiB, each encrypted and authenticated separately: the
+nonce is the chunk's number and a mark of the last one, and the header is authenticated with each chunk. So a chunk that
+was changed, exchanged, left out or cut off is detected, and its content is not returned. Each file has its own key
+(HKDF of the installation's key with 16 random bytes), so that no nonce is used twice with the same key.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from lib.keyring import mark
 
 MAGIC = b"breakeven-backup-2\n"
 CHUNK = 1 << 20  # bytes of plaintext
-TAG = 16  # bytes that each chunk is longer
+TAG = 16  # bytes of the authentication tag, by which an encrypted chunk is longer
 LONGEST_HEADER = 1 << 16
 
 
 class Damaged(Exception):
-    """The file is not what was written, or not whole; a sentence."""
+    """The file was changed or is incomplete; the text is a sentence."""
 
 
 class OtherKey(Exception):
-    """None of the keys is the file's; `fingerprint` is that of the right one."""
+    """None of the keys fits the file; `fingerprint` is that of the right key."""
 
     def __init__(self, fingerprint: str) -> None:
         super().__init__(fingerprint)
@@ -41,7 +41,7 @@ class OtherKey(Exception):
 
 
 class Writer:
-    """Takes plaintext; the file is whole after `close`. `more` goes into the header, in the clear."""
+    """Encrypts what is written to it; the file is complete after `close`. `more` is added to the unencrypted header."""
 
     def __init__(self, file: IO[bytes], key: str, more: dict[str, Any] | None = None) -> None:
         salt = secrets.token_bytes(16)
@@ -54,7 +54,7 @@ class Writer:
 
     def write(self, data: bytes) -> int:
         self._waiting += data
-        while len(self._waiting) > CHUNK:  # the last chunk is known only when there is no more
+        while len(self._waiting) > CHUNK:  # one chunk is kept back, as the last one needs its mark
             self._seal(bytes(self._waiting[:CHUNK]), last=False)
             del self._waiting[:CHUNK]
         return len(data)
@@ -69,12 +69,12 @@ class Writer:
 
 
 def header_of(file: IO[bytes]) -> dict[str, Any]:
-    """What the file says of itself in the clear, not proved yet; the file stands at its first chunk then."""
+    """The unencrypted header, which is not authenticated yet; leaves the file at its first chunk. Raises Damaged."""
     return _header(file)[0]
 
 
 def read(file: IO[bytes], keys: Sequence[str]) -> Iterator[bytes]:
-    """The plaintext, chunk by chunk, each proved. Raises OtherKey, and Damaged, also after some chunks."""
+    """The decrypted chunks, each authenticated before it is returned. Raises OtherKey; Damaged, maybe after some."""
     header, raw = _header(file)
     key = next((key for key in keys if mark(key) == header.get("key")), None)
     if key is None:

@@ -1,4 +1,4 @@
-"""Charts as pure functions: rows in, SVG (or a Plotly figure) out. No model, no request, no query.
+"""Charts as functions from plain rows to SVG or a Plotly figure, without models, requests or queries.
 
-Small charts are drawn as SVG and need no script; the big ones are figures for Plotly (`figures.py`) in the same look.
+Small charts are SVG and need no script; big ones are figures for Plotly (`figures.py`) in the same style.
 """

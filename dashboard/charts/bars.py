@@ -1,4 +1,4 @@
-"""Stacked bars: money by day (or hour, or month) by provider, each part filled as it is known."""
+"""Stacked bars: money by day (or hour, or month) and provider; the fill of a part shows its provenance."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from lib import formats as money
 
 Row = Mapping[str, Any]
 
-# The same colour for the same thing on every page: 1 is ours, 6 is the rest.
+# A provider has the same colour on every page: 1 is for our own machines, 6 for all that have no number.
 SERIES = {"self": 1, "runpod": 1, "anthropic": 2, "vast": 3, "google": 4, "lambda": 5}
 
 
 def series_numbers(keys: Iterable[str]) -> dict[str, int]:
-    """A series number for each key: the fixed one where it has one and it is free, else the next free, at last 6."""
+    """A series number, 1 to 6, for each key: its fixed one if that is free, else the next free one, else 6."""
     unique = list(dict.fromkeys(keys))
     numbers: dict[str, int] = {}
     for key in sorted(unique, key=lambda k: SERIES.get(k, 9)):
@@ -35,7 +35,7 @@ def total_of(row: Row) -> Decimal:
 
 
 def axis(scale: Scale, values: Sequence[float], unit: str) -> list[str]:
-    """Horizontal grid with its words at the left; the lowest line is the zero line."""
+    """Horizontal grid lines with labels at the left; the lowest is the zero line."""
     marks = []
     for index, value in enumerate(values):
         y = pct(1 - scale.at(value))
@@ -45,13 +45,13 @@ def axis(scale: Scale, values: Sequence[float], unit: str) -> list[str]:
 
 
 def axis_class(values: Sequence[float], unit: str) -> str:
-    """More room at the left when the words of the axis are long."""
+    """The CSS class of the plot; with long labels it leaves more room at the left."""
     return "plot plot-y5" if max((len(tick_word(v, unit)) for v in values), default=0) > 5 else "plot"
 
 
 def stacked_bars(rows: Sequence[Row], *, unit: str = "usd", height: int = 230, label: str = "") -> Drawing:
     """`rows`: `{"label": "1 Jun", "parts": [{"key": "runpod", "name": "RunPod", "amount": D, "provenance": "billed"}],
-    "note": "14 h", "unknown": True}`; `note` stands above its bar, `unknown` puts a hatched cap on it (at least)."""
+    "note": "14 h", "unknown": True}`; `note` is written above its bar; `unknown` adds a hatched cap (at least)."""
     highest = max((float(total_of(row)) for row in rows), default=0.0)
     values, top = axis_of(0.0, highest or 1.0)
     scale = Scale(0.0, top)
@@ -105,7 +105,7 @@ def names(rows: Sequence[Row]) -> dict[str, str]:
 
 
 def legend(rows: Sequence[Row], numbers: Mapping[str, int]) -> list[Key]:
-    """The series in their order, then the fills that occur beside plain billed."""
+    """The series in their order, then the fills of other provenances than billed that occur."""
     by_number = sorted(names(rows).items(), key=lambda item: numbers[item[0]])
     keys = [Key("box", f"f{numbers[key]} p-billed", name) for key, name in by_number]
     kinds = {str(part.get("provenance")) for row in rows for part in row["parts"]}

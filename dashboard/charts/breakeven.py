@@ -1,4 +1,4 @@
-"""The break-even curve: the API's line against our own staircase, every crossing, and where we are now."""
+"""The break-even curve: the API's line, the staircase of our own GPUs, every crossing, and our volume."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Row = Mapping[str, Any]
 
 
 def staircase(curve: Sequence[Row]) -> list[tuple[Any, Any]]:
-    """Our own cost with its steps upright: where a GPU is added the old line runs on to the new volume, then rises."""
+    """Points of our own cost with vertical steps: the line goes on to the volume where a GPU is added, then rises."""
     steps: list[tuple[Any, Any]] = []
     for index, row in enumerate(curve):
         x, y = row["requests_per_month"], row["selfhost"]
@@ -29,7 +29,7 @@ def staircase(curve: Sequence[Row]) -> list[tuple[Any, Any]]:
 
 
 def carried_on(curve: Sequence[Row], index: int) -> Any:
-    """The cost at `index` had no GPU been added: the slope before the step, carried on; flat when there is none."""
+    """The cost at `index` if no GPU had been added: continues the slope before the step, or flat without one."""
     before, x = curve[index - 1], curve[index]["requests_per_month"]
     if index < 2 or curve[index - 2].get("gpus") != before.get("gpus"):
         return before["selfhost"]
@@ -40,7 +40,7 @@ def carried_on(curve: Sequence[Row], index: int) -> Any:
 
 
 def cost_at(curve: Sequence[Row], x: float, key: str) -> float | None:
-    """The curve's value at a volume, straight between its points."""
+    """The curve's value at a volume by linear interpolation; None outside the curve."""
     for left, right in pairwise(curve):
         a, b = number(left["requests_per_month"]), number(right["requests_per_month"])
         if a <= x <= b and left[key] is not None and right[key] is not None:
@@ -50,7 +50,7 @@ def cost_at(curve: Sequence[Row], x: float, key: str) -> float | None:
 
 
 def cheaper_spans(crossings: Sequence[Row], starts_cheaper: bool) -> list[Row]:
-    """Spans of volume where our own GPUs cost less; the last one may have no end."""
+    """Spans of volume where our own GPUs cost less, `{"from", "to"}`; `to` is None if the last one has no end."""
     spans: list[dict[str, Any]] = [{"from": 0, "to": None}] if starts_cheaper else []
     for crossing in sorted(crossings, key=lambda c: number(c["requests_per_month"])):
         at = crossing["requests_per_month"]
@@ -71,7 +71,7 @@ def breakeven_curve(
     height: int = 320,
     small: bool = False,
 ) -> Drawing:
-    """`curve` and `crossings` as `/api/v1/break-even` gives them; `here` is our volume a month; `small` drops words."""
+    """`curve` and `crossings` as `/api/v1/break-even` gives them; `here`: our requests a month; `small`: no labels."""
     rows = [row for row in curve if row.get("api") is not None]
     to = number(rows[-1]["requests_per_month"]) if rows else 1.0
     seen = [c for c in crossings if number(c["requests_per_month"]) <= to]
@@ -98,10 +98,10 @@ def breakeven_curve(
 
 
 def names(rows: Sequence[Row], series: Sequence[Row]) -> list[Row]:
-    """Names beside the lines, inside the plot: the API's where it is steep and free, ours at its end."""
+    """Names beside the lines, inside the plot: the API's near its end, ours at its end."""
     if len(rows) < 2:
         return []
-    # The API's name stands where the line is steep and free; the words of where we are hang over the middle.
+    # At nine tenths of the points the API's line is steep and nothing else is drawn; our volume is often in the middle.
     middle, last = rows[int((len(rows) - 1) * 0.9)], rows[-1]
     at_api = {"kind": "name", "x": middle["requests_per_month"], "y": middle["api"], "label": series[0]["name"]}
     gpus = last.get("gpus")
@@ -129,7 +129,7 @@ def marks_of(rows: Sequence[Row], crossings: Sequence[Row], here: Any, to: float
 
 
 def words_of(crossings: Sequence[Row], here: Any) -> str:
-    """What the picture shows, for those who do not see it."""
+    """What the chart shows, as text for screen readers."""
     places = ", ".join(short_count(number(c["requests_per_month"])) for c in crossings)
     sentence = _("The lines do not cross")
     if crossings:

@@ -1,6 +1,6 @@
-"""Figures for Plotly in the design's style. Pure: a spec of plain rows in, the JSON of a figure out.
+"""Figures for Plotly in the design's style, made from a spec of plain rows.
 
-Colours are names of CSS variables (`"--series-1"`); `static/js/charts.js` puts the reader's theme in their place.
+Colours are names of CSS variables (`"--series-1"`), which `static/js/charts.js` replaces by the reader's theme.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Json = dict[str, Any]
 
 DASHES = {1: "solid", 2: "dash", 3: "dot", 4: "dashdot", 5: "longdash", 6: "longdashdot"}
 SYMBOLS = {1: "circle", 2: "square", 3: "triangle-up", 4: "diamond", 5: "x", 6: "cross"}
-MANY = 40  # places on the x axis
+MANY = 40  # places on the x axis above which bars have no gap
 ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 NAMED = {"us": 1, "api": 2}
 TICKS: dict[str, Json] = {
@@ -37,7 +37,7 @@ HOVER = {"usd": "$,.2f", "count": ",.0f", "ms": ",.2f", "percent": ".1%"}
 
 @dataclass(frozen=True)
 class Figure:
-    """What `charts/plotly.html` needs: the figure, its words, and the same data as a table."""
+    """What `charts/plotly.html` needs: the figure's JSON, its label, and the same data as a table."""
 
     json: Json
     label: str
@@ -70,17 +70,17 @@ def style_number(series: Row, numbers: Mapping[str, int]) -> int:
     return int(style) if style else numbers[str(series.get("key") or series["name"])]
 
 
-# Plotly makes links, line breaks and styles of markup in any text; these three characters begin all of it.
+# Plotly interprets markup in any text (links, line breaks, styles). All of it begins with one of these characters.
 LITERAL = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def literal(text: Any) -> str:
-    """Words that Plotly shows as they are: names come from whoever sends requests."""
+    """A text that Plotly shows unchanged. Anybody who sends requests can choose names, so they may contain markup."""
     return str(text).translate(LITERAL)
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it; money as a float, for the picture only."""
+    """A value for JSON; money becomes a float, which is used for drawing only."""
     if isinstance(value, str):
         return literal(value)
     if isinstance(value, Decimal):
@@ -95,7 +95,7 @@ def listed(values: Sequence[Any]) -> list[Any]:
 
 
 def drawn(values: Sequence[Any], unit: str) -> list[Any]:
-    """Values as they are plotted: milliseconds as seconds, so that an axis reads 0.5 s and 10 s in one unit."""
+    """Values for plotting: milliseconds become seconds, so that an axis has 0.5 s and 10 s in the same unit."""
     plotted = listed(values)
     return [v / 1000 if v is not None else None for v in plotted] if unit == "ms" else plotted
 
@@ -132,7 +132,7 @@ def bar_trace(series: Row, number: int, unit: str) -> Json:
 
 
 def gap(series: Row) -> int:
-    """Between bars or cells; none where there are so many that on a phone nothing else would be left."""
+    """The gap between bars or cells in px; 0 if there are so many that gaps would fill a phone's screen."""
     return 0 if len(series["x"]) > MANY else 1
 
 
@@ -175,7 +175,7 @@ TRACES: dict[str, Callable[[Row, int, str], Json]] = {
 
 
 def base_layout(spec: Row, unit: str) -> Json:
-    """Axis names, limits as lines, marks as dotted uprights; what is the same for all figures is in charts.js."""
+    """Axis names, limits as lines, marks as dotted vertical lines; settings of all figures are in charts.js."""
     limits, marks = spec.get("limits") or (), spec.get("marks") or ()
     y: Json = {**TICKS.get(unit, {}), "rangemode": "tozero"}
     if spec.get("log"):
@@ -191,7 +191,7 @@ def base_layout(spec: Row, unit: str) -> Json:
 
 
 def x_axis(spec: Row) -> Json:
-    """Days as 18 Jun, moments as 14:00 over 18 Jun, in UTC as the table below; everything else as Plotly does."""
+    """The format of the x axis: days as 18 Jun, times as 14:00 over 18 Jun (UTC as in the table), else Plotly's own."""
     first = next((x for series in spec["series"] for x in series["x"]), None)
     if isinstance(first, datetime):
         return {"tickformat": "%H:%M\n%-d %b", "hoverformat": "%-d %b, %H:%M"}
@@ -219,7 +219,7 @@ def mark_shape(row: Row) -> Json:
 
 
 def right_half(row: Row, spec: Row) -> bool:
-    """Whether a mark lies there; words to its right would widen the axis, on a phone to twice the data."""
+    """Whether a mark lies in the right half. Its label then goes to the left: on the right it would widen the axis."""
     places = sorted({x for series in spec["series"] for x in listed(series["x"]) if isinstance(x, str)})
     return bool(places) and str(plain(row["x"])) > places[len(places) // 2]
 
@@ -231,17 +231,17 @@ def mark_note(row: Row, *, left: bool) -> Json:
 
 
 def axis_text(x: Any) -> str:
-    """A place on the x axis in the table: a name as it is, also one of digits."""
+    """A place on the x axis as text in the table; a name stays as it is, also one of digits only."""
     return x if isinstance(x, str) else x_word(x)
 
 
 def table(spec: Row, unit: str) -> tuple[list[str], list[list[str]]]:
-    """One row for each x, one column for each series; a heatmap's rows are its y, or its x where wider than high."""
+    """One row for each x, one column for each series; a heatmap's rows are its y, or its x if it is wider than high."""
     if spec["kind"] == "heatmap":
         grid = spec["series"][0]
-        if len(grid["x"]) > len(grid["y"]):  # as long as it is high: a phone scrolls down rather than aside
+        if len(grid["x"]) > len(grid["y"]):  # a long table: a phone scrolls down more easily
             head = [str(spec.get("x_title") or _("When")), *map(str, grid["y"])]
-            if not grid["z"]:  # nothing was counted at any time
+            if not grid["z"]:  # no data at all
                 return head, []
             columns_of = zip(grid["x"], zip(*grid["z"], strict=True), strict=True)
             return head, [[axis_text(x), *(word(v, unit) for v in zs)] for x, zs in columns_of if set(zs) != {None}]

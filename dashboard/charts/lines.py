@@ -1,4 +1,4 @@
-"""The line chart that the others are made from: series, bands, limits, shades and marks on one pair of axes."""
+"""The line chart, which other charts use too: series, bands, limits, shades and marks on one pair of axes."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ MAX_TABLE_ROWS = 120
 
 
 def style_class(series: Row, index: int) -> str:
-    """The class of a series: a named style, a number from 1 to 6, or its place in the list."""
+    """The CSS class of a series: a named style, a number from 1 to 6, or its position in the list."""
     style = series.get("style") or index + 1
     return STYLES.get(str(style), f"l{style}")
 
 
 @dataclass(frozen=True)
 class Plane:
-    """Both axes, so that a value pair becomes a place."""
+    """Both axes; converts a pair of values into a place in the plot."""
 
     x: Scale
     y: Scale
@@ -70,9 +70,9 @@ def line_chart(
     x_ticks: int = 9,
     table: bool = True,
 ) -> Drawing:
-    """A chart of `series`; see `docs/reference/design.md` for the rows. Reads any mapping, changes none.
+    """A chart of `series`; `docs/reference/design.md` describes the rows. The mappings are not changed.
 
-    Without `table` its rows are not made: of a page of small charts they are half the work.
+    Without `table` no table rows are made, which halves the time of a page of small charts.
     """
     plane, values = axes(series, bands, limits, marks, x_from, x_to, y_from, y_to, log, height)
     tail_words = [str(s["label"]) for s in series if s.get("label")] if tails else []
@@ -106,7 +106,7 @@ def axes(
     series: Sequence[Row], bands: Sequence[Row], limits: Sequence[Row], marks: Sequence[Row], x_from: Value | None,
     x_to: Value | None, y_from: float | None, y_to: float | None, log: bool, height: int,
 ) -> tuple[Plane, list[float]]:  # fmt: skip
-    """Scales that hold everything drawn, and the values of the horizontal grid."""
+    """Both scales, wide enough for all that is drawn, and the values of the horizontal grid."""
     xs = [p[0] for row in (*series, *bands) for p in row["points"]]
     ys = [v for row in (*series, *bands) for p in row["points"] for v in p[1:]]
     ys += [row["y"] for row in (*limits, *marks) if row.get("y") is not None]
@@ -126,7 +126,7 @@ def axes(
 
 
 def x_axis(scale: Scale, by_time: bool, about: int) -> list[str]:
-    """Ticks below; every second one gives way on a phone."""
+    """The ticks of the x axis; every second one is hidden on a phone."""
     chosen = time_ticks(scale.low, scale.high) if by_time else [
         (v, short_count(v)) for v in ticks(scale.low, scale.high, about) if v <= scale.high * 1.0001
     ]  # fmt: skip
@@ -143,7 +143,7 @@ def x_axis(scale: Scale, by_time: bool, about: int) -> list[str]:
 
 
 def runs(row: Row) -> list[list[tuple[Value, Value]]]:
-    """A series' stretches between unknown values, as steps where it says so."""
+    """The parts of a series between unknown values; as steps if the series asks for that."""
     stretches: list[list[tuple[Value, Value]]] = [[]]
     for x, y in row["points"]:
         if y is None:
@@ -171,7 +171,7 @@ def band_area(row: Row, plane: Plane) -> str:
 
 
 def shade_areas(rows: Sequence[Row], plane: Plane) -> list[str]:
-    """Spans of the x axis where something holds, from top to bottom."""
+    """Spans of the x axis as areas of the plot's full height."""
     spans = [(plane.x.inside(r["from"]), plane.x.inside(r["to"]) if r.get("to") is not None else 1.0) for r in rows]
     return [
         tag("rect", cls="pays", x=pct(a), y=0, width=pct(b - a), height="100%") for a, b in spans if b > a
@@ -198,7 +198,7 @@ def limit_words(rows: Sequence[Row], plane: Plane) -> list[str]:
 
 
 def series_tails(series: Sequence[Row], plane: Plane) -> list[str]:
-    """Names at the line ends, moved apart where they would overlap; on a phone they move inside (charts.css)."""
+    """Names at the ends of lines, moved apart if they would overlap; charts.css moves them inside on a phone."""
     ends = [(s, run[-1][-1]) for s in series if s.get("label") and (run := runs(s))]
     gap = 14 / max(1, plane.height_px)
     heights = spread([plane.y.inside(end[1]) for _s, end in ends], gap)
@@ -210,7 +210,8 @@ def series_tails(series: Sequence[Row], plane: Plane) -> list[str]:
 
 
 def mark(row: Row, plane: Plane) -> list[str]:
-    """A place worth naming: `today` (a dotted upright), `here` (us, now), `crossing` (a ring), `dot`, `event`."""
+    """A marked place: `today` and `event` (a dotted vertical line), `here` (our present value), `crossing` (a ring),
+    `dot`, `name` and `end` (a label only)."""
     kind, x = str(row.get("kind") or "event"), plane.x.inside(row["x"])
     y = plane.y.inside(row["y"]) if row.get("y") is not None else 1.0
     drawn = MARKS[kind](x, y)
@@ -226,7 +227,7 @@ def mark(row: Row, plane: Plane) -> list[str]:
 
 
 def label_place(kind: str, y: float, lines: int, lift: float | None) -> tuple[float, int]:
-    """Where a mark's words stand: its height in the plot, and the first line's offset in px."""
+    """The place of a mark's label: its height in the plot (0 to 1), and the offset of its first line in px."""
     if kind in ("today", "event"):
         return 1.0, -6 if kind == "today" else 14
     if kind == "here":
@@ -256,7 +257,7 @@ MARKS: dict[str, Callable[[float, float], list[str]]] = {
 
 
 def legend(series: Sequence[Row], bands: Sequence[Row], limits: Sequence[Row], shades: Sequence[Row]) -> list[Key]:
-    """Names of everything that has one; a shade's is `name`, so that its label in the plot can be another."""
+    """Legend entries of all rows with a `name`; a shade has a separate `label` in the plot."""
     keys = [Key("line", style_class(s, i), str(s["name"])) for i, s in enumerate(series) if s.get("name")]
     keys += [Key("area", "fan" if b.get("style") == "fan" else "band", str(b["name"])) for b in bands if b.get("name")]
     keys += [Key("line", str(r.get("style") or "limit"), str(r["name"])) for r in limits if r.get("name")]
@@ -270,7 +271,7 @@ def table_columns(series: Sequence[Row], bands: Sequence[Row]) -> list[str]:
 
 
 def table_rows(series: Sequence[Row], bands: Sequence[Row], unit: str) -> tuple[list[list[str]], str]:
-    """One row for each x that any series has; thinned evenly past 120 rows, and then it says so."""
+    """One row for each x of any series, and a note; past 120 rows every n-th is listed, which the note says."""
     columns: list[dict[Any, Any]] = [{p[0]: p[1] for p in s["points"]} for s in series]
     for band in bands:
         columns += [{p[0]: p[1] for p in band["points"]}, {p[0]: p[2] for p in band["points"]}]

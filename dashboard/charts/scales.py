@@ -1,4 +1,4 @@
-"""From values to places and back to words: scales, ticks, and how a tick of each unit is written."""
+"""Scales from values to places in the plot, ticks, and the text of a tick in each unit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def number(value: Value) -> float:
 
 @dataclass(frozen=True)
 class Scale:
-    """Places values between 0 and 1; logarithmic scales need `low` above 0."""
+    """Maps values to 0 (`low`) to 1 (`high`); a logarithmic scale needs `low` above 0."""
 
     low: float
     high: float
@@ -43,12 +43,12 @@ class Scale:
         return (position - low) / (high - low) if high > low else 0.0
 
     def inside(self, value: Value) -> float:
-        """Like `at`, held to the plot."""
+        """Like `at`, limited to 0 to 1."""
         return min(1.0, max(0.0, self.at(value)))
 
 
 def step_of(span: float, about: int) -> float:
-    """The step of 1, 2 or 5 times a power of ten that cuts `span` into at most `about` pieces."""
+    """The smallest step of 1, 2 or 5 times a power of ten that divides `span` into at most `about` parts."""
     if span <= 0:
         return 1.0
     rough = span / about
@@ -64,7 +64,7 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
 
 
 def axis_of(low: float, high: float) -> tuple[list[float], float]:
-    """Grid values from at most `low`, and the top of an axis that leaves a little air above `high`."""
+    """Grid values from at most `low`, and the top of the axis, which leaves some space above `high`."""
     grid = ticks(low, high)
     near = grid[-1] - high <= (high - grid[0]) * 0.15
     top = grid[-1] if near else high + (high - grid[0]) * 0.07
@@ -72,7 +72,7 @@ def axis_of(low: float, high: float) -> tuple[list[float], float]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """1, 2, 5 times powers of ten between the ends; every power only when there would be more than seven."""
+    """1, 2, 5 times powers of ten between the ends; powers of ten only if there would be more than seven ticks."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     fine = [m * 10.0**p for p in powers for m in (1, 2, 5) if low * 0.999 <= m * 10.0**p <= high * 1.001]
     coarse = [10.0**p for p in powers if low * 0.999 <= 10.0**p <= high * 1.001]
@@ -84,7 +84,7 @@ def moment(value: float) -> datetime:
 
 
 def time_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Ticks of a time axis with their words: minutes and hours up to three days, days up to ten weeks, then months."""
+    """Ticks of a time axis with their labels: minutes and hours up to three days, days up to ten weeks, then months."""
     span = high - low
     if span <= 3 * DAY_S:
         return hour_ticks(low, high)
@@ -108,14 +108,14 @@ def day_ticks(low: float, high: float) -> list[tuple[float, str]]:
         if is_tick_day(day, offset, step):
             new = day.month != month
             if new and chosen and number(day) - chosen[-1][0] < step * 0.6 * DAY_S:
-                chosen.pop()  # 30 would run into 1 Jul
+                chosen.pop()  # the label 30 would overlap with 1 Jul
             chosen.append((number(day), f"{day.day} {month_word(day)}" if new else str(day.day)))
             month = day.month
     return chosen
 
 
 def is_tick_day(day: date, offset: int, step: int) -> bool:
-    """Steps of five stand on 1, 5, 10 ... of each month, as a calendar is read; others count from the first day."""
+    """Whether a day has a tick: with a step of five the days 1, 5, 10 ... of a month, else each n-th from the first."""
     if step == 5:
         return day.day == 1 or (day.day % 5 == 0 and day.day != 30) or (day.day == 30 and offset > 0)
     return offset % step == 0
@@ -182,12 +182,12 @@ def tick_word(value: float, unit: str) -> str:
 
 
 def word(value: object, unit: str) -> str:
-    """A figure in a chart's table, in full; None is unknown there too."""
+    """A figure with all its digits in a chart's table; None is shown as unknown."""
     return FULL_WORDS.get(unit, money.count)(value)
 
 
 def x_word(value: Value) -> str:
-    """A place on the x axis in a chart's table."""
+    """A place on the x axis as text in a chart's table."""
     if isinstance(value, datetime):
         at = money.aware(value)
         return f"{money.day_text(at)}, {at:%H:%M}"
@@ -201,7 +201,7 @@ def extent(values: Iterable[Value | None]) -> tuple[float, float]:
 
 
 def spread(places: Sequence[float], gap: float) -> list[float]:
-    """Labels at `places` (0 to 1) moved apart to at least `gap`, in the same order, as near as possible."""
+    """`places` (0 to 1) moved apart to at least `gap`, in the same order and as little as possible."""
     order = sorted(range(len(places)), key=lambda i: places[i])
     moved = list(places)
     for before, after in pairwise(order):

@@ -1,4 +1,4 @@
-"""Small charts that stand beside a sentence or in a table cell: sparkline, uptime strip, plan bar, interval, split."""
+"""Small charts beside a sentence or in a table cell: sparkline, uptime strip, plan bar, interval, split."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Row = Mapping[str, Any]
 
 
 def runs(values: Sequence[Value | None]) -> list[list[tuple[int, float]]]:
-    """Stretches of known values: a gap in the data is a gap in the line."""
+    """Runs of known values as (index, value), so that a gap in the data becomes a gap in the line."""
     stretches: list[list[tuple[int, float]]] = [[]]
     for index, value in enumerate(values):
         if value is None:
@@ -29,7 +29,8 @@ def runs(values: Sequence[Value | None]) -> list[list[tuple[int, float]]]:
 
 
 def sparkline(values: Sequence[Value | None], *, unit: str = "count", label: str = "", cls: str = "l1") -> Drawing:
-    """A line of one number over time, the last known value dotted; from 0 so that heights compare."""
+    """One number over time as a line with a dot at the last known value. The axis begins at 0, so that the heights of
+    several sparklines can be compared."""
     stretches = runs(values)
     numbers = [value for run in stretches for _i, value in run]
     low, high = (min(numbers), max(numbers)) if numbers else (0.0, 1.0)
@@ -62,11 +63,11 @@ STATE_WORDS = {
 def strip(cells: Sequence[Row], *, label: str = "", height: int = 33) -> Drawing:
     """Uptime, one cell a period: `{"label": "9 Jun", "state": "down", "lost": 0.13, "cause": "190 min: host reboot"}`.
 
-    Full height is up; lowered by the share lost, with a square above it, is an outage; a triangle above is slow;
-    hatched is unknown, drawn as one run. Position and shape tell it, colour repeats it.
+    A cell of full height is up. In an outage it is lower by the share `lost`, with a square above; a triangle above
+    means slow, a hatched run unknown. Position and shape show all of it; colours only repeat it.
     """
     width, marks, top = 1 / max(1, len(cells)), [], round(height * 0.25)
-    names = {state: state_word(state) for state in CELL_STATES}  # once: a page of strips has thousands of cells
+    names = {state: state_word(state) for state in CELL_STATES}  # translated once, as a page has thousands of cells
     for state, run in groupby(enumerate(cells), key=lambda item: str(item[1]["state"])):
         stretch = list(run)
         if state == "unknown":
@@ -98,7 +99,7 @@ def unknown_run(cells: Sequence[Row], x: float, width: float, top: int, height: 
 
 
 def up_cells(stretch: Sequence[tuple[int, Row]], word: str, width: float, top: int, height: int) -> list[str]:
-    """Most cells are up and look alike; these are written straight."""
+    """Cells that are up, made by plain formatting for speed, because most cells are."""
     shape = f'y="{top}" width="{pct(width * 0.78)}" height="{height - top - 1}"/></g>'
     return [
         f"<g><title>{escape(cell['label'])}: {escape(cell.get('cause') or word)}</title>"
@@ -111,7 +112,7 @@ def one_cell(cell: Row, names: Mapping[str, str], x: float, width: float, top: i
     state = str(cell["state"])
     full = height - top - 1
     lost = min(1.0, max(0.0, float(cell.get("lost") or 0)))
-    # An outage of a minute still lowers its cell visibly; a whole day lost leaves a sliver that can be pointed at.
+    # An outage of a minute must be visible, and a day that is lost completely needs a rest to point at.
     lowered = round(full * min(0.92, max(0.25, lost)), 1) if state == "down" else 0
     body = tag("rect", cls="maintenance" if state == "maintenance" else "up", x=pct(x), y=top + lowered,
                width=pct(width), height=round(full - lowered, 1))  # fmt: skip
@@ -135,9 +136,9 @@ def meter(
     at_least: bool = False,
     labels: bool = True,
 ) -> Drawing:
-    """The plan bar: spent, where the month should end (a dot with its range), the budget's band, the limit.
+    """The plan bar, USD: what is spent, the forecast (a dot with its range), the budget's band, the limit.
 
-    `forecast` is a number or `{"low", "median", "high"}`; `scale_to` puts several bars on one scale.
+    `forecast` is a number or `{"low", "median", "high"}`; `scale_to` is the end of a scale for several bars.
     """
     ahead: Row = forecast if isinstance(forecast, Mapping) else {"median": forecast}
     amounts = [v for v in (spent, limit, high, plan, ahead.get("high"), ahead.get("median")) if v is not None]
@@ -185,7 +186,7 @@ def upright(scale: Scale, value: Value, cls: str, y1: int, y2: int) -> str:
 def meter_labels(
     scale: Scale, spent: Decimal | None, plan: Decimal | None, limit: Decimal | None, least: bool
 ) -> list[str]:
-    """Spent at the left, limit under its mark, plan only where it does not run into either."""
+    """Labels: spent at the left, the limit under its mark, the plan only if it overlaps with neither."""
     spent_text = money.at_least(spent, least) if spent is not None else _("unknown")
     marks = [text(_("spent %(sum)s") % {"sum": spent_text}, x=0, y=33)]
     if limit is not None:
@@ -211,7 +212,7 @@ def meter_words(spent: Decimal | None, limit: Decimal | None, plan: Decimal | No
 
 
 def interval(row: Row, scale: Scale, mark: Value | None) -> str:
-    """One dot with its interval; a ring instead of a dot when `passes` is False, nothing but a hatch when unknown."""
+    """One dot with its interval; a ring instead of the dot if `passes` is False, only a hatch if unknown."""
     marks = []
     if mark is not None:
         at = pct(scale.inside(mark))
@@ -226,7 +227,7 @@ def interval(row: Row, scale: Scale, mark: Value | None) -> str:
 
 
 def split(amounts: Mapping[str, Any], *, label: str = "") -> Drawing:
-    """One bar cut by provenance: billed, measured, estimated, entered; each filled as its badge is edged."""
+    """One bar divided by provenance: billed, measured, estimated, entered; the fills match the edges of the badges."""
     by_provenance = {k: money.to_decimal(amounts.get(k)) or Decimal(0) for k in money.PROVENANCES}
     total = sum(by_provenance.values(), Decimal(0))
     marks, x = [], 0.0

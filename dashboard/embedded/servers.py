@@ -1,4 +1,4 @@
-"""What both embedded servers need: a free port, a process that outlives no one, a readable failure."""
+"""Functions of both embedded servers: a free port, starting and waiting for a process, readable errors."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ import psutil
 
 
 class ServerError(Exception):
-    """A server cannot run here; the text is the sentence to show."""
+    """A server cannot run here; the text is a sentence for a person."""
 
 
 def free_port() -> int:
-    """A TCP port of the loopback that nobody listens on now; a racing taker is the caller's to survive.
+    """A TCP port of the loopback that is free now. Another program may take it before the caller listens on it.
 
-    Below the range from which the system gives ports to outgoing connections, where it can be: one of them could take
-    the port before the server that it is meant for listens.
+    If possible it is below the range of ports for outgoing connections, because one of those could take it as well.
     """
     below = range(10_240, first_outgoing_port())
     for port in [*random.sample(below, k=min(50, len(below))), 0]:
@@ -34,7 +33,7 @@ def free_port() -> int:
 
 
 def first_outgoing_port() -> int:
-    """Where the system's range of ports for outgoing connections begins; Linux' default where it cannot be read."""
+    """The first port of the system's range for outgoing connections; Linux' default if it cannot be read."""
     try:
         return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     except OSError:
@@ -42,7 +41,7 @@ def first_outgoing_port() -> int:
 
 
 def launch(command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-    """Starts `command` in a session of its own, so that Ctrl-C in the terminal reaches only who started it."""
+    """Start `command` in a session of its own, so that Ctrl-C in the terminal does not reach it."""
     with log.open("ab") as output:
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=env
@@ -52,7 +51,7 @@ def launch(command: Sequence[str], log: Path, env: Mapping[str, str] | None = No
 def wait_until(
     answers: Callable[[], bool], process: subprocess.Popen[bytes], name: str, log: Path, seconds: float
 ) -> None:
-    """Returns when `answers()` does with true; raises ServerError when the process ends or `seconds` have passed."""
+    """Return when `answers()` is true. Raises ServerError if the process ends, or after `seconds`."""
     deadline = time.monotonic() + seconds
     while not answers():
         if process.poll() is not None:
@@ -63,7 +62,7 @@ def wait_until(
 
 
 def tail(log: Path, lines: int = 20) -> str:
-    """The last lines of a log file, empty where there is none."""
+    """The last lines of a log file; empty if there is none."""
     try:
         return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
     except OSError:
@@ -71,7 +70,7 @@ def tail(log: Path, lines: int = 20) -> str:
 
 
 def gone(process: psutil.Process, seconds: float) -> bool:
-    """Whether the process has ended within `seconds`, be it a child of ours or not."""
+    """Wait `seconds` at most for the end of a process, which need not be a child; returns whether it ended."""
     with contextlib.suppress(psutil.NoSuchProcess):
         try:
             process.wait(seconds)
@@ -81,7 +80,7 @@ def gone(process: psutil.Process, seconds: float) -> bool:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Writes a file that holds a secret, readable by its owner alone from its first moment."""
+    """Write a file with a secret; it is readable by its owner only from the moment of its creation."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)

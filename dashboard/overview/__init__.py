@@ -1,1 +1,1 @@
-"""The Overview: are we on plan, up, good enough, and should we self-host?"""
+"""The Overview page: are we on plan, up, good enough, and should we self-host?"""

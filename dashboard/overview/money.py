@@ -1,4 +1,4 @@
-"""Are we on plan? The month against the budget of the phase planned for today. Pure."""
+"""Are we on plan? Compares the month with the budget of the phase planned for today, without queries."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from lib.dates import midnight
 from lib.formats import dollars, sentences, state
 from lib.money import ZERO
 
-# How the verdict is shown: kind of mark. `early`: too few days for a forecast; `none`: nothing planned for today.
+# The mark of each verdict. `early`: too few days for a forecast; `none`: no phase is planned for today.
 MARKS = {"over": "bad", "will_pass": "warn", "tight": "warn", "inside": "ok", "early": "unknown", "none": "unknown"}
 
 
 @dataclass(frozen=True)
 class Money:
-    """The month so far, USD. `pace` is what a budget used evenly would have spent by now."""
+    """The month so far, USD. `pace` is what would be spent by now with an even use of the budget."""
 
     month: Month
     phase: Phase | None
     phase_month: int | None  # how many months of the phase have begun
     phase_months: int | None  # how many it has; None: no end
     provenance: Mapping[str, Decimal]
-    before: Decimal | None  # the same days of the month before; None: nothing is known of them
+    before: Decimal | None  # spend of the same days of the month before; None: unknown
     before_ends: date
     pace: Decimal | None
     runs_out_on: date | None
     now: datetime
-    status: BudgetStatus | None  # the month against the phases' shares of it
+    status: BudgetStatus | None  # the month compared with the phases' shares of it
 
     @property
     def limit(self) -> Decimal | None:
-        """What this month may cost; None: nothing is planned for today."""
+        """USD that this month may cost; None if no phase is planned for today."""
         return self.status.allowance.high if self.status else None
 
     @property
@@ -79,25 +79,25 @@ class Money:
 
     @property
     def ahead(self) -> Decimal | None:
-        """How much more is spent than an even pace to the budget's high end would have."""
+        """USD by which the spend exceeds an even use of the budget's high end."""
         return None if self.pace is None or self.status is None else self.status.spent - self.pace
 
     @property
     def to_spare(self) -> Decimal | None:
-        """What the forecast leaves of the budget's high end; negative where it passes it."""
+        """USD that the forecast leaves of the budget's high end; negative if it exceeds it."""
         forecast = self.status.forecast if self.status else None
         return self.limit - forecast.median if self.limit is not None and forecast else None
 
     @property
     def largest_source(self) -> tuple[str, Decimal] | None:
-        """The provenance of the largest part, and its share."""
+        """The provenance of the largest part of the spend, and its share (0 to 1)."""
         kind, amount = max(self.provenance.items(), key=lambda item: item[1], default=("", ZERO))
         total = sum(self.provenance.values(), ZERO)
         return (kind, amount / total) if total > 0 else None
 
     @property
     def meter(self) -> Mapping[str, Decimal] | None:
-        """The forecast as the plan bar takes it."""
+        """The forecast in the shape that the plan bar takes."""
         forecast = self.month.forecast
         return {"low": forecast.low, "median": forecast.median, "high": forecast.high} if forecast else None
 
@@ -126,7 +126,7 @@ class Money:
         return self._with_figures(texts[self.verdict])
 
     def answer(self) -> str:
-        """What is spent, how that stands against an even pace, and where the month should end."""
+        """What is spent, compared with an even use of the budget, and the forecast of the month."""
         spent = _("<b>{spent}</b> is spent in {month}")
         if self.at_least:
             spent = _("At least <b>{spent}</b> is spent in {month}")
@@ -147,7 +147,7 @@ class Money:
         return sentences(end, self._with_figures(_("The money lasts until <b>{runs_out_on}</b>.")) if lasts else "")
 
     def phase_sentence(self) -> str:
-        """The phase planned for today with its budget, and how far it has come."""
+        """The phase planned for today with its budget, and how many of its months have begun."""
         if self.phase is None:
             return _("No phase is planned for today.")
         text, come = _("Phase {phase}, budget {low} to {limit} a month"), ""
@@ -158,7 +158,7 @@ class Money:
         return self._with_figures(f"{text}{come}.")
 
     def pace_headline(self) -> str:
-        """What the chart of the month shows: where it should end, and when it passes its limit."""
+        """What the chart of the month shows: the forecast, and when the limit is passed."""
         if self.forecast is None:
             return self._with_figures(_("{month} has cost {spent} so far"))
         if self.phase is None:
@@ -168,7 +168,7 @@ class Money:
         return self._with_figures(_("{month} should end at {middle} and pass {limit} on {runs_out_on}"))
 
     def _with_figures(self, text: str) -> str:
-        """`text` with the month's figures in the place of their names."""
+        """`text` with the placeholders replaced by the month's figures."""
         return format_html(
             text,
             month=formats.month(self.month.first),
@@ -215,7 +215,7 @@ def by_provenance(lines: Iterable[Line]) -> dict[str, Decimal]:
 
 
 def same_days_before(days: Days, first: date, today: date) -> tuple[Decimal | None, date]:
-    """Spend of the month before up to the same day of the month, and that day; None where nothing was known then."""
+    """USD of the month before up to the same day of the month (None: unknown), and that day."""
     last = first - timedelta(days=1)
     start = last.replace(day=1)
     ends = min(last, start + (today - first))
@@ -224,12 +224,12 @@ def same_days_before(days: Days, first: date, today: date) -> tuple[Decimal | No
 
 
 def elapsed(budget: Allowance, now: datetime) -> Decimal:
-    """The share of a budget's days in this month that is over."""
+    """The share (0 to 1) of a budget's days in this month that has passed."""
     whole = midnight(budget.end) - midnight(budget.first)
     gone = min(max(now.astimezone(UTC) - midnight(budget.first), timedelta()), whole)
     return Decimal(int(gone.total_seconds())) / int(whole.total_seconds())
 
 
 def months_between(first: date, last: date) -> int:
-    """Calendar months from one day's to another's."""
+    """Calendar months from the month of `first` to that of `last`."""
     return (last.year - first.year) * 12 + last.month - first.month

@@ -1,4 +1,4 @@
-"""What the Overview shows: one read of what the four answers rest on, then pure answers, sentences and chart rows.
+"""What the Overview shows: all data is read once, then the four answers and charts are made without queries.
 
 Each of the four answers is a class with `headline()`, its part of the page's heading, and `answer()`, the sentences in
 its row: `Money` in `money.py`, `Serving` in `up.py`, `Worth` in `worth.py`, `SelfHosting` in `selfhost.py`. The smaller
@@ -29,7 +29,7 @@ from providers.models import Feed
 
 
 def context(now: datetime) -> dict[str, Any]:
-    """Everything that the template shows as of `now`."""
+    """The template's context as of `now`."""
     facts = read(now)
     month, up, answers = money(facts), serving(facts), worth(facts)
     own = selfhosting(facts, answers)
@@ -50,14 +50,14 @@ def context(now: datetime) -> dict[str, Any]:
 
 
 def headline(facts: Facts, month: Money, up: Serving, answers: Worth, own: SelfHosting) -> str:
-    """The four verdicts as one sentence; what to do where nothing has arrived yet."""
+    """The four verdicts as one sentence; what to do first if there is no data yet."""
     if facts.empty:
         return _("Nothing has arrived yet: four steps lead to the first answer.")
     return format_html("{}, {}, {}, {}.", month.headline(), up.headline(), answers.headline(), own.headline())
 
 
 def alerts_headline(number: int) -> str:
-    """How many alerts need someone."""
+    """How many alerts need a person."""
     if not number:
         return _("Nothing needs anyone now")
     return ngettext("One thing needs someone now", "%(n)s things need someone now", number) % {"n": number}
@@ -70,5 +70,5 @@ def next_polls(feeds: Sequence[Feed]) -> SafeString:
 
 
 def without_words(chart: dict[str, Any]) -> dict[str, Any]:
-    """The Plan page's chart without the words at its end, which the heading here has."""
+    """The Plan page's chart without the labels at its end, because the heading on this page has them."""
     return chart | {"marks": [mark for mark in chart["marks"] if mark["kind"] != "name"]}

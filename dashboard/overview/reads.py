@@ -1,4 +1,4 @@
-"""What the Overview reads: rollups, the ledger and small tables, in a fixed number of statements whatever is stored."""
+"""Queries of the Overview: rollups, the ledger and small tables, in a fixed number of statements."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from traffic.usage.reports import HourLatency, UsageGroup
 
 UPTIME_DAYS = 90
 HOURS = 24
-ALERTS = 6  # rows on this page; the others are on theirs
+ALERTS = 6  # rows on this page; the Alerts page has all
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything as of `now`, as the apps report it."""
+    """All data of the page as of `now`."""
 
     now: datetime
     days: Days
@@ -50,8 +50,8 @@ class Facts:
     windows: Mapping[int, Sequence[Span]]  # maintenance by deployment
     usage: Sequence[UsageGroup]  # of the last 24 hours, by deployment
     latency: Mapping[int, Sequence[HourLatency]]  # by deployment and hour
-    alerts: Sequence[Alert]  # what needs someone
-    taken: int  # open as well, and acknowledged, given to somebody or put off
+    alerts: Sequence[Alert]  # open ones that need a person
+    taken: int  # how many other open ones are acknowledged, assigned or snoozed
     evaluated_at: datetime | None
     restarts: Mapping[str, Sequence[Restart]]  # of our own processes in the last hour, by process
     polls: Sequence[Feed]  # of bills and prices, the next due first
@@ -76,17 +76,17 @@ class Facts:
 
     @property
     def restarted(self) -> list[str]:
-        """A sentence for each of our own processes that was started again."""
+        """A sentence for each of our own processes that was restarted."""
         return [restarted(rows) for rows in self.restarts.values()]
 
     @property
     def empty(self) -> bool:
-        """Whether nothing was ever sent, spent or checked here."""
+        """Whether there are no requests, no spend and no checks at all."""
         return not (self.traffic.requests or self.days.lines or any(entry.checks for entry in self.uptimes))
 
 
 def read(now: datetime) -> Facts:
-    """Read it all."""
+    """Read all data of the page."""
     today = now.astimezone(UTC).date()
     days = read_days(min(today.replace(day=1), today - HISTORY), today)
     traffic = measure(now)

@@ -1,4 +1,4 @@
-"""Should we self-host? The live break-even at today's run rate. Pure."""
+"""Should we self-host? The live break-even at today's run rate, without queries."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from lib.formats import count, dollars, sentences, state
 
 @dataclass(frozen=True)
 class SelfHosting:
-    """`needed` is the saving a month that go or no-go asks for, `needed_at` the volume that brings it; USD."""
+    """`needed` is the saving in USD a month that the go or no-go criterion asks for, `needed_at` the requests a month
+    that bring it."""
 
     inputs: Inputs
     result: Result
-    worse: bool  # rated quality forbids calling it cheaper
+    worse: bool  # whether our answers are rated so much worse that the page must not call our GPUs cheaper
     needed: Decimal
     needed_at: int | None
 
@@ -35,7 +36,7 @@ class SelfHosting:
 
     @property
     def crossing(self) -> int | None:
-        """The volume from which our own GPUs pay: the last one passed, else the next."""
+        """Requests a month from which our own GPUs pay: the last crossing passed, else the first."""
         into = [crossing.requests_per_month for crossing in self.result.crossings if crossing.side_to == "selfhost"]
         return max((at for at in into if at <= self.volume), default=min(into, default=None))
 
@@ -103,7 +104,7 @@ class SelfHosting:
         return self._with_figures(texts[self.verdict])
 
     def answer(self) -> str:
-        """What our own GPUs would cost or save at today's volume, and the volume from which they pay."""
+        """What our own GPUs cost or save at today's volume, and the volume from which they pay."""
         if self.verdict == "none":
             return _("Without traffic nothing is measured; the curve below is the research’s example.")
         if self.verdict == "worse":
@@ -130,7 +131,7 @@ class SelfHosting:
         )
 
     def goal(self) -> str:
-        """What go or no-go asks for, and the volume that brings it; empty where the verdict is not about it."""
+        """The saving that go or no-go asks for with the volume that brings it; empty for verdicts without it."""
         if self.verdict in ("none", "worse"):
             return ""
         text = _("Go or no-go asks for {needed} a month, which no volume brings.")
@@ -151,7 +152,7 @@ class SelfHosting:
         return _("We are %(n)s requests a month short of break-even") % {"n": count(self.to_go)}
 
     def _with_figures(self, text: str) -> str:
-        """`text` with the figures in the place of their names."""
+        """`text` with the placeholders replaced by the figures."""
         return format_html(
             text,
             volume=count(self.volume),

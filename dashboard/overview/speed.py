@@ -1,4 +1,4 @@
-"""How fast is it? The last 24 hours of each deployment, hour by hour, on one scale. Pure."""
+"""How fast is it? The latency of each deployment in the last 24 hours, by hour and on one scale. No queries."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ SHOWN = 6
 Value = tuple[datetime, float | None]
 SERIES = (("p50", "p50_ms", 1), ("p95", "p95_ms", 2), ("p99", "p99_ms", 4))
 QUARTER = timedelta(minutes=15)
-GAP = timedelta(hours=3)  # without requests, over which no line is drawn
+GAP = timedelta(hours=3)  # hours of data further apart than this are not joined by a line
 
 
 @dataclass(frozen=True)
 class Speed:
-    """One deployment's chart; without requests it has a sentence instead."""
+    """One deployment's chart and latencies in ms; without requests it has a sentence instead."""
 
     deployment: Deployment
     requests: int
     first_token: float | None  # p95 of the newest hour that has one
     usual: float | None  # median of the hours before
     whole: float | None  # p95 of the whole answer, newest hour
-    chart: dict[str, Any]  # as the `lines` tag takes it
+    chart: dict[str, Any]  # in the shape that the `lines` tag takes
 
     @property
     def name(self) -> str:
@@ -44,14 +44,14 @@ class Speed:
 
     @property
     def words(self) -> str:
-        """The chart for those who do not see it."""
+        """The chart as text for screen readers."""
         measures = [(_("first token"), self.first_token), (_("whole answer"), self.whole)]
         latencies = ", ".join(f"{name} {duration(ms)}" for name, ms in measures if ms is not None)
         text = _("Latency of %(name)s, last 24 hours by hour. Now at the 95th percentile: %(said)s.")
         return text % {"name": self.name, "said": latencies or _("unknown")}
 
     def latency_sentence(self) -> str:
-        """Its latency now, the usual one, and its requests."""
+        """A sentence with its latency now, the usual one, and its requests."""
         if self.first_token is not None and self.usual is not None:
             text = _("First token now %(latency)s, usual %(usual)s.")
         elif self.first_token is not None:
@@ -64,7 +64,7 @@ class Speed:
 
     @property
     def tripled(self) -> bool:
-        """The first token takes three times what is usual, and long enough to be felt."""
+        """Whether the first token takes over three times the usual time, and over 300 ms, which people notice."""
         return bool(self.first_token and self.usual and self.first_token > max(3 * self.usual, 300.0))
 
 
@@ -74,7 +74,7 @@ class Speeds:
 
     @property
     def slowest(self) -> Speed | None:
-        """By the first token of the newest hour."""
+        """The slowest deployment by the first token of its newest hour."""
         measured = [row for row in self.rows if row.first_token is not None]
         return max(measured, key=lambda row: row.first_token or 0.0, default=None)
 
@@ -88,7 +88,7 @@ class Speeds:
         return next((row for row in self.rows if row.tripled), None)
 
     def headline(self) -> str:
-        """Whose first token takes much longer than usual; else how long the fastest and the slowest take."""
+        """The deployment whose first token takes much longer than usual; else the fastest and the slowest."""
         row, fastest = self.tripled or self.slowest, self.fastest
         if row is None or fastest is None:
             if self.any:
@@ -152,7 +152,7 @@ def _speed(deployment: Deployment, count: int, hours: Sequence[HourLatency]) -> 
 
 
 def floor(value: float) -> float:
-    """The next 1, 2 or 5 times a power of ten below, so that the scale begins with a round number."""
+    """The next lower 1, 2 or 5 times a power of ten, so that the scale begins with a round number."""
     steps = (factor * 10.0**power for power in range(4, -2, -1) for factor in (5, 2, 1))
     return next((step for step in steps if step < value), 0.1)
 
@@ -163,7 +163,7 @@ def line(name: str, label: str, style: int, values: Sequence[Value]) -> dict[str
 
 
 def joined(values: Sequence[Value]) -> list[Value]:
-    """The values in order; hours far apart are not joined, and one that stands alone is a dash."""
+    """The points of a line: hours further apart than `GAP` are not joined, and a single one becomes a short dash."""
     points: list[Value] = []
     for number, (at, ms) in enumerate(values):
         before = number > 0 and at - values[number - 1][0] <= GAP

@@ -23,7 +23,7 @@ class Step:
 
 
 def steps() -> list[Step]:
-    """The way from nothing to the first answer, in order; what is done is marked so."""
+    """The steps of a new installation to its first answer, in order; those that are done are marked."""
     return [
         Step(
             _("Add a vendor’s account"),
@@ -58,7 +58,7 @@ def steps() -> list[Step]:
 
 
 def example() -> str:
-    """Lines for a shell that report one request; they run as they stand once KEY is a key."""
+    """Shell commands that report one request; they run unchanged after KEY was set."""
     row = (
         '{"started_at": "\'$(date -u +%FT%TZ)\'", "provider": "anthropic", "model": "claude-haiku-4-5", '
         '"latency_ms": 840, "tokens": {"uncached_input": 1200, "output": 200}}'

@@ -1,4 +1,4 @@
-"""Is everything up? Deployments now, their last 30 and 90 days, what broke. Pure."""
+"""Is everything up? Deployments now, their last 30 and 90 days, and outages; without queries."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from providers.uptime.report import DeploymentUptime
 from traffic.usage.reports import HourLatency
 
 SHORT_DAYS = 30
-FEWEST = 30  # streamed requests of an hour, before its 95th percentile is worth a word
-SLOW_FIRST_TOKEN_MS = 500.0  # the limit of go or no-go, for our own deployments
+FEWEST = 30  # streamed requests of an hour that are needed for a 95th percentile
+SLOW_FIRST_TOKEN_MS = 500.0  # the go or no-go limit for our own deployments
 STRIPS = 12  # deployments on this page, the worst first
 
 
 @dataclass(frozen=True)
 class Row:
-    """One deployment: its cells over the long period, its uptime over both."""
+    """One deployment: cells of the last 90 days, and its uptime (0 to 1) over 90 and 30 days."""
 
     now: DeploymentNow
     cells: Sequence[Mapping[str, Any]]
@@ -43,7 +43,7 @@ class Row:
 
     @property
     def where(self) -> str:
-        """`RunPod RTX 4090 · vLLM`: who serves it on what."""
+        """The provider, GPU and engine: `RunPod RTX 4090 · vLLM`."""
         return place(self.now.deployment)
 
     def uptime_text(self) -> str:
@@ -53,7 +53,7 @@ class Row:
         return no_figure() if self.uptime_short is None else percent(self.uptime_short, 2)
 
     def lost_text(self) -> str:
-        """How long it was down over the long period."""
+        """How long it was down in the last 90 days."""
         if self.lost:
             return _("%(lost)s lost") % {"lost": duration(self.lost)}
         return _("not checked") if self.uptime is None else _("nothing lost")
@@ -65,7 +65,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """One of our own deployments whose first token came later than the limit in the last full hour."""
+    """One of our own deployments whose first token took longer than the limit in the last full hour."""
 
     name: str
     first_token_ms: float
@@ -76,13 +76,13 @@ class Slow:
 class Serving:
     summary: UptimeSummary
     rows: Sequence[Row]
-    record: Record  # over the long period
+    record: Record  # of the last 90 days
     record_short: Record
     axis: Sequence[str]
     slow: Slow | None
     requests: int  # of the last 24 hours
     failed: int
-    every_s: int | None  # how often checks are made
+    every_s: int | None  # seconds between two checks
 
     @property
     def verdict(self) -> str:
@@ -107,7 +107,7 @@ class Serving:
         return percent(min(measured), 2) if measured else missing("dash")
 
     def checks_mark(self) -> SafeString:
-        """How the figures are known: by checks, and how often they are made."""
+        """The source of the figures: checks, with the seconds between two."""
         if self.every_s is None:
             return missing("dash")
         return provenance("measured", text=_("checks every %(seconds)s s") % {"seconds": self.every_s})
@@ -155,7 +155,7 @@ class Serving:
         )
 
     def answer(self) -> str:
-        """Which deployments answer, which went down and when, and which is slow."""
+        """Which deployments answer, which are down since when, and which one is slow."""
         match self.verdict:
             case "none":
                 return _("No deployment is set up, so nothing is checked.")
@@ -201,7 +201,7 @@ class Serving:
         return format_html(text, name=slowest.name, latency=duration(slowest.last_latency_ms))
 
     def outages_sentence(self) -> str:
-        """What broke in the last 30 days; empty where nothing was checked."""
+        """The outages of the last 30 days; empty if nothing was checked."""
         record = self.record_short
         if record.longest is None:
             return "" if record.uptime is None else _("No outage in 30 days.")
@@ -256,7 +256,7 @@ def place(deployment: Deployment) -> str:
 
 
 def slow(deployments: Sequence[Deployment], latency: Mapping[int, Sequence[HourLatency]]) -> Slow | None:
-    """The slowest of our own that is past the limit; a vendor's own first token is not ours to judge."""
+    """The slowest of our own deployments above the limit; vendors' deployments have no such limit."""
     slow_ones = []
     for deployment in deployments:
         lately = [hour for hour in latency.get(deployment.pk, ()) if hour.ttft.count >= FEWEST]

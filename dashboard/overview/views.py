@@ -1,4 +1,4 @@
-"""Are we on plan, up, good enough, and should we self-host?"""
+"""The view of the Overview."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lib.http import asks_for_part, get_view
 
 @get_view()
 def overview(request: HttpRequest) -> HttpResponse:
-    """The four answers; staff, who see no figures, start at Quality. htmx asks for the answers alone."""
+    """The four answers. Staff may not see figures, so they are redirected to Quality. htmx gets only the answers."""
     if not request.user.has_perm("costs.view_charge"):
         if request.user.has_perm("traffic.view_quality"):
             return redirect("traffic:quality")

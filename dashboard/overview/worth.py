@@ -1,4 +1,4 @@
-"""Are the answers good enough? Ratings by task, ours against the API's, as go or no-go reads them. Pure."""
+"""Are the answers good enough? Ratings by task, ours compared with the API's by the go or no-go rules. No queries."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from lib.confidence_intervals import Interval, wilson
 from lib.formats import missing, percent, provenance, sentences, signed_percent, state
 from traffic.models import Task
 
-SHOWN = 5  # tasks on this page, the most requests first
+SHOWN = 5  # tasks on this page, those with most requests
 
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
-    """One task with its share of acceptable answers and how sure that is."""
+    """One task with its share of acceptable answers and the 95 % interval of that."""
 
     task: str
     requests: int
@@ -56,13 +56,13 @@ class TaskRow:
 
 @dataclass(frozen=True)
 class Worth:
-    """`own`: the rows are of our own deployments' answers; False where only the API's were rated."""
+    """`own`: whether the rows are about answers of our own deployments; False if only the API's were rated."""
 
     own: bool
     rows: Sequence[TaskRow]
     criterion: Criterion
     gap: Interval | None
-    others: tuple[int, int]  # ratings of the API's answers to the same tasks, of these acceptable
+    others: tuple[int, int]  # ratings of the API's answers to the same tasks, and how many are acceptable
 
     @property
     def ratings(self) -> int:
@@ -70,7 +70,7 @@ class Worth:
 
     @property
     def share(self) -> Decimal | None:
-        """Acceptable answers of the rows shown."""
+        """The share (0 to 1) of acceptable answers over all rows; None without ratings."""
         return Decimal(sum(row.acceptable for row in self.rows)) / self.ratings if self.ratings else None
 
     @property
@@ -111,7 +111,7 @@ class Worth:
 
     @property
     def intervals(self) -> list[Mapping[str, Any]]:
-        """Rows for the chart tag."""
+        """Rows for the `intervals` tag."""
         return [
             {
                 "label": row.label,
@@ -180,14 +180,14 @@ class Worth:
         return format_html(text, n=len(self.judged))
 
     def ratings_mark(self) -> SafeString:
-        """How the figures are known: by how many ratings."""
+        """The source of the figures: the number of ratings."""
         if not self.ratings:
             return missing("dash")
         text = ngettext("%(n)s rating, 30 d", "%(n)s ratings, 30 d", self.ratings)
         return provenance("measured", text=text % {"n": self.ratings})
 
     def comparison(self) -> str:
-        """Ours against the API's, task by task; empty where our own were not rated."""
+        """Compares our answers with the API's by task; empty if ours were not rated."""
         if self.gap:
             return format_html(
                 _("Task by task ours are rated {low} to {high} against the API’s."),
@@ -212,11 +212,11 @@ def worth(facts: Facts) -> Worth:
 
 
 def both_sides(rated: Iterable[RatedTask]) -> tuple[int, int]:
-    """The API's ratings, and the acceptable ones, of the tasks that ours were rated for."""
+    """Ratings of the API's answers, and how many are acceptable, in the tasks in which ours were rated too."""
     rows = [row.theirs for row in rated if row.recent[0]]
     return sum(ratings for ratings, _good in rows), sum(good for _ratings, good in rows)
 
 
 def task_rows(rated: Iterable[RatedTask], counts: Any) -> list[TaskRow]:
-    """The tasks that were rated at all, the most requests first."""
+    """A row for each task with ratings; `counts(row)` gives (ratings, acceptable)."""
     return [TaskRow(row.task, row.requests, *counts(row)) for row in rated if counts(row)[0]]

@@ -1,7 +1,7 @@
-"""Chart tags for templates. Each takes plain rows, so that any app's view can pass them; `dashboard.charts` draws.
+"""Chart tags for templates. They take plain rows, so that views of every app can pass them to `dashboard.charts`.
 
-Every chart but the smallest brings its data as a table in a `<details>`; `table=False` leaves it out where the page
-shows the same figures beside it.
+Every chart but the smallest has its data as a table in a `<details>`; `table=False` leaves it out if the page shows the
+same figures next to it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def framed(chart: Drawing, *, table: bool = True, legend: bool = True, caption: 
 
 @register.filter
 def table_rows(rows: Sequence[Sequence[Any]]) -> SafeString:
-    """The rows of a chart's table, written straight: a page of charts has a thousand cells."""
+    """The rows of a chart's table, made by plain formatting for speed: a page of charts has a thousand cells."""
     return SafeString(
         "".join(
             f'<tr><th scope="row">{conditional_escape(row[0])}</th>'
@@ -115,14 +115,14 @@ def interval(
     value: Any, low: Any, high: Any, mark: Any = None, scale_low: Any = 0, scale_high: Any = 1, passes: bool = True,
     unit: str = "percent",
 ) -> SafeString:  # fmt: skip
-    """One dot with its interval, for a table cell (`<td class="bar-cell">`); the table gives the figures."""
+    """One dot with its interval, for a table cell (`<td class="bar-cell">`); other cells give the figures."""
     row = {"value": value, "low": low, "high": high, "passes": passes}
     scale = Scale(float(scale_low), float(scale_high))
     return drawing([small.interval(row, scale, mark)], label=interval_words(row, unit), height=18).svg
 
 
 def interval_scale(rows: Sequence[Row], mark: Any, low: Any, high: Any) -> Scale:
-    """The scale given, else one that just holds every interval and the mark."""
+    """The given scale, else the smallest one that contains every interval and the mark."""
     least, most = extent([row.get(k) for row in rows for k in ("low", "value", "high")] + [mark])
     margin = (most - least) * 0.08 or 0.05
     return Scale(float(low) if low is not None else least - margin, float(high) if high is not None else most + margin)
@@ -141,7 +141,7 @@ def interval_words(row: Row, unit: str) -> str:
 
 @register.simple_tag
 def split_bar(amounts: Mapping[str, Any], label: str = "") -> SafeString:
-    """One bar cut by provenance: `{% split_bar spend.provenance label=_("June") %}`."""
+    """One bar divided by provenance: `{% split_bar spend.provenance label=_("June") %}`."""
     return small.split(amounts, label=label).svg
 
 
@@ -169,7 +169,7 @@ def lines(
 
 @register.simple_tag
 def pace(days: Sequence[Row], table: bool = True, legend: bool = True, **options: Any) -> SafeString:
-    """The month as it adds up: `{% pace days starts=s ends=e now=now low=300 high=400 limit=400 forecast=f %}`."""
+    """The month's cumulative spend: `{% pace days starts=s ends=e now=now low=300 high=400 limit=400 forecast=f %}`."""
     return framed(spend.pace(days, **options), table=table, legend=legend)
 
 
@@ -191,7 +191,7 @@ def waterfall(start: Row, steps: Sequence[Row], end: Row, label: str = "", table
 
 @register.simple_tag
 def chart_key(shape: str, cls: str, name: str) -> SafeString:
-    """One legend entry's drawing on its own, for the legend page: `{% chart_key "line" "l2" "" %}`."""
+    """The drawing of a single legend entry, for the legend page: `{% chart_key "line" "l2" "" %}`."""
     return Key(shape, cls, name).svg()
 
 

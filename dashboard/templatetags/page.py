@@ -1,4 +1,4 @@
-"""Small helpers of the shared partials: sortable headings, form errors, the undo of a toast."""
+"""Tags of the shared partials: sortable headings, form errors, the undo of a message."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNDO = "undo:"
 
 @register.filter
 def undo_url(extra_tags: str | None) -> str:
-    """The address in a message's `extra_tags`, written `undo:/path/`; empty without one, or when it leads elsewhere."""
+    """The path in a message's `extra_tags`, written `undo:/path/`; empty without one, or if it leads elsewhere."""
     for word in (extra_tags or "").split():
         if word.startswith(f"{UNDO}/") and not word.startswith(f"{UNDO}//"):
             return word.removeprefix(UNDO)
@@ -30,7 +30,7 @@ def error_count(form: BaseForm) -> int:
 
 @register.filter
 def theme_attribute(theme: str | None) -> SafeString:
-    """The attribute of the page for a theme that a person chose; empty for none, and for what is no theme."""
+    """The HTML attribute for the theme that a person chose; empty without one and for an unknown theme."""
     return format_html(' data-theme="{}"', theme) if theme in ("dark", "light") else SafeString("")
 
 
@@ -38,11 +38,11 @@ def theme_attribute(theme: str | None) -> SafeString:
 def th(context: dict[str, Any], key: str, label: str, numeric: bool = False, default: str = "") -> SafeString:
     """A heading that sorts by `?sort=key`, then `?sort=-key`; `default` is the page's own order.
 
-    `{% th "cost" _("Cost") numeric=True default="-cost" %}`. Filters in the address stay, the cursor goes.
+    `{% th "cost" _("Cost") numeric=True default="-cost" %}`. The link keeps the filters and drops the cursor.
     """
     query = context["request"].GET.copy()
     now = query.get("sort") or default
-    # Figures are read from the largest down, names from A.
+    # The first click sorts figures from the largest down, names from A.
     first, second = (f"-{key}", key) if numeric else (key, f"-{key}")
     query["sort"] = second if now == first else first
     query.pop("cursor", None)
