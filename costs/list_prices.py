@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from fractions import Fraction
 
 from lib.model_names import canonical_name
 from lib.tokens import TOKEN_CLASSES
-from providers.models import TokenPrice
-from providers.pricing.discounts import Discounts
+from providers.models import Discount, TokenPrice
+from providers.pricing.discounts import paid, standing_discounts
+from providers.pricing.rules import discount_in_force, in_force, versions_of
 
 MILLION = 1_000_000
 
 
 @dataclass(frozen=True)
 class ListPrices:
-    """Versions by provider and plain name, newest first."""
+    """Versions by provider and plain name, newest first, and the discounts that stand by provider."""
 
     versions: dict[tuple[str, str], list[TokenPrice]]
-    discounts: Discounts = field(default_factory=lambda: Discounts([]))
+    discounts: Mapping[str, Sequence[Discount]] = field(default_factory=dict)
     models: frozenset[str] = frozenset()  # models of which every version is here
     # Asked for every row of usage, and the same for each model and day.
     cache: dict[tuple[str, str, date], TokenPrice | None] = field(default_factory=dict, compare=False, repr=False)
@@ -31,19 +32,30 @@ class ListPrices:
     rated: dict[int, dict[str, Fraction]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
-    def of(cls, models: Iterable[str]) -> ListPrices:
+    def of(cls, models: Iterable[str], discounts: Mapping[str, Sequence[Discount]] | None = None) -> ListPrices:
+        """Read the prices of models, in one statement, and in another the discounts that are not given."""
         models = frozenset(models)
         names = frozenset(name for model in models for name in (model, canonical_name(model)))
         prices_by_model: dict[tuple[str, str], list[TokenPrice]] = defaultdict(list)
         for price in TokenPrice.objects.filter(model__in=names).order_by("-starts_at"):
             prices_by_model[price.provider, price.model].append(price)
-        return cls(dict(prices_by_model), Discounts.load() if prices_by_model else Discounts([]), models)
+        if discounts is None:
+            discounts = standing_discounts() if prices_by_model else {}
+        return cls(dict(prices_by_model), discounts, models)
+
+    def in_force(self, provider: str, model: str, when: datetime) -> TokenPrice | None:
+        """The price in force at a moment, as it is paid."""
+        listed = in_force(versions_of(self.versions, provider, model) or (), when)
+        standing = self.discounts.get(provider)
+        if listed is None or not standing:
+            return listed
+        return paid(listed, discount_in_force(standing, model, when.astimezone(UTC).date()))
 
     def at(self, provider: str, model: str, day: date) -> TokenPrice | None:
-        """The price in force at the end of a day, as it is paid."""
+        """The price in force at the end of a day, as it is paid: rows of a day have no other moment."""
         key = (provider, model, day)
         if key not in self.cache:
-            self.cache[key] = self._at(provider, model, day)
+            self.cache[key] = self.in_force(provider, model, datetime.combine(day, time.max, UTC))
         return self.cache[key]
 
     def rates_at(self, provider: str, model: str, day: date) -> dict[str, Fraction]:
@@ -74,11 +86,6 @@ class ListPrices:
         if rates is None:
             rates = self.decimals[id(price)] = {name: rate / MILLION for name, rate in listed_rates(price).items()}
         return rates
-
-    def _at(self, provider: str, model: str, day: date) -> TokenPrice | None:
-        versions = self.versions.get((provider, model)) or self.versions.get((provider, canonical_name(model))) or ()
-        listed = next((price for price in versions if price.starts_at.date() <= day), None)
-        return None if listed is None else self.discounts.paid(listed, day)
 
 
 def list_rates(price: TokenPrice | None) -> dict[str, Fraction]:

@@ -14,10 +14,8 @@ from costs.anomalies.drivers import Rates
 from costs.anomalies.find import Key, Windows
 from costs.anomalies.history import DAYS
 from costs.anomalies.sums import COLUMNS, Sums
+from costs.list_prices import ListPrices, listed_rates
 from costs.models import Anomaly
-from lib.model_names import canonical_name
-from lib.tokens import TOKEN_CLASSES
-from providers.models import TokenPrice
 from traffic.models import UsageDay, UsageHour
 
 SHORT_H = 4
@@ -59,21 +57,15 @@ def anomaly(pk: int) -> Anomaly:
 
 
 def rates(now: datetime, models: Iterable[str]) -> dict[str, Rates]:
-    """Rates of the price book in USD per million tokens, by the name that requests use: those of the provider that
-    served most of a model's requests of the last week, as others may sell the same name for another price."""
+    """List prices in USD per million tokens, by the name that requests use: those of the provider that served most of a
+    model's requests of the last week, as others may sell the same name for another price. Discounts are left out."""
     today = now.date()
     used = UsageDay.objects.filter(day__gt=today - timedelta(days=7), day__lte=today, model__in=set(models))
     counted = used.values_list("model", "provider").annotate(n=Sum("requests")).order_by("n")
     served = {model: provider for model, provider, _n in counted}  # the last one of each is the largest
-    wanted = {name for model in served for name in (model, canonical_name(model))}
-    prices = TokenPrice.objects.filter(provider__in=set(served.values()), model__in=wanted)
-    book: dict[tuple[str, str], Rates] = {}
-    for price in prices.in_force(now):
-        book[price.provider, price.model] = {name: getattr(price, name) for name in TOKEN_CLASSES}
-    price_by_model = {
-        model: book.get((of, model)) or book.get((of, canonical_name(model))) for model, of in served.items()
-    }
-    return {model: price for model, price in price_by_model.items() if price is not None}
+    prices = ListPrices.of(served, discounts={})
+    priced = {model: prices.in_force(provider, model, now) for model, provider in served.items()}
+    return {model: listed_rates(price) for model, price in priced.items() if price is not None}
 
 
 def hourly(now: datetime, applications: Iterable[int], models: Iterable[str]) -> dict[Key, dict[datetime, Sums]]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cached_property
 from typing import Any
 
 from costs.breakeven import (
@@ -23,15 +22,15 @@ from costs.breakeven import (
     spread_of,
 )
 from costs.breakeven.own_costs import WINDOW, UnitBook
+from costs.list_prices import ListPrices
 from costs.models import PriceSheet
 from costs.price_sheets import sheets
 from lib import sql
-from lib.model_names import canonical_name
 from lib.tokens import PROMPT_CLASSES
 from providers.models import Deployment, Lease, Offer, TokenPrice
-from providers.pricing.discounts import Discounts
 from traffic.usage.filters import Filters
 
+VENDORS = ("anthropic", "openai")  # who sell models of their own
 LIVE = "live"  # the name of today's price list beside the dated sheets
 ROUTABLE = Decimal("0.7")
 HOURS = Decimal(730)
@@ -115,47 +114,29 @@ class BookPrices:
 
     def __init__(self, now: datetime, models: Iterable[str] = ()) -> None:
         """`models` are those that will be asked for; one statement reads them all."""
-        self.now = now
-        self.names, self.row_cache = with_plain(models), list[TokenPrice]()
-        self.is_read = False
-
-    @cached_property
-    def discounts(self) -> Discounts:
-        return Discounts.load()
+        self.now, self.names, self.prices = now, frozenset(models), ListPrices({})
 
     def token_prices(self, model: str) -> TokenPrices | None:
         """Prices in force now, USD a million tokens; the vendor's own price goes before a reseller's."""
-        rows = self.rows({model})
-        return prices_of(rows[0]) if rows else None
-
-    def rows(self, models: Iterable[str]) -> list[TokenPrice]:
-        """The price versions in force of these models, vendors' own first. A name that ends in a date also matches the
-        model without the date.
-        """
-        names = with_plain(models)
-        if not self.is_read or not names <= self.names:
-            self.names, self.is_read = self.names | names, True
-            self.row_cache = self._read()
-        return [row for row in self.row_cache if row.model in names]
-
-    def _read(self) -> list[TokenPrice]:
-        today = self.now.astimezone(UTC).date()
-        versions = TokenPrice.objects.filter(model__in=self.names, starts_at__lte=self.now)
-        in_force = versions.order_by("provider", "model", "-starts_at").distinct("provider", "model")
-        newest = [self.discounts.paid(row, today) for row in in_force]
-        return sorted(newest, key=lambda row: row.provider not in ("anthropic", "openai"))
+        prices = self._read({model})
+        providers = sorted({provider for provider, _name in prices.versions})
+        providers.sort(key=lambda provider: provider not in VENDORS)
+        rows = (prices.in_force(provider, model, self.now) for provider in providers)
+        return next((prices_of(row) for row in rows if row is not None), None)
 
     def by_model(self, models: Iterable[tuple[str, str]]) -> dict[tuple[str, str], TokenPrice]:
         """The price of each (provider, model) that has one, in one query."""
         wanted = set(models)
-        rows = self.rows({model for _, model in wanted})
-        exact = {(row.provider, row.model): row for row in rows}
-        rows_by_key = {key: exact.get(key) or exact.get((key[0], canonical_name(key[1]))) for key in wanted}
-        return {key: row for key, row in rows_by_key.items() if row is not None}
+        prices = self._read({model for _, model in wanted})
+        rows = {key: prices.in_force(*key, self.now) for key in wanted}
+        return {key: row for key, row in rows.items() if row is not None}
 
-
-def with_plain(models: Iterable[str]) -> frozenset[str]:
-    return frozenset(name for model in models for name in (model, canonical_name(model)))
+    def _read(self, models: Set[str]) -> ListPrices:
+        """Prices of these models at least; they are read again where one of them was not asked for before."""
+        if not models <= self.prices.models:
+            self.names |= models
+            self.prices = ListPrices.of(self.names, self.prices.discounts or None)
+        return self.prices
 
 
 def prices_of(row: TokenPrice) -> TokenPrices:

@@ -66,8 +66,8 @@ class WhatIfs:
     def models(self) -> list[tuple[str, str]]:
         """Choices of Claude models that have a price in force and are not retired."""
         retired = Model.objects.filter(provider="anthropic", retires_on__lte=self.now.date()).values("name")
-        prices = TokenPrice.objects.filter(provider="anthropic", starts_at__lte=self.now).exclude(model__in=retired)
-        return model_choices(prices.order_by("model", "-starts_at").distinct("model"), [sheets.load()])
+        prices = TokenPrice.objects.in_force(self.now).filter(provider="anthropic").exclude(model__in=retired)
+        return model_choices(prices, [sheets.load()])
 
 
 def saved_what_ifs() -> list[WhatIf]:

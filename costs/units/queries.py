@@ -28,7 +28,6 @@ from lib.formats import count, usd4
 from lib.money import ZERO
 from lib.tokens import TOKEN_CLASSES
 from providers.models import Outage, provider_name
-from providers.pricing.discounts import Discounts
 from traffic.models import Rating, Task
 from traffic.quality.queries import ACCEPTABLE
 from traffic.requests.facets import MOST_SHOWN
@@ -185,7 +184,7 @@ class UnitCosts:
     @cached_property
     def list_prices(self) -> ListPrices:
         """Without contracts' discounts."""
-        return ListPrices(self.page.prices.versions, Discounts([]))
+        return ListPrices(self.page.prices.versions)
 
     @cached_property
     def whole(self) -> Unit:

@@ -63,6 +63,3 @@ class Discount(models.Model):
     def off(self) -> str:
         """The percentage without the zeros that its column adds; empty with own rates."""
         return "" if self.percent is None else f"{self.percent.normalize():f}"
-
-    def holds_on(self, day: date) -> bool:
-        return self.starts_on <= day and (self.ends_on is None or day <= self.ends_on)

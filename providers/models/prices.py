@@ -15,7 +15,7 @@ from providers.models.fields import usd
 
 class TokenPriceQuerySet(models.QuerySet["TokenPrice"]):
     def in_force(self, now: datetime) -> TokenPriceQuerySet:
-        """Of each model the version that holds now, in the order of the book."""
+        """Of each model the version that holds now, in the order of the book: `pricing.rules.in_force` as a query."""
         newest = self.filter(starts_at__lte=now).order_by("provider", "model", "-starts_at")
         return newest.distinct("provider", "model")
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from lib.model_names import canonical_name
 from providers.models.fields import OfferKind, usd
 from providers.models.names import provider_name
 
@@ -28,15 +26,6 @@ class Priced(models.TextChoices):
     TIER = "tier", _("service tier or region, factor of token prices")
 
 
-class Tiered(Protocol):
-    """A request as far as its tier goes."""
-
-    provider: str
-    model: str
-    started_at: datetime
-    tier: str | None
-
-
 class UnitPriceQuerySet(models.QuerySet["UnitPrice"]):
     def in_force(self, now: datetime) -> UnitPriceQuerySet:
         """Of each thing the version that holds now."""
@@ -47,20 +36,6 @@ class UnitPriceQuerySet(models.QuerySet["UnitPrice"]):
         """Every version of the same thing, the newest first."""
         same = {name: getattr(price, name) for name in ("kind", "provider", "name", "variant")}
         return self.filter(**same).order_by("-starts_at")
-
-    def tier_factor(self, request: Tiered) -> Decimal | None:
-        """By what the tier of a request changed its price, as the book says today; None without one, or unknown."""
-        if not request.tier:
-            return None
-        total = Decimal(1)
-        for tier in request.tier.split("+"):
-            names = ("", request.model, canonical_name(request.model))
-            factors = self.filter(kind="tier", provider=request.provider, name=tier, variant__in=names)
-            factor = factors.filter(starts_at__lte=request.started_at).order_by("-variant", "-starts_at").first()
-            if factor is None:
-                return None
-            total *= factor.amount
-        return total
 
     def matching(self, text: str) -> UnitPriceQuerySet:
         """Whose provider, name and variant hold every word of a text."""

@@ -6,22 +6,31 @@ its price version.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psycopg
 
-from lib.model_names import canonical_name
 from lib.money import COST_STEP, ZERO
+from lib.tokens import TOKEN_CLASSES
+from providers.pricing.rules import (
+    Rates,
+    cost_of_tokens,
+    discount_in_force,
+    factor_left,
+    in_force,
+    names_of,
+    paid_rates,
+    versions_of,
+)
 
 ONE, MILLION = Decimal(1), Decimal(1_000_000)
 MOST_USD = Decimal(1_000_000)  # of one request; what costs more has a price that is wrong
 MOST_ALIASES = 4_096  # names come from callers
 OTHER_MODEL = "(other)"  # models of an application that names more than are told apart; it never has a price
-
-Rates = tuple[Decimal | None, Decimal | None, Decimal | None, Decimal | None, Decimal | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,29 @@ class Price:
     over_tokens: int | None = None
     over_rates: Rates = (None, None, None, None, None)
     batch_factor: Decimal | None = None
+
+    def is_long(self, tokens: Sequence[int]) -> bool:
+        """Whether the prompt, which is all classes but the last, is longer than what the usual rates are for."""
+        return self.over_tokens is not None and sum(tokens[:4]) > self.over_tokens
+
+    def paid(self, rebate: Rebate) -> Price:
+        """With the rates that a contract leaves; its own rates hold for long prompts too."""
+        rates, over = (paid_rates(listed, rebate.rates, rebate.factor) for listed in (self.rates, self.over_rates))
+        return replace(self, rates=rates, over_rates=over)
+
+    def cost(self, tokens: Sequence[int], batch: bool, tier_factor: Decimal | None) -> Decimal | None:
+        """USD of one request at the stored precision; `tier_factor` is 1 for the standard tier and None if unknown.
+
+        None where a rate or a factor that it needs is unknown, and where the sum shows that a rate is wrong.
+        """
+        total = cost_of_tokens(tokens, self.over_rates if self.is_long(tokens) else self.rates, ZERO)
+        if total is None or tier_factor is None or (batch and self.batch_factor is None):
+            return None
+        if tier_factor is not ONE:
+            total *= tier_factor
+        if batch and self.batch_factor is not None:
+            total *= self.batch_factor
+        return None if total > MOST_USD else total.quantize(COST_STEP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +81,6 @@ class Rebate:
     ends_on: date | None
     factor: Decimal | None = None
     rates: Rates = (None, None, None, None, None)
-
-    def holds_on(self, day: date) -> bool:
-        return self.starts_on <= day and (self.ends_on is None or day <= self.ends_on)
 
 
 class Costed(NamedTuple):
@@ -86,6 +115,7 @@ class Book:
     rebates: dict[str, list[Rebate]] = field(default_factory=dict)
     aliases: dict[tuple[str, str], list[Price] | None] = field(default_factory=dict)
     factors: dict[tuple[str, str], list[Factor]] = field(default_factory=dict)
+    paid_prices: dict[tuple[int, int], Price] = field(default_factory=dict)  # by price and discount
     stamp: tuple[int, ...] = ()  # of the tables it was read from
 
     @classmethod
@@ -98,10 +128,7 @@ class Book:
         rebates: dict[str, list[Rebate]] = {}
         for row in conn.execute(REBATES).fetchall():
             rebates.setdefault(row[0], []).append(rebate_of_row(row[1:]))
-        factors: dict[tuple[str, str], list[Factor]] = {}
-        for provider, tier, model, starts_at, factor in conn.execute(FACTORS).fetchall():
-            factors.setdefault((provider, tier), []).append(Factor(model, starts_at, factor))
-        return cls(prices, rebates, factors=factors, stamp=stamp)
+        return cls(prices, rebates, factors=load_factors(conn), stamp=stamp)
 
     def versions(self, provider: str, model: str) -> list[Price] | None:
         """All prices of a model, newest first, found by its name or by the name without date and vendor."""
@@ -113,31 +140,31 @@ class Book:
         except KeyError:
             if len(self.aliases) >= MOST_ALIASES:
                 self.aliases.clear()
-            versions = self.aliases[key] = self.prices.get((provider, canonical_name(model)))
+            versions = self.aliases[key] = versions_of(self.prices, provider, model)
             return versions
 
     def at(self, provider: str, model: str, when: datetime) -> Price | None:
-        """The price in force at a moment."""
-        for price in self.versions(provider, model) or ():
-            if price.starts_at <= when:
-                return price
-        return None
+        """The list price in force at a moment."""
+        return in_force(self.versions(provider, model) or (), when)
 
     def rebate(self, provider: str, model: str, when: datetime) -> Rebate | None:
         """The discount in force at a moment: the model's own, else the one for all models of the provider."""
         standing = self.rebates.get(provider)
-        if not standing:
-            return None
-        day, names = when.astimezone(UTC).date(), ("", model, canonical_name(model))
-        return next((rebate for rebate in standing if rebate.model in names and rebate.holds_on(day)), None)
+        return discount_in_force(standing, model, when.astimezone(UTC).date()) if standing else None
+
+    def paid(self, price: Price, rebate: Rebate) -> Price:
+        """A list price as its contract leaves it; made once."""
+        key = (price.id, rebate.id)
+        if key not in self.paid_prices:
+            self.paid_prices[key] = price.paid(rebate)
+        return self.paid_prices[key]
 
     def factor(self, provider: str, model: str, when: datetime, tier: str) -> Decimal | None:
         """By what a tier (words joined by `+`) changes the price; None where the book does not know one of them."""
-        total = ONE
-        for name in tier.split("+"):
-            names = ("", model, canonical_name(model))
-            factors = self.factors.get((provider, name), ())
-            factor = next((entry for entry in factors if entry.model in names and entry.starts_at <= when), None)
+        total, names = ONE, names_of(model)
+        for word in tier.split("+"):
+            factors = self.factors.get((provider, word), ())
+            factor = in_force((entry for entry in factors if entry.model in names), when)
             if factor is None:
                 return None
             total *= factor.factor
@@ -157,46 +184,26 @@ class Book:
 
         A tier without a factor in the book makes the cost unknown: it is not the standard price.
         """
-        price = self.at(provider, model, when)
+        price = in_force(self.versions(provider, model) or (), when)
         if price is None:
             return UNKNOWN_MODEL
         if tokens is None:
             return UNKNOWN_USAGE
-        rates = price.rates
-        if price.over_tokens is not None and sum(tokens[:4]) > price.over_tokens:
-            rates = price.over_rates
-        rebate = self.rebate(provider, model, when)
-        if rebate is not None and rebate.factor is None:
-            rates = own_rates(rebate.rates, rates)
+        rebate = self.rebate(provider, model, when) if self.rebates else None
         factor = self.factor(provider, model, when, tier) if tier else ONE
-        total = added(tokens, rates)
-        if total is None or factor is None or (batch and price.batch_factor is None):
+        paid = price if rebate is None else self.paid(price, rebate)
+        cost = paid.cost(tokens, batch, factor)
+        if cost is None:
             return Costed(None, "unknown_rate", price.id)
-        if factor is not ONE:
-            total *= factor
-        if batch and price.batch_factor is not None:
-            total *= price.batch_factor
-        if rebate is not None and rebate.factor is not None:
-            total *= rebate.factor
-        if total > MOST_USD:
-            return Costed(None, "unknown_rate", price.id)
-        return Costed(total.quantize(COST_STEP), None, price.id, None if rebate is None else rebate.id)
+        return Costed(cost, None, price.id, None if rebate is None else rebate.id)
 
 
-def added(tokens: tuple[int, ...], rates: Rates) -> Decimal | None:
-    """Tokens at their rates; None where a class that is used has none."""
-    total = ZERO
-    for count, rate in zip(tokens, rates, strict=True):
-        if count:
-            if rate is None:
-                return None
-            total += count * rate
-    return total
-
-
-def own_rates(own: Rates, listed: Rates) -> Rates:
-    """A contract's rates, the list's where it says nothing."""
-    return tuple(b if a is None else a for a, b in zip(own, listed, strict=True))  # type: ignore[return-value]
+def load_factors(conn: psycopg.Connection) -> dict[tuple[str, str], list[Factor]]:
+    """Factors of every tier, by provider and tier, as `Book.factor` looks through them."""
+    factors: dict[tuple[str, str], list[Factor]] = {}
+    for provider, tier, *factor in conn.execute(FACTORS).fetchall():
+        factors.setdefault((provider, tier), []).append(Factor(*factor))
+    return factors
 
 
 def stamp_of(conn: psycopg.Connection) -> tuple[int, ...]:
@@ -217,44 +224,33 @@ SELECT provider, name, variant, starts_at, amount FROM providers_unitprice WHERE
 ORDER BY provider, name, variant DESC, starts_at DESC
 """
 
-REBATES = """
-SELECT a.kind, d.id, d.model, d.starts_on, d.ends_on, d.percent, d.uncached_input, d.cache_read, d.cache_write_5m,
-       d.cache_write_1h, d.output
+REBATE_COLUMNS = ("id", "model", "starts_on", "ends_on", "percent", *TOKEN_CLASSES)
+REBATES = f"""
+SELECT a.kind, {", ".join(f"d.{name}" for name in REBATE_COLUMNS)}
 FROM providers_discount AS d JOIN providers_account AS a ON a.id = d.account_id
 WHERE d.withdrawn_at IS NULL ORDER BY a.kind, d.model DESC, d.starts_on DESC
 """
 
-SELECT = """
-SELECT provider, model, id, starts_at, uncached_input, cache_read, cache_write_5m, cache_write_1h, output, over_tokens,
-       over_uncached_input, over_cache_read, over_cache_write_5m, over_cache_write_1h, over_output, batch_factor
-FROM providers_tokenprice ORDER BY provider, model, starts_at DESC
+PRICE_COLUMNS = (
+    "id", "starts_at", *TOKEN_CLASSES, "over_tokens", *(f"over_{name}" for name in TOKEN_CLASSES), "batch_factor"
+)  # fmt: skip
+SELECT = f"""
+SELECT provider, model, {", ".join(PRICE_COLUMNS)} FROM providers_tokenprice ORDER BY provider, model, starts_at DESC
 """
 
 
-def price_of_row(row: tuple[object, ...]) -> Price:
+def price_of_row(row: tuple[Any, ...]) -> Price:
+    """From the values of `PRICE_COLUMNS`."""
     identifier, starts_at, *rest = row
-    rates, over_tokens, over, factor = rest[:5], rest[5], rest[6:11], rest[11]
-    return Price(
-        id=identifier,  # type: ignore[arg-type]  # the types are those of the columns
-        starts_at=starts_at,  # type: ignore[arg-type]
-        rates=per_token(rates),
-        over_tokens=over_tokens,  # type: ignore[arg-type]
-        over_rates=per_token(over),
-        batch_factor=factor,  # type: ignore[arg-type]
-    )
+    return Price(identifier, starts_at, per_token(rest[:5]), rest[5], per_token(rest[6:11]), rest[11])
 
 
-def per_token(rates: list[object]) -> Rates:
-    return tuple(None if rate is None else rate / MILLION for rate in rates)  # type: ignore[operator,return-value]
-
-
-def rebate_of_row(row: tuple[object, ...]) -> Rebate:
+def rebate_of_row(row: tuple[Any, ...]) -> Rebate:
+    """From the values of `REBATE_COLUMNS`."""
     identifier, model, starts_on, ends_on, percent, *rates = row
-    return Rebate(
-        id=identifier,  # type: ignore[arg-type]  # the types are those of the columns
-        model=model,  # type: ignore[arg-type]
-        starts_on=starts_on,  # type: ignore[arg-type]
-        ends_on=ends_on,  # type: ignore[arg-type]
-        factor=None if percent is None else 1 - Decimal(str(percent)) / 100,
-        rates=per_token(rates),
-    )
+    return Rebate(identifier, model, starts_on, ends_on, factor_left(percent), per_token(rates))
+
+
+def per_token(rates: Iterable[Decimal | None]) -> Rates:
+    """From USD per million."""
+    return tuple(None if rate is None else rate / MILLION for rate in rates)  # type: ignore[return-value]

@@ -2,62 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
 from copy import copy
-from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
 
-from lib.model_names import canonical_name
 from lib.tokens import TOKEN_CLASSES
 from providers.models import Discount, TokenPrice
+from providers.pricing.rules import factor_left, paid_rates
 
-HUNDRED = Decimal(100)
 
-
-def factor(discount: Discount) -> Decimal | None:
-    """What is left of every list rate; None where the contract has rates of its own."""
-    return None if discount.percent is None else 1 - discount.percent / HUNDRED
+def standing_discounts() -> dict[str, list[Discount]]:
+    """Those that nobody has taken back by provider, as `discount_in_force` looks through them."""
+    by_provider: dict[str, list[Discount]] = defaultdict(list)
+    for discount in Discount.objects.standing().select_related("account").order_by("-model", "-starts_on"):
+        by_provider[discount.provider].append(discount)
+    return dict(by_provider)
 
 
 def paid(price: TokenPrice, discount: Discount | None) -> TokenPrice:
     """A copy of a price with the rates that are paid; never to be saved. Own rates hold for long prompts too."""
     if discount is None:
         return price
-    made, left = copy(price), factor(discount)
-    for name in TOKEN_CLASSES:
-        own = getattr(discount, name)
-        for column in (name, f"over_{name}"):
-            listed = getattr(price, column)
-            if left is not None:
-                setattr(made, column, None if listed is None else listed * left)
-            elif own is not None and (column == name or price.over_tokens is not None):
-                setattr(made, column, own)
+    made, own = copy(price), [getattr(discount, name) for name in TOKEN_CLASSES]
+    for prefix in ("",) if price.over_tokens is None else ("", "over_"):
+        listed = [getattr(price, f"{prefix}{name}") for name in TOKEN_CLASSES]
+        for name, rate in zip(TOKEN_CLASSES, paid_rates(listed, own, factor_left(discount.percent)), strict=True):
+            setattr(made, f"{prefix}{name}", rate)
     return made
-
-
-@dataclass(frozen=True, slots=True)
-class Discounts:
-    """Those that stand, the ones of one model before those of all."""
-
-    standing: Sequence[Discount]
-
-    @classmethod
-    def load(cls) -> Discounts:
-        standing = Discount.objects.standing().select_related("account")
-        return cls(list(standing.order_by("-model", "-starts_on")))
-
-    def at(self, provider: str, model: str, day: date) -> Discount | None:
-        """The one that holds for requests to a model on a UTC day, as costing finds it."""
-        names = ("", model, canonical_name(model))
-        return next(
-            (
-                discount
-                for discount in self.standing
-                if discount.provider == provider and discount.model in names and discount.holds_on(day)
-            ),
-            None,
-        )
-
-    def paid(self, price: TokenPrice, day: date) -> TokenPrice:
-        return paid(price, self.at(price.provider, price.model, day))

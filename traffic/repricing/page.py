@@ -18,6 +18,7 @@ from django.utils.translation import ngettext
 
 from lib.formats import ago, count, dollars, sentences, signed_usd, when
 from providers.models import Discount, TokenPrice, UnitPrice
+from providers.pricing.rules import holds_on, in_force
 from traffic.models import Repricing
 from traffic.models.repricings import RepricingState
 from traffic.repricing.queries import Changes, Totals
@@ -111,14 +112,14 @@ class ModelPage:
 
     @property
     def versions(self) -> list[PriceVersion]:
-        current = current_of(self.prices, self.now)
+        current = in_force(self.prices, self.now)
         return [PriceVersion(price, price is current, self.now) for price in self.prices]
 
     def headline(self) -> str:
         """What a million tokens cost now."""
         if self.priced is None:
             return _("A price by hand is kept with its source, and holds until the next one.")
-        current, model = current_of(self.prices, self.now), self.priced.model
+        current, model = in_force(self.prices, self.now), self.priced.model
         if current is not None:
             text = _("A million tokens of <b>{model}</b> cost <b>{input}</b> as input and <b>{output}</b> as output.")
             return sentences(format_html(text, model=model, **in_and_out(current)), self._paid())
@@ -137,11 +138,6 @@ class ModelPage:
 
     def form_heading(self) -> str:
         return _("A new price follows; none is changed") if self.prices else _("Add its price")
-
-
-def current_of(prices: Sequence[TokenPrice], now: datetime) -> TokenPrice | None:
-    """The version that holds, of the newest first."""
-    return next((price for price in prices if price.starts_at <= now), None)
 
 
 def in_and_out(price: TokenPrice) -> dict[str, str]:
@@ -235,7 +231,7 @@ class DiscountRow:
 
     @property
     def holds(self) -> bool:
-        return not self.withdrawn and self.it.holds_on(self.today)
+        return not self.withdrawn and holds_on(self.it, self.today)
 
     @property
     def to_come(self) -> bool:

@@ -10,9 +10,9 @@ from django.db.models import Count
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
-from lib.model_names import canonical_name
 from providers.models import Discount, Priced, TokenPrice, UnitPrice
 from providers.pricing.name_similarity import most_similar_model
+from providers.pricing.rules import names_of
 from traffic.models import Request
 from traffic.repricing.effect import Waiting
 
@@ -125,8 +125,8 @@ def waiting_tiers(now: datetime) -> list[dict[str, Any]]:
 
 
 def missing_words(provider: str, model: str, tier: str, factors: set[tuple[str, str, str]]) -> list[str]:
-    """The words of a tier that the book has no factor of, for this model or for all."""
-    models = ("", model, canonical_name(model))
+    """The words of a tier that the book has no factor of at any time, for this model or for all."""
+    models = names_of(model)
     return [word for word in tier.split("+") if not any((provider, word, name) in factors for name in models)]
 
 

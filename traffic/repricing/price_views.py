@@ -21,11 +21,12 @@ from lib.tokens import TOKEN_CLASSES
 from providers.audit.log import log
 from providers.models import PROVIDER_NAMES, TokenPrice
 from providers.pricing import services
-from providers.pricing.discounts import Discounts, paid
+from providers.pricing.discounts import paid, standing_discounts
 from providers.pricing.forms import PriceForm
+from providers.pricing.rules import discount_in_force, in_force
 from traffic.repricing import price_queries
 from traffic.repricing.effect import waiting_for_price
-from traffic.repricing.page import ModelPage, PricedModel, book_heading, book_headline, current_of
+from traffic.repricing.page import ModelPage, PricedModel, book_heading, book_headline
 from traffic.repricing.review import is_used, review_of
 
 WAITING_SHOWN = 20
@@ -71,8 +72,9 @@ def model_page(request: HttpRequest, priced: PricedModel, form: PriceForm | None
     may_add = request.user.has_perm("providers.add_tokenprice")
     versions = price_queries.versions_of(priced.provider, priced.model)
     like = start_of(priced, versions) if may_add else None
-    current = current_of(versions, now)
-    discount = Discounts.load().at(priced.provider, priced.model, now.astimezone(UTC).date()) if current else None
+    current = in_force(versions, now)
+    standing = standing_discounts().get(priced.provider, ()) if current else ()
+    discount = discount_in_force(standing, priced.model, now.astimezone(UTC).date())
     context = {
         "page": ModelPage(priced, versions, now, discount, paid(current, discount) if current and discount else None),
         "like": like if like and not versions else None,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from operator import attrgetter
 
 from django.template.defaultfilters import floatformat
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from lib import formats
-from lib.money import COST_STEP
 from providers.models import Discount, TokenPrice
-from providers.pricing.book import MILLION
-from providers.pricing.discounts import factor
+from providers.pricing.book import MILLION, ONE, PRICE_COLUMNS, REBATE_COLUMNS, price_of_row, rebate_of_row
+from providers.pricing.rules import cost_of_tokens, factor_left
 from traffic.models import Request
 from traffic.usage.token_classes import CLASSES
 
@@ -58,7 +58,6 @@ class Arithmetic:
 
     lines: Sequence[CostLine]
     long: bool
-    subtotal: Decimal | None
     batch_factor: Decimal | None
     total: Decimal | None
     discount: Discount | None = None
@@ -80,7 +79,7 @@ class Arithmetic:
         parts = " + ".join(f"{line.tokens:,} × {trimmed(line.rate or Decimal(0))}" for line in counted)
         tier = "" if self.tier_factor is None else f" × {trimmed(self.tier_factor)}"
         batch = "" if self.batch_factor is None else f" × {trimmed(self.batch_factor)}"
-        left = factor(self.discount) if self.discount is not None else None
+        left = factor_left(self.discount.percent) if self.discount is not None else None
         off = "" if left is None else f" × {trimmed(left)}"
         return f"({parts}){batch}{tier}{off} ÷ 1,000,000"
 
@@ -91,59 +90,32 @@ def trimmed(number: Decimal) -> str:
 
 
 def arithmetic(
-    request: Request, price: TokenPrice | None, discount: Discount | None = None, tier: Decimal | None = None
+    request: Request, row: TokenPrice | None, discount: Discount | None = None, tier: Decimal | None = None
 ) -> Arithmetic:
     """The cost of a request at the price version and discount that it was costed with, None where none is known."""
-    prompt = sum(getattr(request, name) or 0 for name, _label in CLASSES[:4])
-    long = price is not None and price.over_tokens is not None and prompt > price.over_tokens
-    prefix = "over_" if long else ""
+    tokens = [getattr(request, name) for name, _label in CLASSES]
+    price = None if row is None or None in tokens else price_of_row(attrgetter(*PRICE_COLUMNS)(row))
+    long = price is not None and price.is_long(tokens)
     lines = []
-    for name, label in CLASSES:
-        listed = getattr(price, f"{prefix}{name}", None)
-        own = getattr(discount, name, None)
-        line = cost_line(name, str(label), getattr(request, name), listed, own)
-        lines.append(replace(line, priced=price is not None))
-    batch = price.batch_factor if price is not None and request.batch else None
-    factors_known = (not request.batch or batch is not None) and (not request.tier or tier is not None)
-    left = factor(discount) if discount is not None else None
-    subtotal = added(line.amount for line in lines)
-    at_list = added(amount_of(line.tokens, line.rate if line.listed is None else line.listed) for line in lines)
+    for (name, label), n in zip(CLASSES, tokens, strict=True):
+        listed, own = getattr(row, f"over_{name}" if long else name, None), getattr(discount, name, None)
+        rate = listed if own is None else own
+        shown = None if own is None else listed
+        lines.append(CostLine(name, str(label), n, rate, amount_of(n, rate), shown, row is not None))
+    total = at_list = None
+    if price is not None:
+        factor = tier if request.tier else ONE
+        at_list = total = price.cost(tokens, request.batch, factor)
+        if discount is not None:
+            rebate = rebate_of_row(attrgetter(*REBATE_COLUMNS)(discount))
+            total = price.paid(rebate).cost(tokens, request.batch, factor)
     return Arithmetic(
-        lines, long, subtotal, batch, product(subtotal, batch, tier, left) if factors_known else None, discount,
-        product(at_list, batch, tier) if factors_known and discount is not None else None,
-        request.tier or "", tier,
+        lines, long, row.batch_factor if row is not None and request.batch else None, total, discount,
+        None if discount is None else at_list, request.tier or "", tier,
     )  # fmt: skip
 
 
-def added(amounts: Iterable[Decimal | None]) -> Decimal | None:
-    """The sum of amounts; None where one of them is unknown."""
-    total = Decimal(0)
-    for amount in amounts:
-        if amount is None:
-            return None
-        total += amount
-    return total
-
-
-def product(amount: Decimal | None, *factors: Decimal | None) -> Decimal | None:
-    """The amount times the factors, at the stored precision; a factor of None counts as 1."""
-    if amount is None:
-        return None
-    for multiplier in factors:
-        amount = amount if multiplier is None else amount * multiplier
-    return amount.quantize(COST_STEP)
-
-
 def amount_of(tokens: int | None, rate: Decimal | None) -> Decimal | None:
-    """USD of some tokens at a rate. No tokens cost nothing, also at an unknown rate."""
-    if tokens == 0:
-        return Decimal(0)
-    return None if tokens is None or rate is None else tokens * rate / MILLION
-
-
-def cost_line(
-    name: str, label: str, tokens: int | None, listed: Decimal | None, own: Decimal | None = None
-) -> CostLine:
-    """One token class at the contract's own rate, else at the list's."""
-    rate = listed if own is None else own
-    return CostLine(name, label, tokens, rate, amount_of(tokens, rate), None if own is None else listed)
+    """USD of some tokens of a class at a rate in USD per million; None where it is unknown."""
+    amount = cost_of_tokens([tokens], [rate], Decimal(0))
+    return None if amount is None else amount / MILLION

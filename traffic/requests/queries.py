@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
+from django.db import connection
 from django.db.models import Q, Sum
 from django.utils import timezone
 
 from lib import paging
 from lib.dates import DAY, midnight
 from lib.errors import ApiError
-from providers.models import Discount, TokenPrice, UnitPrice
+from providers.models import Discount, TokenPrice
+from providers.pricing.book import Book, load_factors
 from traffic.models import Application, Installation, Rating, Request, RequestBody, Route, UsageDay
 from traffic.models.requests import RequestQuerySet
 from traffic.request_ids import response_hash, second_hash
@@ -86,8 +88,12 @@ def discount_of(request: Request) -> Discount | None:
 
 
 def tier_factor_of(request: Request) -> Decimal | None:
-    """What its tier makes of the price; None where the book does not know it."""
-    return UnitPrice.objects.tier_factor(request)
+    """What its tier makes of the price, as the book says today; None without one, or where the book has none."""
+    if not request.tier:
+        return None
+    connection.ensure_connection()
+    factors = Book({}, factors=load_factors(connection.connection))
+    return factors.factor(request.provider, request.model, request.started_at, request.tier)
 
 
 def ratings_with_raters(request: Request) -> list[Rating]:
