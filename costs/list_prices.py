@@ -13,7 +13,7 @@ from lib.model_names import canonical_name
 from lib.tokens import TOKEN_CLASSES
 from providers.models import Discount, TokenPrice
 from providers.pricing.discounts import paid, standing_discounts
-from providers.pricing.rules import discount_in_force, in_force, versions_of
+from providers.pricing.rules import cost_of_tokens, discount_in_force, in_force, versions_of
 
 MILLION = 1_000_000
 
@@ -86,6 +86,12 @@ class ListPrices:
         if rates is None:
             rates = self.decimals[id(price)] = {name: rate / MILLION for name, rate in listed_rates(price).items()}
         return rates
+
+
+def cost_at(tokens: Mapping[str, int | Fraction], rates: Mapping[str, Fraction]) -> Fraction:
+    """USD of tokens by class at rates in USD a token; a class without a rate costs what an uncached token does."""
+    plain = rates.get("uncached_input", Fraction(0))
+    return cost_of_tokens(tokens.values(), (rates.get(name, plain) for name in tokens), Fraction(0)) or Fraction(0)
 
 
 def list_rates(price: TokenPrice | None) -> dict[str, Fraction]:

@@ -20,6 +20,7 @@ from costs.list_prices import ListPrices, list_rates
 from costs.savings.base import Window
 from lib.money import COST_STEP, ZERO
 from lib.tokens import TOKEN_CLASSES
+from providers.pricing.rules import cost_of_tokens
 from traffic.models import UsageDay
 
 MOST_CELLS = 200  # the ones that cost most; the others cost cents
@@ -63,10 +64,7 @@ class UsageCell:
 
     def at(self, rates: Mapping[str, Fraction]) -> Fraction | None:
         """USD of its tokens at other rates; None if a rate that is needed is missing."""
-        used = [(count, rates.get(name)) for name, count in self.tokens.items() if count]
-        if any(rate is None for _count, rate in used):
-            return None
-        return sum((count * (rate or Fraction(0)) for count, rate in used), Fraction(0))
+        return cost_of_tokens(self.tokens.values(), map(rates.get, self.tokens), Fraction(0))
 
     def part(self, listed: Fraction) -> Decimal:
         """The part of the paid cost, batch discount included, that corresponds to `listed` USD at these rates."""

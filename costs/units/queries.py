@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from costs.allocation.queries import Line, SpendData, read
-from costs.list_prices import ListPrices
+from costs.list_prices import ListPrices, cost_at
 from costs.models import Category, Effort
 from costs.spend.page import SpendPage
 from costs.spend.token_costs import decimal, token_class_name
@@ -254,12 +254,7 @@ class UnitCosts:
     def at_list(self, cell: Cell, tokens: Iterable[int]) -> Fraction:
         """A cell's tokens by class at list price; nothing where the model has none."""
         day, provider, model, _key = cell
-        rates = self.list_prices.rates_at(provider, model, day)
-        plain = rates.get("uncached_input")
-        if plain is None:
-            return Fraction(0)
-        counted = zip(TOKEN_CLASSES, tokens, strict=True)
-        return sum((count * rates.get(name, plain) for name, count in counted if count), Fraction(0))
+        return cost_at(dict(zip(TOKEN_CLASSES, tokens, strict=True)), self.list_prices.rates_at(provider, model, day))
 
     @cached_property
     def ratings(self) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from fractions import Fraction
 from typing import Any
 
 from costs.allocation.queries import Line, SpendData
-from costs.list_prices import ListPrices
+from costs.list_prices import ListPrices, cost_at
 from costs.models import Category, Provenance
 from costs.models.ledger import IDLE
 from lib.allocation import in_steps
@@ -289,7 +289,7 @@ def within(
 
     Tokens are weighed at the old list prices, at the share of them that was really paid then.
     """
-    listed = value(was.tokens, rates)
+    listed = cost_at(was.tokens, rates)
     if not listed:
         exact["rest", subject] += change
         return
@@ -301,9 +301,9 @@ def within(
     same_output = {
         n: Fraction(was.tokens[n] * read_now, read_before) if read_before else Fraction(now.tokens[n]) for n in inputs
     }
-    longer = value(same_output, rates) - grown * value({n: was.tokens[n] for n in inputs}, rates)
+    longer = cost_at(same_output, rates) - grown * cost_at({n: was.tokens[n] for n in inputs}, rates)
     longer += (now.tokens["output"] - grown * was.tokens["output"]) * rates.get("output", NONE)
-    other = value({n: now.tokens[n] - same_output[n] for n in inputs}, rates)
+    other = cost_at({n: now.tokens[n] - same_output[n] for n in inputs}, rates)
     causes = {"tokens": paid * longer, "cache": paid * other, "price": paid * now.dearer}
     for slug, amount in causes.items():
         exact[slug, subject] += amount
@@ -313,12 +313,6 @@ def within(
         per(sum(now.tokens.values()), now.requests),
     )
     moved["cache", subject] = (share(was.tokens["cache_read"], read_before), share(now.tokens["cache_read"], read_now))
-
-
-def value(tokens: Mapping[str, int | Fraction], rates: Mapping[str, Fraction]) -> Fraction:
-    """At list price, USD; a class without a rate costs what an uncached token does."""
-    plain = rates.get("uncached_input", NONE)
-    return sum((count * rates.get(name, plain) for name, count in tokens.items()), NONE)
 
 
 def per(tokens: int, requests: int) -> Decimal:

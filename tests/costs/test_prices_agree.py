@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from costs.breakeven.measured_inputs import BookPrices, prices_of
-from costs.list_prices import ListPrices, list_rates
+from costs.list_prices import ListPrices, cost_at, list_rates
 from costs.savings.cells import UsageCell
 from lib.tokens import TOKEN_CLASSES
 from providers.models import Account, Discount, TokenPrice, UnitPrice
@@ -243,6 +243,8 @@ def test_tokens_at_the_rates_of_a_price_cost_the_same_everywhere(
     assert single.total == (None if planned is None else planned.quantize(Decimal("1e-12")))
     change = PriceChange("a", "m", TokenPrice(**dict.fromkeys(TOKEN_CLASSES, Decimal(0))), price, counts)
     assert change.monthly == planned
+    whole = {name: rate for name, rate in list_rates(price).items() if planned is not None}
+    assert planned is None or cost_at(counts, whole) == Fraction(planned)
 
 
 def test_the_vendors_own_price_of_the_exact_name_comes_first(db: None) -> None:

@@ -18,6 +18,7 @@ from lib.model_names import canonical_name
 from lib.tokens import TOKEN_CLASSES
 from providers.models import TokenPrice
 from providers.pricing.book import MILLION
+from providers.pricing.rules import cost_of_tokens
 from traffic.models import UsageDay, UsageHour
 
 WAITING_DAYS = 30
@@ -98,9 +99,7 @@ def at_rates(rates: Rates) -> Callable[[Mapping[str, int]], Decimal | None]:
     """What tokens cost at USD per million of each class; None where a class that is used has no rate."""
 
     def cost(tokens: Mapping[str, int]) -> Decimal | None:
-        used = [(n, rates.get(name)) for name, n in tokens.items() if n]
-        if any(rate is None for _, rate in used):
-            return None
-        return sum((n * (rate or Decimal(0)) / MILLION for n, rate in used), Decimal(0))
+        total = cost_of_tokens(tokens.values(), map(rates.get, tokens), Decimal(0))
+        return None if total is None else total / MILLION
 
     return cost

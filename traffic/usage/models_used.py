@@ -13,6 +13,7 @@ from django.db.models import Sum
 from lib.model_names import canonical_name
 from providers.models import Model, TokenPrice
 from providers.pricing.book import MILLION
+from providers.pricing.rules import cost_of_tokens
 from traffic.models import UsageDay
 from traffic.usage.token_classes import CLASSES as LABELLED
 
@@ -40,13 +41,11 @@ class PriceChange:
     @property
     def monthly(self) -> Decimal | None:
         """USD a month more; None where a class that is used has an unknown rate."""
-        total = Decimal(0)
-        for name, n in self.tokens.items():
-            old, new = getattr(self.old, name), getattr(self.new, name)
-            if n and (old is None or new is None):
-                return None
-            total += n * ((new or 0) - (old or 0)) / MILLION
-        return total
+        old, new = (
+            cost_of_tokens(self.tokens.values(), (getattr(price, name) for name in self.tokens), Decimal(0))
+            for price in (self.old, self.new)
+        )
+        return None if old is None or new is None else (new - old) / MILLION
 
 
 def price_changes(now: datetime, days: int) -> list[PriceChange]:
