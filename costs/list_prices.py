@@ -63,29 +63,26 @@ class ListPrices:
         price = self.at(provider, model, day)
         if price is None:
             return {}
-        rated = self.rated.get(id(price))  # which `cache` keeps alive
-        if rated is None:
-            rated = self.rated[id(price)] = list_rates(price)
-        return rated
+        if id(price) not in self.rated:  # `cache` keeps it alive
+            self.rated[id(price)] = list_rates(price)
+        return self.rated[id(price)]
 
     def moved(self, provider: str, model: str, eve: date, day: date) -> bool:
         """Whether another version of a price holds on a day than on the eve; only where there are both."""
         key = (provider, model, eve, day)
-        differs = self.others.get(key)
-        if differs is None:
+        if key not in self.others:
             before, now = self.at(provider, model, eve), self.at(provider, model, day)
-            differs = self.others[key] = before is not None and now is not None and before.pk != now.pk
-        return differs
+            self.others[key] = before is not None and now is not None and before.pk != now.pk
+        return self.others[key]
 
     def decimals_at(self, provider: str, model: str, day: date) -> dict[str, Decimal]:
         """The same as decimals, which are quicker to add up, and exact as well: a rate is a decimal itself."""
         price = self.at(provider, model, day)
         if price is None:
             return {}
-        rates = self.decimals.get(id(price))
-        if rates is None:
-            rates = self.decimals[id(price)] = {name: rate / MILLION for name, rate in listed_rates(price).items()}
-        return rates
+        if id(price) not in self.decimals:
+            self.decimals[id(price)] = {name: rate / MILLION for name, rate in listed_rates(price).items()}
+        return self.decimals[id(price)]
 
 
 def cost_at(tokens: Mapping[str, int | Fraction], rates: Mapping[str, Fraction]) -> Fraction:
@@ -95,7 +92,10 @@ def cost_at(tokens: Mapping[str, int | Fraction], rates: Mapping[str, Fraction])
 
 
 def list_rates(price: TokenPrice | None) -> dict[str, Fraction]:
-    """USD a token by class; a class without a rate is left out."""
+    """USD a token by class; a class without a rate is left out.
+
+    Those of usual prompts: sums of requests do not say how many of them were long.
+    """
     return {name: Fraction(rate) / MILLION for name, rate in listed_rates(price).items()} if price else {}
 
 

@@ -1,13 +1,17 @@
-"""List prices as our contracts leave them: what is really paid."""
+"""Rows of list prices: as our contracts leave them, which is what is really paid, and what tokens cost at one."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from copy import copy
+from decimal import Decimal
 
+from lib.money import ZERO
 from lib.tokens import TOKEN_CLASSES
 from providers.models import Discount, TokenPrice
-from providers.pricing.rules import factor_left, paid_rates
+from providers.pricing.book import MILLION
+from providers.pricing.rules import cost_of_tokens, factor_left, paid_rates
 
 
 def standing_discounts() -> dict[str, list[Discount]]:
@@ -28,3 +32,9 @@ def paid(price: TokenPrice, discount: Discount | None) -> TokenPrice:
         for name, rate in zip(TOKEN_CLASSES, paid_rates(listed, own, factor_left(discount.percent)), strict=True):
             setattr(made, f"{prefix}{name}", rate)
     return made
+
+
+def cost_at_list(price: TokenPrice, tokens: Mapping[str, int]) -> Decimal | None:
+    """USD of tokens by class at the rates of usual prompts; None where a class that is used has no rate."""
+    total = cost_of_tokens(tokens.values(), (getattr(price, name) for name in tokens), ZERO)
+    return None if total is None else total / MILLION

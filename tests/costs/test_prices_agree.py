@@ -21,10 +21,9 @@ from costs.savings.cells import UsageCell
 from lib.tokens import TOKEN_CLASSES
 from providers.models import Account, Discount, TokenPrice, UnitPrice
 from providers.pricing.book import Book
-from providers.pricing.discounts import standing_discounts
+from providers.pricing.discounts import cost_at_list, standing_discounts
 from providers.pricing.rules import discount_in_force
 from traffic.models import Request
-from traffic.repricing.effect import at_rates
 from traffic.requests.costing import arithmetic
 from traffic.requests.queries import tier_factor_of
 from traffic.usage.models_used import PriceChange
@@ -236,7 +235,7 @@ def test_tokens_at_the_rates_of_a_price_cost_the_same_everywhere(
     by_class: dict[str, Any], tokens: tuple[int, ...]
 ) -> None:
     price, counts = TokenPrice(**by_class), dict(zip(TOKEN_CLASSES, tokens, strict=True))
-    planned = at_rates(by_class)(counts)
+    planned = cost_at_list(price, counts)
     cell = UsageCell(0, "", "", "", 1, 0, counts, Decimal(1), list_rates(price), None)
     assert cell.at(cell.rates) == (None if planned is None else Fraction(planned))
     single = arithmetic(Request(**counts, batch=False), price)

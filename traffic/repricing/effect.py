@@ -17,12 +17,9 @@ from lib.dates import midnight
 from lib.model_names import canonical_name
 from lib.tokens import TOKEN_CLASSES
 from providers.models import TokenPrice
-from providers.pricing.book import MILLION
-from providers.pricing.rules import cost_of_tokens
 from traffic.models import UsageDay, UsageHour
 
 WAITING_DAYS = 30
-Rates = Mapping[str, Decimal | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +90,3 @@ def effect(
     whole = {name: sum((part[name] or 0 for part in sums_of_parts), Decimal(0)) for name in sums}
     after = price({name: int(whole[name]) for name in TOKEN_CLASSES})
     return Effect(int(whole["requests"]), int(whole["unpriced"]), Decimal(whole["cost"]), after)
-
-
-def at_rates(rates: Rates) -> Callable[[Mapping[str, int]], Decimal | None]:
-    """What tokens cost at USD per million of each class; None where a class that is used has no rate."""
-
-    def cost(tokens: Mapping[str, int]) -> Decimal | None:
-        total = cost_of_tokens(tokens.values(), map(rates.get, tokens), Decimal(0))
-        return None if total is None else total / MILLION
-
-    return cost

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 from django.utils import timezone
 from django.utils.html import format_html
@@ -15,12 +16,11 @@ from django.utils.translation import ngettext
 
 from lib.formats import count, signed_percent, signed_usd, when
 from providers.models import TokenPrice
+from providers.pricing.discounts import cost_at_list
 from traffic.models import Request
-from traffic.repricing.effect import Effect, at_rates, effect, names_of
+from traffic.repricing.effect import Effect, effect, names_of
 from traffic.repricing.page import holds
 from traffic.usage.token_classes import CLASSES
-
-NAMES = tuple(name for name, _label in CLASSES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +108,12 @@ def changes_of(standing: TokenPrice | None, price: TokenPrice) -> list[Change]:
 
 def effect_of(price: TokenPrice, standing: TokenPrice | None, following: TokenPrice | None) -> Effect:
     """The requests since it holds; what batches and long prompts make of a price is taken to stay in proportion."""
-    since, until = price.starts_at, following.starts_at if following else None
-
-    def rates(of: TokenPrice) -> dict[str, Decimal | None]:
-        return {name: getattr(of, name) for name in NAMES}
-
-    change = effect(provider=price.provider, model=price.model, since=since, until=until, price=at_rates(rates(price)))
+    until = following.starts_at if following else None
+    effect_at = partial(effect, provider=price.provider, model=price.model, since=price.starts_at, until=until)
+    change = effect_at(price=partial(cost_at_list, price))
     if standing is None or change.unpriced or change.after is None:
         return change
-    listed = effect(
-        provider=price.provider, model=price.model, since=since, until=until, price=at_rates(rates(standing))
-    ).after
+    listed = effect_at(price=partial(cost_at_list, standing)).after
     after = change.before * change.after / listed if listed else change.after
     return Effect(change.requests, change.unpriced, change.before, after)
 

@@ -12,8 +12,7 @@ from django.db.models import Sum
 
 from lib.model_names import canonical_name
 from providers.models import Model, TokenPrice
-from providers.pricing.book import MILLION
-from providers.pricing.rules import cost_of_tokens
+from providers.pricing.discounts import cost_at_list
 from traffic.models import UsageDay
 from traffic.usage.token_classes import CLASSES as LABELLED
 
@@ -41,11 +40,8 @@ class PriceChange:
     @property
     def monthly(self) -> Decimal | None:
         """USD a month more; None where a class that is used has an unknown rate."""
-        old, new = (
-            cost_of_tokens(self.tokens.values(), (getattr(price, name) for name in self.tokens), Decimal(0))
-            for price in (self.old, self.new)
-        )
-        return None if old is None or new is None else (new - old) / MILLION
+        old, new = cost_at_list(self.old, self.tokens), cost_at_list(self.new, self.tokens)
+        return None if old is None or new is None else new - old
 
 
 def price_changes(now: datetime, days: int) -> list[PriceChange]:
