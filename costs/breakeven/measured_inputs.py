@@ -151,6 +151,7 @@ def is_tiered(row: TokenPrice) -> bool:
 
 
 def tier_of(row: TokenPrice, prefix: str) -> TokenPrices:
+    """Where the batch factor is not known, a batch is estimated at the full rates; ingest leaves its cost unknown."""
     plain: Decimal = getattr(row, f"{prefix}uncached_input")
     write, read = getattr(row, f"{prefix}cache_write_5m"), getattr(row, f"{prefix}cache_read")
     return TokenPrices(

@@ -236,6 +236,9 @@ class ProviderMonth:
         month["rounding" if abs(left) <= Fraction(5, 1000) else "unexplained"] += left
 
     def terms(self, day: date, model: str) -> Terms:
+        """The terms of a model by its name without date and vendor, as bills name it. A batch factor that is not known
+        is taken as 1, because the bill says the cost; at ingest such a request has none.
+        """
         price = self.data.prices.at(self.provider, model, day)
-        factor = Fraction(price.batch_factor) if price and price.batch_factor else Fraction(1)
+        factor = Fraction(1) if price is None or price.batch_factor is None else Fraction(price.batch_factor)
         return Terms(list_rates(price), factor, self.step)

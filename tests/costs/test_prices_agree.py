@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from costs.breakeven.measured_inputs import BookPrices, prices_of
 from costs.list_prices import ListPrices, cost_at, list_rates
+from costs.reconciliation.lines import ProviderMonth
+from costs.reconciliation.queries import BillingMonthData
 from costs.savings.cells import UsageCell
 from lib.tokens import TOKEN_CLASSES
 from providers.models import Account, Discount, TokenPrice, UnitPrice
@@ -244,6 +246,21 @@ def test_tokens_at_the_rates_of_a_price_cost_the_same_everywhere(
     assert change.monthly == planned
     whole = {name: rate for name, rate in list_rates(price).items() if planned is not None}
     assert planned is None or cost_at(counts, whole) == Fraction(planned)
+
+
+@given(st.none() | st.decimals(0, 1, places=4))
+@example(Decimal(0))
+def test_a_batch_factor_is_the_same_everywhere_and_1_where_sums_do_not_know_it(factor: Decimal | None) -> None:
+    row = TokenPrice(pk=1, starts_at=FIRST, **WHOLE | {"batch_factor": factor})
+    month = BillingMonthData(
+        month=FIRST.date(), until=FIRST.date(), today=FIRST.date(), complete={}, charges=[], usage=[], vendor=[],
+        prices=ListPrices({("anthropic", "claude-x"): [row]}), models=frozenset(), steps={}, watched={}, closings={},
+        owners={},
+    )  # fmt: skip
+    terms = ProviderMonth(month, "anthropic").terms(FIRST.date(), "claude-x")
+    assert terms.batch_factor == 1 - prices_of(row).batch_discount == (1 if factor is None else factor)
+    request = arithmetic(Request(**dict.fromkeys(TOKEN_CLASSES, 200_000), batch=True), row)
+    assert request.total == factor
 
 
 def test_the_vendors_own_price_of_the_exact_name_comes_first(db: None) -> None:
