@@ -15,7 +15,7 @@ DAYS=${DAYS:-"2027-01-01T00:20 2027-03-01T00:20 2027-03-02T00:20 2027-01-31T12:0
 export TZ=UTC
 # PostgreSQL finds no deadlock here: its alarm interrupts a wait in which faketime shows the machine's own time, by which
 # the alarm is years too early. Writers that race for the same rows would wait for ever; `make test` runs them.
-RACE=tests/traffic/test_ownership.py::test_writers_that_race_for_one_id_stay_in_their_own_rows
+RACE=tests/traffic/ingest/test_ownership.py::test_writers_that_race_for_one_id_stay_in_their_own_rows
 
 red=
 for day in $DAYS; do

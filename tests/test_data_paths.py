@@ -25,8 +25,8 @@ from providers.polling import due
 from tests.alerts.conftest import Scene, mailbox, ops, scene, smtp
 from tests.alerts.outbox import deliver
 from tests.alerts.smtp_server import Mailbox, Smtp
+from tests.providers.polling.test_polling import sandbox, vendors
 from tests.providers.rows import account
-from tests.providers.test_polling import sandbox, vendors
 from tests.traffic.otlp_exports import USAGE, body, key, protobuf, rows, send, span
 
 __all__ = ["key", "mailbox", "ops", "sandbox", "scene", "smtp", "vendors"]

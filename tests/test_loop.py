@@ -31,7 +31,7 @@ from sandbox.anthropic import ADMIN_KEY, API_KEY
 from sandbox.runpod import KEY as RUNPOD_KEY
 from sandbox.testing import Sandbox, running_sandbox
 from tests.alerts.smtp_server import Mailbox, port_of, started
-from tests.dashboard.people import logged_in, with_role, words
+from tests.dashboard.logins import logged_in, with_role, words
 from tests.factories import AccountFactory, ApplicationFactory, DeploymentFactory, PhaseFactory
 from traffic.authentication.keys import callers, create_key
 from traffic.ingest.context import clear_cache

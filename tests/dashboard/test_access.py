@@ -16,7 +16,7 @@ from django.test import Client, override_settings
 from dashboard.access import ACCESS, ALL, Access
 from tests.dashboard.addresses import PEOPLES, addresses
 from tests.dashboard.beginnings import dull
-from tests.dashboard.people import ROLES, logged_in, with_role
+from tests.dashboard.logins import ROLES, logged_in, with_role
 from tests.dashboard.samples import Samples, samples
 from traffic.authentication.keys import callers, create_key
 

@@ -23,7 +23,7 @@ from alerts.models import Alert, Delivery, Preference, ReportKind, Rule, Transit
 from costs.ledger import posting as ledger
 from dashboard.access import ACCESS
 from tests.costs.usage_rows import usage
-from tests.dashboard.people import ROLES, logged_in, with_role
+from tests.dashboard.logins import ROLES, logged_in, with_role
 from tests.dashboard.samples import Samples, samples
 from traffic.models import Application
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from tests.dashboard.people import logged_in, with_role
+from tests.dashboard.logins import logged_in, with_role
 from tests.pages import html_of
 
 

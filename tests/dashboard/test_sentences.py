@@ -13,7 +13,7 @@ from django.urls import NoReverseMatch, reverse
 from dashboard.access import ACCESS
 from tests.dashboard.addresses import PEOPLES
 from tests.dashboard.beginnings import begins, dull
-from tests.dashboard.people import ROLES, logged_in, with_role
+from tests.dashboard.logins import ROLES, logged_in, with_role
 from tests.dashboard.samples import samples
 
 pytestmark = pytest.mark.django_db

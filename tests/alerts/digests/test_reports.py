@@ -1,0 +1,236 @@
+"""Digests and statements: on each person's morning, once for a period, with findings that are real or the word that
+there are none."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.test import Client
+
+from alerts.delivery import outbox
+from alerts.digests import services as reporting
+from alerts.digests.content import digest
+from alerts.digests.periods import Period, due, newest
+from alerts.models import Address, Alert, Delivery, Preference, Report, ReportKind, Rule
+from tests.alerts.conftest import person
+from tests.alerts.mail_parts import Tags, parsed, part
+from tests.alerts.smtp_server import Mailbox, Smtp
+from tests.costs.pdf_text import text_of
+from tests.costs.usage_rows import usage
+from tests.dashboard.logins import logged_in, with_role
+from tests.factories import ApplicationFactory, PhaseFactory
+from traffic.models import Application
+
+YESTERDAY = date(2026, 11, 24)
+DAY = Period(YESTERDAY, date(2026, 11, 25))
+MORNING = datetime(2026, 11, 25, 8, 5, tzinfo=UTC)
+
+
+def here(role: str, **wishes: Any) -> Any:
+    user = with_role(role)
+    type(user).objects.filter(pk=user.pk).update(date_joined=datetime(2026, 1, 1, tzinfo=UTC))
+    if wishes:
+        Preference.objects.create(person=user, **wishes)
+    return user
+
+
+@pytest.fixture
+def spent(db: Any) -> Application:
+    """An application that costs $2 a day and cost $9 yesterday, and a plan of $400."""
+    made = ApplicationFactory.create(slug="bot", name="Bot")
+    for back in range(24):
+        day = YESTERDAY - timedelta(days=back)
+        usage(day=day, application_id=made.pk, requests=100, cost=Decimal(9 if not back else 2))
+    PhaseFactory.create(slug="now", name="Now", budget_low=300, budget_high=400, starts_on=date(2026, 1, 1))
+    return made
+
+
+def test_the_newest_period_of_each_kind_is_over_and_whole() -> None:
+    today = date(2026, 11, 25)  # a Wednesday
+    assert newest("daily", today) == DAY
+    assert newest("weekly", today) == Period(date(2026, 11, 16), date(2026, 11, 23))
+    assert newest("monthly", today) == newest("statement", today) == Period(date(2026, 10, 1), date(2026, 11, 1))
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/Los_Angeles", "Pacific/Auckland", "Asia/Kolkata"])
+@pytest.mark.parametrize("kind", ["daily", "weekly", "monthly"])
+def test_each_period_is_due_once_on_a_local_morning_after_it_is_over(zone: str, kind: str) -> None:
+    wishes = Preference(timezone=zone, digest_at=time(8))
+    seen: dict[Period, datetime] = {}
+    start = at = datetime(2026, 9, 25, tzinfo=UTC)
+    while at < datetime(2026, 12, 4, tzinfo=UTC):
+        period = due(kind, wishes, at)
+        if period and period not in seen:
+            seen[period] = at
+            local = at.astimezone(ZoneInfo(zone))
+            assert at == start or (local.hour, at.date() >= period.until) == (8, True), (zone, at)
+        at += timedelta(minutes=30)
+    starts = sorted(period.since for period in seen)
+    step = {"daily": 1, "weekly": 7, "monthly": 31}[kind]
+    assert len(starts) >= 66 // step
+    gaps = {(after - before).days for before, after in pairwise(starts)}
+    assert max(gaps) <= step, "none is left out, across both clock changes"
+
+
+def test_what_was_missed_is_caught_up_at_most_once(spent: Application) -> None:
+    here("ops")
+    for at in (MORNING, MORNING + timedelta(hours=1)):
+        reporting.write_due(at)
+    assert Report.objects.count() == 1
+    reporting.write_due(MORNING + timedelta(days=6))  # the worker was away for a week
+    assert list(Report.objects.order_by("pk").values_list("starts_on", flat=True)) == [YESTERDAY, date(2026, 11, 30)]
+    late = MORNING + timedelta(days=9, hours=13)
+    assert reporting.write_due(late) == 0, "an evening is no morning: the next one comes"
+
+
+def test_who_said_nothing_gets_what_the_role_asks_for_and_staff_get_nothing(spent: Application) -> None:
+    for role in ("staff", "manager", "ops", "admin"):
+        here(role)
+    first = datetime(2026, 12, 3, 9, tzinfo=UTC)
+    for at in (MORNING, datetime(2026, 11, 30, 8, 5, tzinfo=UTC), datetime(2026, 12, 1, 8, 5, tzinfo=UTC), first):
+        reporting.write_due(at)
+    found = {(one.person.get_username(), one.kind) for one in Report.objects.select_related("person")}
+    assert found == {
+        ("ops", "daily"), ("manager", "weekly"), ("manager", "monthly"), ("manager", "statement"),
+        ("admin", "weekly"), ("admin", "statement"),
+    }  # fmt: skip
+
+
+def test_nobody_is_written_to_who_is_gone_refused_or_new_nor_before_there_is_anything(spent: Application) -> None:
+    Address.objects.create(address="OPS@example.com", disabled_at=MORNING)
+    here("ops")
+    new = person("nora", "ops")
+    type(new).objects.filter(pk=new.pk).update(date_joined=MORNING)
+    assert reporting.write_due(MORNING) == 0
+
+
+def test_an_installation_without_a_figure_says_nothing(db: Any) -> None:
+    here("ops")
+    assert reporting.write_due(MORNING) == 0
+
+
+def test_a_digest_says_what_was_spent_how_the_plan_stands_and_what_moved(spent: Application) -> None:
+    said = digest("daily", DAY)
+    assert said["heading"].startswith(
+        "Yesterday, 24 November, you spent $9.00. 14\N{NO-BREAK SPACE}% of November’s plan is used."
+    )
+    assert "On course for $" in said["heading"]
+    assert said["subject"].startswith("On plan: $9.00 yesterday, on course for $")
+    assert [item[0] for item in said["items"]] == ["bot cost $9.00, $7.00 more than usual"]
+    assert said["todo"] == "One thing to look at."
+    assert said["drivers"] == [["bot", "$9.00", "100\N{NO-BREAK SPACE}%"]]
+    assert Decimal(said["points"][-1][1]) == Decimal(55), "the month, day by day"
+
+
+def test_open_alerts_come_first_by_urgency_and_only_three_things_are_named(spent: Application) -> None:
+    rule = Rule.objects.create(slug="r", kind="outage", name="R")
+    for n, severity in enumerate(["info", "warning", "critical", "warning"]):
+        Alert.objects.create(
+            rule=rule, kind="outage", subject=f"deployment:{n}", title=f"Down: {n}", severity=severity, state="open",
+            pending_since=MORNING, opened_at=MORNING, words={"todo": "Look."},
+        )  # fmt: skip
+    said = digest("daily", DAY)
+    assert [item[0] for item in said["items"]] == ["Down: 2", "bot cost $9.00, $7.00 more than usual", "Down: 1"]
+    assert (said["more"], said["verdict"]) == (2, "Needs someone now")
+    assert said["subject"].startswith("On plan: "), "the subject is about the money, within its sixty characters"
+
+
+def test_where_there_is_nothing_to_say_it_says_so(spent: Application) -> None:
+    quiet = digest("daily", Period(YESTERDAY - timedelta(days=3), YESTERDAY - timedelta(days=2)))
+    assert quiet["items"] == [] and quiet["todo"].startswith("Nothing needs you: no alert is open")
+    silent = digest("daily", Period(date(2026, 11, 26), date(2026, 11, 27)))
+    assert silent["heading"].startswith("Yesterday, 26 November, nothing was spent and no request came.")
+
+
+def test_the_mail_is_sent_once_with_text_as_good_as_html_and_one_click_to_leave(
+    spent: Application, smtp: Smtp, mailbox: Mailbox
+) -> None:
+    ops = here("ops", timezone="Europe/Berlin")
+    assert reporting.write_due(MORNING - timedelta(hours=1)) == 1, "8 in Berlin is 7 in UTC"
+    for _n in range(2):
+        outbox.deliver(clock=lambda: MORNING)
+    assert len(mailbox.accepted) == 1
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.message_id) == ("accepted", reporting.message_id("daily", DAY, ops.email))
+    message = parsed(delivery)
+    html, text = part(message, "html"), part(message, "plain")
+    tags = Tags()
+    tags.feed(html)
+    assert tags.open == [] and len(str(message["Subject"])) <= 60
+    for said in (
+        "you spent $9.00",
+        "bot cost $9.00, $7.00 more than usual",
+        "Usual",
+        "On course for",
+        "the month came to",
+    ):
+        assert said in text and said in html, said
+    assert text.splitlines()[0] == "One thing to look at."
+    assert ("08:05 CET" not in text and "08:05 CET" in html) or "CET" in html
+    url = message["List-Unsubscribe"].strip(" <>")
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click" and url in text
+    assert Client().get(url).status_code == 200 and Preference.objects.get().reports is None
+    assert Client(enforce_csrf_checks=True).post(url, {"List-Unsubscribe": "One-Click"}).status_code == 200
+    assert Preference.objects.get().reports == []
+    assert reporting.write_due(MORNING + timedelta(days=1)) == 0
+
+
+def test_a_statement_goes_out_by_the_third_says_that_it_is_not_final_and_its_file_holds_the_ledgers_total(
+    spent: Application,
+) -> None:
+    here("manager", reports=["statement"])
+    sent = [reporting.write_due(datetime(2026, 12, day, 9, tzinfo=UTC)) for day in (1, 2, 3, 4)]
+    assert sent == [0, 0, 1, 0]
+    message = parsed(Delivery.objects.get())
+    text = part(message, "plain")
+    assert message["Subject"] == "Not final: November 2026 cost $55.00"
+    assert "Vendors may revise it until" in text and "bot" in text.lower()
+    file = next(one for one in message.walk() if one.get_filename())
+    assert (file.get_filename(), file.get_content_type()) == ("statement-2026-11.pdf", "application/pdf")
+    content = file.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    assert "$55.00 of the month’s $55.00 in the ledger." in text_of(content)
+
+
+def test_a_statement_that_leaves_late_says_what_its_file_says(spent: Application) -> None:
+    here("manager", reports=["statement"])
+    assert reporting.write_due(datetime(2026, 12, 3, 9, tzinfo=UTC)) == 1
+    usage(day=date(2026, 11, 26), application_id=spent.pk, requests=100, cost=Decimal(5))
+    message = parsed(Delivery.objects.get())
+    content = next(one for one in message.walk() if one.get_filename()).get_payload(decode=True)
+    assert isinstance(content, bytes)
+    assert "$60.00 of the month’s $60.00 in the ledger." in text_of(content)
+    assert message["Subject"] == "Not final: November 2026 cost $60.00"
+    assert "$60.00" in part(message, "plain") and "$55.00" not in part(message, "html")
+
+
+def test_a_statement_that_is_final_goes_out_on_the_first(spent: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("costs.statements.queries.final_on", lambda provider, until: until)
+    here("manager", reports=["statement"])
+    assert reporting.write_due(datetime(2026, 12, 1, 9, tzinfo=UTC)) == 1
+    assert Report.objects.get().words["subject"] == "Final: November 2026 cost $55.00"
+
+
+def test_everybody_chooses_on_their_page_and_sees_what_would_come(spent: Application) -> None:
+    ops, staff = logged_in(here("ops")), logged_in(here("staff"))
+    url = "/alerts/preferences/"
+    page = ops.get(url).content.decode()
+    assert re.findall(r'name="reports" value="(\w+)"[^>]* checked', page) == ["daily"]
+    assert "/alerts/digests/daily/" in page
+    good = {"least": "info", "digest": "", "digest_at": "08:00", "timezone": "UTC", "language": "en"}
+    assert ops.post(url, good | {"reports": ["weekly", "statement"]}).status_code == 302
+    assert Preference.objects.get().reports == ["weekly", "statement"]
+    assert 'name="reports"' not in staff.get(url).content.decode()
+    for kind in ReportKind.values:
+        assert ops.get(f"/alerts/digests/{kind}/").status_code == 200
+        assert staff.get(f"/alerts/digests/{kind}/").status_code == 403
+        alone = ops.get(f"/alerts/digests/{kind}/html/")
+        assert "sandbox" in alone["Content-Security-Policy"] and "cid:" not in alone.content.decode()
+    assert ops.get("/alerts/digests/hourly/").status_code == 404
+    assert not Report.objects.exists(), "looking sends nothing"

@@ -1,0 +1,327 @@
+"""The Overview: the four verdicts, what the page says of them, and what it costs to make."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from alerts.defaults import ensure_defaults as alert_rules
+from alerts.models import Alert, Rule
+from costs.allocation.queries import spend
+from costs.models import Phase
+from costs.readiness.inputs import RatedTask
+from dashboard.http.demo_progress import PROGRESS
+from dashboard.overview.money import Money, months_between
+from dashboard.overview.reads import read
+from dashboard.overview.selfhost import SelfHosting, selfhosting
+from dashboard.overview.speed import floor, joined
+from dashboard.overview.start import example
+from dashboard.overview.up import serving
+from dashboard.overview.worth import Worth, worth
+from demo.files import write_json
+from tests.dashboard.logins import logged_in, with_role, words
+from tests.dashboard.overview_rows import deployment, money
+from tests.factories import ApplicationFactory, OutageFactory, PhaseFactory, TokenPriceFactory
+from tests.traffic.people import arrive
+from traffic.authentication.keys import callers, create_key
+from traffic.ingest.rows import Tokens
+
+pytestmark = pytest.mark.django_db
+MOST_QUERIES = 31  # session, person and frame included
+
+
+@pytest.fixture
+def client() -> Client:
+    return logged_in(with_role("admin"))
+
+
+def traffic(count: int, **given: Any) -> None:
+    """Requests of the last hours, through ingest."""
+    now = timezone.now()
+    connection.ensure_connection()
+    rows = [
+        {
+            "external_id": f"{given.get('model', '')}{n}",
+            "started_at": now - timedelta(minutes=7 * n + 1),
+            "tokens": Tokens(1000, 4000, 0, 0, 300, 0),
+            **given,
+        }
+        for n in range(count)
+    ]
+    arrive(connection.connection, *rows)
+
+
+def price(model: str) -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    TokenPriceFactory.create(
+        model=model, starts_at=moment, uncached_input=3, cache_read=Decimal("0.3"),
+        cache_write_5m=Decimal("3.75"), cache_write_1h=6, output=15, seen_at=moment,
+    )  # fmt: skip
+
+
+def phase(**more: Any) -> Phase:
+    today = timezone.now().date()
+    values: dict[str, Any] = {
+        "budget_low": 300,
+        "budget_high": 400,
+        "volume_from": 0,
+        "starts_on": today.replace(day=1),
+    }
+    return PhaseFactory.create(slug="scale-up", name="Scale-up", **values | more)
+
+
+# --- what the page says ---
+
+
+def test_an_empty_installation_says_what_to_do_first(client: Client) -> None:
+    text = words(client, "/")
+    assert "four steps lead to the first answer" in text
+    for address in ("/settings/accounts/add/", "/settings/deployments/add/", "/settings/keys/add/", "/requests/"):
+        assert f'href="{address}"' in text
+    assert "curl http" in text and 'class="answer-row"' not in text
+
+
+def test_a_step_that_is_done_is_marked_so(client: Client) -> None:
+    create_key(name="first", scopes=["ingest"])
+    assert [step.done for step in client.get("/").context["steps"]] == [False, False, True, False]
+
+
+def test_the_line_that_the_first_step_shows_is_a_request_that_lands(client: Client) -> None:
+    line = example().replace("curl", "printf '%s\\n'", 1)
+    said = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True).stdout.splitlines()
+    body = said[said.index("-d") + 1]
+    _key, secret = create_key(name="first", scopes=["ingest"])
+    callers.clear()
+    header = {"authorization": f"Bearer {secret}"}
+    answer = client.post("/api/v1/requests", body, content_type="application/json", headers=header)
+    assert answer.json() == {"accepted": 1, "duplicates": 0, "rejected": []}
+    assert client.get("/").context["steps"] is None
+
+
+def test_the_four_answers_stand_in_one_sentence_with_their_numbers(client: Client) -> None:
+    price("claude-test")
+    deployment("claude")
+    phase()
+    traffic(30)
+    headline = re.sub(r"<[^>]+>", "", re.findall(r"<h1>(.*?)</h1>", words(client, "/"))[0])
+    assert "of $400" in headline and "the one deployment is up" in headline
+    assert "no answer has been rated" in headline and "self-hosting does not pay" in headline
+
+
+def test_the_month_is_the_spend_pages_and_the_apis(client: Client) -> None:
+    price("claude-test")
+    traffic(30)
+    today = timezone.now().date()
+    total = spend(today.replace(day=1), today + timedelta(days=1)).total
+    shown = client.get("/").context["money"].month.spent
+    assert shown == total > 0
+    assert f"{total:,.2f}" in words(client, "/spend/")
+
+
+def test_what_has_no_price_makes_the_month_at_least(client: Client) -> None:
+    price("claude-test")
+    traffic(3)
+    assert "At least" not in words(client, "/")
+    traffic(1, model="nobody-knows")
+    assert "At least" in words(client, "/")
+
+
+def test_an_alert_is_acknowledged_from_here_by_those_who_may(client: Client) -> None:
+    alert_rules()
+    traffic(1)
+    rule, now = Rule.objects.all()[0], timezone.now()
+    Alert.objects.create(
+        rule=rule, kind=rule.kind, subject="x", title="The sky is falling", severity="critical", state="open",
+        pending_since=now, opened_at=now,
+    )  # fmt: skip
+    ops, manager = logged_in(with_role("ops")), logged_in(with_role("manager"))
+    assert "The sky is falling" in words(manager, "/") and "Acknowledge: The sky" not in words(manager, "/")
+    assert "Acknowledge: The sky is falling" in words(ops, "/")
+
+
+def test_an_outage_now_is_the_first_thing_said_of_uptime(client: Client) -> None:
+    now = timezone.now()
+    down = deployment("mistral", "self", state="down", state_since=now - timedelta(minutes=12))
+    OutageFactory.create(deployment=down, started_at=now - timedelta(minutes=12), confirmed_at=now, cause="refused")
+    deployment("claude")
+    text = words(client, "/")
+    assert "<b>Mistral is down</b>" in text and "1 of 2 answer" in text and "12 min so far" in text
+
+
+def test_the_answers_read_themselves_anew_without_the_frame(client: Client) -> None:
+    traffic(1)
+    part = client.get("/", headers={"hx-request": "true"}).content.decode()
+    assert part.lstrip().startswith('<div id="overview"') and "<html" not in part
+    assert 'hx-trigger="every 30s"' in part and "data-poll" in part
+
+
+def test_the_demos_loading_is_told_with_its_numbers_and_is_gone_when_done(
+    client: Client, settings: Any, tmp_path: Path
+) -> None:
+    settings.DEMO, settings.DATA_DIR = True, tmp_path
+    traffic(1)
+    write_json(tmp_path / PROGRESS, {"done_rows": 338_158, "total_rows": 449_334, "month": "2026-08"})
+    text = words(client, "/")
+    assert "Older months are being loaded: 338,158 of 449,334 requests" in text and 'hx-trigger="every 10s"' in text
+    write_json(tmp_path / PROGRESS, {"done_rows": 449_334, "total_rows": 449_334, "month": None})
+    text = words(client, "/")
+    assert "being loaded" not in text and 'hx-trigger="every 30s"' in text
+
+
+def test_staff_start_at_quality_and_who_has_no_role_is_told_so() -> None:
+    assert logged_in(with_role("staff")).get("/")["Location"] == "/quality/"
+    assert logged_in(User.objects.create_user("nobody")).get("/").status_code == 403
+
+
+# --- what it costs ---
+
+
+def queries(client: Client) -> int:
+    with CaptureQueriesContext(connection) as seen:
+        assert client.get("/").status_code == 200
+    return len(seen)
+
+
+def test_the_number_of_queries_does_not_grow_with_what_is_stored(client: Client) -> None:
+    alert_rules()
+    price("claude-test")
+    phase()
+    now = timezone.now()
+    outage: dict[str, Any] = {"started_at": now, "confirmed_at": now, "ended_at": now, "cause": "refused"}
+    OutageFactory.create(deployment=deployment("claude"), **outage)
+    traffic(20)
+    few = queries(client)
+    for n in range(6):
+        made = deployment(f"own-{n}", "self")
+        OutageFactory.create(deployment=made, **outage)
+        traffic(20, model=f"own-{n}", provider="self", deployment_id=made.pk)
+        ApplicationFactory.create(slug=f"a{n}", name="A")
+    assert queries(client) == few <= MOST_QUERIES
+
+
+# --- the verdicts ---
+
+
+@pytest.mark.parametrize(
+    ("given", "verdict", "mark"),
+    [
+        (money(401, (401, 420, 440)), "over", "bad"),
+        (money(300, (380, 410, 440)), "will_pass", "warn"),
+        (money(300, (380, 395, 410)), "tight", "warn"),
+        (money(200, (350, 360, 370)), "inside", "ok"),
+        (money(200, None), "early", "unknown"),
+        (money(200, (350, 360, 370), None), "none", "unknown"),
+    ],
+)
+def test_the_month_is_judged_by_its_forecast_against_the_limit(given: Money, verdict: str, mark: str) -> None:
+    assert (given.verdict, given.mark) == (verdict, mark)
+
+
+def test_the_pace_tells_how_much_more_is_spent_than_an_even_month_would() -> None:
+    assert money(231, (380, 390, 400)).ahead == 31
+    assert money(231, (380, 390, 400)).to_spare == 10
+    assert months_between(date(2026, 5, 31), date(2026, 6, 1)) == 1
+
+
+def rated(task: str, ours: tuple[int, int], theirs: tuple[int, int] = (0, 0), requests: int = 1000) -> RatedTask:
+    return RatedTask(task, requests, ours, ours, theirs)
+
+
+@pytest.fixture
+def judged() -> Callable[..., Worth]:
+    facts = read(timezone.now())
+    return lambda *rows: worth(replace(facts, rated=rows))
+
+
+def test_answers_are_good_enough_when_the_whole_interval_of_each_task_is(judged: Callable[..., Worth]) -> None:
+    assert judged().verdict == "none"
+    assert judged(rated("rag", (5, 5))).verdict == "few"
+    assert judged(rated("rag", (100, 90)), rated("qa", (60, 55))).verdict == "yes"
+    mixed = judged(rated("rag", (100, 90)), rated("chat", (32, 17)))
+    assert mixed.verdict == "mixed" and [row.task for row in mixed.failing] == ["chat"]
+    assert judged(rated("chat", (32, 17))).verdict == "no"
+
+
+def test_answers_that_are_significantly_worse_than_the_apis_are_not_good_enough(judged: Callable[..., Worth]) -> None:
+    worse = judged(rated("rag", (400, 300), (400, 390)))
+    assert worse.refuses and worse.verdict == "worse" and worse.mark == "bad"
+    assert worse.other_share == Decimal(390) / 400
+
+
+def test_where_our_own_were_not_rated_the_apis_answers_are_shown_and_named(judged: Callable[..., Worth]) -> None:
+    only_api = judged(rated("rag", (0, 0), (50, 48)))
+    assert not only_api.own and only_api.ratings == 50 and only_api.other_share is None
+
+
+def test_self_hosting_is_judged_by_saving_and_refused_where_quality_is_worse(judged: Callable[..., Worth]) -> None:
+    facts, fine = read(timezone.now()), judged(rated("rag", (100, 90)))
+    assert selfhosting(facts, fine).verdict == "none"
+
+    def at(volume: int, quality: Worth = fine) -> SelfHosting:
+        from costs.breakeven import compute
+
+        inputs = replace(facts.inputs, requests_per_month=volume)
+        return selfhosting(replace(facts, inputs=inputs, result=compute(inputs)), quality)
+
+    crossing = at(1000).crossing
+    assert crossing is not None and at(1000).verdict == "api" and at(1000).to_go == crossing - 1000
+    assert at(crossing + 1).verdict == "barely" and at(crossing + 1).distance == 1
+    needed = at(1000).needed_at
+    assert needed is not None and at(needed + 1000).verdict == "pays"
+    assert at(needed + 1000, judged(rated("rag", (400, 300), (400, 390)))).verdict == "worse"
+
+
+def test_a_deployment_of_ours_is_slow_when_its_first_tokens_come_after_the_limit() -> None:
+    own, api = deployment("mistral", "self"), deployment("claude")
+    for made, provider in ((own, "self"), (api, "anthropic")):
+        now = timezone.now()
+        rows = [
+            {
+                "external_id": f"{made.slug}{n}", "started_at": now - timedelta(seconds=n), "provider": provider,
+                "model": made.slug, "deployment_id": made.pk, "ttft_ms": 900.0,
+            }
+            for n in range(40)
+        ]  # fmt: skip
+        arrive(connection.connection, *rows)
+    found = serving(read(now + timedelta(seconds=1)))
+    assert found.verdict == "slow" and found.slow is not None and found.slow.name == "Mistral"
+    assert found.slow.first_token_ms == pytest.approx(900, rel=0.02)
+
+
+def test_old_checks_make_uptime_unknown_whatever_was_last_written() -> None:
+    deployment("claude", last_check_at=timezone.now() - timedelta(days=1))
+    assert serving(read(timezone.now())).verdict == "unknown"
+
+
+@pytest.mark.parametrize(("value", "scale"), [(0.3, 0.2), (95.0, 50.0), (210.0, 200.0), (9_000.0, 5_000.0), (0.0, 0.1)])
+def test_the_scale_of_latency_begins_with_a_round_number(value: float, scale: float) -> None:
+    assert floor(value) == pytest.approx(scale)
+
+
+def test_hours_far_apart_are_not_joined_and_a_lonely_one_is_a_dash() -> None:
+    def at(hour: float) -> datetime:
+        return datetime(2026, 11, 24, tzinfo=UTC) + timedelta(hours=hour)
+
+    assert joined([(at(1), 5.0), (at(2), 6.0)]) == [(at(1), 5.0), (at(2), 6.0)]
+    apart = joined([(at(1), 5.0), (at(2), 6.0), (at(9), 7.0)])
+    assert apart == [(at(1), 5.0), (at(2), 6.0), (at(7.5), None), (at(8.75), 7.0), (at(9.25), 7.0)]
+    assert joined([]) == []
+
+
+def test_the_json_behind_the_page_is_open_to_who_sees_it(client: Client) -> None:
+    address = client.get("/").context["json_url"]
+    assert json.loads(client.get(address).content)["phases"] == []
