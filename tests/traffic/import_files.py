@@ -15,7 +15,8 @@ from traffic.models import Import
 
 RECORDED = Path(__file__).parent / "recorded"
 
-DAY = (datetime.now(UTC) - timedelta(days=3)).date()
+# Days ago, and behind the 12th of its month: 11.03.2027 may be in March or in November, and people are asked which.
+DAY = next(day for back in range(3, 20) if (day := (datetime.now(UTC) - timedelta(days=back)).date()).day > 12)
 
 WRITTEN_ON = "2026-10-05"  # the day of the recorded files
 
