@@ -48,6 +48,7 @@ def due(today: date) -> Iterator[tuple[Recurrence, date]]:
     last = month_of(today)[1]
     for again in Recurrence.objects.going_on(today + timedelta(1)):
         for day in again.days(last):
+            # The charge of today is in the ledger already, so it is no cost to come.
             if day > today and day.isoformat() not in again.skipped:
                 yield again, day
 

@@ -7,8 +7,8 @@ from datetime import UTC, date
 
 from lib import sql
 
-# Feeds of accounts that are polled; of those that were switched off only where no other account of the vendor has one:
-# what a vendor billed before stays billed.
+# Feeds of enabled accounts. Those of disabled accounts count only if no enabled account of the vendor has such a feed:
+# otherwise days that were billed before would become estimates again.
 WATERMARKS = """
 SELECT a.kind, min(f.complete_until)
 FROM providers_feed AS f JOIN providers_account AS a ON a.id = f.account_id

@@ -19,11 +19,10 @@ from costs.models import Sharing
 from lib.dates import midnight
 from lib.money import COST_STEP
 
-# A line of a lease is spread evenly over its hours (a bill may come by the day). By tokens, each hour is divided by the
-# tokens of the lease's deployments in it and one without any is idle. By time, each request has its seconds of the hour
-# and what is left of it is idle; requests side by side that took more than the hour together share it by their seconds.
-# Each line's parts are whole steps of the stored precision, largest
-# remainder first, so that they add up to it.
+# A lease's line is spread evenly over its hours, as a bill may have one line a day. By tokens: each hour is divided by
+# the tokens of the lease's deployments, and an hour without tokens is idle. By time: each request gets its seconds of
+# the hour and the rest is idle; simultaneous requests that took more than an hour together share it by their seconds.
+# The parts are whole steps of the stored precision by the largest remainder, so that they add up to their line.
 SHARES = """
 WITH line AS (
     SELECT id, day, provider, provenance, lease_id, category, by_time, amount * 1e12 AS steps,
@@ -74,9 +73,9 @@ HAVING sum(floored + CASE WHEN place <= missing THEN 1 ELSE 0 END) <> 0
 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9
 """
 
-# The rows that a day's shares are made from, as one number for each kind of them. A row's place and writer change with
-# every write to it, even one that moves a request to another hour of its day and leaves the day's sums as they were:
-# ingest writes the hours and the days of usage together. A line that ends on the next day looks at that one too.
+# The version of the rows that a day's shares are made from, one number for each kind of row. `ctid` and `xmin` change
+# with every write to a row, while sums would miss a request that moves to another hour of its day. The hours need not
+# be read, because ingest writes them together with the days. A line that ends on the next day depends on that too.
 VERSIONS = """
 WITH wanted AS (
     SELECT * FROM unnest(%(days)s::date[], %(providers)s::text[], %(provenances)s::text[])
@@ -114,6 +113,8 @@ def lease_shares(counting: set[tuple[date, str, str]], by: str | None = None) ->
     spans = [] if by else Sharing.objects.spans()
     by_time = {place: (by or shared_by(place[0], spans)) == Sharing.By.TIME for place in places}
     versions = _versions(places)
+    # The database works outside of the lock, so that pages do not wait for each other. Versions are read before the
+    # rows: a write in between makes a cached result outdated and never wrong.
     with _lock:
         rows_by_place = {place: cached[1] for place, version in versions.items()
                  if (cached := _kept.get((place, by_time[place]))) and cached[0] == version}  # fmt: skip

@@ -250,6 +250,7 @@ def invoices_reaching(since: date, until: date) -> set[tuple[str, str]]:
 
 def provisional_counts(provider: str, day: date, complete: dict[str, date], invoiced: set[tuple[str, str]]) -> bool:
     """Return whether measured or estimated costs count for a provider and day."""
+    # One source counts for a provider and day, so a complete bill or an invoice of the month replaces our own figures.
     if day < complete.get(provider, date.min):
         return False
     return not invoiced or (provider, f"{day:%Y-%m}") not in invoiced
@@ -275,6 +276,7 @@ def line_of(charge: dict[str, Any], who: Attribution, amount: Decimal) -> Line:
 def share_of(row: dict[str, Any]) -> Line:
     """Return a part of a lease as a line."""
     who = Attribution(row["application_id"], row["deployment_id"], row["model"], row["task"])
+    # Disk and network of the lease are needed in idle hours too, so only the GPU's part is idle.
     category = IDLE if who == UNATTRIBUTED and row["category"] == Category.GPU else row["category"]
     return Line(row["day"], row["provider"], row["provenance"], row["amount"], who, True, category, row["lease_id"])
 
@@ -287,6 +289,8 @@ def divided(charges: Iterable[dict[str, Any]], usage: Sequence[dict[str, Any]]) 
     lines: list[Line] = []
     for charge in charges:
         weights: Sequence[tuple[Attribution, Decimal | int]] = ()
+        # A vendor's bill does not know our applications, so it is divided by the measured cost of its day and model.
+        # Entered charges state their application themselves.
         if charge["provenance"] == Provenance.BILLED:
             weights = measured.get((charge["provider"], charge["day"], charge["model"]), ())
         shares = divide(charge["amount"], weights) or [(stated_attribution(charge), charge["amount"])]
@@ -313,6 +317,7 @@ def grouped(lines: Iterable[Line], usage: Iterable[dict[str, Any]], group_by: Gr
     for line in lines:
         key = key_of(line.day, line.provider, line.provenance, line.attribution, group_by, names, line.category)
         groups.setdefault(key, Group(key)).add(line.provenance, line.amount)
+    # Requests are counted from the usage, as those without a cost have no line. It has no provenance and no category.
     if group_by not in ("provenance", "category"):
         for row in usage:
             key = key_of(row["day"], row["provider"], "", attribution_of(row), group_by, names)

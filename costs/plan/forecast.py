@@ -1,10 +1,10 @@
-"""What this month will cost: low, median and high, from the spend of each day. Pure.
+"""The forecast of a month's cost: low, median and high, from the spend of each day. No queries.
 
 The variable part is a level, times a pattern of weekdays, times a growth that fades; the committed part (leases,
-contracts) is known and added exactly. The statistics run on ratios to the mean day, so that no amount ever becomes a
-float. The interval is meant to hold the month's end four times in five; its width comes from how far the same method
-was off, looking back, over as many days as are still to come, and as far as little can be looked back on, from how much
-single days, the level and the growth have moved: a calm history has a narrow interval.
+contracts) is known and added exactly. The statistics use ratios to the mean day, so that no amount becomes a float. The
+interval is made to contain the month's cost in 80 % of cases. Its width comes from the errors of the same method on
+past days of the same history, over as many days as are still to come. With too little history for that it comes from
+how much single days, the level and the growth have varied: a calm history has a narrow interval.
 
 Charts draw the interval as a fan (`fan` in `costs/plan/page.py`); a band is what a phase's budget or the break-even's
 uncertainty spans.
@@ -26,28 +26,28 @@ from django.utils.translation import ngettext
 from costs.dates import month_of
 from lib.money import CENT
 
-FEWEST_DAYS = 7  # of complete spend, before which there is no forecast
-LATEST_GAP = 7  # days that the newest spend may be old
+FEWEST_DAYS = 7  # days of complete spend that a forecast needs
+LATEST_GAP = 7  # largest age in days of the newest spend
 WINDOW = 140  # days of history looked at: twenty weeks
 SHRINK = 1.0  # ratios at which a weekday's own pattern counts half
 QUANTILE = 1.2816  # of the normal distribution, 80 % between its two sides
 STEEPEST = 0.05  # growth a day, in logarithms, beyond which it is a step and not a trend
-# A level is taken to move this much a day, in logarithms, until some weeks have shown how much it does; where days
-# hardly differ, by no more than this share of their noise.
+# The assumed standard deviation of the level's daily changes, in logarithms, until some weeks show the real one; if
+# days hardly differ, at most this share of their noise.
 MOVES, OF_NOISE, WEEKS_TO_KNOW = 0.025, 0.1, 3
-OLDEST_LOOK = 70  # days of history from which on looks back are like today's
-FADE = 0.985  # of the growth, a day: few teams grow for ever
-WIDEST = log(10)  # beyond a factor of ten an interval says nothing more
+OLDEST_LOOK = 70  # a past day with so many days of history before it is a fair test of the method
+FADE = 0.985  # share of the growth that is left after each day, because few teams grow without an end
+WIDEST = log(10)  # a wider interval than a factor of ten is of no use
 STEP = 2  # days between two looks back
 
-# Ways to read a history: the days that make the level, and how much of the growth is believed. None is best for every
-# team; each counts by how well it did on this history.
+# Ways to read a history: (days that make the level, share of the measured growth that is used). None is the best for
+# every team, so they are averaged, weighted by their errors on this history.
 WAYS = ((7, 0.0), (14, 0.0), (7, 0.4), (7, 1.0), (14, 1.0), (28, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """USD of the whole month, committed part included; low and high hold it four times in five."""
+    """USD of the whole month with the committed part; in 80 % of cases it lies between `low` and `high`."""
 
     low: Decimal
     median: Decimal
@@ -98,7 +98,7 @@ def forecast(
     history, end = _history(spend, today)
     quiet = len(history) >= FEWEST_DAYS and not any(history)
     while history and not history[0]:
-        history.pop(0)  # before the first spend nothing ran yet
+        history.pop(0)  # days before the first spend are no days without spend: nothing ran yet
     if len(history) < FEWEST_DAYS and not quiet:
         return Outlook(None, _too_little(len(history)))
     amounts = {day: amount for day, amount in spend.items() if first <= day < today}
@@ -109,13 +109,13 @@ def forecast(
         return Outlook(_flat(spent + so_far_today, committed))
     scale = sum(history, Decimal(0)) / len(history)
     ratios = [float(amount / scale) for amount in history]
-    # A missing day before the last known one is taken for the next one's like.
+    # A missing day before the last known one is estimated like the next day.
     ahead = [(max(1, (day - end).days + 1), day.weekday()) for day in open_days]
     expected, width = _project(tuple(ratios), (end - timedelta(len(ratios))).weekday(), tuple(ahead))
     path = [(day, scale * Decimal(repr(ratio))) for day, ratio in zip(open_days, expected, strict=True)]
     rest = sum((amount for _, amount in path), Decimal(0))
     of_today = sum((amount for day, amount in path if day == today), Decimal(0))
-    # What today has cost already is a floor for today alone; the other days are as open as before.
+    # What today has cost already is a lower bound for today only; it says nothing about the other days.
     low, middle, high = (
         spent + committed + max(of_today * by, so_far_today) + (rest - of_today) * by for by in _either_side(width)
     )
@@ -140,7 +140,7 @@ def _either_side(width: float) -> tuple[Decimal, Decimal, Decimal]:
 
 
 def naive(spend: Mapping[date, Decimal], today: date) -> Decimal | None:
-    """What a ruler says: the month's spend so far, stretched over its days. None on its first day."""
+    """The simple estimate to compare with: USD so far, scaled to the whole month. None on its first day."""
     first, last = month_of(today)
     amounts = [amount for day, amount in spend.items() if first <= day < today]
     if not amounts:
@@ -150,7 +150,7 @@ def naive(spend: Mapping[date, Decimal], today: date) -> Decimal | None:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A past month: what was forecast on a day of it, what a ruler said, what it came to."""
+    """A past month: the forecast on a day of it, the simple estimate (`naive`) and the real cost, USD."""
 
     month: date
     actual: Decimal
@@ -159,7 +159,7 @@ class Check:
 
     @property
     def error(self) -> Decimal:
-        """Share by which the median was off."""
+        """The error of the median as a share of the real cost."""
         return abs(self.forecast.median / self.actual - 1)
 
     @property
@@ -209,11 +209,11 @@ def _project(
 ) -> tuple[tuple[float, ...], float]:
     """The days ahead and the standard deviation of their sum in logarithms, all ways weighed by their past errors.
 
-    Kept, because it looks at whole days alone, and so says the same from one midnight to the next.
+    Cached, because it depends on whole days only, so its result is the same until midnight.
     """
     now = _read(ratios, first_weekday)
     past = _past_errors(ratios, first_weekday, len(ahead))
-    # Looks back overlap; those that do not are the ones that count, and few of them say little.
+    # The past tests overlap, so they are not independent. `apart` is how many of them would not overlap.
     apart = len(past) * STEP / len(ahead)
     weights = _weights(past, apart)
     each = [now.ahead(way, ahead) for way in WAYS]
@@ -222,7 +222,7 @@ def _project(
     if not past:
         return path, sqrt(alone)
     mixed = [sum(weight * error for weight, error in zip(weights, errors, strict=True)) for errors in past]
-    # The weights were made on the same looks.
+    # The weights were fitted to the same tests, so their error is too small; this makes up for it.
     seen = fmean([error * error for error in mixed]) * (1 + 0.5 / (apart + 1))
     share = apart / (apart + 2)
     return path, sqrt(share * seen + (1 - share) * alone)
@@ -258,9 +258,9 @@ def _weights(past: Sequence[Sequence[float]], apart: float) -> list[float]:
 
 
 def _past_errors(ratios: Sequence[float], first_weekday: int, days: int) -> list[list[float]]:
-    """How far each way was off, in logarithms, when it looked as many days ahead from earlier days.
+    """The error of each way, in logarithms, when it forecasts as many days ahead from earlier days.
 
-    Not from those at which far less was known than now: they were further off than today's can be.
+    Days with far less history than today are left out, because their errors were larger than today's can be.
     """
     past = []
     oldest = max(2 * FEWEST_DAYS, min(len(ratios) * 45 // 100, OLDEST_LOOK))
@@ -280,7 +280,8 @@ def _read(ratios: Sequence[float], first_weekday: int) -> Pattern:
     growth, doubt = _growth(flat)
     noise = _noise(flat)
     moves = _moves(flat, growth, noise)
-    if growth:  # a level that wanders looks like growth
+    # A level that changes at random looks like growth for a while, so growth is reduced by how much it changes.
+    if growth:
         growth *= growth * growth / (growth * growth + 2 * moves * moves / len(flat))
     return Pattern(flat, weekdays, growth, doubt, noise, moves)
 

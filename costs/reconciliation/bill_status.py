@@ -1,7 +1,7 @@
-"""What the comparison of a month's bills came to, stored: pages and alerts read it, the worker keeps it up to date.
+"""The stored result of comparing a month's bills: the worker keeps it up to date, pages and alerts read it.
 
-To compare a month takes a dozen statements and every row of it. What it was made from has a version, one statement of
-counts, sums and last changes: a status of another version is older than the data, and says so.
+The comparison takes a dozen statements over all rows of the month. One statement gives the version of these rows from
+counts, sums and last changes: if it differs from that of a stored status, the status is outdated.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lib.dates import DAY, midnight
 from lib.periods import next_month
 
 AMOUNTS = ("measured", "estimated", "billed", "invoiced")
-# Of the days beside the month too: the comparison moves what was counted on the neighbour day.
+# The days before and after the month belong to it, because the comparison also explains amounts on a neighbour day.
 DATA_VERSION = """
 SELECT md5(concat_ws('|',
   (SELECT concat_ws(' ', count(*), sum(amount), max(updated_at)) FROM costs_charge
@@ -46,7 +46,7 @@ SELECT md5(concat_ws('|',
 
 @dataclass(frozen=True, slots=True)
 class MonthBills:
-    """The bills of a month as they were compared at `computed_at`; `outdated` where the data has changed since."""
+    """The bills of a month as compared at `computed_at`; `outdated`: the data has changed since."""
 
     state: str
     rows: list[ProviderMonthBill]
@@ -55,7 +55,7 @@ class MonthBills:
 
 
 def data_version(month: date, today: date) -> str:
-    """The version of all that the comparison of a month reads."""
+    """The version of all rows that the comparison of a month reads."""
     until = next_month(month)
     bounds: dict[str, str | date | bool] = {
         "first": month, "month": f"{month:%Y-%m}", "since": month - DAY, "until": until + DAY, "over": today >= until,
@@ -68,13 +68,13 @@ def data_version(month: date, today: date) -> str:
 
 
 def stored(month: date, now: datetime) -> MonthBills:
-    """The status as it stands; computed where none is stored yet."""
+    """The stored status, perhaps outdated; computed only if none is stored."""
     version, status = data_version(month, now.astimezone(UTC).date()), BillStatus.objects.filter(month=month).first()
     return _compute(month, now, version) if status is None else _bills(status, version)
 
 
 def current(month: date, now: datetime) -> MonthBills:
-    """The status, computed again where the data has changed since."""
+    """The status, computed again if the data has changed."""
     version, status = data_version(month, now.astimezone(UTC).date()), BillStatus.objects.filter(month=month).first()
     if status is None or status.data_version != version:
         return _compute(month, now, version)
@@ -96,7 +96,8 @@ def refresh(now: datetime) -> int:
 
 
 def _compute(month: date, now: datetime, version: str) -> MonthBills:
-    """`version` was read before the data: what changes in between makes the status outdated, never falsely current."""
+    """Compare the month and store the result under `version`."""
+    # The version was read before the data, so a change in between makes the status outdated and never falsely current.
     outcome = reconcile(month, now)
     status, _made = BillStatus.objects.update_or_create(
         month=month,

@@ -43,6 +43,6 @@ CAUSES: dict[str, str | Promise] = {
 }
 ORDER = {cause: place for place, cause in enumerate(CAUSES)}
 
-PENDING = ("not_complete", "no_bill")  # no difference, only a bill that has not come
+PENDING = ("not_complete", "no_bill")  # the bill has not come yet, so these are no differences
 OF_REQUESTS = frozenset({"unknown_usage", "unpriced", "price", "batch", "cache_split", "day_edge", "not_billed"})
-COUNTED = ("unseen_requests", "other_keys")  # of these the vendor says how many requests they are
+COUNTED = ("unseen_requests", "other_keys")  # causes for which the vendor reports the number of requests

@@ -112,9 +112,11 @@ def named(data: BillingMonthData, row: Row, names_keys: bool) -> CoverageRow:
 def match_tokens(rows: list[tuple[CoverageRow, int]], ours: dict[int, int]) -> None:
     """Match our tokens of one day and model to the vendor's keys: first to keys with an owner, then to the others."""
     left = dict(ours)
+    # Keys of other tools are left out: our log cannot have their requests, so nothing of ours may be matched to them.
     shared = [(seen, tokens) for seen, tokens in rows if seen.owner is None and not seen.other]
     for seen, tokens in rows:
         if seen.owner is not None:
+            # At most what the vendor reports for the key: a surplus here must not hide a gap at another key.
             matched = min(tokens, left.get(seen.owner, 0))
             left[seen.owner] = left.get(seen.owner, 0) - matched
             seen.seen += matched

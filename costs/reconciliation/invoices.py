@@ -92,7 +92,7 @@ def decoded(content: bytes) -> str:
 
 
 def delimiter_of(text: str) -> str:
-    """The one that the fullest of the first lines has most of; a decimal comma is in no header."""
+    """The most frequent candidate in the header line, which has no decimal commas."""
     first = next((line for line in text.splitlines() if line.strip()), "")
     return max(";\t,", key=first.count)
 
@@ -103,6 +103,7 @@ def header_of(rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
     for place, row in enumerate(rows[:20]):
         header = [names.get(plain_words(cell), "") for cell in row]
         if "amount" in header:
+            # Two columns may mean the same, such as amount and total: the first one counts.
             once = [name if name not in header[:at] else "" for at, name in enumerate(header)]
             return once, rows[place + 1 :]
     raise UnreadableInvoice(_("No column is called amount, total or cost."))
@@ -125,6 +126,7 @@ def kind_of(line: Mapping[str, str]) -> str:
 def numbers(texts: list[str]) -> list[Decimal]:
     """Amounts whose decimal sign the file itself tells: 1.234,56 and 1,234.56 are both read, a lone 1,234 is not."""
     amounts = [bare(text) for text in texts]
+    # A program writes all amounts of a file in the same way, so a clear amount decides about those that are ambiguous.
     signs = {sign for text in amounts if (sign := decimal_sign(text))}
     if len(signs) > 1:
         raise UnreadableInvoice(_("Some amounts have a decimal comma and some a decimal point."))
@@ -160,7 +162,9 @@ def decimal_sign(text: str) -> str | None:
     if other in text:
         return sign
     if text.count(sign) > 1:
-        return other  # 1,234,567: the sign is one of thousands
+        return other  # 1,234,567: the sign separates thousands
+    # Three digits after a single sign are ambiguous: 1,234 may be a thousand or one and a bit. 0,234 and 12345,678 are
+    # not, because thousands are never written so.
     after = len(text) - last - 1
     whole = text[:last].lstrip("+-")
     return None if after == 3 and whole not in ("", "0") and len(whole) <= 3 else sign

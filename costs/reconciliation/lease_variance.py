@@ -10,7 +10,7 @@ from costs.reconciliation.token_variance import Causes
 
 MACHINE = frozenset({"gpu", "cpu", "vm"})  # what the price of a lease's hour is mainly for
 DAY_HOURS = 24
-FLOAT_NOISE = Fraction(1, 10**6)  # of an amount: most vendors bill in binary fractions
+FLOAT_NOISE = Fraction(1, 10**6)  # share of an amount that is ignored, because most vendors compute in floats
 
 
 @dataclass
@@ -39,6 +39,8 @@ def explain(day: LeaseDay, step: Fraction) -> Causes:
         return {"lease_not_billed": difference}
     if small(difference, day, step):
         return {"rounding": difference}
+    # Our estimate is hours x price of the machine. Disk or network on the bill is a cause of its own if the rest of the
+    # bill is not below the estimate. If it is below, the lease's price contains them: only the sum can be compared.
     besides = {name: amount for name, amount in day.billed.items() if name not in MACHINE}
     rest = difference - sum(besides.values(), Fraction(0))
     if besides and (small(rest, day, step) or rest > 0):
@@ -52,6 +54,8 @@ def machine(difference: Fraction, day: LeaseDay, step: Fraction) -> Causes:
         return {}
     if small(difference, day, step):
         return {"rounding": difference}
+    # Polls may miss the begin and the end of a lease, so a higher bill is explained by hours, up to those that the day
+    # has left. Beyond that, and for a lower bill, the price must be different.
     price = day.estimated / day.hours if day.hours else Fraction(0)
     unwatched = DAY_HOURS - day.hours
     if price and 0 < difference <= price * unwatched * (1 + FLOAT_NOISE):

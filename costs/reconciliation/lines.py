@@ -25,7 +25,7 @@ from lib.model_names import canonical_name
 from lib.money import COST_STEP, ZERO
 from lib.tokens import TOKEN_CLASSES
 
-# What a bill's lines are for that we know by ourselves, and what they are where we do not.
+# Categories of a bill that we also measure or estimate, each with the cause if we know nothing of them.
 BARE: dict[str, str] = {Category.TOKENS: "unseen_requests", Category.GPU: "lease_unseen"}
 LinePlace = tuple[date | None, str]  # a day, None for what belongs to the month as a whole; a model, empty for all else
 
@@ -64,7 +64,7 @@ class ProviderMonth:
         self.step = data.steps.get(provider, Fraction(COST_STEP))
         self.lines_by_place: dict[LinePlace, ReconciliationLine] = {}
         self.parts: dict[LinePlace, Causes] = defaultdict(lambda: defaultdict(Fraction))
-        self.opened: dict[LinePlace, Decimal] = defaultdict(lambda: ZERO)  # bill less ours where the bill is not whole
+        self.opened: dict[LinePlace, Decimal] = defaultdict(lambda: ZERO)  # bill - ours on days that are not complete
         self.cells: dict[tuple[date, str], VarianceCell] = defaultdict(VarianceCell)
         self.leases: dict[tuple[date, int], LeaseDay] = defaultdict(LeaseDay)
         self.invoiced = ZERO
@@ -97,8 +97,11 @@ class ProviderMonth:
             self.line(*where).billed += row["total"]
         elif not billed and inside:
             self.line(*where).estimated += row["total"]
+        # A vendor may count a day to another month (Google's begins eight hours late): such a charge is on this bill
+        # but on no day of the month, or the other way round.
         if billed and self.data.on_this_bill(row) != inside:
             self.parts[where]["vendor_month"] += Fraction(row["total"]) * (-1 if inside else 1)
+        # The neighbour days of the month are needed to find requests that the vendor counts on the day before or after.
         if inside or (tokens and self.data.beside(row["day"])):
             self.compare(row, billed, where)
 
@@ -160,7 +163,7 @@ class ProviderMonth:
         for name in TOKEN_CLASSES:
             cell.used[name, tier] += row["tokens"][name]
         cell.used_requests += row["count"] or 0
-        # A report that names no keys at all says nothing by leaving one out.
+        # Usage without a key is another tool's only if the report names keys at all; some vendors never do.
         if self.data.is_other(row) or (not row["api_key"] and self.names_keys):
             for name in TOKEN_CLASSES:
                 cell.keyless[name, tier] += row["tokens"][name]
@@ -176,6 +179,7 @@ class ProviderMonth:
         self.settle_invoice()
         for where in self.parts:
             self.line(*where)
+        # Exact fractions become amounts of the stored precision, which must still add up to the difference.
         for where, line in self.lines_by_place.items():
             line.causes = in_steps(self.parts.get(where, {}), line.difference)
         return sorted(self.lines_by_place.values(), key=lambda line: (line.day or date.max, line.model))
@@ -185,6 +189,7 @@ class ProviderMonth:
         for (day, model), cell in self.cells.items():
             parts[day, model] = defaultdict(Fraction, token_variance.explain(cell, self.terms(day, model)))
         token_variance.allocate_cutoff_shift(parts)
+        # Without the usage report there are no tokens to compare, which is a matter of waiting and not of a wrong bill.
         if self.provider in self.data.awaited:
             for causes in parts.values():
                 causes["report_awaited"] += causes.pop("unexplained", Fraction(0))
@@ -215,15 +220,16 @@ class ProviderMonth:
             self.parts[where]["not_complete" if reads else "no_bill"] += Fraction(amount)
 
     def settle_invoice(self) -> None:
-        """An invoice stands for the days without a bill; it is one sum, so that what it differs by has no names.
+        """Let an invoice stand for the days without a bill. As it is one sum, its difference to ours has no causes.
 
-        Lines of a bill that came as a file have: what is beside requests and machines, and these where we know of none.
+        Lines of an imported bill do have causes: those besides requests and machines, and these too if we know of none.
         """
         if not self.data.has_invoice(self.provider):
             return
         stands_for = Fraction(0)
         for causes in self.parts.values():
             left = causes.pop("not_complete", Fraction(0)) + causes.pop("no_bill", Fraction(0))
+            # Each day's own figures move to the invoice, and the month's line takes them back: the sum of all is 0.
             causes["on_invoice"] += left
             stands_for += left
         left = stands_for + Fraction(self.invoiced)

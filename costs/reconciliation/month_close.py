@@ -52,10 +52,12 @@ def settle_invoice(row: Reconciled, amount: Decimal, named: Mapping[str, Decimal
     """Split the invoice's surplus over the bill, or over our own figures where no bill is read; USD."""
     extras: dict[str, Decimal] = {}
     for name, stated in named.items():
-        # A tax that the vendor's bill tells by itself is explained already.
+        # Tax or credit that the vendor's bill lists itself is in the comparison already.
         more = stated - row.of(name)
         if more:
             extras[name] = more
+    # An invoice should be the bill of the complete days plus our own figures of the others: that is billed - pending.
+    # Each line of an invoice is rounded to cents, so half a cent a line is rounding.
     rest = amount - row.billed + row.pending - sum(extras.values(), ZERO)
     if rest:
         extras["rounding" if abs(rest) <= HALF_A_CENT * max(1, lines) else "unexplained"] = rest
@@ -66,6 +68,7 @@ def snapshot(row: Reconciled, settled: Settled) -> list[ReconciliationLine]:
     """Copy the month's lines and add the invoice to them, so that they add up to its amount."""
     lines_by_place = {(line.day, line.model): replace(line, causes=dict(line.causes)) for line in row.lines}
     month = lines_by_place.setdefault((None, ""), ReconciliationLine(None, ""))
+    # No further bill is awaited after the closing, so what was pending is covered by the invoice.
     for line in lines_by_place.values():
         waiting = sum((line.causes.pop(name, ZERO) for name in PENDING), ZERO)
         if waiting:
@@ -120,6 +123,7 @@ def close(
 def stamped(closing: Closing) -> ChargeQuerySet:
     """Return the charges that a closing freezes."""
     until = next_month(closing.month)
+    # The vendor's own month goes before the day of a charge, as that is what its invoice adds up.
     billed = Q(provenance=Provenance.BILLED, invoice_month=f"{closing.month:%Y-%m}") | Q(
         provenance=Provenance.BILLED, invoice_month="", day__gte=closing.month, day__lt=until
     )
@@ -130,6 +134,7 @@ def stamped(closing: Closing) -> ChargeQuerySet:
 def enter(closing: Closing, name: str, category: str, amount: Decimal) -> Charge:
     """Add a charge of the closed month that only its invoice has."""
     last = next_month(closing.month) - timedelta(days=1)
+    # An invoice without a bill stands for all days, tax and rounding for none: these come at the end of the month.
     day = closing.month if category == Category.INVOICE else last
     return Charge.objects.create(
         key=f"{closing.prefix}{name}", description=closing.number, invoice_month=f"{closing.month:%Y-%m}",
@@ -156,6 +161,7 @@ def revise(today: date) -> int:
     for closing_id, now in current_lines().items():
         closing = Closing.objects.get(pk=closing_id)
         revisions = Charge.objects.filter(key__startswith=closing.revision_prefix)
+        # Earlier revisions are subtracted, so that a repeated run enters nothing twice.
         change = now - closing.lines - (revisions.aggregate(sum=Sum("amount"))["sum"] or ZERO)
         if change:
             key = f"{closing.revision_prefix}{revisions.count() + 1}"

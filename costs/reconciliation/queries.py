@@ -71,7 +71,7 @@ class BillingMonthData:
         if is_invoice(row):
             return "on_invoice" if row["invoice_month"] == f"{self.month:%Y-%m}" else None
         closed = row["closing_id"] if self.inside(row) else None
-        # A closed month is told as it was then: what belongs to this month's own closing is in that.
+        # Charges of this month's own closing are in its stored comparison; those of another month's are late revisions.
         ours = {closing.pk for closing in self.closings.values()}
         return "late_revision" if closed is not None and closed not in ours else None
 
@@ -163,7 +163,7 @@ WATCHED = "SELECT lease_id, starts_at, ends_at FROM providers_leasespan WHERE st
 
 def usage_rows(since: date, until: date) -> list[Row]:
     """A row for each day, provider, model, application, deployment and task."""
-    names: dict[str, str] = {}  # a month has few models on many rows
+    names: dict[str, str] = {}  # a cache, as a month has many rows of few models
     rows = sql.mappings(USED, (since, until))
     for row in rows:
         model = row["model"]
@@ -199,6 +199,7 @@ def watched_hours(since: date, until: date) -> dict[tuple[int, date], Fraction]:
     start, end = midnight(since), midnight(until)
     for lease, first, last in sql.rows(WATCHED, (end, start)):
         at, last = max(first, start), min(last, end)
+        # Split at midnight UTC, because bills are compared by day.
         while at < last:
             step = min(last, midnight(at.astimezone(UTC).date() + timedelta(days=1)))
             hours[lease, at.astimezone(UTC).date()] += Fraction((step - at) // timedelta(microseconds=1), 3_600_000_000)
@@ -207,6 +208,6 @@ def watched_hours(since: date, until: date) -> dict[tuple[int, date], Fraction]:
 
 
 def key_owners() -> dict[tuple[int, str], int | None]:
-    """Whose the keys are that people said something of."""
+    """By account and key, the application that a person assigned it to; None: another tool."""
     owners = sql.rows("SELECT account_id, api_key, application_id FROM costs_keyowner")
     return {(account, key): application for account, key, application in owners}

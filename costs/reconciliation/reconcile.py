@@ -154,6 +154,7 @@ def reconciliation(data: BillingMonthData) -> Reconciliation:
 
 
 def state_of(data: BillingMonthData, rows: list[Reconciled]) -> str:
+    # A provider whose bill is not read has no watermark: waiting for it would keep the month open for ever.
     awaited = (data.complete[row.provider] for row in rows if data.complete.get(row.provider, date.min) > date.min)
     return "closed" if data.today >= data.until and all(day >= data.until for day in awaited) else "open"
 
@@ -177,6 +178,7 @@ def as_closed(data: BillingMonthData, closing: Closing) -> Reconciled:
     """Return the month as its closing froze it."""
     stored = [ReconciliationLine.of(line) for line in closing.places]
     lines = [line for line in stored if not data.models or line.model in data.models]
+    # The invoice is one sum for all models, so a comparison of single models leaves it out.
     until = data.until if closing.lines else None
     invoiced = ZERO if data.models else closing.amount - closing.lines
     closed_on = closing.created_at.date()

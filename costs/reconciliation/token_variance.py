@@ -18,7 +18,7 @@ from lib.dates import DAY
 from lib.tokens import PROMPT_CLASSES, TOKEN_CLASSES
 
 STANDARD, BATCH = False, True
-HALF_A_STEP = Fraction(5, 10**13)  # each measured request is rounded to twelve decimals
+HALF_A_STEP = Fraction(5, 10**13)  # USD; the cost of each measured request is rounded to twelve decimals
 
 COUNTS = ("requests", "batched", "unpriced", "unknown_usage")
 MORE, LESS = "unseen_requests", "not_billed"
@@ -138,8 +138,9 @@ def explain(cell: VarianceCell, terms: Terms) -> Causes:
 
 @lru_cache(maxsize=4096)
 def _explained(key: VarianceKey) -> Causes:
-    """Kept, because a page asks for a month of days of which only the last one moves."""
+    """Cached, because a page asks for all days of a month and only the last one changes."""
     cell, terms = key.cell, key.terms
+    # With only one side there is nothing to compare token by token, so these cases come first.
     if not cell.billed:
         return {"not_billed": -cell.measured} if cell.measured else {}
     if not any(row.requests for row in cell.ours):
@@ -171,12 +172,14 @@ def without_usage(cell: VarianceCell, terms: Terms) -> Causes:
 
 def billed_rates(cell: VarianceCell, terms: Terms) -> tuple[dict[tuple[str, Tier], Fraction], Fraction]:
     """USD a token by class and tier as the bill has it, and what of the bill no reported token stands for."""
+    # A batch token costs `batch_factor` of a standard one. Counted so, one standard rate fits both tiers of a class.
     weights = {
         name: cell.used.get((name, STANDARD), 0) + cell.used.get((name, BATCH), 0) * terms.batch_factor
         for name in TOKEN_CLASSES
     }
     standard = {name: terms.rates.get(name, Fraction(0)) for name in TOKEN_CLASSES}
     unplaced = Fraction(0)
+    # Some bills have one amount for all classes (""). It is divided by list price, which keeps the classes' ratios.
     if lump := cell.billed.get("", Fraction(0)):
         listed = sum(weights[name] * standard[name] for name in TOKEN_CLASSES)
         if not listed:
@@ -201,6 +204,8 @@ def volume_causes(cell: VarianceCell, rates: Rates) -> Causes:
     for row in cell.ours:
         for key, tokens in row.tokens_by_tier().items():
             excess[key] -= tokens
+    # The order matters: tokens that the sides count differently look like too many in one place and too few elsewhere.
+    # So usage of other tools leaves first, then moves between tiers and between classes; only the rest is missing.
     causes["other_keys"] += take_keyless(cell, excess, rates)
     tiers = sorted({tier for _name, tier in excess})
     for name in TOKEN_CLASSES if len(tiers) > 1 else ():
@@ -237,7 +242,7 @@ def take_moved(excess: Tokens, keys: list[tuple[str, Tier]], rates: Rates) -> Fr
     if not over or not under:
         return Fraction(0)
     sizes = [Fraction(sum(over.values())), Fraction(-sum(under.values()))]
-    moved = min(sizes)
+    moved = min(sizes)  # the surplus of the larger side was not moved: it stays in `excess`
     amount = Fraction(0)
     for side, size in zip((over, under), sizes, strict=True):
         share = moved / size
@@ -252,6 +257,7 @@ def unheard_share(cell: VarianceCell) -> Fraction:
     unknown = sum(row.unknown_usage for row in cell.ours)
     if not unknown:
         return Fraction(0)
+    # The report has tokens of a class and no single requests, so the surplus is split by the number of requests.
     heard = sum(row.requests for row in cell.ours) - unknown
     more = cell.used_requests - cell.keyless_requests - heard
     return Fraction(1) if more <= unknown else Fraction(unknown, more)
@@ -262,6 +268,7 @@ def price_causes(cell: VarianceCell, rates: Rates, terms: Terms) -> Causes:
     causes: Causes = defaultdict(Fraction)
     for row in cell.ours:
         causes["unpriced" if row.unpriced else "price"] += worth(row.tokens_by_tier(), rates) - row.cost
+    # Both sides know these tokens, so what differs is the price, unless rounding can explain all of it.
     if abs(causes["price"]) <= terms.tolerance(cell.lines, sum(row.requests for row in cell.ours)):
         causes["rounding"] += causes.pop("price")
     return causes
@@ -283,6 +290,7 @@ def allocate_cutoff_shift(parts: Mapping[tuple[date, str], Causes]) -> None:
         if there is None:
             continue
         for more, less in ((here, there), (there, here)):
+            # Only what one day has too much and its neighbour too little; the rest is really missing.
             moved = min(more.get(MORE, Fraction(0)), -less.get(LESS, Fraction(0)))
             if moved > 0:
                 shift(more, MORE, moved)
