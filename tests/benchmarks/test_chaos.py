@@ -58,7 +58,7 @@ def test_an_answer_has_an_id_of_its_own_whole_or_word_by_word(upstream: str) -> 
     assert orjson.loads(parts[0])["id"] not in (first, "")
 
 
-def test_where_nobody_listens_no_answer_began() -> None:
+def test_a_request_to_a_closed_port_has_no_answer() -> None:
     assert exchange("GET", f"http://127.0.0.1:{free_port()}/", timeout=2) == (0, b"")
 
 

@@ -36,7 +36,7 @@ def octets(seed: int, number: int, ground: cases.Ground) -> bytes:
     return cases.make(seed, number, ground, ACTORS, PORTS).request.octets()
 
 
-def test_a_case_follows_from_its_seed_and_number(ground: cases.Ground) -> None:
+def test_a_fuzz_case_depends_only_on_its_seed_and_number(ground: cases.Ground) -> None:
     requests = [octets(7, number, ground) for number in range(200)]
     assert requests == [octets(7, number, ground) for number in range(200)]
     assert requests != [octets(8, number, ground) for number in range(200)]
@@ -98,7 +98,7 @@ def answer(head: bytes) -> wire.Answer:
         (b"", "hung up without an answer"),
     ],
 )
-def test_what_is_no_answer_is_a_finding(head: bytes, finding: str) -> None:
+def test_an_invalid_answer_is_a_finding(head: bytes, finding: str) -> None:
     assert judge(wire.Request("GET", "/"), answer(head)) == finding
 
 

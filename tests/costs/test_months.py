@@ -26,5 +26,5 @@ def test_a_month_and_none_at_all_are_shown_without_a_word(admin_client: Client, 
         assert "no month that has begun" not in admin_client.get(f"/spend/{page}", query).content.decode()
 
 
-def test_a_file_of_no_month_does_not_exist(admin_client: Client) -> None:
+def test_an_invalid_month_of_a_statement_file_is_not_found(admin_client: Client) -> None:
     assert admin_client.get("/spend/statements/statements.csv", {"month": "abc"}).status_code == 404

@@ -109,7 +109,7 @@ def test_the_page_of_units_says_what_a_request_and_an_accepted_answer_cost() -> 
     )
 
 
-def test_an_accepted_answer_that_nobody_rated_has_no_cost() -> None:
+def test_a_unit_without_ratings_has_no_cost_per_accepted_answer() -> None:
     unit = Unit("", "all", amount=Decimal(10), requests=1000)
     assert unit.accepted_text() == "not rated"
     assert replace(unit, ratings=3).accepted_text() == "none accepted"
@@ -173,7 +173,7 @@ def test_the_largest_step_of_a_change_is_named() -> None:
         ("price", "1,200.00"),
     ],
 )
-def test_a_step_moves_in_what_it_is_counted_in(slug: str, text: str) -> None:
+def test_a_step_of_the_bridge_is_shown_in_its_own_unit(slug: str, text: str) -> None:
     part = BridgePart("plan", ("volume",), Decimal(1), None, Decimal(1200))
     step = Step(slug, Decimal(1), None, Decimal(1200), (part,))
     [row] = changes.named_steps(Bridge(Decimal(0), Decimal(1), [step]), WHOLE, {})

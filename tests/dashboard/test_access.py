@@ -168,7 +168,7 @@ def test_there_is_no_admin_site(everyone: dict[str, Client]) -> None:
         assert {client.get(url).status_code for client in everyone.values()} == {404}
 
 
-def test_the_root_of_the_api_is_nowhere(everyone: dict[str, Client]) -> None:
+def test_the_root_of_the_api_is_not_found(everyone: dict[str, Client]) -> None:
     assert {client.get("/api/v1/").status_code for client in everyone.values()} == {404}
 
 

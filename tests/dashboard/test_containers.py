@@ -121,7 +121,7 @@ def test_images_of_others_are_pinned_to_a_minor_version(compose: dict[str, Any])
     assert all(re.fullmatch(r"[\w/]+:\d+\.\d+(\.\d+)?(@sha256:\w+)?", image) for image in images), images
 
 
-def test_the_image_holds_nothing_that_installs(stages: list[list[tuple[str, str]]]) -> None:
+def test_the_image_contains_no_pip(stages: list[list[tuple[str, str]]]) -> None:
     assert ("RUN", "python -m venv --without-pip /venv") in stages[0]
     assert any(rest.startswith("python -m pip uninstall --yes") for _instruction, rest in stages[-1])
 

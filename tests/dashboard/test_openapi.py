@@ -70,7 +70,7 @@ def test_the_server_answers_as_the_schema_says(operation: str, owner: str, keys:
     cases_of(operation)(key=keys[owner], forbidden=owner == "whole")
 
 
-def test_the_schema_is_open_and_nothing_else_is(db: Any) -> None:
+def test_the_schema_is_public_and_every_operation_needs_a_key(db: Any) -> None:
     answer = Client().get("/api/v1/openapi.json")
     assert answer.status_code == 200
     for path, operations in json.loads(answer.content)["paths"].items():
@@ -95,7 +95,7 @@ def test_a_nul_in_a_pages_address_is_refused(db: Any) -> None:
     assert refused.status_code == 400 and "Error 400" in refused.content.decode()
 
 
-def test_what_the_door_refuses_is_declared_of_every_operation() -> None:
+def test_statuses_of_the_front_server_are_declared_for_every_operation() -> None:
     for path, methods in api.get_openapi_schema()["paths"].items():
         for method, operation in methods.items():
             declared = {int(status) for status in operation["responses"]}

@@ -31,7 +31,7 @@ def short(client: Client, urls: dict[str, str]) -> dict[str, dict[str, str]]:
     return found
 
 
-def test_a_beginning_is_read_as_people_read_it() -> None:
+def test_the_text_of_an_element_is_read_without_markup() -> None:
     html = "<p>not here</p><main><p class=question>Who? </p><h1><b>Olga</b> is\n here.</h1><p>Later</p></main>"
     assert begins(html) == {"p": "Who?", "h1": "Olga is here."}
 

@@ -79,7 +79,7 @@ def test_no_flaw_is_said_only_where_every_package_was_asked_about(lock: Path) ->
         assert audit.verdict(*audit.asked(lock, options)) == (0, ["2 packages, none with a known flaw."])
 
 
-def test_advisories_that_cannot_be_read_are_no_good_news(lock: Path) -> None:
+def test_unreadable_advisories_fail_the_audit(lock: Path) -> None:
     audit = script("audit")
     with advisories({}) as options:
         pass  # it is gone again
@@ -87,7 +87,7 @@ def test_advisories_that_cannot_be_read_are_no_good_news(lock: Path) -> None:
     assert code == 2 and line.startswith("The advisories could not be read, so nothing is known of any package.")
 
 
-def test_a_service_that_does_not_know_our_packages_is_no_good_news() -> None:
+def test_packages_that_the_advisory_service_does_not_know_fail_the_audit() -> None:
     packages = [{"name": "a", "version": "1", "vulns": []}, {"name": "b", "skip_reason": "not there"}]
     code, (line,) = script("audit").verdict(packages, "")
     assert (code, line) == (2, "The service has no word on 1 of 2 packages: b.")

@@ -11,7 +11,7 @@ from demo import noise, rules
 from tests.dashboard.logins import logged_in, with_role
 
 
-def test_a_rule_that_cries_wolf_and_a_closed_mailbox_are_there_once(db: Any) -> None:
+def test_the_demo_has_one_noisy_rule_and_one_refused_mailbox(db: Any) -> None:
     rules.rules()
     for _ in range(2):
         noise.past(timezone.now())

@@ -35,7 +35,7 @@ def test_only_good_rows_of_applications_that_opted_in_carry_a_text(rows: list[Ro
     assert {row["outcome"] for row in with_text} == {"ok"}
 
 
-def test_a_row_says_the_same_at_every_look(rows: list[Row]) -> None:
+def test_opinions_about_a_row_are_the_same_each_time(rows: list[Row]) -> None:
     sample = rows[:2000]
     assert [opinions.with_text(row) for row in sample] == [opinions.with_text(row) for row in sample]
     assert [list(opinions.opinions(row)) for row in sample] == [list(opinions.opinions(row)) for row in sample]

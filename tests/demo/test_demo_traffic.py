@@ -51,7 +51,7 @@ def rows(present_month: list[Day]) -> list[dict[str, Any]]:
     return [row for day in present_month for row in day.rows]
 
 
-def test_a_day_is_the_same_whoever_asks_and_in_whatever_order() -> None:
+def test_a_day_of_demo_traffic_is_the_same_in_every_generator_and_order() -> None:
     one, other = Traffic(STORY), Traffic(Story(date(2026, 11, 24)))
     one.day(date(2026, 11, 2))
     assert one.day(date(2026, 10, 5)) == other.day(date(2026, 10, 5))
@@ -238,7 +238,7 @@ def test_the_pod_runs_since_the_second_phase_and_money_is_left_for_it() -> None:
     assert Decimal(state["balance"]) > 0
 
 
-def test_nobody_in_the_demo_exists() -> None:
+def test_people_of_the_demo_have_reserved_mail_domains_and_applications_only_known_people() -> None:
     assert company.MAIL_DOMAIN.endswith(".example")
     assert {person.email.split("@")[1] for person in company.PEOPLE} == {company.MAIL_DOMAIN}
     known = {person.username for person in company.PEOPLE}

@@ -243,7 +243,7 @@ def test_what_was_usual_a_month_ago_says_nothing_of_a_model_that_is_used_again()
     assert judged.z > 4
 
 
-def test_a_slow_mean_of_few_requests_is_luck() -> None:
+def test_a_slow_mean_is_an_anomaly_only_with_many_requests() -> None:
     days = {n: Sums(requests=40, latency_us=40 * 1_000_000, timed=40) for n in range(1, DAYS + 1)}
     few, many = (
         Sums(requests=40, latency_us=40 * 1_800_000, timed=40),
@@ -380,7 +380,7 @@ def test_the_alert_speaks_of_it_once_until_somebody_says_that_it_is_expected(hel
     assert Alert.objects.filter(state="open").count() == 1
 
 
-def test_a_look_asks_the_same_whatever_the_number_of_applications(helper: Application) -> None:
+def test_the_number_of_queries_does_not_grow_with_applications(helper: Application) -> None:
     def asked() -> int:
         Anomaly.objects.all().delete()
         with CaptureQueriesContext(connection) as queries:

@@ -335,7 +335,7 @@ def test_what_is_not_there_is_refused_with_a_sentence(key: str, wrong: dict[str,
     assert (answer.status_code, set(answer.json())) == (422, {"detail", "errors"})
 
 
-def test_it_is_for_those_who_may_read_figures(db: None) -> None:
+def test_the_export_requires_the_right_to_read_figures(db: None) -> None:
     callers.clear()
     sender = create_key(name="sender", scopes=["ingest"])[1]
     assert (get(sender).status_code, Client().get("/api/v1/export/focus").status_code) == (403, 401)

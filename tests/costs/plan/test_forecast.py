@@ -134,7 +134,9 @@ STEP_IN = date(2026, 4, 1)
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
-def test_on_held_out_months_it_beats_a_ruler_and_covers_four_in_five(shape: dict[str, float]) -> None:
+def test_on_held_out_months_the_forecast_beats_the_naive_one_and_its_interval_covers_the_result(
+    shape: dict[str, float],
+) -> None:
     """Day 10 against the month's end, on series that the method was not tuned on."""
     checks = [check for seed in range(1000, 1020) for check in look_back(series(seed, **shape))[1:]]  # type: ignore[arg-type] # keyword numbers by name
     assert fmean(float(check.error) for check in checks) < fmean(float(check.naive_error) for check in checks)
@@ -158,7 +160,7 @@ def test_a_calm_history_has_a_narrow_interval() -> None:
     assert fmean(map(float, widths)) < 0.08
 
 
-def test_the_ruler_stretches_what_was_spent() -> None:
+def test_the_naive_forecast_scales_the_spend_so_far_to_the_whole_month() -> None:
     spend = {date(2026, 6, 1) + timedelta(i): Decimal(3) for i in range(9)}
     assert naive(spend, TODAY) == 90
     assert naive({}, TODAY) is None
@@ -184,7 +186,7 @@ def test_any_history_gives_an_ordered_interval_above_what_is_known(
     assert result.low >= (result.spent + committed).quantize(Decimal("0.01"))
 
 
-def test_a_dear_today_is_a_floor_of_today_and_leaves_the_other_days_open() -> None:
+def test_high_spend_today_is_a_floor_for_today_and_does_not_change_other_days() -> None:
     spend = series(noise=0.2)
     usual, dear = said(spend), said(spend, so_far_today=Decimal(5000))
     assert dear.low < dear.median < dear.high
@@ -193,6 +195,6 @@ def test_a_dear_today_is_a_floor_of_today_and_leaves_the_other_days_open() -> No
     assert dict(dear.path)[TODAY] == 5000
 
 
-def test_a_cheap_morning_changes_nothing() -> None:
+def test_low_spend_so_far_today_does_not_change_the_forecast() -> None:
     spend = series(noise=0.2)
     assert said(spend, so_far_today=Decimal("0.01")) == said(spend)

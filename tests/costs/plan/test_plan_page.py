@@ -121,7 +121,7 @@ def test_the_split_is_told_by_task_against_the_planned_70_per_cent(plan: None, t
     assert '<th scope="row">RAG</th> <td class="num">60</td> <td class="num">60</td>' in page
 
 
-def test_the_forecasts_own_past_is_held_against_a_ruler(plan: None, today: date) -> None:
+def test_the_page_compares_past_forecasts_with_the_naive_one(plan: None, today: date) -> None:
     spending(today, "4", days=190)
     page = text(client_of("manager"), "/plan/")
     assert "On the 10th the forecast was" in page

@@ -104,7 +104,7 @@ def test_only_the_four_t4_are_an_aggregate_throughput() -> None:
     ]
 
 
-def test_references_inside_the_sheet_lead_somewhere() -> None:
+def test_references_inside_the_sheet_exist() -> None:
     for scenario in SHEET.scenarios:
         assert SHEET.model(scenario.model)
         for variant in scenario.variants:

@@ -38,7 +38,7 @@ def verdict(client: Any) -> str:
 # The page.
 
 
-def test_nothing_measured_is_not_yet(db: Any) -> None:
+def test_without_any_measurement_the_verdict_is_not_yet(db: Any) -> None:
     page = text(client_of("manager"), "/decide/")
     assert "NOT YET: 0 of 4 criteria hold" in page
     assert page.count('<span class="state unknown">Not known</span>') == 4

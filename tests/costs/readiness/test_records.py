@@ -136,7 +136,7 @@ def test_the_api_lists_records_newest_first(ann: User, client: Any) -> None:
         (OpsWorkload(0, D("0.5"), 0, None, D(0), None), ("hours",)),
     ],
 )
-def test_a_burden_is_too_much_past_its_limit_alone(burdened: OpsWorkload, over: tuple[str, ...]) -> None:
+def test_only_a_workload_above_its_limit_is_an_objection(burdened: OpsWorkload, over: tuple[str, ...]) -> None:
     assert burdened.over == over
     objections = [row.slug for row in judge(Evidence(ops_workload=burdened)).objections]
     assert objections == (["operations"] if over else [])

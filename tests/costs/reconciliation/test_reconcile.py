@@ -125,7 +125,7 @@ def test_usage_under_no_key_is_another_tool_s(claude: Account) -> None:
     assert (cause.requests, cause.models) == (3, ("claude",))
 
 
-def test_answers_without_usage_are_told_from_requests_unseen(claude: Account) -> None:
+def test_a_surplus_of_tokens_is_split_into_unknown_usage_and_other_keys(claude: Account) -> None:
     report(claude, requests=11, uncached_input=1100, output=520)
     report(claude, key="", requests=1, output=100)
     bill(claude, uncached_input=1100, output=620)
@@ -133,7 +133,7 @@ def test_answers_without_usage_are_told_from_requests_unseen(claude: Account) ->
     assert causes(compared()) == {"other_keys": Decimal("0.001"), "unknown_usage": Decimal("0.0004")}
 
 
-def test_a_report_without_any_keys_says_nothing_by_leaving_them_out(claude: Account) -> None:
+def test_in_a_report_without_any_keys_usage_is_not_counted_as_other_keys(claude: Account) -> None:
     report(claude, key="", uncached_input=1100)
     bill(claude, uncached_input=1100)
     logged(uncached_input=1000, unknown_usage=1)

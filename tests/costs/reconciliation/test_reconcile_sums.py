@@ -93,7 +93,7 @@ def test_causes_add_up_to_the_difference_by_day_model_and_provider(facts: Billin
 
 @settings(max_examples=50, deadline=None)
 @given(months())
-def test_nothing_is_seen_that_nobody_billed_and_keys_add_up_to_workspaces(facts: BillingMonthData) -> None:
+def test_seen_tokens_never_exceed_billed_ones_and_keys_add_up_to_workspaces(facts: BillingMonthData) -> None:
     for one in coverages(facts):
         assert all(0 <= row.seen <= row.billed for row in [*one.keys, *one.workspaces])
         assert sum(row.seen for row in one.workspaces) == one.seen
@@ -104,7 +104,7 @@ def test_nothing_is_seen_that_nobody_billed_and_keys_add_up_to_workspaces(facts:
 
 
 @given(st.dictionaries(st.tuples(DAYS, MODELS), st.tuples(st.integers(0, 9), st.integers(-9, 0)), max_size=12))
-def test_what_moves_over_midnight_leaves_every_day_s_sum_and_cancels_out(
+def test_a_cutoff_shift_keeps_the_sum_of_each_day_and_cancels_out_over_all_days(
     given_parts: dict[tuple[date, str], tuple[int, int]],
 ) -> None:
     parts = {

@@ -374,7 +374,7 @@ def test_a_saving_that_arrived_is_measured_by_the_request_in_whole_days(shop: Ap
     assert came.share == pytest.approx(1)
 
 
-def test_growth_alone_is_no_failure_and_nothing_done_is_one(shop: Application) -> None:
+def test_a_saving_has_failed_when_the_cost_of_a_request_did_not_fall(shop: Application) -> None:
     came = savings.outcome(accepted(shop, {"per_day": 10, "tokens": Tokens(11_000, 0, 0, 0, 10_000, 0)}))
     assert came is not None
     assert came.state == "failed"

@@ -87,5 +87,5 @@ def test_what_is_said_to_fit_has_room_for_what_was_asked(
         assert concurrency(model, precision, Decimal(gpu_gb), count, context) >= sequences
 
 
-def test_a_total_is_its_parts() -> None:
+def test_the_total_memory_is_the_sum_of_its_parts() -> None:
     assert Memory(Decimal(1), Decimal(2), Decimal(3)).total == 6

@@ -70,7 +70,7 @@ def test_what_holds_the_model_stands_in_the_order_of_its_price() -> None:
 
 
 @pytest.mark.usefixtures("vendors")
-def test_a_machine_is_rented_whole_and_a_small_one_is_no_way() -> None:
+def test_an_offer_is_priced_for_its_whole_machine_and_too_small_machines_are_left_out() -> None:
     offer("lambda", "A100 80GB", "2.00", gpu_count=8)
     offer("lambda", "RTX A6000", "1.00", gpu_count=2)
     [way] = ways("llama-70b", "fp16")
@@ -135,7 +135,7 @@ def test_a_name_with_quotes_stays_one_word_of_the_command(slug: str, tmp_path: P
     assert not any("owned" in word for word in found if word != NASTY)
 
 
-def test_in_a_pods_arguments_it_stays_one_word_of_the_inner_command_too(tmp_path: Path) -> None:
+def test_a_hostile_name_stays_one_argument_of_the_inner_command_of_a_pod(tmp_path: Path) -> None:
     found = words(command_of("runpod-vllm", NASTY), tmp_path)
     inner = shlex.split(found[found.index("--docker-args") + 1])
     assert inner[0] == NASTY
@@ -178,7 +178,9 @@ def test_the_disk_holds_the_weights() -> None:
 
 
 @pytest.mark.parametrize("typed", ["--trust-remote-code", "a\nb"])
-def test_what_would_be_an_option_or_a_line_is_refused_at_its_field(db: None, typed: str) -> None:
+def test_a_checkpoint_that_looks_like_an_option_or_has_several_lines_is_refused_at_its_field(
+    db: None, typed: str
+) -> None:
     answer = client_of("ops").get("/decide/sizing/", {"checkpoint": typed})
     page = answer.content.decode()
     assert answer.status_code == 422

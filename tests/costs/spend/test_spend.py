@@ -128,7 +128,7 @@ def test_a_bill_is_divided_by_what_each_application_was_measured_at(apps: Any, c
     assert assert_adds_up(Filters(application=[apps[0].pk])) == groups["shop"]
 
 
-def test_a_bill_nobody_was_measured_for_has_no_key(apps: Any, claude: Account) -> None:
+def test_a_bill_without_measured_usage_is_unattributed(apps: Any, claude: Account) -> None:
     bill(claude, D1, "5", model="unseen")
     ledger.post()
     complete(claude, at(D2))

@@ -49,7 +49,7 @@ def test_a_month_that_is_over_is_held_against_the_whole_one_before() -> None:
     assert not days.running
 
 
-def test_the_last_days_of_march_have_no_like_in_february() -> None:
+def test_on_30_march_the_days_to_compare_end_with_february() -> None:
     days = days_of(date(2026, 3, 1), date(2026, 3, 30))
     assert (days.before_until, days.running) == (date(2026, 3, 1), True)
 
@@ -73,7 +73,7 @@ def used(day: date, requests: int, model: str = "m", **tokens: int) -> dict[str,
     return {**base, "unknown_usage": 0, "cost": Decimal(0), **zero, **tokens}
 
 
-def test_the_running_day_says_its_hours_and_an_unknown_day_wears_a_cap() -> None:
+def test_the_current_day_is_labelled_with_its_hours_and_an_unpriced_day_is_marked_unknown() -> None:
     rows = [used(JUNE, 3) | {"unpriced": 1}]
     first, last = day_bars([JUNE, NOW.date()], known(line(JUNE, "2"), rows=rows), NOW)
     assert (first["unknown"], first["note"], first["parts"][0]["amount"]) == (True, "", 2)
@@ -181,7 +181,7 @@ def test_every_table_adds_up_to_the_same_total(world: Account, by: str) -> None:
     assert page.tokens.cost == Decimal("0.0013")
 
 
-def test_idle_hours_and_charges_by_hand_belong_to_nobody(viewer: Client, world: Account) -> None:
+def test_idle_hours_and_entered_charges_have_rows_of_their_own(viewer: Client, world: Account) -> None:
     page = viewer.get(URL, {"month": last_month()}).context["page"]
     rows = [(row.name or row.why, row.amount) for row in page.users]
     assert rows == [

@@ -70,7 +70,7 @@ def test_the_same_figures_at_the_same_moment_are_the_same_file_and_long_ones_go_
     assert text_of(pdf(found, many, at)).count("Provider") > 36, "the head of a table is said again on a new page"
 
 
-def test_a_sum_never_stands_alone_on_a_page_and_every_row_is_drawn_once() -> None:
+def test_a_total_is_never_separated_from_its_rows_and_every_row_is_drawn_once() -> None:
     paper = _Paper("")
     paper.add_page()
     head = ("For", "Provider", "Model", "Known from", "USD")

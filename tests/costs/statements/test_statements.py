@@ -39,7 +39,7 @@ def test_all_statements_add_up_to_the_ledger_to_the_cent(month: date, by: Any) -
     assert sum(row.amount for row in ledger_rows(month)) == total
 
 
-def test_what_is_nobodys_stands_line_by_line_and_is_never_spread(month: date) -> None:
+def test_unattributed_costs_are_listed_and_not_divided_among_owners(month: date) -> None:
     nobody = statements(month, "owner", TODAY).nobody
     assert nobody is not None
     rows = {(row.key.category, row.key.why): row.exact for row in nobody.rows}

@@ -29,7 +29,7 @@ def test_a_command_is_on_record_with_its_options_and_its_end() -> None:
 
 
 @pytest.mark.parametrize("command", ["audit", "doctor", "prepare", "migrate", "poll", "up", ""])
-def test_what_only_looks_or_runs_by_itself_is_not(command: str) -> None:
+def test_commands_that_only_read_or_run_by_themselves_are_not_recorded(command: str) -> None:
     with recorded(["manage.py", command]):
         pass
     with recorded(["manage.py", "erase", "--help"]):

@@ -134,7 +134,7 @@ def test_the_plan_bar_is_hatched_while_spend_is_unknown() -> None:
     assert "Spent unknown" in chart.svg
 
 
-def test_the_plan_bar_reaches_as_far_as_the_money() -> None:
+def test_the_parts_of_the_plan_bar_are_to_scale() -> None:
     chart = small.meter(
         Decimal(50), limit=Decimal(100), scale_to=Decimal(200), forecast={"low": 80, "median": 90, "high": 100}
     )

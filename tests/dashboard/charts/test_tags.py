@@ -47,7 +47,7 @@ def test_what_is_not_known_is_marked_and_never_zero(value: object) -> None:
     assert "0" not in money.count(value)
 
 
-def test_what_does_not_apply_is_a_dash() -> None:
+def test_a_figure_that_does_not_apply_is_shown_as_a_dash() -> None:
     assert rendered('{{ None|usd:"dash" }}{{ None|count:"dash" }}') == '<span class="none">–</span>' * 2
 
 

@@ -100,7 +100,7 @@ def test_the_application_can_do_nothing_but_read_and_write_rows(
         application.execute(statement)
 
 
-def test_it_reads_and_writes_every_other_table(application: psycopg.Connection) -> None:
+def test_the_application_role_reads_and_writes_every_other_table(application: psycopg.Connection) -> None:
     names = (
         "SELECT oid::regclass::text, relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
         " AND relkind IN ('r', 'p')"

@@ -69,7 +69,7 @@ def test_a_wrong_field_is_named(headers: dict[str, str], operation: str, body: A
     assert [error["loc"] for error in answer.json()["errors"]] == [place]
 
 
-def test_a_whole_number_is_one_however_it_is_written(headers: dict[str, str]) -> None:
+def test_a_whole_number_is_accepted_as_integer_and_as_decimal(headers: dict[str, str]) -> None:
     for score in ("1", "1.0", "-1.0", "0"):
         body = f'{{"request_id": "a", "score": {score}, "stars": 4.0}}'
         answer = Client().post("/api/v1/feedback", body, "application/json", headers=headers)

@@ -162,7 +162,7 @@ def trickle(sockets: list[socket.socket], stop: threading.Event) -> None:
                 continue
 
 
-def test_readers_who_do_not_read_hold_no_thread(intake: Intake, person: httpx.Client) -> None:
+def test_clients_that_do_not_read_their_answer_hold_no_thread(intake: Intake, person: httpx.Client) -> None:
     cookie = "; ".join(f"{name}={value}" for name, value in person.cookies.items())
     request = f"GET /requests/export.csv HTTP/1.1\r\nHost: here\r\nCookie: {cookie}\r\n\r\n"
     [plotly] = (BASE / "staticfiles" / "plotly").glob("plotly*.js")  # five megabytes
@@ -256,7 +256,7 @@ def test_a_file_goes_to_the_view_that_asks_for_it(intake: Intake, person: httpx.
     assert (answer.status_code, answer.headers["location"][:18]) == (302, "/settings/imports/"), answer.text
 
 
-def test_a_ping_brings_the_beginning_of_what_its_job_wrote(intake: Intake) -> None:
+def test_a_ping_without_login_may_send_a_large_body_which_is_cut(intake: Intake) -> None:
     """The address of a heartbeat is its secret: there is no login to ask for."""
     content = b"x" * 300_000
     status, _headers, answer = intake.web.ask(f"/ping/{'0' * 8}-0000-4000-8000-{'0' * 12}", content)

@@ -328,7 +328,7 @@ def test_an_address_has_its_threads_and_its_limit(method: str, path: str, pool: 
     assert (kind.pool, kind.limit) == (pool, limit)
 
 
-def test_an_address_that_is_none_and_one_that_takes_a_file() -> None:
+def test_the_kind_of_an_unknown_address_and_of_one_that_takes_a_file() -> None:
     page = kind_of("POST", "/")
     assert exact_kind(page, "/nothing-here") is None
     imports = exact_kind(page, "/settings/imports/")

@@ -87,7 +87,7 @@ def test_a_stranger_who_makes_the_header_up_does_not_hide_the_proxy_beside_us(di
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"peer": 1, "at": "x"}', "\0"])
-def test_a_note_that_is_none_is_as_if_there_were_none(directory: Path, content: str) -> None:
+def test_an_unreadable_note_of_a_proxy_is_ignored(directory: Path, content: str) -> None:
     (directory / FILE).write_text(content)
     assert doctor() == "none was seen"
 

@@ -73,7 +73,7 @@ def test_the_conventions_of_prometheus_are_held(busy: Scene) -> None:
     assert {"breakeven_requests", "breakeven_cost_usd", "breakeven_alerts", "breakeven_deliveries"} <= set(families())
 
 
-def test_the_lint_sees_what_is_wrong() -> None:
+def test_the_lint_of_metrics_finds_every_error() -> None:
     bad = "# HELP breakeven_Wait_ms \n# TYPE breakeven_Wait_ms gauge\nbreakeven_Wait_ms 1\nbreakeven_Wait_ms 2\n"
     said = list(lint(bad + "# TYPE breakeven_calls histogram\n"))
     assert len(said) == 6

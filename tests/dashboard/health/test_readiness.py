@@ -138,7 +138,9 @@ def test_what_the_database_says_becomes_a_sentence(
     assert event in caplog.text and "readiness_changed ready=false" in caplog.text
 
 
-def test_a_session_that_may_write_nothing_is_there_at_least(transactional_db: Any, monkeypatch: Any) -> None:
+def test_a_database_session_that_cannot_write_the_probe_counts_as_answering(
+    transactional_db: Any, monkeypatch: Any
+) -> None:
     monkeypatch.setattr(heart, "MAKE", "SELECT 1")  # as where another session made the table
     own = Heart()
     own.write()
@@ -247,7 +249,7 @@ def test_one_connection_to_the_queue_is_kept(ready: Readiness, valkey_url: str) 
     client.close()
 
 
-def test_however_many_ask_it_is_looked_for_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readiness_is_checked_once_a_second_for_any_number_of_callers(monkeypatch: pytest.MonkeyPatch) -> None:
     looked = []
     own = Readiness()
 

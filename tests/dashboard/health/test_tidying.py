@@ -15,7 +15,7 @@ class Rows:
         self.itself = self
 
 
-def test_what_holds_itself_is_freed_though_nobody_looked_for_garbage() -> None:
+def test_cyclic_garbage_is_freed_while_the_collector_is_off() -> None:
     gc.disable()
     try:
         rows = weakref.ref(Rows())

@@ -100,7 +100,7 @@ def test_a_step_that_is_done_is_marked_so(client: Client) -> None:
     assert [step.done for step in client.get("/").context["steps"]] == [False, False, True, False]
 
 
-def test_the_line_that_the_first_step_shows_is_a_request_that_lands(client: Client) -> None:
+def test_the_example_command_of_the_first_step_stores_a_request(client: Client) -> None:
     line = example().replace("curl", "printf '%s\\n'", 1)
     said = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True).stdout.splitlines()
     body = said[said.index("-d") + 1]
@@ -312,7 +312,7 @@ def test_the_scale_of_latency_begins_with_a_round_number(value: float, scale: fl
     assert floor(value) == pytest.approx(scale)
 
 
-def test_hours_far_apart_are_not_joined_and_a_lonely_one_is_a_dash() -> None:
+def test_hours_far_apart_are_not_joined_and_a_single_one_becomes_a_short_line() -> None:
     def at(hour: float) -> datetime:
         return datetime(2026, 11, 24, tzinfo=UTC) + timedelta(hours=hour)
 

@@ -116,7 +116,7 @@ def test_nobody_reads_on_with_a_key_for_all_whose_maker_is_locked_out(client: Cl
     assert "by petra, who is locked out" in words(client, "/settings/keys/")
 
 
-def test_nor_when_the_maker_is_an_admin_no_more(client: Client) -> None:
+def test_a_key_for_all_is_refused_when_its_maker_is_no_admin_any_more(client: Client) -> None:
     petra = with_role("admin", "petra")
     _key, whole = create_key(name="dashboard", scopes=["read"], created_by=petra)
     client.post(f"/settings/people/{petra.pk}/", form(username="petra", role="manager", password=""))

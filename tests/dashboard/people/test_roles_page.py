@@ -69,7 +69,7 @@ def test_what_another_admin_gave_since_the_question_is_not_taken_with_it() -> No
 
 
 @pytest.mark.django_db
-def test_what_only_adds_is_saved_at_once() -> None:
+def test_a_role_that_only_gains_permissions_is_saved_without_a_question() -> None:
     with_role("ops", "petra")
     client = logged_in(with_role("admin"))
     form = ticks(client)

@@ -141,7 +141,7 @@ def test_keys_roles_and_people_change_only_after_the_password_was_asked_again() 
     assert client.get("/settings/keys/add/").status_code == 200
 
 
-def test_the_page_that_asks_leads_nowhere_else() -> None:
+def test_the_confirmation_page_does_not_redirect_to_another_site() -> None:
     client = logged_in(with_role("admin"))
     assert client.post("/confirm/", {"password": GOOD, "next": "https://evil.example/"})["Location"] == "/"
 

@@ -87,7 +87,7 @@ def test_the_wait_doubles_and_never_exceeds_five_minutes_whatever_a_stranger_doe
     assert waits[:4] == [2, 4, 8, 16] and waits[-1] == 300 and sorted(waits) == waits
 
 
-def test_who_knocks_during_the_wait_makes_it_no_longer() -> None:
+def test_attempts_during_the_wait_do_not_make_it_longer() -> None:
     counted = [(bucket("account", "petra"), ACCOUNT)]
     for _n in range(6):
         with pytest.raises(Throttled) if _n == 5 else pytest.MonkeyPatch.context():
@@ -140,7 +140,7 @@ def test_a_stranger_cannot_keep_the_owner_out_of_a_browser_that_they_signed_in_w
     assert attempt(owners, "root", GOOD) == 302
 
 
-def test_a_made_up_mark_of_a_browser_is_none() -> None:
+def test_a_forged_device_cookie_does_not_avoid_the_back_off() -> None:
     with_role("admin", "root")
     forger = Client()
     forger.cookies["device"] = "WyJyb290IiwieCJd:1tXXXX:forged"
@@ -187,7 +187,7 @@ def test_few_are_hashed_at_once_and_the_rest_is_told_to_come_again() -> None:
         pass
 
 
-def test_a_door_that_is_too_busy_says_503_and_counts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sign_in_while_too_many_hash_is_503_and_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     with_role("ops", "petra")
     monkeypatch.setattr("dashboard.signin.backend.slots", Slots(at_once=1, waiting=-1))
     answer = Client().post("/login/", {"username": "petra", "password": GOOD})

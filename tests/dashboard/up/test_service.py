@@ -39,7 +39,7 @@ def test_it_starts_up_with_options_that_up_has(unit: dict[str, list[str]]) -> No
     assert parser.parse_args(options).data == f"/var/lib/{unit['Service.StateDirectory'][0]}"
 
 
-def test_up_alone_is_asked_to_stop_and_has_the_time_that_it_may_take(unit: dict[str, list[str]]) -> None:
+def test_systemd_signals_only_up_and_waits_as_long_as_a_stop_may_take(unit: dict[str, list[str]]) -> None:
     """Asked all at once, the database would end before those that write to it."""
     assert unit["Service.KillMode"] == ["mixed"]
     servers = 20  # seconds, with the longest patience for both
@@ -52,13 +52,13 @@ def test_a_refusal_is_not_tried_again_and_a_crash_is(unit: dict[str, list[str]])
     assert "Service.ExecReload" not in unit, "SIGHUP ends `up`: there is nothing to reload"
 
 
-def test_it_runs_as_nobody_in_particular_and_writes_to_its_own_directory_alone(unit: dict[str, list[str]]) -> None:
+def test_the_service_runs_as_its_own_user_and_writes_only_to_its_own_directory(unit: dict[str, list[str]]) -> None:
     assert unit["Service.User"] == ["breakeven"]
     assert unit["Service.CapabilityBoundingSet"] == [""]
     assert unit["Service.ProtectSystem"] == ["strict"] and "Service.ReadWritePaths" not in unit
     assert unit["Service.NoNewPrivileges"] == unit["Service.ProtectHome"] == unit["Service.PrivateTmp"] == ["yes"]
 
 
-def test_its_page_says_how_to_install_it() -> None:
+def test_the_how_to_page_describes_the_installation_of_the_service() -> None:
     page = (BASE / "docs" / "how-to" / "run-as-a-service.md").read_text()
     assert "deploy/breakeven.service" in page and "systemctl reload` is refused" in page

@@ -178,7 +178,7 @@ def test_before_everything_was_ready_a_lost_worker_is_a_crash(watched: Watched) 
         until(watched.processes.check)
 
 
-def test_who_ends_calls_under_way_is_waited_for_longer_unless_somebody_is_in_a_hurry(tmp_path: Path) -> None:
+def test_a_process_with_calls_under_way_gets_more_time_unless_the_stop_is_hurried(tmp_path: Path) -> None:
     def stopped(hurried: Callable[[], bool]) -> str:
         terminal = io.StringIO()
         group = Processes(tmp_path, os.environ, tmp_path, terminal)

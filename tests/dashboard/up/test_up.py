@@ -82,7 +82,7 @@ def test_a_kill_is_told_by_the_signals_name(processes: Processes) -> None:
         until(lambda: processes.check())
 
 
-def test_an_end_with_success_is_a_crash_too_because_nothing_here_ends_by_itself(processes: Processes) -> None:
+def test_a_process_that_ends_with_exit_code_0_is_a_crash_too(processes: Processes) -> None:
     processes.start("beat", "true")
     with pytest.raises(Crashed, match="beat ended with exit code 0"):
         until(lambda: processes.check())
