@@ -1,12 +1,10 @@
-"""Who may open which address: declared here once for each name of the URL conf, and held against every view by a test.
+"""Who may open which address: declared once for each URL name; a test compares it with what every view really allows.
 
-Views ask permissions (`dashboard.people.roles` gives them to the roles); this says what must come of it. Staff,
-manager, ops
-and admin are the roles, a scope is what a key of the API must hold. An address that is not declared fails the tests.
+Views check permissions, which `dashboard.people.roles` gives to the roles staff, manager, ops and admin; this table is
+the expected result. A scope is what a key of the API must have. An address that is not declared fails the tests.
 
-A key of an application is confined to it: `key` says what it gets at an address, and is enforced before the view runs
-(`dashboard.http.confinement`, `traffic.authentication.access`). At an address that does not say it, such a key gets
-nothing.
+A key of an application may reach that application only: `key` says what it gets at an address. This is enforced before
+the view runs (`dashboard.http.confinement`, `traffic.authentication.access`). Without a `key` the address is refused.
 """
 
 from __future__ import annotations
@@ -27,13 +25,13 @@ ADMIN: tuple[Role, ...] = ("admin",)
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """`reads` may GET, `writes` may POST; None where the method does not exist.
+    """`reads` may GET, `writes` may POST; None if the method does not exist.
 
-    `open`: to strangers too. `scope`: what a key must hold; people's sessions then open it only to those named.
-    `theirs` of those who may get 404 for what belongs to others.
-    `key`: what a key of an application gets: what is that application's, what is nobody's, or 403 with the sentence
-    `why`. None: the same 403 without a reason, until somebody decides. `withheld`: parameters that it may not use.
-    `confirm`: a person's password is asked again before a POST, or before the page with the form too.
+    `open`: strangers may too. `scope`: the scope that a key must have; people with a session need one of the roles.
+    `theirs`: those of the roles that get 404 for objects of others.
+    `key`: what an application's key gets: the application's own data (`own`), data that belongs to nobody (`public`),
+    or 403 with the sentence `why` (`refused`); None is a 403 without a sentence. `withheld`: parameters that it may not
+    use. `confirm`: the password is asked again before a POST (`post`), or before the page with the form too (`all`).
     """
 
     reads: tuple[Role, ...] | None = None
@@ -48,44 +46,44 @@ class Access:
 
 
 def page(who: tuple[Role, ...]) -> Access:
-    """Read only."""
+    """A page that only reads."""
     return Access(reads=who)
 
 
 def form(who: tuple[Role, ...], readers: tuple[Role, ...] | None = None) -> Access:
-    """A page with a form; `readers` may look at it without changing anything."""
+    """A page with a form; `readers` may open it but not send it."""
     return Access(reads=readers or who, writes=who)
 
 
 def action(who: tuple[Role, ...], theirs: tuple[Role, ...] = ()) -> Access:
-    """A POST that acts."""
+    """An address that takes only POST."""
     return Access(writes=who, theirs=theirs)
 
 
 def guarded(access: Access, confirm: Literal["post", "all"] = "post") -> Access:
-    """What changes keys, roles or people: the password is asked again."""
+    """The same access with `confirm`, for addresses that change keys, roles or people."""
     return replace(access, confirm=confirm)
 
 
 ANYONE = Access(reads=ALL, open=True)
 ANYONE_PINGS = Access(reads=ALL, writes=ALL, open=True)
 ANYONE_SENDS = Access(writes=ALL, open=True)
-# Reads of the API: a key with the scope, or a person who follows a page's link to its JSON.
+# Reads of the API: with a key that has the scope, or by a person who follows a page's link to its JSON.
 JSON = Access(scope="read", reads=FIGURES, key="own")
 MARKET_JSON = Access(scope="read", reads=FIGURES, key="public")  # holds nothing of anybody's
 
 
-# Who sees no figures sees what the applications that they own cost, and learns of nothing else.
+# People without the right to see figures see the costs of applications that they own, and nothing else.
 OWNERS_PAGE = Access(reads=ALL, theirs=("staff",))
 
 
 def whole(why: str, access: Access = JSON) -> Access:
-    """What has no meaning for one application alone; `why` is the sentence that its key is refused with."""
+    """An address without a meaning for a single application; `why` is the sentence with which its key is refused."""
     return replace(access, key="refused", why=f"{why} Ask with a key that belongs to no application.")
 
 
 def posts(scope: Scope) -> Access:
-    """What programs send: a key and nothing else."""
+    """An address to which programs send data, with a key only."""
     return Access(scope=scope, writes=(), key="own")
 
 

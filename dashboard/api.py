@@ -1,4 +1,4 @@
-"""The JSON API under /api/v1/: one router an app, one error shape, the schema open and nothing else."""
+"""The JSON API under /api/v1/: one router for each app, one shape of errors. Only the schema is public."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from traffic.ingest.context import AWAY
 
 
 class Api(NinjaAPI):
-    """With a schema that is made once: it follows from the code alone, takes a second, and anybody may ask for it."""
+    """The API with a cached schema: it depends on the code only, takes a second to make, and anybody may request it."""
 
     def get_openapi_schema(
         self, *, path_prefix: str | None = None, path_params: dict[str, Any] | None = None
@@ -39,7 +39,7 @@ class Api(NinjaAPI):
 
 
 def with_refusals(schema: OpenAPISchema) -> OpenAPISchema:
-    """With what `dashboard.front` may answer before an operation is asked: of a body that is not taken, or no time."""
+    """The schema with the statuses that `dashboard.front` may send before an operation is called."""
     for operation in (operation for methods in schema["paths"].values() for operation in methods.values()):
         responses = operation["responses"]
         for status in (408, 413, 415, 503) if "requestBody" in operation else (503,):
@@ -72,10 +72,10 @@ def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 
 def place(loc: Sequence[str | int]) -> list[str | int]:
-    """Where an error stands for its caller, who knows nothing of our functions' parameters.
+    """The location of an error without the names of our functions' parameters, which callers do not know.
 
-    A body is always one parameter. A group of query parameters is one, too; its fields have names, while what stands
-    behind a plain parameter is a number, a place in its list.
+    A body is always one parameter, and so is a group of query parameters. The fields of a group have names; after a
+    plain parameter comes only a number, the position in its list.
     """
     grouped = loc[:1] == ("body",) or (loc[:1] == ("query",) and len(loc) > 2 and isinstance(loc[2], str))
     return [*loc[:1], *loc[2:]] if grouped else list(loc)

@@ -1,4 +1,4 @@
-"""The Celery application; beat's whole timetable stands here, so that one look tells what runs when."""
+"""The Celery application, with the whole timetable of beat in one place."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def keep_logging(**_options: object) -> None:
 
 
 def every(seconds: float, task: str) -> dict[str, object]:
-    """One line of the timetable; a task that waited a whole interval in the queue is dropped, not piled up."""
+    """One line of the timetable. A task that has waited a whole interval in the queue expires, so that none pile up."""
     return {"task": task, "schedule": timedelta(seconds=seconds), "options": {"expires": seconds}}
 
 
@@ -94,6 +94,6 @@ def _beat_is_ready(**kwargs: object) -> None:
 
 
 def _tell_up(name: str) -> None:
-    """`manage.py up` waits for these files: neither process has a port that could be asked."""
+    """Write the file that `manage.py up` waits for, because worker and beat have no port that it could probe."""
     if "BREAKEVEN_RUN" in os.environ:
         (Path(os.environ["BREAKEVEN_DATA"]) / "ready" / name).touch()

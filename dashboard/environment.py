@@ -23,7 +23,7 @@ def data_dir() -> Path:
 
 
 def running(directory: Path) -> dict[str, str]:
-    """What a running `up` says about itself; empty when none runs there."""
+    """The variables of an `up` that runs in this directory; empty if none runs."""
     try:
         text = (directory / "run.json").read_text()
     except (FileNotFoundError, NotADirectoryError):
@@ -35,7 +35,7 @@ def running(directory: Path) -> dict[str, str]:
 
 
 class Environment:
-    """Typed look-ups that fail loudly; `NAME_FILE` names a file that holds the value (Docker secrets)."""
+    """Typed look-ups, which raise on an invalid value; `NAME_FILE` names a file with the value (Docker secrets)."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -75,7 +75,7 @@ class Environment:
             raise ImproperlyConfigured(f"{name} must be addresses or networks, separated by commas: {error}.") from None
 
     def secret(self, name: str, filename: str) -> str:
-        """A secret from the environment, else from a file (mode 0600) that is made at the first look."""
+        """A secret from the environment, else from a file (mode 0600) that is made when first needed."""
         value = self.text(name)
         if value:
             return value
@@ -86,7 +86,7 @@ class Environment:
 
 
 def make_secret(path: Path) -> None:
-    """Write a new Fernet key to `path`, mode 0600; a racing process that was first wins."""
+    """Write a new Fernet key to `path` with mode 0600, unless another process has just written one."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,4 +1,4 @@
-"""What the project itself stores: sessions of people, back-off of sign-ins, and which permissions roles were given."""
+"""Models of the project: sessions, counts of failed sign-ins, and permissions that were given to roles."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BEGAN, SEEN, CONFIRMED, ADDRESS, AGENT = "began_at", "seen_at", "confirmed_at", 
 
 
 class Session(AbstractBaseSession):
-    """A person's session, with what its owner needs to tell it apart from the others."""
+    """A person's session, with columns by which its owner can tell it from others."""
 
     user_id = models.BigIntegerField(null=True, db_index=True)
     address = models.CharField(max_length=45, default="")
@@ -50,7 +50,7 @@ def moment(seconds: float | None) -> datetime | None:
 
 
 class Attempts(models.Model):
-    """Sign-ins that failed lately for one account, one device or one address; `bucket` is a digest of which."""
+    """Recent failed sign-ins of one account, device or address; `bucket` is a digest of its name."""
 
     bucket = models.CharField(max_length=48, primary_key=True)
     failures = models.PositiveIntegerField()
@@ -58,7 +58,7 @@ class Attempts(models.Model):
 
 
 class GivenPermission(models.Model):
-    """A permission that Breakeven gave to a role once: what an admin takes away is not given again."""
+    """A permission that Breakeven gave to a role once. It is not given again after an admin took it away."""
 
     role = models.CharField(max_length=150)
     permission = models.CharField(max_length=150)  # `app.codename`

@@ -26,7 +26,7 @@ Tolerance = Literal["usd", "point", "about", "gb", "exact"]
 
 
 class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A misspelt key in a sheet is an error, not a missing figure."""
+    """The base of all parts of a sheet. It forbids unknown keys, so that a misspelt one is no missing figure."""
 
 
 class Span(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -38,7 +38,7 @@ class Span(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 
 
 class Source(Struct, frozen=True):
-    """Where figures come from; `url` is empty for the research note itself."""
+    """The source of figures; `url` is empty for the research note itself."""
 
     title: str
     url: str = ""
@@ -103,7 +103,7 @@ class CpuOnly(Struct, frozen=True):
 
 
 class Claim(Struct, frozen=True):
-    """What is said of an engine, in words and, where it has one, as a number."""
+    """A statement about an engine in words, with its number if it has one."""
 
     text: str
     value: Span | None = None
@@ -120,7 +120,7 @@ class Engine(Struct, frozen=True):
 
 
 class Purpose(Struct, frozen=True):
-    """What to take for which purpose."""
+    """The recommended providers and GPUs for a purpose."""
 
     purpose: str
     choices: tuple[str, ...]
@@ -307,7 +307,7 @@ class Recipe(Struct, frozen=True):
 
 
 class Fact(Struct, frozen=True):
-    """A figure that stands alone: quoted, never compared."""
+    """A single figure that is quoted and not compared."""
 
     slug: str
     title: str
@@ -316,7 +316,7 @@ class Fact(Struct, frozen=True):
 
 
 class FigureNote(Struct, frozen=True):
-    """A figure to hold ours against: the note's number, its kind and how far ours may be from it."""
+    """A figure of the note to compare with ours, with its kind and its tolerance."""
 
     slug: str
     section: str
@@ -372,7 +372,7 @@ class Sheet(Struct, frozen=True):
     figures: tuple[FigureNote, ...]
 
     def token_prices(self, model: str) -> TokenPrices | None:
-        """Prices of a model by slug; None where this sheet does not list it."""
+        """Prices of a model by slug, USD a million tokens; None if this sheet does not list it."""
         for row in self.claude:
             if row.slug == model:
                 return TokenPrices(row.input, row.output, row.cache_write_5m, row.cache_read, self.batch_discount)
@@ -385,7 +385,7 @@ class Sheet(Struct, frozen=True):
         return next(row for row in self.gpus if row.slug == slug)
 
     def gpu_price(self, provider: str, gpu: str, kind: str) -> GpuPrice:
-        """Raises LookupError where the sheet does not list it."""
+        """The price of a GPU, by slugs. Raises LookupError if the sheet does not list it."""
         for row in self.gpu_prices:
             if (row.provider, row.gpu, row.kind) == (provider, gpu, kind):
                 return row
@@ -412,7 +412,7 @@ def load(name: str = REFERENCE) -> Sheet:
 
 
 def raw(name: str = REFERENCE) -> dict[str, Any]:
-    """The same as plain JSON, to be kept in the database, where it can be edited."""
+    """A sheet as plain JSON, for the database, where it can be edited. Raises LookupError for an unknown name."""
     data: dict[str, Any] = msgspec.json.decode((DATA / f"sheet-{name}.json").read_bytes())
     return data
 

@@ -1,1 +1,1 @@
-"""What every request and answer passes: middleware, headers, context, error pages."""
+"""Middleware, headers, template context and error pages of every request."""

@@ -12,7 +12,7 @@ from dashboard.access import ACCESS, Access
 
 
 class ConfinementMiddleware:
-    """Tells each request what its address gives a key of an application, before the view looks at the key."""
+    """Sets on each request what its address gives to a key of an application, before the view checks the key."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -26,7 +26,7 @@ class ConfinementMiddleware:
 
 
 def address_of(request: HttpRequest, view: Any) -> str:
-    """The name under which an address is declared: of ninja's operations on one path the one of the method."""
+    """The URL name of a request in the access table; of several ninja operations on a path that of the method."""
     name = request.resolver_match.view_name if request.resolver_match else ""
     operations = getattr(getattr(view, "__self__", None), "operations", ())
     for operation in operations:

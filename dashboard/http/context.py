@@ -1,4 +1,4 @@
-"""What every page knows: the navigation of this person, alerts that need someone, whether vendors are simulated."""
+"""The template context of every page: the navigation, alerts that need a person, whether vendors are simulated."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OWN = (_("Statements"), "/spend/statements/", "s")
 
 def page(request: HttpRequest) -> dict[str, Any]:
     """Context of every template; what costs a query is read only where a template asks."""
-    # What failed before anybody was looked up is told by a page too.
+    # An error page may be rendered before the session was read; then there is no user.
     user = getattr(request, "user", None)
     return {
         "nav": SimpleLazyObject(lambda: navigation(request)),

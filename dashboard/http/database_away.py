@@ -1,4 +1,4 @@
-"""While Postgres is away the answer is 503 with Retry-After: exporters retry that, and give up at a 500."""
+"""While Postgres does not answer, requests get 503 with Retry-After, which exporters retry; they do not retry a 500."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class DatabaseAwayMiddleware:
 def away(request: HttpRequest, error: Exception) -> HttpResponse:
     """503 in the shape the caller reads: a page for browsers, the API's error shape for programs."""
     if "text/html" in request.headers.get("Accept", ""):
-        # Without the request: its context would ask the database who this is.
+        # Rendered without the request, whose context would query the database for the user.
         response = HttpResponse(render_to_string("503.html"), status=503)
     else:
         response = JsonResponse({"detail": send_again(error), "errors": []}, status=503)
@@ -40,5 +40,5 @@ def away(request: HttpRequest, error: Exception) -> HttpResponse:
 
 
 def first_line(error: Exception) -> str:
-    """What an error says; its kind where it says nothing."""
+    """The first line of an error's text; the name of its class if it has none."""
     return next(iter(str(error).splitlines()), "") or type(error).__name__

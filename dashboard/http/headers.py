@@ -1,4 +1,4 @@
-"""What answers to people carry against being kept, framed or read by a wrong host; each in one place for all views."""
+"""Headers and checks of answers to people for all views: no caching, https only, known hosts only."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from django.http import HttpRequest, HttpResponse
 from django.http.request import split_domain_port
 from django.shortcuts import render
 
-# Programs reach these by whatever name their network has for us: a container's, a load balancer's, an address.
+# Programs may use any name of their network for these paths: a container's, a load balancer's, an IP address.
 MACHINES = ("/api/", "/v1/", "/ingest/", "/ping/", "/healthz", "/readyz", "/metrics")
 YEAR_S = 31_536_000
 LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 
 
 class PrivateAnswersMiddleware:
-    """Pages and JSON are kept by no browser and no proxy (static files are, by their names); https once is https."""
+    """Forbids browsers and proxies to store pages and JSON (static files may be stored), and sends HSTS with https."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -25,15 +25,15 @@ class PrivateAnswersMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         response.headers.setdefault("Cache-Control", "no-store")
-        if settings.HTTPS:  # said whatever the proxy says of the connection: over http a browser does not believe it
+        if settings.HTTPS:  # on every answer, as browsers ignore the header over http
             response.headers["Strict-Transport-Security"] = f"max-age={YEAR_S}"
         return response
 
 
 class HostMiddleware:
-    """Pages are for the host of BREAKEVEN_URL, for those in BREAKEVEN_ALLOWED_HOSTS, and for this machine itself.
+    """Serves pages only for the host of BREAKEVEN_URL, for those in BREAKEVEN_ALLOWED_HOSTS and for loopback names.
 
-    Where BREAKEVEN_URL is not set nobody has said how people reach us, and any name is answered.
+    Without BREAKEVEN_URL and a list of hosts we do not know our names, so pages are served for any.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -51,7 +51,7 @@ def allowed(header: str) -> bool:
 
 
 def page_hosts(url: str, more: str) -> set[str]:
-    """Hosts that pages are answered at; empty for any: `more` is `*`, or neither a public URL nor a list was set."""
+    """Hosts for which pages are served; empty means any: `more` is `*`, or neither `url` nor `more` is set."""
     if more.strip() == "*":
         return set()
     named = {host.strip().lower() for host in more.split(",") if host.strip()}

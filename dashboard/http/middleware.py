@@ -1,4 +1,4 @@
-"""The content-security-policy header, and what no view should have to refuse by itself."""
+"""The content-security-policy header, and refusals that are the same for all views."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def policy() -> str:
 
 
 class ContentSecurityPolicyMiddleware:
-    """Django 6 has a middleware for the same setting; this one stands in on 5.2."""
+    """Sets the header on Django 5.2; Django 6 has a middleware for the same setting."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -30,7 +30,7 @@ class ContentSecurityPolicyMiddleware:
 
 
 class RefusalMiddleware:
-    """A NUL in an address, which Postgres stores nowhere, is a 400; a wrong method has the API's shape for programs."""
+    """Answers 400 to a NUL in an address, as Postgres cannot store it; gives a 405 the API's shape for programs."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

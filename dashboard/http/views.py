@@ -1,4 +1,4 @@
-"""Small pages of the project: where settings are, and a fault of ours."""
+"""Small pages of the project: the index of settings, and the error page."""
 
 from __future__ import annotations
 

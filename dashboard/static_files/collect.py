@@ -21,7 +21,7 @@ PACKAGES = ("django", "django-htmx", "django-ninja", "plotly", "whitenoise")
 
 
 def stamp() -> str:
-    """Changes with any of the files: our own by content, a package's by its version."""
+    """A text that changes with the content of our own files and with the versions of the packages."""
     digest = hashlib.sha256()
     for path in sorted(path for path in SOURCE.rglob("*") if path.is_file()):
         digest.update(str(path.relative_to(SOURCE)).encode() + b"\0" + path.read_bytes() + b"\0")
@@ -31,12 +31,12 @@ def stamp() -> str:
 
 
 def changed() -> bool:
-    """Whether what is collected is not of the files as they are."""
+    """Whether the collected files are out of date."""
     return not STAMP.exists() or STAMP.read_text() != stamp()
 
 
 def collect() -> None:
-    """Collects unless another process has just done so; raises what Django raises for a broken reference."""
+    """Collect the files unless another process has just done so. Raises Django's error for a broken reference."""
     TARGET.mkdir(exist_ok=True)
     with (TARGET / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""`manage.py doctor`: is everything there that Breakeven needs, and does it answer? Exits 1 when something is wrong."""
+"""`manage.py doctor`: checks that all that Breakeven needs exists and answers. Exits 1 if something is wrong."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ LEAST_FREE = 1024**3  # bytes
 
 
 class Ill(Exception):
-    """What is wrong and what to do about it."""
+    """A check failed; the text says what is wrong and what to do."""
 
 
 class Risk(Exception):
-    """What works, and should be otherwise."""
+    """A check found something that works but should be changed; the text is a sentence."""
 
 
 class Command(BaseCommand):
     help = "Checks the installation and, where it runs, every part of it."
-    # A broken installation is what it is for: Django's own checks would end it before its first line.
+    # Django's own checks would end the command in a broken installation, which is what it has to report on.
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -67,14 +67,14 @@ class Command(BaseCommand):
 
 
 def python() -> str:
-    """The version that runs this."""
+    """The version of Python."""
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
         raise Ill(_("%(version)s; Breakeven needs 3.11 to 3.13") % {"version": platform.python_version()})
     return platform.python_version()
 
 
 def data_directory() -> str:
-    """It holds keys and databases: nobody else may look into it."""
+    """Only the owner may read the data directory, because it holds keys and databases."""
     path = settings.DATA_DIR
     if not path.exists():
         raise Ill(_("%(path)s does not exist; `manage.py up` makes it") % {"path": path})
@@ -92,7 +92,7 @@ def data_directory() -> str:
 
 
 def secrets() -> Iterator[Any]:
-    """The files whose content gives power."""
+    """The files with secrets."""
     for name in ("secret.key", "credentials.key", "run.json"):
         path = settings.DATA_DIR / name
         if path.exists():
@@ -164,7 +164,7 @@ def queue() -> str:
 
 
 def worker() -> str:
-    """Somebody takes tasks from the queue."""
+    """A worker takes tasks from the queue."""
     with connected_queue() as broker:
         answers = app.control.ping(timeout=2, connection=broker)
     if not answers:
@@ -183,13 +183,13 @@ def gateway() -> str:
 
 
 def restarts() -> str:
-    """What was started again of late; it answers now, so that alone is no failure."""
+    """Processes that were restarted recently. They answer now, so this alone is no failure."""
     rows = lately(settings.DATA_DIR, timezone.now())
     return " ".join(restarted(some) for some in rows.values()) or _("none in the last hour")
 
 
 def proxies() -> str:
-    """Who stands in front, and whether it is believed who a client is."""
+    """Whether a proxy is in front, and whether the client addresses that it sends are used."""
     seen = sighting()
     if seen is not None:
         raise Risk(str(seen))
@@ -198,7 +198,7 @@ def proxies() -> str:
 
 
 def answer(url: str) -> str:
-    """`url` when it answers with 200; raises Ill with what it says otherwise."""
+    """`url` if it answers 200. Raises Ill with its answer otherwise."""
     try:
         response = httpx.get(url, timeout=5)
     except httpx.HTTPError as error:

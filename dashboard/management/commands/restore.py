@@ -1,4 +1,4 @@
-"""`manage.py restore FILE`: a backup in the place of what the database holds."""
+"""`manage.py restore FILE`: replaces the content of the database by a backup."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Command(BaseCommand):
 
 
 def moment(manifest: Manifest) -> str:
-    """Of which moment the database is now: a row that was committed before it is there, a later one is not."""
+    """The time of the restored data: rows that were committed before it are there, later ones are not."""
     at = f"{datetime.fromisoformat(manifest.at):%Y-%m-%d %H:%M:%S.%f}"[:-3]
     if manifest.format == OLD_FORMAT:
         return f"The database is what it was when that backup began; it ended at {at[:-4]} UTC."
@@ -67,7 +67,7 @@ def moment(manifest: Manifest) -> str:
 
 
 def about_keys(backup: Opened, key_file_keys: Keys) -> str:
-    """Sees to it that vendors' keys can be read, or says what is to be done."""
+    """Make the vendors' credentials readable, or return a sentence that says what to do."""
     missing = set(backup.manifest.keys) - set(map(mark, keys()))
     if not missing:
         return "Vendors' keys can be read with the key of this installation."
@@ -88,7 +88,7 @@ def about_keys(backup: Opened, key_file_keys: Keys) -> str:
 
 
 def read_keys(path: Path | None) -> Keys:
-    """The keys of a file. Raises BackupError where it cannot be read."""
+    """The keys of a file. Raises BackupError if it cannot be read."""
     try:
         return split(path.read_text()) if path else ()
     except (OSError, UnicodeDecodeError) as error:
@@ -96,6 +96,6 @@ def read_keys(path: Path | None) -> Keys:
 
 
 def retired_keys() -> Keys:
-    """Keys that a rotation dropped and that backups of before were made under."""
+    """Keys that a rotation has dropped; older backups are encrypted with them."""
     path = settings.DATA_DIR / RETIRED
     return split(path.read_text()) if path.exists() else ()

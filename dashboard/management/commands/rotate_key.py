@@ -67,7 +67,7 @@ class Command(BaseCommand):
         first, *old = keys()
         if not old:
             raise CommandError("There is one key only: nothing is to be finished. Begin with: manage.py rotate-key")
-        self._rewrite(finish=True)  # what a process wrote by the old key in the moment of the change
+        self._rewrite(finish=True)  # a process may have written with the old key during the change
         if path is None:
             self.stdout.write(f"Nothing needs the old key any more. Set BREAKEVEN_KEY={first} and start again.")
             return
@@ -87,7 +87,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{done.renewed} secrets were written anew, {done.current} were under the first key already.")
         if done.lost:
             rows = "; ".join(f"{table}.{column} of row {row}" for table, column, row in done.lost[:20])
-            # To keep the old key for them would help nobody: it does not read them either.
+            # The old key is dropped all the same, because it cannot read them either.
             self.stderr.write(
                 f"{len(done.lost)} secrets can be read by no key of this installation, the old one included ({rows}): "
                 "they were stored under yet another key. Enter them again."
@@ -95,5 +95,5 @@ class Command(BaseCommand):
 
 
 def write(path: Path, keys: keyring.Keys) -> None:
-    """The file's keys, one a line, whole or not at all."""
+    """Write the keys to the file atomically, one a line."""
     replace_private(path, "".join(f"{key}\n" for key in keys))
