@@ -17,7 +17,7 @@ from django.utils.translation import gettext_noop
 
 from alerts.metrics.thresholds import BadThreshold
 from costs.models import Phase
-from providers.models import PROVIDER_NAMES, Account, Deployment
+from providers.models import Account, Deployment, provider_names
 from traffic.models import Application, Task
 from traffic.usage.filters import Filters
 
@@ -115,7 +115,7 @@ class Names:
     @cached_property
     def providers(self) -> set[str]:
         theirs = Account.objects.values_list("kind", flat=True)
-        return {*PROVIDER_NAMES, *theirs, *Deployment.objects.values_list("provider", flat=True)}
+        return {*provider_names(), *theirs, *Deployment.objects.values_list("provider", flat=True)}
 
     def place(self, scope: Scope) -> Place:
         """Where a scope lies. Raises Missing."""

@@ -23,7 +23,7 @@ from costs.ledger.closed_months import why_stated
 from costs.models import Category, Charge, Provenance, Receipt, Recurrence
 from lib.money import COST_STEP
 from lib.periods import next_month
-from providers.models import PROVIDER_NAMES, provider_name
+from providers.models import provider_name, provider_names
 from traffic.models import Application
 
 # What a person can know better than a vendor's report; tokens and searches come from logs and bills alone.
@@ -149,7 +149,7 @@ class ChargeForm(forms.Form):
 
     def clean_provider(self) -> str:
         text = str(self.cleaned_data["provider"]).strip()
-        names = {name.lower(): slug for slug, name in PROVIDER_NAMES.items()}
+        names = {name.lower(): slug for slug, name in provider_names().items()}
         slug = names.get(text.lower(), text.lower())
         if not SLUG.fullmatch(slug):
             raise forms.ValidationError(_("A provider is written with small letters, digits, dots and hyphens."))

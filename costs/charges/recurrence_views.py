@@ -19,7 +19,7 @@ from costs.dates import today
 from costs.models import Recurrence
 from lib.http import form_view, get_view, post_view, undoable
 from providers.audit import log as audit_log
-from providers.models import PROVIDER_NAMES
+from providers.models import provider_names
 
 UNDO_KEY = "changed_recurrence"
 CHANGING = ("every", "category", "provider", "currency", "application_id", "description", "receipt_id")
@@ -49,7 +49,7 @@ def recurrence_edit(request: HttpRequest, pk: int) -> HttpResponse:
         request.session[UNDO_KEY] = {"pk": pk, "since": recurrence.counts_from.isoformat(), "values": values}
         undoable(request, _("Saved. What it made from that day on was made anew."), "costs:recurrence-undo", pk)
         return redirect("costs:recurrences")
-    context = {"form": form, "recurrence": recurrence, "providers": sorted(PROVIDER_NAMES.items())}
+    context = {"form": form, "recurrence": recurrence, "providers": sorted(provider_names().items())}
     return render(request, "costs/charges/recurrence_form.html", context, status=422 if form.errors else 200)
 
 

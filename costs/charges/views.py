@@ -19,7 +19,7 @@ from costs.models import Charge
 from lib.http import form_view, get_view, post_view, undoable
 from providers.audit import log as audit_log
 from providers.audit.log import Action
-from providers.models import PROVIDER_NAMES, provider_name
+from providers.models import provider_name, provider_names
 
 PER_PAGE = 50
 UNDO_KEY, UNDO_KEPT = "deleted_charges", 5
@@ -164,7 +164,7 @@ def _elsewhere(request: HttpRequest, charge: Charge) -> HttpResponse | None:
 
 
 def _form(request: HttpRequest, form: ChargeForm) -> HttpResponse:
-    context = {"form": form, "charge": form.charge, "providers": sorted(PROVIDER_NAMES.items())}
+    context = {"form": form, "charge": form.charge, "providers": sorted(provider_names().items())}
     return render(request, "costs/charges/charge_form.html", context, status=422 if form.errors else 200)
 
 

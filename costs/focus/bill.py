@@ -21,7 +21,7 @@ from costs.focus.parquet import cells
 from costs.models import Category
 from costs.reconciliation.invoices import UnreadableInvoice, decoded, delimiter_of, numbers
 from lib.periods import next_month
-from providers.models import PROVIDER_NAMES
+from providers.models import provider_names
 
 MOST_ROWS = 100_000
 LARGEST = Decimal(10_000_000)
@@ -184,7 +184,7 @@ def amount_of(text: str, commas: bool) -> Decimal:
 def provider_of(row: dict[str, str]) -> str:
     """Our slug of the provider of the service."""
     name = next((row[column] for column in PROVIDER if row.get(column)), "")
-    slugs = {provider_name.lower(): slug for slug, provider_name in PROVIDER_NAMES.items()}
+    slugs = {provider_name.lower(): slug for slug, provider_name in provider_names().items()}
     slug = slugs.get(name.lower()) or re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40]
     if not slug:
         raise BadLine(_("No column says whose service it is: %(names)s.") % {"names": ", ".join(PROVIDER[:2])})

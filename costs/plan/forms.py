@@ -14,7 +14,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from costs.models import Budget, Phase, Stage, subject_fields
-from providers.models import PROVIDER_NAMES
+from providers.models import provider_names
 from traffic.models import Application, Task
 
 
@@ -247,7 +247,7 @@ def budget_choices(current: str) -> list[Any]:
     people = {user.username: user.get_full_name() or user.username for user in User.objects.filter(username__in=owners)}
     groups: list[Any] = [
         ("everything:", _("Everything")),
-        (_("Provider"), [(f"provider:{slug}", name) for slug, name in sorted(PROVIDER_NAMES.items())]),
+        (_("Provider"), [(f"provider:{slug}", name) for slug, name in sorted(provider_names().items())]),
         (_("Application"), [(f"application:{slug}", name) for slug, name, _owner in applications]),
         (_("Owner of applications"), [(f"owner:{name}", people[name]) for name in owners]),
         (_("Task"), [(f"task:{value}", label) for value, label in Task.choices]),

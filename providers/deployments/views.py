@@ -19,7 +19,7 @@ from providers.deployments.forms import DeploymentForm, MaintenanceForm
 from providers.deployments.page import DeploymentPage, DeploymentsPage, Trial
 from providers.engine_metrics import page as engine_page
 from providers.engines import CheckResult
-from providers.models import PROVIDER_NAMES, Deployment, Maintenance
+from providers.models import Deployment, Maintenance, provider_names
 from providers.models.deployments import TLS_WARNS
 from providers.uptime import page as uptime_page
 from providers.uptime.due_checks import check_now
@@ -93,7 +93,7 @@ def shown(
         "now": state,
         "form": form,
         "trial": Trial(deployment, result) if result else None,
-        "providers": PROVIDER_NAMES.items(),
+        "providers": provider_names().items(),
         "window": window or (MaintenanceForm() if may_edit and not deployment._state.adding else None),
         "log": changes(deployment) if not deployment._state.adding and may_edit else [],
         "may_edit": may_edit,

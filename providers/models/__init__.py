@@ -19,7 +19,7 @@ from providers.models.engine_series import EngineBucket, EngineReading, Resoluti
 from providers.models.fields import OfferKind, usd, usd_sum
 from providers.models.heartbeats import Heartbeat, HeartbeatPing, HeartbeatSpan, HeartbeatState, Signal
 from providers.models.leases import Lease, LeaseSpan, LeaseState
-from providers.models.names import PROVIDER_NAMES, provider_name
+from providers.models.names import provider_name, provider_names
 from providers.models.offers import Offer, OfferDay, OfferWatch, Throughput
 from providers.models.prices import Model, TokenPrice
 from providers.models.recurring import Recurring, Repeats, may_hold
@@ -27,7 +27,6 @@ from providers.models.status_pages import StatusPage
 from providers.models.unit_prices import Priced, UnitPrice
 
 __all__ = [
-    "PROVIDER_NAMES",
     "Account",
     "Action",
     "ActorKind",
@@ -74,6 +73,7 @@ __all__ = [
     "engine_choices",
     "may_hold",
     "provider_name",
+    "provider_names",
     "usd",
     "usd_sum",
 ]

@@ -19,7 +19,7 @@ from lib.http import form_view, get_view, page_url, post_view, undoable
 from lib.paging import decode_cursor, encode_cursor
 from lib.tokens import TOKEN_CLASSES
 from providers.audit.log import log
-from providers.models import PROVIDER_NAMES, TokenPrice
+from providers.models import TokenPrice, provider_names
 from providers.pricing import services
 from providers.pricing.discounts import paid, standing_discounts
 from providers.pricing.forms import PriceForm
@@ -79,7 +79,7 @@ def model_page(request: HttpRequest, priced: PricedModel, form: PriceForm | None
         "page": ModelPage(priced, versions, now, discount, paid(current, discount) if current and discount else None),
         "like": like if like and not versions else None,
         "form": form or (PriceForm(initial=initial(priced, like, now)) if may_add else None),
-        "providers": PROVIDER_NAMES.items(),
+        "providers": provider_names().items(),
         "may_reprice": request.user.has_perm("traffic.add_repricing"),
         "reprice_url": reprice_url(priced, versions),
     }
@@ -156,5 +156,5 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
 
 def empty_page(request: HttpRequest, form: PriceForm, status: int = 200) -> HttpResponse:
     page = ModelPage(None, [], timezone.now())
-    context = {"form": form, "providers": PROVIDER_NAMES.items(), "page": page}
+    context = {"form": form, "providers": provider_names().items(), "page": page}
     return render(request, "traffic/repricing/price.html", context, status=status)

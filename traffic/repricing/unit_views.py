@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from lib.http import form_view, post_view, undoable
 from providers.audit.log import log
-from providers.models import PROVIDER_NAMES, Priced, UnitPrice
+from providers.models import Priced, UnitPrice, provider_names
 from providers.pricing import services
 from providers.pricing.unit_forms import UnitPriceForm
 from traffic.repricing import price_queries
@@ -61,7 +61,7 @@ def _listed(request: HttpRequest, form: UnitPriceForm | None) -> dict[str, Any]:
         "history": price_queries.history_of(page.prices[0]) if len(page.prices) == 1 else [],
         "waiting": waiting,
         "form": form,
-        "providers": PROVIDER_NAMES.items(),
+        "providers": provider_names().items(),
     }
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from lib.http import asks_for_part, form_view, get_view, post_view
 from providers.audit.log import changes, log
-from providers.models import PROVIDER_NAMES
+from providers.models import provider_names
 from traffic.models import Repricing
 from traffic.repricing import queries
 from traffic.repricing import services as repricings
@@ -40,7 +40,7 @@ def repricing_list(request: HttpRequest) -> HttpResponse:
         "rows": [{"it": row, "mark": mark_of(row), "last": row.until - timedelta(days=1)} for row in rows],
         "headline": repricings_headline(queries.totals()),
         "form": form,
-        "providers": PROVIDER_NAMES.items(),
+        "providers": provider_names().items(),
         "may_add": may_add,
     }
     return render(request, "traffic/repricing/repricings.html", context, status=422 if form.errors else 200)

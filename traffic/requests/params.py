@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from lib.dates import day_of
-from providers.models import PROVIDER_NAMES, Deployment, provider_name
+from providers.models import Deployment, provider_name, provider_names
 from traffic.authentication.access import FIGURES
 from traffic.models import Application, Outcome, Task
 from traffic.request_ids import uuid_of
@@ -189,8 +189,8 @@ class ActiveFilter(NamedTuple):
 def active_filters(request: HttpRequest, params: ParsedParams) -> list[ActiveFilter]:
     """The filters that are set, the days apart."""
     query, request_filter = request.GET, params.request_filter
-    words: dict[str, dict[str, Any]] = {
-        "provider": PROVIDER_NAMES,
+    words: dict[str, Mapping[str, Any]] = {
+        "provider": provider_names(),
         "task": dict(Task.choices),
         "outcome": dict(Outcome.choices),
     }

@@ -21,6 +21,7 @@ from costs.models.terms import Term
 from costs.plan import volume_page
 from costs.plan.budget_status import Allowance, allowance
 from costs.plan.budgets import budget_positions, update_budget_states
+from costs.plan.forms import budget_choices, flat
 from costs.plan.month import sides
 from costs.plan.queries import plan
 from tests.alerts.conditions import findings
@@ -32,6 +33,11 @@ from traffic.models import Application
 D = Decimal
 NOW = datetime(2026, 9, 16, 12, tzinfo=UTC)
 SEPTEMBER, OCTOBER = date(2026, 9, 1), date(2026, 10, 1)
+
+
+def test_a_budget_may_be_for_any_vendor_of_the_registry(db: None) -> None:
+    choices = flat(budget_choices(""))
+    assert ("provider:digitalocean", "DigitalOcean") in choices and ("provider:anthropic", "Anthropic") in choices
 
 
 def term(starts_on: date, ends_on: date | None = None, high: int = 300, carries: bool = False) -> Term:

@@ -21,6 +21,7 @@ from providers.connectors.base import FEEDS, AccountConfig, Connector, Connector
 from providers.connectors.google_skus import PriceList
 from providers.connectors.parse import redact
 from providers.connectors.stopping import command, stop_call
+from providers.models import provider_name, provider_names
 from sandbox.bends import BENDS
 from sandbox.faults import BROKEN
 from sandbox.testing import SIMULATED, Sandbox, running_sandbox
@@ -309,18 +310,40 @@ def test_what_it_cannot_do_is_a_permanent_refusal(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", CONNECTORS)
 def test_a_vendor_is_one_small_file_with_recorded_answers(kind: str) -> None:
-    source = Path(inspect.getsourcefile(connector_class(kind)) or "")
-    own = [path for path in source.parent.glob("*.py") if path.stem == kind or path.stem.startswith(f"{kind}_")]
-    assert source in own
+    own = files_of(kind)
+    assert Path(inspect.getsourcefile(connector_class(kind)) or "") in own
     assert {path.name: lines(path) for path in own if lines(path) > 150} == {}
     assert list(RECORDED.glob(f"{kind}_*.json"))
     assert (Path(__file__).parent / f"test_connector_{kind}.py").is_file()
+
+
+@pytest.mark.parametrize("kind", CONNECTORS)
+def test_a_vendor_that_pages_is_tried_with_a_list_without_end(kind: str) -> None:
+    """Where `sandbox.bends` does not know how its answers name the next page, nothing would be bent."""
+    pages = any("walk(" in path.read_text() for path in files_of(kind))
+    assert pages == (kind in REFUSED["endless"])
+
+
+def test_a_vendor_has_its_name_wherever_a_provider_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CONNECTORS, "new", CONNECTORS["digitalocean"])
+    provider_names.cache_clear()
+    try:
+        assert provider_names()["new"] == provider_name("new") == "DigitalOcean"
+    finally:
+        provider_names.cache_clear()
+    assert provider_name("never-heard-of") == "never-heard-of"
 
 
 def test_a_vendor_is_one_line_of_the_registry() -> None:
     text = Path(connectors.__file__).read_text()
     for kind, place in CONNECTORS.items():
         assert [line.strip() for line in text.splitlines() if f'"{kind}"' in line] == [f'"{kind}": "{place}",']
+
+
+def files_of(kind: str) -> list[Path]:
+    """The modules that are a vendor's own, by their names."""
+    folder = Path(connectors.__file__).parent
+    return [path for path in folder.glob("*.py") if path.stem == kind or path.stem.startswith(f"{kind}_")]
 
 
 def lines(path: Path) -> int:

@@ -33,6 +33,11 @@ def rows(page: str) -> int:
     return page.count("<tr data-row")
 
 
+def test_a_filter_that_is_set_calls_every_vendor_by_its_name(viewer: Client) -> None:
+    for slug, name in (("digitalocean", "DigitalOcean"), ("self", "Self-hosted"), ("aurora", "aurora")):
+        assert name in text(viewer, URL, provider=slug)
+
+
 @pytest.mark.usefixtures("price")
 def test_ranges_of_cost_and_time_are_in_the_address(viewer: Client, conn: psycopg.Connection) -> None:
     arrive(
