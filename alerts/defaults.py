@@ -5,38 +5,6 @@ from __future__ import annotations
 from alerts.kinds import KINDS
 from alerts.models import Rule
 
-NAMES = {
-    "budget": "Phase budget",
-    "budget-forecast": "Forecast over budget",
-    "burn-rate": "Budget burning too fast",
-    "stage": "Stage ended or over",
-    "phase": "Phase left",
-    "break-even": "Break-even passed",
-    "outage": "Deployment down",
-    "latency": "Deployment slow",
-    "error-rate": "Requests fail",
-    "quality": "Quality drop",
-    "anomaly": "Not as usual",
-    "heartbeat": "Batch job missed",
-    "unpriced": "Model without a price",
-    "price": "Price changed",
-    "retiring": "Model retiring",
-    "balance": "Prepaid balance low",
-    "spend-cap": "Vendor’s limit reached",
-    "lease": "Lease idle or stopped",
-    "offer": "Offer below a price",
-    "bill-gap": "Bill over tolerance",
-    "system": "Mail refused",
-    "system-disk": "Disk nearly full",
-    "system-restarts": "Process restarted",
-    "system-retention": "Days about to go",
-    "system-key": "Key expires",
-    "system-certificate": "Certificate expires",
-    "late-ingest": "Application silent",
-    "late-export": "Export fails",
-    "late": "Poll or evaluation late",
-}
-
 
 def ensure_defaults() -> None:
     """Add the rules that are missing; one that a person changed or switched off stays as it is."""
@@ -50,7 +18,7 @@ def rule_of(name: str) -> Rule:
     return Rule(
         slug=name,
         kind=name,
-        name=NAMES[name],
+        name=kind.name,
         severity=kind.severity,
         for_s=kind.for_s,
         clear_for_s=kind.clear_for_s,

@@ -34,6 +34,7 @@ OWNERS = ("admin", "ops")
 # In the order of evaluation: whatever watches the others comes last.
 KINDS: dict[str, Kind] = {
     "budget": Kind(
+        name="Phase budget",
         unit="usd",
         label=_("a budget for the month is used up to"),
         evaluate=money.budgets,
@@ -45,6 +46,7 @@ KINDS: dict[str, Kind] = {
         escalate_s=24 * 3600,
     ),
     "budget-forecast": Kind(
+        name="Forecast over budget",
         unit="usd",
         label=_("the month is on course to end above this share of a budget"),
         evaluate=money.forecasts,
@@ -58,6 +60,7 @@ KINDS: dict[str, Kind] = {
         every_s=60,
     ),
     "burn-rate": Kind(
+        name="Budget burning too fast",
         label=_("a budget is used up several times faster than it lasts, for a day and in the last hour"),
         evaluate=burn.burn_rates,
         thresholds={
@@ -69,6 +72,7 @@ KINDS: dict[str, Kind] = {
         every_s=60,
     ),
     "stage": Kind(
+        name="Stage ended or over",
         unit="usd",
         label=_("a stage of the plan has ended, or costs more than its total"),
         evaluate=burn.stages,
@@ -78,6 +82,7 @@ KINDS: dict[str, Kind] = {
         every_s=600,
     ),
     "phase": Kind(
+        name="Phase left",
         label=_("the volume has left the phase that is planned for today"),
         evaluate=volume.phase_band,
         thresholds={"days": Threshold(_("Stays there for"), "days", 3, Decimal(1), Decimal(60))},
@@ -86,6 +91,7 @@ KINDS: dict[str, Kind] = {
         every_s=60,
     ),
     "break-even": Kind(
+        name="Break-even passed",
         label=_("the run rate has crossed the volume at which our own GPUs pay"),
         evaluate=volume.break_even,
         thresholds={
@@ -97,6 +103,7 @@ KINDS: dict[str, Kind] = {
         every_s=60,
     ),
     "outage": Kind(
+        name="Deployment down",
         label=_("a deployment is down"),
         evaluate=uptime.outages,
         thresholds={"group": Threshold(_("One mail for a vendor from"), "deployments down", 3, Decimal(2))},
@@ -104,6 +111,7 @@ KINDS: dict[str, Kind] = {
         escalate_s=3600,
     ),
     "latency": Kind(
+        name="Deployment slow",
         unit="ms",
         label=_("a deployment answers several times slower than usual"),
         evaluate=serving.slow,
@@ -117,6 +125,7 @@ KINDS: dict[str, Kind] = {
         every_s=60,
     ),
     "error-rate": Kind(
+        name="Requests fail",
         unit="percent",
         label=_("requests to a deployment fail"),
         evaluate=serving.errors,
@@ -129,6 +138,7 @@ KINDS: dict[str, Kind] = {
         every_s=30,
     ),
     "quality": Kind(
+        name="Quality drop",
         unit="percent",
         label=_("answers of a model are accepted less often than before"),
         evaluate=serving.quality,
@@ -137,6 +147,7 @@ KINDS: dict[str, Kind] = {
         every_s=600,
     ),
     "anomaly": Kind(
+        name="Not as usual",
         unit="usd",
         label=_("something differs from its own history: spend, tokens, cache, errors or latency"),
         evaluate=anomalies.anomalies,
@@ -146,6 +157,7 @@ KINDS: dict[str, Kind] = {
         every_s=60,
     ),
     "heartbeat": Kind(
+        name="Batch job missed",
         unit="s",
         label=_("a batch job has not pinged in time, or says that it failed"),
         evaluate=heartbeats.missed,
@@ -153,11 +165,13 @@ KINDS: dict[str, Kind] = {
         escalate_s=3600,
     ),
     "unpriced": Kind(
+        name="Model without a price",
         label=_("requests of a model have no known cost"),
         evaluate=usage.unpriced,
         thresholds={"requests": Threshold(_("From"), "requests in 30 days", 1, Decimal(1))},
     ),
     "price": Kind(
+        name="Price changed",
         unit="usd",
         label=_("the price of a model in use has changed, or will"),
         evaluate=models.prices,
@@ -167,12 +181,14 @@ KINDS: dict[str, Kind] = {
         every_s=600,
     ),
     "retiring": Kind(
+        name="Model retiring",
         label=_("a model in use is switched off by its vendor"),
         evaluate=models.retiring,
         thresholds={"days": Threshold(_("From"), "days before", 60, Decimal(1), Decimal(400))},
         every_s=600,
     ),
     "balance": Kind(
+        name="Prepaid balance low",
         label=_("prepaid money at a vendor runs out"),
         evaluate=vendors.balances,
         thresholds={
@@ -183,18 +199,21 @@ KINDS: dict[str, Kind] = {
         escalate_s=6 * 3600,
     ),
     "spend-cap": Kind(
+        name="Vendor’s limit reached",
         label=_("a vendor serves no more because a limit of its own is reached"),
         evaluate=models.caps,
         severity="critical",
         escalate_s=3600,
     ),
     "lease": Kind(
+        name="Lease idle or stopped",
         label=_("a lease is billed while nobody uses it"),
         evaluate=vendors.leases,
         thresholds={"hours": Threshold(_("Idle or stopped for"), "hours", 6, Decimal("0.1"))},
         every_s=60,
     ),
     "offer": Kind(
+        name="Offer below a price",
         label=_("a GPU that somebody watches for is offered below a price"),
         evaluate=offers.watched,
         groups=PLANNERS,
@@ -203,6 +222,7 @@ KINDS: dict[str, Kind] = {
         every_s=60,
     ),
     "bill-gap": Kind(
+        name="Bill over tolerance",
         label=_("a bill is farther from what we know than its tolerance"),
         evaluate=bills.bill_gaps,
         groups=PLANNERS,
@@ -217,11 +237,13 @@ KINDS: dict[str, Kind] = {
         every_s=60,
     ),
     "system": Kind(
+        name="Mail refused",
         label=_("mail to a person is refused for good, or a channel is dead"),
         evaluate=system.addresses,
         groups=("admin",),
     ),
     "system-disk": Kind(
+        name="Disk nearly full",
         unit="percent",
         label=_("the disk of the data directory fills up"),
         evaluate=upkeep.disk,
@@ -236,6 +258,7 @@ KINDS: dict[str, Kind] = {
         every_s=60,
     ),
     "system-restarts": Kind(
+        name="Process restarted",
         label=_("a process of Breakeven ended by itself and was started again"),
         evaluate=processes.restarts,
         thresholds={"restarts": Threshold(_("From"), "restarts in an hour", 1, Decimal(1), Decimal(1000))},
@@ -243,6 +266,7 @@ KINDS: dict[str, Kind] = {
         every_s=30,
     ),
     "system-retention": Kind(
+        name="Days about to go",
         label=_("days of requests are about to go that something still waits for"),
         evaluate=upkeep.retention,
         thresholds={"days": Threshold(_("Goes within"), "days", 7, Decimal(1), Decimal(90))},
@@ -250,6 +274,7 @@ KINDS: dict[str, Kind] = {
         every_s=600,
     ),
     "system-key": Kind(
+        name="Key expires",
         label=_("a key of an application expires and has no successor"),
         evaluate=upkeep.keys,
         thresholds={"days": Threshold(_("From"), "days before", 14, Decimal("0.1"), Decimal(365))},
@@ -257,12 +282,14 @@ KINDS: dict[str, Kind] = {
         every_s=60,
     ),
     "system-certificate": Kind(
+        name="Certificate expires",
         label=_("the TLS certificate of a deployment ends"),
         evaluate=upkeep.certificates,
         thresholds={"days": Threshold(_("From"), "days before", 14, Decimal("0.1"), Decimal(365))},
         every_s=60,
     ),
     "late-ingest": Kind(
+        name="Application silent",
         label=_("an application sends nothing although it usually would"),
         evaluate=silent.ingest,
         thresholds={
@@ -272,6 +299,7 @@ KINDS: dict[str, Kind] = {
         every_s=60,
     ),
     "late-export": Kind(
+        name="Export fails",
         label=_("an export of the ledger has not arrived where it should"),
         evaluate=exports.exports,
         thresholds={
@@ -281,6 +309,7 @@ KINDS: dict[str, Kind] = {
         every_s=60,
     ),
     "late": Kind(
+        name="Poll or evaluation late",
         label=_("a poll fails or is overdue, or rules do not run"),
         evaluate=system.late,
         thresholds={

@@ -87,6 +87,7 @@ class Kind:
 
     label: str
     evaluate: Evaluate
+    name: str = ""  # of the rule that every installation starts with; empty where none is shipped
     thresholds: Mapping[str, Threshold] = field(default_factory=dict)
     groups: tuple[str, ...] = ("ops",)  # who is told when the rule names nobody
     severity: str = "warning"

@@ -426,6 +426,14 @@ def test_an_address_that_is_disabled_is_told_to_admins(db: Any) -> None:
     assert KINDS["system"].groups == ("admin",)
 
 
+def test_every_kind_that_is_shipped_names_its_rule_and_no_other_does() -> None:
+    assert {slug: bool(kind.name) for slug, kind in KINDS.items()} == {
+        slug: kind.shipped for slug, kind in KINDS.items()
+    }
+    names = [kind.name for kind in KINDS.values() if kind.shipped]
+    assert len(set(names)) == len(names)
+
+
 @pytest.mark.parametrize("kind", SHIPPED)
 def test_every_kind_looks_at_an_empty_installation_without_a_word(kind: str, db: Any) -> None:
     assert [found for found in findings(kind) if found.crossed] == []
