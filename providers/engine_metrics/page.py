@@ -110,10 +110,12 @@ class EngineNow:
     def why_empty(self) -> str:
         """Why there is no chart."""
         if not self.scrapes:
-            return _(
-                "vLLM, SGLang, TGI and llama.cpp have metrics that are read at every check; of this one only the"
-                " checks and our own requests are known."
+            readable = [engine.label for kind in ENGINES if (engine := engine_of(kind)).has_metrics]
+            text = _(
+                "%(engines)s and %(last)s have metrics that are read at every check; of this one only the checks and"
+                " our own requests are known."
             )
+            return text % {"engines": ", ".join(readable[:-1]), "last": readable[-1]}
         if self.reading and self.reading.cause:
             return self.reading.cause
         if self.reading:
