@@ -273,7 +273,11 @@ READ, FAILED = EngineReading(at=TWO_HOURS_AGO), EngineReading(at=TWO_HOURS_AGO, 
 @pytest.mark.parametrize(
     ("row", "why", "counters"),
     [
-        (engine(scrapes=False), "vLLM, SGLang, LMDeploy, Text Generation Inference and llama.cpp have", "this engine has none"),
+        (
+            engine(scrapes=False),
+            "vLLM, SGLang, LMDeploy, Text Generation Inference and llama.cpp",
+            "this engine has none",
+        ),
         (engine(reading=FAILED), "No route.", "not told No route."),
         (engine(reading=READ), "Nothing was read in this time; a longer one may show more.", "2 h ago"),
         (engine(reading=READ, old=True), "Nothing was read in this time", "old 2 h ago"),
