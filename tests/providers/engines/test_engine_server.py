@@ -55,9 +55,24 @@ def test_the_packaged_model_is_found_without_importing_its_package() -> None:
 def test_the_command_serves_until_it_is_told_to_stop(tiny_model: Path) -> None:
     command = [sys.executable, "manage.py", "engine", "--model", str(tiny_model), "--name", "tiny", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=free_environment()) as process:
-        assert process.stdout
-        url = process.stdout.readline().split()[-1]
-        with urllib.request.urlopen(f"{url}/health", timeout=60) as answer:
-            assert answer.status == 200
-        os.kill(process.pid, signal.SIGTERM)
-        assert process.wait(120) == 0
+        try:
+            assert process.stdout
+            url = process.stdout.readline().split()[-1]
+            with urllib.request.urlopen(f"{url}/health", timeout=60) as answer:
+                assert answer.status == 200
+            os.kill(process.pid, signal.SIGTERM)
+            assert process.wait(120) == 0
+        finally:
+            process.kill()  # or the end of the block would wait for it for ever
+
+
+def test_it_stops_also_where_it_is_told_while_it_starts(tiny_model: Path) -> None:
+    command = [sys.executable, "manage.py", "engine", "--model", str(tiny_model), "--name", "tiny", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=free_environment()) as process:
+        try:
+            assert process.stdout
+            process.stdout.readline()
+            os.kill(process.pid, signal.SIGTERM)  # it may not have begun to wait for this yet
+            assert process.wait(120) == 0
+        finally:
+            process.kill()
