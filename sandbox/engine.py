@@ -74,8 +74,8 @@ class Engine:
     def stop(self, seconds: float = 5) -> bool:
         """Ends the server's threads and frees the model; False when llama.cpp has not ended within `seconds`.
 
-        Rarely its threads wait for each other for ever when it ends while it still starts; where they hold Python's lock
-        then, this does not return either. Who stops a process ends the process.
+        Rarely its threads wait for each other for ever when it ends while it still starts; where they hold Python's
+        lock then, this does not return either. A process that serves ends itself instead.
         """
         holder, self._server = [self._server], None
         ending = threading.Thread(target=holder.clear, name="engine-stop", daemon=True)

@@ -26,8 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         # Blocked here, and so in the threads of llama.cpp, until they are waited for. Where a signal comes just before
-        # the wait for an event begins,
-        # a handler that sets the event is not run, and that wait never ends.
+        # the wait for an event begins, a handler that sets the event is not run, and that wait never ends.
         signal.pthread_sigmask(signal.SIG_BLOCK, STOPPED_BY)
         try:
             model = options["model"] or packaged_model()
@@ -37,6 +36,6 @@ class Command(BaseCommand):
         except EngineError as error:
             raise CommandError(str(error)) from error
         signal.sigwait(STOPPED_BY)
-        # There is nothing to save. To end llama.cpp in order can wait for ever: its threads may wait for each other, and
-        # it holds Python's lock meanwhile, so that no other thread could give up.
+        # There is nothing to save. To end llama.cpp in order can take for ever: its threads may wait for each other,
+        # and hold Python's lock meanwhile, so that no other thread could give up.
         os._exit(0)
