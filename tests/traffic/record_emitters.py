@@ -91,7 +91,7 @@ def record(name: str, python: str, url: str, dead: str) -> dict[str, Any]:
             "OTEL_SERVICE_NAME": "emitter",
             "ANTHROPIC_API_KEY": API_KEY,
         }
-        command = [python, str(HERE / "emitters.py"), name, url, dead]
+        command = [python, "-P", str(HERE / "emitters.py"), name, url, dead]
         run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
         if run.returncode:
             sys.exit(f"{name}: {run.stderr[-3000:]}")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 from django.test import Client
 from hypothesis import given
@@ -150,7 +151,9 @@ def test_a_month_that_is_none_or_has_not_begun_is_said_so(month: date) -> None:
 
 
 def test_the_ledger_page_shows_each_line_with_its_state_and_idle_hours_by_themselves(month: date) -> None:
-    page = text(client_of("manager"), f"/spend/ledger/?month={month:%Y-%m}")
+    middle = datetime.combine(next_month(month) + timedelta(days=14), time(12), UTC)  # on a 31st it is no longer open
+    with time_machine.travel(middle, tick=False):
+        page = text(client_of("manager"), f"/spend/ledger/?month={month:%Y-%m}")
     assert "<b>5 lines</b> make <b>$14.01</b>" in page
     assert "idle GPU hours" in page
     assert f"open until {next_month(month) + timedelta(days=30):%-d %b}" in page  # what people entered

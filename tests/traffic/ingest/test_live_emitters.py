@@ -112,7 +112,8 @@ def orders(url: str, engine: str, dead: str) -> Iterator[dict[str, Any]]:
 
 def run(lines: list[dict[str, Any]]) -> dict[str, Calls]:
     given = "\n".join(json.dumps(line) for line in lines)
-    command = [sys.executable, str(Path(__file__).parents[1] / "emitters.py")]
+    # -P: its own folder has folders named like libraries.
+    command = [sys.executable, "-P", str(Path(__file__).parents[1] / "emitters.py")]
     # That it ends is tested, not how soon: on a busy machine the SDKs take a minute to be imported.
     done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=300, check=True)
     seen: dict[str, Calls] = {name: [] for name in ORDERS}
