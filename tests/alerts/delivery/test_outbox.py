@@ -24,8 +24,7 @@ from tests.alerts.conftest import START, Scene, person
 from tests.alerts.outbox import closed_port, deliver
 from tests.alerts.smtp_server import BUSY, DROP, FORBID, GREYLIST, HANG, OK, REFUSE, REJECT_LATER, Mailbox, Smtp
 from tests.dashboard.logins import logged_in, with_role
-
-MOST_QUERIES = 13  # of one message to a person, from its claim to the yes that is written down
+from tests.query_ceilings import ceiling
 
 
 @pytest.fixture
@@ -287,4 +286,4 @@ def test_a_message_costs_few_queries(waiting: Scene, smtp: Smtp, mailbox: Mailbo
     assert Delivery.objects.count() == 2
     with CaptureQueriesContext(connection) as seen:  # and one claim of three that finds nothing more
         assert deliver(waiting).accepted == 2
-    assert len(seen) <= 2 * MOST_QUERIES + 3, [one["sql"][:80] for one in seen]
+    assert len(seen) <= 2 * ceiling("delivery of one message to a person") + 3, [one["sql"][:80] for one in seen]

@@ -17,6 +17,7 @@ from tests.costs.prices import FIRST, NOW, price
 from tests.costs.usage_rows import usage
 from tests.factories import ChargeFactory
 from tests.providers.people import account, deployment, lease
+from tests.query_ceilings import ceiling
 from traffic.models import UsageHour
 
 
@@ -98,7 +99,7 @@ def test_live_inputs_take_as_many_statements_for_nine_models_as_for_one(
     for n in range(8):
         price(f"claude-{n}")
         hour(n, model=f"claude-{n}", requests=1, output=1)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(ceiling("inputs of break-even")):
         live_inputs(NOW)
 
 

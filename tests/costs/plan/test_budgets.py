@@ -28,6 +28,7 @@ from tests.alerts.conditions import findings
 from tests.costs.people import client_of, text
 from tests.costs.usage_rows import usage
 from tests.factories import AccountFactory, ApplicationFactory, LeaseFactory, PhaseFactory
+from tests.query_ceilings import ceiling
 from traffic.models import Application
 
 D = Decimal
@@ -145,7 +146,7 @@ def test_statements_do_not_grow_with_budgets(shop: Application, django_assert_ma
         budget("task", f"t{n}")
         ApplicationFactory.create(slug=f"a{n}", name=f"A{n}")
         budget("application", f"a{n}")
-    with django_assert_max_num_queries(26):  # one for the leases ahead of each
+    with django_assert_max_num_queries(ceiling("positions of 18 budgets")):
         budget_positions(NOW)
 
 

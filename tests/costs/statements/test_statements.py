@@ -25,6 +25,7 @@ from tests.costs.month import TODAY, URL
 from tests.costs.pdf_text import text_of
 from tests.costs.people import client_of, text
 from tests.costs.usage_rows import usage
+from tests.query_ceilings import ceiling
 from traffic.models import Application
 
 
@@ -64,7 +65,7 @@ def test_pages_and_files_show_the_same_sums(month: date, django_assert_max_num_q
     page = text(client, f"{URL}?{asked}&by=owner")
     assert "cost <b>$14.01</b>: most of it" in page
     assert "is nobody’s in particular" in page
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(ceiling("/spend/statements/ of a month with charges of owners")):
         text(client, f"{URL}?{asked}&by=application")
     one = text(client, f"{URL}{month:%Y-%m}/owner/ada/")
     assert "Ada Moor: <b>$10.3" in one

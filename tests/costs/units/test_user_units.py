@@ -13,6 +13,7 @@ from costs.units import users as user_units
 from costs.units.users import UserUnits
 from tests.costs.usage_rows import usage
 from tests.factories import ApplicationFactory, TokenPriceFactory
+from tests.query_ceilings import ceiling
 from tests.traffic.people import logged_in, person
 from traffic.ingest.context import raw_connection
 from traffic.ingest.pricing import PricingContext
@@ -96,11 +97,11 @@ def test_an_application_that_names_no_user_says_how_to(viewer: Client) -> None:
 
 
 def test_the_statements_do_not_grow_with_users(helper: Application, django_assert_num_queries: Any) -> None:
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(ceiling("users of an application")):
         found(helper)
     with raw_connection() as conn:
         ingest(conn, [sent(helper, f"u{n}", DAYS[1], n) for n in range(60)], PricingContext.load(conn))
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(ceiling("users of an application")):
         assert len(found(helper).rows) == user_units.MOST_USERS
 
 

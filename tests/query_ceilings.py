@@ -1,0 +1,111 @@
+"""The most SQL statements that a page, an address of the API or a named read may take, in one table.
+
+A key is an address as a browser asks for it; what is in braces the test fills in. Words after an address say with which
+data the number holds, where the same address has another number with other data. What is no address has a short name.
+The test of a page takes its number from here with `ceiling`; tests/costs/test_page_statements.py visits every page of
+costs that stands here without such words.
+
+A number is only lowered. Who must raise one says in the commit which statement came in, and why none of those that the
+page asks already can read the same. That a page takes as many statements for much as for little is compared in its own
+test, which needs no number. A test may ask for exactly the number of a read; where it lists the statements one by one,
+the number stands beside that list.
+"""
+
+from __future__ import annotations
+
+# Session, person and what the head of each page says included.
+CEILINGS = {
+    # Overview.
+    "/": 31,
+    # Providers.
+    "/providers/": 17,
+    "/providers/leases/": 20,
+    "/providers/offers/": 15,
+    "/providers/offers/watches/": 12,
+    "/uptime/": 20,
+    "/status/{page}/, its badge or its JSON, before it is kept": 12,
+    # Requests and quality.
+    "/requests/": 14,
+    "/requests/{request}/ with five ratings": 12,
+    "/requests/latency/": 28,
+    "/quality/": 18,
+    "/quality/rate/": 14,  # one of them writes down that an answer was read
+    "/settings/applications/ and /settings/keys/ together": 14,
+    # Spend.
+    "/spend/": 22,
+    "/spend/ledger/": 14,
+    "/spend/ledger/?category=upkeep&provider=anthropic&provenance=entered": 14,
+    "/spend/bills/": 5,
+    "/spend/bills/{bill}/": 5,
+    "/spend/exports/": 5,
+    "/spend/exports/add/folder/": 4,
+    "/spend/exports/{export}/": 6,
+    "/spend/reconciliation/": 14,
+    "/spend/reconciliation/ of a month that a vendor billed": 26,
+    "/spend/statements/": 13,
+    "/spend/statements/ of a month with charges of owners": 30,
+    "/spend/statements/statements.csv": 9,
+    "/spend/statements/{last_month}/application/a0/": 10,
+    "/spend/statements/{last_month}/application/a0/statement.csv": 9,
+    "/spend/savings/": 6,
+    "/spend/savings/ with a finding": 8,
+    "/spend/anomalies/": 6,
+    "/spend/changes/": 14,
+    "/spend/changes/?month={last_month}": 14,
+    "/spend/units/": 21,
+    "/spend/units/?month={last_month}": 21,
+    "/spend/units/a0/users/": 8,
+    "/spend/charges/": 9,
+    "/spend/charges/add/": 5,
+    "/spend/charges/{charge}/": 6,
+    "/spend/charges/repeating/": 5,
+    "/spend/rates/": 6,
+    "/spend/sharing/": 12,
+    "/providers/leases/{lease}/": 16,
+    # Break-even.
+    "/break-even/": 23,
+    "/break-even/ with 12 offers and models": 28,
+    "/break-even/break-even.json": 11,
+    "/break-even/scenarios/": 5,
+    "/break-even/research/": 16,
+    "/break-even/research/ without traffic": 22,
+    "/break-even/kept/": 11,
+    "/break-even/kept/ with 9 scenarios": 22,
+    # Plan.
+    "/plan/": 25,
+    "/plan/research/": 21,
+    "/plan/phases/add/": 4,
+    "/plan/phases/hybrid/": 5,
+    "/plan/stages/add/": 4,
+    "/plan/stages/s0/": 5,
+    "/plan/budgets/add/": 5,
+    "/plan/budgets/everything/": 6,
+    "/plan/applications/a0/budgets/": 12,
+    # Decide.
+    "/decide/": 21,
+    "/decide/ with 6 deployments that were rated": 26,
+    "/decide/sizing/": 9,
+    # Alerts.
+    "/alerts/": 25,
+    "/alerts/rules/": 18,
+    # The API.
+    "/api/v1/alerts": 5,
+    "/api/v1/scorecard": 18,
+    "/api/v1/break-even for the second what-if": 2,
+    # Reads that several pages share, and jobs in the background.
+    "report of uptime": 5,
+    "inputs of break-even": 7,
+    "users of an application": 4,
+    "positions of 18 budgets": 26,  # one for the leases ahead of each
+    "FOCUS export of a month": 15,
+    "search for anomalies without its INSERTs": 16,
+    "evaluation of rules of two shapes": 16,
+    "findings of the kind unpriced": 3,
+    "findings of any other kind": 12,
+    "delivery of one message to a person": 13,  # from its claim to the yes that is written down
+}
+
+
+def ceiling(name: str) -> int:
+    """The most statements of the address or the read NAME. Raises KeyError for a name that is not in the table."""
+    return CEILINGS[name]
