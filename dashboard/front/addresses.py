@@ -63,6 +63,8 @@ def files() -> dict[str, int]:
     return {**dict.fromkeys(receipts, RECEIPT), "costs:rates": RATES, "costs:bills": BILL, "traffic:imports": IMPORT}
 
 
+# Read with a key: an application's reads take turns with its others, not with whoever comes from its address.
+BY_KEY = ("/api/", "/metrics")
 STRANGERS = {"/ping/": PINGS, "/alerts/unsubscribe/": ONE_CLICK}
 
 
@@ -72,7 +74,7 @@ def kind_of(method: str, path: str) -> Kind:
         return STATIC
     if method not in READING and path.startswith(INTAKE_PREFIXES):
         return intake_of(path)
-    if path.startswith("/api/"):
+    if path.startswith(BY_KEY):
         return API
     return next((kind for prefix, kind in STRANGERS.items() if path.startswith(prefix)), PAGES)
 

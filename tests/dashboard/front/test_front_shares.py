@@ -18,6 +18,7 @@ from dashboard.front.bodies import Budget, InMemory, read
 from dashboard.front.pools import Pool
 from lib.errors import ApiError
 from tests.dashboard.front_parts import SCOPE, part, sender
+from tests.factories import ApplicationFactory
 from traffic.authentication.keys import callers, create_key
 
 
@@ -215,6 +216,25 @@ def test_strangers_who_fill_their_share_keep_out_nobody_with_a_key(monkeypatch: 
         assert not shares.used
 
     asyncio.run(scene())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/metrics", "/api/v1/usage"])
+def test_what_a_key_asks_for_takes_its_applications_turn_and_not_its_addresss(path: str) -> None:
+    """A page that somebody behind the same address opens waits for none of it."""
+    secret = create_key(name="live", scopes=["read"], application=ApplicationFactory.create())[1]
+    live = callers.find(secret)
+    lines = [(b"authorization", f"Bearer {secret}".encode())]
+
+    async def scene() -> tuple[object, object]:
+        front = Front(WSGIHandler())
+        call = Call({**SCOPE, "path": path, "headers": lines}, sender([]), None)  # type: ignore[arg-type]
+        page = Call({**SCOPE, "path": "/login/"}, sender([]), None)  # type: ignore[arg-type]
+        return front._turn(call, kind_of("GET", path)), front._turn(page, kind_of("GET", "/login/"))
+
+    ours, theirs = asyncio.run(scene())
+    assert live is not None
+    assert ours == f"application {live.application_id}" != theirs
 
 
 def test_all_of_a_network_of_ipv6_is_one_stranger() -> None:
