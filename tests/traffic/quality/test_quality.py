@@ -390,6 +390,7 @@ def test_the_queue_takes_a_fixed_number_of_statements(
     member: Client, shop: Application, conn: psycopg.Connection
 ) -> None:
     kept(shop, conn, 1)
+    text(member, "/quality/rate/")  # what is read once for a process is not counted
     with CaptureQueriesContext(connection) as few:
         text(member, "/quality/rate/")
     kept(shop, conn, 60, model="another")
