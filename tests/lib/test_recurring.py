@@ -78,9 +78,9 @@ def test_windows_of_any_zone_come_in_order_never_overlap_and_are_found_from_anyw
     found = list(window.spans(since, since + timedelta(days=30)))
     # 29 where the clocks are put back within the thirty days: the last window then begins an hour later, at their end.
     assert len(found) in (range(29, 33) if repeats == "day" else range(4, 7))
-    for one, following in pairwise(found):
-        assert one.start < one.end <= following.start
-        assert abs(following.start - one.start - STEPS[repeats]) <= timedelta(hours=1)
+    for span, following in pairwise(found):
+        assert span.start < span.end <= following.start
+        assert abs(following.start - span.start - STEPS[repeats]) <= timedelta(hours=1)
     for span in found:
         assert window.at(span.start) == span
         assert window.ahead(span.start) == span

@@ -286,4 +286,4 @@ def test_a_message_costs_few_queries(waiting: Scene, smtp: Smtp, mailbox: Mailbo
     assert Delivery.objects.count() == 2
     with CaptureQueriesContext(connection) as seen:  # and one claim of three that finds nothing more
         assert deliver(waiting).accepted == 2
-    assert len(seen) <= 2 * ceiling("delivery of one message to a person") + 3, [one["sql"][:80] for one in seen]
+    assert len(seen) <= 2 * ceiling("delivery of one message to a person") + 3, [query["sql"][:80] for query in seen]
