@@ -284,6 +284,8 @@ def get_engine(request: HttpRequest, slug: str, wanted: Query[EngineQuery]) -> A
         "slug": deployment.slug,
         "engine": deployment.engine,
         "served_model": deployment.served_model,
+        "max_concurrency": deployment.max_concurrency,
+        "engine_slots": deployment.engine_slots,
         "tls_expires_at": deployment.tls_expires_at,
         "step_s": int(shown.step.total_seconds()),
         "points": [engine_point(point) for point in shown.points],

@@ -187,6 +187,8 @@ class EngineSeriesOut(Schema):
     slug: str
     engine: str
     served_model: str
+    max_concurrency: int | None = Field(description="Calls that it serves at once; null: nobody set it")
+    engine_slots: int | None = Field(description="The same as its engine says; counts where max_concurrency is null")
     tls_expires_at: datetime | None
     step_s: int
     points: list[EnginePointOut]

@@ -16,6 +16,7 @@ from lib.forms import KEY_AGAIN, AddressField, Person, SecretField, bounded, fre
 from lib.netguard import AddressRefused, pin
 from lib.reach import hides_key
 from providers.engines import ENGINES
+from providers.engines.base import MOST_SLOTS
 from providers.models import Deployment, Lease, Maintenance
 from providers.uptime.due_checks import LONGEST_TIMEOUT_S, exposed_sentence
 from providers.uptime.window_fields import AgainForm
@@ -33,6 +34,7 @@ UNITS = {
     "check_every_s": gettext_lazy("seconds"),
     "timeout_s": gettext_lazy("seconds"),
     "context_tokens": gettext_lazy("tokens"),
+    "max_concurrency": gettext_lazy("calls"),
     "tokens_per_second": gettext_lazy("tokens a second"),
     "failures_to_confirm": gettext_lazy("failures in a row"),
     "successes_to_recover": gettext_lazy("good checks in a row"),
@@ -68,6 +70,7 @@ class DeploymentForm(DeploymentModelForm):
             "provider",
             "lease",
             "context_tokens",
+            "max_concurrency",
             "tokens_per_second",
             "checked",
             "check_every_s",
@@ -84,6 +87,7 @@ class DeploymentForm(DeploymentModelForm):
             "model": gettext_lazy("Model"),
             "lease": gettext_lazy("Runs on"),
             "context_tokens": gettext_lazy("Context"),
+            "max_concurrency": gettext_lazy("Calls at once"),
             "tokens_per_second": gettext_lazy("One GPU's output"),
             "checked": gettext_lazy("check its health"),
             "check_every_s": gettext_lazy("Check every"),
@@ -98,6 +102,9 @@ class DeploymentForm(DeploymentModelForm):
             "model": gettext_lazy("As the engine calls it; a check is no success when another one is served."),
             "lease": gettext_lazy("The rented machine that pays for its requests."),
             "context_tokens": gettext_lazy("Longer prompts are routed elsewhere. Empty: not known."),
+            "max_concurrency": gettext_lazy(
+                "Others wait at the gateway, in turns among applications. Empty: as the engine says, else no limit."
+            ),
             "tokens_per_second": gettext_lazy(
                 "All requests together, from a trial or the catalogue. Empty: not known."
             ),
@@ -112,7 +119,7 @@ class DeploymentForm(DeploymentModelForm):
         super().__init__(*args, **options)
         self.is_admin = is_admin(person)
         self.was_url, self.stored_key = self.instance.url, bool(self.instance.pk and self.instance.api_key)
-        for name in ("context_tokens", "tokens_per_second", "lease", "slug"):
+        for name in ("context_tokens", "max_concurrency", "tokens_per_second", "lease", "slug"):
             self.fields[name].required = False
         self._choices()
         self._guard_local()
@@ -150,6 +157,10 @@ class DeploymentForm(DeploymentModelForm):
         if slug == "add":
             raise forms.ValidationError(_("This word is taken: choose another."))
         return slug
+
+    def clean_max_concurrency(self) -> int | None:
+        value = self.cleaned_data["max_concurrency"]
+        return None if value is None else bounded(int(value), 1, MOST_SLOTS)
 
     def clean_check_every_s(self) -> int:
         return bounded(int(self.cleaned_data["check_every_s"]), LEAST_CHECK_S, MOST_CHECK_S)

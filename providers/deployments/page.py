@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from lib.formats import ago, duration, sentences, when
+from lib.formats import ago, count, duration, sentences, when
 from lib.time_spans import Span
 from providers.engines import ENGINES, CheckResult, engine_of
 from providers.models import Deployment, Maintenance
@@ -95,6 +95,15 @@ class DeploymentPage:
         if self.deployment.last_check_at:
             return _("The model that is expected was not seen")
         return _("Not checked yet")
+
+    def concurrency(self) -> str:
+        """How many calls go there at once, and who says so."""
+        row = self.deployment
+        if row.max_concurrency is not None:
+            return _("%(n)s, as set here") % {"n": count(row.max_concurrency)}
+        if row.engine_slots is not None:
+            return _("%(n)s, as the engine says") % {"n": count(row.engine_slots)}
+        return _("no limit: nobody set one, and the engine does not say")
 
     def certificate(self) -> str:
         """When the TLS certificate ends, or why nothing is known of one."""

@@ -20,6 +20,9 @@ def save_deployment(*, deployment: Deployment, moved: bool, was_checked: bool, n
             return
         # What checks write is theirs: one may be under way.
         fields = {field.name for field in Deployment._meta.concrete_fields} - CHECKS_OWN - {"id"}
+        if moved:  # another engine has other slots
+            deployment.engine_slots = None
+            fields.add("engine_slots")
         deployment.save(update_fields=fields)
         if was_checked and not deployment.checked:
             due_checks.stop_checking(deployment=deployment)
@@ -37,6 +40,7 @@ CHECKS_OWN = {
     "last_cause",
     "tls_expires_at",
     "served_model",
+    "engine_slots",
 }
 
 

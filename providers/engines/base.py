@@ -24,6 +24,7 @@ from providers.engines.reply import Reply
 
 Protocol = Literal["openai", "anthropic"]
 METRICS_LIMIT = 8 * 1024 * 1024
+MOST_SLOTS = 10_000  # calls at once; what an engine tells beyond it is a mistake
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class CheckResult:
     """One probe. `step` is the last step reached; `cause` is a sentence for a person, or empty.
 
     `served` is the expected model as the server lists it: empty where it is not listed, None where no list was seen.
+    `slots` is how many calls the server says that it serves at once; None where it does not say.
     `scrape` is None where the server was not asked for its counters.
     """
 
@@ -67,6 +69,7 @@ class CheckResult:
     tls_expires_at: datetime | None = None
     served: str | None = None
     scrape: Scrape | None = None
+    slots: int | None = None
 
 
 @dataclass(slots=True)
@@ -227,6 +230,12 @@ class Engine:
     def sample(self, text: str, model: str) -> EngineSample:
         """Parse a scrape into our words; raises Fault when it is no Prometheus text."""
         raise NotImplementedError(f"{self.kind} has no metrics")
+
+    # How many calls it serves at once.
+
+    async def slots(self, client: EngineClient, target: Target) -> int | None:
+        """Ask the server for its number of slots; None where it does not say. Raises Fault and TimeoutError."""
+        return None
 
     # Results.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from providers.engines.base import Engine, Protocol, require_samples
+from providers.engines.base import MOST_SLOTS, Engine, Protocol, Target, parse_json, require_samples
+from providers.engines.client import EngineClient
 from providers.engines.metrics import EngineSample, plus
 from providers.engines.reply import Reply
 
@@ -22,6 +23,13 @@ class LlamaCpp(Engine):
     def models_of(self, body: Any) -> list[str]:
         """It answers under its alias whatever model is asked for, so the list is the only proof."""
         return [name for item in body["data"] for name in (str(item["id"]), *map(str, item.get("aliases") or []))]
+
+    async def slots(self, client: EngineClient, target: Target) -> int | None:
+        """`total_slots` of GET /props (tools/server/README.md of llama.cpp), which `--parallel` sets."""
+        reply = await client.get(self.url(target, "/props"), headers=self.headers(target), local=target.local)
+        body = parse_json(reply) if reply.status == 200 else None
+        told = body.get("total_slots") if isinstance(body, dict) else None
+        return told if type(told) is int and 1 <= told <= MOST_SLOTS else None
 
     def sample(self, text: str, model: str) -> EngineSample:
         samples = require_samples(text, ("llamacpp:",), self.label)

@@ -62,6 +62,7 @@ class Deployment(models.Model):
     model = models.CharField(max_length=200)  # as the engine calls it
     api_key = EncryptedTextField(blank=True)
     context_tokens = models.PositiveIntegerField(null=True)
+    max_concurrency = models.PositiveIntegerField(null=True)  # calls that it serves at once; NULL: as the engine tells
     lease = models.ForeignKey(Lease, null=True, blank=True, on_delete=models.SET_NULL, related_name="deployments")
     tokens_per_second = models.FloatField(null=True, blank=True)  # one GPU's aggregate output, from trial or catalogue
     enabled = models.BooleanField(default=True)
@@ -87,6 +88,7 @@ class Deployment(models.Model):
     served_model = models.CharField(
         max_length=200, blank=True, db_default=""
     )  # the expected one as the engine lists it
+    engine_slots = models.PositiveIntegerField(null=True)  # calls that the engine says it serves at once
 
     objects = DeploymentQuerySet.as_manager()
 

@@ -148,7 +148,10 @@ async def check(client: EngineClient, deployment: Deployment) -> CheckResult:
         return _impossible(str(error))
     engine = engine_of(deployment.engine)
     result = await engine.check(client, target)
-    return replace(result, scrape=await scrape(engine, client, target)) if result.ok and engine.has_metrics else result
+    if not result.ok:
+        return result
+    told = await scrape(engine, client, target) if engine.has_metrics else None
+    return replace(result, scrape=told, slots=await slots(engine, client, target))
 
 
 async def scrape(engine: Engine, client: EngineClient, target: Target) -> Scrape:
@@ -157,6 +160,15 @@ async def scrape(engine: Engine, client: EngineClient, target: Target) -> Scrape
         return Scrape(await engine.scrape(client, replace(target, timeout_s=min(target.timeout_s, SCRAPE_TIMEOUT_S))))
     except Fault as fault:
         return Scrape(None, fault.cause)
+
+
+async def slots(engine: Engine, client: EngineClient, target: Target) -> int | None:
+    """How many calls the engine serves at once; that it does not say is no fault of the check."""
+    try:
+        async with asyncio.timeout(min(target.timeout_s, SCRAPE_TIMEOUT_S)):
+            return await engine.slots(client, target)
+    except (Fault, TimeoutError, RecursionError):
+        return None
 
 
 def check_now(*, deployment: Deployment) -> CheckResult:

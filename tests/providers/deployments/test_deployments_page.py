@@ -144,6 +144,8 @@ def test_a_form_with_an_error_does_not_repeat_the_key() -> None:
         ("provider", "Not A Slug"),
         ("slug", "add"),
         ("context_tokens", "-1"),
+        ("max_concurrency", "0"),
+        ("max_concurrency", "10001"),
     ],
 )
 def test_what_cannot_be_is_refused_at_its_field(field: str, value: str) -> None:
@@ -192,6 +194,25 @@ def test_saving_leaves_alone_what_a_check_wrote_meanwhile() -> None:
     made.refresh_from_db()
     assert (made.name, made.state, made.streak) == ("Renamed", "down", 3)
     assert admin.get(ONE).status_code == 200
+
+
+def test_how_many_calls_it_serves_at_once_is_set_here_else_told_by_the_engine() -> None:
+    made = deployment()
+    admin = in_role("admin")
+    assert "no limit: nobody set one, and the engine does not say" in text(admin, ONE)
+    Deployment.objects.filter(pk=made.pk).update(engine_slots=4)
+    assert "4, as the engine says" in text(admin, ONE)
+    assert post(admin, ONE, **filled(max_concurrency="2"))[0] == 302
+    page = text(admin, ONE)
+    assert "2, as set here" in page
+    assert 'name="max_concurrency" value="2"' in page
+    assert "Others wait at the gateway, in turns among applications." in page
+    assert post(admin, ONE, **filled(max_concurrency=""))[0] == 302
+    made.refresh_from_db()
+    assert (made.max_concurrency, made.engine_slots) == (None, 4)
+    assert post(admin, ONE, **filled(url="http://127.0.0.1:2"))[0] == 302
+    made.refresh_from_db()
+    assert made.engine_slots is None  # what another engine said
 
 
 def test_its_lease_can_be_chosen_and_an_ended_one_stays_with_its_own() -> None:

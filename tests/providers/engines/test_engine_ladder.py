@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from providers.engines import ENGINES, CheckResult, EngineClient, Target, engine_of
+from providers.models import Deployment
+from providers.uptime import due_checks
 from tests.providers import engine_stubs as stubs
 from tests.providers.certificates import certificate
 from tests.providers.engine_stubs import Answer, Stub, as_events, as_json, as_text, model_list, serving
@@ -51,6 +53,35 @@ HEALTHY: dict[str, tuple[Callable[[], Stub], str, str]] = {
     ),
     "openai_compatible": (lambda: Stub({"GET /v1/models": model_list("gpt-x", owner="system")}), "gpt-x", ""),
 }
+
+
+@pytest.mark.parametrize(
+    ("answer", "slots"),
+    [
+        (as_json({"total_slots": 4}), 4),
+        (as_json({"total_slots": 10**30}), None),
+        (as_json({"total_slots": 0}), None),
+        (as_json({"total_slots": "4"}), None),
+        (as_json([4]), None),
+        (as_json({"total_slots": 4}, 404), None),
+        (as_text("none"), None),
+        (as_text("[" * 100_000), None),
+    ],
+)
+def test_what_an_engine_says_of_its_slots_is_taken_within_reason_and_is_no_fault(
+    answer: Answer, slots: int | None
+) -> None:
+    stub = HEALTHY["llamacpp"][0]()
+    stub.routes["GET /props"] = answer
+
+    async def ask(url: str) -> CheckResult:
+        made = Deployment(slug="llama", engine="llamacpp", url=url, local=True, model="tiny")
+        async with EngineClient() as client:
+            return await due_checks.check(client, made)
+
+    with serving(stub):
+        result = asyncio.run(ask(stub.url))
+    assert (result.ok, result.slots) == (True, slots)
 
 
 @pytest.mark.parametrize("kind", ENGINES)

@@ -71,6 +71,19 @@ def test_its_counters_are_scraped(engine: Engine) -> None:
     assert after.prompt_tokens_total > 2
 
 
+def test_it_says_how_many_calls_it_serves_at_once(options: EngineOptions) -> None:
+    engine = Engine(replace(options, parallel=2))
+    engine.start()
+
+    async def ask(kind: str) -> int | None:
+        async with EngineClient() as client:
+            return await engine_of(kind).slots(client, Target(engine.url, "tiny", local=True))
+
+    assert asyncio.run(ask("llamacpp")) == 2
+    assert asyncio.run(ask("vllm")) is None  # which does not say
+    engine.stop()
+
+
 def test_a_key_that_is_missing_is_asked_for(options: EngineOptions) -> None:
     engine = Engine(replace(options, api_key="of-the-suite", port=0))
     engine.start()
@@ -101,7 +114,7 @@ def test_its_counters_become_buckets_at_every_check_and_its_restart_is_noticed(e
     hour.refresh_from_db()
     assert (hour.samples, hour.output_tokens, hour.restarts) == (4, 3, 1)
     llama.refresh_from_db()
-    assert llama.served_model == "tiny"
+    assert (llama.served_model, llama.engine_slots) == ("tiny", 1)
 
 
 @pytest.mark.django_db

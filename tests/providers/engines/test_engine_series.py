@@ -236,11 +236,13 @@ def test_a_lease_is_as_used_as_its_busiest_engine_unless_the_vendor_tells() -> N
 
 def test_the_api_gives_the_points_of_the_page(client: Client) -> None:
     with_story()
+    Deployment.objects.update(engine_slots=4)
     _key, secret = create_key(name="reader", scopes=["read"])
     answer = client.get("/api/v1/deployments/llama/engine?range=24h", headers={"Authorization": f"Bearer {secret}"})
     assert answer.status_code == 200, answer.content
     told = answer.json()
     assert (told["slug"], told["served_model"], told["step_s"]) == ("llama", "qwen", 300)
+    assert (told["max_concurrency"], told["engine_slots"]) == (None, 4)
     rates = {point["output_tokens_per_s"] for point in told["points"]}
     assert rates <= {20.0, None} and 20.0 in rates
     assert told["points"][-1]["running"]["most"] <= 2
