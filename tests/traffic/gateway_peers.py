@@ -57,6 +57,7 @@ class FakeEngine:
         self.seen: list[dict[str, Any]] = []
         self.hung_up = threading.Event()  # a caller went away in the middle of an answer
         self.written = 0  # bytes of the last flood
+        self.may_end = 0  # how many more of the streams that are "held" may end
         self.unique = 0
         self.url = ""
         self.runner: web.AppRunner | None = None
@@ -80,8 +81,17 @@ class FakeEngine:
             self.loop.run(self.runner.cleanup())
             self.runner = None
 
+    def let_end(self, streams: int) -> None:
+        """Let so many of the streams that are "held" end, whichever."""
+
+        async def add() -> None:
+            self.may_end += streams
+
+        self.loop.run(add())
+
     def reset(self) -> None:
         self.behaviour = "ok"
+        self.may_end = 0
         self.seen.clear()
         self.hung_up.clear()
 
@@ -245,6 +255,11 @@ class FakeEngine:
             while self.behaviour == "slow" and number == 4:
                 await response.write(b": ping\n\n")
                 await asyncio.sleep(0.02)
+            if self.behaviour == "held" and number == 4:
+                while not self.may_end:
+                    await response.write(b": ping\n\n")
+                    await asyncio.sleep(0.02)
+                self.may_end -= 1
             if self.behaviour == "break" and number == 4:
                 assert request.transport is not None
                 request.transport.abort()

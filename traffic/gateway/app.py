@@ -22,6 +22,7 @@ from lib.repeated_events import log_repeated, repeated
 from traffic.authentication.limits import network_of
 from traffic.gateway.admission import Admission, application_of, enforce_quota
 from traffic.gateway.bounds import MOST_QUERY
+from traffic.gateway.concurrency import CallQueues
 from traffic.gateway.environment import SettingMissing, Settings, read_settings
 from traffic.gateway.exchange import Exchange
 from traffic.gateway.hang_up import HangUp
@@ -76,8 +77,9 @@ class Gateway:
         self.snapshots = Snapshots(settings.database_url, settings.credentials_key)
         self.mover = Mover(self.spool, settings.database_url, Store())
         self.recorder = Recorder(self.spool)
+        queues = CallQueues(settings.queue_timeout_s)
         self.relay = Relay(
-            self.recorder, idle_timeout_s=settings.idle_timeout_s, connect_timeout_s=settings.connect_timeout_s
+            self.recorder, queues, idle_timeout_s=settings.idle_timeout_s, connect_timeout_s=settings.connect_timeout_s
         )
         self.door = Admission(self.snapshots)
         self.shutdown = Shutdown(settings.grace_s, settings.send_timeout_s)
@@ -86,6 +88,7 @@ class Gateway:
         self.mover.start()
         self.shutdown.start()
         self.shutdown.beside(self._deadlines.watch())
+        self.shutdown.beside(queues.watch(self.snapshots))
         # Later than ours, which tells the row why.
         self.shutdown.beside(look_after(1.5 * settings.send_timeout_s))
         log_event(logger, logging.INFO, "gateway_started", pid=os.getpid(), idle_timeout_s=settings.idle_timeout_s,
@@ -230,6 +233,7 @@ class Gateway:
             if not hang_up.happened:
                 raise
         finally:
+            exchange.free_slot()
             hang_up.stop()
             self.shutdown.calls.discard(hang_up)
 

@@ -23,6 +23,9 @@ KEY_BYTES = 96 * MIB  # of one key's bodies
 PROCESS_CALLS = 1_000  # below the server's own bound on connections, so that the refusal can be said
 KEY_CALLS = 500
 
+# Of calls that wait for a deployment with a limit, in this process.
+QUEUE_CALLS = 100  # of one application at one deployment
+
 # After a refusal that did not wait for the body.
 DRAIN_S = 1.0
 DRAIN_BYTES = MIB

@@ -23,6 +23,7 @@ class Settings:
     connect_timeout_s: float
     send_timeout_s: float = 30.0  # in which a caller takes something of its answer
     grace_s: float = 30.0  # for calls under way when the gateway is told to stop
+    queue_timeout_s: float = 300.0  # longest wait for a slot of a deployment with a limit; 0: nobody waits
 
     @property
     def spool_dir(self) -> Path:
@@ -50,6 +51,9 @@ def read_settings() -> Settings:
         ),
         send_timeout_s=_seconds("BREAKEVEN_SEND_TIMEOUT", _text("BREAKEVEN_SEND_TIMEOUT", data_dir), 30),
         grace_s=_seconds("BREAKEVEN_GATEWAY_GRACE", _text("BREAKEVEN_GATEWAY_GRACE", data_dir), 30),
+        queue_timeout_s=_seconds(
+            "BREAKEVEN_GATEWAY_QUEUE_TIMEOUT", _text("BREAKEVEN_GATEWAY_QUEUE_TIMEOUT", data_dir), 300
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from traffic.gateway.answers import Answer
+from traffic.gateway.concurrency import FreeSlot, no_slot
 from traffic.gateway.estimates import estimated
 from traffic.gateway.protocols import GatewayRequest
 from traffic.gateway.routes import Decision, Target
@@ -50,6 +51,9 @@ class Exchange:
     tries: list[dict[str, Any]] = field(default_factory=list)  # those before the one that answered
     status: int | None = None
     ttft_ms: float | None = None
+    free_slot: FreeSlot = no_slot  # lets another call have the slot that this one holds, if it does
+    queueing: bool = False  # it waits for one
+    queued_ms: float = 0.0  # how long it waited for slots; a part of its latency
 
     @property
     def own_headers(self) -> list[tuple[bytes, bytes]]:
@@ -87,7 +91,7 @@ def figures_of(exchange: Exchange, answer: Answer, outcome: str) -> RequestRow:
     tokens, elapsed_ms = _tokens(exchange, answer, outcome), exchange.elapsed_ms()
     estimate = None
     if tokens is None and exchange.metered:
-        estimate = estimated(exchange.request, target, answer, elapsed_ms)
+        estimate = estimated(exchange.request, target, answer, elapsed_ms - exchange.queued_ms)
     return RequestRow(
         external_id=exchange.external_id,
         started_at=exchange.started_at,
@@ -125,7 +129,7 @@ def _tokens(exchange: Exchange, answer: Answer, outcome: str) -> Tokens | None:
             counted.reasoning or 0,
         )
     # Known to be none: the target was not reached, or answered with an error instead of a model's work.
-    unserved = outcome == "error" and (exchange.status is None or exchange.status >= 400)
+    unserved = exchange.queueing or (outcome == "error" and (exchange.status is None or exchange.status >= 400))
     return Tokens() if unserved else None
 
 
@@ -136,6 +140,8 @@ def raw_of(exchange: Exchange, answer: Answer) -> dict[str, Any]:
         raw["timings"] = answer.timings
     if exchange.tries:
         raw["tries"] = exchange.tries
+    if queued_ms := round(exchange.queued_ms):
+        raw["queued_ms"] = queued_ms
     if exchange.decision.instead_of:
         raw["instead_of"] = exchange.decision.instead_of
     if exchange.target is not None and exchange.request.model != exchange.target.model:

@@ -10,6 +10,7 @@ import io
 import logging
 from collections.abc import Callable
 from functools import lru_cache, partial
+from time import perf_counter
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -19,13 +20,14 @@ from lib.reach import GuardedResolver, IPAddress, literal, may_reach
 from lib.repeated_events import log_repeated
 from traffic.gateway.answers import Answer, StreamTap, read_answer
 from traffic.gateway.bounds import LARGE_ANSWER, MOST_ANSWER, PIECE, TooMuch
+from traffic.gateway.concurrency import CallQueues
 from traffic.gateway.exchange import Exchange
 from traffic.gateway.hang_up import HangUp
 from traffic.gateway.inflate import inflated, inflater
 from traffic.gateway.intake import Share
 from traffic.gateway.protocols import ANTHROPIC
 from traffic.gateway.recorder import Recorder
-from traffic.gateway.refusals import Refusal, Send, send_error
+from traffic.gateway.refusals import Headers, Refusal, Send, send_error
 from traffic.gateway.routes import Target
 from traffic.gateway.usage_option import UsageFilter, adds_usage_option
 
@@ -49,13 +51,11 @@ KEPT_FROM_CALLERS = HOP_BY_HOP | frozenset(
 LARGE_BODY = 1024 * 1024  # bytes; aiohttp writes larger ones in pieces only from a file
 
 
-class Unanswered(Exception):
-    """No target answered; `code` and the message are for the caller."""
+class Unanswered(Refusal):
+    """No target answered; `code` and the message are for the caller, `outcome` is the row's."""
 
-    def __init__(self, status: int, code: str, message: str, outcome: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
+    def __init__(self, status: int, code: str, message: str, outcome: str, headers: Headers = ()) -> None:
+        super().__init__(status, code, message, tuple(headers))
         self.outcome = outcome
 
 
@@ -66,8 +66,11 @@ class NotReached(Exception):
 class Relay:
     """Passes exchanges on over one pool of kept-alive connections. To be made inside the event loop."""
 
-    def __init__(self, recorder: Recorder, *, idle_timeout_s: float, connect_timeout_s: float) -> None:
+    def __init__(
+        self, recorder: Recorder, queues: CallQueues, *, idle_timeout_s: float, connect_timeout_s: float
+    ) -> None:
         self._recorder = recorder
+        self._queues = queues
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s, sock_read=idle_timeout_s)
         # Two pools: a connection that a local target may use is never handed to one that is not.
         self._sessions = {local: _session(timeout, local=local) for local in (False, True)}
@@ -106,7 +109,14 @@ class Relay:
         for number, target in enumerate(exchange.decision.targets):
             exchange.target = target
             try:
+                if target.max_concurrency is not None and exchange.recorded:  # counting tokens takes no slot
+                    await self._queue(exchange, target)
                 upstream = await self._ask(exchange, target)
+            except Refusal as refusal:
+                exchange.queueing = False
+                if number == last:
+                    raise Unanswered(refusal.status, refusal.code, str(refusal), "error", refusal.headers) from None
+                exchange.tries.append({"deployment": target.slug, "error": refusal.code})
             except aiohttp.ServerTimeoutError as error:
                 if not isinstance(error, aiohttp.ConnectionTimeoutError):
                     # It may be at work on the call still; asking another one too would pay twice.
@@ -124,7 +134,17 @@ class Relay:
                     return upstream
                 exchange.tries.append({"deployment": target.slug, "status": upstream.status})
                 upstream.release()
+            exchange.free_slot()
         raise Unanswered(502, "upstream-unreachable", _unreached(exchange), "error")
+
+    async def _queue(self, exchange: Exchange, target: Target) -> None:
+        """Wait for a slot of a target with a limit. Raises Refusal where the queue is full or too slow."""
+        began, exchange.queueing = perf_counter(), True  # which is left so where the caller hangs up
+        try:
+            exchange.free_slot = await self._queues.enter(target, exchange.application.id)
+        finally:
+            exchange.queued_ms += (perf_counter() - began) * 1000
+        exchange.queueing = False
 
     async def _ask(self, exchange: Exchange, target: Target) -> aiohttp.ClientResponse:
         body = exchange.request.with_model(target.model, ask_usage=adds_usage_option(exchange.request, target))
@@ -150,6 +170,7 @@ class Relay:
     ) -> None:
         try:
             body = await _whole(upstream, share)
+            exchange.free_slot()  # the engine is done, however slowly the caller takes its answer
             plain = inflated(upstream.headers.get("Content-Encoding"), body)
         except asyncio.CancelledError:
             self._record(exchange, Answer(error_type=hang_up.reason), "cancelled")
@@ -219,8 +240,8 @@ class Relay:
         self._recorder.record(exchange, answer, outcome)
 
     async def _refuse(self, exchange: Exchange, failure: Unanswered, send: Send) -> None:
-        protocol = exchange.request.protocol
-        await send_error(send, protocol, failure.status, failure.code, str(failure), exchange.own_headers)
+        headers = [*exchange.own_headers, *failure.headers]
+        await send_error(send, exchange.request.protocol, failure.status, failure.code, str(failure), headers)
 
 
 def _session(timeout: aiohttp.ClientTimeout, *, local: bool) -> aiohttp.ClientSession:

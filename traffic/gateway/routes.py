@@ -39,7 +39,8 @@ PROTOCOLS: dict[str, frozenset[Protocol]] = {
 class Target:
     """A deployment as the gateway sees it. `down` is an open outage or a maintenance.
 
-    `local`: it may be at a private or loopback address.
+    `local`: it may be at a private or loopback address. `max_concurrency`: how many calls this process may have under
+    way there, its share of what the deployment serves at once; None: no limit.
     """
 
     id: int
@@ -52,6 +53,7 @@ class Target:
     context_tokens: int | None = None
     down: bool = False
     local: bool = False
+    max_concurrency: int | None = None
 
     @property
     def protocols(self) -> frozenset[Protocol]:

@@ -103,11 +103,16 @@ INSERT INTO traffic_deadkeyuse (key_id, address, count) SELECT id, %s, %s FROM t
 WHERE hash = %s AND (revoked_at IS NOT NULL OR expires_at <= now())
 """
 APPLICATIONS = "SELECT id, slug, capture_bodies, budget_state, redact, redact_patterns FROM traffic_application"
-DEPLOYMENTS = """
+CONNECTION_NAME = "gateway snapshot"  # each process has one, so that they can count each other
+DEPLOYMENTS = f"""
+WITH gateway AS (SELECT greatest(count(*), 1) AS number FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = '{CONNECTION_NAME}')
 SELECT d.id, d.slug, d.provider, d.engine, d.url, d.model, d.api_key, d.context_tokens, d.local,
+       CASE WHEN coalesce(d.max_concurrency, d.engine_slots) > 0 THEN
+           greatest(coalesce(d.max_concurrency, d.engine_slots) / gateway.number, 1) END AS max_concurrency,
        d.state IN ('down', 'maintenance')
            OR EXISTS (SELECT FROM providers_outage o WHERE o.deployment_id = d.id AND o.ended_at IS NULL) AS down
-FROM providers_deployment d WHERE d.enabled ORDER BY d.slug
+FROM providers_deployment d, gateway WHERE d.enabled ORDER BY d.slug
 """
 ROUTES = """
 SELECT r.slug, r.name, r.enabled, r.tasks, r.requested_models, r.over_tokens, r.over_context, r.media, r.private,
@@ -263,7 +268,7 @@ class Snapshots:
 
     def _connected(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
-            self._connection = connect(self._database_url, "gateway snapshot")
+            self._connection = connect(self._database_url, CONNECTION_NAME)
         return self._connection
 
     def _disconnect(self) -> None:

@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 
 from tests.providers.answers import Answers
+from traffic.gateway.concurrency import CallQueues
 from traffic.gateway.exchange import Exchange
 from traffic.gateway.hang_up import HangUp
 from traffic.gateway.intake import Load
@@ -57,7 +58,7 @@ def answered(tmp_path: Path, *targets: Target) -> tuple[int, bytes, Exchange]:
         return {"type": "http.disconnect"}
 
     async def call() -> None:
-        relay = Relay(Recorder(Spool(tmp_path)), idle_timeout_s=5, connect_timeout_s=2)
+        relay = Relay(Recorder(Spool(tmp_path)), CallQueues(0), idle_timeout_s=5, connect_timeout_s=2)
         hang_up = HangUp(receive)
         try:
             await relay.run(exchange, send, hang_up, Load().enter(1))
