@@ -105,7 +105,8 @@ def applications(credentials: Credentials) -> None:
         if made:
             application.members.set(users[name] for name in known.members)
     Application.objects.get_or_create(
-        slug=PLAYGROUND, defaults={"name": "Playground", "owner": users[ADMIN], "capture_bodies": True}
+        slug=PLAYGROUND,
+        defaults={"name": "Playground", "owner": users[ADMIN], "capture_bodies": True, "test_only": True},
     )
     by_slug = {application.slug: application for application in Application.objects.all()}
     for name, secret in credentials.keys.items():

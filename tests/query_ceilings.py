@@ -63,16 +63,16 @@ CEILINGS = {
     "/spend/sharing/": 12,
     "/providers/leases/{lease}/": 16,
     # Break-even.
-    "/break-even/": 23,
-    "/break-even/ with 12 offers and models": 28,
-    "/break-even/break-even.json": 11,
+    "/break-even/": 25,
+    "/break-even/ with 12 offers and models": 30,
+    "/break-even/break-even.json": 13,
     "/break-even/scenarios/": 5,
-    "/break-even/research/": 16,
+    "/break-even/research/": 18,
     "/break-even/research/ without traffic": 22,
-    "/break-even/kept/": 11,
-    "/break-even/kept/ with 9 scenarios": 22,
+    "/break-even/kept/": 13,
+    "/break-even/kept/ with 9 scenarios": 24,
     # Plan.
-    "/plan/": 25,
+    "/plan/": 27,
     "/plan/research/": 21,
     "/plan/phases/add/": 4,
     "/plan/phases/hybrid/": 5,
@@ -82,7 +82,7 @@ CEILINGS = {
     "/plan/budgets/everything/": 6,
     "/plan/applications/a0/budgets/": 12,
     # Decide.
-    "/decide/": 21,
+    "/decide/": 23,
     "/decide/ with 6 deployments that were rated": 26,
     "/decide/sizing/": 9,
     # Alerts.
@@ -94,7 +94,7 @@ CEILINGS = {
     "/api/v1/break-even for the second what-if": 2,
     # Reads that several pages share, and jobs in the background.
     "report of uptime": 5,
-    "inputs of break-even": 7,
+    "inputs of break-even": 9,
     "users of an application": 4,
     "positions of 18 budgets": 26,  # one for the leases ahead of each
     "FOCUS export of a month": 15,

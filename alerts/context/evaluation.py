@@ -23,6 +23,7 @@ from alerts.models import Address, Alert, Channel, Rule
 from costs.allocation.queries import GroupBy, Spend, SpendData, daily, read, spend
 from costs.breakeven import Inputs, Result, compute
 from costs.breakeven.measured_inputs import live_inputs
+from costs.breakeven.queries import day_requests
 from costs.ledger.expiring_days import ExpiringDays, expiring_days
 from costs.models import Anomaly, ExportTarget, Phase, Stage
 from costs.plan.budget_status import BudgetStatus, allowance
@@ -328,12 +329,18 @@ class EvaluationContext:
         slugs = dict(Application.objects.values_list("pk", "slug"))
         return [(slugs.get(pk, ""), int(n), int(u)) for pk, n, u in counts]
 
-    def run_rate(self, day: date) -> int:
+    @cached_property
+    def compared_by_day(self) -> dict[date, int]:
+        """The same of the applications that count in the comparison with our own GPUs."""
+        return day_requests(self.today - timedelta(days=90), self.today)
+
+    def run_rate(self, day: date, requests: dict[date, int] | None = None) -> int:
         """Requests of the 30 days before a day, as a month; over fewer days where there was nothing before them."""
-        first = min(self.requests_by_day, default=day)
+        counts = self.requests_by_day if requests is None else requests
+        first = min(counts, default=day)
         days = min(max((day - first).days, 1), RUN_RATE_DAYS)
         since = day - timedelta(days=RUN_RATE_DAYS)
-        total = sum(n for on, n in self.requests_by_day.items() if since <= on < day)
+        total = sum(n for on, n in counts.items() if since <= on < day)
         return total * RUN_RATE_DAYS // days
 
     @cached_property

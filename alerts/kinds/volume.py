@@ -17,13 +17,15 @@ from lib.dates import midnight
 BREAK_EVEN = "break-even"
 
 
-def lasting(context: EvaluationContext, holds: Callable[[int], bool], most: int = 60) -> tuple[int, date | None]:
-    """For how many days, today included, the run rate has been as `holds` says, and since which day."""
+def lasting(
+    context: EvaluationContext, requests: dict[date, int], holds: Callable[[int], bool], most: int = 60
+) -> tuple[int, date | None]:
+    """For how many days, today included, the run rate of `requests` has been as `holds` says, and since which day."""
     days = 0
-    first = min(context.requests_by_day, default=None)
+    first = min(requests, default=None)
     while days < most and first is not None:
         on = context.today - timedelta(days=days)
-        if on <= first or not holds(context.run_rate(on)):
+        if on <= first or not holds(context.run_rate(on, requests)):
             break
         days += 1
     return days, context.today - timedelta(days=days - 1) if days else None
@@ -32,7 +34,8 @@ def lasting(context: EvaluationContext, holds: Callable[[int], bool], most: int 
 def break_even(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
     """Open while our own GPUs would be cheaper; both ways the run rate must have stayed there for the rule's days."""
     inputs, result = context.break_even
-    if not context.requests_by_day:
+    requests = context.compared_by_day
+    if not requests:
         return
     band, days = params.number("band") / 100, int(params.number("days"))
     into = [crossing.requests_per_month for crossing in result.crossings if crossing.side_to == "selfhost"]
@@ -43,8 +46,8 @@ def break_even(context: EvaluationContext, params: RuleParams, live: frozenset[s
         crossed, clear, since = pays, not pays, None
     else:
         upper, lower = int(at * (1 + band)), int(at * (1 - band))
-        above, since = lasting(context, lambda rate: rate >= upper)
-        below, since_below = lasting(context, lambda rate: rate < lower)
+        above, since = lasting(context, requests, lambda rate: rate >= upper)
+        below, since_below = lasting(context, requests, lambda rate: rate < lower)
         crossed, clear = pays and above >= days, not pays and below >= days
         since = since if crossed else since_below
     yield Finding(
@@ -140,8 +143,8 @@ def phase_band(context: EvaluationContext, params: RuleParams, live: frozenset[s
         return
     days = int(params.number("days"))
     rate = context.run_rate(context.today)
-    outside, since = lasting(context, lambda n: not in_band(planned, n))
-    inside, _since = lasting(context, lambda n: in_band(planned, n))
+    outside, since = lasting(context, context.requests_by_day, lambda n: not in_band(planned, n))
+    inside, _since = lasting(context, context.requests_by_day, lambda n: in_band(planned, n))
     other = next((phase for phase in context.phases if in_band(phase, rate)), None)
     crossed = outside >= days
     values = {"name": planned.name, "n": number(rate)}

@@ -11,7 +11,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from costs.breakeven import Inputs, Result, compute
-from costs.breakeven.engine import find_all_crossings
+from costs.breakeven.counterfactual import ROUTED_TASKS
+from costs.breakeven.decimals import decimal
+from costs.breakeven.engine import costs_of, find_all_crossings
 from costs.breakeven.own_costs import UnitBook
 from costs.breakeven.page import drawn
 from costs.breakeven.statement import usd
@@ -20,8 +22,6 @@ from providers.models import Offer, provider_name
 from traffic.models import Task
 
 # --- task by task ---------------------------------------------------------------------------------------------------
-
-ROUTED = ("rag", "qa", "batch")  # the shipped routes' tasks for our own GPUs
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,23 @@ def task_rows(groups: Iterable[Mapping[str, Any]], inputs: Inputs) -> list[TaskR
         return []
     labels = dict(Task.choices)
     rows = [
-        _task_row(str(labels.get(task, task)), counted, total, task in ROUTED, inputs)
+        _task_row(str(labels.get(task, task)), counted, total, task in ROUTED_TASKS, only_task(inputs, task))
         for task, counted in sorted(sums.items(), key=lambda item: -item[1][0])
     ]
-    routed = [sum(counts) for counts in zip(*(sums[task] for task in ROUTED if task in sums), strict=True)]
+    routed = [sum(counts) for counts in zip(*(sums[task] for task in ROUTED_TASKS if task in sums), strict=True)]
     if routed:
         rows.append(_task_row(_("All that the shipped routes send to us"), routed, total, True, inputs))
     return rows
+
+
+def only_task(inputs: Inputs, task: str) -> Inputs:
+    """The inputs if only this task were routed: its requests cost on the API what the task's own tokens cost there."""
+    cost = next((row for row in inputs.tasks if row.task == task and row.cost_per_request is not None), None)
+    mean = decimal(costs_of(inputs).api_request)
+    if inputs.routed is None or cost is None or cost.cost_per_request is None or not mean:
+        return inputs
+    share = Decimal(cost.requests) / sum(row.requests for row in inputs.tasks)
+    return replace(inputs, routed=replace(inputs.routed, share=share, factor=cost.cost_per_request / mean, other=None))
 
 
 def _task_row(label: str, counted: list[int], total: int, routed: bool, inputs: Inputs) -> TaskRow:

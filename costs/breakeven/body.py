@@ -10,7 +10,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from costs.breakeven.inputs import MOST_REQUESTS, Billing, Inputs, PriceList, SelfHost
+from costs.breakeven.decimals import decimal
+from costs.breakeven.engine import request_cost
+from costs.breakeven.inputs import MOST_REQUESTS, Billing, Inputs, PriceList, Routed, SelfHost
 from costs.price_sheets.token_prices import TokenPrices
 
 Loc = tuple[str, ...]
@@ -89,7 +91,17 @@ def inputs_from_body(body: Mapping[str, Any], live: Inputs, sheets: Mapping[str,
     # The tier depends on the whole length of a prompt: what it reads from the cache, sends uncached and writes to the
     # cache. The live length holds all three, the one that stands apart lacks the writes.
     prices = priced["prices"].of_prompt(values.get("input_tokens", live.input_tokens))
-    return replace(live, **{**apart, **priced, **values, "prices": prices, "selfhost": selfhost})
+    changed = replace(live, **{**apart, **priced, **values, "prices": prices, "selfhost": selfhost}, tasks=())
+    return replace(changed, routed=_routed_at(live, prices))
+
+
+def _routed_at(live: Inputs, prices: TokenPrices) -> Routed | None:
+    """How the routed requests differ from the mean request where one model serves all of them."""
+    if live.routed is None or live.apart is None:
+        return None
+    of_all = request_cost(prices, live.apart, live.output_tokens)
+    of_routed = request_cost(prices, live.routed.apart, live.routed.output_tokens)
+    return replace(live.routed, factor=decimal(of_routed / of_all) if of_all else Decimal(1), other=None)
 
 
 class _Reader:

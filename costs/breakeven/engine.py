@@ -16,7 +16,8 @@ from typing import Any
 from costs.breakeven.crossings import Crossing, Difference, Side, find_crossings, first_at_most
 from costs.breakeven.curve import volumes
 from costs.breakeven.decimals import decimal, decimal_text, divided
-from costs.breakeven.inputs import Inputs, SelfHost
+from costs.breakeven.inputs import Inputs, Prompts, SelfHost
+from costs.price_sheets.token_prices import TokenPrices
 
 RATES = ("input", "output", "cache_write_5m", "cache_read", "batch_discount")
 
@@ -37,6 +38,7 @@ class Costs:
     api_request: Fraction  # one request, the batch discount taken off
     api_writes: Fraction  # cache writes of a month, paid as soon as any request goes to the API
     routed_share: Fraction
+    routed_api: Fraction  # what the API takes for the routed part of one mean request
     own_fixed: Fraction  # storage, disk and upkeep of a month
     own_request: Fraction  # one routed request: its egress, and its seconds if these are billed
     lease: Fraction  # one GPU for a month, with the machine around it
@@ -64,8 +66,9 @@ class Costs:
 
     def rest(self, n: int) -> Fraction:
         """USD a month of the requests that cannot be routed and stay at the API."""
-        unrouted = (1 - self.routed_share) * n
-        return self.api_request * unrouted + self.api_writes if unrouted else Fraction(0)
+        if not n or self.routed_share == 1:
+            return Fraction(0)
+        return (self.api_request - self.routed_api) * n + self.api_writes
 
     def selfhost(self, n: int) -> Fraction:
         return self.own(n) + self.rest(n)
@@ -141,10 +144,12 @@ def costs_of(inputs: Inputs) -> Costs:
     """Both curves of these inputs. Raises ValueError if a price or capacity that the billing needs is None."""
     own = inputs.selfhost
     hourly = own.billing == "hourly"
+    api_request = request_cost(inputs.prices, inputs, inputs.output_tokens)
     return Costs(
-        api_request=_api_request(inputs),
+        api_request=api_request,
         api_writes=_fraction(inputs.cache_write_tokens) * _fraction(inputs.prices.cache_write_5m) / MILLION,
         routed_share=_fraction(inputs.routable_share),
+        routed_api=api_request * routed_weight(inputs),
         own_fixed=_fraction(own.fixed_monthly) + _fraction(own.storage_monthly) + _fraction(own.disk_monthly),
         own_request=egress_request(inputs)
         + (Fraction(0) if hourly else _seconds(inputs) * _needed(own.price_per_second, "price_per_second")),
@@ -226,12 +231,26 @@ def routed_requests(n: int, share: Decimal) -> int:
     return round(_fraction(share) * n)
 
 
-def _api_request(inputs: Inputs) -> Fraction:
-    prices, read = inputs.prices, _fraction(inputs.cache_read_share)
+def request_cost(prices: TokenPrices, prompts: Inputs | Prompts, output_tokens: Decimal) -> Fraction:
+    """USD of one request on the API, the batch discount taken off, without the writes of the cache."""
+    read = _fraction(prompts.cache_read_share)
     input_price = read * _fraction(prices.cache_read) + (1 - read) * _fraction(prices.input)
-    tokens = _fraction(inputs.input_tokens) * input_price
-    tokens += _fraction(inputs.output_tokens) * _fraction(prices.output)
-    return tokens * (1 - _fraction(inputs.batch_share) * _fraction(prices.batch_discount)) / MILLION
+    tokens = _fraction(prompts.input_tokens) * input_price + _fraction(output_tokens) * _fraction(prices.output)
+    return tokens * (1 - _fraction(prompts.batch_share) * _fraction(prices.batch_discount)) / MILLION
+
+
+def routed_weight(inputs: Inputs) -> Fraction:
+    """The share of the API's cost that the routable share of the requests stands for.
+
+    The tasks that our own GPUs serve are routed first. What the routable share holds beyond them is of the other tasks.
+    """
+    share, routed = _fraction(inputs.routable_share), inputs.routed
+    if routed is None or not 0 < routed.share < 1:
+        return share
+    first = _fraction(routed.share)
+    # In a what-if the factor may say that these requests cost more than all of them together.
+    cost = min(_fraction(routed.factor) * first, Fraction(1))
+    return cost * min(share / first, Fraction(1)) + (1 - cost) * max(share - first, Fraction(0)) / (1 - first)
 
 
 def egress_request(inputs: Inputs) -> Fraction:
@@ -277,7 +296,7 @@ def _utilisation(inputs: Inputs, costs: Costs, n: int) -> Fraction | None:
 
 def _difference(costs: Costs, also: int = 1) -> Difference:
     """Self-hosting minus API as integers over one denominator, which is a multiple of `also`."""
-    fall, base = _slope(costs), _base(costs)
+    fall, base = slope(costs), _base(costs)
     scale = _scale(costs, also)
     return Difference(
         step=int(costs.lease * scale) if costs.is_stepped else 0,
@@ -289,9 +308,9 @@ def _difference(costs: Costs, also: int = 1) -> Difference:
     )
 
 
-def _slope(costs: Costs) -> Fraction:
+def slope(costs: Costs) -> Fraction:
     """USD that self-hosting saves with each further request, as long as no GPU is added."""
-    return costs.routed_share * (costs.api_request - costs.own_request)
+    return costs.routed_api - costs.routed_share * costs.own_request
 
 
 def _base(costs: Costs) -> Fraction:
@@ -303,7 +322,7 @@ def _base(costs: Costs) -> Fraction:
 
 def _scale(costs: Costs, also: int) -> int:
     """The common denominator of all amounts and of `also`."""
-    amounts = (_slope(costs), _base(costs), costs.selfhost(0), costs.lease)
+    amounts = (slope(costs), _base(costs), costs.selfhost(0), costs.lease)
     return lcm(also, *(amount.denominator for amount in amounts))
 
 
@@ -318,9 +337,9 @@ def _cheaper(costs: Costs, n: int, crossings: list[Crossing]) -> Side:
 def _curve(costs: Costs, at: list[int]) -> tuple[Point, ...]:
     """Both curves at these volumes. Sums integers over one denominator, which is faster than adding fractions."""
     unrouted, routed = 1 - costs.routed_share, costs.routed_share
-    slope = costs.own_request * routed + costs.api_request * unrouted
+    each = costs.own_request * routed + costs.api_request - costs.routed_api
     rest = costs.api_writes if unrouted else Fraction(0)
-    amounts = (costs.api_request, costs.api_writes, slope, costs.own_fixed, rest, costs.lease)
+    amounts = (costs.api_request, costs.api_writes, each, costs.own_fixed, rest, costs.lease)
     scale = lcm(*(amount.denominator for amount in amounts))
     request, writes, own_slope, fixed, own_writes, lease = (int(amount * scale) for amount in amounts)
     points = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Literal, Protocol
 
@@ -56,6 +57,54 @@ class Prompts:
     batch_share: Decimal
 
 
+Because = Literal["last_served", "person", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCost:
+    """What a task's requests cost on the API, of the last 30 days, at the task's own tokens.
+
+    `model` would serve what our own GPUs serve of the task; empty where nobody knows one. `because` says why it is that
+    one: it served the task last on the API, or a person chose it.
+    """
+
+    task: str
+    requests: int  # that are compared
+    routed: int  # of these: what our own GPUs serve or would serve
+    left_out: int  # requests that are not compared, because no price is known for them
+    model: str
+    because: Because
+    until: date | None  # the last day on which `model` served the task, where it is known
+    chosen_by: str
+    unpriced: str  # the model without a price, because of which requests are left out; empty: never on the API
+    other: str  # the second most plausible model; empty if there is none
+    cost_per_request: Decimal | None  # USD, of one that our own GPUs serve or would serve, else of any; None: no price
+
+    @property
+    def routable(self) -> bool:
+        return self.routed > 0
+
+
+@dataclass(frozen=True, slots=True)
+class OtherModels:
+    """The same traffic with the second most plausible model in each task: what differs in `Inputs` and in `Routed`."""
+
+    prices: TokenPrices
+    batch_share: Decimal
+    factor: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """The requests that our own GPUs serve or would serve: how they differ from the mean request."""
+
+    share: Decimal  # of all requests, 0 to 1, by their tasks
+    factor: Decimal  # their cost on the API, each / the cost of a mean request
+    output_tokens: Decimal
+    apart: Prompts  # `cache_write_tokens` a month, of these requests
+    other: OtherModels | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """Traffic and prices of one break-even. Shares are 0 to 1, tokens are those of one request."""
@@ -72,3 +121,6 @@ class Inputs:
     routable_share: Decimal  # of the requests
     selfhost: SelfHost
     apart: Prompts | None = None  # the same traffic with separate cache writes, if the prices above contain them
+    routed: Routed | None = None  # None: our own GPUs would serve requests that cost as much as the mean
+    tasks: tuple[TaskCost, ...] = ()  # what the prices were made from; empty if they are not measured
+    left_out: int = 0  # requests of the last 30 days that no price is known for, so that they are not compared

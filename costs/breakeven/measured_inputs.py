@@ -2,49 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from costs.breakeven import (
-    Day,
-    Inputs,
-    Mix,
-    PriceList,
-    Prompts,
-    SelfHost,
-    Spread,
-    TokenPrices,
-    Usage,
-    measured_mix,
-    spread_of,
-)
+from costs.breakeven import Day, Inputs, PriceList, SelfHost, Spread, spread_of
+from costs.breakeven.book_prices import BookPrices
+from costs.breakeven.counterfactual import inputs_of, models_of, priced, stand_ins
 from costs.breakeven.own_costs import WINDOW, UnitBook
-from costs.list_prices import ListPrices
+from costs.breakeven.queries import ADDED, COMPARED, chosen_models, compared_condition, served_by_week
 from costs.models import PriceSheet
 from costs.price_sheets import sheets
 from lib import sql
-from lib.tokens import PROMPT_CLASSES
-from providers.models import Deployment, Lease, Offer, TokenPrice
+from providers.models import Deployment, Lease, Offer
 from traffic.usage.filters import Filters
 
-VENDORS = ("anthropic", "openai")  # who sell models of their own
 LIVE = "live"  # the name of today's price list beside the dated sheets
 ROUTABLE = Decimal("0.7")
 HOURS = Decimal(730)
-COUNTS = ("requests", "unknown_usage", "batched", *PROMPT_CLASSES)
-ADDED = ", ".join(f"sum({name})::bigint AS {name}" for name in (*COUNTS, "output"))
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """Requests of the window, added up by provider, model, task and `ours`: whether our own GPUs served them."""
+    """Requests of the window, added up by provider, model, task and `ours`: whether our own GPUs served them.
+
+    They are those of the applications that count in the comparison; `excluded` is how many others there were.
+    """
 
     groups: list[dict[str, Any]]
     days: Decimal  # with observations, 1 to 30
     peak_factor: Decimal
+    filters: Filters = field(default_factory=Filters)
+    excluded: int = 0
 
     @property
     def requests(self) -> int:
@@ -59,10 +50,16 @@ class Traffic:
         """Requests of a month of 30 days at the mean rate of the window."""
         return int(self.requests * 30 / self.days)
 
+    @property
+    def whole_run_rate(self) -> int:
+        """The same with the requests of the applications that are not compared."""
+        return int((self.requests + self.excluded) * 30 / self.days)
+
 
 GROUPS = f"""
-SELECT provider, model, task, leased > 0 OR provider = 'self' AS ours, {ADDED}
-FROM traffic_usage_hour WHERE hour >= %s AND hour <= %s{{condition}} GROUP BY 1, 2, 3, 4
+SELECT provider, model, task, leased > 0 OR provider = 'self' AS ours, {COMPARED} AS compared,
+       array_agg(DISTINCT application_id) AS applications, {ADDED}
+FROM traffic_usage_hour WHERE hour >= %s AND hour <= %s{{condition}} GROUP BY 1, 2, 3, 4, 5
 """
 # The first hour, the output tokens of the busiest hour, and those of all hours.
 LOADS = """
@@ -79,19 +76,26 @@ FROM traffic_usage_day WHERE day >= %s AND day < %s{condition} GROUP BY day
 
 
 def measure(now: datetime, filters: Filters | None = None) -> Traffic:
-    """Traffic of the 30 days up to now that passes the filters, from the usage hours."""
-    condition, values = (filters or Filters()).condition()
+    """Traffic of the 30 days up to now that passes the filters, from the usage hours.
+
+    Applications that the filters name count in any case.
+    """
+    wanted = filters or Filters()
+    condition, values = wanted.condition()
     window = [now - WINDOW, now, *values]
     groups = sql.mappings(GROUPS.format(condition=condition), window)
-    [(first, busiest, total)] = sql.rows(LOADS.format(condition=condition), window)
+    condition, values = compared_condition(wanted)
+    [(first, busiest, total)] = sql.rows(LOADS.format(condition=condition), [now - WINDOW, now, *values])
     days = observed_days(first, now) if first else Decimal(30)
-    return Traffic(groups, days, peak(busiest, total, days))
+    compared = [row for row in groups if row["compared"] or wanted.application]
+    excluded = sum(row["requests"] for row in groups) - sum(row["requests"] for row in compared)
+    return Traffic(compared, days, peak(busiest, total, days), wanted, excluded)
 
 
 def spread(now: datetime, filters: Filters | None = None) -> Spread | None:
     """The spread of the whole days of the window; None if there are too few."""
     today = now.astimezone(UTC).date()
-    condition, values = (filters or Filters()).condition()
+    condition, values = compared_condition(filters or Filters())
     rows = sql.rows(WHOLE_DAYS.format(condition=condition), [today - WINDOW, today, *values])
     return spread_of([Day(requests, priced, paid) for requests, priced, paid in rows])
 
@@ -107,60 +111,6 @@ def peak(busiest: Decimal | None, total: Decimal | None, days: Decimal) -> Decim
     if not busiest or not total:
         return Decimal(1)
     return max(Decimal(1), round(Decimal(busiest) / (Decimal(total) / (days * 24)), 4))
-
-
-class BookPrices:
-    """Today's prices of the price book as a `PriceList`, with the discounts of contracts taken off."""
-
-    def __init__(self, now: datetime, models: Iterable[str] = ()) -> None:
-        """`models` are those that will be asked for; one statement reads them all."""
-        self.now, self.names, self.prices = now, frozenset(models), ListPrices({})
-
-    def token_prices(self, model: str) -> TokenPrices | None:
-        """Prices in force now, USD a million tokens; the vendor's own price goes before a reseller's."""
-        prices = self._read({model})
-        providers = sorted({provider for provider, _name in prices.versions})
-        providers.sort(key=lambda provider: provider not in VENDORS)
-        rows = (prices.in_force(provider, model, self.now) for provider in providers)
-        return next((prices_of(row) for row in rows if row is not None), None)
-
-    def by_model(self, models: Iterable[tuple[str, str]]) -> dict[tuple[str, str], TokenPrice]:
-        """The price of each (provider, model) that has one, in one query."""
-        wanted = set(models)
-        prices = self._read({model for _, model in wanted})
-        rows = {key: prices.in_force(*key, self.now) for key in wanted}
-        return {key: row for key, row in rows.items() if row is not None}
-
-    def _read(self, models: Set[str]) -> ListPrices:
-        """Prices of these models at least; they are read again where one of them was not asked for before."""
-        if not models <= self.prices.models:
-            self.names |= models
-            self.prices = ListPrices.of(self.names, self.prices.discounts or None)
-        return self.prices
-
-
-def prices_of(row: TokenPrice) -> TokenPrices:
-    """The prices of a row, USD a million tokens; a cache rate that is not listed is the rate of uncached input."""
-    return replace(
-        tier_of(row, ""), over_tokens=row.over_tokens, over=tier_of(row, "over_") if is_tiered(row) else None
-    )
-
-
-def is_tiered(row: TokenPrice) -> bool:
-    return row.over_tokens is not None and row.over_uncached_input is not None and row.over_output is not None
-
-
-def tier_of(row: TokenPrice, prefix: str) -> TokenPrices:
-    """Where the batch factor is not known, a batch is estimated at the full rates; ingest leaves its cost unknown."""
-    plain: Decimal = getattr(row, f"{prefix}uncached_input")
-    write, read = getattr(row, f"{prefix}cache_write_5m"), getattr(row, f"{prefix}cache_read")
-    return TokenPrices(
-        input=plain,
-        output=getattr(row, f"{prefix}output"),
-        cache_write_5m=plain if write is None else write,
-        cache_read=plain if read is None else read,
-        batch_discount=Decimal(1) - row.batch_factor if row.batch_factor is not None else Decimal(0),
-    )
 
 
 def price_lists(now: datetime) -> dict[str, PriceList]:
@@ -181,22 +131,15 @@ def live_inputs(
     """
     reference = sheets.load()
     traffic = traffic or measure(now)
-    models = {row["model"] for row in traffic.groups if not row["ours"]}
-    book = BookPrices(now, {*models, reference.workload.api_model})
+    made = stand_ins(served_by_week(now, traffic.filters), traffic.groups, chosen_models()) if traffic.groups else {}
+    models = models_of(traffic.groups, made)
+    book = BookPrices(now, {*(model for _provider, model in models), reference.workload.api_model})
     leases = serving_leases(all_deployments() if deployments is None else deployments)
     selfhost = live_selfhost(unit_book or UnitBook(now), traffic, reference, *leases)
     inputs = example(book, reference, selfhost, traffic.run_rate)
-    prices = book.by_model((row["provider"], row["model"]) for row in traffic.groups if not row["ours"])
-    mix = traffic_mix(traffic, prices)
-    if mix is None:
+    if not traffic.groups:
         return inputs
-    live = replace(writes_as_input(mix).over(inputs), api_model=main_model(traffic, prices) or inputs.api_model)
-    return replace(live, apart=apart(mix))
-
-
-def apart(mix: Mix) -> Prompts:
-    """The measured prompts with separate cache writes, because list prices have a rate of their own for these."""
-    return Prompts(mix.input_tokens, mix.cache_read_share, mix.cache_writes_as_5m, mix.batch_share)
+    return inputs_of(priced(traffic.groups, made, book.by_model(models)), inputs, traffic.days)
 
 
 def example(book: BookPrices, reference: sheets.Sheet, selfhost: SelfHost, run_rate: int) -> Inputs:
@@ -218,92 +161,6 @@ def example(book: BookPrices, reference: sheets.Sheet, selfhost: SelfHost, run_r
         requests_per_month=run_rate,
         routable_share=ROUTABLE,
         selfhost=selfhost,
-    )
-
-
-def main_model(traffic: Traffic, prices: Mapping[tuple[str, str], TokenPrice]) -> str | None:
-    """The model that most API requests went to."""
-    counts: dict[str, int] = {}
-    for row in traffic.groups:
-        if not row["ours"] and (row["provider"], row["model"]) in prices:
-            counts[row["model"]] = counts.get(row["model"], 0) + row["requests"]
-    return max(counts, key=lambda model: counts[model], default=None)
-
-
-def traffic_mix(traffic: Traffic, prices: Mapping[tuple[str, str], TokenPrice]) -> Mix | None:
-    """The average request at today's prices; None without any API request whose model has a price.
-
-    Requests that a vendor served count at their model's price. The cost of the others (our own GPUs, models without a
-    price) is not measured: they count with their own tokens at the mean price and cache shares of the first.
-    """
-    priced = [row for row in traffic.groups if not row["ours"] and (row["provider"], row["model"]) in prices]
-    rows = [part for row in priced for part in usage_of(row, prices[row["provider"], row["model"]])]
-    mix = measured_mix(rows, traffic.run_rate)
-    others = [row for row in traffic.groups if row not in priced]
-    if mix is None or not others:
-        return mix
-    return measured_mix([*rows, *(at_mean(row, mix, rows) for row in others)], traffic.run_rate)
-
-
-def writes_as_input(mix: Mix) -> Mix:
-    """The mix with cache writes counted as uncached input, whose price is raised so that the cost stays the same.
-
-    The engine takes cache writes as a fixed number a month, as in the research's example with one prompt. Real prompts
-    are written again every few minutes: their writes grow with the requests and leave with those that are routed.
-    """
-    if not mix.requests_per_month or not mix.cache_write_tokens:
-        return replace(mix, cache_write_tokens=Decimal(0))
-    read, written = mix.input_tokens * mix.cache_read_share, mix.cache_write_tokens / mix.requests_per_month
-    uncached, prices = mix.input_tokens - read, mix.prices
-    writes = written * prices.cache_write_5m
-    before = uncached * prices.input + read * prices.cache_read + mix.output_tokens * prices.output
-    return replace(
-        mix,
-        prices=replace(prices, input=(uncached * prices.input + writes) / (uncached + written)),
-        input_tokens=mix.input_tokens + written,
-        cache_read_share=read / (mix.input_tokens + written),
-        cache_write_tokens=Decimal(0),
-        # The price of writes has its discount in it already, so the batch discount must apply to the rest alone.
-        batch_share=mix.batch_share * before / (before + writes),
-    )
-
-
-def usage_of(row: Mapping[str, Any], price: TokenPrice) -> Iterable[Usage]:
-    """A group's tokens at its price, batch requests apart; requests without known tokens count like the mean."""
-    with_usage = row["requests"] - row["unknown_usage"]
-    listed = prices_of(price)
-    # Usage hours do not keep the length of each prompt, so the mean length decides about the price tier.
-    prices = listed.of_prompt(
-        Decimal(sum(row[name] for name in PROMPT_CLASSES)) / with_usage if with_usage else Decimal(0)
-    )
-    hour_long = price.over_cache_write_1h if prices is listed.over else price.cache_write_1h
-    long_write = prices.cache_write_5m if hour_long is None else hour_long
-    batched = min(row["batched"], with_usage)
-    in_batch: dict[str, Any] = {
-        name: row[name] * batched // with_usage if with_usage else 0 for name in (*PROMPT_CLASSES, "output")
-    }
-    if with_usage > batched:
-        at_once: dict[str, Any] = {name: row[name] - in_batch[name] for name in in_batch}
-        yield Usage(prices, long_write, with_usage - batched, **at_once)
-    if batched:
-        # Vendors discount cache writes of a batch too. The engine's batch discount does not, so it is taken off here.
-        factor = 1 - prices.batch_discount
-        discounted = replace(prices, cache_write_5m=prices.cache_write_5m * factor)
-        yield Usage(discounted, long_write * factor, batched, **in_batch, batch=True)
-
-
-def at_mean(row: Mapping[str, Any], mix: Mix, rows: Iterable[Usage]) -> Usage:
-    """A group's tokens as if the API had served them: own token counts, the API's mean prices and cache shares."""
-    sums = [(name, sum(getattr(usage, name) for usage in rows)) for name in PROMPT_CLASSES]
-    total = sum(count for _, count in sums)
-    tokens = sum(row[name] for name in PROMPT_CLASSES)
-    divided: dict[str, Any] = {name: tokens * count // total if total else 0 for name, count in sums}
-    return Usage(
-        prices=mix.prices,
-        cache_write_1h_price=mix.prices.cache_write_5m,  # in a mix this is the mean price of both kinds of write
-        requests=row["requests"] - row["unknown_usage"],
-        output=row["output"],
-        **divided,
     )
 
 

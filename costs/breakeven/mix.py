@@ -12,16 +12,19 @@ from costs.price_sheets.token_prices import TokenPrices
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Token counts of some requests to one model, with its list prices; batch requests are rows of their own."""
+    """Token counts of some requests to one model, with its list prices; batch requests are rows of their own.
+
+    Counts are fractions where the tokens of some of the requests are not known and count as those of the others.
+    """
 
     prices: TokenPrices
     cache_write_1h_price: Decimal  # USD per million tokens
-    requests: int
-    uncached_input: int
-    cache_read: int
-    cache_write_5m: int
-    cache_write_1h: int
-    output: int
+    requests: Decimal | int
+    uncached_input: Decimal | int
+    cache_read: Decimal | int
+    cache_write_5m: Decimal | int
+    cache_write_1h: Decimal | int
+    output: Decimal | int
     batch: bool = False
 
 
@@ -98,8 +101,15 @@ def _as_5m(row: Usage) -> Decimal:
     return row.cache_write_5m + row.cache_write_1h * (row.cache_write_1h_price / price if price else Decimal(1))
 
 
-def _total(rows: list[Usage], name: str) -> int:
-    return sum(int(getattr(row, name)) for row in rows)
+def _total(rows: list[Usage], name: str) -> Decimal:
+    return sum((Decimal(getattr(row, name)) for row in rows), Decimal(0))
+
+
+def cost_of(row: Usage) -> Decimal:
+    """USD of a row at its own prices, the discount of a batch taken off."""
+    writes = row.cache_write_5m * row.prices.cache_write_5m + row.cache_write_1h * row.cache_write_1h_price
+    paid = 1 - row.prices.batch_discount if row.batch else Decimal(1)
+    return (_list_cost(row) * paid + writes) / 1_000_000
 
 
 def _list_cost(row: Usage) -> Decimal:

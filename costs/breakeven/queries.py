@@ -1,16 +1,56 @@
-"""Queries of the Break-even page that are no inputs of the computation."""
+"""Queries of the break-even: requests by day, what served each task in the log, the models that people chose."""
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
+from costs.breakeven.counterfactual import ChosenModel
+from costs.models import TaskModel
 from lib import sql
+from lib.tokens import PROMPT_CLASSES
+from traffic.usage.filters import Filters
 
-DAY_REQUESTS = """
-SELECT day, sum(requests)::bigint FROM traffic_usage_day WHERE day BETWEEN %s AND %s GROUP BY 1
+LOOKS_BACK = timedelta(days=400)  # for the model that served a task last
+COUNTS = ("requests", "unknown_usage", "batched", *PROMPT_CLASSES)
+ADDED = ", ".join(f"sum({name})::bigint AS {name}" for name in (*COUNTS, "output"))
+COMPARED = "application_id NOT IN (SELECT id FROM traffic_application WHERE test_only)"
+
+DAY_REQUESTS = f"""
+SELECT day, sum(requests)::bigint FROM traffic_usage_day WHERE day BETWEEN %s AND %s AND {COMPARED} GROUP BY 1
+"""
+BY_WEEK = f"""
+SELECT (%s - day) / 7 AS week, provider, model, task, leased > 0 OR provider = 'self' AS ours, max(day) AS last_day,
+       min(day) AS first_day, array_agg(DISTINCT application_id) AS applications, {ADDED}
+FROM traffic_usage_day WHERE day > %s AND day <= %s{{condition}} GROUP BY 1, 2, 3, 4, 5
 """
 
 
+def compared_condition(filters: Filters) -> tuple[str, list[list[Any]]]:
+    """The filters as SQL that begins with AND, without the applications that do not count in the comparison.
+
+    Applications that the filters name count in any case.
+    """
+    condition, values = filters.condition()
+    return (condition if filters.application else f"{condition} AND {COMPARED}"), values
+
+
 def day_requests(since: date, until: date) -> dict[date, int]:
-    """Requests by UTC day, `until` included; days without requests are left out."""
+    """Compared requests by UTC day, `until` included; days without requests are left out."""
     return dict(sql.rows(DAY_REQUESTS, (since, until)))
+
+
+def served_by_week(now: datetime, filters: Filters) -> list[dict[str, Any]]:
+    """What served each task in the weeks up to now, counted backwards from 0.
+
+    Filters of provider, model and deployment do not hold here: they would hide who served the task before.
+    """
+    today = now.astimezone(UTC).date()
+    condition, values = compared_condition(Filters(application=filters.application, task=filters.task))
+    return sql.mappings(BY_WEEK.format(condition=condition), [today, today - LOOKS_BACK, today, *values])
+
+
+def chosen_models() -> dict[str, ChosenModel]:
+    """The models that people chose, by task."""
+    rows = TaskModel.objects.select_related("by")
+    return {row.task: ChosenModel(row.provider, row.model, row.by_name) for row in rows}

@@ -10,7 +10,7 @@ from fractions import Fraction
 from django.utils.translation import gettext as _
 
 from costs.breakeven.decimals import decimal
-from costs.breakeven.engine import BYTES_PER_TOKEN, Costs, Result, costs_of, egress_request
+from costs.breakeven.engine import BYTES_PER_TOKEN, Costs, Result, costs_of, egress_request, slope
 from costs.breakeven.inputs import Inputs
 
 
@@ -52,6 +52,8 @@ def _api(inputs: Inputs, costs: Costs, result: Result) -> Iterator[StatementRow]
     arithmetic = _("%(requests)s × %(price)s each, plus cache writes")
     values = {"requests": number(n), "price": usd(result.api_cost_per_request)}
     label = _("Claude API, %(model)s") if inputs.api_model.startswith("claude") else _("API, %(model)s")
+    if inputs.tasks:
+        label = _("API, each task at the model that would serve it")
     yield StatementRow("api", label % {"model": inputs.api_model}, arithmetic % values, result.api_cost)
     prices, read = inputs.prices, inputs.cache_read_share
     yield _tokens("output", _("output"), n * inputs.output_tokens, prices.output)
@@ -110,9 +112,11 @@ def _own(inputs: Inputs, result: Result) -> Iterator[StatementRow]:
         yield StatementRow("storage", _("storage"), _("a month"), own.storage_monthly, 1)
     stays = result.selfhost_cost - result.own_cost
     if stays:
-        unrouted = number(inputs.requests_per_month * (1 - inputs.routable_share))
+        unrouted = inputs.requests_per_month * (1 - inputs.routable_share)
         text = _("%(requests)s requests × %(price)s, plus cache writes")
-        values = {"requests": unrouted, "price": usd(result.api_cost_per_request)}
+        costs = costs_of(inputs)
+        each = decimal((costs.api_request - costs.routed_api) / (1 - costs.routed_share))
+        values = {"requests": number(unrouted), "price": usd(each)}
         yield StatementRow("rest", _("API for what stays there"), text % values, stays, 1)
 
 
@@ -153,7 +157,7 @@ def _crossing(inputs: Inputs, costs: Costs, result: Result) -> Iterator[Statemen
         yield StatementRow("crossing", _("Break-even"), _("none up to a thousand million requests a month"), None)
         return
     at = result.crossings[0].requests_per_month
-    gain = costs.routed_share * (costs.api_request - costs.own_request)
+    gain = slope(costs)
     routed_all = costs.routed_share == 1
     # The fixed part of our cost at the crossing, which the saving of each request has to pay for.
     fixed = costs.own(at) - costs.own_request * costs.routed_share * at

@@ -17,6 +17,7 @@ from costs.models.recurrences import Recurrence
 from costs.models.savings import Finding, FindingKind, Search
 from costs.models.sharing import Sharing
 from costs.models.sheets import PriceSheet
+from costs.models.task_models import TaskModel
 from costs.models.what_ifs import WhatIf
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "Search",
     "Sharing",
     "Stage",
+    "TaskModel",
     "Tolerance",
     "WhatIf",
     "subject_fields",

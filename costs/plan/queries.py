@@ -140,7 +140,7 @@ def plan(now: datetime, traffic: Traffic | None = None, filters: Filters | None 
     all_phases = list(Phase.objects.all())
     days = read_days(min([today - HISTORY, *(stage.starts_on for stage in stages)]), today, filters)
     current = planned_for(all_phases, today)
-    run_rate = (traffic or measure(now, filters)).run_rate
+    run_rate = (traffic or measure(now, filters)).whole_run_rate
     month = this_month(now, days)
     status = hold(all_phases, month, days) if current else None
     return Plan(

@@ -12,9 +12,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
-from costs.breakeven import Crossing, Inputs, Result, Spread, band, compute, volume_saving
+from costs.breakeven import Crossing, Inputs, Result, Spread, compute, volume_saving
 from costs.breakeven.measured_inputs import Traffic, all_deployments, live_inputs, measure, spread
 from costs.breakeven.own_costs import WINDOW, UnitBook
+from costs.breakeven.saving import saving_of
 from costs.models import Justification, NoGo
 from costs.readiness.ops_workload import ops_workload
 from costs.readiness.scorecard import Evidence, TaskQuality, Thresholds
@@ -85,7 +86,7 @@ def read_report(now: datetime, filters: Filters | None = None) -> Report:
     inputs = live_inputs(now, traffic, book, deployments)
     result = compute(inputs)
     apart = spread(now, filters)
-    sure = band(inputs, apart) if apart and inputs.requests_per_month else None
+    saving = saving_of(inputs, apart)
     rated = ratings_by_task(now, traffic)
     timings = own_timings(now)
     ours = [deployment for deployment in deployments if deployment.enabled and deployment.provider == OWN]
@@ -100,7 +101,7 @@ def read_report(now: datetime, filters: Filters | None = None) -> Report:
         first_token_interval=timings[Metric.TTFT].p95_interval,
         end_to_end_p95_ms=timings[Metric.LATENCY].p95,
         **_money(inputs, result),
-        saving_interval=Interval(sure.saving_low, sure.saving_high) if sure else None,
+        saving_interval=saving.interval if saving else None,
         **_reliability(uptimes),
         ops_workload=ops_workload(now, [outage for row in uptimes for outage in row.outages]),
         too_complex=no_go.reason if no_go else "",

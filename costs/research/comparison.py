@@ -14,7 +14,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from costs.breakeven import Inputs, Result, compute
-from costs.breakeven.measured_inputs import BookPrices, example
+from costs.breakeven.book_prices import BookPrices
+from costs.breakeven.measured_inputs import example
 from costs.breakeven.statement import usd
 from costs.price_sheets.sheets import GpuLine, Sheet
 from costs.research.scenarios import VariantCost, workload_inputs

@@ -82,7 +82,7 @@ class Facts:
     @property
     def empty(self) -> bool:
         """Whether there are no requests, no spend and no checks at all."""
-        return not (self.traffic.requests or self.days.lines or any(entry.checks for entry in self.uptimes))
+        return not (self.traffic.whole_run_rate or self.days.lines or any(entry.checks for entry in self.uptimes))
 
 
 def read(now: datetime) -> Facts:

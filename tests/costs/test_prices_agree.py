@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from costs.breakeven.measured_inputs import BookPrices, prices_of
+from costs.breakeven.book_prices import BookPrices, prices_of
 from costs.list_prices import ListPrices, cost_at, list_rates
 from costs.reconciliation.lines import ProviderMonth
 from costs.reconciliation.queries import BillingMonthData

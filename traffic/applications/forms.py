@@ -48,14 +48,15 @@ class ApplicationForm(ApplicationModelForm):
 
     class Meta:
         model = Application
-        fields = ["slug", "name", "owner", "members", "capture_bodies", "redact", "redact_patterns",
-                  "daily_requests", "daily_gb"]  # fmt: skip
+        fields = ["slug", "name", "owner", "members", "capture_bodies", "test_only", "redact",
+                  "redact_patterns", "daily_requests", "daily_gb"]  # fmt: skip
         labels = {
             "slug": _("Short name"),
             "name": _("Name"),
             "owner": _("Owner"),
             "members": _("Members"),
             "capture_bodies": _("Keep prompts and answers, so that people can rate them"),
+            "test_only": _("It only tests: leave it out when our own GPUs are compared with the API"),
             "daily_requests": _("Requests a day"),
             "daily_gb": _("GB a day"),
         }
@@ -64,6 +65,7 @@ class ApplicationForm(ApplicationModelForm):
                 "Small letters, digits and hyphens. Programs and reports call it so; it cannot be changed later."
             ),
             "members": _("They see its requests and rate its answers."),
+            "test_only": _("What it costs counts everywhere else."),
             "capture_bodies": _("Read by the owner and the members alone, and deleted before the requests are."),
         }
         widgets = {"members": forms.CheckboxSelectMultiple}

@@ -50,6 +50,8 @@ class Application(models.Model):
     )
     members = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="applications")
     capture_bodies = models.BooleanField(default=False)
+    # Its requests do not count when our own GPUs are compared with the API.
+    test_only = models.BooleanField(default=False, db_default=False)
     # What is taken out of its texts before they are stored, as `traffic.redaction.rules` calls it; and patterns of
     # its own.
     redact = ArrayField(models.CharField(max_length=10, choices=RedactKind.choices), default=all_kinds, blank=True)

@@ -29,7 +29,7 @@ from providers.models import Account, Balance, Feed, Heartbeat, Lease
 from providers.pricing.book import OTHER_MODEL
 from tests.alerts.conditions import NOW, TODAY, account, break_down, deployment, feed, findings, only, spend, use
 from tests.alerts.conftest import person
-from tests.factories import LeaseFactory, LeaseSpanFactory, MaintenanceFactory, PhaseFactory
+from tests.factories import LeaseFactory, LeaseSpanFactory, MaintenanceFactory, PhaseFactory, TokenPriceFactory
 from tests.query_ceilings import ceiling
 from traffic.models import UsageDay, UsageHour
 
@@ -392,10 +392,13 @@ def test_a_feed_that_was_given_up_is_told_while_the_others_are_read(db: Any) -> 
 
 def growing(*, days: int, before: int, after: int, since: int) -> None:
     for n in range(days, 0, -1):
-        use(TODAY - timedelta(days=n), after if n <= since else before, uncached_input=500, output=200)
+        requests = after if n <= since else before
+        use(TODAY - timedelta(days=n), requests, uncached_input=500 * requests, output=200 * requests)
 
 
 def test_break_even_is_crossed_when_the_run_rate_has_stayed_past_it(db: Any) -> None:
+    long_ago = NOW - timedelta(days=400)
+    TokenPriceFactory.create(model="claude-sonnet-5-5", starts_at=long_ago, uncached_input=2, output=10)
     growing(days=89, before=100, after=100, since=0)
     below = only("break-even")
     assert (below.crossed, below.clear) == (False, True)

@@ -634,7 +634,7 @@ def usages(draw: st.DrawFn) -> Usage:
 @given(st.lists(usages(), min_size=1, max_size=8))
 def test_the_mix_costs_what_its_rows_cost(rows: list[Usage]) -> None:
     total = sum((cost_of(row) for row in rows), Decimal(0))
-    mix = measured_mix(rows, sum(row.requests for row in rows))
+    mix = measured_mix(rows, sum(int(row.requests) for row in rows))
     assert mix is not None
     assert abs(compute(mix.over(NOTE)).api_cost - total) <= max(total, Decimal(1)) * Decimal("1e-15")
 

@@ -65,7 +65,7 @@ def test_requests_whose_tokens_nobody_knows_count_as_the_others(book: None) -> N
     assert (inputs.requests_per_month, inputs.input_tokens, inputs.output_tokens) == (20, Decimal(1000), Decimal(100))
 
 
-def test_what_our_own_gpus_served_counts_with_its_own_lengths_at_the_apis_mean_price(book: None) -> None:
+def test_what_our_own_gpus_served_counts_with_its_own_lengths_at_the_model_of_its_task(book: None) -> None:
     hour(model="claude-sonnet-5-5", requests=10, uncached_input=1_000, cache_read=3_000, output=1_000)
     hour(
         1, provider="self", model="mistral", requests=30, leased=30, uncached_input=8_000, cache_read=4_000, output=600
@@ -79,11 +79,12 @@ def test_what_our_own_gpus_served_counts_with_its_own_lengths_at_the_apis_mean_p
     assert (inputs.prices.input, inputs.prices.output) == (Decimal(2), Decimal(10))
 
 
-def test_a_model_without_a_price_takes_nothing_off_the_volume(book: None) -> None:
+def test_requests_of_a_model_without_a_price_are_left_out_and_counted(book: None) -> None:
     hour(model="claude-haiku-4-5", requests=10, uncached_input=1_000, output=1_000)
-    hour(1, provider="aurora", model="aurora-2", requests=10, unpriced=10, uncached_input=1_000, output=1_000)
+    hour(1, provider="aurora", model="aurora-2", requests=10, unpriced=10, uncached_input=9_000, output=9_000)
     inputs = live_inputs(NOW)
-    assert (inputs.requests_per_month, inputs.output_tokens, inputs.prices.output) == (20, Decimal(100), Decimal(5))
+    assert (inputs.requests_per_month, inputs.output_tokens, inputs.prices.output) == (10, Decimal(100), Decimal(5))
+    assert (inputs.left_out, inputs.tasks[0].unpriced) == (10, "aurora-2")
 
 
 def test_the_peak_is_the_busiest_hour_against_the_mean(book: None) -> None:

@@ -115,6 +115,14 @@ def test_an_application_is_added_and_changed_and_the_log_says_by_whom(admin: Cli
     assert "Owner" in changed.words and "Keep prompts" in changed.words
 
 
+def test_an_application_that_only_tests_is_left_out_of_the_comparison_and_the_log_says_so(admin: Client) -> None:
+    admin.post(f"{APPLICATIONS}add/", {"slug": "docs", "name": "Docs"})
+    assert not Application.objects.get(slug="docs").test_only
+    admin.post(f"{APPLICATIONS}docs/", {"name": "Docs", "test_only": "on"})
+    assert Application.objects.get(slug="docs").test_only
+    assert "It only tests" in AuditEntry.objects.all()[0].words
+
+
 @pytest.mark.parametrize(
     ("given", "problem"),
     [

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from django.utils import timezone
 
-from costs.breakeven.measured_inputs import BookPrices
+from costs.breakeven.book_prices import BookPrices
 from costs.list_prices import ListPrices, list_rates
 from providers.audit.log import AuditEntry
 from providers.models import Account, Discount, TokenPrice
