@@ -19,7 +19,8 @@ from costs.breakeven.sensitivity import tornado
 from costs.breakeven.what_ifs import WhatIfs
 from costs.readiness import scorecard
 from costs.readiness.inputs import Report, read_report
-from costs.readiness.page import CriterionRow, holds_word
+from costs.readiness.page import CriterionRow
+from costs.verdicts.verdict import MARKS, WORDS, State
 from lib.http import asks_for_part, get_view
 from providers.models import Offer
 
@@ -63,6 +64,9 @@ def _clean_query(request: HttpRequest) -> str | None:
     return f"{request.path}?{query.urlencode()}" if query else request.path
 
 
+GAP_STATES = {True: State.MET, False: State.NOT_MET, None: State.NOT_ENOUGH}
+
+
 def _context(form: WhatIfForm, report: Report, now: datetime, request: HttpRequest) -> dict[str, Any]:
     inputs = form.inputs
     changed = form.is_valid() and bool(form.changes)
@@ -76,7 +80,7 @@ def _context(form: WhatIfForm, report: Report, now: datetime, request: HttpReque
     json_url = reverse("costs:break-even-json")
     gap = report.evidence.quality_gap
     page = breakeven_page.BreakEvenPage(inputs, result, answer, rates, gap, refused, changed)
-    gap_mark = scorecard.mark_of(page.holds, set_aside=False)
+    gap_state = GAP_STATES[page.holds]
     return {
         "page": page,
         "answer": answer,
@@ -92,8 +96,8 @@ def _context(form: WhatIfForm, report: Report, now: datetime, request: HttpReque
         "others_drawn": others[:SHOWN],
         "criteria": [CriterionRow(row) for row in scorecard.judge(report.evidence).criteria],
         "gap": gap,
-        "gap_mark": gap_mark,
-        "gap_word": holds_word(gap_mark),
+        "gap_mark": MARKS[gap_state],
+        "gap_word": WORDS[gap_state],
         "report": report,
         "form": form,
         "wide": WIDE,

@@ -17,10 +17,11 @@ from costs.breakeven.measured_inputs import Traffic, all_deployments, live_input
 from costs.breakeven.own_costs import WINDOW, UnitBook
 from costs.breakeven.saving import saving_of
 from costs.models import Justification, NoGo
+from costs.readiness.evidence import Evidence, TaskQuality, Thresholds
 from costs.readiness.ops_workload import ops_workload
-from costs.readiness.scorecard import Evidence, TaskQuality, Thresholds
 from lib import sql
 from lib.confidence_intervals import Interval, Z, wilson
+from providers.models import Deployment
 from providers.uptime import report as uptime_report
 from providers.uptime.report import DeploymentUptime
 from traffic.models import Metric
@@ -78,11 +79,17 @@ class Report:
     book: UnitBook
 
 
-def read_report(now: datetime, filters: Filters | None = None) -> Report:
-    """Everything the scorecard needs, in some fifteen statements whatever the traffic, which alone is filtered."""
+def read_report(
+    now: datetime, filters: Filters | None = None, deployments: Sequence[Deployment] | None = None
+) -> Report:
+    """Everything the scorecard needs, in some fifteen statements whatever the traffic, which alone is filtered.
+
+    `deployments` are all of them, where the caller has them.
+    """
     traffic = measure(now, filters)
     book = UnitBook(now)
-    deployments = all_deployments()
+    if deployments is None:
+        deployments = all_deployments()
     inputs = live_inputs(now, traffic, book, deployments)
     result = compute(inputs)
     apart = spread(now, filters)
@@ -102,6 +109,7 @@ def read_report(now: datetime, filters: Filters | None = None) -> Report:
         end_to_end_p95_ms=timings[Metric.LATENCY].p95,
         **_money(inputs, result),
         saving_interval=saving.interval if saving else None,
+        traffic_days=int(traffic.days) if traffic.requests else 0,
         **_reliability(uptimes),
         ops_workload=ops_workload(now, [outage for row in uptimes for outage in row.outages]),
         too_complex=no_go.reason if no_go else "",

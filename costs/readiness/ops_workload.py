@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from costs.models import Effort, OpsWorkloadLimit, PageDay
-from costs.readiness.scorecard import OpsWorkload
+from costs.readiness.evidence import OpsWorkload
 from providers.uptime.report import OutageSpan
 
 WINDOW = timedelta(days=30)

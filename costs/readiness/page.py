@@ -17,9 +17,11 @@ from django.utils.translation import gettext_lazy
 
 from costs.breakeven import page as breakeven_page
 from costs.models import Decision, Justification
-from costs.readiness import scorecard
+from costs.readiness.criteria import task_state
+from costs.readiness.evidence import OpsWorkload, TaskQuality, Thresholds
 from costs.readiness.inputs import Report
-from costs.readiness.scorecard import Criterion, OpsWorkload, Scorecard, mark_of
+from costs.readiness.scorecard import Scorecard
+from costs.verdicts.verdict import MARKS, WORDS, State, Verdict
 from lib.confidence_intervals import Interval, wilson
 from lib.formats import dollars, duration, percent, sentences, signed_usd, when
 from providers.uptime import page as uptime_page
@@ -42,20 +44,27 @@ class TaskRow:
     ratings: int
     share: Decimal | None
     interval: Interval | None
-    enough: bool
+    state: State
+
+    @property
+    def enough(self) -> bool:
+        return self.state != State.NOT_ENOUGH
 
     @property
     def passes(self) -> bool:
-        return self.enough and self.interval is not None and self.interval.low >= scorecard.ACCEPTED
+        return self.state == State.MET
 
     @property
     def mark(self) -> str:
-        return mark_of(self.passes if self.enough else None, False)
+        return MARKS[self.state]
 
     def word(self) -> str:
-        if not self.enough:
-            return _("too few ratings")
-        return _("passes") if self.passes else _("fails")
+        return {
+            State.MET: _("passes"),
+            State.NOT_MET: _("fails"),
+            State.TOO_CLOSE: _("too close to call"),
+            State.NOT_ENOUGH: _("too few ratings"),
+        }[self.state]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +91,7 @@ class WorkloadRow:
 
     @property
     def mark(self) -> str:
-        return mark_of(None if self.most is None else not self.over, False)
+        return "unknown" if self.most is None else "bad" if self.over else "ok"
 
     def word(self) -> str:
         if self.most is None:
@@ -105,10 +114,9 @@ class DecidePage:
         return sentences(self.card.sentence, *changes[:1])
 
     @property
-    def criteria(self) -> dict[str, tuple[Criterion, str]]:
-        """By slug: each criterion, and in a word whether it holds."""
-        words = {"info": _("Set aside"), "unknown": _("Not known"), "ok": _("Yes"), "bad": _("No")}
-        return {row.slug: (row, words[row.mark]) for row in self.card.criteria}
+    def criteria(self) -> dict[str, Verdict]:
+        """Each criterion by its question."""
+        return {row.question: row for row in self.card.criteria}
 
     @property
     def objections(self) -> list[tuple[str, str]]:
@@ -184,7 +192,7 @@ def task_rows(report: Report) -> list[TaskRow]:
             ratings=row.recent[0],
             share=Decimal(row.recent[1]) / row.recent[0] if row.recent[0] else None,
             interval=wilson(row.recent[1], row.recent[0]),
-            enough=row.recent[0] >= scorecard.Thresholds().ratings_per_task,
+            state=task_state(TaskQuality(row.task, row.requests, *row.recent), Thresholds()),
         )
         for row in report.rated
     ]
@@ -199,15 +207,11 @@ def _as_interval(row: TaskRow) -> dict[str, Any]:
 # --- the four criteria as the break-even page lists them ------------------------------------------------------------
 
 
-def holds_word(mark: str) -> str:
-    return {"info": _("set aside"), "unknown": _("unknown"), "ok": _("yes"), "bad": _("no")}[mark]
-
-
 @dataclass(frozen=True, slots=True)
 class CriterionRow:
     """A criterion with its figure and what is asked, in words."""
 
-    criterion: Criterion
+    criterion: Verdict
 
     def name(self) -> str:
         return {
@@ -215,29 +219,29 @@ class CriterionRow:
             "latency": _("First token, 95th percentile"),
             "saving": _("Saving a month"),
             "reliability": _("Uptime of our own deployments"),
-        }[self.criterion.slug]
+        }[self.criterion.question]
 
     def value(self) -> str:
         value = self.criterion.value
         if value is None:
             return _("not known")
-        return percent(value, 2) if self.criterion.slug == "reliability" else self._figure(value)
+        return percent(value, 2) if self.criterion.question == "reliability" else self._figure(value)
 
     def needed(self) -> str:
-        relation = {"latency": "<", "quality": "≥"}.get(self.criterion.slug, ">")
-        return f"{relation} {self._figure(self.criterion.threshold)}"
+        relation = {"latency": "<", "quality": "≥"}.get(self.criterion.question, ">")
+        return f"{relation} {self._figure(self.criterion.threshold or Decimal(0))}"
 
     def _figure(self, value: Decimal) -> str:
-        if self.criterion.slug == "latency":
+        if self.criterion.question == "latency":
             return duration(value)
-        return dollars(value, 0) if self.criterion.slug == "saving" else percent(value)
+        return dollars(value, 0) if self.criterion.question == "saving" else percent(value)
 
     @property
     def mark(self) -> str:
         return self.criterion.mark
 
     def word(self) -> str:
-        return holds_word(self.mark)
+        return self.criterion.word
 
 
 # --- a signed decision ---------------------------------------------------------------------------------------------
@@ -292,8 +296,14 @@ class RecordedCriterion:
         return duration(value) if self.row["slug"] == "latency" else percent(value, 2)
 
     @property
+    def state(self) -> State:
+        """Records of before have only whether it held."""
+        held = {True: State.MET, False: State.NOT_MET, None: State.NOT_ENOUGH}
+        return State(self.row["state"]) if "state" in self.row else held[self.row["holds"]]
+
+    @property
     def mark(self) -> str:
-        return mark_of(self.row["holds"], self.row["set_aside"])
+        return "info" if self.row["set_aside"] else MARKS[self.state]
 
     def word(self) -> str:
-        return holds_word(self.mark)
+        return _("Set aside") if self.row["set_aside"] else str(WORDS[self.state])

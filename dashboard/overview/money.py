@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+from django.utils.functional import cached_property
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from costs.allocation.queries import Line
@@ -17,14 +17,13 @@ from costs.plan.budget_status import Allowance, BudgetStatus
 from costs.plan.forecast import Forecast
 from costs.plan.month import Month
 from costs.plan.queries import Days, by_day, hold
+from costs.plan.verdict import plan_verdict
+from costs.verdicts.verdict import State, Verdict
 from dashboard.overview.reads import Facts
 from lib import formats
 from lib.dates import midnight
-from lib.formats import dollars, sentences, state
+from lib.formats import dollars, sentences
 from lib.money import ZERO
-
-# The mark of each verdict. `early`: too few days for a forecast; `none`: no phase is planned for today.
-MARKS = {"over": "bad", "will_pass": "warn", "tight": "warn", "inside": "ok", "early": "unknown", "none": "unknown"}
 
 
 @dataclass(frozen=True)
@@ -52,22 +51,9 @@ class Money:
     def low(self) -> Decimal | None:
         return self.status.allowance.low if self.status else None
 
-    @property
-    def verdict(self) -> str:
-        if self.status is None or self.limit is None:
-            return "none"
-        if self.status.spent > self.limit:
-            return "over"
-        forecast = self.status.forecast
-        if forecast is None:
-            return "early"
-        if forecast.median > self.limit:
-            return "will_pass"
-        return "tight" if forecast.high > self.limit else "inside"
-
-    @property
-    def mark(self) -> str:
-        return MARKS[self.verdict]
+    @cached_property
+    def verdict(self) -> Verdict:
+        return plan_verdict(self.month, self.status, self.now)
 
     @property
     def forecast(self) -> Forecast | None:
@@ -101,29 +87,19 @@ class Money:
         forecast = self.month.forecast
         return {"low": forecast.low, "median": forecast.median, "high": forecast.high} if forecast else None
 
-    def state_mark(self) -> SafeString:
-        """The verdict as a mark with its word."""
-        words = {
-            "over": _("Over"),
-            "will_pass": _("Heading over"),
-            "tight": _("Tight"),
-            "inside": _("Inside"),
-            "early": _("Too early"),
-            "none": _("No plan"),
-        }
-        return state(self.mark, words[self.verdict])
-
     def headline(self) -> str:
         """The month's part of the page's heading."""
+        if self.status is None:
+            return self._with_figures(_("{month} <b>{spent}</b>, no budget"))
+        if self.status.spent > (self.limit or ZERO):
+            return self._with_figures(_("{month} <b>over budget</b>, {spent} of {limit}"))
         texts = {
-            "none": _("{month} has cost <b>{spent}</b> without a plan"),
-            "over": _("{month} is <b>over its budget</b>, {spent} of {limit}"),
-            "will_pass": _("{month} is <b>heading over budget</b>, to {middle} of {limit}"),
-            "tight": _("{month} is <b>tight but inside budget</b>, {middle} of {limit}"),
-            "inside": _("{month} stays <b>inside budget</b>, {middle} of {limit}"),
-            "early": _("{month} has cost <b>{spent}</b> of {limit}"),
+            State.MET: _("{month} <b>within budget</b>, {middle} of {limit}"),
+            State.NOT_MET: _("{month} <b>heading over budget</b>, {middle} of {limit}"),
+            State.TOO_CLOSE: _("{month} <b>close to budget</b>, {middle} of {limit}"),
+            State.NOT_ENOUGH: _("{month} <b>{spent}</b> of {limit} so far"),
         }
-        return self._with_figures(texts[self.verdict])
+        return self._with_figures(texts[self.verdict.state])
 
     def answer(self) -> str:
         """What is spent, compared with an even use of the budget, and the forecast of the month."""
@@ -138,12 +114,14 @@ class Money:
         return sentences(self._with_figures(f"{spent}{pace}."), self._outlook())
 
     def _outlook(self) -> str:
+        if self.verdict.state == State.NOT_ENOUGH and self.phase is not None:
+            return sentences(_("It is too early to tell where the month ends."), self.verdict.needed)
         if self.forecast is None:
             return self.month.reason
         if self.phase is None:
             return self._with_figures(_("It should end at <b>{middle}</b>."))
         end = self._with_figures(_("It should end at <b>{middle}</b>, limit <b>{limit}</b>."))
-        lasts = self.runs_out_on is not None and self.verdict != "over"
+        lasts = self.runs_out_on is not None and self.status is not None and self.status.left > 0
         return sentences(end, self._with_figures(_("The money lasts until <b>{runs_out_on}</b>.")) if lasts else "")
 
     def phase_sentence(self) -> str:

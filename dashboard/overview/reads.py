@@ -13,12 +13,13 @@ from alerts.context.restarts import Restart
 from alerts.evaluation.queries import evaluated_at
 from alerts.kinds.processes import restarted
 from alerts.models import Alert
-from costs.breakeven import Inputs, Result, compute
-from costs.breakeven.measured_inputs import Traffic, all_deployments, live_inputs, measure
+from costs.breakeven import Inputs, Result
+from costs.breakeven.measured_inputs import Traffic, all_deployments
 from costs.models import Phase
 from costs.plan.month import Month
 from costs.plan.queries import HISTORY, Days, read_days, this_month
-from costs.readiness.inputs import RatedTask, ratings_by_task
+from costs.readiness.inputs import RatedTask, Report, read_report
+from costs.readiness.scorecard import Scorecard, judge
 from lib.dates import midnight
 from lib.periods import Period
 from lib.time_spans import Span
@@ -41,10 +42,8 @@ class Facts:
     days: Days
     month: Month
     phases: Sequence[Phase]
-    traffic: Traffic
-    inputs: Inputs
-    result: Result
-    rated: Sequence[RatedTask]
+    report: Report  # what go or no-go is judged by
+    card: Scorecard
     deployments: Sequence[Deployment]
     uptimes: Sequence[DeploymentUptime]
     windows: Mapping[int, Sequence[Span]]  # maintenance by deployment
@@ -55,6 +54,22 @@ class Facts:
     evaluated_at: datetime | None
     restarts: Mapping[str, Sequence[Restart]]  # of our own processes in the last hour, by process
     polls: Sequence[Feed]  # of bills and prices, the next due first
+
+    @property
+    def traffic(self) -> Traffic:
+        return self.report.traffic
+
+    @property
+    def inputs(self) -> Inputs:
+        return self.report.inputs
+
+    @property
+    def result(self) -> Result:
+        return self.report.result
+
+    @property
+    def rated(self) -> Sequence[RatedTask]:
+        return self.report.rated
 
     @property
     def today(self) -> date:
@@ -89,9 +104,8 @@ def read(now: datetime) -> Facts:
     """Read all data of the page."""
     today = now.astimezone(UTC).date()
     days = read_days(min(today.replace(day=1), today - HISTORY), today)
-    traffic = measure(now)
     everywhere = all_deployments()
-    inputs = live_inputs(now, traffic, deployments=everywhere)
+    report = read_report(now, deployments=everywhere)
     deployments = [deployment for deployment in everywhere if deployment.enabled]
     start = midnight(today) - timedelta(days=UPTIME_DAYS - 1)
     windows = Maintenance.objects.spans([row.pk for row in deployments], start, now)
@@ -103,10 +117,8 @@ def read(now: datetime) -> Facts:
         days=days,
         month=this_month(now, days),
         phases=list(Phase.objects.all()),
-        traffic=traffic,
-        inputs=inputs,
-        result=compute(inputs),
-        rated=ratings_by_task(now, traffic),
+        report=report,
+        card=judge(report.evidence),
         deployments=deployments,
         uptimes=uptime_report.report(deployments, start, now, windows),
         windows=windows,

@@ -8,15 +8,16 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from costs.breakeven import Inputs, Result, volume_saving
 from costs.breakeven.engine import crossing_as_json
-from costs.readiness.scorecard import Thresholds
+from costs.readiness.evidence import Thresholds
+from costs.readiness.scorecard import go
+from costs.verdicts.verdict import State, Verdict
 from dashboard.overview.reads import Facts
 from dashboard.overview.worth import Worth
-from lib.formats import count, dollars, sentences, state
+from lib.formats import count, dollars, sentences
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class SelfHosting:
 
     inputs: Inputs
     result: Result
+    verdict: Verdict  # whether to self-host, as on the Decide page
+    saving_verdict: Verdict
     worse: bool  # whether our answers are rated so much worse that the page must not call our GPUs cheaper
     needed: Decimal
     needed_at: int | None
@@ -54,20 +57,6 @@ class SelfHosting:
         return self.result.saving
 
     @property
-    def verdict(self) -> str:
-        if not self.volume:
-            return "none"
-        if self.result.cheaper == "api":
-            return "api"
-        if self.worse:
-            return "worse"
-        return "pays" if self.saving > self.needed else "barely"
-
-    @property
-    def mark(self) -> str:
-        return {"pays": "ok", "barely": "ok", "api": "info", "worse": "warn"}.get(self.verdict, "unknown")
-
-    @property
     def curve(self) -> Sequence[Mapping[str, Any]]:
         return [
             {"requests_per_month": at.requests_per_month, "api": at.api, "selfhost": at.selfhost, "gpus": at.gpus}
@@ -78,78 +67,50 @@ class SelfHosting:
     def crossings(self) -> Sequence[Mapping[str, Any]]:
         return [crossing_as_json(crossing, self.result.routed_share) for crossing in self.result.crossings]
 
-    def state_mark(self) -> SafeString:
-        """The verdict as a mark with its word."""
-        words = {
-            "pays": _("Pays"),
-            "barely": _("Pays, barely"),
-            "worse": _("Cheaper, worse"),
-            "api": _("Not now"),
-            "none": _("No traffic"),
-        }
-        return state(self.mark, words[self.verdict])
-
     def headline(self) -> str:
         """The break-even's part of the page's heading."""
-        saves = _("and our own GPU <b>saves {saving}</b> a month at {volume} requests")
-        texts = {
-            "none": _("and without traffic nothing can be said about self-hosting"),
-            "api": _("and self-hosting <b>does not pay</b> at {volume} requests a month; it would from {crossing}")
-            if self.crossing
-            else _("and self-hosting <b>pays at no volume</b>"),
-            "worse": _("and our own GPU would save {saving} a month <b>but answers worse</b>"),
-            "barely": saves,
-            "pays": saves,
-        }
-        return self._with_figures(texts[self.verdict])
+        if not self.volume:
+            return _("self-hosting <b>not judged</b> without traffic")
+        if self.worse:
+            return _("self-hosting <b>cheaper but worse</b>") if self.saving > 0 else _("self-hosting <b>worse</b>")
+        interval = self.saving_verdict.interval
+        if self.verdict.state == State.MET:
+            return self._with_figures(_("self-hosting saves <b>about {saving}</b> a month"))
+        if interval is not None and interval.high < 0:
+            return self._with_figures(_("self-hosting <b>costs about {loss} more</b>"))
+        if self.verdict.state == State.NOT_MET:
+            return _("self-hosting <b>does not meet the criteria</b>")
+        return _("self-hosting <b>not decided</b>")
 
     def answer(self) -> str:
-        """What our own GPUs cost or save at today's volume, and the volume from which they pay."""
-        if self.verdict == "none":
-            return _("Without traffic nothing is measured; the curve below is the research’s example.")
-        if self.verdict == "worse":
-            text = _("Our own GPU would save <b>{saving}</b> a month, but its answers are rated significantly worse.")
-            return self._with_figures(text)
-        if self.verdict == "api":
-            text = _(
-                "No. At <b>{volume}</b> requests a month our own GPUs would cost <b>{loss}</b> more, "
-                "and they pay at no volume."
-            )
-            if self.crossing:
-                text = _(
-                    "No. At <b>{volume}</b> requests a month our own GPUs would cost <b>{loss}</b> more; "
-                    "they pay from <b>{crossing}</b>."
-                )
-            return self._with_figures(text)
-        pays = _("our own GPU pays at every volume.")
-        if self.crossing:
-            pays = _("our own GPU pays from <b>{crossing}</b> requests a month and we have <b>{volume}</b>.")
-        return sentences(
-            _("Yes, by a little:") if self.verdict == "barely" else _("Yes:"),
-            self._with_figures(pays),
-            self._with_figures(_("It saves <b>{saving}</b> a month.")),
-        )
+        """What self-hosting costs or saves at today's volume with the interval, and what would decide the question."""
+        if not self.volume:
+            return _("Without traffic nothing is measured; the curve below is an example.")
+        text = _("Self-hosted answers are rated significantly worse, so they are not called cheaper.")
+        worse = text if self.worse else ""
+        return sentences(self.saving_verdict.sentence, worse, self.verdict.needed)
 
     def goal(self) -> str:
-        """The saving that go or no-go asks for with the volume that brings it; empty for verdicts without it."""
-        if self.verdict in ("none", "worse"):
+        """Where the crossing lies, and which volume brings the saving that is required; empty without traffic."""
+        if not self.volume:
             return ""
-        text = _("Go or no-go asks for {needed} a month, which no volume brings.")
-        if self.verdict == "pays":
-            text = _("Go or no-go asks for more than {needed} a month.")
-        elif self.needed_at:
-            text = _("Go or no-go asks for {needed} a month; that comes at {needed_at} requests.")
-        return self._with_figures(text)
+        crossing = self._with_figures(
+            _("Self-hosting is cheaper from {crossing} requests a month on.")
+            if self.crossing
+            else _("The curves do not cross at any volume.")
+        )
+        needed = self._with_figures(_("A saving of {needed} comes at {needed_at} requests.")) if self.needed_at else ""
+        return sentences(crossing, needed)
 
     def curve_headline(self) -> str:
         """What the curve shows: how far today's volume is from the crossing."""
         if self.distance is None:
             if self.result.cheaper == "api":
-                return _("At no volume do our own GPUs cost less")
-            return _("Our own GPUs cost less at every volume")
+                return _("Self-hosting is cheaper at no volume")
+            return _("Self-hosting is cheaper at every volume")
         if self.distance >= 0:
-            return _("We are %(n)s requests a month past break-even") % {"n": count(self.distance)}
-        return _("We are %(n)s requests a month short of break-even") % {"n": count(self.to_go)}
+            return _("%(n)s requests a month past break-even") % {"n": count(self.distance)}
+        return _("%(n)s requests a month short of break-even") % {"n": count(self.to_go)}
 
     def _with_figures(self, text: str) -> str:
         """`text` with the placeholders replaced by the figures."""
@@ -169,6 +130,8 @@ def selfhosting(facts: Facts, worth: Worth) -> SelfHosting:
     return SelfHosting(
         inputs=facts.inputs,
         result=facts.result,
+        verdict=go(facts.card),
+        saving_verdict=next(row for row in facts.card.criteria if row.question == "saving"),
         worse=worth.refuses,
         needed=needed,
         needed_at=volume_saving(facts.inputs, needed),

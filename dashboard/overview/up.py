@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from costs.verdicts.serving import serving as verdict_of
+from costs.verdicts.verdict import State, Verdict
 from dashboard.overview.reads import Facts
 from lib.dates import midnight
-from lib.formats import ago, duration, missing, percent, provenance, sentences, state
+from lib.formats import ago, duration, missing, percent, provenance, sentences
 from providers.models import Deployment, provider_name
 from providers.uptime import page as uptime_page
 from providers.uptime.page import DeploymentNow, Record, UptimeSummary
@@ -84,22 +87,11 @@ class Serving:
     failed: int
     every_s: int | None  # seconds between two checks
 
-    @property
-    def verdict(self) -> str:
-        if not self.summary.total:
-            return "none"
-        if self.summary.down:
-            return "down"
-        if self.summary.stopped or not self.summary.last_check_at:
-            return "unknown"
-        if self.summary.up < self.summary.total:
-            return "partly"
-        return "slow" if self.slow else "up"
-
-    @property
-    def mark(self) -> str:
-        marks = {"down": "bad", "partly": "warn", "slow": "warn", "up": "ok"}
-        return marks.get(self.verdict, "unknown")
+    @cached_property
+    def verdict(self) -> Verdict:
+        names = [entry.deployment.name for entry in self.summary.down]
+        checked = bool(self.summary.last_check_at) and not self.summary.stopped
+        return verdict_of(self.summary.total, self.summary.up, names, checked=checked)
 
     def worst_uptime(self) -> str:
         """The lowest uptime of the last 30 days."""
@@ -116,76 +108,36 @@ class Serving:
     def failed_share(self) -> float | None:
         return self.failed / self.requests if self.requests else None
 
-    def state_mark(self) -> SafeString:
-        """The verdict as a mark with its word."""
-        words = {
-            "down": _("Down"),
-            "partly": _("Partly"),
-            "slow": _("Up, slow"),
-            "up": _("Up"),
-            "none": _("Not watched"),
-            "unknown": _("Unknown"),
-        }
-        return state(self.mark, words[self.verdict])
-
     def headline(self) -> str:
         """The deployments' part of the page's heading."""
         down, total = self.summary.down, self.summary.total
         texts = {
-            "none": _("nothing is watched yet"),
-            "down": _("<b>{name} is down</b>")
-            if len(down) == 1
-            else _("<b>{down} of {total} deployments are down</b>"),
-            "unknown": _("whether anything is up is <b>unknown</b>"),
-            "partly": _("<b>{up} of {total} deployments are up</b>"),
-            "slow": ngettext(
-                "the one deployment is <b>up but slow</b>",
-                "all {total} deployments are up but <b>{slow} is slow</b>",
-                total,
-            ),
-            "up": ngettext("the one deployment is <b>up</b>", "all {total} deployments are <b>up</b>", total),
+            State.MET: ngettext("the deployment <b>up</b>", "all {total} deployments <b>up</b>", total),
+            State.NOT_MET: ngettext("<b>{name} down</b>", "<b>{down} of {total} deployments down</b>", len(down)),
+            State.NOT_ENOUGH: _("<b>{up} of {total}</b> deployments known to be up") if total else _("nothing checked"),
         }
-        return format_html(
-            texts[self.verdict],
-            name=down[0].deployment.name if down else "",
-            down=len(down),
-            up=self.summary.up,
-            total=total,
-            slow=self.slow.name if self.slow else "",
-        )
+        name = down[0].deployment.name if down else ""
+        return format_html(texts[self.verdict.state], name=name, down=len(down), up=self.summary.up, total=total)
 
     def answer(self) -> str:
         """Which deployments answer, which are down since when, and which one is slow."""
-        match self.verdict:
-            case "none":
-                return _("No deployment is set up, so nothing is checked.")
-            case "down":
-                went = [
-                    format_html(
-                        _("<b>{name}</b> went down {since}."),
-                        name=entry.deployment.name,
-                        since=ago(entry.deployment.state_since),
-                    )
-                    for entry in self.summary.down[:2]
-                ]
-                return sentences(*went, self._counted(_("{up} of {total} answer.")))
-            case "unknown" if self.summary.last_check_at:
-                return format_html(_("The last check ran {ago}."), ago=ago(self.summary.last_check_at))
-            case "unknown":
-                return _("Nothing has been checked yet.")
-            case "partly":
-                return self._counted(
-                    _(
-                        "<b>{up} of {total}</b> deployments answer; of the others nothing certain is known, or they "
-                        "are starting."
-                    )
+        if self.summary.down:
+            went = [
+                format_html(
+                    _("<b>{name}</b> went down {since}."),
+                    name=entry.deployment.name,
+                    since=ago(entry.deployment.state_since),
                 )
-        all_answer = ngettext(
-            "Yes. The one serving deployment answers.",
-            "Yes. All <b>{total} serving deployments</b> answer.",
-            self.summary.total,
-        )
-        return sentences(self._counted(all_answer), self._slowest_sentence())
+                for entry in self.summary.down[:2]
+            ]
+            return sentences(*went, self._counted(_("{up} of {total} answer.")))
+        if self.verdict.state == State.MET:
+            return sentences(self.verdict.sentence, self._slowest_sentence())
+        if self.summary.last_check_at and self.summary.stopped:
+            return sentences(
+                self.verdict.sentence, format_html(_("The last ran {ago}."), ago=ago(self.summary.last_check_at))
+            )
+        return self.verdict.sentence
 
     def _counted(self, text: str) -> SafeString:
         return format_html(text, up=self.summary.up, total=self.summary.total)

@@ -12,11 +12,14 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from costs.readiness.inputs import RatedTask, quality_gap
-from costs.readiness.scorecard import ACCEPTED, Criterion, Evidence, Thresholds, judge, quality_refuses
+from costs.readiness.criteria import task_state
+from costs.readiness.evidence import TaskQuality, Thresholds
+from costs.readiness.inputs import RatedTask
+from costs.readiness.scorecard import quality_refuses
+from costs.verdicts.verdict import State, Verdict
 from dashboard.overview.reads import Facts
 from lib.confidence_intervals import Interval, wilson
-from lib.formats import missing, percent, provenance, sentences, signed_percent, state
+from lib.formats import missing, percent, provenance, sentences, signed_percent
 from traffic.models import Task
 
 SHOWN = 5  # tasks on this page, those with most requests
@@ -46,12 +49,16 @@ class TaskRow:
         return interval
 
     @property
+    def state(self) -> State:
+        return task_state(TaskQuality(self.task, self.requests, self.ratings, self.acceptable), Thresholds())
+
+    @property
     def enough(self) -> bool:
-        return self.ratings >= Thresholds().ratings_per_task
+        return self.state != State.NOT_ENOUGH
 
     @property
     def passes(self) -> bool:
-        return self.enough and self.interval.low >= ACCEPTED
+        return self.state == State.MET
 
 
 @dataclass(frozen=True)
@@ -60,9 +67,8 @@ class Worth:
 
     own: bool
     rows: Sequence[TaskRow]
-    criterion: Criterion
+    verdict: Verdict  # of the quality criterion: the same as on the Decide page
     gap: Interval | None
-    others: tuple[int, int]  # ratings of the API's answers to the same tasks, and how many are acceptable
 
     @property
     def ratings(self) -> int:
@@ -74,10 +80,6 @@ class Worth:
         return Decimal(sum(row.acceptable for row in self.rows)) / self.ratings if self.ratings else None
 
     @property
-    def other_share(self) -> Decimal | None:
-        return Decimal(self.others[1]) / self.others[0] if self.others[0] else None
-
-    @property
     def judged(self) -> Sequence[TaskRow]:
         return [row for row in self.rows if row.enough]
 
@@ -86,28 +88,8 @@ class Worth:
         return [row for row in self.rows if row.passes]
 
     @property
-    def failing(self) -> Sequence[TaskRow]:
-        return [row for row in self.judged if not row.passes]
-
-    @property
     def refuses(self) -> bool:
         return quality_refuses(self.gap)
-
-    @property
-    def verdict(self) -> str:
-        if not self.rows:
-            return "none"
-        if self.refuses:
-            return "worse"
-        if not self.judged:
-            return "few"
-        if self.failing:
-            return "mixed" if self.passing else "no"
-        return "yes"
-
-    @property
-    def mark(self) -> str:
-        return {"worse": "bad", "no": "bad", "mixed": "warn", "yes": "ok"}.get(self.verdict, "unknown")
 
     @property
     def intervals(self) -> list[Mapping[str, Any]]:
@@ -124,60 +106,28 @@ class Worth:
             for row in self.rows[:SHOWN]
         ]
 
-    def state_mark(self) -> SafeString:
-        """The verdict as a mark with its word."""
-        words = {
-            "worse": _("Worse"),
-            "no": _("No"),
-            "mixed": _("Yes, not all"),
-            "yes": _("Yes"),
-            "few": _("Too few"),
-            "none": _("Not rated"),
-        }
-        return state(self.mark, words[self.verdict])
-
     def headline(self) -> str:
         """The answers' part of the page's heading."""
-        texts = {
-            "none": _("no answer has been rated"),
-            "few": _("too few answers are rated to judge them"),
-            "worse": _("our own answers are <b>worse than the API’s</b>"),
-            "no": _("answers are <b>not good enough</b> ({share} acceptable)"),
-            "mixed": _("answers are <b>good enough</b> ({share}) but not for {task}"),
-            "yes": _("answers are <b>good enough</b> ({share})"),
-        }
-        return format_html(
-            texts[self.verdict], share=percent(self.share), task=self.failing[0].label if self.failing else ""
-        )
+        if self.refuses:
+            return _("self-hosted answers <b>worse than the API’s</b>")
+        return {
+            State.MET: _("answers <b>good enough</b>"),
+            State.NOT_MET: _("answers <b>not good enough</b>"),
+            State.TOO_CLOSE: _("quality <b>too close to call</b>"),
+            State.NOT_ENOUGH: _("quality <b>not known</b>"),
+        }[self.verdict.state]
 
     def answer(self) -> str:
         """How many answers are acceptable, and which tasks pass."""
         if self.share is None:
-            return _("Nobody has rated an answer in 30 days, so it is not known.")
+            return sentences(_("No answer was rated in 30 days."), self.verdict.needed)
         if not self.own:
-            text = _("<b>{share}</b> of the API’s answers are acceptable; our own are not rated.")
-        elif self.other_share is None:
-            text = _("<b>{share}</b> of our own models’ answers are acceptable.")
+            text = _("<b>{share}</b> of the API’s rated answers are acceptable; no self-hosted answer is rated.")
         else:
-            text = _(
-                "<b>{share}</b> of our own models’ answers are acceptable, "
-                "<b>{other}</b> of the API’s on the same tasks."
-            )
-        shares = format_html(text, share=percent(self.share), other=percent(self.other_share))
-        return sentences(shares, self._tasks_sentence())
-
-    def _tasks_sentence(self) -> str:
-        if self.failing:
-            task = self.failing[0]
-            return format_html(_("{task} is not certain: <b>{share}</b>."), task=task.label, share=percent(task.share))
-        if not self.judged:
-            return _("No task has the 30 ratings that a judgement needs.")
-        text = ngettext(
-            "The one task with enough ratings passes.",
-            "All <b>{n}</b> tasks with enough ratings pass.",
-            len(self.judged),
+            text = _("<b>{share}</b> of rated self-hosted answers are acceptable.")
+        return sentences(
+            format_html(text, share=percent(self.share)), self.verdict.sentence if self.own else "", self.verdict.needed
         )
-        return format_html(text, n=len(self.judged))
 
     def ratings_mark(self) -> SafeString:
         """The source of the figures: the number of ratings."""
@@ -190,31 +140,22 @@ class Worth:
         """Compares our answers with the API's by task; empty if ours were not rated."""
         if self.gap:
             return format_html(
-                _("Task by task ours are rated {low} to {high} against the API’s."),
+                _("On the same tasks, self-hosted answers are rated {low} to {high} against the API’s."),
                 low=signed_percent(self.gap.low),
                 high=signed_percent(self.gap.high),
             )
-        return _("No task is rated on both sides, so ours and the API’s cannot be compared.") if self.own else ""
+        return _("No task has ratings of both sides, so they cannot be compared.") if self.own else ""
 
 
 def worth(facts: Facts) -> Worth:
     ours = task_rows(facts.rated, lambda row: row.recent)
     theirs = task_rows(facts.rated, lambda row: row.theirs)
-    gap = quality_gap(facts.rated)
-    card = judge(Evidence(tasks=tuple(row.quality for row in facts.rated), quality_gap=gap))
     return Worth(
         own=bool(ours),
         rows=ours or theirs,
-        criterion=next(row for row in card.criteria if row.slug == "quality"),
-        gap=gap,
-        others=both_sides(facts.rated),
+        verdict=next(row for row in facts.card.criteria if row.question == "quality"),
+        gap=facts.report.evidence.quality_gap,
     )
-
-
-def both_sides(rated: Iterable[RatedTask]) -> tuple[int, int]:
-    """Ratings of the API's answers, and how many are acceptable, in the tasks in which ours were rated too."""
-    rows = [row.theirs for row in rated if row.recent[0]]
-    return sum(ratings for ratings, _good in rows), sum(good for _ratings, good in rows)
 
 
 def task_rows(rated: Iterable[RatedTask], counts: Any) -> list[TaskRow]:

@@ -1,0 +1,184 @@
+"""The four criteria of go or no-go, each a verdict of its own: quality, latency, saving, reliability. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from costs.readiness.evidence import ACCEPTED, FEWEST_REQUESTS, FEWEST_SECONDS, Evidence, TaskQuality, Thresholds
+from costs.verdicts.verdict import State, Verdict, compare, ratings_to_decide, sample_to_decide
+from lib.confidence_intervals import Interval, wilson
+from lib.formats import count, dollars, signed_usd
+
+FEWEST_DAYS = 7  # with traffic and a known cost, before a month's saving is told
+MOST_DAYS = 30  # of the window that traffic is measured in
+
+
+def quality(evidence: Evidence, thresholds: Thresholds) -> Verdict:
+    """Share of the requests that are of tasks whose answers are acceptable beyond chance.
+
+    Tasks that are not decided count as failed at the low end of the interval and as passed at its high end.
+    """
+    total = sum(task.requests for task in evidence.tasks)
+    sample = sum(task.ratings for task in evidence.tasks)
+    blank = Verdict("quality", State.NOT_ENOUGH, "", threshold=thresholds.quality_share, sample=sample)
+    passed = [task for task in evidence.tasks if task_state(task, thresholds) == State.MET]
+    failed = [task for task in evidence.tasks if task_state(task, thresholds) == State.NOT_MET]
+    open_tasks = [task for task in evidence.tasks if task not in passed and task not in failed]
+    if not total or not any(task.ratings >= thresholds.ratings_per_task for task in evidence.tasks):
+        text = _("No task has %(needed)s ratings yet, so quality is not known.")
+        needed = ratings_needed(open_tasks, thresholds)
+        return replace(blank, sentence=text % {"needed": thresholds.ratings_per_task}, needed=needed)
+    good, bad = _requests(passed), _requests(failed)
+    interval = Interval(Decimal(good) / total, Decimal(total - bad) / total)
+    words = {
+        "share": percent_cut(interval.low),
+        "open": percent_cut(Decimal(total - good - bad) / total),
+        "needed": percent_cut(thresholds.quality_share),
+        "ratings": count(sample),
+    }
+    text = _("Tasks with %(share)s of the requests have acceptable answers; at least %(needed)s is required.")
+    if open_tasks:
+        text += " " + _("Tasks with %(open)s of the requests are not decided.")
+    reached = compare(interval, thresholds.quality_share, "at_least")
+    if reached == State.TOO_CLOSE and any(task.ratings < thresholds.ratings_per_task for task in open_tasks):
+        reached = State.NOT_ENOUGH
+    needed = ratings_needed(open_tasks, thresholds) if reached in (State.TOO_CLOSE, State.NOT_ENOUGH) else ""
+    rated = _requests([task for task in evidence.tasks if task.ratings >= thresholds.ratings_per_task])
+    share = Decimal(good) / rated if rated else interval.low
+    return replace(blank, state=reached, sentence=text % words, value=share, interval=interval, needed=needed)
+
+
+def task_state(task: TaskQuality, thresholds: Thresholds) -> State:
+    """Whether the share of acceptable answers of one task is high enough, by Wilson's interval."""
+    if task.ratings < thresholds.ratings_per_task:
+        return State.NOT_ENOUGH
+    return compare(wilson(task.acceptable, task.ratings), ACCEPTED, "at_least")
+
+
+def _requests(tasks: Sequence[TaskQuality]) -> int:
+    return sum(task.requests for task in tasks)
+
+
+def ratings_needed(tasks: Sequence[TaskQuality], thresholds: Thresholds) -> str:
+    """How many more ratings would decide the undecided task with most requests; empty without one."""
+    if not tasks:
+        return ""
+    task = max(tasks, key=lambda row: row.requests)
+    more = thresholds.ratings_per_task - task.ratings
+    if more <= 0:
+        enough = ratings_to_decide(task.acceptable, task.ratings, ACCEPTED)
+        if enough is None:
+            return _("Ratings of %(task)s are so close to the limit that more of them may not decide.") % {
+                "task": task.label
+            }
+        more = max(enough - task.ratings, 1)
+    text = ngettext("About %(n)s more rating of %(task)s.", "About %(n)s more ratings of %(task)s.", more)
+    return text % {"n": count(more), "task": task.label}
+
+
+def latency(evidence: Evidence, thresholds: Thresholds) -> Verdict:
+    """Time to first token: a whole answer of 200 tokens takes seconds at the research's own speed."""
+    value, sample, limit = evidence.first_token_p95_ms, evidence.first_token_sample, thresholds.first_token_p95_ms
+    interval = evidence.first_token_interval
+    blank = Verdict("latency", State.NOT_ENOUGH, "", value, limit, interval, sample)
+    if value is None or interval is None or sample < FEWEST_REQUESTS:
+        text = _("Self-hosted deployments streamed %(sample)s requests; a 95th percentile needs %(fewest)s.")
+        words = {"sample": count(sample), "fewest": FEWEST_REQUESTS}
+        more = max(FEWEST_REQUESTS - sample, 1)
+        needed = ngettext("%(n)s more streamed request.", "%(n)s more streamed requests.", more) % {"n": more}
+        return replace(blank, sentence=text % words + _whole_answer(evidence), needed=needed)
+    text = _(
+        "The first token takes %(value)s (%(low)s–%(high)s) at the 95th percentile; less than %(needed)s is required."
+    )
+    words = {"value": ms(value), "low": ms(interval.low), "high": ms(interval.high), "needed": ms(limit)}
+    reached = compare(interval, limit, "below")
+    needed = ""
+    if reached == State.TOO_CLOSE:
+        enough = sample_to_decide(value, limit, interval, sample)
+        if enough is not None:
+            needed = _("About %(n)s more streamed requests.") % {"n": count(max(enough - sample, 1))}
+    return replace(blank, state=reached, sentence=text % words + _whole_answer(evidence), needed=needed)
+
+
+def _whole_answer(evidence: Evidence) -> str:
+    if evidence.end_to_end_p95_ms is None:
+        return ""
+    return " " + _("The whole answer takes %(value)s.") % {"value": ms(evidence.end_to_end_p95_ms)}
+
+
+def saving(evidence: Evidence, thresholds: Thresholds, justified: bool) -> Verdict:
+    """By how much self-hosting is cheaper a month, USD, judged by both ends of its interval."""
+    value, interval, limit = evidence.saving_monthly, evidence.saving_interval, thresholds.saving_monthly
+    sample = evidence.requests_per_month or 0
+    blank = Verdict("saving", State.NOT_ENOUGH, "", value, limit, interval, sample, set_aside=justified)
+    aside = " " + _("Set aside by a switch.") if justified else ""
+    if value is None:
+        return replace(blank, sentence=_("There is no traffic or no price yet, so the saving is not known.") + aside)
+    words = {"requests": count(sample), "needed": dollars(limit, 0), "value": about(value, interval)}
+    if interval is None:
+        text = _("A saving is judged from %(fewest)s days with traffic and known cost on.") % {"fewest": FEWEST_DAYS}
+        missing = max(FEWEST_DAYS - evidence.traffic_days, 1)
+        needed = ngettext("%(n)s more day of traffic.", "%(n)s more days of traffic.", missing) % {"n": missing}
+        return replace(blank, sentence=text + aside, needed=needed)
+    if interval.high < 0:
+        text = _("At %(requests)s requests a month self-hosting costs more: %(value)s.")
+    elif interval.low < 0:
+        text = _("At %(requests)s requests a month it is not certain whether self-hosting is cheaper: %(value)s.")
+    else:
+        text = _("At %(requests)s requests a month self-hosting saves %(value)s; more than %(needed)s is required.")
+    reached = compare(interval, limit, "above")
+    needed = _days_needed(evidence, value, limit, interval) if reached == State.TOO_CLOSE else ""
+    return replace(blank, state=reached, sentence=text % words + aside, needed=needed)
+
+
+def _days_needed(evidence: Evidence, value: Decimal, limit: Decimal, interval: Interval) -> str:
+    """How many more days would narrow the interval enough; the window ends at 30."""
+    enough = sample_to_decide(value, limit, interval, evidence.traffic_days)
+    if enough is None or enough > MOST_DAYS or enough <= evidence.traffic_days:
+        return _("Traffic and its cost differ so much from day to day that more days do not decide.")
+    more = enough - evidence.traffic_days
+    return ngettext("About %(n)s more day of traffic.", "About %(n)s more days of traffic.", more) % {"n": more}
+
+
+def about(value: Decimal, interval: Interval | None) -> str:
+    """A saving with its interval: `about $201 (−$74 to +$534)`."""
+    if interval is None:
+        return dollars(abs(value), 0)
+    words = {"low": signed_usd(interval.low), "high": signed_usd(interval.high), "value": dollars(abs(value), 0)}
+    return _("about %(value)s (%(low)s to %(high)s)") % words
+
+
+def reliability(evidence: Evidence, thresholds: Thresholds) -> Verdict:
+    """Uptime of all self-hosted deployments, by the interval of their checks."""
+    value, limit, interval = evidence.uptime, thresholds.reliability, evidence.uptime_interval
+    hours = evidence.observed_seconds // 3600
+    blank = Verdict("reliability", State.NOT_ENOUGH, "", value, limit, interval, evidence.checks)
+    if value is None or interval is None or evidence.observed_seconds < FEWEST_SECONDS:
+        text = _("Self-hosted deployments were checked for %(hours)s h; a day is required.")
+        more = max(FEWEST_SECONDS // 3600 - hours, 1)
+        needed = ngettext("%(n)s more hour of checks.", "%(n)s more hours of checks.", more) % {"n": more}
+        return replace(blank, interval=None, sentence=text % {"hours": count(hours)}, needed=needed)
+    text = _("Self-hosted deployments were up %(value)s of %(hours)s h; more than %(needed)s is required.")
+    words = {"value": percent_cut(value), "hours": count(hours), "needed": percent_cut(limit)}
+    reached = compare(interval, limit, "above")
+    needed = ""
+    if reached == State.TOO_CLOSE:
+        enough = sample_to_decide(value, limit, interval, evidence.checks)
+        if enough is not None:
+            needed = _("About %(n)s more checks.") % {"n": count(max(enough - evidence.checks, 1))}
+    return replace(blank, state=reached, sentence=text % words, needed=needed)
+
+
+def percent_cut(share: Decimal) -> str:
+    """One decimal, cut rather than rounded up, so that 98.96 % never reads as the 99 % that is required."""
+    cut = int(share * 10_000) / Decimal(100)
+    return f"{cut:f}".rstrip("0").rstrip(".") + " %" if cut % 1 else f"{cut:.0f} %"
+
+
+def ms(value: Decimal) -> str:
+    return f"{value:,.0f} ms" if value < 1000 else f"{value / 1000:,.1f} s"

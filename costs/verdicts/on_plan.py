@@ -1,0 +1,70 @@
+"""Is a month on plan? What was spent and the forecast's interval, compared with what the month may cost. Pure."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from costs.verdicts.verdict import State, Verdict, compare
+from lib.confidence_intervals import Interval
+from lib.formats import dollars
+from lib.formats import month as month_name
+
+FEWEST_DAYS = 3  # of a month, before its forecast says more than the first entered charge
+
+
+def on_plan(
+    month: date,
+    *,
+    spent: Decimal,
+    limit: Decimal | None,
+    forecast: Interval | None,
+    median: Decimal | None,
+    days: int,
+    is_over: bool = False,
+) -> Verdict:
+    """Compare a month with its limit; all money in USD.
+
+    `limit` is None or 0 where nothing is planned. `forecast` holds the month's end with 80 %, `median` is its middle.
+    `days` are the whole days of the month behind us. `is_over`: the month has ended, so that only `spent` counts.
+    """
+    words = {"month": month_name(month), "spent": dollars(spent, 0)}
+    if not limit:
+        return Verdict("plan", State.NOT_ENOUGH, _("%(month)s has no budget; %(spent)s is spent.") % words, spent)
+    words |= {"limit": dollars(limit, 0)}
+    if is_over:
+        return _ended(spent, limit, words)
+    if spent > limit:
+        text = _("%(month)s is over its budget: %(spent)s of %(limit)s is spent.")
+        return Verdict("plan", State.NOT_MET, text % words, spent, limit, forecast)
+    if days < FEWEST_DAYS or forecast is None or median is None:
+        return _early(spent, limit, days, words)
+    words |= {"median": dollars(median, 0), "low": dollars(forecast.low, 0), "high": dollars(forecast.high, 0)}
+    texts = {
+        State.MET: _("%(month)s stays within its budget: about %(median)s (%(low)s–%(high)s) of %(limit)s."),
+        State.NOT_MET: _("%(month)s will go over its budget: about %(median)s (%(low)s–%(high)s) of %(limit)s."),
+        State.TOO_CLOSE: _("%(month)s is close to its budget: about %(median)s (%(low)s–%(high)s) of %(limit)s."),
+    }
+    # To spend exactly the budget is to stay within it.
+    reached = compare(forecast, limit + Decimal("0.01"), "below")
+    needed = _("The forecast narrows with each day.") if reached == State.TOO_CLOSE else ""
+    return Verdict("plan", reached, texts[reached] % words, median, limit, forecast, needed=needed)
+
+
+def _ended(spent: Decimal, limit: Decimal, words: dict[str, str]) -> Verdict:
+    if spent > limit:
+        text = _("%(month)s went over its budget: %(spent)s of %(limit)s.")
+        return Verdict("plan", State.NOT_MET, text % words, spent, limit)
+    text = _("%(month)s stayed within its budget: %(spent)s of %(limit)s.")
+    return Verdict("plan", State.MET, text % words, spent, limit)
+
+
+def _early(spent: Decimal, limit: Decimal, days: int, words: dict[str, str]) -> Verdict:
+    """Too few days for a forecast; in the first days of a month one entered charge would be taken for the pace."""
+    text = _("%(month)s has cost %(spent)s of %(limit)s; it is too early to tell where it ends.")
+    missing = max(FEWEST_DAYS - days, 1)
+    needed = ngettext("%(n)s more day of data.", "%(n)s more days of data.", missing) % {"n": missing}
+    return Verdict("plan", State.NOT_ENOUGH, text % words, spent, limit, needed=needed)
