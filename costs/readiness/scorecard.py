@@ -1,8 +1,8 @@
 """Go or no-go, pure: four criteria with their evidence, the clauses that forbid, and one verdict.
 
 GO when all criteria are met and nothing forbids; NO-GO as soon as one is not met or something forbids; NOT YET while
-one is not decided, with what would decide it. Privacy and a fine-tuned model can justify self-hosting against the money:
-they set the saving and the volume aside, and the scorecard shows that they did.
+one is not decided, with what would decide it. Privacy and a fine-tuned model can justify self-hosting against the
+money: they set the saving and the volume aside, and the scorecard shows that they did.
 """
 
 from __future__ import annotations

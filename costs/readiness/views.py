@@ -15,6 +15,7 @@ from costs.people import person
 from costs.price_sheets import sheets
 from costs.readiness import queries, scorecard
 from costs.readiness import services as decisions
+from costs.readiness.evidence import Thresholds
 from costs.readiness.forms import PRECISIONS, EffortForm, LimitsForm, ReasonForm, SignForm, SizingForm, SwitchForm
 from costs.readiness.inputs import read_report
 from costs.readiness.page import DecidePage, signed_headline
@@ -56,7 +57,7 @@ def show(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResponse:
         "records": records,
         "signed_headline": signed_headline(records),
         "may_decide": request.user.has_perm("costs.decide"),
-        "thresholds": scorecard.Thresholds(),
+        "thresholds": Thresholds(),
         **forms,
     }
     return render(request, "costs/readiness/decide.html", context, status=status)

@@ -134,9 +134,8 @@ class Serving:
         if self.verdict.state == State.MET:
             return sentences(self.verdict.sentence, self._slowest_sentence())
         if self.summary.last_check_at and self.summary.stopped:
-            return sentences(
-                self.verdict.sentence, format_html(_("The last ran {ago}."), ago=ago(self.summary.last_check_at))
-            )
+            ran = format_html(_("The last ran {ago}."), ago=ago(self.summary.last_check_at))
+            return sentences(self.verdict.sentence, ran)
         return self.verdict.sentence
 
     def _counted(self, text: str) -> SafeString:
