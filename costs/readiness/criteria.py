@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from costs.readiness.evidence import ACCEPTED, FEWEST_REQUESTS, FEWEST_SECONDS, Evidence, TaskQuality, Thresholds
 from costs.verdicts.verdict import State, Verdict, compare, ratings_to_decide, sample_to_decide
 from lib.confidence_intervals import Interval, wilson
-from lib.formats import count, dollars, signed_usd
+from lib.formats import count, dollars
 
 FEWEST_DAYS = 7  # with traffic and a known cost, before a month's saving is told
 MOST_DAYS = 30  # of the window that traffic is measured in
@@ -126,7 +126,7 @@ def saving(evidence: Evidence, thresholds: Thresholds, justified: bool) -> Verdi
         needed = ngettext("%(n)s more day of traffic.", "%(n)s more days of traffic.", missing) % {"n": missing}
         return replace(blank, sentence=text + aside, needed=needed)
     if interval.high < 0:
-        text = _("At %(requests)s requests a month self-hosting costs more: %(value)s.")
+        text = _("At %(requests)s requests a month self-hosting costs %(value)s more.")
     elif interval.low < 0:
         text = _("At %(requests)s requests a month it is not certain whether self-hosting is cheaper: %(value)s.")
     else:
@@ -146,10 +146,21 @@ def _days_needed(evidence: Evidence, value: Decimal, limit: Decimal, interval: I
 
 
 def about(value: Decimal, interval: Interval | None) -> str:
-    """A saving with its interval: `about $201 (−$74 to +$534)`."""
+    """A saving with its interval: `about $201 (−$74 to +$534)`.
+
+    Where the whole interval is a loss, the loss itself: `about $50 ($20 to $80)`.
+    """
     if interval is None:
-        return dollars(abs(value), 0)
-    words = {"low": signed_usd(interval.low), "high": signed_usd(interval.high), "value": dollars(abs(value), 0)}
+        return dollars(value, 0)
+    low, high = interval.low, interval.high
+    if high < 0:
+        value, low, high = -value, -high, -low
+    mixed = low < 0
+    words = {
+        "value": dollars(value, 0),
+        "low": dollars(low, 0),
+        "high": f"+{dollars(high, 0)}" if mixed and high > 0 else dollars(high, 0),
+    }
     return _("about %(value)s (%(low)s to %(high)s)") % words
 
 

@@ -21,7 +21,7 @@ from costs.readiness.criteria import task_state
 from costs.readiness.evidence import OpsWorkload, TaskQuality, Thresholds
 from costs.readiness.inputs import Report
 from costs.readiness.scorecard import Scorecard
-from costs.verdicts.verdict import MARKS, WORDS, State, Verdict
+from costs.verdicts.verdict import MARKS, State, Verdict
 from lib.confidence_intervals import Interval, wilson
 from lib.formats import dollars, duration, percent, sentences, signed_usd, when
 from providers.uptime import page as uptime_page
@@ -236,12 +236,8 @@ class CriterionRow:
             return duration(value)
         return dollars(value, 0) if self.criterion.question == "saving" else percent(value)
 
-    @property
-    def mark(self) -> str:
-        return self.criterion.mark
-
-    def word(self) -> str:
-        return self.criterion.word
+    def state_mark(self) -> SafeString:
+        return self.criterion.state_mark()
 
 
 # --- a signed decision ---------------------------------------------------------------------------------------------
@@ -296,14 +292,11 @@ class RecordedCriterion:
         return duration(value) if self.row["slug"] == "latency" else percent(value, 2)
 
     @property
-    def state(self) -> State:
-        """Records of before have only whether it held."""
+    def verdict(self) -> Verdict:
+        """As it was signed; records of before have only whether it held."""
         held = {True: State.MET, False: State.NOT_MET, None: State.NOT_ENOUGH}
-        return State(self.row["state"]) if "state" in self.row else held[self.row["holds"]]
+        state = State(self.row["state"]) if "state" in self.row else held[self.row["holds"]]
+        return Verdict(self.row["slug"], state, self.row.get("sentence", ""), set_aside=self.row["set_aside"])
 
-    @property
-    def mark(self) -> str:
-        return "info" if self.row["set_aside"] else MARKS[self.state]
-
-    def word(self) -> str:
-        return _("Set aside") if self.row["set_aside"] else str(WORDS[self.state])
+    def state_mark(self) -> SafeString:
+        return self.verdict.state_mark()

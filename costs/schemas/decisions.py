@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from ninja import Schema
 
+StateOut = Literal["met", "not_met", "too_close", "not_enough_data"]
+
 
 class CriterionOut(Schema):
+    """`holds` is true only where it is met, false only where it is not met, else null."""
+
     slug: str
     holds: bool | None
+    state: StateOut
     value: Any
     threshold: Any
     interval: list[float] | list[str] | None
     sample: int
     sentence: str
+    needed: str
     set_aside: bool
 
 
@@ -33,6 +39,7 @@ class BurdenOut(Schema):
 
 class ScorecardOut(Schema):
     verdict: str
+    state: StateOut
     sentence: str
     criteria: list[CriterionOut]
     objections: list[ObjectionOut]

@@ -35,6 +35,8 @@ def on_plan(
     if not limit:
         return Verdict("plan", State.NOT_ENOUGH, _("%(month)s has no budget; %(spent)s is spent.") % words, spent)
     words |= {"limit": dollars(limit, 0)}
+    if spent > limit:
+        words["spent"] = dollars(spent)  # to the cent, or one cent over would read as none
     if is_over:
         return _ended(spent, limit, words)
     if spent > limit:

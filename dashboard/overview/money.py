@@ -90,13 +90,13 @@ class Money:
     def headline(self) -> str:
         """The month's part of the page's heading."""
         if self.status is None:
-            return self._with_figures(_("{month} <b>{spent}</b>, no budget"))
+            return self._with_figures(_("{month} <b>{spent}</b> without a budget"))
         if self.status.spent > (self.limit or ZERO):
-            return self._with_figures(_("{month} <b>over budget</b>, {spent} of {limit}"))
+            return self._with_figures(_("{month} <b>over budget</b> ({spent} of {limit})"))
         texts = {
-            State.MET: _("{month} <b>within budget</b>, {middle} of {limit}"),
-            State.NOT_MET: _("{month} <b>heading over budget</b>, {middle} of {limit}"),
-            State.TOO_CLOSE: _("{month} <b>close to budget</b>, {middle} of {limit}"),
+            State.MET: _("{month} <b>within budget</b> ({middle} of {limit})"),
+            State.NOT_MET: _("{month} <b>heading over budget</b> ({middle} of {limit})"),
+            State.TOO_CLOSE: _("{month} <b>close to budget</b> ({middle} of {limit})"),
             State.NOT_ENOUGH: _("{month} <b>{spent}</b> of {limit} so far"),
         }
         return self._with_figures(texts[self.verdict.state])

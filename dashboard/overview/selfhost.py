@@ -69,18 +69,22 @@ class SelfHosting:
 
     def headline(self) -> str:
         """The break-even's part of the page's heading."""
+        return self._with_figures(self._finding())
+
+    def _finding(self) -> str:
+        interval = self.saving_verdict.interval
+        surely_cheaper = interval is not None and interval.low > 0
         if not self.volume:
             return _("self-hosting <b>not judged</b> without traffic")
         if self.worse:
-            return _("self-hosting <b>cheaper but worse</b>") if self.saving > 0 else _("self-hosting <b>worse</b>")
-        interval = self.saving_verdict.interval
+            return _("self-hosting <b>cheaper but worse</b>") if surely_cheaper else _("self-hosting <b>worse</b>")
         if self.verdict.state == State.MET:
-            return self._with_figures(_("self-hosting saves <b>about {saving}</b> a month"))
+            return _("self-hosting saves <b>about {saving}</b>")
         if interval is not None and interval.high < 0:
-            return self._with_figures(_("self-hosting <b>costs about {loss} more</b>"))
+            return _("self-hosting costs <b>about {loss}</b> more")
         if self.verdict.state == State.NOT_MET:
-            return _("self-hosting <b>does not meet the criteria</b>")
-        return _("self-hosting <b>not decided</b>")
+            return _("self-hosting <b>not justified</b>")
+        return _("self-hosting <b>undecided</b>")
 
     def answer(self) -> str:
         """What self-hosting costs or saves at today's volume with the interval, and what would decide the question."""

@@ -112,9 +112,9 @@ class Serving:
         """The deployments' part of the page's heading."""
         down, total = self.summary.down, self.summary.total
         texts = {
-            State.MET: ngettext("the deployment <b>up</b>", "all {total} deployments <b>up</b>", total),
-            State.NOT_MET: ngettext("<b>{name} down</b>", "<b>{down} of {total} deployments down</b>", len(down)),
-            State.NOT_ENOUGH: _("<b>{up} of {total}</b> deployments known to be up") if total else _("nothing checked"),
+            State.MET: _("everything <b>up</b>"),
+            State.NOT_MET: ngettext("<b>{name} down</b>", "<b>{down} of {total} down</b>", len(down)),
+            State.NOT_ENOUGH: _("uptime <b>not known</b>") if total else _("nothing checked"),
         }
         name = down[0].deployment.name if down else ""
         return format_html(texts[self.verdict.state], name=name, down=len(down), up=self.summary.up, total=total)
@@ -133,7 +133,7 @@ class Serving:
             return sentences(*went, self._counted(_("{up} of {total} answer.")))
         if self.verdict.state == State.MET:
             return sentences(self.verdict.sentence, self._slowest_sentence())
-        if self.summary.last_check_at and self.summary.stopped:
+        if self.summary.total and self.summary.last_check_at and self.summary.stopped:
             ran = format_html(_("The last ran {ago}."), ago=ago(self.summary.last_check_at))
             return sentences(self.verdict.sentence, ran)
         return self.verdict.sentence

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -108,14 +108,14 @@ class Worth:
 
     def headline(self) -> str:
         """The answers' part of the page's heading."""
-        if self.refuses:
-            return _("self-hosted answers <b>worse than the API’s</b>")
-        return {
+        texts = {
             State.MET: _("answers <b>good enough</b>"),
             State.NOT_MET: _("answers <b>not good enough</b>"),
             State.TOO_CLOSE: _("quality <b>too close to call</b>"),
             State.NOT_ENOUGH: _("quality <b>not known</b>"),
-        }[self.verdict.state]
+        }
+        refused = _("self-hosted answers <b>worse than the API’s</b>")
+        return mark_safe(refused if self.refuses else texts[self.verdict.state])  # noqa: S308 - texts of this file
 
     def answer(self) -> str:
         """How many answers are acceptable, and which tasks pass."""

@@ -85,6 +85,8 @@ def ready(db: Any) -> Deployment:
           uncached_input=100_000_000, output=40_000_000)  # fmt: skip
     usage(UsageHour, hour=now - timedelta(hours=3), requests=200_000, model="mistral", provider="self",
           deployment_id=own.pk, leased=200_000, uncached_input=100_000_000, output=40_000_000)  # fmt: skip
+    for days in range(1, 11):  # days that do not differ, so that the saving's interval has no width
+        usage(day=today - timedelta(days=days), model="claude-sonnet-4-5", requests=20_000, cost=Decimal(90))
     LatencyDay.objects.create(
         day=today, application_id=0, deployment_id=own.pk, provider="self", model="mistral", task="rag", metric=2,
         bucket=280, n=500,

@@ -322,8 +322,19 @@ def test_live_inputs_are_those_of_the_filtered_traffic(post: Post, reader: dict[
 
 def test_the_scorecard_judges_the_filtered_traffic(reader: dict[str, str]) -> None:
     two_models()
-    held = {path: get(path, reader)["criteria"][2]["holds"] for path in ("scorecard", "scorecard?task=poetry")}
-    assert held == {"scorecard": False, "scorecard?task=poetry": None}
+    today = timezone.now().date()
+    for days in range(1, 8):  # a week, from which on a saving is judged
+        usage(day=today - timedelta(days=days), model="claude-sonnet-5-5", requests=100, cost=Decimal("0.02"))
+    rows = {path: get(path, reader)["criteria"][2] for path in ("scorecard", "scorecard?task=poetry")}
+    states = {path: (row["holds"], row["state"]) for path, row in rows.items()}
+    assert states == {"scorecard": (False, "not_met"), "scorecard?task=poetry": (None, "not_enough_data")}
+
+
+def test_a_saving_is_not_judged_under_a_week_of_traffic(reader: dict[str, str]) -> None:
+    two_models()
+    row = get("scorecard", reader)["criteria"][2]
+    assert (row["holds"], row["state"], row["interval"]) == (None, "not_enough_data", None)
+    assert "A saving is judged from 7 days with traffic and known cost on." in row["sentence"]
 
 
 @pytest.mark.parametrize("path", ["break-even", "phases", "scorecard", "reconciliation", "spend"])

@@ -41,14 +41,14 @@ def verdict(client: Any) -> str:
 
 def test_without_any_measurement_the_verdict_is_not_yet(db: Any) -> None:
     page = text(client_of("manager"), "/decide/")
-    assert "NOT YET: 0 of 4 criteria hold" in page
-    assert page.count('<span class="state unknown">Not known</span>') == 4
+    assert "NOT YET: 0 of 4 criteria are met, 4 are not decided." in page
+    assert page.count('data-state="not_enough_data">Not enough data</span>') == 4
 
 
 def test_all_four_holding_is_a_go_with_the_evidence_beside(ready: Deployment) -> None:
     page = text(client_of("ops"), "/decide/")
-    assert "GO: all 4 criteria hold." in page
-    assert page.count('<span class="state ok">Yes</span>') == 4
+    assert "GO: all 4 criteria are met." in page
+    assert page.count('data-state="met">Met</span>') == 4
     assert "60 ratings" in page
     assert "500 streams" in page
     assert "Nothing forbids it" in page
@@ -57,7 +57,7 @@ def test_all_four_holding_is_a_go_with_the_evidence_beside(ready: Deployment) ->
 def test_what_would_change_the_verdict_is_said(ready: Deployment) -> None:
     LatencyDay.objects.update(bucket=330)  # 683 ms
     page = text(client_of("manager"), "/decide/")
-    assert "NO-GO: 3 of 4 criteria hold. The first token would have to come within 500 ms." in page
+    assert "NO-GO: 3 of 4 criteria are met. The first token would have to come within 500 ms." in page
 
 
 def test_a_task_with_too_few_ratings_is_told_from_one_that_fails(ready: Deployment) -> None:
@@ -75,7 +75,7 @@ def test_a_managers_no_go_holds_until_it_is_withdrawn(ready: Deployment) -> None
     assert verdict(client) == "go"
     assert client.post("/decide/no-go/", {"reason": "Two of us on call."}).status_code == 302
     page = text(client, "/decide/")
-    assert "NO-GO: 4 of 4 criteria hold. Running it was judged too complex: Two of us on call." in page
+    assert "NO-GO: 4 of 4 criteria are met. Running it was judged too complex: Two of us on call." in page
     assert "No-go by a-manager" in page
     assert client.post("/decide/no-go/withdraw/").status_code == 302
     assert verdict(client) == "go"
@@ -105,7 +105,7 @@ def test_a_switch_sets_the_money_aside_and_is_shown(ready: Deployment) -> None:
     assert verdict(client) == "no_go"
     assert client.post("/decide/switches/", {"kind": "private", "reason": "patient files"}).status_code == 302
     page = text(client, "/decide/")
-    assert "GO: all 3 criteria hold. The saving is set aside" in page
+    assert "GO: all 3 criteria are met. The saving is set aside" in page
     assert "patient files" in page
     assert client.post("/decide/switches/private/withdraw/").status_code == 302
     assert verdict(client) == "no_go"

@@ -13,6 +13,7 @@ import time_machine
 
 from costs.models import Decision
 from costs.price_sheets import sheets
+from costs.readiness.evidence import OpsWorkload
 from costs.readiness.page import (
     CriterionRow,
     DecidePage,
@@ -24,10 +25,11 @@ from costs.readiness.page import (
     signed_headline,
     workload_rows,
 )
-from costs.readiness.scorecard import Criterion, Objection, OpsWorkload, Scorecard
+from costs.readiness.scorecard import Objection, Scorecard
 from costs.readiness.sizing_page import FitRow, OfferRow, SizingPage
 from costs.sizing import memory
 from costs.sizing.offers import Rentable
+from costs.verdicts.verdict import State, Verdict
 from lib.confidence_intervals import Interval
 from providers.offers.speeds import Speed
 
@@ -40,13 +42,15 @@ def september() -> Iterator[None]:
         yield
 
 
-def criterion(slug: Any, value: str | None, holds: bool | None = True, threshold: str = "0.7") -> Criterion:
-    return Criterion(slug, holds, None if value is None else D(value), D(threshold), None, 0, "")
+def criterion(question: Any, value: str | None, state: State = State.MET, threshold: str = "0.7") -> Verdict:
+    return Verdict(question, state, "", None if value is None else D(value), D(threshold))
 
 
 def card_of(**fields: Any) -> Scorecard:
     parts = {"verdict": "no_go", "criteria": (), "objections": (), "changes": ("Rate more.", "Wait."), **fields}
-    return Scorecard(sentence="Not yet.", justified_by=(), **parts)
+    return Scorecard(
+        state=State.NOT_MET, sentence="Not yet.", justified_by=(), **{"ops_workload": OpsWorkload(), **parts}
+    )
 
 
 def page_of(**fields: Any) -> DecidePage:
@@ -81,19 +85,27 @@ def test_each_objection_has_a_title(slug: Any, title: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "mark", "page_word", "list_word"),
+    ("row", "mark", "word"),
     [
-        (criterion("quality", "0.8", True), "ok", "Yes", "yes"),
-        (criterion("quality", "0.6", False), "bad", "No", "no"),
-        (criterion("quality", None, None), "unknown", "Not known", "unknown"),
-        (replace(criterion("quality", "0.6", False), set_aside=True), "info", "Set aside", "set aside"),
+        (criterion("quality", "0.8"), "ok", "Met"),
+        (criterion("quality", "0.6", State.NOT_MET), "bad", "Not met"),
+        (criterion("quality", "0.8", State.TOO_CLOSE), "warn", "Too close to call"),
+        (criterion("quality", None, State.NOT_ENOUGH), "unknown", "Not enough data"),
+        (replace(criterion("quality", "0.6", State.NOT_MET), set_aside=True), "info", "Set aside"),
     ],
 )
-def test_whether_a_criterion_holds_is_a_word(row: Criterion, mark: str, page_word: str, list_word: str) -> None:
-    assert page_of(criteria=(row,)).criteria == {"quality": (row, page_word)}
-    recorded = RecordedCriterion({"slug": "quality", "holds": row.holds, "set_aside": row.set_aside, "interval": None})
-    assert (row.mark, recorded.mark, CriterionRow(row).mark) == (mark, mark, mark)
-    assert (recorded.word(), CriterionRow(row).word()) == (list_word, list_word)
+def test_the_state_of_a_criterion_is_the_same_word_on_every_page(row: Verdict, mark: str, word: str) -> None:
+    assert page_of(criteria=(row,)).criteria == {"quality": row}
+    figures = {"slug": "quality", "holds": row.holds, "state": row.state.value, "set_aside": row.set_aside}
+    recorded = RecordedCriterion({**figures, "interval": None})
+    assert [shown.state_mark() for shown in (row, recorded, CriterionRow(row))] == [row.state_mark()] * 3
+    assert f'class="state {mark}"' in row.state_mark() and f">{word}</span>" in row.state_mark()
+
+
+@pytest.mark.parametrize(("holds", "state"), [(True, State.MET), (False, State.NOT_MET), (None, State.NOT_ENOUGH)])
+def test_a_record_of_before_has_the_state_that_it_says_by_whether_it_held(holds: bool | None, state: State) -> None:
+    before = RecordedCriterion({"slug": "saving", "holds": holds, "set_aside": False, "interval": None})
+    assert before.verdict.state == state
 
 
 @pytest.mark.parametrize(
@@ -103,10 +115,10 @@ def test_whether_a_criterion_holds_is_a_word(row: Criterion, mark: str, page_wor
         (criterion("latency", "320", threshold="500"), "First token, 95th percentile", "320 ms", "< 500 ms"),
         (criterion("saving", "120", threshold="100"), "Saving a month", "$120", "> $100"),
         (criterion("reliability", "0.9995", threshold="0.99"), "Uptime of our own deployments", "99.95 %", "> 99 %"),
-        (criterion("saving", None, None, "100"), "Saving a month", "not known", "> $100"),
+        (criterion("saving", None, State.NOT_ENOUGH, "100"), "Saving a month", "not known", "> $100"),
     ],
 )
-def test_a_criterion_is_told_with_what_is_asked(row: Criterion, name: str, value: str, needed: str) -> None:
+def test_a_criterion_is_told_with_what_is_asked(row: Verdict, name: str, value: str, needed: str) -> None:
     shown = CriterionRow(row)
     assert (shown.name(), shown.value().replace("\u202f", " "), shown.needed().replace("\u202f", " ")) == (
         name, value, needed,
@@ -127,13 +139,14 @@ def test_a_recorded_criterion_is_told_with_its_interval(slug: str, interval: Any
     assert (row.name(), row.between().replace("\u202f", " ")) == (name, between)
 
 
-def task(ratings: int, low: str) -> TaskRow:
-    return TaskRow("RAG", 10, ratings, D("0.8"), Interval(D(low), D("0.9")), ratings >= 30)
-
-
-def test_a_task_passes_fails_or_has_too_few_ratings() -> None:
-    states = [(row.mark, row.word()) for row in (task(3, "0.8"), task(30, "0.8"), task(30, "0.5"))]
-    assert states == [("unknown", "too few ratings"), ("ok", "passes"), ("bad", "fails")]
+def test_a_task_passes_fails_is_too_close_or_has_too_few_ratings() -> None:
+    rows = [TaskRow("RAG", 10, 30, D("0.8"), Interval(D("0.6"), D("0.9")), state) for state in State]
+    assert [(row.mark, row.word(), row.passes, row.enough) for row in rows] == [
+        ("ok", "passes", True, True),
+        ("bad", "fails", False, True),
+        ("warn", "too close to call", False, True),
+        ("unknown", "too few ratings", False, False),
+    ]
 
 
 def test_the_burden_is_held_against_what_was_agreed() -> None:

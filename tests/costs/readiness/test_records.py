@@ -17,7 +17,8 @@ from alerts.inbox.page_counts import count_pages
 from alerts.models import Alert, Delivery, Rule, Transition
 from costs.models import Decision, Effort, OpsWorkloadLimit, PageDay
 from costs.readiness import ops_workload, records
-from costs.readiness.scorecard import Evidence, OpsWorkload, judge
+from costs.readiness.evidence import Evidence, OpsWorkload
+from costs.readiness.scorecard import judge
 from providers.audit.log import AuditEntry
 from providers.models import Deployment, Outage
 from tests.costs.people import client_of, text
@@ -43,7 +44,8 @@ def test_a_manager_signs_the_figures_of_this_moment(ready: Deployment) -> None:
     record = Decision.objects.get()
     assert response["Location"] == f"/decide/records/{record.number}/"
     figures = json.loads(record.figures)
-    assert (figures["scorecard"]["verdict"], len(figures["scorecard"]["criteria"])) == ("go", 4)
+    assert (figures["scorecard"]["verdict"], figures["scorecard"]["state"]) == ("go", "met")
+    assert [row["state"] for row in figures["scorecard"]["criteria"]] == ["met"] * 4
     assert figures["break_even"]["inputs"]["requests_per_month"] > 0
     assert AuditEntry.objects.get().message == SIGNED["statement"]
     Outage.objects.all().delete()

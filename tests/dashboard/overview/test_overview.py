@@ -22,17 +22,21 @@ from django.utils import timezone
 from alerts.defaults import ensure_defaults as alert_rules
 from alerts.models import Alert, Rule
 from costs.allocation.queries import spend
+from costs.breakeven import compute
 from costs.models import Phase
-from costs.readiness.inputs import RatedTask
+from costs.readiness.inputs import RatedTask, quality_gap
+from costs.readiness.scorecard import judge
+from costs.verdicts.verdict import State
 from dashboard.http.demo_progress import PROGRESS
 from dashboard.overview.money import Money, months_between
-from dashboard.overview.reads import read
+from dashboard.overview.reads import Facts, read
 from dashboard.overview.selfhost import SelfHosting, selfhosting
 from dashboard.overview.speed import floor, joined
 from dashboard.overview.start import example
 from dashboard.overview.up import serving
-from dashboard.overview.worth import Worth, worth
+from dashboard.overview.worth import worth
 from demo.files import write_json
+from lib.confidence_intervals import Interval
 from tests.dashboard.logins import logged_in, with_role, words
 from tests.dashboard.overview_rows import deployment, money
 from tests.factories import ApplicationFactory, OutageFactory, PhaseFactory, TokenPriceFactory
@@ -118,8 +122,9 @@ def test_the_four_answers_stand_in_one_sentence_with_their_numbers(client: Clien
     phase()
     traffic(30)
     headline = re.sub(r"<[^>]+>", "", re.findall(r"<h1>(.*?)</h1>", words(client, "/"))[0])
-    assert "of $400" in headline and "the one deployment is up" in headline
-    assert "no answer has been rated" in headline and "self-hosting does not pay" in headline
+    assert "of $400" in headline and "everything up" in headline
+    assert "quality not known" in headline and "self-hosting undecided" in headline
+    assert len(headline.split()) <= 15
 
 
 def test_the_month_is_the_spend_pages_and_the_apis(client: Client) -> None:
@@ -159,7 +164,7 @@ def test_an_outage_now_is_the_first_thing_said_of_uptime(client: Client) -> None
     OutageFactory.create(deployment=down, started_at=now - timedelta(minutes=12), confirmed_at=now, cause="refused")
     deployment("claude")
     text = words(client, "/")
-    assert "<b>Mistral is down</b>" in text and "1 of 2 answer" in text and "12 min so far" in text
+    assert "<b>Mistral down</b>" in text and "1 of 2 answer" in text and "12 min so far" in text
 
 
 def test_the_answers_read_themselves_anew_without_the_frame(client: Client) -> None:
@@ -204,12 +209,17 @@ def test_the_number_of_queries_does_not_grow_with_what_is_stored(client: Client)
     outage: dict[str, Any] = {"started_at": now, "confirmed_at": now, "ended_at": now, "cause": "refused"}
     OutageFactory.create(deployment=deployment("claude"), **outage)
     traffic(20)
-    few = queries(client)
-    for n in range(6):
+
+    def self_hosted(n: int) -> None:
         made = deployment(f"own-{n}", "self")
         OutageFactory.create(deployment=made, **outage)
         traffic(20, model=f"own-{n}", provider="self", deployment_id=made.pk)
         ApplicationFactory.create(slug=f"a{n}", name="A")
+
+    self_hosted(0)
+    few = queries(client)
+    for n in range(1, 7):
+        self_hosted(n)
     assert queries(client) == few <= ceiling("/")
 
 
@@ -217,18 +227,19 @@ def test_the_number_of_queries_does_not_grow_with_what_is_stored(client: Client)
 
 
 @pytest.mark.parametrize(
-    ("given", "verdict", "mark"),
+    ("given", "state"),
     [
-        (money(401, (401, 420, 440)), "over", "bad"),
-        (money(300, (380, 410, 440)), "will_pass", "warn"),
-        (money(300, (380, 395, 410)), "tight", "warn"),
-        (money(200, (350, 360, 370)), "inside", "ok"),
-        (money(200, None), "early", "unknown"),
-        (money(200, (350, 360, 370), None), "none", "unknown"),
+        (money(401, (401, 420, 440)), State.NOT_MET),
+        (money(300, (401, 410, 440)), State.NOT_MET),
+        (money(300, (380, 410, 440)), State.TOO_CLOSE),
+        (money(300, (380, 395, 410)), State.TOO_CLOSE),
+        (money(200, (350, 360, 370)), State.MET),
+        (money(200, None), State.NOT_ENOUGH),
+        (money(200, (350, 360, 370), None), State.NOT_ENOUGH),
     ],
 )
-def test_the_month_is_judged_by_its_forecast_against_the_limit(given: Money, verdict: str, mark: str) -> None:
-    assert (given.verdict, given.mark) == (verdict, mark)
+def test_the_month_is_judged_by_its_forecast_against_the_limit(given: Money, state: State) -> None:
+    assert given.verdict.state == state
 
 
 def test_the_pace_tells_how_much_more_is_spent_than_an_even_month_would() -> None:
@@ -242,47 +253,68 @@ def rated(task: str, ours: tuple[int, int], theirs: tuple[int, int] = (0, 0), re
 
 
 @pytest.fixture
-def judged() -> Callable[..., Worth]:
+def judged() -> Callable[..., Facts]:
+    """The page's facts with these ratings instead."""
     facts = read(timezone.now())
-    return lambda *rows: worth(replace(facts, rated=rows))
+
+    def with_ratings(*rows: RatedTask) -> Facts:
+        tasks = tuple(row.quality for row in rows)
+        evidence = replace(facts.report.evidence, tasks=tasks, quality_gap=quality_gap(rows))
+        report = replace(facts.report, rated=list(rows), evidence=evidence)
+        return replace(facts, report=report, card=judge(evidence))
+
+    return with_ratings
 
 
-def test_answers_are_good_enough_when_the_whole_interval_of_each_task_is(judged: Callable[..., Worth]) -> None:
-    assert judged().verdict == "none"
-    assert judged(rated("rag", (5, 5))).verdict == "few"
-    assert judged(rated("rag", (100, 90)), rated("qa", (60, 55))).verdict == "yes"
-    mixed = judged(rated("rag", (100, 90)), rated("chat", (32, 17)))
-    assert mixed.verdict == "mixed" and [row.task for row in mixed.failing] == ["chat"]
-    assert judged(rated("chat", (32, 17))).verdict == "no"
+def test_answers_are_good_enough_when_the_whole_interval_of_each_task_is(judged: Callable[..., Facts]) -> None:
+    def state(*rows: RatedTask) -> State:
+        return worth(judged(*rows)).verdict.state
+
+    assert state() == state(rated("rag", (5, 5))) == State.NOT_ENOUGH
+    assert state(rated("rag", (100, 90)), rated("qa", (60, 55))) == State.MET
+    assert state(rated("rag", (100, 90)), rated("chat", (32, 20))) == State.TOO_CLOSE
+    assert state(rated("rag", (100, 90)), rated("chat", (32, 12))) == State.NOT_MET
+    assert state(rated("chat", (32, 12))) == State.NOT_MET
 
 
-def test_answers_that_are_significantly_worse_than_the_apis_are_not_good_enough(judged: Callable[..., Worth]) -> None:
-    worse = judged(rated("rag", (400, 300), (400, 390)))
-    assert worse.refuses and worse.verdict == "worse" and worse.mark == "bad"
-    assert worse.other_share == Decimal(390) / 400
+def test_answers_that_are_significantly_worse_than_the_apis_are_not_good_enough(judged: Callable[..., Facts]) -> None:
+    facts = judged(rated("rag", (400, 340), (400, 390)))
+    worse = worth(facts)
+    assert worse.refuses and "worse than the API’s" in worse.headline()
+    assert "−" in worse.comparison() and facts.card.verdict == "no_go"
 
 
-def test_where_our_own_were_not_rated_the_apis_answers_are_shown_and_named(judged: Callable[..., Worth]) -> None:
-    only_api = judged(rated("rag", (0, 0), (50, 48)))
-    assert not only_api.own and only_api.ratings == 50 and only_api.other_share is None
+def test_where_our_own_were_not_rated_the_apis_answers_are_shown_and_named(judged: Callable[..., Facts]) -> None:
+    only_api = worth(judged(rated("rag", (0, 0), (50, 48))))
+    assert not only_api.own and only_api.ratings == 50 and only_api.gap is None
+    assert only_api.verdict.state == State.NOT_ENOUGH and "the API’s rated answers" in only_api.answer()
 
 
-def test_self_hosting_is_judged_by_saving_and_refused_where_quality_is_worse(judged: Callable[..., Worth]) -> None:
-    facts, fine = read(timezone.now()), judged(rated("rag", (100, 90)))
-    assert selfhosting(facts, fine).verdict == "none"
+def test_self_hosting_is_judged_by_saving_and_refused_where_quality_is_worse(judged: Callable[..., Facts]) -> None:
+    good = rated("rag", (100, 90))
 
-    def at(volume: int, quality: Worth = fine) -> SelfHosting:
-        from costs.breakeven import compute
-
+    def at(volume: int, *rows: RatedTask) -> SelfHosting:
+        """At this volume, which does not differ from day to day."""
+        facts = judged(*rows or (good,))
         inputs = replace(facts.inputs, requests_per_month=volume)
-        return selfhosting(replace(facts, inputs=inputs, result=compute(inputs)), quality)
+        result = compute(inputs)
+        money: dict[str, Any] = {
+            "saving_monthly": result.saving,
+            "saving_interval": Interval(result.saving, result.saving),
+        }
+        evidence = replace(facts.report.evidence, **money, requests_per_month=volume, cheaper=result.cheaper)
+        facts = replace(facts, report=replace(facts.report, inputs=inputs, result=result), card=judge(evidence))
+        return selfhosting(facts, worth(facts))
 
     crossing = at(1000).crossing
-    assert crossing is not None and at(1000).verdict == "api" and at(1000).to_go == crossing - 1000
-    assert at(crossing + 1).verdict == "barely" and at(crossing + 1).distance == 1
+    assert crossing is not None and at(1000).saving_verdict.state == State.NOT_MET
+    assert at(1000).verdict.state == State.NOT_MET and at(1000).to_go == crossing - 1000
+    assert at(crossing + 1).saving_verdict.state == State.NOT_MET and at(crossing + 1).distance == 1
     needed = at(1000).needed_at
-    assert needed is not None and at(needed + 1000).verdict == "pays"
-    assert at(needed + 1000, judged(rated("rag", (400, 300), (400, 390)))).verdict == "worse"
+    assert needed is not None and at(needed + 1000).saving_verdict.state == State.MET
+    assert at(needed + 1000).verdict.state == State.NOT_ENOUGH  # neither latency nor uptime is measured
+    worse = at(needed + 1000, rated("rag", (400, 300), (400, 390)))
+    assert worse.worse and worse.verdict.state == State.NOT_MET
 
 
 def test_a_deployment_of_ours_is_slow_when_its_first_tokens_come_after_the_limit() -> None:
@@ -299,13 +331,13 @@ def test_a_deployment_of_ours_is_slow_when_its_first_tokens_come_after_the_limit
         ]  # fmt: skip
         arrive(connection.connection, *rows)
     found = serving(read(now + timedelta(seconds=1)))
-    assert found.verdict == "slow" and found.slow is not None and found.slow.name == "Mistral"
+    assert found.slow is not None and found.slow.name == "Mistral"
     assert found.slow.first_token_ms == pytest.approx(900, rel=0.02)
 
 
 def test_old_checks_make_uptime_unknown_whatever_was_last_written() -> None:
     deployment("claude", last_check_at=timezone.now() - timedelta(days=1))
-    assert serving(read(timezone.now())).verdict == "unknown"
+    assert serving(read(timezone.now())).verdict.state == State.NOT_ENOUGH
 
 
 @pytest.mark.parametrize(("value", "scale"), [(0.3, 0.2), (95.0, 50.0), (210.0, 200.0), (9_000.0, 5_000.0), (0.0, 0.1)])

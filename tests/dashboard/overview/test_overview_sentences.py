@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 
 from costs.plan.month import Month
-from costs.readiness.scorecard import Criterion
+from costs.readiness import criteria
+from costs.readiness.evidence import Evidence, TaskQuality, Thresholds
+from costs.readiness.scorecard import go, judge
+from costs.verdicts.verdict import State
 from dashboard.overview.money import Money
-from dashboard.overview.page import alerts_headline
+from dashboard.overview.page import alerts_headline, headline
 from dashboard.overview.selfhost import SelfHosting
 from dashboard.overview.speed import Speed, Speeds
 from dashboard.overview.up import Row, Serving, Slow
@@ -35,18 +38,18 @@ def plain(html: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("month", "headline", "mark"),
+    ("month", "headline", "state"),
     [
-        (money(401, (401, 420, 440)), "November is over its budget, $401.00 of $400", "Over"),
-        (money(300, (380, 410, 440)), "November is heading over budget, to $410 of $400", "Heading over"),
-        (money(300, (380, 395, 410)), "November is tight but inside budget, $395 of $400", "Tight"),
-        (money(200, (350, 360, 370)), "November stays inside budget, $360 of $400", "Inside"),
-        (money(200, None), "November has cost $200.00 of $400", "Too early"),
-        (money(200, (350, 360, 370), None), "November has cost $200.00 without a plan", "No plan"),
+        (money(401, (401, 420, 440)), "November over budget ($401.00 of $400)", State.NOT_MET),
+        (money(300, (401, 410, 440)), "November heading over budget ($410 of $400)", State.NOT_MET),
+        (money(300, (380, 395, 410)), "November close to budget ($395 of $400)", State.TOO_CLOSE),
+        (money(200, (350, 360, 370)), "November within budget ($360 of $400)", State.MET),
+        (money(200, None), "November $200.00 of $400 so far", State.NOT_ENOUGH),
+        (money(200, (350, 360, 370), None), "November $200.00 without a budget", State.NOT_ENOUGH),
     ],
 )
-def test_the_month_is_told_by_its_verdict(month: Money, headline: str, mark: str) -> None:
-    assert (plain(month.headline()), plain(month.state_mark())) == (headline, mark)
+def test_the_month_is_told_by_its_verdict(month: Money, headline: str, state: State) -> None:
+    assert (plain(month.headline()), month.verdict.state) == (headline, state)
 
 
 EVEN = "$200.00 is spent in November; an even pace would be at $200."
@@ -62,7 +65,10 @@ EVEN = "$200.00 is spent in November; an even pace would be at $200."
             "The money lasts until 28 Nov.",
         ),
         (money(200, (350, 360, 370), None), "$200.00 is spent in November. It should end at $360."),
-        (money(200, None), EVEN),
+        (
+            money(200, None),
+            f"{EVEN} It is too early to tell where the month ends. 1 more day of data.",
+        ),
     ],
 )
 def test_the_month_is_held_against_an_even_pace_and_its_end(month: Money, answer: str) -> None:
@@ -72,7 +78,9 @@ def test_the_month_is_held_against_an_even_pace_and_its_end(month: Money, answer
 def test_a_month_with_unpriced_requests_is_at_least_and_without_a_forecast_says_why() -> None:
     month = money(200, None)
     unknown: Month = replace(month.month, unpriced_requests=3, reason="Two days are too few.")
-    assert plain(replace(month, month=unknown).answer()) == f"At least {EVEN} Two days are too few."
+    assert plain(replace(month, month=unknown).answer()) == (
+        f"At least {EVEN} It is too early to tell where the month ends. 1 more day of data."
+    )
 
 
 def test_the_phase_is_named_with_its_budget_and_how_far_it_has_come() -> None:
@@ -109,57 +117,46 @@ def serving(*states: str, checked: bool = True, slow: bool = False, record: Reco
 
 
 @pytest.mark.parametrize(
-    ("up", "mark", "headline", "sentence"),
+    ("up", "state", "headline", "sentence"),
     [
-        (serving(), "Not watched", "nothing is watched yet", "No deployment is set up, so nothing is checked."),
-        (serving("down", "up"), "Down", "D0 is down", "D0 went down 3 min ago. 1 of 2 answer."),
+        (serving(), State.NOT_ENOUGH, "nothing checked", "No deployment is set up, so nothing is checked."),
+        (serving("down", "up"), State.NOT_MET, "D0 down", "D0 went down 3 min ago. 1 of 2 answer."),
         (
             serving("down", "down", "down"),
-            "Down",
-            "3 of 3 deployments are down",
+            State.NOT_MET,
+            "3 of 3 down",
             "D0 went down 3 min ago. D1 went down 3 min ago. 0 of 3 answer.",
         ),
-        (serving("unknown"), "Unknown", "whether anything is up is unknown", "The last check ran now."),
-        (
-            serving("up", checked=False),
-            "Unknown",
-            "whether anything is up is unknown",
-            "Nothing has been checked yet.",
-        ),
+        (serving("unknown"), State.NOT_ENOUGH, "uptime not known", "No check has run lately. The last ran now."),
+        (serving("up", checked=False), State.NOT_ENOUGH, "uptime not known", "No check has run lately."),
         (
             serving("up", "starting"),
-            "Partly",
-            "1 of 2 deployments are up",
-            "1 of 2 deployments answer; of the others nothing certain is known, or they are starting.",
+            State.NOT_ENOUGH,
+            "uptime not known",
+            "1 of 2 deployments are up; the state of the others is not known.",
         ),
         (
             serving("up", slow=True),
-            "Up, slow",
-            "the one deployment is up but slow",
-            "Yes. The one serving deployment answers. D0 is slow: first token 900 ms at p95, limit 0.5 s.",
-        ),
-        (
-            serving("up", "up", slow=True),
-            "Up, slow",
-            "all 2 deployments are up but D0 is slow",
-            "Yes. All 2 serving deployments answer. D0 is slow: first token 900 ms at p95, limit 0.5 s.",
+            State.MET,
+            "everything up",
+            "The one deployment is up. D0 is slow: first token 900 ms at p95, limit 0.5 s.",
         ),
         (
             serving("up"),
-            "Up",
-            "the one deployment is up",
-            "Yes. The one serving deployment answers. The slowest check, D0’s, took 40 ms.",
+            State.MET,
+            "everything up",
+            "The one deployment is up. The slowest check, D0’s, took 40 ms.",
         ),
         (
             serving("up", "up"),
-            "Up",
-            "all 2 deployments are up",
-            "Yes. All 2 serving deployments answer. The slowest check, D0’s, took 40 ms.",
+            State.MET,
+            "everything up",
+            "All 2 deployments are up. The slowest check, D0’s, took 40 ms.",
         ),
     ],
 )
-def test_uptime_is_told_by_its_verdict(up: Serving, mark: str, headline: str, sentence: str) -> None:
-    assert plain(up.state_mark()) == mark
+def test_uptime_is_told_by_its_verdict(up: Serving, state: State, headline: str, sentence: str) -> None:
+    assert up.verdict.state == state
     assert plain(up.headline()) == headline
     assert plain(up.answer()) == sentence
 
@@ -190,58 +187,69 @@ def test_uptime_that_nobody_measured_has_no_figure() -> None:
     assert (plain(measured.worst_uptime()), plain(measured.checks_mark())) == ("99.50 %", "checks every 30 s")
 
 
-def worth(*tasks: tuple[str, int, int], own: bool = True, gap: Interval | None = None, others: int = 0) -> Worth:
-    criterion = Criterion("quality", None, None, Decimal("0.7"), None, 0, "")
-    return Worth(own, [TaskRow(task, 1000, *rated) for task, *rated in tasks], criterion, gap, (others, others))
+def worth(*tasks: tuple[str, int, int], own: bool = True, gap: Interval | None = None) -> Worth:
+    rows = [TaskRow(task, 1000, *rated) for task, *rated in tasks]
+    ours = tuple(TaskQuality(row.task, row.requests, row.ratings, row.acceptable) for row in rows) if own else ()
+    return Worth(own, rows, criteria.quality(Evidence(tasks=ours), Thresholds()), gap)
 
 
-GOOD, BAD = ("rag", 100, 90), ("chat", 32, 17)
+READY = Evidence(
+    tasks=(TaskQuality("rag", 1000, 100, 90),),
+    first_token_p95_ms=Decimal(310), first_token_sample=4200,
+    first_token_interval=Interval(Decimal(300), Decimal(320)),
+    uptime=Decimal("0.9987"), observed_seconds=30 * 86_400, checks=86_400,
+    uptime_interval=Interval(Decimal("0.998"), Decimal("0.999")),
+)  # fmt: skip
+
+GOOD, OPEN = ("rag", 100, 90), ("chat", 32, 20)
+
+
+NEEDED = "at least 70 % is required."
 
 
 @pytest.mark.parametrize(
-    ("answers", "mark", "headline", "sentence"),
+    ("answers", "state", "headline", "sentence"),
     [
-        (
-            worth(),
-            "Not rated",
-            "no answer has been rated",
-            "Nobody has rated an answer in 30 days, so it is not known.",
-        ),
+        (worth(), State.NOT_ENOUGH, "quality not known", "No answer was rated in 30 days."),
         (
             worth(("rag", 5, 5)),
-            "Too few",
-            "too few answers are rated to judge them",
-            "100 % of our own models’ answers are acceptable. No task has the 30 ratings that a judgement needs.",
+            State.NOT_ENOUGH,
+            "quality not known",
+            "100 % of rated self-hosted answers are acceptable. No task has 30 ratings yet, so quality is not known. "
+            "About 25 more ratings of RAG.",
         ),
         (
             worth(GOOD, own=False),
-            "Yes",
-            "answers are good enough (90 %)",
-            "90 % of the API’s answers are acceptable; our own are not rated. The one task with enough ratings passes.",
+            State.NOT_ENOUGH,
+            "quality not known",
+            "90 % of the API’s rated answers are acceptable; no self-hosted answer is rated.",
         ),
         (
-            worth(GOOD, ("qa", 100, 90), others=10),
-            "Yes",
-            "answers are good enough (90 %)",
-            "90 % of our own models’ answers are acceptable, 100 % of the API’s on the same tasks. "
-            "All 2 tasks with enough ratings pass.",
+            worth(GOOD, ("qa", 100, 90)),
+            State.MET,
+            "answers good enough",
+            "90 % of rated self-hosted answers are acceptable. "
+            f"Tasks with 100 % of the requests have acceptable answers; {NEEDED}",
         ),
         (
-            worth(GOOD, BAD),
-            "Yes, not all",
-            "answers are good enough (81 %) but not for chat",
-            "81 % of our own models’ answers are acceptable. chat is not certain: 53 %.",
+            worth(GOOD, OPEN),
+            State.TOO_CLOSE,
+            "quality too close to call",
+            "83 % of rated self-hosted answers are acceptable. "
+            f"Tasks with 50 % of the requests have acceptable answers; {NEEDED} "
+            "Tasks with 50 % of the requests are not decided. About 111 more ratings of chat.",
         ),
         (
-            worth(BAD),
-            "No",
-            "answers are not good enough (53 % acceptable)",
-            "53 % of our own models’ answers are acceptable. chat is not certain: 53 %.",
+            worth(("chat", 32, 12)),
+            State.NOT_MET,
+            "answers not good enough",
+            "38 % of rated self-hosted answers are acceptable. "
+            f"Tasks with 0 % of the requests have acceptable answers; {NEEDED}",
         ),
     ],
 )
-def test_quality_is_told_by_its_verdict(answers: Worth, mark: str, headline: str, sentence: str) -> None:
-    assert plain(answers.state_mark()) == mark
+def test_quality_is_told_by_its_verdict(answers: Worth, state: State, headline: str, sentence: str) -> None:
+    assert answers.verdict.state == state
     assert plain(answers.headline()) == headline
     assert plain(answers.answer()) == sentence
 
@@ -249,84 +257,132 @@ def test_quality_is_told_by_its_verdict(answers: Worth, mark: str, headline: str
 def test_ours_are_compared_with_the_apis_where_both_are_rated() -> None:
     gap = Interval(Decimal("-0.3"), Decimal("-0.1"))
     worse = worth(GOOD, gap=gap)
-    assert plain(worse.headline()) == "our own answers are worse than the API’s"
-    assert plain(worse.comparison()) == "Task by task ours are rated −30 % to −10 % against the API’s."
+    assert plain(worse.headline()) == "self-hosted answers worse than the API’s"
+    assert plain(worse.comparison()) == (
+        "On the same tasks, self-hosted answers are rated −30 % to −10 % against the API’s."
+    )
     assert "cannot be compared" in worth(GOOD).comparison() and worth(GOOD, own=False).comparison() == ""
     assert (plain(worth().ratings_mark()), plain(worth(GOOD).ratings_mark())) == ("–", "100 ratings, 30 d")
 
 
 def own(
-    volume: int, saving: int, crossing: int | None = None, needed_at: int | None = None, **more: Any
+    volume: int,
+    saving: int,
+    ends: tuple[int, int] | None = None,
+    crossing: int | None = None,
+    needed_at: int | None = None,
+    **more: Any,
 ) -> SelfHosting:
+    """`ends` is the saving's interval; everything else that go or no-go asks for is met."""
     crossings = [SimpleNamespace(side_to="selfhost", requests_per_month=crossing)] if crossing else []
-    cheaper = "selfhost" if saving > 0 else "api"
     inputs: Any = SimpleNamespace(requests_per_month=volume)
+    cheaper: Any = "selfhost" if saving > 0 else "api"
     result: Any = SimpleNamespace(cheaper=cheaper, saving=Decimal(saving), crossings=crossings)
+    evidence = replace(
+        READY, saving_monthly=Decimal(saving) if volume else None, requests_per_month=volume, cheaper=cheaper,
+        saving_interval=Interval(Decimal(ends[0]), Decimal(ends[1])) if ends else None, crossing=crossing,
+        volume_for_saving=needed_at, traffic_days=30 if ends else 3,
+    )  # fmt: skip
+    card = judge(evidence)
     values: dict[str, Any] = {"worse": False, "needed": Decimal(100), "needed_at": needed_at}
-    return SelfHosting(inputs, result, **values | more)
+    return SelfHosting(inputs, result, go(card), card.criteria[2], **values | more)
+
+
+AT = "At 6,000 requests a month"
+SURE = "it is not certain whether self-hosting is cheaper:"
 
 
 @pytest.mark.parametrize(
-    ("hosting", "mark", "headline", "sentence", "goal"),
+    ("hosting", "state", "headline", "sentence", "goal"),
     [
         (
             own(0, 0),
-            "No traffic",
-            "and without traffic nothing can be said about self-hosting",
-            "Without traffic nothing is measured; the curve below is the research’s example.",
+            State.NOT_ENOUGH,
+            "self-hosting not judged without traffic",
+            "Without traffic nothing is measured; the curve below is an example.",
             "",
         ),
         (
-            own(1000, -50, 5000, 9000),
-            "Not now",
-            "and self-hosting does not pay at 1,000 requests a month; it would from 5,000",
-            "No. At 1,000 requests a month our own GPUs would cost $50 more; they pay from 5,000.",
-            "Go or no-go asks for $100 a month; that comes at 9,000 requests.",
+            own(6000, 150, None, 5000, 5500),
+            State.NOT_ENOUGH,
+            "self-hosting undecided",
+            "A saving is judged from 7 days with traffic and known cost on. 4 more days of traffic.",
+            "Self-hosting is cheaper from 5,000 requests a month on. A saving of $100 comes at 5,500 requests.",
         ),
         (
-            own(1000, -50),
-            "Not now",
-            "and self-hosting pays at no volume",
-            "No. At 1,000 requests a month our own GPUs would cost $50 more, and they pay at no volume.",
-            "Go or no-go asks for $100 a month, which no volume brings.",
+            own(1000, -50, (-60, -40), 5000, 9000),
+            State.NOT_MET,
+            "self-hosting costs about $50 more",
+            "At 1,000 requests a month self-hosting costs about $50 ($40 to $60) more.",
+            "Self-hosting is cheaper from 5,000 requests a month on. A saving of $100 comes at 9,000 requests.",
         ),
         (
-            own(6000, 50, 5000, worse=True),
-            "Cheaper, worse",
-            "and our own GPU would save $50 a month but answers worse",
-            "Our own GPU would save $50 a month, but its answers are rated significantly worse.",
-            "",
+            own(1000, -50, (-60, -40)),
+            State.NOT_MET,
+            "self-hosting costs about $50 more",
+            "At 1,000 requests a month self-hosting costs about $50 ($40 to $60) more.",
+            "The curves do not cross at any volume.",
         ),
         (
-            own(6000, 50, 5000, 9000),
-            "Pays, barely",
-            "and our own GPU saves $50 a month at 6,000 requests",
-            "Yes, by a little: our own GPU pays from 5,000 requests a month and we have 6,000. It saves $50 a month.",
-            "Go or no-go asks for $100 a month; that comes at 9,000 requests.",
+            own(6000, 201, (-74, 534), 5000, 9000),
+            State.TOO_CLOSE,
+            "self-hosting undecided",
+            f"{AT} {SURE} about $201 (−$74 to +$534). "
+            "Traffic and its cost differ so much from day to day that more days do not decide.",
+            "Self-hosting is cheaper from 5,000 requests a month on. A saving of $100 comes at 9,000 requests.",
         ),
         (
-            own(6000, 150),
-            "Pays",
-            "and our own GPU saves $150 a month at 6,000 requests",
-            "Yes: our own GPU pays at every volume. It saves $150 a month.",
-            "Go or no-go asks for more than $100 a month.",
+            own(6000, 50, (10, 90), 5000, 9000),
+            State.NOT_MET,
+            "self-hosting not justified",
+            f"{AT} self-hosting saves about $50 ($10 to $90); more than $100 is required.",
+            "Self-hosting is cheaper from 5,000 requests a month on. A saving of $100 comes at 9,000 requests.",
+        ),
+        (
+            own(6000, 150, (120, 180), 5000),
+            State.MET,
+            "self-hosting saves about $150",
+            f"{AT} self-hosting saves about $150 ($120 to $180); more than $100 is required.",
+            "Self-hosting is cheaper from 5,000 requests a month on.",
         ),
     ],
 )
 def test_self_hosting_is_told_by_its_verdict(
-    hosting: SelfHosting, mark: str, headline: str, sentence: str, goal: str
+    hosting: SelfHosting, state: State, headline: str, sentence: str, goal: str
 ) -> None:
-    assert plain(hosting.state_mark()) == mark
+    assert hosting.verdict.state == state
     assert plain(hosting.headline()) == headline
     assert plain(hosting.answer()) == sentence
     assert plain(hosting.goal()) == goal
 
 
+def test_worse_answers_are_not_called_cheaper() -> None:
+    assert plain(own(6000, 150, (120, 180), worse=True).headline()) == "self-hosting cheaper but worse"
+    assert "so they are not called cheaper" in own(6000, 150, (120, 180), worse=True).answer()
+    assert plain(own(6000, -50, (-60, -40), worse=True).headline()) == "self-hosting worse"
+    assert plain(own(6000, 20, (-60, 90), worse=True).headline()) == "self-hosting worse"
+
+
+@pytest.mark.parametrize("month", [money(300, (401, 410, 440)), money(300, (350, 360, 370)), money(200, None)])
+@pytest.mark.parametrize("up", [serving("up", "up"), serving("down", "up")])
+@pytest.mark.parametrize("answers", [worth(GOOD), worth(("chat", 32, 12)), worth()])
+@pytest.mark.parametrize("ends", [(-74, 534), (120, 180)])
+def test_the_heading_has_all_four_answers_in_a_few_words(
+    month: Money, up: Serving, answers: Worth, ends: tuple[int, int]
+) -> None:
+    """15 words in most cases; the longest of these has 17."""
+    facts: Any = SimpleNamespace(empty=False)
+    text = plain(headline(facts, month, up, answers, own(6000, 150, ends, 5000)))
+    assert text.count(", ") >= 3 and len(text.split()) <= 17
+    if (month.verdict.state == State.MET and ends[0] < 0) or answers.verdict.state == State.MET:
+        assert len(text.split()) <= 16
+
+
 def test_the_curve_tells_how_far_the_crossing_is() -> None:
-    assert own(1000, -50).curve_headline() == "At no volume do our own GPUs cost less"
-    assert own(1000, 50).curve_headline() == "Our own GPUs cost less at every volume"
-    assert own(6000, 50, 5000).curve_headline() == "We are 1,000 requests a month past break-even"
-    assert own(1000, -50, 5000).curve_headline() == "We are 4,000 requests a month short of break-even"
+    assert own(1000, -50).curve_headline() == "Self-hosting is cheaper at no volume"
+    assert own(1000, 50).curve_headline() == "Self-hosting is cheaper at every volume"
+    assert own(6000, 50, None, 5000).curve_headline() == "1,000 requests a month past break-even"
+    assert own(1000, -50, None, 5000).curve_headline() == "4,000 requests a month short of break-even"
 
 
 def speed(name: str, first_token: float | None = None, usual: float | None = None, whole: float | None = None) -> Speed:

@@ -1,0 +1,95 @@
+"""Whether a month is on plan: by what is spent, and by the whole interval of its forecast."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from costs.verdicts.on_plan import on_plan
+from costs.verdicts.verdict import State
+from lib.confidence_intervals import Interval
+
+D = Decimal
+NOVEMBER = date(2026, 11, 1)
+
+
+def month(spent: str, forecast: tuple[str, str, str] | None = None, limit: str | None = "400", **more: Any) -> Any:
+    low, median, high = forecast or (None, None, None)
+    interval = Interval(D(low), D(high)) if low and high else None
+    values: dict[str, Any] = {"days": 14, **more}
+    return on_plan(
+        NOVEMBER, spent=D(spent), limit=None if limit is None else D(limit), forecast=interval,
+        median=D(median) if median else None, **values,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("verdict", "state", "sentence"),
+    [
+        (
+            month("401", ("401", "420", "440")),
+            State.NOT_MET,
+            "November is over its budget: $401.00 of $400 is spent.",
+        ),
+        (
+            month("300", ("405", "420", "440")),
+            State.NOT_MET,
+            "November will go over its budget: about $420 ($405–$440) of $400.",
+        ),
+        (
+            month("300", ("380", "395", "410")),
+            State.TOO_CLOSE,
+            "November is close to its budget: about $395 ($380–$410) of $400.",
+        ),
+        (
+            month("300", ("350", "360", "400")),
+            State.MET,
+            "November stays within its budget: about $360 ($350–$400) of $400.",
+        ),
+        (
+            month("300", ("350", "360", "400.01")),
+            State.TOO_CLOSE,
+            "November is close to its budget: about $360 ($350–$400) of $400.",
+        ),
+        (
+            month("0", ("-20", "-10", "0")),
+            State.MET,
+            "November stays within its budget: about −$10 (−$20–$0) of $400.",
+        ),
+    ],
+)
+def test_a_month_is_judged_by_both_ends_of_its_forecast(verdict: Any, state: State, sentence: str) -> None:
+    assert (verdict.question, verdict.state, verdict.sentence) == ("plan", state, sentence)
+
+
+@pytest.mark.parametrize(("days", "needed"), [(0, "3 more days of data."), (2, "1 more day of data.")])
+def test_the_first_days_of_a_month_are_too_early(days: int, needed: str) -> None:
+    early = month("8", ("400", "800", "1200"), days=days)
+    assert (early.state, early.needed) == (State.NOT_ENOUGH, needed)
+    assert early.sentence == "November has cost $8 of $400; it is too early to tell where it ends."
+    assert month("8", ("500", "800", "1200"), days=3).state == State.NOT_MET
+
+
+def test_what_is_spent_already_counts_from_the_first_day_on() -> None:
+    assert month("401", days=0).state == State.NOT_MET
+    assert month("400", days=0).state == State.NOT_ENOUGH
+
+
+def test_an_ended_month_is_judged_by_what_it_cost() -> None:
+    within, over = month("400", is_over=True), month("400.01", is_over=True)
+    assert (within.state, within.sentence) == (State.MET, "November stayed within its budget: $400 of $400.")
+    assert (over.state, over.sentence) == (State.NOT_MET, "November went over its budget: $400.01 of $400.")
+
+
+@pytest.mark.parametrize("limit", [None, "0"])
+def test_without_a_budget_there_is_nothing_to_be_within(limit: str | None) -> None:
+    none = month("12", ("10", "20", "30"), limit=limit)
+    assert (none.state, none.sentence) == (State.NOT_ENOUGH, "November has no budget; $12 is spent.")
+
+
+def test_a_month_too_close_to_call_says_what_would_decide_it() -> None:
+    assert month("300", ("380", "395", "410")).needed == "The forecast narrows with each day."
+    assert month("300", ("350", "360", "370")).needed == ""
