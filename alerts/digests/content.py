@@ -20,6 +20,8 @@ from alerts.metrics.month_budgets import MonthBudget
 from alerts.models import ReportKind
 from alerts.wording import dollars, exact, number, percent
 from costs.allocation.queries import Spend, daily, read
+from costs.verdicts.on_plan import in_short
+from costs.verdicts.verdict import State, Verdict
 from lib.dates import midnight
 from lib.money import ZERO
 
@@ -33,13 +35,14 @@ def digest(kind: str, period: Period) -> dict[str, Any]:
     context = EvaluationContext(midnight(period.until) - timedelta(seconds=1))
     plan = next((budget for budget in context.budgets if budget.kind == "phase"), None)
     findings = ranked(period, data, usual)
-    on_plan, tone = verdict_of(plan)
+    on_plan, verdict = verdict_of(plan, period)
     urgent = bool(findings) and findings[0].rank == CRITICAL
     return {
         "subject": subject_of(kind, on_plan, spend, plan),
-        "heading": sentence(kind, period, spend, plan),
+        "heading": sentence(kind, period, spend, verdict),
         "verdict": _("Needs someone now") if urgent else on_plan,
-        "tone": "bad" if urgent else tone,
+        "state": verdict.state.value,
+        "tone": "bad" if urgent else TONES[verdict.state],
         "todo": todo_of(findings),
         "items": [[item.title, item.detail, item.path] for item in findings[:NAMED]],
         "more": max(len(findings) - NAMED, 0),
@@ -50,15 +53,16 @@ def digest(kind: str, period: Period) -> dict[str, Any]:
     }
 
 
-def verdict_of(plan: MonthBudget | None) -> tuple[str, str]:
-    """The month against its plan in two words, and their colour."""
-    if plan is None or not plan.high:
-        return _("No plan"), "us"
-    if plan.spent > plan.high:
-        return _("Over plan"), "bad"
-    if plan.forecast and plan.forecast[1] > plan.high:
-        return _("Will go over"), "warn"
-    return _("On plan"), "ok"
+TONES = {State.MET: "ok", State.NOT_MET: "bad", State.TOO_CLOSE: "warn", State.NOT_ENOUGH: "us"}
+
+
+def verdict_of(plan: MonthBudget | None, period: Period) -> tuple[str, Verdict]:
+    """The month in words of a subject, and its verdict as the pages had it when the period ended."""
+    if plan is None:
+        verdict = Verdict("plan", State.NOT_ENOUGH, _("No phase is planned for this day, so there is no budget."))
+        return in_short(verdict, ZERO), verdict
+    verdict = plan.verdict(period.until)
+    return in_short(verdict, plan.spent), verdict
 
 
 def subject_of(kind: str, verdict: str, spend: Spend, plan: MonthBudget | None) -> str:
@@ -77,20 +81,9 @@ def subject_of(kind: str, verdict: str, spend: Spend, plan: MonthBudget | None) 
     return text + _(", on course for %(median)s of %(high)s") % ahead
 
 
-def sentence(kind: str, period: Period, spend: Spend, plan: MonthBudget | None) -> str:
-    """What was spent, how much of the plan is used, and where the month ends at this pace."""
-    sentences = [spent_sentence(kind, period, spend)]
-    if plan is None:
-        sentences.append(_("No phase is planned for this day, so there is no plan to hold it against."))
-    elif plan.high:
-        values = {"share": percent(plan.spent / plan.high), "month": date_format(plan.month, "F")}
-        sentences.append(_("%(share)s of %(month)s’s plan is used.") % values)
-        if plan.forecast and kind != ReportKind.MONTHLY:
-            ahead = {"median": exact(plan.forecast[1]), "high": dollars(plan.high)}
-            sentences.append(_("On course for %(median)s of %(high)s.") % ahead)
-        elif kind != ReportKind.MONTHLY:
-            sentences.append(_("Too little is known yet to say what the month will come to."))
-    return " ".join(sentences)
+def sentence(kind: str, period: Period, spend: Spend, verdict: Verdict) -> str:
+    """What was spent, and how the month stands."""
+    return f"{spent_sentence(kind, period, spend)} {verdict.sentence}"
 
 
 def spent_sentence(kind: str, period: Period, spend: Spend) -> str:

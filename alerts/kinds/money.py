@@ -16,6 +16,8 @@ from alerts.wording import dollars, exact, percent
 from costs.allocation.queries import Spend
 from costs.models import Budget, BudgetScope
 from costs.plan.budgets import applications_of_owners, filters_of, spent_in
+from costs.verdicts.on_plan import in_short
+from costs.verdicts.verdict import State
 
 HUNDRED = Decimal(100)
 SEVERITY = {100: "critical", 90: "warning"}
@@ -167,15 +169,13 @@ def forecasts(context: EvaluationContext, params: RuleParams, live: frozenset[st
         if budget.forecast is None or not budget.high:
             continue
         low, median, high = budget.forecast
+        verdict = budget.verdict(context.today)
         share = median * HUNDRED / budget.high
         is_over = budget.spent >= budget.high
         values = {"name": budget.name, "forecast": exact(median), "plan": dollars(budget.high)}
-        crossed = share >= over
-        title = (
-            _("Will go over: %(name)s, forecast %(forecast)s of %(plan)s")
-            if crossed
-            else _("On course: %(name)s, forecast %(forecast)s of %(plan)s")
-        )
+        crossed = share >= over and verdict.state != State.NOT_ENOUGH
+        values["state"] = in_short(verdict, budget.spent)
+        title = _("%(state)s: %(name)s, forecast %(forecast)s of %(plan)s")
         yield Finding(
             subject=budget.subject,
             title=title % values,

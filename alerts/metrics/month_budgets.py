@@ -9,6 +9,8 @@ from decimal import Decimal
 from costs.models import Budget, BudgetScope
 from costs.plan.budget_status import Allowance, BudgetStatus
 from costs.plan.budgets import BudgetPosition
+from costs.plan.verdict import plan_verdict
+from costs.verdicts.verdict import Verdict
 
 
 class MonthBudget:
@@ -44,6 +46,11 @@ class MonthBudget:
         """Low, median and high of the whole month."""
         forecast = self._ahead().forecast
         return (forecast.low, forecast.median, forecast.high) if forecast else None
+
+    def verdict(self, today: date) -> Verdict:
+        """Whether the month is on plan, as the pages have it; `today` is the running day."""
+        status = self._ahead()
+        return plan_verdict(status.month, status, today)
 
     @property
     def runs_out_on(self) -> date | None:

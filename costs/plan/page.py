@@ -20,8 +20,10 @@ from costs.plan.forecast import Check, look_back
 from costs.plan.forecast_record import ForecastRecord
 from costs.plan.month import Month
 from costs.plan.queries import PhaseState, Plan, StageState
+from costs.plan.verdict import plan_verdict
 from costs.price_sheets.sheets import Sheet
 from costs.research.figures import OURS
+from costs.verdicts.verdict import State, Verdict
 from lib.dates import DAY, midnight
 from lib.formats import count, dollars, missing, percent, sentences, usd, when
 from lib.formats import month as month_name
@@ -65,29 +67,26 @@ class PlanPage:
             return format_html(text, **words)
         words |= {
             "name": self.plan.current.name,
-            "limit": dollars(status.allowance.high, 0),
             "left": dollars(self.left),
+            "limit": dollars(status.allowance.high, 0),
         }
-        words |= {"on": when(status.runs_out_on)} if status.runs_out_on else {}
-        words |= {"middle": dollars(month.forecast.median, 0)} if month.forecast else {}
-        return format_html(self._standing(status), **words)
-
-    def _standing(self, status: BudgetStatus) -> str:
-        """The sentence with places for its figures."""
         if status.spent > status.allowance.high:
-            over = _(
-                "We are in phase <b>{name}</b>, and {month}’s money ran out on <b>{on}</b>: <b>{spent}</b> of {limit}"
-                " is spent"
-            )
-            return over + (_(", and the month should come to <b>{middle}</b>.") if self.month.forecast else ".")
-        stands = _("We are in phase <b>{name}</b>: {spent} of {month}’s {limit} is spent, <b>{left}</b> is left")
-        if status.runs_out_on is not None:
-            pace = _(", and at this pace it runs out on <b>{on}</b>; the month should come to <b>{middle}</b>.")
-        elif self.month.forecast:
-            pace = _(", and it lasts: the month should come to <b>{middle}</b>.")
+            text = _("We are in phase <b>{name}</b>, and {month}’s money ran out on <b>{on}</b>.")
+            words |= {"on": when(status.runs_out_on)}
         else:
-            pace = _("; whether it lasts cannot be told yet.")
-        return stands + pace
+            text = _("We are in phase <b>{name}</b>: {spent} of {month}’s {limit} is spent, <b>{left}</b> is left.")
+        return sentences(format_html(text, **words), self.verdict.sentence, self._runs_out(status), self.verdict.needed)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the month is on plan, as on the Overview."""
+        return plan_verdict(self.month, self.status, self.today)
+
+    def _runs_out(self, status: BudgetStatus) -> str:
+        """The day on which the money runs out, where the whole forecast is over the budget."""
+        if self.verdict.state != State.NOT_MET or status.left < 0 or status.runs_out_on is None:
+            return ""
+        return format_html(_("At this pace the money runs out on <b>{on}</b>."), on=when(status.runs_out_on))
 
     def pace_headline(self) -> str:
         forecast, words = self.month.forecast, {"month": month_name(self.month.first)}

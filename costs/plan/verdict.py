@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import date
 
 from costs.dates import month_of
 from costs.plan.budget_status import BudgetStatus
@@ -12,11 +12,14 @@ from costs.verdicts.verdict import Verdict
 from lib.confidence_intervals import Interval
 
 
-def plan_verdict(month: Month, status: BudgetStatus | None, now: datetime) -> Verdict:
-    """Compare the month with what its phases or a budget allow; `status` is None where nothing is planned."""
+def plan_verdict(month: Month, status: BudgetStatus | None, today: date) -> Verdict:
+    """Compare the month with what its phases or a budget allow; `status` is None where nothing is planned.
+
+    `today` is the running day, UTC; past the month's end only what it cost counts.
+    """
     if status is None:
         return on_plan(month.first, spent=month.spent, limit=None, forecast=None, median=None, days=0)
-    today, forecast = now.astimezone(UTC).date(), status.forecast
+    forecast = status.forecast
     return on_plan(
         status.allowance.first,
         spent=status.spent,

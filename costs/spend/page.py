@@ -24,7 +24,8 @@ from costs.ledger.queries import first_known_day
 from costs.list_prices import ListPrices
 from costs.models import Phase, Provenance
 from costs.plan.month import Month
-from costs.plan.queries import HISTORY, planned_for, read_days, this_month
+from costs.plan.queries import HISTORY, Days, hold, planned_for, read_days, this_month
+from costs.plan.verdict import plan_verdict
 from costs.reconciliation import bill_status
 from costs.reconciliation.bill_status import MonthBills
 from costs.spend.rows import (
@@ -47,6 +48,7 @@ from costs.spend.rows import (
 from costs.spend.token_costs import Cell, ClassCost, TokenCosts, api_amounts, by_class, tokens_of
 from costs.variance.bridge import Bridge, bridge
 from costs.variance.queries import StepRow, gpu_hours, named_steps, waterfall
+from costs.verdicts.verdict import Verdict
 from lib.formats import dollars, percent, sentences, signed_percent, signed_usd
 from lib.formats import month as month_name
 from lib.money import ZERO
@@ -369,8 +371,27 @@ class SpendPage:
     def plan(self) -> tuple[Month, Phase | None] | None:
         if not self.has_plan:
             return None
-        days = read_days(min(self.days.since, self.today - HISTORY), self.today, counting=self.counting)
-        return this_month(self.now, days), planned_for(Phase.objects.all(), self.today)
+        return self.month, planned_for(self.phases, self.today)
+
+    @cached_property
+    def phases(self) -> list[Phase]:
+        return list(Phase.objects.all())
+
+    @cached_property
+    def plan_days(self) -> Days:
+        return read_days(min(self.days.since, self.today - HISTORY), self.today, counting=self.counting)
+
+    @cached_property
+    def month(self) -> Month:
+        return this_month(self.now, self.plan_days)
+
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """Whether the running month is on plan, as on the Overview; None for another month or a part of it."""
+        if not self.has_plan:
+            return None
+        status = hold(self.phases, self.month, self.plan_days) if planned_for(self.phases, self.today) else None
+        return plan_verdict(self.month, status, self.today)
 
     @property
     def has_plan(self) -> bool:

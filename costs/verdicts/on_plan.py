@@ -56,6 +56,19 @@ def on_plan(
     return Verdict("plan", reached, texts[reached] % words, median, limit, forecast, needed=needed)
 
 
+def in_short(verdict: Verdict, spent: Decimal) -> str:
+    """The verdict in two or three words, as a subject or a title begins; `spent` is in USD."""
+    if verdict.threshold is not None and spent > verdict.threshold:
+        return _("Over budget")
+    undecided = _("No budget") if verdict.threshold is None else _("Too early to tell")
+    return {
+        State.MET: _("Within budget"),
+        State.NOT_MET: _("Heading over budget"),
+        State.TOO_CLOSE: _("Close to budget"),
+        State.NOT_ENOUGH: undecided,
+    }[verdict.state]
+
+
 def _ended(spent: Decimal, limit: Decimal, words: dict[str, str]) -> Verdict:
     if spent > limit:
         text = _("%(month)s went over its budget: %(spent)s of %(limit)s.")

@@ -53,7 +53,7 @@ class Money:
 
     @cached_property
     def verdict(self) -> Verdict:
-        return plan_verdict(self.month, self.status, self.now)
+        return plan_verdict(self.month, self.status, self.now.astimezone(UTC).date())
 
     @property
     def forecast(self) -> Forecast | None:

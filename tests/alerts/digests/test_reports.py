@@ -117,11 +117,10 @@ def test_an_installation_without_a_figure_says_nothing(db: Any) -> None:
 
 def test_a_digest_says_what_was_spent_how_the_plan_stands_and_what_moved(spent: Application) -> None:
     said = digest("daily", DAY)
-    assert said["heading"].startswith(
-        "Yesterday, 24 November, you spent $9.00. 14\N{NO-BREAK SPACE}% of November’s plan is used."
-    )
-    assert "On course for $" in said["heading"]
-    assert said["subject"].startswith("On plan: $9.00 yesterday, on course for $")
+    heading = "Yesterday, 24 November, you spent $9.00. November stays within its budget: about $"
+    assert said["heading"].startswith(heading)
+    assert said["subject"].startswith("Within budget: $9.00 yesterday, on course for $")
+    assert (said["state"], said["tone"]) == ("met", "ok")
     assert [item[0] for item in said["items"]] == ["bot cost $9.00, $7.00 more than usual"]
     assert said["todo"] == "One thing to look at."
     assert said["drivers"] == [["bot", "$9.00", "100\N{NO-BREAK SPACE}%"]]
@@ -138,7 +137,7 @@ def test_open_alerts_come_first_by_urgency_and_only_three_things_are_named(spent
     said = digest("daily", DAY)
     assert [item[0] for item in said["items"]] == ["Down: 2", "bot cost $9.00, $7.00 more than usual", "Down: 1"]
     assert (said["more"], said["verdict"]) == (2, "Needs someone now")
-    assert said["subject"].startswith("On plan: "), "the subject is about the money, within its sixty characters"
+    assert said["subject"].startswith("Within budget: "), "the subject is about the money, within its sixty characters"
 
 
 def test_where_there_is_nothing_to_say_it_says_so(spent: Application) -> None:

@@ -103,7 +103,7 @@ def test_a_forecast_over_budget_is_said_before_it_is_spent(phase: Phase) -> None
         spend("20", TODAY - timedelta(days=n))
     found = only("budget-forecast")
     assert found.crossed
-    assert found.title.startswith("Will go over: Scale-up, forecast $")
+    assert found.title.startswith("Over budget: Scale-up, forecast $")
     assert found.covered_by == "phase:scale-up:2026-11", "460 are spent already: the budget itself speaks"
 
 

@@ -54,37 +54,45 @@ def page(
     return PlanPage(Plan(current, held, 4000, this_month, NOTHING, [], status, [], []), TODAY)
 
 
+PHASE = "We are in phase <b>1 &lt;now&gt;</b>"
+
+
 @pytest.mark.parametrize(
     ("shown", "answer"),
     [
         (page(None), "No phase is planned for today, so there is no budget to hold September’s $30.00 against."),
         (
             page(spent=201),
-            "We are in phase <b>1 &lt;now&gt;</b>, and September’s money ran out on <b>1 Sep</b>: <b>$201.00</b> of"
-            " $200 is spent.",
+            f"{PHASE}, and September’s money ran out on <b>1 Sep</b>. September is over its budget: $201.00 of $200 is"
+            " spent.",
         ),
         (
             page(spent=201, forecast=AHEAD),
-            "We are in phase <b>1 &lt;now&gt;</b>, and September’s money ran out on <b>1 Sep</b>: <b>$201.00</b> of"
-            " $200 is spent, and the month should come to <b>$100</b>.",
+            f"{PHASE}, and September’s money ran out on <b>1 Sep</b>. September is over its budget: $201.00 of $200 is"
+            " spent.",
         ),
         (
             page(forecast=AHEAD, limit=40),
-            "We are in phase <b>1 &lt;now&gt;</b>: $30.00 of September’s $40 is spent, <b>$10.00</b> is left, and at"
-            " this pace it runs out on <b>25 Sep</b>; the month should come to <b>$100</b>.",
+            f"{PHASE}: $30.00 of September’s $40 is spent, <b>$10.00</b> is left. September will go over its budget:"
+            " about $100 ($80–$130) of $40. At this pace the money runs out on <b>25 Sep</b>.",
+        ),
+        (
+            page(forecast=AHEAD, limit=110),
+            f"{PHASE}: $30.00 of September’s $110 is spent, <b>$80.00</b> is left. September is close to its budget:"
+            " about $100 ($80–$130) of $110. The forecast narrows with each day.",
         ),
         (
             page(forecast=AHEAD),
-            "We are in phase <b>1 &lt;now&gt;</b>: $30.00 of September’s $200 is spent, <b>$170.00</b> is left, and it"
-            " lasts: the month should come to <b>$100</b>.",
+            f"{PHASE}: $30.00 of September’s $200 is spent, <b>$170.00</b> is left. September stays within its budget:"
+            " about $100 ($80–$130) of $200.",
         ),
         (
             page(),
-            "We are in phase <b>1 &lt;now&gt;</b>: $30.00 of September’s $200 is spent, <b>$170.00</b> is left; whether"
-            " it lasts cannot be told yet.",
+            f"{PHASE}: $30.00 of September’s $200 is spent, <b>$170.00</b> is left. September has cost $30 of $200; it"
+            " is too early to tell where it ends. 1 more day of data.",
         ),
     ],
-    ids=["no phase", "over", "over with a forecast", "runs out", "lasts", "unknown"],
+    ids=["no phase", "over", "over with a forecast", "runs out", "close", "lasts", "unknown"],
 )
 def test_the_answer_says_how_the_month_stands(shown: PlanPage, answer: str) -> None:
     assert without_times(shown.answer()) == answer

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from costs.verdicts.on_plan import on_plan
+from costs.verdicts.on_plan import in_short, on_plan
 from costs.verdicts.verdict import State
 from lib.confidence_intervals import Interval
 
@@ -93,3 +93,18 @@ def test_without_a_budget_there_is_nothing_to_be_within(limit: str | None) -> No
 def test_a_month_too_close_to_call_says_what_would_decide_it() -> None:
     assert month("300", ("380", "395", "410")).needed == "The forecast narrows with each day."
     assert month("300", ("350", "360", "370")).needed == ""
+
+
+@pytest.mark.parametrize(
+    ("spent", "forecast", "limit", "words"),
+    [
+        ("401", ("401", "420", "440"), "400", "Over budget"),
+        ("300", ("405", "420", "440"), "400", "Heading over budget"),
+        ("300", ("380", "395", "410"), "400", "Close to budget"),
+        ("300", ("350", "360", "370"), "400", "Within budget"),
+        ("300", None, "400", "Too early to tell"),
+        ("300", ("350", "360", "370"), None, "No budget"),
+    ],
+)
+def test_a_subject_says_the_verdict_in_two_or_three_words(spent: str, forecast: Any, limit: Any, words: str) -> None:
+    assert in_short(month(spent, forecast, limit), D(spent)) == words
