@@ -104,6 +104,7 @@ TEMPLATES = [
             "builtins": [
                 "django.templatetags.i18n",
                 "django.templatetags.static",
+                "lib.figures",
                 "lib.formats",
                 "dashboard.templatetags.charts",
                 "dashboard.templatetags.page",

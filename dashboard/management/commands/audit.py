@@ -1,12 +1,18 @@
-"""`manage.py audit`: recompute rollups and ledger, verify signed decisions and the audit log, name every difference."""
+"""`manage.py audit`: recompute rollups and ledger, verify signed decisions and the audit log, name every difference.
+
+With `--pages`: render every page and digest and name every two figures that mean the same and differ.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection, transaction
+from django.utils import timezone
 
 from costs.ledger.posting import differences
 from costs.models import Decision
@@ -23,7 +29,35 @@ class Command(BaseCommand):
     help = "Recompute usage, latency and ledger from the raw rows, verify the audit log; exit 1 on any difference."
     requires_system_checks: list[str] = []  # of the code alone; they load every page, for a second
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--pages", action="store_true", help="compare the figures of all pages instead")
+
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["pages"]:
+            self.compare_pages()
+        else:
+            self.recompute()
+
+    def compare_pages(self) -> None:
+        from dashboard.page_audit.compare import read  # here: it loads every page
+
+        reader = get_user_model().objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
+        if reader is None:
+            raise CommandError("Nobody may see all pages yet: make an admin with `manage.py createsuperuser`.")
+        figures = read(reader, timezone.now())
+        self.report([*figures.differences()])
+        text = "%d pages and digests: %d figures and verdicts stand on more than one of them, and all agree."
+        self.stdout.write(text % (figures.places, figures.compared))
+
+    def report(self, lines: Sequence[str]) -> None:
+        """Print the differences and end with 1, if there are any."""
+        for line in lines[:SHOWN]:
+            self.stderr.write(line)
+        if lines:
+            self.stderr.write(f"{len(lines)} differences.")
+            sys.exit(1)
+
+    def recompute(self) -> None:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             lines = [str(difference) for difference in rollup_differences()]
@@ -35,11 +69,7 @@ class Command(BaseCommand):
             lines += [f"ledger {key}: stored {stored}, its source says {right}" for key, stored, right in differences()]
         audit_chain.seal_all()
         lines += audit_chain.differences(head.noted())
-        for line in lines[:SHOWN]:
-            self.stderr.write(line)
-        if lines:
-            self.stderr.write(f"{len(lines)} differences.")
-            sys.exit(1)
+        self.report(lines)
         self.stdout.write("Rollups and ledger equal what their rows add up to.")
         end = audit_chain.head()
         head.note(end)

@@ -1,0 +1,1 @@
+"""Renders every page and mail of an installation and compares the figures that mean the same."""

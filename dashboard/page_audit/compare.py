@@ -1,0 +1,60 @@
+"""Names figures that mean the same and differ between pages and mails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from django.contrib.auth.models import User
+
+from dashboard.page_audit.crawl import frozen, pages
+from lib.figures import marked
+
+Meaning = tuple[str, str, str]
+Values = dict[str, list[str]]  # the places that show a value, by the value
+
+
+class Figures:
+    """What places show, by meaning."""
+
+    def __init__(self) -> None:
+        self.values: dict[Meaning, Values] = {}
+        self.places = 0
+        self.broken: list[str] = []  # places that could not be rendered
+
+    def add(self, place: str, html: str) -> None:
+        self.places += 1
+        for row in marked(html):
+            places = self.values.setdefault(row.meaning, {}).setdefault(row.value, [])
+            if place not in places:
+                places.append(place)
+
+    @property
+    def compared(self) -> int:
+        """Meanings that more than one place shows."""
+        return sum(
+            len({place for places in values.values() for place in places}) > 1 for values in self.values.values()
+        )
+
+    def differences(self) -> Iterator[str]:
+        """A line for each meaning that has two values."""
+        yield from self.broken
+        for meaning, values in sorted(self.values.items()):
+            if len(values) > 1:
+                words = "; ".join(f"{value} on {', '.join(places[:3])}" for value, places in sorted(values.items()))
+                yield f"{' '.join(part for part in meaning if part)}: {words}"
+
+
+def read(user: User, at: datetime) -> Figures:
+    """Render every page and digest as `user` would get it at the moment `at`."""
+    with frozen(at):
+        return collect(pages(user))
+
+
+def collect(rendered: Iterable[tuple[str, int, str]]) -> Figures:
+    figures = Figures()
+    for address, status, html in rendered:
+        if status >= 500:
+            figures.broken.append(f"{address} answered {status}")
+        figures.add(address, html)
+    return figures

@@ -1,0 +1,88 @@
+"""Marks a figure on a page or in a mail with its meaning, so that equal meanings can be compared.
+
+A marked figure is HTML's `data` element: `<data class="figure" data-figure="spend" data-period="2026-11"
+value="392.87">$393</data>`. `manage.py audit --pages` collects them and names any two that differ. What a meaning is
+stands in `MEANINGS`; a figure without one is not marked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from html.parser import HTMLParser
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+# Name of a meaning: what it is, and its unit.
+MEANINGS = {
+    "spend": "what a month has cost so far, USD, by the ledger",
+    "forecast": "what a month will come to, USD, the middle of its forecast",
+    "budget": "what a month may cost, USD, the high end",
+    "saving": "what self-hosting saves a month at the run rate, USD",
+    "crossing": "requests a month from which self-hosting costs no more",
+    "run-rate": "requests a month at the mean of the last 30 days",
+    "open-alerts": "open alerts that are not acknowledged, assigned or snoozed",
+    "deployments-up": "deployments that answer their checks now",
+    "running-leases": "leases that run now",
+    "acceptable-share": "share of acceptable answers of self-hosted deployments in 30 days, 0 to 1",
+    "utilisation": "share of a GPU's capacity that is used, 0 to 1; scope: the lease",
+    "bill-gap": "a month's bill less our records, USD; scope: the provider",
+    "unallocated": "what no application is known for in a month, USD",
+}
+
+
+@register.simple_tag
+def figure(text: object, name: str, value: object, period: date | str = "", scope: object = "") -> SafeString:
+    """`{% figure month.spent|usd "spend" month.spent month.first %}`: the text, marked with what it means.
+
+    `value` is the exact figure that the text shows rounded; None is unknown and stays unmarked. A `period` is a month's
+    first day or a text. Raises KeyError for a name that is not in `MEANINGS`.
+    """
+    MEANINGS[name]
+    if value is None:
+        return format_html("{}", text)
+    shown = f"{value:f}" if isinstance(value, Decimal) else str(value)
+    month = f"{period:%Y-%m}" if isinstance(period, date) else period
+    return format_html(
+        '<data class="figure" data-figure="{}" data-period="{}" data-scope="{}" value="{}">{}</data>',
+        name, month, scope, shown, text,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """One figure or verdict as a page shows it; `meaning` names it with its period and scope."""
+
+    meaning: tuple[str, str, str]
+    value: str
+
+
+def marked(html: str) -> list[Marked]:
+    """The marked figures of a page, and the states of its verdicts."""
+    reader = _Reader()
+    reader.feed(html)
+    reader.close()
+    return reader.rows
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[Marked] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.rows += _of_attributes({name: value or "" for name, value in attrs})
+
+
+def _of_attributes(values: dict[str, str]) -> Iterator[Marked]:
+    period, scope = values.get("data-period", ""), values.get("data-scope", "")
+    if name := values.get("data-figure"):
+        yield Marked((name, period, scope), values.get("value", ""))
+    if question := values.get("data-question"):
+        yield Marked((f"verdict: {question}", period, scope), values.get("data-state", ""))
