@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from costs.dates import month_asked
+from costs.dates import month_asked, opening_month
 from costs.spend.page import DIMENSIONS, SpendPage, SpendParams
 from lib.http import get_view
 from providers.models import provider_name
@@ -25,7 +25,7 @@ FILTERS = ("provider", "model", "application", "task")
 def spend(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     query = cleaned_query(request.GET)
-    params = SpendParams(month_asked(request), Filters.of_query(query), _by(query.get("by", "")))
+    params = SpendParams(month_asked(request, opening_month(now)), Filters.of_query(query), _by(query.get("by", "")))
     page = SpendPage(params, now)
     fields = fields_of(page, query)
     filtered = [name for field in fields[1:] for value, name in field["options"] if value in field["chosen"]]

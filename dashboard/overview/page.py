@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from costs.plan.page import pace
+from dashboard.overview.closed_month import closed_month
 from dashboard.overview.money import Money, money
 from dashboard.overview.reads import ALERTS, Facts, read
 from dashboard.overview.selfhost import SelfHosting, selfhosting
@@ -39,6 +40,7 @@ def context(now: datetime) -> dict[str, Any]:
         "next_polls": next_polls(facts.polls),
         "alerts_headline": alerts_headline(len(facts.alerts)),
         "alerts_shown": facts.alerts[:ALERTS],
+        "closed": closed_month(facts),
         "money": month,
         "pace": without_words(pace(month.month, month.status, now)),
         "up": up,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 
@@ -12,15 +13,17 @@ from alerts.context import restarts
 from alerts.context.restarts import Restart
 from alerts.evaluation.queries import evaluated_at
 from alerts.kinds.processes import restarted
-from alerts.models import Alert
+from alerts.models import Alert, AlertState
 from costs.breakeven import Inputs, Result
 from costs.breakeven.measured_inputs import Traffic, all_deployments
+from costs.dates import CLOSED_DAYS
 from costs.models import Phase
 from costs.plan.month import Month
 from costs.plan.queries import HISTORY, Days, read_days, this_month
 from costs.readiness.inputs import RatedTask, Report, read_report
 from costs.readiness.scorecard import Scorecard, judge
-from lib.dates import midnight
+from costs.reconciliation.bill_status import MonthBills, stored
+from lib.dates import DAY, midnight
 from lib.periods import Period
 from lib.time_spans import Span
 from providers.models import Deployment, Feed, Maintenance
@@ -32,6 +35,7 @@ from traffic.usage.reports import HourLatency, UsageGroup
 UPTIME_DAYS = 90
 HOURS = 24
 ALERTS = 6  # rows on this page; the Alerts page has all
+CLOSED_ALERTS = 5
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Facts:
     evaluated_at: datetime | None
     restarts: Mapping[str, Sequence[Restart]]  # of our own processes in the last hour, by process
     polls: Sequence[Feed]  # of bills and prices, the next due first
+    closed_bills: MonthBills | None = None  # of last month, in the first days of this one
+    closed_alerts: Sequence[Alert] = ()  # of last month's budgets, which ended with it unacknowledged
 
     @property
     def traffic(self) -> Traffic:
@@ -100,6 +106,19 @@ class Facts:
         return not (self.traffic.whole_run_rate or self.days.lines or any(entry.checks for entry in self.uptimes))
 
 
+def closed(now: datetime, today: date) -> dict[str, Any]:
+    """What the row about last month needs; nothing after the first days of a month."""
+    if today.day > CLOSED_DAYS:
+        return {}
+    first = today.replace(day=1)
+    month = (first - DAY).replace(day=1)
+    ended = Alert.objects.filter(
+        kind__startswith="budget", subject__endswith=f":{month:%Y-%m}", state=AlertState.RESOLVED,
+        resolved_at__gte=midnight(first), acknowledged_at=None, opened_at__isnull=False,
+    )  # fmt: skip
+    return {"closed_bills": stored(month, now), "closed_alerts": list(ended.order_by("-opened_at")[:CLOSED_ALERTS])}
+
+
 def read(now: datetime) -> Facts:
     """Read all data of the page."""
     today = now.astimezone(UTC).date()
@@ -128,5 +147,6 @@ def read(now: datetime) -> Facts:
         taken=len(shown) - len(alerts),
         evaluated_at=evaluated_at(),
         restarts=restarts.lately(settings.DATA_DIR, now),
+        **closed(now, today),
         polls=list(Feed.objects.filter(account__enabled=True).select_related("account").order_by("due_at")[:2]),
     )

@@ -1,0 +1,107 @@
+"""The month that closed, in the first days of the next one: that is when a manager looks at it. Without queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from alerts.models import Alert
+from costs.finality import month_final_on
+from costs.plan.budget_status import Allowance, allowance
+from costs.plan.queries import by_day, terms_of
+from costs.reconciliation.bill_status import MonthBills
+from costs.spend.rows import Bills
+from dashboard.overview.reads import Facts
+from lib.dates import DAY
+from lib.formats import dollars, percent, sentences, state, when
+from lib.formats import month as month_name
+from lib.money import ZERO
+
+
+@dataclass(frozen=True)
+class ClosedMonth:
+    """Last month's money, USD: what it cost, what it might cost, its bills, and its alerts that nobody acknowledged."""
+
+    month: date
+    spent: Decimal
+    budget: Allowance | None  # None: nothing was planned
+    final_on: date | None  # when no vendor revises a day of it any more; None: nothing was spent
+    today: date
+    bills: MonthBills
+    alerts: Sequence[Alert]
+
+    @property
+    def limit(self) -> Decimal | None:
+        return self.budget.high if self.budget else None
+
+    @property
+    def is_over(self) -> bool:
+        return self.limit is not None and self.spent > self.limit
+
+    def state_mark(self) -> SafeString:
+        if self.limit is None:
+            return state("unknown", _("No budget"))
+        return state("bad", _("Over budget")) if self.is_over else state("ok", _("Within budget"))
+
+    def headline(self) -> str:
+        """The month's part of the page's heading."""
+        words = {"month": month_name(self.month), "spent": dollars(self.spent, 0), "limit": dollars(self.limit, 0)}
+        if self.limit is None:
+            return format_html(_("{month} closed at <b>{spent}</b>"), **words)
+        return format_html(_("{month} closed at <b>{spent}</b> of {limit}"), **words)
+
+    def answer(self) -> SafeString:
+        """What the month cost against its budget, and until when its bills may still change."""
+        words = {"month": month_name(self.month), "spent": dollars(self.spent), "limit": dollars(self.limit, 0)}
+        text = _("{month}: <b>{spent}</b> of {limit}.") if self.limit is not None else _("{month}: <b>{spent}</b>.")
+        return sentences(format_html(text, **words), self._final(), self._bills())
+
+    def _final(self) -> str:
+        if self.final_on is None:
+            return ""
+        text = _("Final since %(day)s.") if self.final_on <= self.today else _("Final on %(day)s.")
+        return text % {"day": when(self.final_on)}
+
+    def _bills(self) -> str:
+        bills = Bills(self.bills.rows, self.bills.state, self.today.replace(day=1))
+        if bills.gap is None:
+            return _("No bill of it has arrived yet.")
+        if not bills.gap:
+            return _("Bills match our records to the cent.")
+        return _("Bills differ from our records by %(gap)s.") % {"gap": percent(bills.gap)}
+
+    def alerts_headline(self) -> str:
+        text = ngettext(
+            "%(n)s alert of %(month)s was not acknowledged",
+            "%(n)s alerts of %(month)s were not acknowledged",
+            len(self.alerts),
+        )
+        return text % {"n": len(self.alerts), "month": month_name(self.month)}
+
+
+def closed_month(facts: Facts) -> ClosedMonth | None:
+    """Last month in the first days of this one; None later, and where nothing was spent in it."""
+    first = facts.today.replace(day=1)
+    if facts.closed_bills is None:
+        return None
+    month = (first - DAY).replace(day=1)
+    lines = [line for line in facts.days.lines if month <= line.day < first]
+    if not lines:
+        return None
+    finals = [month_final_on(line.provider, month) for line in lines]
+    return ClosedMonth(
+        month=month,
+        spent=sum((line.amount for line in lines), ZERO),
+        budget=allowance(terms_of(facts.phases), month, by_day(facts.days.lines)),
+        final_on=max(finals, default=None),
+        today=facts.today,
+        bills=facts.closed_bills,
+        alerts=facts.closed_alerts,
+    )

@@ -1,0 +1,87 @@
+"""The first days of a month: the month that closed comes first, and the new one is too early to tell."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+import time_machine
+from django.contrib.auth.models import User
+from django.test import Client
+
+from alerts.defaults import ensure_defaults
+from alerts.models import Alert, AlertState, Rule
+from dashboard.overview import page
+from tests.costs.entered import entered
+from tests.factories import PhaseFactory
+
+pytestmark = pytest.mark.django_db
+
+NOVEMBER = date(2026, 11, 1)
+
+
+@pytest.fixture
+def manager(client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("mia", "mia@example.com", "a long password of hers"))
+    return client
+
+
+@pytest.fixture
+def november() -> None:
+    PhaseFactory.create(name="Scale up", slug="scale-up", budget_low=300, budget_high=400, starts_on=NOVEMBER)
+    for day in range(1, 31):
+        entered("anthropic", "model", "13.10", date(2026, 11, day))
+
+
+def at(day: int, hour: int = 0, minute: int = 2, month: int = 12) -> datetime:
+    return datetime(2026, month, day, hour, minute, tzinfo=UTC)
+
+
+@pytest.mark.usefixtures("november")
+@pytest.mark.parametrize(("now", "is_shown"), [(at(1), True), (at(3), True), (at(5, 23), True), (at(6), False),
+                                               (at(30, month=11), False)])  # fmt: skip
+def test_the_closed_month_stands_first_for_five_days(now: datetime, is_shown: bool) -> None:
+    with time_machine.travel(now, tick=False):
+        closed = page.context(now)["closed"]
+    assert (closed is not None) is is_shown
+    if closed is not None:
+        assert (closed.month, closed.spent, closed.limit) == (NOVEMBER, Decimal("393.00"), Decimal(400))
+        assert "$393.00" in closed.answer() and "Final on" in closed.answer()
+
+
+@pytest.mark.usefixtures("november")
+def test_two_minutes_into_a_month_nothing_is_said_about_where_it_ends(manager: Client) -> None:
+    entered("anthropic", "model", "5.96", date(2026, 12, 1))
+    with time_machine.travel(at(1), tick=False):
+        html = manager.get("/").content.decode()
+        spend = manager.get("/spend/").content.decode()
+    assert "too early" in html
+    assert "heading over" not in html
+    assert "25,268" not in html
+    assert "November" in spend and 'value="2026-11" selected' in spend
+
+
+@pytest.mark.usefixtures("november")
+def test_alerts_of_the_closed_month_that_nobody_acknowledged_stay_visible(manager: Client) -> None:
+    ensure_defaults()
+    values = {
+        "rule": Rule.objects.filter(kind="budget")[0],
+        "kind": "budget",
+        "state": AlertState.RESOLVED,
+        "resolved_at": at(1),
+        "pending_since": at(20, month=11),
+        "opened_at": at(20, month=11),
+    }
+    Alert.objects.create(subject="phase:scale-up:2026-11", title="Over budget: Scale up", **values)
+    Alert.objects.create(subject="phase:other:2026-11", title="Seen", acknowledged_at=at(21, month=11), **values)
+    Alert.objects.create(subject="phase:old:2026-10", title="Older", **values)
+    with time_machine.travel(at(2), tick=False):
+        closed = page.context(at(2))["closed"]
+    assert [alert.title for alert in closed.alerts] == ["Over budget: Scale up"]
+    assert closed.alerts_headline() == "1 alert of November was not acknowledged"
+
+
+def test_without_spend_in_the_month_before_there_is_no_such_row() -> None:
+    with time_machine.travel(at(2), tick=False):
+        assert page.context(at(2))["closed"] is None
