@@ -32,13 +32,7 @@ def running_month(now: datetime | None = None) -> date:
     return (now or timezone.now()).astimezone(UTC).date().replace(day=1)
 
 
-CLOSED_DAYS = 5  # of a month, on which pages open on the one before
-
-
-def opening_month(now: datetime) -> date:
-    """The month that a page about money opens on: in the first days of a month the one that has just closed."""
-    running = running_month(now)
-    return running if now.astimezone(UTC).day > CLOSED_DAYS else (running - DAY).replace(day=1)
+CLOSED_DAYS = 5  # of a month, on which the one before comes first: then a manager looks at it
 
 
 def month_asked(request: HttpRequest, default: date | None = None) -> date:

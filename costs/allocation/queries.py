@@ -371,6 +371,18 @@ def key_of(
             return names.deployments.get(who.deployment_id)
 
 
+ANYTHING_SPENT = """
+SELECT EXISTS (SELECT 1 FROM costs_charge WHERE day >= %(since)s AND day < %(until)s)
+    OR EXISTS (SELECT 1 FROM traffic_usage_day WHERE day >= %(since)s AND day < %(until)s)
+"""
+
+
+def anything_spent(since: date, until: date) -> bool:
+    """Whether these days have a charge or a request."""
+    [(exists,)] = sql.rows(ANYTHING_SPENT, {"since": since, "until": until})
+    return bool(exists)
+
+
 def daily(since: date, until: date) -> dict[date, Decimal]:
     """Return the spend of each day; days without spend are included as zero."""
     groups = spend(since, until, "day").groups

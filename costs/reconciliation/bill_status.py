@@ -73,6 +73,12 @@ def stored(month: date, now: datetime) -> MonthBills:
     return _compute(month, now, version) if status is None else _bills(status, version)
 
 
+def stored_or_none(month: date, now: datetime) -> MonthBills | None:
+    """The stored status, perhaps outdated, for pages that must not wait for a comparison."""
+    status = BillStatus.objects.filter(month=month).first()
+    return status and _bills(status, data_version(month, now.astimezone(UTC).date()))
+
+
 def current(month: date, now: datetime) -> MonthBills:
     """The status, computed again if the data has changed."""
     version, status = data_version(month, now.astimezone(UTC).date()), BillStatus.objects.filter(month=month).first()

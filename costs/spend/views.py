@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,8 +13,10 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from costs.dates import month_asked, opening_month
+from costs.allocation.queries import anything_spent
+from costs.dates import CLOSED_DAYS, month_asked, running_month
 from costs.spend.page import DIMENSIONS, SpendPage, SpendParams
+from lib.dates import DAY
 from lib.http import get_view
 from providers.models import provider_name
 from traffic.usage.filters import Filters
@@ -48,6 +51,16 @@ def spend(request: HttpRequest) -> HttpResponse:
         "units_url": reverse("costs:units") + address(query),
     }
     return render(request, "costs/spend/spend.html", context)
+
+
+def opening_month(now: datetime) -> date:
+    """The month that pages about spend open on: in the first days of a month the one that has just closed.
+
+    That one has all its figures; the new one has none worth comparing yet. Without anything spent in it, the new one.
+    """
+    running = running_month(now)
+    closed = (running - DAY).replace(day=1)
+    return closed if now.astimezone(UTC).day <= CLOSED_DAYS and anything_spent(closed, running) else running
 
 
 def cleaned_query(query: QueryDict) -> QueryDict:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from alerts.models import Alert
+from costs.dates import CLOSED_DAYS
 from costs.finality import month_final_on
 from costs.plan.budget_status import Allowance, allowance
 from costs.plan.queries import by_day, terms_of
@@ -34,7 +35,7 @@ class ClosedMonth:
     budget: Allowance | None  # None: nothing was planned
     final_on: date | None  # when no vendor revises a day of it any more; None: nothing was spent
     today: date
-    bills: MonthBills
+    bills: MonthBills | None  # None: they are being compared
     alerts: Sequence[Alert]
 
     @property
@@ -70,6 +71,8 @@ class ClosedMonth:
         return text % {"day": when(self.final_on)}
 
     def _bills(self) -> str:
+        if self.bills is None:
+            return _("Its bills are being compared with our records.")
         bills = Bills(self.bills.rows, self.bills.state, self.today.replace(day=1))
         if bills.gap is None:
             return _("No bill of it has arrived yet.")
@@ -88,9 +91,9 @@ class ClosedMonth:
 
 def closed_month(facts: Facts) -> ClosedMonth | None:
     """Last month in the first days of this one; None later, and where nothing was spent in it."""
-    first = facts.today.replace(day=1)
-    if facts.closed_bills is None:
+    if facts.today.day > CLOSED_DAYS:
         return None
+    first = facts.today.replace(day=1)
     month = (first - DAY).replace(day=1)
     lines = [line for line in facts.days.lines if month <= line.day < first]
     if not lines:

@@ -12,12 +12,13 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from costs.allocation.queries import Line
-from costs.models import Phase
+from costs.models import Phase, Provenance
 from costs.plan.budget_status import Allowance, BudgetStatus
 from costs.plan.forecast import Forecast
 from costs.plan.month import Month
 from costs.plan.queries import Days, by_day, hold
 from costs.plan.verdict import plan_verdict
+from costs.verdicts.on_plan import FEWEST_DAYS
 from costs.verdicts.verdict import State, Verdict
 from dashboard.overview.reads import Facts
 from lib import formats
@@ -41,6 +42,7 @@ class Money:
     runs_out_on: date | None
     now: datetime
     status: BudgetStatus | None  # the month compared with the phases' shares of it
+    paced: Decimal | None = None  # spent, with entered charges spread evenly over the month; None: too early to compare
 
     @property
     def limit(self) -> Decimal | None:
@@ -66,7 +68,7 @@ class Money:
     @property
     def ahead(self) -> Decimal | None:
         """USD by which the spend exceeds an even use of the budget's high end."""
-        return None if self.pace is None or self.status is None else self.status.spent - self.pace
+        return None if self.pace is None or self.paced is None else self.paced - self.pace
 
     @property
     def to_spare(self) -> Decimal | None:
@@ -109,7 +111,7 @@ class Money:
         pace = ""
         if self.phase and self.ahead and self.ahead > 0:
             pace = _(", <b>{ahead}</b> ahead of an even pace")
-        elif self.phase:
+        elif self.phase and self.paced is not None:
             pace = _("; an even pace would be at <b>{pace}</b>")
         return sentences(self._with_figures(f"{spent}{pace}."), self._outlook())
 
@@ -168,6 +170,7 @@ def money(facts: Facts) -> Money:
     month, phase = facts.month, facts.phase
     status = hold(facts.phases, month, facts.days) if phase else None
     before, ends = same_days_before(facts.days, month.first, facts.today)
+    is_early = (facts.today - month.first).days < FEWEST_DAYS
     return Money(
         month=month,
         phase=phase,
@@ -176,13 +179,27 @@ def money(facts: Facts) -> Money:
         if phase and phase.starts_on and phase.ends_on
         else None,
         provenance=by_provenance(line for line in facts.days.lines if line.day >= month.first),
-        before=before,
+        before=None if is_early else before,
         before_ends=ends,
         pace=status.allowance.high * elapsed(status.allowance, facts.now) if status else None,
         runs_out_on=status.runs_out_on if status else None,
         now=facts.now,
         status=status,
+        paced=None if is_early or status is None else paced(facts.days, status, facts.now),
     )
+
+
+def paced(days: Days, status: BudgetStatus, now: datetime) -> Decimal:
+    """USD spent, with the month's entered charges counted by the share of the month that has passed.
+
+    A charge for the whole month is entered on one day; as it stands it would look like a pace.
+    """
+    first = status.allowance.first
+    entered = sum(
+        (line.amount for line in days.lines if line.day >= first and line.provenance == Provenance.ENTERED), ZERO
+    )
+    coming = sum((line.amount for line in days.coming if line.provenance == Provenance.ENTERED), ZERO)
+    return status.spent - entered + (entered + coming) * elapsed(status.allowance, now)
 
 
 def by_provenance(lines: Iterable[Line]) -> dict[str, Decimal]:

@@ -22,7 +22,7 @@ from costs.plan.month import Month
 from costs.plan.queries import HISTORY, Days, read_days, this_month
 from costs.readiness.inputs import RatedTask, Report, read_report
 from costs.readiness.scorecard import Scorecard, judge
-from costs.reconciliation.bill_status import MonthBills, stored
+from costs.reconciliation.bill_status import MonthBills, stored_or_none
 from lib.dates import DAY, midnight
 from lib.periods import Period
 from lib.time_spans import Span
@@ -116,7 +116,8 @@ def closed(now: datetime, today: date) -> dict[str, Any]:
         kind__startswith="budget", subject__endswith=f":{month:%Y-%m}", state=AlertState.RESOLVED,
         resolved_at__gte=midnight(first), acknowledged_at=None, opened_at__isnull=False,
     )  # fmt: skip
-    return {"closed_bills": stored(month, now), "closed_alerts": list(ended.order_by("-opened_at")[:CLOSED_ALERTS])}
+    bills = stored_or_none(month, now)
+    return {"closed_bills": bills, "closed_alerts": list(ended.order_by("-opened_at")[:CLOSED_ALERTS])}
 
 
 def read(now: datetime) -> Facts:

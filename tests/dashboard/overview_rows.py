@@ -46,4 +46,6 @@ def money(spent: int, forecast: tuple[int, int, int] | None, high: int | None = 
     if high:
         planned = Phase(name="P", budget_low=Decimal(300), budget_high=Decimal(high), volume_from=0, starts_on=FIRST)
         held = hold([planned], month, Days(FIRST, [], []))
-    return Money(month, planned, 1, None, {"billed": Decimal(spent)}, None, FIRST, Decimal(200), None, NOON, held)
+    return Money(
+        month, planned, 1, None, {"billed": Decimal(spent)}, None, FIRST, Decimal(200), None, NOON, held, Decimal(spent)
+    )

@@ -19,8 +19,10 @@ from costs.list_prices import ListPrices
 from costs.spend.page import SpendPage, SpendParams
 from costs.spend.rows import day_bars
 from costs.spend.token_costs import token_costs
+from costs.spend.views import opening_month
 from costs.variance.bridge import bridge
 from providers.models import Account, Feed, TokenPrice
+from tests.costs.entered import entered
 from tests.costs.usage_rows import at, usage
 from tests.costs.world import last_month
 from tests.factories import ApplicationFactory, VendorCostFactory
@@ -218,7 +220,8 @@ def test_filters_live_in_the_address_and_empty_ones_are_none(viewer: Client, wor
 def test_nonsense_in_the_address_is_the_default(viewer: Client, world: Account, query: str) -> None:
     response = viewer.get(f"{URL}?{query}")
     assert response.status_code == 200
-    assert response.context["page"].params.month == datetime.now(UTC).date().replace(day=1)
+    # In the first days of a month the default is the one that has closed: something was spent in it here.
+    assert response.context["page"].params.month == opening_month(datetime.now(UTC))
 
 
 def test_links_keep_what_was_chosen(viewer: Client, world: Account) -> None:
@@ -290,3 +293,13 @@ def test_of_many_models_without_a_price_the_busiest_stand_and_the_rest_are_count
     assert "odd-03" in section
     assert "odd-02" not in section
     assert "2 more models have fewer such requests." in section
+
+
+@pytest.mark.parametrize(
+    ("day", "month"), [(1, "2026-05"), (3, "2026-05"), (5, "2026-05"), (6, "2026-06"), (30, "2026-06")]
+)
+def test_spend_opens_on_the_closed_month_for_five_days(day: int, month: str) -> None:
+    now = datetime(2026, 6, day, 0, 2, tzinfo=UTC)
+    assert f"{opening_month(now):%Y-%m}" == "2026-06", "nothing was spent in May"
+    entered("anthropic", "model", "3.00", date(2026, 5, 31))
+    assert f"{opening_month(now):%Y-%m}" == month
