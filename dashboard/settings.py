@@ -104,9 +104,9 @@ TEMPLATES = [
             "builtins": [
                 "django.templatetags.i18n",
                 "django.templatetags.static",
-                "lib.figures",
                 "lib.formats",
                 "dashboard.templatetags.charts",
+                "dashboard.templatetags.figures",
                 "dashboard.templatetags.page",
             ],
         },

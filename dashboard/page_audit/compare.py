@@ -8,7 +8,7 @@ from datetime import datetime
 from django.contrib.auth.models import User
 
 from dashboard.page_audit.crawl import frozen, pages
-from lib.figures import marked
+from dashboard.page_audit.marks import marked
 
 Meaning = tuple[str, str, str]
 Values = dict[str, list[str]]  # the places that show a value, by the value

@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from dashboard.page_audit.compare import collect
 from dashboard.page_audit.crawl import frozen, links
-from lib.figures import Marked, figure, marked
+from dashboard.page_audit.marks import Marked, marked
+from dashboard.templatetags.figures import figure
 from traffic.models import Application
 
 NOVEMBER = date(2026, 11, 1)

@@ -295,6 +295,7 @@ def test_of_many_models_without_a_price_the_busiest_stand_and_the_rest_are_count
     assert "2 more models have fewer such requests." in section
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("day", "month"), [(1, "2026-05"), (3, "2026-05"), (5, "2026-05"), (6, "2026-06"), (30, "2026-06")]
 )
