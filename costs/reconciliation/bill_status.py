@@ -76,7 +76,7 @@ def stored(month: date, now: datetime) -> MonthBills:
 def stored_or_none(month: date, now: datetime) -> MonthBills | None:
     """The stored status, perhaps outdated, for pages that must not wait for a comparison."""
     status = BillStatus.objects.filter(month=month).first()
-    return status and _bills(status, data_version(month, now.astimezone(UTC).date()))
+    return None if status is None else _bills(status, data_version(month, now.astimezone(UTC).date()))
 
 
 def current(month: date, now: datetime) -> MonthBills:
