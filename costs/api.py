@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal
@@ -16,8 +16,10 @@ from pydantic import Field
 from costs import focus
 from costs.allocation.queries import spend
 from costs.anomalies.page import AnomaliesPage
-from costs.breakeven import Inputs, InvalidInputs, answered, body_schema, inputs_from_body
-from costs.breakeven.measured_inputs import live_inputs, measure, price_lists
+from costs.breakeven import Inputs, InvalidInputs, Spread, answered, body_schema, inputs_from_body
+from costs.breakeven.backtest import backtest
+from costs.breakeven.measured_inputs import live_inputs, measure, price_lists, spread
+from costs.breakeven.queries import only_testing
 from costs.models import Phase
 from costs.plan.budgets import budget_positions
 from costs.plan.queries import plan
@@ -129,22 +131,26 @@ def get_user_costs(request: HttpRequest, application: str, month: Month = None) 
     by_alias=True,
 )
 def get_break_even(request: HttpRequest, filters: Query[FilterQuery]) -> Any:
-    return answered(live_over(timezone.now(), filters.parsed()))
+    now, wanted = timezone.now(), filters.parsed()
+    inputs, days = live_over(now, wanted)
+    past = None if wanted.divides() or wanted.provider else backtest(inputs.tasks, now.astimezone(UTC).date())
+    excluded = [] if wanted.application else only_testing()
+    return {**answered(inputs, days), "backtest": past and past.as_json(), "excluded_applications": excluded}
 
 
-def live_over(now: datetime, filters: Filters) -> Inputs:
-    """Live inputs of the traffic that passes the filters."""
-    return live_inputs(now, measure(now, filters))
+def live_over(now: datetime, filters: Filters) -> tuple[Inputs, Spread | None]:
+    """Live inputs of the traffic that passes the filters, and the spread of its days."""
+    return live_inputs(now, measure(now, filters)), spread(now, filters)
 
 
-def lately(now: datetime, filters: Filters) -> Inputs:
+def lately(now: datetime, filters: Filters) -> tuple[Inputs, Spread | None]:
     """The same, read at most every 10 seconds: who moves a slider asks many times about one live state."""
     key = f"live-inputs/{sha256(repr(filters).encode()).hexdigest()}"
-    inputs: Inputs | None = cache.get(key)
-    if inputs is None:
-        inputs = live_over(now, filters)
-        cache.set(key, inputs, LIVE_FOR_S)
-    return inputs
+    live: tuple[Inputs, Spread | None] | None = cache.get(key)
+    if live is None:
+        live = live_over(now, filters)
+        cache.set(key, live, LIVE_FOR_S)
+    return live
 
 
 @router.post(
@@ -159,11 +165,12 @@ def post_break_even(request: HttpRequest, filters: Query[FilterQuery], body: Ann
     now = timezone.now()
     try:
         listed = price_lists(now) if body.keys() & {"price_sheet", "api_model"} else {}
-        inputs = inputs_from_body(body, lately(now, filters.parsed()), listed)
+        live, days = lately(now, filters.parsed())
+        inputs = inputs_from_body(body, live, listed)
     except InvalidInputs as error:
         errors = [at(["body", *loc], message) for loc, message in error.errors]
         raise ApiError(422, "Some inputs are not as the schema says.", errors) from None
-    return answered(inputs)
+    return answered(inputs, days)
 
 
 @router.get(

@@ -6,7 +6,7 @@ from django.urls import path
 
 from costs.anomalies.views import anomalies, anomaly_dismiss, anomaly_restore
 from costs.bill_imports.views import bill, bill_enter, bill_list, bill_undo
-from costs.breakeven import what_if_views
+from costs.breakeven import task_model_views, what_if_views
 from costs.charges.rate_views import rates
 from costs.charges.recurrence_views import (
     recurrence_edit,
@@ -120,6 +120,8 @@ urlpatterns = [
     path("break-even/scenarios/", scenarios.scenario_list, name="scenarios"),
     path("break-even/research/", scenarios.research_tables, name="research"),
     path("break-even/kept/", what_if_views.saved_scenarios, name="kept"),
+    path("break-even/tasks/<slug:task>/", task_model_views.choose, name="task-model"),
+    path("break-even/tasks/<slug:task>/log/", task_model_views.follow_log, name="task-model-log"),
     path("break-even/keep/", what_if_views.keep, name="keep"),
     path("break-even/kept/<int:pk>/remove/", what_if_views.remove, name="kept-remove"),
     path("break-even/kept/<int:pk>/undo/", what_if_views.undo, name="kept-undo"),

@@ -64,9 +64,10 @@ CEILINGS = {
     "/spend/sharing/": 12,
     "/providers/leases/{lease}/": 16,
     # Break-even.
-    "/break-even/": 25,
-    "/break-even/ with 12 offers and models": 30,
-    "/break-even/break-even.json": 13,
+    "/break-even/": 29,
+    "/break-even/ with a backtest": 37,
+    "/break-even/ with 12 offers and models": 32,
+    "/break-even/break-even.json": 14,
     "/break-even/scenarios/": 5,
     "/break-even/research/": 18,
     "/break-even/research/ without traffic": 22,

@@ -4,6 +4,7 @@ becomes cheaper than the other. The names exported here read no database.
 
 from __future__ import annotations
 
+from costs.breakeven.answer import answered
 from costs.breakeven.band import Band, Day, Spread, band, spread_of
 from costs.breakeven.body import InvalidInputs, inputs_from_body
 from costs.breakeven.crossings import Crossing, Side
@@ -11,7 +12,6 @@ from costs.breakeven.decimals import decimal_text
 from costs.breakeven.engine import (
     Point,
     Result,
-    answered,
     as_json,
     compute,
     days_to_cross,

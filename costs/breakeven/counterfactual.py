@@ -49,6 +49,7 @@ class StandIn:
     other: ModelKey | None = None
     shares: Mapping[str, Decimal] | None = None
     batch: Decimal = Decimal(0)
+    left: date | None = None  # the last day on which the API, whichever model, served the task as a rule
 
 
 def stand_ins(history: Iterable[Row], groups: Iterable[Row], chosen: Mapping[str, ChosenModel]) -> dict[str, StandIn]:
@@ -72,15 +73,16 @@ def _stand_in(task: str, rows: list[Row], groups: list[Row], chosen: ChosenModel
     week = _last_week(rows)
     served = [row for row in rows if row["week"] == week and not row["ours"]]
     shares, batch = _shares(served)
+    left = max((row["last_day"] for row in served if row["last_day"]), default=None)
     if chosen:
-        return StandIn((chosen.provider, chosen.model), "person", None, chosen.by, None, shares, batch)
+        return StandIn((chosen.provider, chosen.model), "person", None, chosen.by, None, shares, batch, left)
     key = _most(served)
     if week is None or key is None:
         return StandIn(None)
-    days = [row["last_day"] for row in rows if not row["ours"] and _key(row) == key and row["last_day"]]
+    days = [row["last_day"] for row in served if _key(row) == key and row["last_day"]]
     earlier = [row for row in rows if not row["ours"] and week <= row["week"] <= week + EARLIER_WEEKS]
     other = _other(key, earlier) or _comparable(task, key, rows, groups)
-    return StandIn(key, "last_served", max(days, default=None), "", other, shares, batch)
+    return StandIn(key, "last_served", max(days, default=None), "", other, shares, batch, left)
 
 
 def _last_week(rows: list[Row]) -> int | None:
@@ -154,6 +156,7 @@ class _Task:
     """What is added up of one task."""
 
     rows: list[Usage] = field(default_factory=list)
+    ours: int = 0
     routed: int = 0
     left_out: int = 0
     unpriced: str = ""
@@ -185,6 +188,7 @@ def priced(groups: Iterable[Row], made: Mapping[str, StandIn], prices: Mapping[M
     for row in groups:
         task, stand_in = tasks.setdefault(row["task"], _Task()), made[row["task"]]
         routed = row["ours"] or row["task"] in ROUTED_TASKS
+        task.ours += row["requests"] if row["ours"] else 0
         replaced = row["ours"] or (routed and stand_in.because == "person")
         key = stand_in.key if replaced else _key(row)
         price = prices.get(key) if key else None
@@ -223,6 +227,8 @@ def _cost(name: str, task: _Task, stand_in: StandIn, prices: Mapping[ModelKey, T
         until=stand_in.until,
         chosen_by=stand_in.chosen_by,
         unpriced=task.unpriced,
+        ours=task.ours,
+        left_api=stand_in.left,
         other=other[1] if other else "",
         cost_per_request=cost / requests if requests else None,
     )

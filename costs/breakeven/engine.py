@@ -19,8 +19,6 @@ from costs.breakeven.decimals import decimal, decimal_text, divided
 from costs.breakeven.inputs import Inputs, Prompts, SelfHost
 from costs.price_sheets.token_prices import TokenPrices
 
-RATES = ("input", "output", "cache_write_5m", "cache_read", "batch_discount")
-
 # Results in the cache: a page asks for the same inputs in several places and, while no request comes in, at every
 # visit. Crossings alone are small, so the 50 variations of the sensitivity analysis fit too; whole results are larger.
 KEPT, WHOLE_KEPT = 256, 16
@@ -372,25 +370,3 @@ def _decimal(number: Fraction | None) -> Decimal | None:
 
 def _plain(number: Decimal | None) -> str | None:
     return None if number is None else decimal_text(number)
-
-
-def answered(inputs: Inputs) -> dict[str, Any]:
-    """The result as the HTTP API gives it, with its inputs, so that a reader can check every figure."""
-    return {**as_json(compute(inputs)), "inputs": inputs_json(inputs)}
-
-
-def inputs_json(inputs: Inputs) -> dict[str, Any]:
-    own = inputs.selfhost
-    return {
-        "price_sheet": inputs.price_sheet,
-        "api_model": inputs.api_model,
-        **{name: text(getattr(inputs, name)) for name in ("input_tokens", "output_tokens", "cache_read_share")},
-        **{name: text(getattr(inputs, name)) for name in ("cache_write_tokens", "batch_share", "routable_share")},
-        "requests_per_month": inputs.requests_per_month,
-        "prices": {name: text(getattr(inputs.prices, name)) for name in RATES},
-        "selfhost": {name: text(getattr(own, name)) for name in own.__slots__},
-    }
-
-
-def text(value: Any) -> Any:
-    return f"{round(value, 12).normalize():f}" if isinstance(value, Decimal) else value

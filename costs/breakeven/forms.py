@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from costs.breakeven import Inputs, InvalidInputs, PriceList, inputs_from_body
 from costs.breakeven.alternatives import offer_key, offered
+from costs.breakeven.counterfactual import ChosenModel
 from costs.breakeven.measured_inputs import LIVE
 from costs.breakeven.own_costs import UnitBook
 from costs.breakeven.statement import number
@@ -151,6 +152,20 @@ class WhatIfForm(forms.Form):
     def changes(self) -> list[str]:
         """Labels of the fields that were changed."""
         return [str(self.fields[name].label) for name, value in self.data.items() if value and name in self.fields]
+
+
+class TaskModelForm(forms.Form):
+    """The API model that stands for a task."""
+
+    model = forms.ChoiceField(
+        label=_("API model"), help_text=_("It prices the requests of this task that our own GPUs serve or could serve.")
+    )
+
+    def __init__(self, data: Any = None, *, models: Iterable[tuple[str, str]], chosen: ChosenModel | None) -> None:
+        super().__init__(data)
+        choices = [(f"{provider}/{model}", f"{model} ({provider_name(provider)})") for provider, model in models]
+        self.fields["model"].choices = choices  # type: ignore[attr-defined]
+        self.initial["model"] = f"{chosen.provider}/{chosen.model}" if chosen else ""
 
 
 class KeepForm(forms.Form):

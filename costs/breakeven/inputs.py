@@ -78,7 +78,9 @@ class TaskCost:
     chosen_by: str
     unpriced: str  # the model without a price, because of which requests are left out; empty: never on the API
     other: str  # the second most plausible model; empty if there is none
-    cost_per_request: Decimal | None  # USD, of one that our own GPUs serve or would serve, else of any; None: no price
+    cost_per_request: Decimal | None  # USD; None without a price
+    ours: int = 0  # requests that our own GPUs served
+    left_api: date | None = None  # the last day on which the API served at least half of the task, by weeks
 
     @property
     def routable(self) -> bool:

@@ -40,7 +40,8 @@ MOST_ROWS = 12
 class BreakEvenAnswer:
     """The figures of the page's sentence; `kind` selects the sentence.
 
-    no_traffic: no request yet · pays: past the crossing · always: our GPUs are cheaper at every volume · refused: they
+    no_traffic: no request yet · no_counterfactual: none with an API model that has a price · pays: past the crossing ·
+    always: our GPUs are cheaper at every volume · refused: they
     are cheaper, but their answers are rated significantly worse · ahead: the crossing is above the run rate · again:
     past the crossing, but the next GPU made the API cheaper again · never: the curves do not cross.
     """
@@ -78,6 +79,9 @@ class BreakEvenAnswer:
             "no_traffic": _(
                 "No request has come in yet, so there is no run rate; with these figures our own GPUs would pay from"
                 " <b>{at} requests</b> a month."
+            ),
+            "no_counterfactual": _(
+                "Nothing can be compared: no API model with a price is known for any of our requests. Choose one below."
             ),
             "pays": _(
                 "Our own GPUs pay from <b>{at} requests</b> a month. We send <b>{n}</b>, {apart} past that, and save"
@@ -125,7 +129,7 @@ def answer(inputs: Inputs, result: Result, growth: Decimal | None, refused: bool
     pays = result.cheaper == "selfhost"
     at = passed if pays or not coming else coming
     if not n:
-        kind, at = "no_traffic", coming
+        kind, at = "no_counterfactual" if inputs.left_out else "no_traffic", coming
     elif pays:
         kind = "refused" if refused else "pays" if at else "always"
     elif coming is None:

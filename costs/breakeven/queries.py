@@ -9,6 +9,8 @@ from costs.breakeven.counterfactual import ChosenModel
 from costs.models import TaskModel
 from lib import sql
 from lib.tokens import PROMPT_CLASSES
+from providers.models import Model, TokenPrice
+from traffic.models import Application
 from traffic.usage.filters import Filters
 
 LOOKS_BACK = timedelta(days=400)  # for the model that served a task last
@@ -48,6 +50,19 @@ def served_by_week(now: datetime, filters: Filters) -> list[dict[str, Any]]:
     today = now.astimezone(UTC).date()
     condition, values = compared_condition(Filters(application=filters.application, task=filters.task))
     return sql.mappings(BY_WEEK.format(condition=condition), [today, today - LOOKS_BACK, today, *values])
+
+
+def priced_models(now: datetime) -> list[tuple[str, str]]:
+    """(provider, model) of every API model that has a price in force, in order; retired ones are left out."""
+    today = now.astimezone(UTC).date()
+    retired = set(Model.objects.filter(retires_on__lte=today).values_list("provider", "name"))
+    keys = TokenPrice.objects.in_force(now).exclude(provider="self").values_list("provider", "model").distinct()
+    return sorted(key for key in keys if key not in retired)
+
+
+def only_testing() -> list[str]:
+    """Slugs of the applications that only test."""
+    return list(Application.objects.filter(test_only=True).values_list("slug", flat=True))
 
 
 def chosen_models() -> dict[str, ChosenModel]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from costs.breakeven.band import Band, Spread, band
@@ -30,6 +30,13 @@ class Saving:
         return self.other is not None and (self.amount > 0) != (self.other > 0)
 
     @property
+    def verdict(self) -> str:
+        """`api` or `selfhost` where it is told which is cheaper, else `too_close`, or `not_enough_data`."""
+        if self.interval is None:
+            return "not_enough_data"
+        return "too_close" if not self.is_told else "selfhost" if self.interval.low > 0 else "api"
+
+    @property
     def is_told(self) -> bool:
         """Whether one side is cheaper in the whole interval and at both choices of models."""
         interval = self.interval
@@ -40,14 +47,24 @@ def saving_of(inputs: Inputs, spread: Spread | None) -> Saving | None:
     """The saving of these inputs; None without traffic that is compared."""
     if not inputs.requests_per_month:
         return None
-    other = at_other_models(inputs)
-    bands = [made for made in (whole_band(inputs, spread), whole_band(other, spread)) if made]
-    interval = None
-    if bands:
-        interval = Interval(min(made.saving_low for made in bands), max(made.saving_high for made in bands))
+    other, made = at_other_models(inputs), whole_band(inputs, spread)
+    interval = Interval(made.saving_low, made.saving_high) if made else None
     return Saving(compute(inputs).saving, interval, compute(other).saving if other else None)
 
 
-def whole_band(inputs: Inputs | None, spread: Spread | None) -> Band | None:
-    """The band around the break-even; None without traffic or with too few days."""
-    return band(inputs, spread) if inputs and spread and inputs.requests_per_month else None
+def whole_band(inputs: Inputs, spread: Spread | None) -> Band | None:
+    """The band around the break-even that holds both choices of models; None without traffic or with too few days."""
+    if spread is None or not inputs.requests_per_month:
+        return None
+    first, other = band(inputs, spread), at_other_models(inputs)
+    if other is None:
+        return first
+    second = band(other, spread)
+    ends = (first.crossing_high, second.crossing_high)
+    return replace(
+        first,
+        crossing_low=min((at for at in (first.crossing_low, second.crossing_low) if at is not None), default=None),
+        crossing_high=None if None in ends else max(at for at in ends if at is not None),
+        saving_low=min(first.saving_low, second.saving_low),
+        saving_high=max(first.saving_high, second.saving_high),
+    )

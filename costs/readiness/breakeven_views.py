@@ -10,12 +10,16 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
-from costs.breakeven import alternatives, answered, band, compute, explain, queries, sensitivity
+from costs.allocation.queries import spend
+from costs.breakeven import alternatives, answered, compute, explain, queries, sensitivity
 from costs.breakeven import page as breakeven_page
+from costs.breakeven.backtest import backtest
 from costs.breakeven.forms import WIDE, KeepForm, WhatIfForm
-from costs.breakeven.measured_inputs import live_inputs
-from costs.breakeven.own_costs import UnitBook
+from costs.breakeven.measured_inputs import live_inputs, spread
+from costs.breakeven.own_costs import WINDOW, UnitBook
+from costs.breakeven.saving import saving_of, whole_band
 from costs.breakeven.sensitivity import tornado
+from costs.breakeven.task_models_page import Counterfactual
 from costs.breakeven.what_ifs import WhatIfs
 from costs.readiness import scorecard
 from costs.readiness.inputs import Report, read_report
@@ -51,7 +55,7 @@ def break_even_json(request: HttpRequest) -> JsonResponse:
     form = WhatIfs(now, live_inputs(now, unit_book=book), book).form(request.GET)
     if request.GET and not form.is_valid():
         return JsonResponse({"detail": "Some inputs cannot be read.", "errors": form.errors}, status=422)
-    return JsonResponse(answered(form.inputs))
+    return JsonResponse(answered(form.inputs, spread(now)))
 
 
 def _clean_query(request: HttpRequest) -> str | None:
@@ -81,6 +85,13 @@ def _context(form: WhatIfForm, report: Report, now: datetime, request: HttpReque
     gap = report.evidence.quality_gap
     page = breakeven_page.BreakEvenPage(inputs, result, answer, rates, gap, refused, changed)
     gap_state = GAP_STATES[page.holds]
+    counterfactual = Counterfactual(
+        report.inputs,
+        saving_of(report.inputs, report.spread),
+        backtest(report.inputs.tasks, today),
+        report.traffic.excluded,
+        spend(today - WINDOW, today).total,
+    )
     return {
         "page": page,
         "answer": answer,
@@ -101,7 +112,10 @@ def _context(form: WhatIfForm, report: Report, now: datetime, request: HttpReque
         "report": report,
         "form": form,
         "wide": WIDE,
-        "band": band(inputs, report.spread) if report.spread and inputs.requests_per_month else None,
+        "band": whole_band(inputs, report.spread),
+        "counterfactual": counterfactual,
+        "spent_note": "" if changed else counterfactual.spent_note(result.selfhost_cost),
+        "here_on": "selfhost" if report.traffic.own_requests else "api",
         "tasks": alternatives.task_rows(report.traffic.groups, inputs),
         "keep_form": KeepForm(query=request.GET.urlencode()),
         "may_keep": request.user.has_perm("costs.change_phase"),

@@ -28,7 +28,7 @@ LOCK = 7_203_021  # advisory: numbers follow one another
 
 def frozen(report: Report, card: Scorecard) -> dict[str, Any]:
     """Everything that the verdict was judged by: scorecard, thresholds, break-even, tasks, burden."""
-    money = {name: value for name, value in answered(report.inputs).items() if name != "curve"}
+    money = {name: value for name, value in answered(report.inputs, report.spread).items() if name != "curve"}
     return {
         "scorecard": scorecard.as_json(card),
         "break_even": money,

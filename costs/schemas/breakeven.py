@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from ninja import Schema
@@ -30,6 +31,36 @@ class CostPerMtokOut(Schema):
     selfhost_used: str | None
 
 
+class TaskCostOut(Schema):
+    task: str
+    requests: int
+    routable: bool
+    api_model: str | None
+    api_model_because: str
+    api_cost: str | None
+    cost_per_request: str | None
+    last_served: date | None
+    chosen_by: str | None
+    other_model: str | None
+    left_out_requests: int
+    unpriced_model: str | None
+
+
+class BacktestSpanOut(Schema):
+    model_config = ConfigDict(populate_by_name=True)
+
+    first: date = Field(alias="from")
+    end: date = Field(alias="to")
+    requests: int
+    cost_per_1000: str
+
+
+class BacktestOut(Schema):
+    tasks: list[str]
+    before: BacktestSpanOut
+    now: BacktestSpanOut
+
+
 class BreakEvenOut(Schema):
     api_cost: str
     selfhost_cost: str
@@ -44,6 +75,13 @@ class BreakEvenOut(Schema):
     cost_per_mtok: CostPerMtokOut
     curve: list[PointOut]
     inputs: dict[str, Any]
+    saving_interval: list[str] | None
+    saving_at_other_models: str | None
+    verdict: str
+    tasks: list[TaskCostOut]
+    left_out_requests: int
+    backtest: BacktestOut | None = None
+    excluded_applications: list[str] = []
 
 
 class VariantOut(Schema):

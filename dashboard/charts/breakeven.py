@@ -66,12 +66,16 @@ def breakeven_curve(
     crossings: Sequence[Row] = (),
     *,
     here: Any = None,
+    on: str = "",
     api_name: str = "",
     self_name: str = "",
     height: int = 320,
     small: bool = False,
 ) -> Drawing:
-    """`curve` and `crossings` as `/api/v1/break-even` gives them; `here`: our requests a month; `small`: no labels."""
+    """`curve` and `crossings` as `/api/v1/break-even` gives them; `here`: our requests a month; `small`: no labels.
+
+    `on`: the line that we are on, `api` or `selfhost`; without it `here` lies on the higher one.
+    """
     rows = [row for row in curve if row.get("api") is not None]
     to = number(rows[-1]["requests_per_month"]) if rows else 1.0
     seen = [c for c in crossings if number(c["requests_per_month"]) <= to]
@@ -85,7 +89,7 @@ def breakeven_curve(
          "label": ""},
         {"name": self_name, "style": "us", "points": staircase(rows)},
     ]  # fmt: skip
-    marks = [*marks_of(rows, seen, here, to, small), *([] if small else names(rows, series))]
+    marks = [*marks_of(rows, seen, here, to, small, on), *([] if small else names(rows, series))]
     chart = line_chart(
         series, shades=spans, marks=marks, x_from=0, x_to=to, height=height,
         label=words_of(seen, here), x_name=_("requests a month"), tails=False, x_ticks=5 if small else 9,
@@ -110,7 +114,7 @@ def names(rows: Sequence[Row], series: Sequence[Row]) -> list[Row]:
     return [{**at_api, "side": "left"}, {**at_self, "side": "left"}] if last["selfhost"] is not None else [at_api]
 
 
-def marks_of(rows: Sequence[Row], crossings: Sequence[Row], here: Any, to: float, small: bool) -> list[Row]:
+def marks_of(rows: Sequence[Row], crossings: Sequence[Row], here: Any, to: float, small: bool, on: str) -> list[Row]:
     marks: list[Row] = []
     for crossing in crossings:
         at, label = number(crossing["requests_per_month"]), money.count(crossing["requests_per_month"])
@@ -124,7 +128,7 @@ def marks_of(rows: Sequence[Row], crossings: Sequence[Row], here: Any, to: float
         return [*marks, {"kind": "today", "x": at}]
     beyond = " →" if number(here) > to else ""
     words = f"{_('you are here:')}\n{money.count(here)}{beyond}"
-    height = max(cost_at(rows, at, "api") or 0.0, cost_at(rows, at, "selfhost") or 0.0)
+    height = max(cost_at(rows, at, line) or 0.0 for line in ([on] if on else ["api", "selfhost"]))
     return [*marks, {"kind": "here", "x": at, "y": height, "label": words}]
 
 

@@ -32,6 +32,7 @@ class SelfHosting:
     worse: bool  # whether our answers are rated so much worse that the page must not call our GPUs cheaper
     needed: Decimal
     needed_at: int | None
+    here_on: str = ""  # the line that we are on: "api" or "selfhost"
 
     @property
     def volume(self) -> int:
@@ -139,4 +140,5 @@ def selfhosting(facts: Facts, worth: Worth) -> SelfHosting:
         worse=worth.refuses,
         needed=needed,
         needed_at=volume_saving(facts.inputs, needed),
+        here_on="selfhost" if facts.traffic.own_requests else "api",
     )

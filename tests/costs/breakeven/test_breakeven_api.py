@@ -16,10 +16,10 @@ from costs.models import NoGo, PriceSheet
 from costs.price_sheets.sheets import load, raw
 from tests.costs.prices import price
 from tests.costs.usage_rows import usage
-from tests.factories import DeploymentFactory
+from tests.factories import ApplicationFactory, DeploymentFactory
 from tests.query_ceilings import ceiling
 from traffic.authentication.keys import callers, create_key
-from traffic.models import LatencyDay, Rating, UsageHour
+from traffic.models import LatencyDay, Rating, UsageDay, UsageHour
 
 EXAMPLE: dict[str, Any] = {
     "price_sheet": "2026-01", "api_model": "claude-sonnet-4-5", "input_tokens": 500, "output_tokens": 200,
@@ -362,3 +362,28 @@ def test_the_schema_of_a_what_if_is_what_the_server_takes(post: Post) -> None:
             assert post(**{name: ways[0]["maximum"] * 2}).status_code == 422, name
             if {"type": "null"} not in ways:
                 assert post(**{name: None}).status_code == 422, name
+
+
+def test_the_api_says_which_model_stands_for_each_task_and_what_is_left_out(reader: dict[str, str]) -> None:
+    price("claude-haiku-4-5", uncached_input=1, output=5)
+    now = timezone.now()
+    tokens = {"uncached_input": 100_000, "output": 10_000}
+    for table, when in ((UsageDay, {"day": now.date()}), (UsageHour, {"hour": now - timedelta(hours=1)})):
+        usage(table, **when, provider="self", model="mistral", requests=100, leased=100, **tokens)
+        usage(table, **when, provider="self", model="mistral", task="qa", requests=50, leased=50, **tokens)
+    usage(day=now.date() - timedelta(days=60), model="claude-haiku-4-5", requests=200)
+    ApplicationFactory.create(slug="playground", test_only=True)
+    live = get("break-even", reader)
+    rag, qa = live["tasks"]
+    assert (rag["task"], rag["api_model"], rag["api_model_because"]) == ("rag", "claude-haiku-4-5", "last_served")
+    assert (rag["routable"], rag["requests"], rag["cost_per_request"]) == (True, 100, "0.0015")
+    assert rag["api_cost"] == live["api_cost"]
+    assert (qa["api_model"], qa["api_model_because"], qa["api_cost"], qa["left_out_requests"]) == (
+        None,
+        "none",
+        None,
+        50,
+    )
+    assert live["left_out_requests"] == 50
+    assert (live["saving_interval"], live["verdict"], live["backtest"]) == (None, "not_enough_data", None)
+    assert live["excluded_applications"] == ["playground"]
