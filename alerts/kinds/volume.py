@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Bar, Finding, RuleParams, Words
 from alerts.wording import day, dollars, exact, number, percent
-from costs.breakeven import Inputs, Result
+from costs.breakeven import Inputs, Result, compute
+from costs.breakeven.counterfactual import at_other_models
 from costs.models import Phase
 from lib.dates import midnight
 
@@ -32,10 +33,13 @@ def lasting(
 
 
 def break_even(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
-    """Open while our own GPUs would be cheaper; both ways the run rate must have stayed there for the rule's days."""
+    """Open while our own GPUs would be cheaper; both ways the run rate must have stayed there for the rule's days.
+
+    Where the two most plausible API models of the tasks name different sides, it neither opens nor ends.
+    """
     inputs, result = context.break_even
     requests = context.compared_by_day
-    if not requests:
+    if not requests or not inputs.requests_per_month:
         return
     band, days = params.number("band") / 100, int(params.number("days"))
     into = [crossing.requests_per_month for crossing in result.crossings if crossing.side_to == "selfhost"]
@@ -50,6 +54,9 @@ def break_even(context: EvaluationContext, params: RuleParams, live: frozenset[s
         below, since_below = lasting(context, requests, lambda rate: rate < lower)
         crossed, clear = pays and above >= days, not pays and below >= days
         since = since if crossed else since_below
+    other = at_other_models(inputs)
+    told = other is None or compute(other).cheaper == result.cheaper
+    crossed, clear = crossed and told, clear and told
     yield Finding(
         subject=BREAK_EVEN,
         title=break_even_title(inputs, result, at),

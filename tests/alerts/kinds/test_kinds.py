@@ -412,6 +412,27 @@ def test_break_even_is_crossed_when_the_run_rate_has_stayed_past_it(db: Any) -> 
     assert passed.since < NOW - timedelta(days=7)
 
 
+def test_break_even_is_not_told_while_two_plausible_models_name_different_sides(db: Any) -> None:
+    for model, rate in (("claude-haiku-4-5", 1), ("claude-opus-5-5", 50)):
+        long_ago = NOW - timedelta(days=400)
+        TokenPriceFactory.create(model=model, starts_at=long_ago, uncached_input=rate, output=5 * rate)
+    for n in range(89, 0, -1):
+        tokens = {"uncached_input": 5_000_000, "output": 1_000_000}
+        own = {"provider": "self", "model": "mistral", "leased": 10_000}
+        use(TODAY - timedelta(days=n), 10_000, **tokens, **(own if n <= 40 else {"model": "claude-haiku-4-5"}))
+    alone = only("break-even")
+    assert (alone.crossed, alone.clear) != (False, False)
+    for n in range(60, 50, -1):
+        use(TODAY - timedelta(days=n), 10_000, model="claude-opus-5-5")
+    both = only("break-even")
+    assert (both.crossed, both.clear) == (False, False)
+
+
+def test_break_even_says_nothing_where_nothing_can_be_compared(db: Any) -> None:
+    use(TODAY - timedelta(days=3), 100, provider="self", model="mistral", leased=100)
+    assert not findings("break-even")
+
+
 def test_a_volume_in_another_phases_band_is_told_after_its_days(phase: Phase) -> None:
     growing(days=60, before=10_000, after=10_000, since=0)  # 300,000 a month
     assert only("phase").clear

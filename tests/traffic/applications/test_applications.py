@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
@@ -285,3 +287,10 @@ def test_a_rule_that_cannot_work_is_refused(admin: Client, routes: list[Route], 
     given = {"name": "x", "enabled": "on", "to_provider": "anthropic", **wrong}
     assert admin.post(f"{ROUTES}hard/", given).status_code == 422
     assert Route.objects.get(slug="hard").name == "Code and reasoning"
+
+
+def test_the_playground_only_tests_from_the_update_on(db: None) -> None:
+    application("playground")
+    application("docs")
+    import_module("traffic.migrations.0004_application_test_only").leave_out_playground(apps, None)
+    assert list(Application.objects.filter(test_only=True).values_list("slug", flat=True)) == ["playground"]
