@@ -232,7 +232,7 @@ def get_uptime(request: HttpRequest, query: Query[UptimeQuery]) -> Any:
     now = timezone.now()
     period = parse_period(query.since, query.until, now)
     chosen = enabled_deployments(providers=query.provider, models=query.model, slugs=query.deployment)
-    states = {row.slug: uptime_page.now_of(row, now).state for row in chosen}
+    states = {row.slug: uptime_page.with_machine(row, now).state for row in chosen}
     report = report_of(chosen, period.since, max(period.since, min(period.until, now)))
     costs = cost_of([outage.row for entry in report for outage in entry.outages if outage.row], now)
     shown = [entry for entry in report if entry.slug in states]

@@ -11,12 +11,13 @@ from typing import Any
 from django.db.models import F, Max, Min, Sum
 from django.http import Http404
 from django.template.defaultfilters import floatformat
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from lib.formats import ago, dollars, missing, sentences, usd4, when
+from lib.formats import ago, dollars, duration, missing, sentences, usd4, when
 from providers.leases.queries import HOUR_S, WIDE, LeaseDay, LeaseNow, hours_between, lease_days, lease_figures
 from providers.leases.services import StopWay
 from providers.models import Account, Deployment, Lease, LeaseSpan, LeaseState, VendorCost
@@ -102,7 +103,10 @@ class LeasePage:
         if not self.row.active or self.row.unpriced:
             return ""
         if self.idle and self.too_idle:
-            text = _("Nobody has asked it anything since {since}: <b>{burnt}</b> burnt.")
+            if self.idle.longest:
+                last = capfirst(no_requests(self.row.lease, timezone.now()))
+                return format_html(_("{last}: <b>{burnt}</b> spent idle."), last=last, burnt=dollars(self.idle.burnt))
+            text = _("No requests since {since}: <b>{burnt}</b> spent idle.")
             return format_html(text, since=ago(self.idle.since), burnt=dollars(self.idle.burnt))
         return _("It is paid for nothing: %(why)s.") % {"why": self.row.wasted} if self.row.wasted else ""
 
@@ -133,9 +137,13 @@ class LeasePage:
         if not self.uses:
             return _("no deployment is on it")
         if self.idle:
-            last = _("none for a week") if self.idle.longest else ago(self.idle.since)
+            last = no_requests(self.row.lease, timezone.now()) if self.idle.longest else ago(self.idle.since)
             return format_html(_("{last}, {burnt} since"), last=last, burnt=dollars(self.idle.burnt))
         return _("just now") if self.row.lease.state == LeaseState.RUNNING and self.row.active else missing("dash")
+
+    def no_requests(self) -> str:
+        """What stands for the last request where there was none."""
+        return no_requests(self.row.lease, timezone.now())
 
     def stop_headline(self) -> str:
         if not self.row.active:
@@ -158,6 +166,14 @@ class LeasePage:
 
     def spans_headline(self) -> str:
         return _("Every state and price that it had") if self.spans else _("Nothing has been observed of it yet")
+
+
+def no_requests(lease: Lease, now: datetime) -> str:
+    """How long there were none, for a lease without a request in the last week; `now` bounds what it can know."""
+    age = now - lease.started_at
+    if age < timedelta(days=7):
+        return _("no requests since it started %(span)s ago") % {"span": duration(age)}
+    return _("none for a week")
 
 
 def account_of(pk: int) -> Account:

@@ -170,7 +170,7 @@ def no_figure() -> SafeString:
 
 
 def serving(facts: Facts) -> Serving:
-    states = uptime_page.worst_first(uptime_page.now_of(row, facts.now) for row in facts.deployments)
+    states = uptime_page.worst_first(uptime_page.with_machine(row, facts.now) for row in facts.deployments)
     figures = {entry.slug: entry for entry in facts.uptimes}
     watched = [(entry, figures[entry.deployment.slug]) for entry in states if entry.deployment.slug in figures]
     days = uptime_page.days_of(facts.uptime_start, facts.now)

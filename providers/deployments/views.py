@@ -32,7 +32,7 @@ WINDOWS_SHOWN = 10
 def deployments(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     rows = queries.all_deployments()
-    on = [uptime_page.now_of(row, now) for row in rows if row.enabled]
+    on = [uptime_page.with_machine(row, now) for row in rows if row.enabled]
     page = DeploymentsPage(uptime_page.worst_first(on), [row for row in rows if not row.enabled])
     context = {"page": page, "rows": page.rows, "off": page.off}
     return render(request, "providers/deployments/deployments.html", context)

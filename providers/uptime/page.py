@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from lib.dates import DAY
 from lib.formats import ago, count, duration, sentences, when
 from lib.time_spans import Span
-from providers.models import Deployment, DeploymentState, Outage
+from providers.models import Deployment, DeploymentState, LeaseState, Outage
 from providers.uptime.checks import SLACK, UNWATCHED_INTERVALS
 from providers.uptime.outage_cost import NO_COST, OutageCost
 from providers.uptime.report import DeploymentUptime, OutageSpan, UptimeDay, longest, mean_time_to_repair, share
@@ -26,8 +26,8 @@ from providers.uptime.report import DeploymentUptime, OutageSpan, UptimeDay, lon
 # A day is slow when its checks took this many times the deployment's usual time, and long enough to be felt.
 SLOW_TIMES, SLOW_MS = 3.0, 300.0
 # How each state is shown: kind of mark, and where it stands in the list.
-ORDER = {"down": 0, "starting": 1, "unknown": 2, "maintenance": 3, "up": 4}
-MARKS = {"up": "ok", "down": "bad", "starting": "warn", "maintenance": "info", "unknown": "unknown"}
+ORDER = {"down": 0, "stopped": 1, "starting": 2, "unknown": 3, "maintenance": 4, "up": 5}
+MARKS = {"stopped": "warn", "up": "ok", "down": "bad", "starting": "warn", "maintenance": "info", "unknown": "unknown"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class DeploymentNow:
 
     @property
     def word(self) -> str:
-        return str(DeploymentState(self.state).label)
+        return _("stopped") if self.state == "stopped" else str(DeploymentState(self.state).label)
 
     def note(self) -> str:
         """Since when it is so, or what it was before nobody knew any more."""
@@ -61,6 +61,16 @@ def now_of(deployment: Deployment, now: datetime) -> DeploymentNow:
     confirmed_for = timedelta(seconds=deployment.check_every_s) * UNWATCHED_INTERVALS + SLACK
     watched = deployment.last_check_at is not None and now - deployment.last_check_at <= confirmed_for
     return DeploymentNow(deployment, str(deployment.state) if watched and deployment.checked else "unknown")
+
+
+def with_machine(deployment: Deployment, now: datetime) -> DeploymentNow:
+    """The same with the state of the machine that it is on, which must be read along: `stopped` once its vendor says
+    so, whatever the last check said. One that its checks found down stays down: that may be why."""
+    entry, lease = now_of(deployment, now), deployment.lease
+    if lease is None or entry.state in ("down", "maintenance"):
+        return entry
+    off = lease.ended_at is not None or lease.state in (LeaseState.STOPPED, LeaseState.ENDED)
+    return DeploymentNow(deployment, "stopped") if off else entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +137,12 @@ class UptimeSummary:
 
     def _counts(self) -> str:
         """How many are up, and what the others are."""
-        starting, maintenance = (len(self.by_state.get(state, ())) for state in ("starting", "maintenance"))
+        names = ("stopped", "starting", "maintenance")
+        off, starting, maintenance = (len(self.by_state.get(state, ())) for state in names)
         unknown = len(self.unknown)
         counts = [
             (self.up, _("%(n)s of %(total)s are up")),
+            (off, ngettext("%(n)s is on a stopped machine", "%(n)s are on stopped machines", off)),
             (starting, ngettext("%(n)s is starting", "%(n)s are starting", starting)),
             (maintenance, ngettext("%(n)s is in maintenance", "%(n)s are in maintenance", maintenance)),
             (unknown, ngettext("%(n)s is unknown", "%(n)s are unknown", unknown)),
@@ -162,6 +174,13 @@ class UptimeSummary:
                 "All <b>{n} deployments</b> are up and may get requests.",
                 self.total,
             )
+        elif off_machines := len(self.by_state.get("stopped", ())):
+            text = ngettext(
+                "<b>{up} of {n} deployments</b> are up; {off} is on a stopped machine.",
+                "<b>{up} of {n} deployments</b> are up; {off} are on stopped machines.",
+                off_machines,
+            )
+            return format_html(text, up=self.up, n=self.total, off=off_machines)
         else:
             text = _("<b>{up} of {n} deployments</b> are up; of the others it is not known.")
         name = self.down[0].deployment.name if self.down else ""

@@ -12,7 +12,7 @@ from lib.dates import HOUR
 from lib.time_spans import Span
 from providers.models import Check, CheckHour, Deployment, Maintenance, Outage
 from providers.models.deployments import DeploymentQuerySet
-from providers.uptime.page import DeploymentNow, now_of
+from providers.uptime.page import DeploymentNow, with_machine
 from providers.uptime.report import DeploymentUptime, hour_of, report
 
 AROUND = timedelta(minutes=10)  # before an outage's beginning and after its end
@@ -21,14 +21,14 @@ CHECKS_SHOWN = 12  # at the beginning, and as many at the end
 
 def deployments_now(now: datetime) -> list[DeploymentNow]:
     """Every deployment that is switched on, as it stands at `now`."""
-    return [now_of(deployment, now) for deployment in Deployment.objects.enabled()]
+    return [with_machine(deployment, now) for deployment in Deployment.objects.enabled().select_related("lease")]
 
 
 def enabled_deployments(
     *, providers: Sequence[str] = (), models: Sequence[str] = (), slugs: Sequence[str] = ()
 ) -> DeploymentQuerySet:
     """Those that are switched on; values of one name are alternatives, an empty list is no condition."""
-    deployments = Deployment.objects.enabled()
+    deployments = Deployment.objects.enabled().select_related("lease")
     for column, values in (("provider", providers), ("model", models), ("slug", slugs)):
         if values:
             deployments = deployments.filter(**{f"{column}__in": values})

@@ -197,12 +197,14 @@ def _decision(rule: Rule, rules: Sequence[Rule], able: Sequence[Target], call: C
     if not named:
         return None
     first = named[0] if len(named) == 1 else min(named, key=lambda target: _rank(target, call))
+    # What the rule would choose if all were up: a call that passes it over counts in its outage.
+    meant = first if len(named) == 1 else min(named, key=lambda target: _rank(target, call)[1:])
     if not rule.falls_back:
-        return Decision(rule.slug, (first,))
+        return Decision(rule.slug, (first,), instead_of=meant.slug if first is not meant else "")
     chosen = [first, *_fallbacks(rule, rules, first, able, call)][:MOST_TARGETS]
     if first.down:
         chosen.sort(key=lambda target: target.down)
-    return Decision(rule.slug, tuple(chosen), instead_of=first.slug if chosen[0] is not first else "")
+    return Decision(rule.slug, tuple(chosen), instead_of=meant.slug if chosen[0] is not meant else "")
 
 
 def _fallbacks(

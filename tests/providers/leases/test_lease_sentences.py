@@ -163,7 +163,7 @@ COST = "pod-1 has cost $6.25 in 12.5 hours; this month comes to $70.00 if it goe
         (lease_page(), COST),
         (
             lease_page(rented(lease(idle_minutes=60)), idle=idle(), uses=[used()]),
-            f"{COST} Nobody has asked it anything since 2 h ago: $1.00 burnt.",
+            f"{COST} No requests since 2 h ago: $1.00 spent idle.",
         ),
         (lease_page(rented(lease(idle_minutes=180)), idle=idle(), uses=[used()]), COST),
         (
@@ -203,6 +203,10 @@ def test_headings_of_a_lease_follow_what_is_known_of_it() -> None:
         "just now",
         "–",
     ]
+    young = rented(lease(started_at=NOW - timedelta(hours=61)))
+    page = lease_page(young, uses=[used()], idle=idle(longest=True))
+    assert words(page.last_request()) == "no requests since it started 2 d 13 h ago, $1.00 since"
+    assert page.no_requests() == "no requests since it started 2 d 13 h ago", "not a week: it is not that old"
     uses = [lease_page(uses=[used()] * n).uses_headline() for n in (0, 1, 2)]
     assert uses == ["No deployment is on it", "One deployment runs on it", "2 deployments run on it"]
     states = [StateTotal("running", Decimal(10), Decimal(5)), StateTotal("stopped", Decimal("2.5"), Decimal(1))]

@@ -93,7 +93,7 @@ def test_a_lease_says_what_it_costs_and_what_it_burns_while_nobody_asks(ops: Cli
     used(one, 5)
     page = text(ops, page_of(made))
     assert "<b>gpu-1</b> has cost <b>$4.00</b> in 10.0 hours" in page
-    assert "Nobody has asked it anything since <time" in page and "burnt." in page
+    assert "No requests since <time" in page and "spent idle." in page
     assert (
         "curl -X POST https://api.runpod.io/v2/pods/pod1/stop -H &quot;Authorization: Bearer $RUNPOD_API_KEY&quot;"
         in page
@@ -101,7 +101,7 @@ def test_a_lease_says_what_it_costs_and_what_it_burns_while_nobody_asks(ops: Cli
     assert "The container disk is cleared" in page
     assert ">7</td>" in page
     used(one, 0)
-    assert "burnt." not in text(ops, page_of(made))
+    assert "spent idle." not in text(ops, page_of(made))
 
 
 def test_a_stopped_lease_shows_its_disk_and_the_bill(ops: Client) -> None:

@@ -17,7 +17,7 @@ from lib.time_spans import Span
 from providers.models import CheckHour, Deployment
 from providers.uptime import page as uptime_page
 from providers.uptime.report import DeploymentUptime, OutageSpan, UptimeDay
-from tests.factories import DeploymentFactory, OutageFactory
+from tests.factories import DeploymentFactory, LeaseFactory, OutageFactory
 from tests.pages import html_of
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
@@ -200,3 +200,24 @@ def test_more_deployments_than_fit_are_turned_page_by_page(viewer: Client, url: 
     first, second = text(viewer, url), text(viewer, url, page=2)
     assert (first.count('class="strip"'), second.count('class="strip"')) == (50, 11)
     assert "Zz-Broken" in first
+
+
+def test_a_deployment_whose_machine_was_stopped_is_not_up_on_any_page(db: Any, client: Client) -> None:
+    """What the vendor says of the machine and what Uptime says of the deployment agree."""
+    client.force_login(User.objects.create_superuser("root", "root@example.com", "x"))
+    lease = LeaseFactory.create(state="stopped")
+    deployment = DeploymentFactory.create(
+        slug="own", name="Own", engine="vllm", url="http://x", state="up", last_check_at=timezone.now(), lease=lease
+    )
+    assert uptime_page.with_machine(deployment, timezone.now()).state == "stopped"
+    text = html_of(client.get(reverse("providers:uptime")))
+    assert "0 of 1 are up, 1 is on a stopped machine" in text
+    assert "0 of 1 deployment" in html_of(client.get(reverse("providers:deployments"))).replace("<b>", "")
+    assert (
+        "all" not in client.get("/").context["up"].headline() and "0 of 1" in client.get("/").context["up"].headline()
+    )
+    deployment.state = "down"
+    assert uptime_page.with_machine(deployment, timezone.now()).state == "down", "that may be why"
+    lease.state = "running"
+    deployment.state = "up"
+    assert uptime_page.with_machine(deployment, timezone.now()).state == "up"

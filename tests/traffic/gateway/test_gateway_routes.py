@@ -106,6 +106,20 @@ def test_a_decision_tells_whose_place_another_takes() -> None:
     assert (passed_over.instead_of, as_meant.instead_of) == ("own", "")
 
 
+def test_a_call_that_another_of_our_own_answers_counts_in_the_outage_too() -> None:
+    """With two of one vendor the first that is up is chosen, and the one that was meant is named all the same."""
+    down = (replace(OWN, down=True), OWN_2)
+    decision = decide(RULES, down, call(task="rag"))
+    assert went(decision) == ("routine", ["own-2", "own"])
+    assert decision is not None and decision.instead_of == "own"
+    strict = tuple(msgspec.structs.replace(rule, falls_back=False) for rule in RULES)
+    decision = decide(strict, down, call(task="rag"))
+    assert went(decision) == ("routine", ["own-2"])
+    assert decision is not None and decision.instead_of == "own"
+    both_up = decide(RULES, (OWN, OWN_2), call(task="rag"))
+    assert both_up is not None and both_up.instead_of == ""
+
+
 def test_named_fallbacks_are_tried_in_their_order_and_no_others() -> None:
     rule = Rule("r", deployment="claude", fallbacks=("trial", "own-2", "gone"))
     assert went(decide((rule,), ALL, call())) == ("r", ["claude", "own-2"])  # trial speaks OpenAI's alone
