@@ -34,7 +34,7 @@ class DeliveryOut(Schema):
 
     channel: str
     recipient: str
-    state: Literal["waiting", "sending", "accepted", "failed", "dead", "folded"]
+    state: Literal["waiting", "sending", "accepted", "failed", "dead", "folded", "unsent"]
     accepted_at: datetime | None
     transition: State = Field(validation_alias="transition.after")
     attempts: int

@@ -17,6 +17,7 @@ from costs.models import Search
 from costs.plan import budgets, forecast_record
 from costs.reconciliation import bill_status, month_close
 from lib.events import log_event, ms_since
+from traffic.imports.loading import loading_until
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,10 @@ def search_savings() -> None:
 
 @shared_task(time_limit=300)
 def look_for_anomalies() -> None:
-    anomalies.look(timezone.now())
+    """Not while history is being loaded: a month against half of the month before it is no anomaly."""
+    now = timezone.now()
+    if loading_until(now) is None:
+        anomalies.look(now)
 
 
 @shared_task(ignore_result=True)

@@ -40,10 +40,12 @@ from demo.story import Story, add_months
 from demo.traffic import Traffic
 from providers.models import Outage
 from sandbox.engine import MODEL_NAME
+from traffic.imports import loading
 
 # How far back answers were rated; those of the last days come before the older months, which take longer.
 JUDGED_DAYS, JUDGED_FIRST = 45, 10
 ANOMALY_DAYS = 60  # and how far back it is told what stood out
+HOLD = timedelta(minutes=10)  # without news of the history it is taken to be whole
 FORECAST_LOOKS = 200  # days of the months that are over
 
 
@@ -94,6 +96,7 @@ class Demo:
     def get_ready(self) -> None:
         """What the ready file waits for: this month and the last, their bills, and the accounts that read these."""
         self.client.wait_for(f"{self.addresses.sandbox}/healthz")
+        self.hold_verdicts()
         setup.set_up(self.story, self.credentials, self.addresses.sandbox, self.now)
         self.client.wait_for(f"{self.addresses.web}/readyz")
         self.client.put_state("runpod", bills.runpod_state(self.story, self.now))
@@ -137,8 +140,8 @@ class Demo:
         """Ratings and the older months. A refusal is said, and the live part goes on."""
         first, rest = partial(self.judge, JUDGED_FIRST), partial(self.judge, JUDGED_DAYS)
         parts: list[Callable[[], None]] = [
-            self.write_reports, first, self.advise, self.decide, self.older_prices, self.load_older,
-            self.look_for_anomalies, self.look_at_forecasts, rest, self.advise, self.older_prices,
+            self.load_older, first, self.decide, rest, self.advise, self.older_prices,
+            self.look_for_anomalies, self.look_at_forecasts, self.write_reports,
         ]  # fmt: skip
         for part in parts:
             try:
@@ -147,6 +150,11 @@ class Demo:
                 self.say(f"a part of the history cannot be loaded: {error}")
             except Halted:
                 return  # the next start goes on from here
+        loading.mark_loading(None)
+
+    def hold_verdicts(self) -> None:
+        """Until all of the history and its ratings are there; each part that arrives moves the end."""
+        loading.mark_loading(datetime.now(UTC) + HOLD)
 
     def write_reports(self) -> None:
         reports.write_reports(datetime.now(UTC))
@@ -165,6 +173,7 @@ class Demo:
 
     def load_older(self) -> None:
         """The four months before the last."""
+        self.hold_verdicts()
         self.loader().load(days_back(self.story.starts[-3] - timedelta(days=1), self.story.first_day))
         # What outages cost in requests was counted before these were there.
         Outage.objects.update(counted_at=None)
@@ -183,6 +192,7 @@ class Demo:
         """People's opinions of the answers of so many days, newest first; those of today are the live part's."""
         newest = self.last_whole_day if self.state.judged is None else self.state.judged - timedelta(days=1)
         for day in days_back(newest, self.state.started_on - timedelta(days=days)):
+            self.hold_verdicts()
             for row in self.traffic.day(day).rows:
                 for opinion in opinions(row):
                     key = self.credentials.keys[f"rate/{row['application']}"]

@@ -89,7 +89,7 @@ CEILINGS = {
     "/decide/sizing/": 9,
     # Alerts.
     "/alerts/": 25,
-    "/alerts/rules/": 18,
+    "/alerts/rules/": 19,
     # The API.
     "/api/v1/alerts": 5,
     "/api/v1/scorecard": 18,
@@ -101,7 +101,7 @@ CEILINGS = {
     "positions of 18 budgets": 26,  # one for the leases ahead of each
     "FOCUS export of a month": 15,
     "search for anomalies without its INSERTs": 16,
-    "evaluation of rules of two shapes": 16,
+    "evaluation of rules of two shapes": 17,
     "findings of the kind unpriced": 3,
     "findings of any other kind": 12,
     "delivery of one message to a person": 13,  # from its claim to the yes that is written down

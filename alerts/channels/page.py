@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from alerts.mail.server import has_mail_server
 from alerts.models import Channel, ChannelKind, Rule
 from lib.formats import ago
 
@@ -31,6 +32,8 @@ class ChannelsPage:
     rows: Sequence[Channel]
 
     def answer(self) -> str:
+        if not self.rows and not has_mail_server():
+            return _("Alerts reach nobody: no mail server and no channel is set up.")
         if not self.rows:
             return _("Alerts go by e-mail alone: no channel is set up.")
         wrong = [row for row in self.rows if row.mark in ("bad", "warn")]

@@ -14,6 +14,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from alerts.channels import hand_over, queries, services, trial_note
 from alerts.channels.forms import ChannelForm
 from alerts.channels.page import ChannelPage, ChannelsPage, Tried
+from alerts.mail.server import mail_problem
 from alerts.mail.smtp import NotSent
 from alerts.models import Channel, ChannelKind
 from lib.http import form_view, get_view, post_view, render_tested, undoable
@@ -26,6 +27,7 @@ def channels(request: HttpRequest) -> HttpResponse:
     context = {
         "page": ChannelsPage(rows),
         "rows": rows,
+        "mail_problem": mail_problem(),
         "monitored": any(row.kind == ChannelKind.MONITOR for row in rows),
         "may_edit": request.user.has_perm("alerts.change_channel"),
     }

@@ -38,6 +38,16 @@ def merge_due(row: Delivery, now: datetime) -> int:
     return merged + fellows.update(state="folded", folded_into=row, answer=answer)
 
 
+def supersede(alert: Alert) -> int:
+    """Drop the messages that a lower level of the same subject is open, where they have not left: this alert's says
+    more. How many."""
+    lower = Delivery.objects.filter(
+        alert__rule=alert.rule_id, alert__subject=alert.subject, alert__level__lt=alert.level,
+        transition__after=State.OPEN, state="waiting", attempts=0, folded__isnull=True,
+    )  # fmt: skip
+    return lower.update(state="folded", answer=_("a higher level was reached before it left"))
+
+
 def split(row: Delivery, answer: str, refused: bool) -> int:
     """Undo `merge_due` for a mail that was given up: its messages go out one by one, each with one attempt counted.
     Where the address itself was refused they are given up as well, and a person can retry each. Returns how many."""
@@ -108,12 +118,17 @@ def todo_of(open_: int) -> str:
 
 
 def why_of(deferred_by: str) -> str:
+    if deferred_by == "server":
+        return _("No mail server was set up when they opened; what is over by now is not listed.")
     if deferred_by == "digest":
         return _("You asked for a digest of what is not urgent.")
     return _("Your quiet hours held these back; what is critical comes at once.")
 
 
 def subject_of(messages: int, open_: int, deferred_by: str) -> str:
+    if deferred_by == "server":
+        text = ngettext("Not sent before: %(n)s open alert", "Not sent before: %(n)s open alerts", messages)
+        return text % {"n": messages}
     shape = (
         ngettext("Your digest: %(n)s alert, %(open)s open", "Your digest: %(n)s alerts, %(open)s open", messages)
         if deferred_by == "digest"

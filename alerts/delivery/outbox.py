@@ -25,6 +25,7 @@ from alerts.channels import deliver_to
 from alerts.delivery.compose import compose
 from alerts.delivery.grouping import is_throttled, merge_due, split
 from alerts.mail.readers import Readers
+from alerts.mail.server import has_mail_server
 from alerts.mail.smtp import Courier, NotSent, status_of_answer
 from alerts.models import Address, Delivery
 from lib.events import log_event, ms_since
@@ -66,6 +67,7 @@ def deliver(*, seconds: float = 50.0, clock: Callable[[], datetime] = timezone.n
         return done
     try:
         until = time.monotonic() + seconds
+        mind_server(clock())
         silent: set[str] = set()  # who does not answer at all: the next would only wait as long
         readers = Readers()
         with Courier() as courier:
@@ -75,6 +77,22 @@ def deliver(*, seconds: float = 50.0, clock: Callable[[], datetime] = timezone.n
     finally:
         _running.release()
     return done
+
+
+def mind_server(now: datetime) -> None:
+    """Set mails that are due apart where no mail server is set up. Once there is one, what was set apart about alerts
+    that are still open goes out, as one mail to each person; what is over, and reports, are not sent any more."""
+    if not has_mail_server():
+        unsent = Delivery.objects.without_server(now).update(state="unsent", answer="")
+        if unsent:
+            log_event(logger, logging.ERROR, "deliveries_without_server", messages=unsent)
+        return
+    late = Delivery.objects.unsent_of_open().values_list("pk", flat=True)
+    sent = Delivery.objects.filter(pk__in=list(late), state="unsent").update(
+        state="waiting", due_at=now, created_at=now, attempts=0, deferred_by="server"
+    )
+    if sent:
+        log_event(logger, logging.INFO, "deliveries_resumed", messages=sent)
 
 
 def claim(now: datetime, silent: Collection[str] = ()) -> Delivery | None:

@@ -34,7 +34,11 @@ class DeliveriesPage:
         )
         again = ngettext("%(n)s is tried again,", "%(n)s are tried again,", trying) % {"n": trying}
         given_up = ngettext("%(n)s was given up.", "%(n)s were given up.", dead) % {"n": dead}
-        return sentences(format_html(text, n=accepted, all=total), again, given_up)
+        unsent = self.counts.get("unsent", 0)
+        no_server = ngettext(
+            "%(n)s was not sent: no mail server is set up.", "%(n)s were not sent: no mail server is set up.", unsent
+        ) % {"n": unsent}
+        return sentences(format_html(text, n=accepted, all=total), again, given_up, no_server if unsent else "")
 
     @property
     def shows_refused(self) -> bool:

@@ -74,6 +74,13 @@ def undelivered() -> list[Delivery]:
     return list(rows.order_by("-id")[:20])
 
 
+def failing_recipients(now: datetime) -> set[str]:
+    """Addresses and channels, in lower case, whose newest finished message of this week was not delivered."""
+    tried = Delivery.objects.filter(created_at__gte=now - timedelta(days=7), state__in=("accepted", "failed", "dead"))
+    newest = tried.order_by("recipient", "-id").distinct("recipient").values_list("recipient", "state")
+    return {recipient.lower() for recipient, state in newest if state != "accepted"}
+
+
 def troubles(now: datetime) -> dict[int, Delivery]:
     """By rule, the newest of its messages that is tried again or was given up this week, with the answer to it."""
     lately = Q(state="failed") | Q(state="dead", created_at__gte=now - timedelta(days=7))

@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 
 from alerts.delivery import queries, services
 from alerts.delivery.page import DeliveriesPage
+from alerts.mail.server import mail_problem
 from alerts.models import DeliveryState
 from lib.http import get_view, post_view
 from providers.audit.log import log
@@ -41,6 +42,7 @@ def deliveries(request: HttpRequest) -> HttpResponse:
         "first_url": address(**params) if before else None,
         "next_url": address(**params, before=page.next_before) if page.next_before is not None else None,
         "refused": refused,
+        "mail_problem": mail_problem(),
         "may_act": request.user.has_perm("alerts.change_alert"),
     }
     return render(request, "alerts/delivery/deliveries.html", context)

@@ -18,6 +18,7 @@ from alerts.mail import links
 from alerts.models import Address, Delivery, Preference, Report, ReportKind
 from costs.models import Charge
 from lib.events import log_event
+from traffic.imports.loading import loading_until
 from traffic.models import UsageDay
 
 logger = logging.getLogger(__name__)
@@ -25,13 +26,13 @@ logger = logging.getLogger(__name__)
 
 def write_due(now: datetime) -> int:
     """Everything that is due and not written yet; gives back how many were. An installation without any figure yet
-    has nothing to say."""
+    has nothing to say, and neither has one whose history is being loaded: its periods are not whole yet."""
     reports_due = [
         (person, wishes, kind, period)
         for person, wishes in readers()
         for kind, period in due_reports(person, wishes, now)
     ]
-    if not reports_due or not (UsageDay.objects.exists() or Charge.objects.exists()):
+    if not reports_due or loading_until(now) or not (UsageDay.objects.exists() or Charge.objects.exists()):
         return 0
     made = set(
         Report.objects.filter(created_at__gt=now - timedelta(days=40)).values_list("person", "kind", "starts_on")

@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 
-from alerts.delivery.grouping import release
+from alerts.delivery.grouping import release, supersede
 from alerts.delivery.quiet_hours import accepts_severity, send_time
 from alerts.delivery.recipients import ADMINS, Recipients
 from alerts.kinds import KINDS
@@ -137,7 +137,10 @@ class Writer:
         messages: list[Delivery] = []
         if move.notify:
             group = finding.group[:GROUP_LENGTH] if finding and move.cause in GROUPED else ""
-            messages = Delivery.objects.bulk_create(self._messages(alert, transition, group))
+            waits = finding is not None and finding.group_waits
+            messages = Delivery.objects.bulk_create(self._messages(alert, transition, group, waits))
+            if move.cause == Cause.CROSSED and alert.level:
+                supersede(alert)
         self.logged.append(
             {
                 "alert_id": alert.pk,
@@ -153,7 +156,7 @@ class Writer:
             }
         )
 
-    def _messages(self, alert: Alert, transition: Transition, group: str) -> list[Delivery]:
+    def _messages(self, alert: Alert, transition: Transition, group: str, waits: bool) -> list[Delivery]:
         """What people and channels are told, each when it may reach them."""
         messages: list[Delivery] = []
         at_once: list[str] = []
@@ -170,17 +173,18 @@ class Writer:
         release(alert, at_once, self.at)
         channels = self._channels(alert, transition)
         messages += [self._message(alert, transition, channel.slug, channel.kind) for channel in channels]
-        return [self._grouped(message, group) for message in messages] if group else messages
+        return [self._grouped(message, group, waits) for message in messages] if group else messages
 
-    def _grouped(self, message: Delivery, group: str) -> Delivery:
-        """One of several that belong together: it waits for those that may follow, if one of them has been told."""
+    def _grouped(self, message: Delivery, group: str, waits: bool) -> Delivery:
+        """One of several that belong together: it waits for those that may follow, if one of them has been told, or
+        where all of the group wait."""
         if (
             message.channel == "webhook" or message.deferred_by
         ):  # a program wants each; deferred ones are one mail already
             return message
         message.group = group
         earlier = Delivery.objects.of_group(message).filter(created_at__gt=self.at - GROUP_WITHIN)
-        if earlier.exclude(transition__at=self.at).exists():
+        if waits or earlier.exclude(transition__at=self.at).exists():
             message.due_at = self.at + GROUP_WAIT
         return message
 

@@ -17,8 +17,10 @@ from alerts.inbox import queries, response_times
 from alerts.inbox.page import AlertPage, InboxPage
 from alerts.lifecycle import states
 from alerts.lifecycle.states import State
+from alerts.mail.server import mail_problem
 from alerts.rules import noise
 from lib.http import get_view
+from traffic.imports.loading import loading_until
 
 PERIODS = (7, 30, 90)  # days over which people look at how they do
 
@@ -59,6 +61,8 @@ def alerts(request: HttpRequest) -> HttpResponse:
         "pending": queries.pending_alerts(),
         "silenced": {alert.pk for alert in shown if any(silence.covers(alert) for silence in silences)},
         "undelivered": undelivered(),
+        "mail_problem": mail_problem(),
+        "loading": loading_until(now) is not None,
         "periods": PERIODS,
         "paces": response_times.paces(since),
         "may_act": request.user.has_perm("alerts.change_alert"),

@@ -34,6 +34,7 @@ OWNERS = ("admin", "ops")
 # In the order of evaluation: whatever watches the others comes last.
 KINDS: dict[str, Kind] = {
     "budget": Kind(
+        of_history=True,
         name="Phase budget",
         unit="usd",
         label=_("a budget for the month is used up to"),
@@ -46,6 +47,7 @@ KINDS: dict[str, Kind] = {
         escalate_s=24 * 3600,
     ),
     "budget-forecast": Kind(
+        of_history=True,
         name="Forecast over budget",
         unit="usd",
         label=_("the month is on course to end above this share of a budget"),
@@ -60,6 +62,7 @@ KINDS: dict[str, Kind] = {
         every_s=60,
     ),
     "burn-rate": Kind(
+        of_history=True,
         name="Budget burning too fast",
         label=_("a budget is used up several times faster than it lasts, for a day and in the last hour"),
         evaluate=burn.burn_rates,
@@ -72,6 +75,7 @@ KINDS: dict[str, Kind] = {
         every_s=60,
     ),
     "stage": Kind(
+        of_history=True,
         name="Stage ended or over",
         unit="usd",
         label=_("a stage of the plan has ended, or costs more than its total"),
@@ -82,6 +86,7 @@ KINDS: dict[str, Kind] = {
         every_s=600,
     ),
     "phase": Kind(
+        of_history=True,
         name="Phase left",
         label=_("the volume has left the phase that is planned for today"),
         evaluate=volume.phase_band,
@@ -91,6 +96,7 @@ KINDS: dict[str, Kind] = {
         every_s=60,
     ),
     "break-even": Kind(
+        of_history=True,
         name="Break-even passed",
         label=_("the run rate has crossed the volume at which our own GPUs pay"),
         evaluate=volume.break_even,
@@ -111,6 +117,7 @@ KINDS: dict[str, Kind] = {
         escalate_s=3600,
     ),
     "latency": Kind(
+        of_history=True,
         name="Deployment slow",
         unit="ms",
         label=_("a deployment answers several times slower than usual"),
@@ -138,6 +145,7 @@ KINDS: dict[str, Kind] = {
         every_s=30,
     ),
     "quality": Kind(
+        of_history=True,
         name="Quality drop",
         unit="percent",
         label=_("answers of a model are accepted less often than before"),
@@ -147,6 +155,7 @@ KINDS: dict[str, Kind] = {
         every_s=600,
     ),
     "anomaly": Kind(
+        of_history=True,
         name="Not as usual",
         unit="usd",
         label=_("something differs from its own history: spend, tokens, cache, errors or latency"),
@@ -165,12 +174,14 @@ KINDS: dict[str, Kind] = {
         escalate_s=3600,
     ),
     "unpriced": Kind(
+        of_history=True,
         name="Model without a price",
         label=_("requests of a model have no known cost"),
         evaluate=usage.unpriced,
         thresholds={"requests": Threshold(_("From"), "requests in 30 days", 1, Decimal(1))},
     ),
     "price": Kind(
+        of_history=True,
         name="Price changed",
         unit="usd",
         label=_("the price of a model in use has changed, or will"),
@@ -181,6 +192,7 @@ KINDS: dict[str, Kind] = {
         every_s=600,
     ),
     "retiring": Kind(
+        of_history=True,
         name="Model retiring",
         label=_("a model in use is switched off by its vendor"),
         evaluate=models.retiring,
@@ -206,6 +218,7 @@ KINDS: dict[str, Kind] = {
         escalate_s=3600,
     ),
     "lease": Kind(
+        of_history=True,
         name="Lease idle or stopped",
         label=_("a lease is billed while nobody uses it"),
         evaluate=vendors.leases,
@@ -222,6 +235,7 @@ KINDS: dict[str, Kind] = {
         every_s=60,
     ),
     "bill-gap": Kind(
+        of_history=True,
         name="Bill over tolerance",
         label=_("a bill is farther from what we know than its tolerance"),
         evaluate=bills.bill_gaps,
@@ -230,6 +244,7 @@ KINDS: dict[str, Kind] = {
         every_s=3600,
     ),
     "figure": Kind(
+        of_history=True,
         label=_("a figure has crossed a line that somebody drew"),
         evaluate=figure.watched,
         say=figure.sentence,
@@ -289,6 +304,7 @@ KINDS: dict[str, Kind] = {
         every_s=60,
     ),
     "late-ingest": Kind(
+        of_history=True,
         name="Application silent",
         label=_("an application sends nothing although it usually would"),
         evaluate=silent.ingest,

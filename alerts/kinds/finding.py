@@ -70,6 +70,7 @@ class Finding:
     covered_by: str = ""  # the subject of a larger alert that speaks for this one
     depends_on: tuple[str, ...] = ()  # subjects, of any kind, whose alerts speak for this one if it began with theirs
     group: str = ""  # what is said together: messages of one group that wait at the same time are one mail
+    group_waits: bool = False  # the first of its group waits for others too, where a minute does no harm
     labels: Mapping[str, str] = field(default_factory=dict)  # what silences may match, besides what the subject names
     words: Words = field(default_factory=lambda: Words())
 
@@ -97,6 +98,7 @@ class Kind:
     shipped: bool = True  # every installation starts with one of it; else people make theirs
     say: Callable[[Mapping[str, Any]], str] | None = None  # what a rule looks for, where its numbers do not say it
     unit: str = "count"  # of values and thresholds, for the chart: count, usd, percent, ms, s
+    of_history: bool = False  # it reads days that a history brings: it waits while one is being loaded
     every_s: int = 0  # least time between two evaluations, for figures that are dear and move slowly
     always: frozenset[str] = frozenset()  # subjects that are told of although their rule is switched off
 

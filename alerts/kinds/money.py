@@ -82,6 +82,8 @@ def budget_level(context: EvaluationContext, budget: MonthBudget, levels: list[D
         value=f"{budget.spent:.2f}",
         threshold=f"{budget.high * (level or min(levels)) / HUNDRED:.2f}",
         severity=next((name for least, name in SEVERITY.items() if level >= least), "info"),
+        group=f"budgets:{budget.month:%Y-%m}",
+        group_waits=True,
         labels=budget.labels,
         words=budget_words(context, budget, level),
     )
@@ -171,7 +173,12 @@ def forecasts(context: EvaluationContext, params: RuleParams, live: frozenset[st
         low, median, high = budget.forecast
         verdict = budget.verdict(context.today)
         share = median * HUNDRED / budget.high
-        is_over = budget.spent >= budget.high
+        if budget.spent >= budget.high:  # the budget's own alert says it: this one ends without a word
+            if budget.subject in live:
+                title = _("Over already: %(name)s, %(spent)s of %(plan)s")
+                names = {"name": budget.name, "spent": exact(budget.spent), "plan": dollars(budget.high)}
+                yield Finding(budget.subject, title % names, False, True, covered_by=budget.subject)
+            continue
         values = {"name": budget.name, "forecast": exact(median), "plan": dollars(budget.high)}
         crossed = share >= over and verdict.state != State.NOT_ENOUGH
         values["state"] = in_short(verdict, budget.spent)
@@ -184,7 +191,6 @@ def forecasts(context: EvaluationContext, params: RuleParams, live: frozenset[st
             value=f"{median:.2f}",
             threshold=f"{budget.high * over / HUNDRED:.2f}",
             labels=budget.labels,
-            covered_by=budget.subject if is_over else "",
             words=budget_words(context, budget, int(share))
             | Words(
                 todo=_("Decide now whether the budget moves or the traffic does; the month still has time.")

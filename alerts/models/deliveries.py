@@ -21,11 +21,13 @@ class DeliveryState(models.TextChoices):
     FAILED = "failed", _("failed, tried again")
     DEAD = "dead", _("given up")
     FOLDED = "folded", _("said in another mail")
+    UNSENT = "unsent", _("not sent: no mail server is set up")
 
 
 class DeferredBy(models.TextChoices):
     QUIET = "quiet", _("quiet hours")
     DIGEST = "digest", _("the day's digest")
+    SERVER = "server", _("no mail server was set up")
 
 
 class Delivery(models.Model):
@@ -81,6 +83,7 @@ class Delivery(models.Model):
                 name="delivery_before",
             ),
             models.Index(fields=["recipient", "accepted_at"], name="delivery_to"),
+            models.Index(fields=["alert"], condition=models.Q(state="unsent"), name="delivery_unsent"),
         ]
 
     def __str__(self) -> str:
@@ -93,6 +96,7 @@ class Delivery(models.Model):
             DeliveryState.DEAD: ("bad", gettext("given up")),
             DeliveryState.FOLDED: ("info", gettext("in another mail")),
             DeliveryState.FAILED: ("warn", gettext("tried again")),
+            DeliveryState.UNSENT: ("bad", gettext("not sent: no mail server is set up")),
         }
         return state(*marks.get(DeliveryState(self.state), ("unknown", gettext("on its way"))))
 

@@ -236,6 +236,17 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         rows = self.exclude(email) if "email" in routes else self
         return rows.exclude(~email, recipient__in=list(routes)) if routes else rows
 
+    def without_server(self, at: datetime) -> DeliveryQuerySet:
+        """Mails that are due, and that nothing can send: no mail server is set up."""
+        return self.filter(channel="email", state__in=UNSENT, due_at__lte=at)
+
+    def unsent_of_open(self) -> DeliveryQuerySet:
+        """The newest mail to each person about each open alert, where it was not sent for want of a mail server."""
+        newer = self.model.objects.filter(
+            alert=OuterRef("alert"), recipient=OuterRef("recipient"), channel="email", id__gt=OuterRef("id")
+        )
+        return self.filter(~Exists(newer), state="unsent", alert__state="open", transition__after="open")
+
     def like(self, row: Delivery) -> DeliveryQuerySet:
         """Other messages to the same person that something of the same kind is open."""
         kind = row.alert.rule.kind
@@ -289,7 +300,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
         email = Q(channel="email")
         # What waits with others for a person's morning is said there, whichever mail it goes in.
-        silent = Q(state="dead") | Q(state="folded", deferred_by="", group="")
+        silent = Q(state__in=("dead", "unsent")) | Q(state="folded", deferred_by="", group="")
         rows = self.filter(~email if channel else email, alert=alert).exclude(silent)
         recipients = rows.values_list("recipient", flat=True)
         if recipients:

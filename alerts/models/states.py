@@ -9,7 +9,7 @@ from django.db import models
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from alerts.lifecycle.silences import Matcher, Silenceable
@@ -123,6 +123,16 @@ class Alert(models.Model):
             Severity.INFO: ("info", gettext("open, information")),
         }
         return state(*marks[Severity(self.severity)])
+
+    def told(self) -> str:
+        """How many messages about it are sent or on their way; needs its deliveries read along."""
+        states = [row.state for row in self.deliveries.all()]
+        unsent = states.count("unsent")
+        if n := len(states) - unsent:
+            return ngettext("%(n)s message", "%(n)s messages", n) % {"n": n}
+        if unsent:
+            return state("bad", gettext("not sent"))
+        return format_html('<span class="none">{}</span>', gettext("nobody"))
 
     @property
     def is_shown(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
@@ -18,16 +18,21 @@ from lib.formats import state
 
 @dataclass(frozen=True, slots=True)
 class RuleRow:
-    """A rule as the list shows it: in words, and the addresses that it tells."""
+    """A rule as the list shows it: in words, and the addresses that it tells. `failing` are addresses and channels, in
+    lower case, that the newest message did not reach; `by_mail`: whether any mail can leave."""
 
     rule: Rule
     sentence: str
     addresses: list[str]
     trouble: Delivery | None = None
+    failing: Collection[str] = ()
+    by_mail: bool = True
 
     @property
     def tells_nobody(self) -> bool:
-        return not self.addresses and not queries.tells_a_channel(self.rule)
+        """Whether none of its addresses and channels works."""
+        mailboxes = self.by_mail and any(address.lower() not in self.failing for address in self.addresses)
+        return not mailboxes and not any(slug not in self.failing for slug in queries.channels_on(self.rule))
 
     def state_mark(self) -> str:
         """Whether it watches, and whether it fires now. `rule.shown` is how many alerts it has open."""
@@ -60,7 +65,15 @@ class RulesPage:
         if broken := self.counts.broken:
             return ngettext("; %(n)s cannot be evaluated", "; %(n)s cannot be evaluated", broken) % {"n": broken}
         if untold := len(self.untold):
-            return ngettext("; %(n)s tells nobody", "; %(n)s tell nobody", untold) % {"n": untold}
+            return ngettext("; %(n)s reaches nobody", "; %(n)s reach nobody", untold) % {"n": untold}
+        failing = {row.trouble.recipient for row in self.rows if row.rule.enabled and row.trouble}
+        if n := len(failing):
+            text = ngettext(
+                "; each reaches somebody, but messages to %(n)s recipient are not delivered",
+                "; each reaches somebody, but messages to %(n)s recipients are not delivered",
+                n,
+            )
+            return text % {"n": n}
         return _(", and each reaches somebody")
 
     def made_headline(self) -> str:

@@ -48,9 +48,9 @@ def rule_counts() -> RuleCounts:
     return RuleCounts(rows.count(), enabled.count(), enabled.exclude(last_error="").count())
 
 
-def tells_a_channel(rule: Rule) -> bool:
-    """Whether a rule of `shipped_rules` or `made_rules` tells a channel."""
-    return bool(rule.channels.all())
+def channels_on(rule: Rule) -> list[str]:
+    """The channels of a rule of `shipped_rules` or `made_rules` that are switched on."""
+    return [channel.slug for channel in rule.channels.all() if channel.enabled]
 
 
 def rule_by_slug(slug: str) -> Rule:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.contrib import messages
@@ -10,12 +11,13 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from alerts.delivery.queries import troubles
+from alerts.delivery.queries import failing_recipients, troubles
 from alerts.delivery.recipients import Recipients
 from alerts.evaluation.services import policy_of
 from alerts.kinds import KINDS
 from alerts.kinds.finding import BadThreshold
 from alerts.kinds.sentences import sentence
+from alerts.mail.server import has_mail_server, mail_problem
 from alerts.metrics.watch import Watch
 from alerts.models import Delivery, Rule
 from alerts.rules import queries, services
@@ -30,24 +32,27 @@ from providers.audit.log import log, log_form
 @get_view("alerts.view_alert")
 def rules(request: HttpRequest) -> HttpResponse:
     """Every shipped rule, and a page of those that people made."""
-    recipients, failing = Recipients(), troubles(timezone.now())
+    now = timezone.now()
+    recipients, failing, unreached = Recipients(), troubles(now), failing_recipients(now)
     search = request.GET.get("q", "").strip()
     page = queries.made_rules(search, request.GET.get("page", ""))
-    rows = [row_of(rule, recipients, failing.get(rule.pk)) for rule in queries.shipped_rules()]
-    made = [row_of(rule, recipients, failing.get(rule.pk)) for rule in page]
+    rows = [row_of(rule, recipients, failing.get(rule.pk), unreached) for rule in queries.shipped_rules()]
+    made = [row_of(rule, recipients, failing.get(rule.pk), unreached) for rule in page]
     context = {
         "page": RulesPage(queries.rule_counts(), [*made, *rows], page.paginator.count, search),
         "rows": rows,
         "made": made,
         "made_page": page,
         "asked": search,
+        "mail_problem": mail_problem(),
         "may_edit": request.user.has_perm("alerts.change_rule"),
     }
     return render(request, "alerts/rules/rules.html", context)
 
 
-def row_of(rule: Rule, recipients: Recipients, trouble: Delivery | None) -> RuleRow:
-    return RuleRow(rule, sentence(rule), recipients.of_rule(rule, KINDS[rule.kind].groups), trouble)
+def row_of(rule: Rule, recipients: Recipients, trouble: Delivery | None, failing: Collection[str]) -> RuleRow:
+    addresses = recipients.of_rule(rule, KINDS[rule.kind].groups)
+    return RuleRow(rule, sentence(rule), addresses, trouble, failing, has_mail_server())
 
 
 @form_view("alerts.change_rule")

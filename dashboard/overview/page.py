@@ -54,7 +54,7 @@ def context(now: datetime) -> dict[str, Any]:
 def headline(facts: Facts, month: Money, up: Serving, answers: Worth, own: SelfHosting) -> str:
     """The four verdicts as one sentence; what to do first if there is no data yet."""
     if facts.empty:
-        return _("Nothing has arrived yet: four steps lead to the first answer.")
+        return _("Nothing has arrived yet: five steps lead to the first answer.")
     return format_html("{}, {}, {}, {}.", month.headline(), up.headline(), answers.headline(), own.headline())
 
 

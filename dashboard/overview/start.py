@@ -8,6 +8,7 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from alerts.mail.server import has_mail_server
 from providers.models import Account, Deployment
 from traffic.models import Key
 
@@ -45,6 +46,13 @@ def steps() -> list[Step]:
             reverse("traffic:key-add"),
             _("Make a key"),
             Key.objects.live().exists(),
+        ),
+        Step(
+            _("Set up a mail server"),
+            _("Alerts and digests go out by e-mail. Set EMAIL_URL, then restart; without it no mail is sent."),
+            reverse("alerts:deliveries"),
+            _("See what was not sent"),
+            has_mail_server(),
         ),
         Step(
             _("Send the first request"),

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
+from alerts.mail.server import mail_problem
 from dashboard.http.demo_progress import loading
 from dashboard.overview import page
 from lib.http import asks_for_part, get_view
@@ -23,6 +24,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     older = loading(settings.DATA_DIR) if settings.DEMO else None
     context = page.context(timezone.now()) | {
         "loading": older,
+        "mail_problem": mail_problem(),
         "refresh_s": 10 if older else 30,
         "may_act": request.user.has_perm("alerts.change_alert"),
         "json_url": "/api/v1/phases",

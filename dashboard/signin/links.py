@@ -16,11 +16,6 @@ from django.utils.http import urlsafe_base64_encode
 from django.utils.translation import gettext as _
 
 
-def by_mail() -> bool:
-    """Whether this installation can send a link by mail."""
-    return not settings.EMAIL_BACKEND.endswith("console.EmailBackend")
-
-
 def link(user: User) -> str:
     """The address where this person sets a password, once."""
     return str(settings.BASE_URL + reverse("new-password", args=parts_of(user)))

@@ -22,7 +22,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from dashboard.signin import links, services, sessions
+from alerts.mail.server import has_mail_server
+from dashboard.signin import services, sessions
 from dashboard.signin.backend import device_of, remember_device
 from dashboard.signin.browsers import browser_of
 from dashboard.signin.forms import AskForLinkForm, ConfirmForm, OwnPasswordForm, Refusal, SignInForm
@@ -48,7 +49,7 @@ class SignIn(LoginView):
     redirect_authenticated_user = True
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return {**super().get_context_data(**kwargs), "reset_by_mail": links.by_mail()}
+        return {**super().get_context_data(**kwargs), "reset_by_mail": has_mail_server()}
 
     def form_valid(self, form: Any) -> HttpResponse:
         user: User = form.get_user()
@@ -118,7 +119,7 @@ def forgotten(request: HttpRequest) -> HttpResponse:
     """Send a link for a new password by mail. Neither the answer nor its time tells whether the address is known."""
     form = AskForLinkForm(request.POST if request.method == "POST" else None)
     sent = False
-    if request.method == "POST" and links.by_mail() and form.is_valid():
+    if request.method == "POST" and has_mail_server() and form.is_valid():
         try:
             services.ask_by_mail(request, form.cleaned_data["email"])
         except Throttled as refusal:
@@ -129,7 +130,7 @@ def forgotten(request: HttpRequest) -> HttpResponse:
             answer.headers["Retry-After"] = str(refusal.retry_after)
             return answer
         sent = True
-    context = {"form": form, "sent": sent, "by_mail": links.by_mail(), "answer": forgotten_sentence(sent=sent)}
+    context = {"form": form, "sent": sent, "by_mail": has_mail_server(), "answer": forgotten_sentence(sent=sent)}
     return render(request, "registration/forgotten.html", context, status=422 if form.errors else 200)
 
 
@@ -137,7 +138,7 @@ def forgotten_sentence(*, sent: bool) -> str:
     """Say how somebody without a password gets in again; `sent` is whether they have asked for a link."""
     if sent:
         return _("If that address is somebody’s here, a link is on its way to it.")
-    if links.by_mail():
+    if has_mail_server():
         return _("Enter your e-mail address, and a link for a new password is sent to it.")
     return _("This installation sends no mail: ask an admin for a link, under Settings, People.")
 

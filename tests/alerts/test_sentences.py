@@ -211,8 +211,8 @@ class Untold(RuleRow):
         (rules_page(1), "1 of 20 rules is on, and each reaches somebody."),
         (rules_page(19), "19 of 20 rules are on, and each reaches somebody."),
         (rules_page(19, broken=2), "19 of 20 rules are on; 2 cannot be evaluated."),
-        (rules_page(19, untold=1), "19 of 20 rules are on; 1 tells nobody."),
-        (rules_page(19, untold=2), "19 of 20 rules are on; 2 tell nobody."),
+        (rules_page(19, untold=1), "19 of 20 rules are on; 1 reaches nobody."),
+        (rules_page(19, untold=2), "19 of 20 rules are on; 2 reach nobody."),
     ],
 )
 def test_the_rules_page_says_how_many_watch(page: RulesPage, sentence: str) -> None:

@@ -23,6 +23,7 @@ class Installation(models.Model):
     salt = models.BinaryField(max_length=32)
     request_days = models.PositiveIntegerField(null=True)
     body_days = models.PositiveIntegerField(null=True)
+    history_until = models.DateTimeField(null=True)  # history is being loaded until then: `traffic.imports.loading`
 
     def __str__(self) -> str:
         return "Storage"

@@ -23,6 +23,7 @@ from kombu.exceptions import OperationalError
 
 from alerts.context.restarts import lately
 from alerts.kinds.processes import restarted
+from alerts.mail.server import has_mail_server
 from dashboard.backup.database_roles import powers
 from dashboard.celery import app
 from dashboard.front.proxies import sighting
@@ -182,6 +183,13 @@ def gateway() -> str:
     return answer(f"{settings.GATEWAY_URL}/healthz")
 
 
+def mail() -> str:
+    """A mail server is set up."""
+    if not has_mail_server():
+        raise Ill(_("no mail server is set up, so no alert reaches a mailbox; set EMAIL_URL"))
+    return f"{settings.EMAIL_HOST}:{settings.EMAIL_PORT}"
+
+
 def restarts() -> str:
     """Processes that were restarted recently. They answer now, so this alone is no failure."""
     rows = lately(settings.DATA_DIR, timezone.now())
@@ -227,5 +235,6 @@ CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
     ("web", web),
     ("gateway", gateway),
     ("proxies", proxies),
+    ("mail", mail),
     ("restarts", restarts),
 )

@@ -93,7 +93,7 @@ def phase(**more: Any) -> Phase:
 
 def test_an_empty_installation_says_what_to_do_first(client: Client) -> None:
     text = words(client, "/")
-    assert "four steps lead to the first answer" in text
+    assert "five steps lead to the first answer" in text
     for address in ("/settings/accounts/add/", "/settings/deployments/add/", "/settings/keys/add/", "/requests/"):
         assert f'href="{address}"' in text
     assert "curl http" in text and 'class="answer-row"' not in text
@@ -101,7 +101,7 @@ def test_an_empty_installation_says_what_to_do_first(client: Client) -> None:
 
 def test_a_step_that_is_done_is_marked_so(client: Client) -> None:
     create_key(name="first", scopes=["ingest"])
-    assert [step.done for step in client.get("/").context["steps"]] == [False, False, True, False]
+    assert [step.done for step in client.get("/").context["steps"]] == [False, False, True, True, False]
 
 
 def test_the_example_command_of_the_first_step_stores_a_request(client: Client) -> None:

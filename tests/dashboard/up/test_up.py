@@ -362,7 +362,8 @@ def test_the_stack_answers_outlives_kills_and_stops_without_a_trace(
         assert joined.stdout.split() == [running.ready["url"], "0"]
         doctor = subprocess.run(
             [sys.executable, "manage.py", "doctor"],
-            cwd=BASE, env=free_environment(BREAKEVEN_DATA=str(data)), capture_output=True, text=True, check=False,
+            cwd=BASE, env=free_environment(BREAKEVEN_DATA=str(data), EMAIL_URL="smtp://127.0.0.1:1025"),
+            capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert "FAIL" not in doctor.stdout and doctor.returncode == 0, doctor.stdout
         assert "database role: breakeven reads and writes rows and can do nothing else" in doctor.stdout
