@@ -28,12 +28,19 @@ if TYPE_CHECKING:
 
 class AnomalyQuerySet(models.QuerySet["Anomaly"]):
     def open(self) -> AnomalyQuerySet:
-        """Those that still differ, dismissed ones included."""
-        return self.filter(ended_at=None)
+        """Those that still differ, dismissed ones included, each with its application's name."""
+        return self.named().filter(ended_at=None)
+
+    def named(self) -> AnomalyQuerySet:
+        """Each with `application_name`, None where that is gone."""
+        from traffic.models import Application
+
+        names = Application.objects.filter(pk=models.OuterRef("application_id")).values("name")
+        return self.annotate(application_name=models.Subquery(names))
 
     def lately(self, since: date) -> AnomalyQuerySet:
-        """Those that were so at some time since a day."""
-        return self.filter(models.Q(ended_at=None) | models.Q(ended_at__date__gte=since))
+        """Those that were so at some time since a day, each with its application's name."""
+        return self.named().filter(models.Q(ended_at=None) | models.Q(ended_at__date__gte=since))
 
 
 class ChargeQuerySet(models.QuerySet["Charge"]):

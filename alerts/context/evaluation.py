@@ -189,10 +189,18 @@ class EvaluationContext:
         return list(Outage.objects.open().select_related("deployment__lease__account").order_by("started_at"))
 
     @cached_property
+    def open_alerts(self) -> list[tuple[str, datetime, str]]:
+        """Subject, since when, and title of what is open, of any kind, the newest first."""
+        return list(Alert.objects.shown().order_by("-pending_since").values_list("subject", "pending_since", "title"))
+
+    @cached_property
     def open_since(self) -> dict[str, datetime]:
         """Subjects whose alert is open, of any kind, and since when they have been so."""
-        rows = Alert.objects.shown().values_list("subject", "pending_since")
-        return dict(rows.order_by("-pending_since"))
+        return {subject: since for subject, since, _title in self.open_alerts}
+
+    def open_title(self, subject: str) -> str:
+        """The title of the open alert about a subject; empty where none is."""
+        return next((title for about, _since, title in reversed(self.open_alerts) if about == subject), "")
 
     @cached_property
     def deployments(self) -> dict[str, Deployment]:
@@ -232,7 +240,8 @@ class EvaluationContext:
         return waiting_for_price(self.today)
 
     def unpriced_by_application(self, models: Iterable[str]) -> list[tuple[str | None, str, int]]:
-        """Model, slug and requests of unknown cost of the last 30 days; None is every model besides `models`.
+        """Model, application's name and requests of unknown cost of the last 30 days; None is every model besides
+        `models`.
 
         Two queries, however many models there are.
         """
@@ -240,8 +249,7 @@ class EvaluationContext:
         name = Case(When(model__in=list(models), then=F("model")), default=None, output_field=TextField(null=True))
         rows = UsageDay.objects.filter(day__gte=since, unpriced__gt=0).annotate(name=name)
         sums = rows.values_list("name", "application_id").annotate(n=Sum("unpriced")).order_by()
-        slugs = dict(Application.objects.values_list("pk", "slug"))
-        return [(model, slugs.get(pk, ""), int(n)) for model, pk, n in sums]
+        return [(model, self.application_names.get(pk, ""), int(n)) for model, pk, n in sums]
 
     @cached_property
     def anomalies(self) -> list[Anomaly]:
@@ -294,8 +302,22 @@ class EvaluationContext:
         return list(Key.objects.filter(pk__in=ids).select_related("application")) if ids else []
 
     @cached_property
+    def applications(self) -> list[tuple[int, str, str]]:
+        """Key, slug and name of each."""
+        return list(Application.objects.values_list("pk", "slug", "name"))
+
+    @property
     def application_slugs(self) -> dict[int, str]:
-        return dict(Application.objects.values_list("pk", "slug"))
+        return {pk: slug for pk, slug, _name in self.applications}
+
+    @cached_property
+    def application_names(self) -> dict[int, str]:
+        """As people named them, by key; programs know the slugs."""
+        return {pk: name or slug for pk, slug, name in self.applications}
+
+    def named(self, slug: str) -> str:
+        """An application as people named it; what is no application's slug stays as it is."""
+        return next((name or slug for _pk, known_as, name in self.applications if known_as == slug), slug)
 
     @cached_property
     def timed_lately(self) -> dict[lately.Timed, dict[int, int]]:
@@ -323,11 +345,10 @@ class EvaluationContext:
         return {row["day"]: int(row["n"]) for row in rows.annotate(n=Sum("requests"))}
 
     def requests_by_application(self, **of: Any) -> list[tuple[str, int, int]]:
-        """Slug, requests and those without a price of the last 30 days, most first, of what has these columns."""
+        """Name, requests and those without a price of the last 30 days, most first, of what has these columns."""
         rows = UsageDay.objects.filter(day__gt=self.today - timedelta(days=RUN_RATE_DAYS), day__lte=self.today, **of)
         counts = rows.values_list("application_id").annotate(n=Sum("requests"), u=Sum("unpriced")).order_by("-n")
-        slugs = dict(Application.objects.values_list("pk", "slug"))
-        return [(slugs.get(pk, ""), int(n), int(u)) for pk, n, u in counts]
+        return [(self.application_names.get(pk, ""), int(n), int(u)) for pk, n, u in counts]
 
     @cached_property
     def compared_by_day(self) -> dict[date, int]:

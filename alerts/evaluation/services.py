@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import perf_counter
 from typing import Any
@@ -21,7 +21,7 @@ from alerts.delivery.recipients import Recipients
 from alerts.evaluation.coverage import covered
 from alerts.evaluation.write import Writer, status_of, target_of
 from alerts.kinds import KINDS
-from alerts.kinds.finding import BadThreshold, Kind
+from alerts.kinds.finding import BadThreshold, Kind, Words
 from alerts.lifecycle import states
 from alerts.lifecycle.silences import Matcher
 from alerts.lifecycle.states import Cause, Policy, State, Step
@@ -164,6 +164,8 @@ def _look(
         if alert is None and not finding.crossed:
             continue
         finding = covered(context, finding, (alert.pending_since if alert else None) or writer.at)
+        if finding.covered_by and (larger := context.open_title(finding.covered_by)):
+            finding = replace(finding, words=finding.words | Words(grouped=larger))
         quiet = bool(finding.covered_by) or writer.silenced(target_of(rule, finding))
         status = status_of(alert) if alert else None
         step = states.step(status, finding.observation, policy_of_alert(rule, alert, flaps), writer.at, quiet=quiet)

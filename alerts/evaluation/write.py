@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from email.utils import parseaddr
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
+from django.utils.translation import gettext as _
 
+from alerts.charts.timeline import said_in
 from alerts.delivery.grouping import release, supersede
 from alerts.delivery.quiet_hours import accepts_severity, send_time
 from alerts.delivery.recipients import ADMINS, Recipients
 from alerts.kinds import KINDS
-from alerts.kinds.finding import Finding
+from alerts.kinds.finding import Finding, Words
 from alerts.lifecycle.silences import Silenceable, Target, labels_of
 from alerts.lifecycle.states import Cause, Move, State, Status, Step
 from alerts.models import Alert, Channel, Delivery, Rule, Sample, Silence, Transition
+from alerts.wording import day
 from lib.events import log_event
 
 logger = logging.getLogger(__name__)
@@ -60,17 +65,25 @@ class Writer:
     def silenced(self, what: Silenceable) -> bool:
         return any(silence.covers(what) for silence in self.silences)
 
-    def follow(self, alert: Alert | None, step: Step, finding: Finding | None, rule: Rule | None = None) -> None:
-        """Make the rows say what a step says. A new alert needs the rule and the finding."""
+    def follow(
+        self,
+        alert: Alert | None,
+        step: Step,
+        finding: Finding | None,
+        rule: Rule | None = None,
+        words: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Make the rows say what a step says. A new alert needs the rule and the finding; `words` are those of the one
+        whose place it takes, with the peak so far."""
         if step.status is None:
             return
         if alert is None:
             assert rule and finding
-            alert = Alert(rule=rule, subject=finding.subject, state="")
+            alert = Alert(rule=rule, subject=finding.subject, state="", words=dict(words or {}))
         before, stored = alert.state, snapshot(alert)
         self._put(alert, step.status)
         if finding:
-            describe(alert, finding)
+            describe(alert, finding, self.at)
         if alert.state == State.RESOLVED and before != State.RESOLVED:
             alert.title = past(alert, finding)
         sampled = finding is not None and self._is_due(alert, finding)
@@ -87,7 +100,7 @@ class Writer:
             self._record(alert, before, move, finding)
             before = move.after
         if step.successor:
-            self.follow(None, step.successor, finding, alert.rule)
+            self.follow(None, step.successor, finding, alert.rule, alert.words)
 
     def finish(self) -> None:
         """Write what changed without a transition: figures and clocks."""
@@ -233,19 +246,39 @@ def snapshot(alert: Alert) -> dict[str, Any]:
     return {name: getattr(alert, f"{name}_id" if name in PEOPLE else name) for name in SAVED_FIELDS}
 
 
-def describe(alert: Alert, finding: Finding) -> None:
-    """The alert's words, as long as the finding is about what the alert is about."""
+def describe(alert: Alert, finding: Finding, at: datetime) -> None:
+    """The alert's words as the value is now, up or down; its level, severity and threshold stay while it is open."""
     if alert.state == State.RESOLVED:
         return
     alert.value = finding.value[:VALUE_LENGTH]
     alert.covered_by = finding.covered_by
     alert.labels = labels_of_finding(finding)
+    if finding.clear and alert.title:  # it waits to be over, which its title says then
+        return
+    alert.title, alert.words = short(finding.title), finding.words | peak_of(alert, finding, at)
     if finding.crossed and finding.level == alert.level:
         alert.kind = alert.rule.kind
-        alert.title = short(finding.title)
         alert.severity = finding.severity or alert.rule.severity
         alert.threshold = finding.threshold[:VALUE_LENGTH]
-        alert.words = finding.words
+
+
+def peak_of(alert: Alert, finding: Finding, at: datetime) -> Words:
+    """The highest value of an open alert, and a sentence where it has come down since; empty for a rule without a
+    threshold, or where low is what is wrong."""
+    unit = KINDS[alert.rule.kind].unit if alert.rule.kind in KINDS else "count"
+    try:
+        value, limit = Decimal(finding.value), Decimal(finding.threshold or alert.threshold)
+    except InvalidOperation:
+        return Words()
+    stored = alert.words.get("peak") or ["-Infinity", ""]
+    highest, when = max((Decimal(stored[0]), stored[1]), (value, at.isoformat()), key=lambda pair: pair[0])
+    if highest < limit or not highest.is_finite():
+        return Words()
+    words = Words(peak=[f"{highest:f}", when])
+    if highest > value:
+        values = {"value": said_in(unit, highest), "day": day(datetime.fromisoformat(when).date())}
+        words["highest"] = _("Highest %(value)s on %(day)s.") % values
+    return words
 
 
 def labels_of_finding(finding: Finding) -> dict[str, str]:

@@ -31,7 +31,7 @@ def anomalies(context: EvaluationContext, params: RuleParams, live: frozenset[st
     for subject in live - rows.keys():
         what, _slash, driver = subject.partition(":")[2].removeprefix("model:").rpartition("/")
         label = Driver(driver).label if driver in Driver.values else driver
-        title = _("As usual again: %(name)s, %(what)s") % {"name": what, "what": label}
+        title = _("As usual again: %(name)s, %(what)s") % {"name": context.named(what), "what": label}
         yield Finding(subject, title, crossed=False, clear=True, words=Words(page=reverse("costs:anomalies")))
 
 
@@ -46,6 +46,7 @@ def page_of(row: Anomaly) -> str:
 
 def differs(context: EvaluationContext, subject: str, row: Anomaly) -> Finding:
     models = [row.model] if row.model else row.models_shown
+    names = [context.named(slug) for slug in row.applications_shown]
     return Finding(
         subject=subject,
         title=headline(row),
@@ -67,7 +68,7 @@ def differs(context: EvaluationContext, subject: str, row: Anomaly) -> Finding:
                 ],
                 *([[_("Costs"), exact(row.costs), _("a day more than usual")]] if row.costs is not None else []),
                 *([[_("Models"), listed(models), ""]] if models else []),
-                *([[_("Applications"), listed(row.applications_shown), ""]] if row.applications_shown else []),
+                *([[_("Applications"), listed(names), ""]] if names else []),
             ],
             drivers=[[capfirst(label), exact(amount), _("a day")] for label, amount in row.by_cause[:4]]
             if row.costs

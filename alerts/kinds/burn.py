@@ -81,7 +81,7 @@ def burning(
                 [_("The budget’s even pace"), _("%(rate)s an hour") % {"rate": exact(pace)}, dollars(budget.high)],
                 [_("Spent this month"), exact(budget.spent), percent(budget.spent / budget.high)],
             ],
-            drivers=drivers(budget_month(context, budget)) if crossed else [],
+            drivers=drivers(context, budget_month(context, budget)) if crossed else [],
             page="/spend/",
         ),
     )

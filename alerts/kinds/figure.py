@@ -60,7 +60,7 @@ def words_of(context: EvaluationContext, watch: Watch, reading: Reading) -> Word
         % {"what": capital(watch.what), "value": value, "line": line},
         facts=[[_("Now"), value, watch.window.words], [_("Line"), line, _("this rule")]],
         bars=bars_of(watch, reading),
-        drivers=drivers(context.month_of(place.filters, by)) if money else [],
+        drivers=drivers(context, context.month_of(place.filters, by)) if money else [],
         page=watch.metric.path(watch.scope),
     )
 

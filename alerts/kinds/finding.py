@@ -46,6 +46,9 @@ class Words(TypedDict, total=False):
     page: str  # path of the page with the evidence
     over: str  # the alert's title once it is over, where "so far" no longer holds
     fixes: list[list[str]]  # where to mend it, for the page alone: label, path
+    grouped: str  # the title of the larger alert under which it stands
+    highest: str  # the peak of its value while it is open, where it has come down since
+    peak: list[str]  # that value as decimal text, and when it was (ISO 8601)
     providers: list[str]  # whom it is about besides its subject
 
 

@@ -27,7 +27,7 @@ def missed(context: EvaluationContext, params: RuleParams, live: frozenset[str])
 def is_missed(context: EvaluationContext, heartbeat: Heartbeat, subject: str) -> Finding:
     since = heartbeat.state_since or context.now
     failed = heartbeat.last_signal == Signal.FAIL
-    values = {"name": heartbeat.slug, "span": span(context.now - since)}
+    values = {"name": heartbeat.name or heartbeat.slug, "span": span(context.now - since)}
     title = _("Failed: %(name)s, %(span)s ago") if failed else _("Missed: %(name)s, late for %(span)s so far")
     last = moment(heartbeat.last_ping_at) if heartbeat.last_ping_at else _("never")
     return Finding(
@@ -54,7 +54,8 @@ def is_back(context: EvaluationContext, heartbeat: Heartbeat, subject: str) -> F
     else:
         title, todo = _("Pings again: %(name)s"), _("Nothing to do; it pinged.")
     words = Words(todo=todo, page=page(heartbeat))
-    return Finding(subject, title % {"name": heartbeat.slug}, crossed=False, clear=True, value="0", words=words)
+    title %= {"name": heartbeat.name or heartbeat.slug}
+    return Finding(subject, title, crossed=False, clear=True, value="0", words=words)
 
 
 def page(heartbeat: Heartbeat) -> str:

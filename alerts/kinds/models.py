@@ -70,8 +70,8 @@ def changed(context: EvaluationContext, subject: str, change: PriceChange) -> Fi
 def users(context: EvaluationContext, change: PriceChange, most: int = 3) -> list[list[str]]:
     """The applications with most requests to the model: name, requests, share."""
     rows = context.requests_by_application(provider=change.provider, model=change.model)
-    total = sum(n for _slug, n, _unpriced in rows)
-    return [[slug or _("no application"), number(n), percent(Decimal(n) / total)] for slug, n, _u in rows[:most] if n]
+    total = sum(n for _name, n, _unpriced in rows)
+    return [[name or _("no application"), number(n), percent(Decimal(n) / total)] for name, n, _u in rows[:most] if n]
 
 
 def by_month(amount: Decimal | None) -> str:

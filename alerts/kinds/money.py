@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Bar, Finding, RuleParams, Words
-from alerts.metrics.month_budgets import MonthBudget
+from alerts.metrics.month_budgets import MonthBudget, title_of
 from alerts.wording import dollars, exact, percent
 from costs.allocation.queries import Spend
 from costs.models import Budget, BudgetScope
@@ -58,7 +58,7 @@ def came_to(context: EvaluationContext, kind: str, slug: str, first: date) -> tu
         phase = next((phase for phase in context.phases if phase.slug == slug), None)
         return (phase.name, context.spent_in(first), phase.budget_high) if phase else None
     budget = Budget.objects.filter(slug=slug).first()
-    return (budget.name, spent_in(budget, first), budget.high) if budget else None
+    return (title_of(budget), spent_in(budget, first), budget.high) if budget else None
 
 
 def budget_level(context: EvaluationContext, budget: MonthBudget, levels: list[Decimal], band: Decimal) -> Finding:
@@ -124,7 +124,7 @@ def budget_words(context: EvaluationContext, budget: MonthBudget, level: int) ->
         },
         facts=facts,
         bars=bars_of(budget),
-        drivers=drivers(budget_month(context, budget)) if level else [],
+        drivers=drivers(context, budget_month(context, budget)) if level else [],
         page="/plan/",
     )
 
@@ -154,12 +154,16 @@ def budget_month(context: EvaluationContext, budget: MonthBudget) -> Spend:
     return context.month_of(filters, "model" if budget.budget.scope == BudgetScope.APPLICATION else "application")
 
 
-def drivers(month: Spend, most: int = 3) -> list[list[str]]:
+def drivers(context: EvaluationContext, month: Spend, most: int = 3) -> list[list[str]]:
     """The applications, or models, that cost most: name, amount, share of the whole."""
     groups = [group for group in month.groups if group.amount > 0]
     groups.sort(key=lambda group: -group.amount)
     return [
-        [group.key or _("what no application is known for"), exact(group.amount), percent(group.amount / month.total)]
+        [
+            context.named(group.key) if group.key else _("what no application is known for"),
+            exact(group.amount),
+            percent(group.amount / month.total),
+        ]
         for group in groups[:most]
     ]
 

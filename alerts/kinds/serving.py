@@ -159,9 +159,9 @@ def failed_most(context: EvaluationContext, rows: list[dict[str, Any]], failed: 
     by_application: dict[int, int] = defaultdict(int)
     for row in rows:
         by_application[row["application_id"]] += row["errors"]
-    slugs = context.application_slugs
+    names = context.application_names
     most = sorted(((n, pk) for pk, n in by_application.items() if n), reverse=True)[:3]
-    return [[slugs.get(pk, _("no application")), number(n), percent(Decimal(n) / failed)] for n, pk in most]
+    return [[names.get(pk, _("no application")), number(n), percent(Decimal(n) / failed)] for n, pk in most]
 
 
 def quality(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:

@@ -26,11 +26,16 @@ def ingest(context: EvaluationContext, params: RuleParams, live: frozenset[str])
     for subject, silence in silences.items():
         yield silent(context, subject, silence)
     for subject in live - silences.keys():
-        yield heard(subject)
+        yield heard(context, subject)
 
 
 def silent(context: EvaluationContext, subject: str, silence: Silence) -> Finding:
-    values = {"name": silence.application, "span": span(context.now - silence.last), "usual": number(silence.expected)}
+    name = context.named(silence.application)
+    values = {
+        "name": name,
+        "span": span(context.now - silence.last),
+        "usual": number(silence.expected),
+    }
     return Finding(
         subject=subject,
         title=_("Silent: %(name)s, nothing for %(span)s, usually %(usual)s requests") % values,
@@ -54,7 +59,7 @@ def silent(context: EvaluationContext, subject: str, silence: Silence) -> Findin
     )
 
 
-def heard(subject: str) -> Finding:
+def heard(context: EvaluationContext, subject: str) -> Finding:
     name = subject.partition(":")[2]
     words = Words(todo=_("Nothing to do."), page=f"{reverse('traffic:requests')}?{urlencode({'application': name})}")
-    return Finding(subject, _("Sends as usual: %(name)s") % {"name": name}, False, True, words=words)
+    return Finding(subject, _("Sends as usual: %(name)s") % {"name": context.named(name)}, False, True, words=words)

@@ -143,7 +143,7 @@ def page_of(key: Key) -> str:
 
 def key_expires(context: EvaluationContext, subject: str, key: Key) -> Finding:
     assert key.expires_at is not None, "asked for"
-    whose = key.application.slug if key.application else _("all applications")
+    whose = key.application.name if key.application else _("all applications")
     values = {"name": str(key), "whose": whose}
     return Finding(
         subject=subject,

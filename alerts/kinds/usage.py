@@ -127,7 +127,7 @@ def counted(n: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Users:
-    """Requests of unknown cost by application slug, of models that are told apart; None: of all others together."""
+    """Requests of unknown cost by application, of models that are told apart; None: of all others together."""
 
     by_model: Mapping[str | None, Mapping[str, int]]
 
@@ -144,7 +144,7 @@ class Users:
         for model in [None] if models is None else models:
             sums.update(self.by_model.get(model, {}))
         total = sums.total()
-        return [[slug or _("(no name)"), number(n), percent(n / total)] for slug, n in sums.most_common(most)]
+        return [[name or _("(no name)"), number(n), percent(n / total)] for name, n in sums.most_common(most)]
 
 
 def facts_of(model: str, rows: list[Waiting], providers: list[str], n: int) -> list[list[str]]:

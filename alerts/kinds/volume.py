@@ -186,8 +186,8 @@ def phase_band(context: EvaluationContext, params: RuleParams, live: frozenset[s
 def busiest(context: EvaluationContext, most: int = 3) -> list[list[str]]:
     """The applications with most requests of the last 30 days: name, requests, share."""
     rows = context.requests_by_application()
-    total = sum(n for _slug, n, _unpriced in rows)
-    return [[slug or _("(no name)"), number(n), percent(n / total)] for slug, n, _unpriced in rows[:most] if total]
+    total = sum(n for _name, n, _unpriced in rows)
+    return [[name or _("(no name)"), number(n), percent(n / total)] for name, n, _unpriced in rows[:most] if total]
 
 
 def in_band(phase: Phase, rate: int) -> bool:

@@ -124,6 +124,13 @@ class Alert(models.Model):
         }
         return state(*marks[Severity(self.severity)])
 
+    def grouped_under(self) -> str:
+        """The larger alert that it is a part of, by its title; empty where it stands alone."""
+        if not self.covered_by:
+            return ""
+        larger = self.words.get("grouped")
+        return gettext("Grouped under “%(title)s”") % {"title": larger} if larger else gettext("Part of a larger alert")
+
     def told(self) -> str:
         """How many messages about it are sent or on their way; needs its deliveries read along."""
         states = [row.state for row in self.deliveries.all()]

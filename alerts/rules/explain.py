@@ -81,7 +81,7 @@ def _subject(context: EvaluationContext, rule: Rule, finding: Finding, alert: Al
         yield from ("  " + line for line in _patience(rule, alert, at))
     finding = covered(context, finding, alert.pending_since if alert else at)
     if finding.covered_by:
-        yield "  " + _("%(subject)s speaks for it, so no mail goes out.") % {"subject": finding.covered_by}
+        yield "  " + _("Grouped under %(subject)s, so no mail goes out.") % {"subject": finding.covered_by}
     yield from ("  " + line for line in _silences(rule, finding, at))
 
 

@@ -62,7 +62,8 @@ class Anomaly(models.Model):
 
     @property
     def subject(self) -> str:
-        return self.model or self.application or "—"
+        """What it is of, as people named it; an application that is gone by its slug."""
+        return self.model or getattr(self, "application_name", None) or self.application or "—"
 
     @property
     def difference(self) -> Decimal:

@@ -20,7 +20,8 @@ def loading_until(now: datetime) -> datetime | None:
     held = Installation.objects.filter(history_until__gt=now).values_list("history_until", flat=True)
     at_work = Import.objects.filter(state__in=(ImportState.RUNNING, ImportState.UNDOING), started_at__gt=now - LONGEST)
     ends = at_work.annotate(end=ExpressionWrapper(F("started_at") + LONGEST, DateTimeField())).order_by()
-    return max(held.union(ends.values_list("end", flat=True)), default=None)
+    moments = held.union(ends.values_list("end", flat=True))
+    return max((moment for moment in moments if moment is not None), default=None)
 
 
 def mark_loading(until: datetime | None) -> None:

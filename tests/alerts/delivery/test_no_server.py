@@ -31,17 +31,21 @@ def states() -> list[str]:
     return list(Delivery.objects.order_by("id").values_list("state", flat=True))
 
 
-def test_without_a_mail_server_nothing_is_accepted(scene: Scene, ops: Any, no_server: None) -> None:
+def test_without_a_mail_server_nothing_is_accepted(
+    scene: Scene, ops: Any, no_server: None, caplog: pytest.LogCaptureFixture
+) -> None:
     scene.set("a", True)
     scene.look()
     assert deliver(scene).accepted == 0
     assert states() == ["unsent"]
+    assert "deliveries_without_server" in {record.__dict__.get("event") for record in caplog.records}
     assert "not sent: no mail server is set up" in Delivery.objects.get().state_mark()
 
 
 def test_when_the_server_comes_open_alerts_are_one_mail_and_old_ones_are_not_sent(
-    scene: Scene, ops: Any, settings: Any, smtp: Smtp, mailbox: Mailbox
+    scene: Scene, ops: Any, settings: Any, smtp: Smtp, mailbox: Mailbox, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     backend, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, CONSOLE
     for subject in "abcd":
         scene.set(subject, True)
@@ -53,6 +57,7 @@ def test_when_the_server_comes_open_alerts_are_one_mail_and_old_ones_are_not_sen
     settings.EMAIL_BACKEND = backend
     deliver(scene, 3600)
     assert len(mailbox.accepted) == 1, "no flood"
+    assert "deliveries_resumed" in {record.__dict__.get("event") for record in caplog.records}
     assert "Not sent before: 3 open alerts" in mailbox.accepted[0]["Subject"]
     assert sorted(states()) == ["accepted", "folded", "folded", "unsent"]
     deliver(scene, 3600)

@@ -107,7 +107,9 @@ def test_several_budgets_that_one_spend_crosses_are_one_mail_that_lists_them(
         deliver(money)
     deliver(money, 60)
     [mail] = mailbox.accepted
-    text = mail.as_string()
+    body = mail.get_body(("plain",))
+    assert body is not None
+    text = body.get_content() + mail["Subject"]
     assert all(f"50 % of budget: {name}" in text for name in ("all", "claude", "chat"))
 
 

@@ -536,14 +536,14 @@ def test_a_batch_job_that_missed_its_time_or_failed_alarms_until_it_pings(db: No
     job = Heartbeat.objects.create(slug="nightly", name="Nightly", state="down", state_since=NOW - timedelta(hours=2))
     found = only("heartbeat")
     assert (found.subject, found.title, found.since) == (
-        "heartbeat:nightly", "Missed: nightly, late for 2 h so far", NOW - timedelta(hours=2),
+        "heartbeat:nightly", "Missed: Nightly, late for 2 h so far", NOW - timedelta(hours=2),
     )  # fmt: skip
     assert found.crossed
     Heartbeat.objects.update(last_signal="fail")
-    assert only("heartbeat").title == "Failed: nightly, 2 h ago"
+    assert only("heartbeat").title == "Failed: Nightly, 2 h ago"
     Heartbeat.objects.update(state="up")
     live = frozenset({"heartbeat:nightly"})
-    assert (only("heartbeat", live=live).title, only("heartbeat", live=live).clear) == ("Pings again: nightly", True)
+    assert (only("heartbeat", live=live).title, only("heartbeat", live=live).clear) == ("Pings again: Nightly", True)
     Heartbeat.objects.update(state="new", paused=True)
     assert only("heartbeat", live=live).title == "Paused: nightly"
     job.delete()

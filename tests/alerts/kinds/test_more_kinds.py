@@ -136,7 +136,7 @@ def test_failing_requests_are_told_by_deployment_with_the_applications_that_feel
     hour(NOW - HOUR, 80, deployment_id=one.pk, application_id=rag.pk, errors=8, provider="self", model="m")
     found = only("error-rate")
     assert (found.crossed, found.title) == (True, "Errors: mistral-7b, 10\N{NO-BREAK SPACE}%, 8 of 80 requests fail")
-    assert found.words["drivers"] == [["rag", "8", "100\N{NO-BREAK SPACE}%"]]
+    assert found.words["drivers"] == [["Rag", "8", "100\N{NO-BREAK SPACE}%"]]
     assert found.words["page"] == "/requests/?deployment=mistral-7b&outcome=error"
     UsageHour.objects.update(errors=5)
     assert (only("error-rate").crossed, only("error-rate").clear) == (False, False)
@@ -229,11 +229,11 @@ def test_an_application_is_silent_only_against_its_own_rhythm(db: Any) -> None:
     sends(app, weeks=3, requests=30, hours=range(6, 20))
     assert findings("late-ingest", now=NOW.replace(hour=10, minute=30)) == [], "an hour and a half"
     found = only("late-ingest")
-    assert found.title == "Silent: docs-qa, nothing for 3 h, usually 90 requests"
+    assert found.title == "Silent: Docs, nothing for 3 h, usually 90 requests"
     assert (found.since, found.labels) == (NOW.replace(hour=9), {"application": "docs-qa"})
     assert findings("late-ingest", requests=91) == []
     hour(NOW - HOUR, 1, application_id=app.pk)
-    assert over("late-ingest", found.subject).title == "Sends as usual: docs-qa"
+    assert over("late-ingest", found.subject).title == "Sends as usual: Docs"
 
 
 def test_nights_weekends_and_newcomers_are_not_silent(db: Any) -> None:
@@ -341,11 +341,11 @@ def test_a_key_that_expires_is_told_until_it_is_replaced(db: Any) -> None:
     assert findings("system-key") == []
     Key.objects.update(expires_at=NOW + 6 * DAY + 5 * HOUR)
     found = only("system-key")
-    assert found.title == f"Key expires in 6 d 5 h: prod ({key.hint}…) of docs-qa"
+    assert found.title == f"Key expires in 6 d 5 h: prod ({key.hint}…) of Docs"
     assert found.words["page"] == "/settings/applications/docs-qa/"
     Key.objects.update(expires_at=NOW - 2 * HOUR)
     found = only("system-key")
-    assert (found.title, found.severity) == (f"Key expired 2 h ago: prod ({key.hint}…) of docs-qa", "critical")
+    assert (found.title, found.severity) == (f"Key expired 2 h ago: prod ({key.hint}…) of Docs", "critical")
     Key.objects.update(created_at=NOW - 300 * DAY, expires_at=NOW + DAY)
     rotate_key(key=key, overlap=DAY, now=NOW)
     assert over("system-key", found.subject).clear

@@ -197,7 +197,7 @@ def test_explain_says_what_an_alert_waits_for(scene: Scene, ops: Any) -> None:
     services.snooze(alert_id=scene.alert("deployment:a").pk, until=until, by=ops, now=scene.now)
     services.silence(matcher=Matcher(subject="deployment:*"), until=until, reason="move", by=ops, now=scene.now)
     said = "\n".join(explain(Rule.objects.get(kind="outage"), scene.now))
-    assert "Snoozed until" in said and "account:vast speaks for it" in said and "Silenced until" in said
+    assert "Snoozed until" in said and "Grouped under account:vast" in said and "Silenced until" in said
     assert "Unacknowledged, it is told to admins in" in said
 
 

@@ -427,7 +427,7 @@ def test_the_page_shows_what_differs_with_its_requests_and_takes_a_reason(helper
     look(NOW)
     row = Anomaly.objects.get()
     page = mara.get("/spend/anomalies/").content.decode()
-    assert "Cache hits of code-helper fell from 77" in page
+    assert "Cache hits of Code helper fell from 77" in page
     assert "/requests/?application=code-helper&amp;model=big&amp;from=2026-11-23" in page
     refused = mara.post(f"/spend/anomalies/{row.pk}/dismiss/", {"reason": " "})
     assert refused.status_code == 422
