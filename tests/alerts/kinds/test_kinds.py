@@ -545,7 +545,7 @@ def test_a_batch_job_that_missed_its_time_or_failed_alarms_until_it_pings(db: No
     live = frozenset({"heartbeat:nightly"})
     assert (only("heartbeat", live=live).title, only("heartbeat", live=live).clear) == ("Pings again: Nightly", True)
     Heartbeat.objects.update(state="new", paused=True)
-    assert only("heartbeat", live=live).title == "Paused: nightly"
+    assert only("heartbeat", live=live).title == "Paused: Nightly"
     job.delete()
     assert findings("heartbeat", live=live) == []
 
