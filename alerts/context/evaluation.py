@@ -15,11 +15,12 @@ from django.db import connection
 from django.db.models import Case, Count, F, Max, Min, Sum, TextField, When
 
 from alerts.context import restarts
+from alerts.context.known_names import KnownNames
 from alerts.context.restarts import Restart
 from alerts.metrics.current import CurrentMetrics
 from alerts.metrics.month_budgets import MonthBudget, other_budget
 from alerts.metrics.scopes import Scope
-from alerts.models import Address, Alert, Channel, Rule
+from alerts.models import Address, Channel, Rule
 from costs.allocation.queries import GroupBy, Spend, SpendData, daily, read, spend
 from costs.breakeven import Inputs, Result, compute
 from costs.breakeven.measured_inputs import live_inputs
@@ -50,7 +51,7 @@ from providers.models import (
 from providers.models.leases import IDLE_BELOW
 from traffic.authentication.keys import expiring_keys
 from traffic.latency import recent as lately
-from traffic.models import Application, Key, UsageDay, UsageHour
+from traffic.models import Key, UsageDay, UsageHour
 from traffic.quality.queries import QualityGroup
 from traffic.repricing.effect import WAITING_DAYS, Waiting, waiting_for_price
 from traffic.usage import models_used, silent_applications
@@ -70,7 +71,7 @@ class Runs:
     oldest: datetime
 
 
-class EvaluationContext:
+class EvaluationContext(KnownNames):
     """What one evaluation reads, as of `now`. Days and months are UTC, money is Decimal USD."""
 
     def __init__(self, now: datetime) -> None:
@@ -189,20 +190,6 @@ class EvaluationContext:
         return list(Outage.objects.open().select_related("deployment__lease__account").order_by("started_at"))
 
     @cached_property
-    def open_alerts(self) -> list[tuple[str, datetime, str]]:
-        """Subject, since when, and title of what is open, of any kind, the newest first."""
-        return list(Alert.objects.shown().order_by("-pending_since").values_list("subject", "pending_since", "title"))
-
-    @cached_property
-    def open_since(self) -> dict[str, datetime]:
-        """Subjects whose alert is open, of any kind, and since when they have been so."""
-        return {subject: since for subject, since, _title in self.open_alerts}
-
-    def open_title(self, subject: str) -> str:
-        """The title of the open alert about a subject; empty where none is."""
-        return next((title for about, _since, title in reversed(self.open_alerts) if about == subject), "")
-
-    @cached_property
     def deployments(self) -> dict[str, Deployment]:
         """Every deployment by its slug."""
         return {deployment.slug: deployment for deployment in Deployment.objects.all()}
@@ -300,24 +287,6 @@ class EvaluationContext:
     def keys_of(self, pks: Iterable[int]) -> list[Key]:
         ids = list(pks)
         return list(Key.objects.filter(pk__in=ids).select_related("application")) if ids else []
-
-    @cached_property
-    def applications(self) -> list[tuple[int, str, str]]:
-        """Key, slug and name of each."""
-        return list(Application.objects.values_list("pk", "slug", "name"))
-
-    @property
-    def application_slugs(self) -> dict[int, str]:
-        return {pk: slug for pk, slug, _name in self.applications}
-
-    @cached_property
-    def application_names(self) -> dict[int, str]:
-        """As people named them, by key; programs know the slugs."""
-        return {pk: name or slug for pk, slug, name in self.applications}
-
-    def named(self, slug: str) -> str:
-        """An application as people named it; what is no application's slug stays as it is."""
-        return next((name or slug for _pk, known_as, name in self.applications if known_as == slug), slug)
 
     @cached_property
     def timed_lately(self) -> dict[lately.Timed, dict[int, int]]:
