@@ -106,7 +106,6 @@ TEMPLATES = [
                 "django.templatetags.static",
                 "lib.formats",
                 "dashboard.templatetags.charts",
-                "dashboard.templatetags.figures",
                 "dashboard.templatetags.page",
             ],
         },

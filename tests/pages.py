@@ -1,4 +1,4 @@
-"""What a page's HTML says, without what is drawn at random for each answer."""
+"""What a page's HTML says, without what is drawn at random for each answer and without the marks of figures."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from html import unescape
 from typing import Any
 
 CSRF_TOKEN = re.compile(r"""((?:name="csrfmiddlewaretoken" value=|"x-csrftoken": )")\w+""", re.IGNORECASE)
+FIGURE = re.compile(r"</?data\b[^>]*>")
 
 
 def html_of(response: Any) -> str:
     """An answer's HTML on one line, without CSRF tokens: any short word may stand in 64 random letters and digits."""
-    return CSRF_TOKEN.sub(r"\1", " ".join(response.content.decode().split()))
+    return unmarked(CSRF_TOKEN.sub(r"\1", " ".join(response.content.decode().split())))
+
+
+def unmarked(html: str) -> str:
+    """A piece of HTML without the elements that mark what a figure means; their text stays."""
+    return FIGURE.sub("", html)
 
 
 def words(html: object) -> str:

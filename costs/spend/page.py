@@ -49,7 +49,7 @@ from costs.spend.token_costs import Cell, ClassCost, TokenCosts, api_amounts, by
 from costs.variance.bridge import Bridge, bridge
 from costs.variance.queries import StepRow, gpu_hours, named_steps, waterfall
 from costs.verdicts.verdict import Verdict
-from lib.formats import dollars, percent, sentences, signed_percent, signed_usd
+from lib.formats import dollars, figure, percent, sentences, signed_percent, signed_usd
 from lib.formats import month as month_name
 from lib.money import ZERO
 from providers.models import Feed, provider_name
@@ -129,7 +129,10 @@ class SpendPage:
             (False, False): _("We spent <b>{sum}</b> in {month}"),
         }
         text = texts[self.days.running, self.total.at_least]
-        return format_html(text, sum=dollars(self.total.total), month=month_name(self.days.since))
+        total = dollars(self.total.total)
+        if self.params.filters == Filters():
+            total = figure(total, "spend", self.total.total, self.days.since)
+        return format_html(text, sum=total, month=month_name(self.days.since))
 
     def _on(self, filtered: Sequence[str]) -> str:
         return _(" on %(what)s") % {"what": ", ".join(filtered)} if filtered else ""

@@ -30,7 +30,7 @@ from costs.ledger.closed_months import closed_on
 from costs.models import Provenance
 from lib import formats
 from lib.allocation import in_cents
-from lib.formats import count, dollars, sentences, state, usd
+from lib.formats import count, dollars, figure, sentences, state, usd
 from lib.money import CENT, ZERO
 from lib.periods import next_month
 from providers.models import provider_name
@@ -212,7 +212,7 @@ class Statements:
         return format_html(
             text,
             month=formats.month(self.month),
-            total=dollars(self.total),
+            total=figure(dollars(self.total), "spend", self.total, self.month) if self.whole else dollars(self.total),
             most=dollars(first and first.total),
             name=first.name if first else "",
             rest=dollars(self.nobody and self.nobody.total),

@@ -21,7 +21,7 @@ from costs.reconciliation.bill_status import MonthBills
 from costs.spend.rows import Bills
 from dashboard.overview.reads import Facts
 from lib.dates import DAY
-from lib.formats import dollars, percent, sentences, state, when
+from lib.formats import dollars, figure, percent, sentences, state, when
 from lib.formats import month as month_name
 from lib.money import ZERO
 
@@ -60,7 +60,11 @@ class ClosedMonth:
 
     def answer(self) -> SafeString:
         """What the month cost against its budget, and until when its bills may still change."""
-        words = {"month": month_name(self.month), "spent": dollars(self.spent), "limit": dollars(self.limit, 0)}
+        words = {
+            "month": month_name(self.month),
+            "spent": figure(dollars(self.spent), "spend", self.spent, self.month),
+            "limit": figure(dollars(self.limit, 0), "budget", self.limit, self.month),
+        }
         text = _("{month}: <b>{spent}</b> of {limit}.") if self.limit is not None else _("{month}: <b>{spent}</b>.")
         return sentences(format_html(text, **words), self._final(), self._bills())
 

@@ -23,7 +23,7 @@ from costs.verdicts.verdict import State, Verdict
 from dashboard.overview.reads import Facts
 from lib import formats
 from lib.dates import midnight
-from lib.formats import dollars, sentences
+from lib.formats import dollars, figure, sentences
 from lib.money import ZERO
 
 
@@ -149,13 +149,14 @@ class Money:
 
     def _with_figures(self, text: str) -> str:
         """`text` with the placeholders replaced by the month's figures."""
+        median = self.forecast.median if self.forecast else None
         return format_html(
             text,
             month=formats.month(self.month.first),
-            spent=dollars(self.month.spent),
+            spent=figure(dollars(self.month.spent), "spend", self.month.spent, self.month.first),
             low=dollars(self.low, 0),
-            limit=dollars(self.limit, 0),
-            middle=dollars(self.forecast.median if self.forecast else None, 0),
+            limit=figure(dollars(self.limit, 0), "budget", self.limit, self.month.first),
+            middle=figure(dollars(median, 0), "forecast", median, self.month.first),
             spare=dollars(self.to_spare, 0),
             pace=dollars(self.pace, 0),
             ahead=dollars(self.ahead, 0),

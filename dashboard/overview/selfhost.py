@@ -17,7 +17,7 @@ from costs.readiness.scorecard import go
 from costs.verdicts.verdict import State, Verdict
 from dashboard.overview.reads import Facts
 from dashboard.overview.worth import Worth
-from lib.formats import count, dollars, sentences
+from lib.formats import count, dollars, figure, sentences
 
 
 @dataclass(frozen=True)
@@ -121,10 +121,10 @@ class SelfHosting:
         """`text` with the placeholders replaced by the figures."""
         return format_html(
             text,
-            volume=count(self.volume),
-            crossing=count(self.crossing),
-            saving=dollars(self.saving, 0),
-            loss=dollars(-self.saving, 0),
+            volume=figure(count(self.volume), "run-rate", self.volume),
+            crossing=figure(count(self.crossing), "crossing", self.crossing),
+            saving=figure(dollars(self.saving, 0), "saving", self.saving),
+            loss=figure(dollars(-self.saving, 0), "saving", self.saving),
             needed=dollars(self.needed, 0),
             needed_at=count(self.needed_at),
         )

@@ -17,7 +17,7 @@ from costs.verdicts.serving import serving as verdict_of
 from costs.verdicts.verdict import State, Verdict
 from dashboard.overview.reads import Facts
 from lib.dates import midnight
-from lib.formats import ago, duration, missing, percent, provenance, sentences
+from lib.formats import ago, duration, figure, missing, percent, provenance, sentences
 from providers.models import Deployment, provider_name
 from providers.uptime import page as uptime_page
 from providers.uptime.page import DeploymentNow, Record, UptimeSummary
@@ -139,7 +139,8 @@ class Serving:
         return self.verdict.sentence
 
     def _counted(self, text: str) -> SafeString:
-        return format_html(text, up=self.summary.up, total=self.summary.total)
+        up = figure(self.summary.up, "deployments-up", self.summary.up)
+        return format_html(text, up=up, total=self.summary.total)
 
     def _slowest_sentence(self) -> str:
         if self.slow:

@@ -1,4 +1,4 @@
-"""Reads the marked figures of a page: see `dashboard.templatetags.figures`."""
+"""Reads the marked figures of a page: see `lib.formats.figure`."""
 
 from __future__ import annotations
 

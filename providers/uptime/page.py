@@ -16,7 +16,7 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from lib.dates import DAY
-from lib.formats import ago, count, duration, sentences, when
+from lib.formats import ago, count, duration, figure, sentences, when
 from lib.time_spans import Span
 from providers.models import Deployment, DeploymentState, LeaseState, Outage
 from providers.uptime.checks import SLACK, UNWATCHED_INTERVALS
@@ -124,7 +124,8 @@ class UptimeSummary:
         )
         slowest = self.slowest.deployment if self.slowest else None
         name, ms = (slowest.name, slowest.last_latency_ms) if slowest else ("", None)
-        return format_html(text, n=self.total, name=name, ms=duration(ms))
+        up = figure(self.total, "deployments-up", self.up)
+        return format_html(text, n=up, name=name, ms=duration(ms))
 
     def _down(self) -> str:
         if not self.down:

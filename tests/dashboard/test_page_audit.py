@@ -15,7 +15,7 @@ from django.utils import timezone
 from dashboard.page_audit.compare import collect
 from dashboard.page_audit.crawl import frozen, links
 from dashboard.page_audit.marks import Marked, marked
-from dashboard.templatetags.figures import figure
+from lib.formats import figure
 from traffic.models import Application
 
 NOVEMBER = date(2026, 11, 1)
@@ -23,7 +23,7 @@ NOVEMBER = date(2026, 11, 1)
 
 def test_a_marked_figure_is_read_back_with_its_meaning_and_exact_value() -> None:
     html = figure("$393", "spend", Decimal("392.8700"), NOVEMBER)
-    assert marked(f"<p>{html}</p>") == [Marked(("spend", "2026-11", ""), "392.8700")]
+    assert marked(f"<p>{html}</p>") == [Marked(("spend", "2026-11", ""), "392.87")]
     assert ">$393</data>" in html
     scoped = marked(figure("3 %", "utilisation", 0.03, "", "lease <7>"))
     assert scoped == [Marked(("utilisation", "", "lease <7>"), "0.03")]
@@ -45,7 +45,7 @@ def test_two_values_of_one_meaning_are_named_with_their_places() -> None:
         return figure(value, "spend", Decimal(value), period)
 
     figures = collect([("/", 200, page("1.00")), ("/spend/", 200, page("2.00")), ("/plan/", 200, page("1.00"))])
-    assert [*figures.differences()] == ["spend 2026-11: 1.00 on /, /plan/; 2.00 on /spend/"]
+    assert [*figures.differences()] == ["spend 2026-11: 1 on /, /plan/; 2 on /spend/"]
     alike = collect([("/", 200, page("1.00")), ("/spend/", 200, page("1.00") + page("5.00", date(2026, 10, 1)))])
     assert ([*alike.differences()], alike.compared, alike.places) == ([], 1, 2)
 
