@@ -127,7 +127,10 @@ class MatcherForm(AgainForm):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if not self.errors and not any(data.get(name) for name in ("kind", "subject", "severity", "labels")):
-            self.add_error("kind", _("Say what to silence; everything at once would hide what matters."))
+            self.add_error(
+                "kind",
+                _("Fill in at least one of kind, subject, severity and labels. Everything at once cannot be silenced."),
+            )
         if not self.errors:
             data["span"] = self._first(data)
             data["last"] = self.check_again(data["span"])

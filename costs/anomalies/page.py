@@ -92,8 +92,10 @@ class AnomaliesPage:
         if self.look is None:
             return _("Nobody has looked yet; the first look comes within ten minutes of the start.")
         text = ngettext(
-            "Nothing: spend, tokens, cache hits, errors and latency of <b>one application</b> are as usual, {moment}.",
-            "Nothing: spend, tokens, cache hits, errors and latency of <b>{n} applications</b> are as usual, {moment}.",
+            "No anomaly: spend, tokens, cache hits, errors and latency of <b>one application</b> are as usual,"
+            " {moment}.",
+            "No anomaly: spend, tokens, cache hits, errors and latency of <b>{n} applications</b> are as usual,"
+            " {moment}.",
             self.look.applications,
         )
         return format_html(text, n=self.look.applications, moment=when(self.look.at))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from time import perf_counter
@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
+from costs.allocation.queries import spend
 from costs.anomalies.find import AnomalyFound, Cause, New, find, news, too_little
 from costs.anomalies.history import begun
 from costs.anomalies.reads import full_hour, hourly, rates, windows
@@ -68,11 +69,9 @@ def _look(now: datetime) -> int:
         log_event(logger, logging.INFO, "anomaly_ended", anomaly=row.pk, driver=row.driver)
     looked = {application for application, _m in seen.days if application in applications}
     little = [[applications[pk], days] for pk, days in sorted(too_little(seen).items()) if pk in applications]
-    came = [
-        new_json(finding, applications[finding.application], now)
-        for finding in news(seen)
-        if finding.application in applications
-    ]
+    new = [finding for finding in news(seen) if finding.application in applications]
+    spent = in_ledger(now) if new else {}
+    came = [new_json(finding, applications[finding.application], now, spent) for finding in new]
     outcome = {"at": now, "applications": len(looked), "too_little": little, "new": came}
     AnomalyLook.objects.update_or_create(pk=1, defaults=outcome)
     log_event(
@@ -163,9 +162,18 @@ def effects_json(finding: AnomalyFound) -> dict[str, str]:
     return {name: f"{amount:.12f}" for name, amount in amounts.items()}
 
 
-def new_json(new_use: New, slug: str, now: datetime) -> list[str]:
+def in_ledger(now: datetime) -> dict[str | None, Decimal]:
+    """USD by application, as Spend has them, of the UTC days that the last 24 full hours touch."""
+    end = full_hour(now)
+    spent = spend((end - DAY).astimezone(UTC).date(), end.astimezone(UTC).date() + DAY, "application")
+    return {group.key: group.amount for group in spent.groups}
+
+
+def new_json(new_use: New, slug: str, now: datetime, spent: Mapping[str | None, Decimal]) -> list[str]:
+    """Its cost is of requests at list price, and never more than what Spend says of its application."""
     first = full_hour(now) - new_use.days * DAY - HOUR
-    return [slug, new_use.model, first.date().isoformat(), f"{new_use.costs:.12f}"]
+    costs = min(new_use.costs, spent.get(slug, new_use.costs))
+    return [slug, new_use.model, first.date().isoformat(), f"{costs:.12f}"]
 
 
 def since_of(finding: AnomalyFound, by_hour: dict[datetime, Sums], now: datetime) -> datetime:

@@ -416,7 +416,7 @@ def test_anomalies_are_counted_with_what_they_cost() -> None:
     look = SimpleNamespace(applications=1, at=NOW, too_little=[["a", 1], ["b", 2]])
     assert anomalies(None).headline().startswith("Nobody has looked yet")
     assert plain(anomalies(look).headline()).startswith(
-        "Nothing: spend, tokens, cache hits, errors and latency of one app"
+        "No anomaly: spend, tokens, cache hits, errors and latency of one app"
     )
     many = SimpleNamespace(applications=3, at=NOW, too_little=[])
     assert "of 3 applications are as usual" in plain(anomalies(many).headline())

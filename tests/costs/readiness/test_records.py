@@ -154,6 +154,13 @@ def test_hours_calls_and_incidents_count_for_thirty_days(ready: Deployment) -> N
         OutageFactory.create(deployment=ready, started_at=at, confirmed_at=at, ended_at=at, cause="refused")
     call(ready.slug, now - timedelta(days=1))
     assert count_pages(now) == count_pages(now) == 1
+    call(ready.slug, now - timedelta(days=2), about="latency", state="unsent")
+    assert count_pages(now) == 1, "nobody was reached: no mail server was set up"
+    call(ready.slug, now - timedelta(days=2), about="errors")
+    reached = Delivery.objects.filter(state="accepted").values("alert").distinct().count()
+    assert count_pages(now) == reached == 2, "as many alerts as Alerts has delivered"
+    Alert.objects.filter(subject__startswith="errors").delete()
+    count_pages(now)
     PageDay.objects.create(day=(now - timedelta(days=45)).date(), pages=7)
     manager.post("/decide/limits/", {"incidents": "1", "hours": "3", "pages": ""})
     page = text(manager, "/decide/")
@@ -168,17 +175,18 @@ def client_json(client: Any) -> Any:
     return client.get("/api/v1/scorecard").json()
 
 
-def call(slug: str, at: Any) -> None:
-    """An outage that somebody was mailed about."""
+def call(slug: str, at: Any, about: str = "deployment", state: str = "accepted") -> None:
+    """An outage, or something else of a deployment, that somebody was mailed about."""
     ensure_defaults()
     rule = Rule.objects.filter(kind="outage")[0]
     alert = Alert.objects.create(
-        rule=rule, kind="outage", subject=f"deployment:{slug}", title="down", severity="critical", state="resolved",
+        rule=rule, kind="outage", subject=f"{about}:{slug}", labels={"deployment": slug}, title="down",
+        severity="critical", state="resolved",
         pending_since=at, opened_at=at,
     )  # fmt: skip
     moved = Transition.objects.create(alert=alert, before="pending", after="open", at=at, cause="crossed")
     for name in ("a@example.com", "b@example.com"):
-        Delivery.objects.create(alert=alert, transition=moved, recipient=name, due_at=at, state="accepted")
+        Delivery.objects.create(alert=alert, transition=moved, recipient=name, due_at=at, state=state)
 
 
 def test_withdrawn_hours_no_longer_count(ready: Deployment) -> None:
