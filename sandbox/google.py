@@ -200,7 +200,10 @@ class SandboxGoogle(Vendor):
             "cost_type": "regular",
             "currency": "USD",
             "rate": "1",
+            "service_id": "6F81-5844-456A",
+            "unit": "seconds",
             "cost": amount,
+            "amount": "86400",
             "credits": -amount * share,
             "exported": f"{exported.timestamp():.9E}",
         }

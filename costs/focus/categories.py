@@ -40,10 +40,9 @@ SERVICES: dict[str, Service] = {
     Category.TAX: Service("tax", *BILLING, "Tax", "One-Time"),
     Category.ADJUSTMENT: Service("adjustment", *BILLING, "Adjustment", "One-Time"),
     Category.INVOICE: Service("invoice", *BILLING),
+    Category.OTHER: Service("other", *BILLING),
 }
-# For a category from a vendor's report that this version does not know.
-OTHER = Service("other", *BILLING)
 
 
 def service(category: str) -> Service:
-    return SERVICES.get(category, OTHER)
+    return SERVICES.get(category, SERVICES[Category.OTHER])

@@ -45,6 +45,7 @@ class Category(models.TextChoices):
     TAX = "tax", _("tax")
     ADJUSTMENT = "adjustment", _("adjustment")
     INVOICE = "invoice", _("invoice")
+    OTHER = "other", _("other")  # what its vendor bills under a name that we do not know
 
 
 class Charge(models.Model):

@@ -31,6 +31,7 @@ CAUSES: dict[str, str | Promise] = {
     "tax": _("tax"),
     "credit": _("credits"),
     "adjustment": _("the vendor’s adjustments"),
+    "other": _("billed under names that we do not know"),
     "upkeep": _("upkeep"),
     "late_revision": _("revised after an earlier month was closed"),
     "vendor_month": _("days that the vendor counts to another month"),

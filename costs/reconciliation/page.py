@@ -178,7 +178,7 @@ def headline(month: date, compared: Reconciliation, gap: Decimal | None) -> str:
 # By cause what its lines in the ledger are for; those of an imported bill are entered, those of a vendor's own billed.
 CATEGORY_OF = {
     "late_revision": "adjustment", "unseen_requests": "tokens", "lease_unseen": "gpu",
-    **{name: name for name in ("tax", "credit", "disk", "web_search", "subscription", "network", "vm")},
+    **{name: name for name in ("tax", "credit", "disk", "web_search", "subscription", "network", "vm", "other")},
 }  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from providers.pricing.book import Book
 PERIODS = (7, 30, 90, 365)  # days back
 USUAL = 30  # as long as vendors revise
 PAYMENTS_SHOWN = 12
+UNNAMED_SHOWN = 20
 TIER_WORDS: dict[str, str | Promise] = {
     "standard": gettext_lazy("standard"),
     "batch": gettext_lazy("batch"),
@@ -88,6 +89,11 @@ class VendorReport:
     workspaces: Sequence[BillPart] = ()
     tiers: Sequence[BillPart] = ()
     payments: Sequence[VendorPayment] = ()
+    unnamed: Sequence[tuple[str, Decimal]] = ()  # what is billed as nothing that we know: the vendor's words, USD
+
+    def unnamed_headline(self) -> str:
+        n = len(self.unnamed)
+        return ngettext("One kind of charge has no category", "%(n)s kinds of charges have no category", n) % {"n": n}
 
     @property
     def unbilled(self) -> Sequence[BillPart]:
@@ -116,8 +122,12 @@ def reported(account: Account, now: datetime, days: int = USUAL, workspace: str 
     payments = list(VendorPayment.objects.filter(account=account).order_by("-at")[:PAYMENTS_SHOWN])
     usage = VendorUsage.objects.filter(account=account, starts_at__gte=since, starts_at__lt=now).order_by()
     costs = VendorCost.objects.filter(account=account, starts_at__gte=since, starts_at__lt=now).order_by()
+    others = costs.filter(category="other").values_list("description").annotate(amount=Sum("amount"))
+    unnamed = list(others.order_by("-amount", "description")[:UNNAMED_SHOWN])
     if not usage.exists() and not costs.exclude(workspace="").exists():
-        return VendorReport(since, days, payments=payments)  # a vendor of machines: its leases are its parts
+        return VendorReport(
+            since, days, payments=payments, unnamed=unnamed
+        )  # a vendor of machines: its leases are its parts
     names = {name.external_id: name for name in VendorName.objects.filter(account=account)}
     ids = {*usage.values_list("workspace", flat=True).distinct(), *costs.values_list("workspace", flat=True)}
     choices = sorted(((id_, part_of(id_, names, _("default workspace")).name) for id_ in ids), key=lambda pair: pair[1])
@@ -127,7 +137,7 @@ def reported(account: Account, now: datetime, days: int = USUAL, workspace: str 
     used = list(usage.values("workspace", "api_key", "model", "service_tier").annotate(**SUMS, newest=Max("starts_at")))
     by_tier = costs.values_list("service_tier", "category").annotate(Sum("amount"))
     spaces = workspaces(used, billed, names, account.kind)
-    return VendorReport(since, days, workspace, choices, spaces, tiers(used, by_tier), payments)
+    return VendorReport(since, days, workspace, choices, spaces, tiers(used, by_tier), payments, unnamed)
 
 
 def workspaces(

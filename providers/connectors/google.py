@@ -15,14 +15,14 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from lib.money import COST_STEP
-from providers.connectors.base import Connector, CostRow, Fetched, LeaseRow, OfferRow, Option
+from providers.connectors.base import Connector, CostRow, Fetched, LeaseRow, OfferRow, Option, UsageRow
 from providers.connectors.google_auth import COMPUTE, authorised, service_account
-from providers.connectors.google_bigquery import billing_export, category_of
+from providers.connectors.google_bigquery import bill_lines, billing_export
 from providers.connectors.google_skus import SKUS_PATH, PriceList
+from providers.connectors.google_tokens import usage_rows
 from providers.connectors.gpus import gpu_named
 from providers.connectors.http import VendorHttp, walk
-from providers.connectors.parse import day_of, moment, money
+from providers.connectors.parse import day_of, moment
 from providers.connectors.stopping import Stop
 
 STATES = {"RUNNING": "running", "DEPROVISIONING": "ended"}
@@ -35,8 +35,8 @@ class Google(Connector):
     label = "Google Cloud"
     default_base_url = "https://{api}.googleapis.com"
     key_help = "The JSON of a service account with compute.viewer, bigquery.jobUser and bigquery.dataViewer."
-    feeds = {"offers": 86_400, "leases": 120, "costs": 14_400}
-    reread = {"costs": timedelta(days=4)}
+    feeds = {"offers": 86_400, "leases": 120, "costs": 14_400, "usage": 14_400}
+    reread = {"costs": timedelta(days=4), "usage": timedelta(days=4)}
     stop = Stop(
         *("POST", "/compute/v1/{handle}/stop"),
         loses=gettext_lazy("Disks and addresses stay and are billed on; local SSDs lose what is on them."),
@@ -65,15 +65,26 @@ class Google(Connector):
             return Fetched([_lease(instance, prices) for instance in instances])
 
     def fetch_costs(self, since: datetime, until: datetime) -> Fetched[CostRow]:
+        rows, complete_until = self._bill(since, until)
+        with self.parsing():
+            return Fetched([line for row in rows for line in bill_lines(row)], complete_until)
+
+    def fetch_usage(self, since: datetime, until: datetime) -> Fetched[UsageRow]:
+        """Tokens of Gemini and Vertex, which only the export tells."""
+        rows, complete_until = self._bill(since, until)
+        with self.parsing():
+            return Fetched(usage_rows(rows), complete_until)
+
+    def _bill(self, since: datetime, until: datetime) -> tuple[list[dict[str, Any]], datetime | None]:
+        """Rows of the export and before when they are whole; without one nothing is known."""
         table = str(self.config.settings.get("billing_table") or "")
         if not table:
-            return Fetched([])
+            return [], None
         with self._http("bigquery") as http, self.parsing():
             rows = list(billing_export(http, self._projects()[0], table, day_of(since), until))
             exported = max((moment(Decimal(row["exported"])) for row in rows), default=None)
             # Google promises no latency; a day older than the last export by a whole day has settled.
-            complete_until = exported and day_of(exported - timedelta(days=1))
-            return Fetched([line for row in rows for line in _bill_lines(row)], complete_until)
+            return rows, exported and day_of(exported - timedelta(days=1))
 
     def writing(self) -> VendorHttp:
         return authorised(self, self.base_url.replace("{api}", "compute"), [COMPUTE])
@@ -117,22 +128,3 @@ def _lease(instance: dict[str, Any], prices: PriceList) -> LeaseRow:
         started_at=moment(started or instance["creationTimestamp"]),
         handle=f"projects/{instance['zone'].split('/projects/')[-1]}/instances/{instance['name']}",
     )
-
-
-def _bill_lines(row: dict[str, Any]) -> Iterator[CostRow]:
-    day, rate = moment(Decimal(row["day"])), money(row["rate"] or "1")
-    resource = str(row["resource"] or "").rsplit("/", 1)[-1]
-    key = "/".join(str(row[name] or "-") for name in ("project", "sku", "cost_type", "month", "resource"))
-    kind = category_of(row)
-    for category, value in ((kind, row["cost"]), ("credit", row["credits"])):
-        original = money(value or "0", signed=True)
-        if original or category != "credit":
-            yield CostRow(
-                *(f"{day:%Y-%m-%d}/{key}/{category}", day, day + timedelta(days=1), category),
-                amount=(original / rate).quantize(COST_STEP),
-                original_amount=original,
-                currency=str(row["currency"]),
-                resource=resource,
-                description=f"{row['service']}: {row['words']}"[:300],
-                invoice_month=f"{row['month'][:4]}-{row['month'][4:6]}",
-            )

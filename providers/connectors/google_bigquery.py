@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from providers.connectors.base import ConnectorError
+from lib.money import COST_STEP
+from providers.connectors.base import ConnectorError, CostRow
+from providers.connectors.google_tokens import category_of, class_of, model_of, tier_of
 from providers.connectors.http import VendorHttp, walk
-from providers.connectors.parse import rfc3339
+from providers.connectors.parse import moment, money, rfc3339
 
 TABLE = re.compile(r"[\w:.-]+\.\w+\.\w+")
 PAGE_ROWS = 5000
@@ -21,10 +24,11 @@ PATIENCE_MS = 10_000  # how long the vendor holds a call while it still adds up
 BILL = """
 SELECT TIMESTAMP_TRUNC(usage_start_time, DAY) AS day, sku.id AS sku, sku.description AS words,
   service.description AS service, project.id AS project, {resource} AS resource, invoice.month AS month,
-  cost_type AS cost_type, currency AS currency, currency_conversion_rate AS rate, SUM(CAST(cost AS NUMERIC)) AS cost,
+  cost_type AS cost_type, currency AS currency, currency_conversion_rate AS rate, service.id AS service_id,
+  usage.unit AS unit, SUM(CAST(cost AS NUMERIC)) AS cost, SUM(usage.amount) AS amount,
   SUM(IFNULL((SELECT SUM(CAST(c.amount AS NUMERIC)) FROM UNNEST(credits) AS c), 0)) AS credits,
   MAX(export_time) AS exported
-FROM `{table}` WHERE usage_start_time >= @since AND usage_start_time < @until GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+FROM `{table}` WHERE usage_start_time >= @since AND usage_start_time < @until GROUP BY {groups}
 """
 
 
@@ -35,7 +39,7 @@ def billing_export(
     if not TABLE.fullmatch(table):
         raise ConnectorError(_("The name of the billing export must be project.dataset.table."), permanent=True)
     resource = "resource.global_name" if "_resource_" in table else "CAST(NULL AS STRING)"
-    query = BILL.format(table=table, resource=resource)
+    query = BILL.format(table=table, resource=resource, groups=", ".join(map(str, range(1, 13))))
     return _rows(http, f"/bigquery/v2/projects/{project}/queries", query, {"since": since, "until": until})
 
 
@@ -62,16 +66,26 @@ def _rows(http: VendorHttp, path: str, query: str, period: dict[str, datetime]) 
     return walk(http.label, page)
 
 
-def category_of(row: dict[str, Any]) -> str:
-    """The category of a line of the billing export, by its SKU's words."""
-    if row["cost_type"] in ("tax", "adjustment", "rounding_error"):
-        return "tax" if row["cost_type"] == "tax" else "adjustment"
-    words = str(row["words"])
-    for category, pattern in (
-        ("gpu", r"\bGPU\b"),
-        ("disk", r"PD Capacity|Storage|Snapshot|Local SSD"),
-        ("network", r"Network|Egress|Data Transfer|External IP"),
-    ):
-        if re.search(pattern, words):
-            return category
-    return "cpu"
+def bill_lines(row: dict[str, Any]) -> Iterator[CostRow]:
+    """The cost and the credit of one row of BILL, in USD by the export's own rate."""
+    day, rate = moment(Decimal(row["day"])), money(row["rate"] or "1")
+    resource = str(row["resource"] or "").rsplit("/", 1)[-1]
+    key = "/".join(str(row[name] or "-") for name in ("project", "sku", "cost_type", "month", "resource"))
+    kind, words = category_of(row), str(row["words"])
+    what: dict[str, Any] = {}
+    if kind == "tokens":
+        what = {"model": model_of(words), "token_class": class_of(words), "service_tier": tier_of(words)}
+        what["workspace"] = str(row["project"] or "")
+    for category, value in ((kind, row["cost"]), ("credit", row["credits"])):
+        original = money(value or "0", signed=True)
+        if original or category != "credit":
+            yield CostRow(
+                *(f"{day:%Y-%m-%d}/{key}/{category}", day, day + timedelta(days=1), category),
+                amount=(original / rate).quantize(COST_STEP),
+                original_amount=original,
+                currency=str(row["currency"]),
+                resource=resource,
+                description=f"{row['service']}: {words}"[:300],
+                invoice_month=f"{row['month'][:4]}-{row['month'][4:6]}",
+                **(what if category == kind else {}),
+            )

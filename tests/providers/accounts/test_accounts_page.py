@@ -283,7 +283,7 @@ def test_a_vendors_own_settings_are_asked_for_and_others_are_kept() -> None:
     made = account("google", "google", settings={"projects": ["a", "b"], "kept": 1}, secret=encrypt(KEY))
     ops = in_role("ops")
     assert 'value="a, b"' in text(ops, f"{LIST}google/")
-    every = {"every_offers": "86400", "every_leases": "120", "every_costs": "14400"}
+    every = {"every_offers": "86400", "every_leases": "120", "every_costs": "14400", "every_usage": "14400"}
     data = {"name": "Google", "base_url": "", "action": "untested", "option_billing_table": "p.d.t", **every}
     assert post(ops, f"{LIST}google/", **data, option_projects="c,  d,")[0] == 302
     made.refresh_from_db()

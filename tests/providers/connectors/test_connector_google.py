@@ -13,6 +13,7 @@ import pytest
 from providers.connectors import connect
 from providers.connectors.base import Connector, ConnectorError
 from providers.connectors.google_skus import PriceList
+from providers.connectors.google_tokens import category_of
 from sandbox.google import PROJECT, TABLE
 from sandbox.testing import Sandbox, running_sandbox
 from tests.providers.answers import Answers
@@ -87,6 +88,59 @@ def test_the_export_is_converted_to_dollars_with_its_own_rate(answers: Answers, 
     assert (tax.amount, tax.category, tax.resource, tax.invoice_month) == (Decimal("1.25"), "tax", "", "2026-11")
     assert fetched.complete_until == datetime(2025, 11, 23, tzinfo=UTC)
     assert len({row.external_id for row in fetched.rows}) == 3
+
+
+def test_token_skus_are_named_by_their_model_and_class(answers: Answers, sandbox: Sandbox) -> None:
+    answers.say_recorded(QUERIES, "google_bill_tokens")
+    rows = google(answers, sandbox, billing_table=TABLE).fetch_costs(NOW - timedelta(days=3), NOW).rows
+    named = [(row.category, row.model, row.token_class, row.service_tier) for row in rows]
+    assert named == [
+        ("tokens", "gemini-2.5-flash", "uncached_input", "standard"),
+        ("tokens", "gemini-2.5-flash", "output", "standard"),
+        ("credit", "", "", ""),
+        ("tokens", "gemini-2.5-flash", "cache_read", "standard"),
+        ("tokens", "gemini-2.5-pro", "uncached_input", "batch"),
+        ("tokens", "gemini-2.5-pro", "output", "standard"),
+        ("tokens", "gemini-2.0-flash-lite", "uncached_input", "standard"),
+        ("disk", "", "", ""),
+        ("tokens", "claude-sonnet-4-5", "output", "standard"),
+        ("tokens", "gemini-1.5-flash", "uncached_input", "standard"),
+        ("web_search", "", "", ""),
+        ("cpu", "", "", ""),
+        ("other", "", "", ""),
+    ]
+    assert sum(row.amount for row in rows) == Decimal("28.33")
+    assert len({row.external_id for row in rows}) == len(rows)
+
+
+def test_tokens_are_counted_only_where_the_amount_is_a_count(answers: Answers, sandbox: Sandbox) -> None:
+    answers.say_recorded(QUERIES, "google_bill_tokens")
+    fetched = google(answers, sandbox, billing_table=TABLE).fetch_usage(NOW - timedelta(days=3), NOW)
+    counted = {(r.model, r.service_tier): (r.uncached_input, r.cache_read, r.output) for r in fetched.rows}
+    assert counted == {
+        ("gemini-2.5-flash", "standard"): (1_000_000, 400_000, 200_000),
+        ("gemini-2.5-pro", "batch"): (1_000_000, 0, 0),
+        ("gemini-2.5-pro", "standard"): (0, 0, 1_000_000),
+        ("gemini-2.0-flash-lite", "standard"): (1_000_000, 0, 0),
+        ("claude-sonnet-4-5", "standard"): (0, 0, 1_000_000),
+    }
+    assert {(row.workspace, row.api_key, row.requests) for row in fetched.rows} == {("p", "", None)}
+
+
+@pytest.mark.parametrize(
+    ("words", "service", "category"),
+    [
+        ("Gemini 3.8 Flash Global Text Input", "Gemini API", "tokens"),
+        ("Vertex AI: Online Prediction G2 Instance Core", "Vertex AI", "cpu"),
+        ("Vertex AI: Training Nvidia L4 GPU", "Vertex AI", "gpu"),
+        ("G2 Instance Ram running in Americas", "Compute Engine", "cpu"),
+        ("Gemini Code Assist seat", "Gemini Enterprise", "other"),
+        ("", "", "other"),
+    ],
+)
+def test_what_is_not_known_is_other_and_never_cpu(words: str, service: str, category: str) -> None:
+    row = {"cost_type": "regular", "words": words, "service": service, "service_id": None}
+    assert category_of(row) == category
 
 
 def test_a_query_that_is_still_running_is_tried_again_later(answers: Answers, sandbox: Sandbox) -> None:

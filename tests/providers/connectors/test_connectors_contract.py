@@ -121,7 +121,7 @@ REFUSED: dict[str, dict[str, set[str]]] = {
         "runpod": {"test", "offers", "leases", "costs", "balance"},
         "vast": {"test", "offers", "leases", "costs", "balance", "payments"},
         "lambda": {"test", "offers", "leases"},
-        "google": {"offers", "leases", "costs"},
+        "google": {"offers", "leases", "costs", "usage"},
         "digitalocean": {"test", "offers", "leases"},
         "hyperstack": {"test", "offers"},
     },

@@ -17,7 +17,7 @@ from providers.polling import due
 from providers.polling.services import poll
 from sandbox.google import TABLE
 from sandbox.testing import Sandbox, running_sandbox
-from tests.factories import AccountFactory, TokenPriceFactory
+from tests.factories import AccountFactory, TokenPriceFactory, VendorCostFactory
 from tests.providers.people import in_role, text
 
 pytestmark = pytest.mark.django_db
@@ -158,3 +158,15 @@ def test_a_gpu_of_google_shows_what_its_machine_and_disk_cost_besides(vendors: S
     assert committed.machine_per_gpu_hour is not None and committed.machine_per_gpu_hour < offer.machine_per_gpu_hour
     page = text(in_role("ops"), "/providers/offers/", gpu="T4")
     assert "GPU 0.3500, its machine 0.1900" in page and "disk 0.17 a GB and month" in page
+
+
+def test_what_nobody_knows_is_listed_with_its_words_and_sum() -> None:
+    account = AccountFactory.create(slug="google", name="Google", kind="google")
+    for day, amount in ((1, "0.25"), (2, "0.15")):
+        VendorCostFactory.create(
+            account=account, external_id=f"{day}", category="other", amount=Decimal(amount), original_amount=0,
+            description="Cloud Run: Jobs Requests", starts_at=DAY - timedelta(days=day), ends_at=DAY,
+        )  # fmt: skip
+    page = text(in_role("manager"), "/settings/accounts/google/")
+    assert "One kind of charge has no category" in page
+    assert "Cloud Run: Jobs Requests" in page and "0.40" in page
