@@ -79,7 +79,8 @@ class SandboxAnthropic(Vendor):
         response.headers["anthropic-ratelimit-requests-reset"] = stamp(self.state.now() + timedelta(seconds=60))
 
     async def me(self, request: web.Request) -> web.Response:
-        return json({"id": "org_sandbox", "name": "Breakeven Demo GmbH", "type": "organization"})
+        id_ = self.state.table("anthropic", "account").get("identity", {}).get("id", "org_sandbox")
+        return json({"id": id_, "name": "Breakeven Demo GmbH", "type": "organization"})
 
     async def workspaces(self, request: web.Request) -> web.Response:
         """The default one only for whoever asks for it, as the vendor does."""

@@ -218,7 +218,8 @@ class SandboxRunPod(Vendor):
             loaded = self.state.table("runpod", "account").get("balance")
             left = rentals.balance_left(self._pods(), loaded, self.state.now())
             rate = rentals.burn_rate(self._pods())
-            me = {"id": "user_sandbox", "clientBalance": round(left, 4), "currentSpendPerHr": round(rate, 4)}
+            id_ = self.state.table("runpod", "account").get("identity", {}).get("id", "user_sandbox")
+            me = {"id": id_, "clientBalance": round(left, 4), "currentSpendPerHr": round(rate, 4)}
             return json({"data": {"myself": me}})
         if "gpuTypes" in query:
             return json({"data": {"gpuTypes": [self._spot(gpu) for gpu in self._catalog()]}})

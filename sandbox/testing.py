@@ -57,6 +57,10 @@ class Sandbox:
         answer = httpx.put(f"{self.url}/state/{vendor}", json=data, timeout=30)
         answer.raise_for_status()
 
+    def belongs_to(self, vendor: str, id_: str | int) -> None:
+        """From now on the vendor reports this id of itself: its key is another organisation's."""
+        self.state.put(vendor, "account", {"identity": {"id": id_}})
+
     def fault(self, vendor: str, kind: str, *, for_s: float | None = None, count: int | None = None) -> None:
         httpx.post(
             f"{self.url}/faults", json={"vendor": vendor, "kind": kind, "for_s": for_s, "count": count}

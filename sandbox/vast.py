@@ -233,7 +233,8 @@ class SandboxVast(Vendor):
     async def user(self, request: web.Request) -> web.Response:
         loaded = self.state.table("vast", "account").get("balance")
         left = rentals.balance_left(self._rows(), loaded, self.state.now())
-        return json({"id": 4711, "balance": 0.0, "credit": round(left, 4), "api_key": KEY, "ssh_key": "ssh-ed25519 AA"})
+        id_ = self.state.table("vast", "account").get("identity", {}).get("id", 4711)
+        return json({"id": id_, "balance": 0.0, "credit": round(left, 4), "api_key": KEY, "ssh_key": "ssh-ed25519 AA"})
 
 
 def _invoice(id_: str, row: Row) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -21,9 +22,29 @@ class KeyTest:
 
     good: bool
     sentence: str
+    same: Account | None = None  # another account of ours that reads the same one already
+    other: bool = False  # the key is of another account at the vendor than the one that was read so far
 
     def headline(self) -> str:
+        if self.same:
+            return _("This account is here already")
         return _("The vendor takes the key") if self.good else _("The vendor does not take it")
+
+    def finding(self) -> str:
+        """What the vendor said, or why the account is not taken; with a link where another account is meant."""
+        if self.same:
+            text = _('This is the account <a href="{url}">{name}</a>; change its key there.')
+            return format_html(text, url=reverse("providers:account", args=[self.same.slug]), name=self.same.name)
+        if self.other:
+            text = _("{sentence} It is another account than the one that was read so far.")
+            return format_html(text, sentence=self.sentence)
+        return self.sentence
+
+    def error(self) -> str:
+        """The same for the form, whose lines are links already."""
+        if self.same:
+            return _("This is the account %(name)s; change its key there.") % {"name": self.same.name}
+        return self.sentence
 
     def consequence(self) -> str:
         return _("Nothing is stored yet.") if self.good else _("Nothing was stored.")

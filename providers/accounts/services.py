@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from django.db import transaction
 
 from providers.models import Account, Feed
 from providers.polling.due import ensure_feeds
+from providers.polling.identity import leases_unknown
+from providers.polling.refusals import take_origin
 
 
 def save_account(*, account: Account, intervals: Mapping[str, int], now: datetime) -> None:
     """Store an account with its feeds; whatever was refused before is asked again at once."""
     with transaction.atomic():
         account.save()
+        take_origin(account)
         ensure_feeds(account, now)
         # A new key may see what the old one did not.
         refused = account.feeds.exclude(disabled_reason="")
         refused.update(disabled_reason="", failures=0, failing_since=None, due_at=now)
         for kind, every_s in intervals.items():
             account.feeds.filter(kind=kind).exclude(every_s=every_s).update(every_s=every_s, due_at=now)
+
+
+def note_identity(*, account: Account, identity: Sequence[str]) -> None:
+    """Take over, not saved yet, whose the account's key is at the vendor. Where it is another's than before, the
+    account waits for a person's decision instead."""
+    if not identity:
+        return
+    if account.identity and not {*identity} & {*account.identity}:
+        account.new_identity = list(identity)
+    else:
+        account.identity, account.new_identity = list(identity), []
 
 
 def poll_soon(*, account: Account, now: datetime) -> int:
@@ -40,5 +54,7 @@ def enable_account(*, account: Account, now: datetime) -> None:
 
 
 def disable_account(*, account: Account) -> None:
-    """Stop polling the account until a person enables it again; its rows stay."""
-    Account.objects.filter(pk=account.pk).update(enabled=False, disabled_reason="")
+    """Stop polling the account until a person enables it again; its rows stay, its leases' state is unknown."""
+    with transaction.atomic():
+        Account.objects.filter(pk=account.pk).update(enabled=False, disabled_reason="")
+        leases_unknown(account)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -19,7 +21,7 @@ from providers.accounts.vendor_report import PERIODS, USUAL, reported
 from providers.audit.log import changes, log, log_form
 from providers.connectors import CONNECTORS, connector_class
 from providers.models import Account, provider_name
-from providers.polling.services import try_account
+from providers.polling.services import try_key
 
 
 @get_view("providers.view_account")
@@ -72,18 +74,25 @@ def edited(request: HttpRequest, account: Account, form: AccountForm) -> HttpRes
         return shown(request, account, form, status=422)
     filled = form.filled()
     if action == "test":
-        tried = KeyTest(*try_account(filled))
-        return shown(request, account, form, tried)
+        return shown(request, account, form, tested(filled)[0])
     if action == "save" and filled.enabled and (added or form.needs_test):
-        tried = KeyTest(*try_account(filled))
+        tried, identity = tested(filled)
         if not tried.good:
-            form.add_error("secret", tried.sentence)
+            form.add_error("secret", tried.error())
             return shown(request, account, form, tried, status=422)
+        services.note_identity(account=filled, identity=identity)
     services.save_account(account=filled, intervals=form.intervals, now=timezone.now())
     log_form(request, filled, form, added=added)
     sentence = _("%(name)s is saved; its first polls start within seconds.") if added else _("%(name)s is saved.")
     messages.success(request, sentence % {"name": filled.name})
     return redirect("providers:account", slug=filled.slug)
+
+
+def tested(account: Account) -> tuple[KeyTest, Sequence[str]]:
+    """What the vendor says to the account's key, and what it reports of itself."""
+    good, sentence, vendor = try_key(account)
+    other = bool(vendor.identity and account.identity) and not {*vendor.identity} & {*account.identity}
+    return KeyTest(good and vendor.same is None, sentence, vendor.same, other), vendor.identity
 
 
 def shown(

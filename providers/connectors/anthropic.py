@@ -45,6 +45,10 @@ class Anthropic(Connector):
             name = str(client.beta.organization.retrieve().name)[:100]
             return _("The key belongs to the organisation %(name)s.") % {"name": name}
 
+    def identity(self) -> list[str]:
+        with self._client() as client, self.parsing():
+            return [f"organization {client.beta.organization.retrieve().id}"[:200]]
+
     def fetch_usage(self, since: datetime, until: datetime) -> Fetched[UsageRow]:
         if self.config.settings.get("reports") == "legacy":
             return legacy.fetch_usage(self, since, until)

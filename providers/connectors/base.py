@@ -57,6 +57,7 @@ class Connector(ABC):
     reread: ClassVar[Mapping[str, timedelta]] = {}  # feed -> how far back the vendor still revises
     spacing: ClassVar[float] = 0.0  # seconds that the vendor wants between two calls of one account
     options: ClassVar[Mapping[str, Option]] = {}  # name in the account's settings -> what to ask for
+    unique_bills: ClassVar[bool] = False  # ids of its bill lines are unique at the vendor, whoever's they are
     stop: ClassVar[Stop | None] = None  # how a lease is stopped by API; None: this vendor cannot
 
     def __init__(self, config: AccountConfig) -> None:
@@ -69,6 +70,13 @@ class Connector(ABC):
     @abstractmethod
     def test(self) -> str:
         """Prove the key with one cheap call; a sentence that names the organisation."""
+
+    def identity(self) -> list[str]:
+        """What the vendor reports of itself: ids of the organisation, the user, or projects; empty where it has none.
+
+        Two keys that share one of them read the same account. Raises ConnectorError.
+        """
+        return []
 
     def fetch_offers(self) -> Fetched[OfferRow]:
         raise self._cannot("offers")

@@ -35,6 +35,11 @@ class DigitalOcean(Connector):
             name = (owner.get("team") or {}).get("name") or owner["email"]
             return _("The key belongs to %(name)s.") % {"name": str(name)[:100]}
 
+    def identity(self) -> list[str]:
+        with bearer(self) as http, self.parsing():
+            owner = http.get("/account")["account"]
+            return [f"team {(owner.get('team') or owner)['uuid']}"[:200]]
+
     def fetch_offers(self) -> Fetched[OfferRow]:
         with bearer(self) as http, self.parsing():
             sizes = walk(self.label, partial(_page, http, "/sizes", "sizes", {}))

@@ -55,6 +55,11 @@ class Google(Connector):
             names = [str(http.get(f"/compute/v1/projects/{name}")["name"])[:100] for name in self._projects()]
         return _("The key can see the projects %(names)s.") % {"names": ", ".join(names)}
 
+    def identity(self) -> list[str]:
+        """The billing export and the projects that it reads; no call is needed."""
+        table = str(self.config.settings.get("billing_table") or "")
+        return ([f"billing export {table}"[:200]] if table else []) + [f"project {p}"[:200] for p in self._projects()]
+
     def fetch_offers(self) -> Fetched[OfferRow]:
         return Fetched(self._prices().offers())
 

@@ -25,6 +25,7 @@ STATES = {"RUNNING": "running", "EXITED": "stopped", "ERROR": "stopped", "TERMIN
 STATES |= {"PROVISIONING": "pending", "STARTING": "pending"}
 KINDS = {"secure": "on_demand", "community": "on_demand", "serverless": "serverless"}
 BALANCE_QUERY = "query { myself { id clientBalance currentSpendPerHr } }"
+USER_QUERY = "query { myself { id } }"
 SPOT_QUERY = "query { gpuTypes { id memoryInGb secureSpotPrice communitySpotPrice } }"
 
 Rates = dict[str, tuple[str, int | None, Decimal]]
@@ -37,6 +38,7 @@ class RunPod(Connector):
     key_help = "An API key with read access to pods, serverless and billing."
     feeds = {"offers": 600, "leases": 60, "costs": 3600, "balance": 600}
     reread = {"costs": timedelta(days=2)}
+    unique_bills = True
     stop = Stop(
         *("POST", "/v2/pods/{id}/stop"),
         loses=gettext_lazy("The container disk is cleared; the volume stays, and is billed until the pod is deleted."),
@@ -47,6 +49,10 @@ class RunPod(Connector):
         with bearer(self) as http, self.parsing():
             pods = http.get("/v2/pods")["pods"]
             return _("The key is good for a RunPod account with %(count)s pods.") % {"count": len(pods)}
+
+    def identity(self) -> list[str]:
+        with bearer(self) as http, self.parsing():
+            return [f"user {_graphql(http, USER_QUERY)['myself']['id']}"[:200]]
 
     def fetch_offers(self) -> Fetched[OfferRow]:
         with bearer(self) as http, self.parsing():

@@ -44,6 +44,7 @@ class Vast(Connector):
     feeds = {"offers": 600, "leases": 60, "costs": 3600, "balance": 600, "payments": 21_600}
     reread = {"costs": timedelta(days=2)}
     spacing = 1.0
+    unique_bills = True
     stop = Stop(
         *("PUT", "/api/v0/instances/{id}/", {"state": "stopped"}),
         loses=gettext_lazy("The disk stays and is billed on; the GPU may be gone when the instance is started again."),
@@ -54,6 +55,10 @@ class Vast(Connector):
         with bearer(self, _explain) as http, self.parsing():
             user = http.get("/api/v0/users/current/")
             return _("The key belongs to the Vast.ai account %(id)s.") % {"id": str(user["id"])[:40]}
+
+    def identity(self) -> list[str]:
+        with bearer(self, _explain) as http, self.parsing():
+            return [f"user {http.get('/api/v0/users/current/')['id']}"[:200]]
 
     def fetch_offers(self) -> Fetched[OfferRow]:
         limit = int(self.config.settings.get("offers", 1000))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -24,6 +26,10 @@ class AccountQuerySet(models.QuerySet["Account"]):
     def enabled(self) -> AccountQuerySet:
         return self.filter(enabled=True)
 
+    def sharing(self, identity: Sequence[str], kind: str) -> AccountQuerySet:
+        """Accounts of a kind that report at least one of these ids, the oldest first."""
+        return self.filter(kind=kind, identity__overlap=list(identity)).order_by("pk")
+
     def with_feeds(self) -> AccountQuerySet:
         """With how each of their polls goes; two statements in all."""
         return self.prefetch_related("feeds")
@@ -42,6 +48,10 @@ class Account(models.Model):
     enabled = models.BooleanField(default=True)
     disabled_reason = models.TextField(blank=True)  # why we stopped by ourselves, in a sentence
     may_stop = models.BooleanField(default=False)  # whether people may stop its leases from here
+    # What the vendor reports of itself: ids, no secrets. Empty: not asked yet, or the vendor reports none.
+    identity = ArrayField(models.CharField(max_length=200), default=list, blank=True)
+    # What it reports now, where that is another account than before; nothing is stored until a person decides.
+    new_identity = ArrayField(models.CharField(max_length=200), default=list, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = AccountQuerySet.as_manager()
@@ -84,6 +94,8 @@ class Feed(models.Model):
     capped_until = models.DateTimeField(null=True)  # the vendor's own spend limit is reached; None: it is not
     disabled_reason = models.TextField(blank=True)  # why we ask for this no more; the other feeds go on
     rows = models.PositiveIntegerField(default=0)  # of the last success
+    # Rows of the last answer that another account had brought: how many, whose, some of them; see `polling.refusals`.
+    refused = models.JSONField(default=dict, blank=True)
     complete_until = models.DateTimeField(null=True)  # the vendor's watermark: before it the figures are whole
 
     objects = FeedQuerySet.as_manager()

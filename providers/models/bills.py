@@ -26,6 +26,7 @@ class VendorUsage(models.Model):
     output = models.BigIntegerField(default=0)
     web_searches = models.BigIntegerField(default=0)
     import_id = models.BigIntegerField(null=True)  # the file that it was read from; NULL: the vendor's API said it
+    origin = models.CharField(max_length=240, blank=True)  # whose it is at the vendor, see `polling.refusals`
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -33,7 +34,12 @@ class VendorUsage(models.Model):
             models.UniqueConstraint(
                 fields=["account", "starts_at", "model", "workspace", "api_key", "service_tier"],
                 name="one_row_of_a_usage_report",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["origin", "starts_at", "model", "workspace", "api_key", "service_tier"],
+                condition=~models.Q(origin=""),
+                name="one_account_of_a_usage_row",
+            ),
         ]
 
 
@@ -57,10 +63,16 @@ class VendorCost(models.Model):
     workspace = models.CharField(max_length=200, blank=True)
     service_tier = models.CharField(max_length=40, blank=True)
     import_id = models.BigIntegerField(null=True)  # the file that it was read from; NULL: the vendor's API said it
+    origin = models.CharField(max_length=240, blank=True)  # whose it is at the vendor, see `polling.refusals`
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["account", "external_id"], name="one_line_of_a_bill")]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "external_id"], name="one_line_of_a_bill"),
+            models.UniqueConstraint(
+                fields=["origin", "external_id"], condition=~models.Q(origin=""), name="one_account_of_a_bill_line"
+            ),
+        ]
         indexes = [models.Index(fields=["account", "starts_at"])]
 
 

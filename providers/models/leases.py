@@ -41,6 +41,10 @@ class LeaseQuerySet(models.QuerySet["Lease"]):
     def active(self) -> LeaseQuerySet:
         return self.filter(ended_at=None)
 
+    def reported(self) -> LeaseQuerySet:
+        """Active ones that their account still tells of: of a switched-off account nobody knows whether they run."""
+        return self.filter(ended_at=None, account__enabled=True, account__new_identity=[])
+
     def with_spans(self, month_start: datetime) -> LeaseQuerySet:
         """Annotated with what their spans add up to: `observed_s` (seconds), `spent` and `spent_this_month` (USD
         seconds an hour: divide by 3600)."""
@@ -83,15 +87,26 @@ class Lease(models.Model):
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     seen_at = models.DateTimeField()
+    origin = models.CharField(max_length=240, blank=True)  # whose it is at the vendor, see `polling.refusals`
 
     objects = LeaseQuerySet.as_manager()
 
     class Meta:
         ordering = ["-started_at"]
-        constraints = [models.UniqueConstraint(fields=["account", "external_id"], name="one_lease_of_an_account")]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "external_id"], name="one_lease_of_an_account"),
+            models.UniqueConstraint(
+                fields=["origin", "external_id"], condition=~Q(origin=""), name="one_account_of_a_lease"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.external_id
+
+    @property
+    def reported(self) -> bool:
+        """Whether its account is read, so that what is stored is how it stands now."""
+        return self.account.enabled and not self.account.new_identity
 
 
 class LeaseSpan(models.Model):

@@ -20,6 +20,7 @@ from providers.connectors import connect
 from providers.connectors.base import PERIODS, AccountConfig, Connector, ConnectorError
 from providers.models import Account, Feed
 from providers.polling import due, store
+from providers.polling.identity import Identified, check_identity, identified, leases_unknown
 
 logger = logging.getLogger(__name__)
 
@@ -42,10 +43,17 @@ def config_of(account: Account, seconds: float = due.DEADLINE_S) -> AccountConfi
 
 def try_account(account: Account) -> tuple[bool, str]:
     """Whether the vendor takes the key, and its sentence."""
+    good, sentence, _identified = try_key(account)
+    return good, sentence
+
+
+def try_key(account: Account) -> tuple[bool, str, Identified]:
+    """The same, with whose the key is at the vendor."""
     try:
-        return True, connect(account.kind, config_of(account, TEST_S)).test()
+        connector = connect(account.kind, config_of(account, TEST_S))
+        return True, connector.test(), identified(account, connector)
     except ConnectorError as error:
-        return False, error.message
+        return False, error.message, Identified()
 
 
 def poll(feed: Feed) -> bool:
@@ -106,6 +114,8 @@ def poll_while_due(feed: Feed) -> bool:
 def fetch_and_store(feed: Feed, now: datetime) -> tuple[int, datetime | None]:
     account = feed.account
     connector = connect(account.kind, config_of(account))
+    if feed.kind != "offers":  # a price list is nobody's
+        check_identity(account, connector)
     since = window_start(feed, connector, now)
     fetched = fetch(connector, feed.kind, since, now)
     with transaction.atomic():
@@ -190,4 +200,5 @@ def switch_off(account: Account, reason: str) -> None:
     """Stop asking a vendor that refuses for good, until a person has changed something."""
     changed = Account.objects.filter(pk=account.pk, enabled=True).update(enabled=False, disabled_reason=reason)
     if changed:
+        leases_unknown(account)
         log_event(logger, logging.WARNING, "account_switched_off", account=account.slug)

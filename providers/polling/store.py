@@ -29,6 +29,7 @@ from providers.models import (
     VendorUsage,
 )
 from providers.models.leases import IDLE_BELOW, Seconds
+from providers.polling.refusals import without_others
 
 RATE: models.DecimalField[Any, Any] = models.DecimalField(max_digits=40, decimal_places=20)
 STEP = Decimal("0.000000000001")
@@ -93,16 +94,15 @@ def store_leases(account: Account, rows: Iterable[LeaseRow], now: datetime) -> i
     """Leases as they stand; one that is no longer listed has ended, at the last moment that we saw it."""
     stored = {lease.external_id: lease for lease in Lease.objects.filter(account=account)}
     disks = billed_disks(account, now)
-    seen = 0
-    for row in rows:
-        seen += 1
-        row = with_disk(row, disks.get(row.external_id))
-        lease = stored.pop(row.external_id, None) or Lease(account=account, external_id=row.external_id)
-        store_lease(lease, row, now)
-    for lease in stored.values():
-        if lease.ended_at is None:
+    by_id = {row.external_id: row for row in rows}
+    leases = [stored.get(id_) or Lease(account=account, external_id=id_) for id_ in by_id]
+    own, refused = without_others(account, Lease, leases)
+    for lease in own:
+        store_lease(lease, with_disk(by_id[lease.external_id], disks.get(lease.external_id)), now)
+    for id_, lease in stored.items():
+        if lease.ended_at is None and id_ not in by_id:
             end_lease(lease)
-    return seen
+    return len(by_id) - len(refused)
 
 
 BILL_LOOK_BACK = timedelta(days=3)
@@ -181,11 +181,12 @@ def replace_window(
     for row in rows:
         record = model(account=account, **vars(row))
         made[tuple(getattr(record, name) for name in key)] = record
-    upsert(model, made.values(), key)
+    own, _refused = without_others(account, model, made.values())
+    upsert(model, own, key)
     stored = model._default_manager.filter(account=account, starts_at__gte=since, starts_at__lt=until)
     gone = [record.pk for record in stored if tuple(getattr(record, name) for name in key) not in made]
     model._default_manager.filter(pk__in=gone).delete()
-    return len(made)
+    return len(own)
 
 
 def store_payments(account: Account, rows: Iterable[PaymentRow]) -> int:

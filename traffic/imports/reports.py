@@ -18,6 +18,7 @@ from django.utils import timezone
 from lib.dates import midnight
 from providers.connectors.base import CostRow, UsageRow
 from providers.models import Account, Feed, VendorCost, VendorUsage, provider_name
+from providers.polling.refusals import without_others
 from providers.polling.store import upsert
 from traffic.imports.base import Reported
 from traffic.imports.readers import Unreadable
@@ -80,8 +81,10 @@ def write(imported: Import, provider: str, slug: str, rows: Iterable[Reported]) 
         own = [row for row in rows if isinstance(row, kind)]
         reported_days = days_reported_by_api(model, account) if own else set()
         new_rows = [row for row in own if row.starts_at.astimezone(UTC).date() not in reported_days]
-        upsert(model, [model(account=account, import_id=imported.pk, **vars(row)) for row in new_rows], key)
-        taken, left = taken + len(new_rows), left + len(own) - len(new_rows)
+        records = [model(account=account, import_id=imported.pk, **vars(row)) for row in new_rows]
+        allowed, _refused = without_others(account, model, records)
+        upsert(model, allowed, key)
+        taken, left = taken + len(allowed), left + len(own) - len(allowed)
         if new_rows and model is VendorCost:
             extend_bill(account, [row.starts_at.astimezone(UTC).date() for row in new_rows])
     return taken, left

@@ -1,0 +1,201 @@
+"""The same account twice: refused at saving by what the vendor reports of itself, and a key that changed hands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from lib.encryption import encrypt
+from providers.models import Account, Feed, Lease, VendorCost, VendorUsage
+from providers.polling import due
+from providers.polling.services import poll
+from sandbox.testing import Sandbox, running_sandbox
+from tests.factories import AccountFactory
+from tests.providers.people import in_role, text
+
+pytestmark = pytest.mark.django_db
+LIST = "/settings/accounts/"
+DAY = datetime.now(UTC).replace(hour=9, minute=0, second=0, microsecond=0) - timedelta(days=2)
+SPAN = {"from": (DAY - timedelta(days=3)).isoformat(), "to": None, "status": "RUNNING"}
+POD = {"id": "pod1", "name": "one", "price_per_hour": "0.5", "disk_per_hour": "0.01", "spans": [SPAN]}
+USED = {
+    "hour": DAY.isoformat(), "model": "claude-sonnet-5-5", "workspace": "wrkspc_1", "api_key": "apikey_1",
+    "requests": 4, "tokens": {"output": 200}, "cost": {"output": "1"},
+}  # fmt: skip
+GPUS = {"runpod": "NVIDIA L4", "vast": "RTX 4090", "lambda": "gpu_1x_a10", "google": "nvidia-tesla-t4"}
+
+
+@pytest.fixture
+def vendors() -> Iterator[Sandbox]:
+    with running_sandbox() as sandbox:
+        for vendor, gpu in GPUS.items():
+            table = "pods" if vendor == "runpod" else "instances"
+            sandbox.load(vendor, {table: [POD | {"id": "1", "gpu": gpu}]})
+        sandbox.load("anthropic", {"usage": [USED]})
+        yield sandbox
+
+
+def stored(vendors: Sandbox, kind: str, slug: str = "", **more: Any) -> Account:
+    """An account at the sandbox, saved without a test."""
+    config = vendors.config(kind)
+    values = {"base_url": config.base_url, "local": True, "settings": dict(config.settings)} | more
+    made = AccountFactory.create(
+        slug=slug or kind, name=slug.title() or kind.title(), kind=kind, secret=encrypt(config.secret), **values
+    )
+    made.refresh_from_db()
+    due.ensure_feeds(made, timezone.now())
+    return made
+
+
+def read(account: Account, *kinds: str) -> list[bool]:
+    """Poll the account's feeds, or these alone, at once."""
+    feeds = due.claim(timezone.now(), account=Account.objects.get(pk=account.pk))
+    done = [poll(feed) for feed in feeds if not kinds or feed.kind in kinds]
+    for feed in feeds:
+        due.give_back(feed)
+    account.refresh_from_db()
+    return done
+
+
+def form(vendors: Sandbox, kind: str, **more: Any) -> dict[str, Any]:
+    config = vendors.config(kind)
+    every = {
+        f"every_{feed}": "14400" for feed in ("offers", "leases", "costs", "balance", "usage", "names", "payments")
+    }
+    options = {f"option_{name}": value for name, value in config.settings.items()}
+    data = {"name": "Second", "base_url": config.base_url, "local": "on", "secret": config.secret, "action": "save"}
+    return data | every | options | more
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("kind", ["anthropic", "runpod", "vast", "lambda", "google"])
+def test_an_account_that_is_here_already_is_refused_with_its_name(kind: str, enabled: bool, vendors: Sandbox) -> None:
+    first = stored(vendors, kind)
+    assert all(read(first))
+    Account.objects.filter(pk=first.pk).update(enabled=enabled)
+    admin = in_role("admin")
+    for action, status in (("test", 200), ("save", 422)):
+        response = admin.post(f"{LIST}add/{kind}/", form(vendors, kind, action=action))
+        page = " ".join(response.content.decode().split())
+        assert response.status_code == status
+        link = f'This is the account <a href="{LIST}{kind}/">{kind.title()}</a>; change its key there.'
+        assert link in page, page[page.find("What the vendor says") :][:600]
+    assert Account.objects.count() == 1
+
+
+@pytest.mark.parametrize("kind", ["anthropic", "runpod", "vast"])
+def test_another_organisation_at_the_same_vendor_is_taken(kind: str, vendors: Sandbox) -> None:
+    assert all(read(stored(vendors, kind)))
+    vendors.belongs_to(kind, "somebody_else")
+    assert in_role("admin").post(f"{LIST}add/{kind}/", form(vendors, kind)).status_code == 302
+    first, second = Account.objects.order_by("pk").values_list("identity", flat=True)
+    assert first and second and first != second and second[0].endswith("somebody_else")
+
+
+def test_an_account_of_before_learns_whose_it_is_at_its_next_poll(vendors: Sandbox) -> None:
+    account = stored(vendors, "anthropic")
+    assert account.identity == []
+    read(account, "costs")
+    assert account.identity == ["organization org_sandbox"]
+    assert {*VendorCost.objects.values_list("origin", flat=True)} == {"anthropic/organization org_sandbox"}
+
+
+def test_the_same_account_may_be_saved_again_with_a_new_name(vendors: Sandbox) -> None:
+    read(stored(vendors, "runpod"))
+    assert in_role("admin").post(f"{LIST}runpod/", form(vendors, "runpod")).status_code == 302
+    assert Account.objects.get().name == "Second"
+
+
+# A key that changed hands.
+
+
+def test_nothing_of_a_key_that_changed_hands_is_stored(vendors: Sandbox) -> None:
+    account = stored(vendors, "runpod")
+    assert all(read(account))
+    vendors.belongs_to("runpod", "user_2")
+    vendors.load("runpod", {"pods": [POD | {"id": "theirs", "gpu": GPUS["runpod"]}], "replace": True})
+    before = VendorCost.objects.count()
+    assert read(account, "leases", "costs", "balance") == [False, False, False]
+    assert (account.identity, account.new_identity) == (["user user_sandbox"], ["user user_2"])
+    assert VendorCost.objects.count() == before and list(Lease.objects.values_list("external_id", "state")) == [
+        ("1", "unknown")
+    ]
+    vendors.belongs_to("runpod", "user_sandbox")
+    assert read(account, "leases") == [True]
+    assert account.new_identity == []
+
+
+def test_a_vendor_that_reports_nothing_of_itself_is_read_on(vendors: Sandbox) -> None:
+    account = stored(vendors, "lambda")
+    assert all(read(account))
+    assert (account.identity, Lease.objects.get().state) == ([], "running")
+
+
+# Rows that another account has brought.
+
+
+def sums() -> tuple[int, int, int, Decimal]:
+    total = sum(VendorCost.objects.values_list("amount", flat=True), Decimal(0))
+    return Lease.objects.count(), VendorCost.objects.count(), VendorUsage.objects.count(), total
+
+
+@pytest.mark.parametrize("kind", ["anthropic", "runpod", "vast", "lambda", "google"])
+def test_what_another_account_brought_is_refused_and_no_sum_changes(
+    kind: str, vendors: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    read(stored(vendors, kind))
+    before = sums()
+    assert before[:3] != (0, 0, 0)
+    second = stored(vendors, kind, "second")
+    assert all(read(second))
+    assert sums() == before
+    refused = Feed.objects.exclude(refused={})
+    assert {feed.account.slug for feed in refused} == {"second"}
+    assert {feed.refused["account"] for feed in refused} == {kind}
+    assert "rows_refused" in caplog.text and f"brought_by={kind}" in caplog.text
+
+
+def test_a_switched_off_account_keeps_what_it_brought(vendors: Sandbox) -> None:
+    first = stored(vendors, "runpod")
+    read(first)
+    Account.objects.filter(pk=first.pk).update(enabled=False)
+    before = sums()
+    read(stored(vendors, "runpod", "second"))
+    assert sums() == before and not Lease.objects.filter(account__slug="second").exists()
+
+
+def test_a_line_in_another_currency_stays_as_it_came_first(vendors: Sandbox) -> None:
+    read(stored(vendors, "runpod"), "costs")
+    VendorCost.objects.update(currency="EUR")
+    second = stored(vendors, "runpod", "second")
+    read(second, "costs")
+    assert {*VendorCost.objects.values_list("currency", flat=True)} == {"EUR"}
+    line, kept, refused = second.feeds.get(kind="costs").refused["examples"][0]
+    assert line.startswith("pods/1/") and (kept, refused) == ("EUR", "USD")
+
+
+def test_the_database_itself_refuses_a_second_account(vendors: Sandbox) -> None:
+    read(stored(vendors, "runpod"))
+    read(stored(vendors, "anthropic"))
+    other = stored(vendors, "runpod", "second")
+    for model in (Lease, VendorCost, VendorUsage):
+        row: Any = model.objects.exclude(origin="").first()
+        row.pk, row.account = None, other
+        with pytest.raises(IntegrityError, match="one_account_of_a"), transaction.atomic():
+            row.save(force_insert=True)
+
+
+def test_two_organisations_may_have_lines_of_one_name(vendors: Sandbox) -> None:
+    """Claude's lines are named by day, workspace and model: two organisations have the same."""
+    read(stored(vendors, "anthropic"))
+    once = sums()
+    vendors.belongs_to("anthropic", "org_2")
+    read(stored(vendors, "anthropic", "second"))
+    assert sums()[1] == once[1] * 2
+    assert "Second" in text(in_role("manager"), f"{LIST}second/")
