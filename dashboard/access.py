@@ -159,6 +159,7 @@ ACCESS: dict[str, Access] = {
     "providers:account-add-kind": form(OPS),
     "providers:account": form(OPS, readers=FIGURES),
     "providers:account-poll": action(OPS),
+    "providers:account-split": action(OPS),
     "providers:account-disable": action(OPS),
     "providers:account-enable": action(OPS),
     "providers:deployments": page(FIGURES),

@@ -93,9 +93,12 @@ class LeaseOut(Schema):
     ended_at: datetime | None = Field(validation_alias="lease.ended_at")
     hours: float
     cost: Usd
-    month_end: Usd | None = Field(description="What this month will have cost at this price; null when it has ended")
+    month_end: Usd | None = Field(
+        description="What this month will have cost at this price; null when it has ended or is not reported"
+    )
     utilisation: float | None
-    state: str = Field(validation_alias="lease.state")
+    state: str = Field(validation_alias="lease.state", description="unknown where its account is switched off")
+    reported_at: datetime = Field(validation_alias="lease.seen_at", description="When the vendor reported it last")
     deployments: list[str]
 
     @staticmethod

@@ -54,6 +54,7 @@ urlpatterns = [
     path("settings/accounts/add/<slug:kind>/", accounts.add, name="account-add-kind"),
     path("settings/accounts/<slug:slug>/", accounts.account, name="account"),
     path("settings/accounts/<slug:slug>/poll/", accounts.poll, name="account-poll"),
+    path("settings/accounts/<slug:slug>/split/", accounts.split, name="account-split"),
     path("settings/accounts/<slug:slug>/disable/", accounts.disable, name="account-disable"),
     path("settings/accounts/<slug:slug>/enable/", accounts.enable, name="account-enable"),
     path("settings/deployments/", deployments.deployments, name="deployments"),

@@ -346,7 +346,7 @@ class EvaluationContext(KnownNames):
     @cached_property
     def leases(self) -> list[Lease]:
         """Machines that we pay for now, with their account."""
-        return list(Lease.objects.active().select_related("account").order_by("pk"))
+        return list(Lease.objects.reported().select_related("account").order_by("pk"))
 
     @cached_property
     def last_span(self) -> dict[int, LeaseSpan]:

@@ -199,6 +199,12 @@ KINDS: dict[str, Kind] = {
         thresholds={"days": Threshold(_("From"), "days before", 60, Decimal(1), Decimal(400))},
         every_s=600,
     ),
+    "account": Kind(
+        name="Account read twice, or key changed hands",
+        label=_("two accounts bring the same charges, or a key belongs to another account than before"),
+        evaluate=vendors.identities,
+        groups=OWNERS,
+    ),
     "balance": Kind(
         name="Prepaid balance low",
         label=_("prepaid money at a vendor runs out"),

@@ -36,6 +36,8 @@ def account_polled(context: EvaluationContext, params: RuleParams, account: Acco
         return fine(subject, account, _("Switched off: %(name)s, 0 polls are due"))
     if not account.enabled:
         return refused(context, subject, account, feeds)
+    if account.new_identity:
+        return fine(subject, account, _("Waits for a decision: %(name)s, 0 rows are stored"))
     given_up = [feed for feed in feeds if feed.disabled_reason]
     asked_for = [feed for feed in feeds if not feed.disabled_reason]
     bad = [feed for feed in asked_for if failing(feed, params) or overdue(feed, context.now, params)]
@@ -73,6 +75,74 @@ def account_polled(context: EvaluationContext, params: RuleParams, account: Acco
             page=page_of(account),
         ),
     )
+
+
+def identities(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
+    """Two subjects for each account: its key changed hands, and another account brings the same rows."""
+    for account, feeds in groupby(context.feeds, key=lambda feed: feed.account):
+        yield changed_hands(account)
+        yield brought_twice(account, [feed for feed in feeds if feed.refused])
+
+
+def changed_hands(account: Account) -> Finding:
+    subject = f"account-key:{account.slug}"
+    if not account.new_identity or not account.enabled:
+        return fine(subject, account, _("Key as before: %(name)s, 0 decisions wait"))
+    return Finding(
+        subject=subject,
+        title=_("Key changed hands: %(name)s, 0 rows are stored") % {"name": account.name},
+        crossed=True,
+        clear=False,
+        value="1",
+        threshold="0",
+        words=Words(
+            todo=_("Decide on the account's page whose figures are read."),
+            detail=_("The vendor reports another organisation or user behind this key than before."),
+            facts=[
+                [_("Before"), ", ".join(account.identity), ""],
+                [_("Now"), ", ".join(account.new_identity), _("by the vendor")],
+            ],
+            fixes=[[_("The account %(name)s") % {"name": account.name}, page_of(account)]],
+            page=page_of(account),
+        ),
+    )
+
+
+def brought_twice(account: Account, feeds: list[Feed]) -> Finding:
+    subject = f"account-twice:{account.slug}"
+    if not feeds:
+        return fine(subject, account, _("Read once: %(name)s, 0 rows refused"))
+    rows = sum(feed.refused["rows"] for feed in feeds)
+    other = feeds[0].refused["name"]
+    title = ngettext(
+        "Charges of %(vendor)s arrived from two accounts: %(name)s, %(n)s row refused",
+        "Charges of %(vendor)s arrived from two accounts: %(name)s, %(n)s rows refused",
+        rows,
+    )
+    return Finding(
+        subject=subject,
+        title=title % {"vendor": account.provider_name, "name": account.name, "n": number(Decimal(rows))},
+        crossed=True,
+        clear=False,
+        value=str(rows),
+        threshold="0",
+        words=Words(
+            todo=_("Remove %(name)s or %(other)s: both read the same account at the vendor.")
+            % {"name": account.name, "other": other},
+            detail=_("What %(other)s brought first is kept; the same rows of %(name)s are refused, so no sum changes.")
+            % {"name": account.name, "other": other},
+            facts=[[words_of(feed), str(feed.refused["rows"]), refused_line(feed)] for feed in feeds],
+            fixes=[[_("The account %(name)s") % {"name": account.name}, page_of(account)]],
+            page=page_of(account),
+        ),
+    )
+
+
+def refused_line(feed: Feed) -> str:
+    """One of the refused rows, with its two currencies where they differ."""
+    line, *currencies = feed.refused["examples"][0]
+    text = _("%(line)s: stored in %(stored)s, refused in %(refused)s")
+    return text % dict(zip(("line", "stored", "refused"), (line, *currencies), strict=True)) if currencies else line
 
 
 def words_of(feed: Feed) -> str:

@@ -40,7 +40,7 @@ NOTHING = Committed(date.min)
 
 
 def read(today: date) -> Committed:
-    running = Lease.objects.active().select_related("account").order_by("-price_per_hour", "pk")
+    running = Lease.objects.reported().select_related("account").order_by("-price_per_hour", "pk")
     return Committed(today, tuple(running), tuple(due(today)))
 
 

@@ -59,7 +59,7 @@ class WhatIfs:
 
     @cached_property
     def own_gpu(self) -> str:
-        serving = Lease.objects.active().filter(deployments__isnull=False)
+        serving = Lease.objects.reported().filter(deployments__isnull=False)
         return serving.values_list("gpu", flat=True).first() or "RTX 4090"
 
     @cached_property

@@ -43,7 +43,7 @@ class Machine:
 
 def machines(window: Window, now: datetime) -> list[Machine]:
     """The machines that we rent by the hour at `now`."""
-    active = Lease.objects.active().exclude(kind=OfferKind.SERVERLESS).filter(price_per_hour__gt=0)
+    active = Lease.objects.reported().exclude(kind=OfferKind.SERVERLESS).filter(price_per_hour__gt=0)
     leases = lease_figures(active, now)
     hours_with_requests = asked_hours([d.pk for entry in leases for d in entry.deployments], window)
     rows = []

@@ -85,6 +85,8 @@ class LeasePage:
         row = self.row
         if not row.active:
             text = _("<b>{lease}</b> cost <b>{cost}</b> in {hours} hours and ended on {ended}.")
+        elif row.unreported:
+            text = _("<b>{lease}</b> had cost <b>{cost}</b> in {hours} hours when it was reported last, {seen}.")
         elif row.unpriced:
             text = _(
                 "<b>{lease}</b> has cost <b>{cost}</b> in {hours} hours; this month comes to at least <b>{month}</b>:"
@@ -97,6 +99,7 @@ class LeasePage:
             )
         values = {"lease": row.lease, "cost": dollars(row.cost), "hours": floatformat(row.hours, "1g")}
         values |= {"month": dollars(row.month_end), "ended": when(row.lease.ended_at)}
+        values["seen"] = when(row.lease.seen_at)
         return sentences(format_html(text, **values), self._wasted())
 
     def _wasted(self) -> str:

@@ -20,6 +20,7 @@ LEAST_LATE = timedelta(minutes=10)
 
 # State -> how it is marked and called; the worst stands first.
 STATES: dict[str, tuple[str, str | Promise]] = {
+    "changed": ("bad", _("Key changed hands")),
     "refused": ("bad", _("Refused")),
     "failing": ("bad", _("Failing")),
     "partly": ("warn", _("Partly refused")),
@@ -156,8 +157,9 @@ def feed_now(feed: Feed, account: Account, now: datetime) -> FeedNow:
 def account_now(account: Account, now: datetime) -> AccountNow:
     """Reads `account.feeds`, which the caller fetched with it."""
     feeds = [feed_now(feed, account, now) for feed in sorted(account.feeds.all(), key=lambda feed: feed.kind)]
-    idle = "refused" if account.disabled_reason else "off"
-    return AccountNow(account, feeds, worst(feeds) if account.enabled else idle)
+    if not account.enabled:
+        return AccountNow(account, feeds, "refused" if account.disabled_reason else "off")
+    return AccountNow(account, feeds, "changed" if account.new_identity else worst(feeds))
 
 
 def worst(feeds: Sequence[FeedNow]) -> str:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from lib.formats import ago, sentences
 from providers.accounts.freshness import FEED_WORDS, AccountNow
 from providers.connectors import CONNECTORS, connector_class
-from providers.models import Account
+from providers.models import Account, Feed
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,10 @@ class AccountPage:
             "off": _("<b>{name}</b> is switched off and is not read."),
             "partly": _("<b>{name}</b> refuses our key its {what}; everything else is read on."),
             "refused": _("<b>{name}</b> refuses our key everything, so we stopped asking; its figures are old."),
+            "changed": _(
+                "The key of <b>{name}</b> now belongs to another account at {vendor}. "
+                "Nothing is stored until you decide."
+            ),
             "ok": _("<b>{name}</b> is read on time, last {ago} and again {next}."),
             "waiting": _(
                 "<b>{name}</b> is read on time so far; one of its lists is still to be read for the first time."
@@ -127,7 +132,9 @@ class AccountPage:
         }.get(row.state)
         if self.account.disabled_reason:
             text = _("<b>{name}</b> refused us, so we stopped asking; its figures are old.")
-        elif (row.state == "waiting" and row.read_at is None) or text is None:
+        elif row.state == "waiting" and row.read_at is None:
+            text = _("<b>{name}</b> is connected. First data is being read…")
+        elif text is None:
             text = (
                 _("<b>{name}</b> does not answer as it should; it last did {ago} and is asked again {next}.")
                 if row.read_at
@@ -136,6 +143,7 @@ class AccountPage:
         return format_html(
             text,
             name=self.account.name,
+            vendor=self.account.provider_name,
             ago=ago(row.read_at),
             next=ago(row.next_at),
             what=refusals[0].gives if refusals else "",
@@ -159,6 +167,22 @@ class AccountPage:
         late = row is not None and row.mark != "ok" and row.state != "waiting" and row.read_at is not None
         return self.account.enabled and late
 
+    @property
+    def changed_hands(self) -> bool:
+        return self.row is not None and self.row.state == "changed"
+
+    def belongs_to(self) -> str:
+        """Whose the key is, by the vendor's own ids; empty where none is known."""
+        ids = ", ".join(self.account.identity)
+        if self.account.new_identity:
+            values = {"new": ", ".join(self.account.new_identity), "ids": ids}
+            return _("%(new)s, and no longer %(ids)s") % values
+        return ids
+
+    def refused(self) -> list[str]:
+        """What another account had brought before, a sentence for each feed, with both currencies where they differ."""
+        return [refused_sentence(entry.feed) for entry in self.row.feeds if entry.feed.refused] if self.row else []
+
     def feeds_headline(self) -> str:
         assert self.row is not None
         if self.row.error:
@@ -172,6 +196,24 @@ class AccountPage:
         if self.row:
             return _("Change the account")
         return _("An account at %(name)s") % {"name": self.account.provider_name}
+
+
+def refused_sentence(feed: Feed) -> str:
+    """How many rows of a feed's last answer are refused, whose they are, and an example in another currency."""
+    n = feed.refused["rows"]
+    text = ngettext(
+        "{what}: {n} row was brought by {account} before and is refused{example}.",
+        "{what}: {n} rows were brought by {account} before and are refused{example}.",
+        n,
+    )
+    other = next((line for line in feed.refused["examples"] if len(line) == 3), None)
+    example = _("; %(line)s stays in %(stored)s, %(refused)s is refused")
+    words = example % dict(zip(("line", "stored", "refused"), other, strict=True)) if other else ""
+    link = format_html(
+        '<a href="{}">{}</a>', reverse("providers:account", args=[feed.refused["account"]]), feed.refused["name"]
+    )
+    what = capfirst(str(FEED_WORDS.get(feed.kind, feed.kind)))
+    return format_html(text, what=what, n=n, account=link, example=words)
 
 
 def gives(kind: str) -> list[str]:

@@ -7,6 +7,8 @@ from datetime import datetime
 
 from django.db import transaction
 
+from lib.encryption import encrypt
+from lib.forms import free_slug
 from providers.models import Account, Feed
 from providers.polling.due import ensure_feeds
 from providers.polling.identity import leases_unknown
@@ -35,6 +37,24 @@ def note_identity(*, account: Account, identity: Sequence[str]) -> None:
         account.new_identity = list(identity)
     else:
         account.identity, account.new_identity = list(identity), []
+
+
+def split_account(*, account: Account, now: datetime) -> Account:
+    """Read a key that changed hands as an account of its own; the old one keeps its rows, without a key.
+
+    Rows of two organisations in one account could not be told apart when the vendor revises them.
+    """
+    with transaction.atomic():
+        old = Account.objects.select_for_update().get(pk=account.pk)
+        new = Account(
+            kind=old.kind, name=old.name, base_url=old.base_url, local=old.local, secret=old.secret,
+            settings=old.settings, identity=old.new_identity, slug=free_slug(old.name, old.kind, Account),
+        )  # fmt: skip
+        save_account(account=new, intervals={}, now=now)
+        old.enabled, old.disabled_reason, old.new_identity, old.secret = False, "", [], encrypt("")
+        old.save()
+        leases_unknown(old)
+    return new
 
 
 def poll_soon(*, account: Account, now: datetime) -> int:

@@ -133,6 +133,19 @@ def poll(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @post_view("providers.change_account")
+def split(request: HttpRequest, slug: str) -> HttpResponse:
+    """A key that changed hands becomes an account of its own."""
+    row = account_or_404(slug)
+    if not row.new_identity:
+        return redirect("providers:account", slug=slug)
+    new = services.split_account(account=row, now=timezone.now())
+    log(request, row, _("Switched off without a key: the key changed hands."))
+    log(request, new, _("Made of a key that changed hands."), added=True)
+    messages.success(request, _("%(name)s is read as a new account, within seconds.") % {"name": new.name})
+    return redirect("providers:account", slug=new.slug)
+
+
+@post_view("providers.change_account")
 def disable(request: HttpRequest, slug: str) -> HttpResponse:
     row = account_or_404(slug)
     services.disable_account(account=row)

@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from lib.formats import count, dollars, sentences, usd4
+from lib.formats import count, dollars, sentences, usd4, when
 from providers.leases.queries import LeaseNow, hourly
 from providers.leases.services import StopWay
 from providers.models import Lease
@@ -29,6 +29,19 @@ def unpriced_note(leases: Sequence[LeaseNow]) -> str:
     return format_html(text, n=len(unpriced), name=unpriced[0].lease)
 
 
+def unreported_note(leases: Sequence[LeaseNow]) -> str:
+    """Leases of switched-off accounts, whose state nobody knows."""
+    unknown = [row for row in leases if row.unreported]
+    if not unknown:
+        return ""
+    text = ngettext(
+        "<b>{name}</b> has not been reported since {since}: its account is not read, so nobody knows whether it runs.",
+        "{n} leases are not reported, {name} since {since}: nobody knows whether they run.",
+        len(unknown),
+    )
+    return format_html(text, n=len(unknown), name=unknown[0].lease, since=when(unknown[0].lease.seen_at))
+
+
 @dataclass(frozen=True, slots=True)
 class LeasesPage:
     """The leases that the address asks for: which are rented now, how many there are, and what they cost in USD."""
@@ -43,7 +56,12 @@ class LeasesPage:
             return _("No lease is like that; take a condition away.")
         if not self.total:
             return _("No lease is known: we rent nothing, or no account that tells leases has been read.")
-        return sentences(self._spent(), unpriced_note(self.active), self._wasted())
+        return sentences(self._spent(), unpriced_note(self.active), self._wasted(), unreported_note(self.active))
+
+    @property
+    def running(self) -> Sequence[LeaseNow]:
+        """What is rented now as far as anybody knows."""
+        return [row for row in self.active if not row.unreported]
 
     def _spent(self) -> str:
         text = ngettext(
@@ -54,7 +72,9 @@ class LeasesPage:
         return format_html(text, all=count(self.total), spent=dollars(self.spent), rest=self._still_rented())
 
     def _still_rented(self) -> str:
-        n, per_hour = len(self.active), hourly(self.active)
+        n, per_hour = len(self.running), hourly(self.running)
+        if not n and self.active:
+            return "."
         if not n:
             return _("; none of them is rented now.")
         if not per_hour:
@@ -80,9 +100,11 @@ class LeasesPage:
         return _("Only leases like this") if self.filtered else _("Look for a lease")
 
     def headline(self) -> str:
-        n = len(self.active)
+        n = len(self.running)
         if n:
             return ngettext("One is rented now", "%(n)s are rented now", n) % {"n": n}
+        if self.active:
+            return _("None is known to run")
         return _("All of them have ended") if self.total else _("Nothing to see")
 
 

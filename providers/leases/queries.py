@@ -43,7 +43,7 @@ class LeaseNow:
     hours: Decimal
     cost: Decimal
     month_cost: Decimal
-    month_end: Decimal | None  # what this month will have cost if nobody stops it; None: it has ended
+    month_end: Decimal | None  # what this month will have cost if nobody stops it; None: it has ended, or not known
     stopped_since: datetime | None  # stopped and billed all the same
     old: bool = False  # its account has not told of it for a while
     engine_busy: float | None = None  # share of the last hour in which an engine on it had a request
@@ -51,6 +51,11 @@ class LeaseNow:
     @property
     def active(self) -> bool:
         return self.lease.ended_at is None
+
+    @property
+    def unreported(self) -> bool:
+        """Whether its account is switched off, so that nobody knows whether it still runs."""
+        return self.active and not self.lease.reported
 
     @property
     def unpriced(self) -> bool:
@@ -98,6 +103,8 @@ class LeaseNow:
 
     def since(self) -> str:
         """From when to when, or what it was when it was seen last."""
+        if self.unreported:
+            return format_html(_("not reported since {since}"), since=when(self.lease.seen_at))
         if self.old:
             text = _("{word} when last seen, {ago}")
             return format_html(text, word=self.lease.get_state_display(), ago=ago(self.lease.seen_at))
@@ -111,7 +118,7 @@ class LeaseNow:
         """Why it is paid for nothing, in a few words; empty where it is not, or where that cannot be told here.
 
         The present alone: after how long a lease counts as idle, the alert decides (`alerts/kinds/vendors.py`)."""
-        if not self.active or not self.lease.price_per_hour:
+        if not self.active or self.unreported or not self.lease.price_per_hour:
             return ""
         if self.lease.state == LeaseState.STOPPED:
             return _("stopped, and billed all the same")
@@ -179,9 +186,9 @@ def lease_now(
         hours=(row.observed_s / HOUR_S).quantize(Decimal("0.0001")),
         cost=(row.spent / HOUR_S).quantize(COST_STEP),
         month_cost=month_cost,
-        month_end=(month_cost + ahead).quantize(COST_STEP) if row.ended_at is None else None,
+        month_end=(month_cost + ahead).quantize(COST_STEP) if row.ended_at is None and row.reported else None,
         stopped_since=stopped,
-        old=old,
+        old=old or (row.ended_at is None and not row.reported),
         engine_busy=busy,
     )
 
@@ -234,8 +241,8 @@ def lease_days(lease: Lease, last: date, days: int) -> list[LeaseDay]:
 
 
 def hourly(leases: Iterable[LeaseNow]) -> Decimal:
-    """What all that we rent now costs an hour."""
-    return sum((entry.lease.price_per_hour for entry in leases if entry.active), ZERO)
+    """What all that we rent now costs an hour; of what nobody reports it is not known."""
+    return sum((entry.lease.price_per_hour for entry in leases if entry.active and not entry.unreported), ZERO)
 
 
 # Which leases.
@@ -352,7 +359,7 @@ def runways(accounts: Iterable[AccountNow], leases: Iterable[LeaseNow], now: dat
     """Every prepaid balance, the soonest to end first."""
     per_hour: dict[int, Decimal] = {}
     for entry in leases:
-        if entry.active:
+        if entry.active and not entry.unreported:
             pk = entry.lease.account_id
             per_hour[pk] = per_hour.get(pk, ZERO) + entry.lease.price_per_hour
     by_account = {account.account.pk: account for account in accounts}

@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 from lib.formats import ago, count, dollars, sentences
 from lib.money import ZERO
 from providers.accounts.freshness import AccountNow
-from providers.leases.page import unpriced_note
+from providers.leases.page import unpriced_note, unreported_note
 from providers.leases.queries import MONTH_HOURS, LeaseNow, Runway, hourly
 from providers.models import Offer, OfferKind, OfferWatch
 from providers.offers.market import Market, histories
@@ -43,7 +43,7 @@ class Rent:
     @property
     def gpus(self) -> int:
         """GPUs that cost something at this moment."""
-        return sum(row.lease.gpu_count for row in self.active if row.lease.price_per_hour)
+        return sum(row.lease.gpu_count for row in self.active if row.lease.price_per_hour and not row.unreported)
 
     @property
     def month_cost(self) -> Decimal:
@@ -65,6 +65,8 @@ class Rent:
             return format_html(text, n=self.gpus, hour=dollars(self.per_hour), month=month)
         if not self.active:
             return _("We rent no GPU now.")
+        if all(row.unreported for row in self.active):
+            return unreported_note(self.active)
         return "" if any(row.unpriced for row in self.active) else _("What we rent costs nothing at this moment.")
 
     def wasted_note(self) -> str:
@@ -82,7 +84,9 @@ class Rent:
         return format_html(text, n=len(wasted), name=first.lease, hour=hour, why=first.wasted)
 
     def headline(self) -> str:
-        n = len(self.active)
+        n = sum(not row.unreported for row in self.active)
+        if not n and self.active:
+            return _("None is known to run")
         if not n:
             return _("We rent nothing now")
         if self.per_hour or not any(row.unpriced for row in self.active):

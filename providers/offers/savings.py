@@ -56,7 +56,7 @@ def ours(leases: Iterable[Lease]) -> list[RentedGpu]:
 
 
 def rented_now() -> list[RentedGpu]:
-    return ours(Lease.objects.active())
+    return ours(Lease.objects.reported())
 
 
 def cheaper_than(rented: Sequence[RentedGpu], fresh: Collection[str]) -> Q:

@@ -27,6 +27,7 @@ KEYS: dict[type[models.Model], tuple[str, ...]] = {
 }
 FEED_OF: dict[type[models.Model], str] = {Lease: "leases", VendorCost: "costs", VendorUsage: "usage"}
 EXAMPLES = 3
+AT_ONCE = 5_000  # values of one statement
 
 
 def origin_of(account: Account, model: type[models.Model]) -> str:
@@ -65,9 +66,10 @@ def brought_by_others(
 ) -> dict[tuple[Any, ...], models.Model]:
     """By their key, the rows of other accounts of this origin."""
     name = KEYS[model][0]
-    firsts = {getattr(row, name) for row in rows}
-    others = model._default_manager.filter(**{"origin": origin, f"{name}__in": firsts}).exclude(account=account)
-    return {key_of(row): row for row in others.select_related("account")} if firsts else {}
+    firsts = sorted({getattr(row, name) for row in rows})
+    others = model._default_manager.filter(origin=origin).exclude(account=account).select_related("account")
+    parts = (firsts[start : start + AT_ONCE] for start in range(0, len(firsts), AT_ONCE))
+    return {key_of(row): row for part in parts for row in others.filter(**{f"{name}__in": part})}
 
 
 def note(

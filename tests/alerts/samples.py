@@ -192,6 +192,12 @@ def retiring(patch: Patch) -> None:
     use(TODAY, 1, model="claude-haiku-4-5")
 
 
+def account_twice(patch: Patch) -> None:
+    refused = {"rows": 96, "account": "claude", "name": "Claude org", "examples": [["2026-11-23/-/opus", "EUR", "USD"]]}
+    feed(account(identity=["organization org_1"], new_identity=["organization org_2"]))
+    feed(account(slug="second", name="Claude two"), refused=refused)
+
+
 def balance(patch: Patch) -> None:
     where = account(slug="vast", name="Vast.ai", kind="vast")
     Balance.objects.create(account=where, amount=Decimal("12.40"), at=NOW)
@@ -306,6 +312,7 @@ SAMPLES: dict[str, Callable[[Patch], None]] = {
     "unpriced": unpriced,
     "price": price,
     "retiring": retiring,
+    "account": account_twice,
     "balance": balance,
     "spend-cap": spend_cap,
     "lease": lease,
@@ -328,8 +335,8 @@ SAMPLES: dict[str, Callable[[Patch], None]] = {
 WELL: dict[type[Any], dict[str, Any]] = {
     Heartbeat: {"state": "up", "last_signal": "start"},
     Balance: {"amount": Decimal(500)},
-    Feed: {"failures": 0, "last_success_at": NOW, "capped_until": None, "last_error": ""},
-    Account: {"enabled": True, "disabled_reason": ""},
+    Feed: {"failures": 0, "last_success_at": NOW, "capped_until": None, "last_error": "", "refused": {}},
+    Account: {"enabled": True, "disabled_reason": "", "new_identity": []},
     ExportTarget: {"error": "", "succeeded_at": NOW},
     Anomaly: {"ended_at": NOW},
     Deployment: {"tls_expires_at": NOW + 90 * DAY},

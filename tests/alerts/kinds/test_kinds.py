@@ -261,6 +261,30 @@ def test_a_poll_that_fails_again_and_again_is_told_with_how_long_it_has_failed(d
     assert polled().clear
 
 
+def test_rows_of_two_accounts_and_a_key_that_changed_hands_are_told(db: Any) -> None:
+    first = account(identity=["organization org_1"])
+    feed(first)
+    refused = {"rows": 96, "account": "claude", "name": "Claude org", "examples": [["pods/1", "EUR", "USD"]]}
+    feed(account(slug="second", name="Claude two"), refused=refused)
+    told = {found.subject: found for found in findings("account")}
+    twice, calm = told["account-twice:second"], told["account-key:claude"]
+    assert twice.title == "Charges of Anthropic arrived from two accounts: Claude two, 96 rows refused"
+    assert (twice.crossed, twice.words["facts"][0][2]) == (True, "pods/1: stored in EUR, refused in USD")
+    assert calm.clear and told["account-twice:claude"].clear
+    Account.objects.filter(pk=first.pk).update(new_identity=["organization org_2"])
+    told = {found.subject: found for found in findings("account")}
+    assert told["account-key:claude"].title == "Key changed hands: Claude org, 0 rows are stored"
+    assert polled().clear, "one alert for one matter"
+
+
+def test_a_lease_that_nobody_reports_is_not_idle(db: Any) -> None:
+    where = account(slug="runpod", name="RunPod", kind="runpod")
+    LeaseFactory.create(account=where, state="stopped", price_per_hour=Decimal("0.4"), started_at=NOW, seen_at=NOW)
+    assert len(findings("lease")) == 1
+    Account.objects.update(enabled=False)
+    assert findings("lease") == []
+
+
 def test_a_poll_that_is_overdue_without_an_error_is_told_as_well(db: Any) -> None:
     feed(account(), last_success_at=NOW - timedelta(hours=2))
     found = polled()
@@ -474,7 +498,7 @@ def test_every_kind_is_known_to_the_contract_and_explains_itself(kind: str, db: 
     assert any(kind == known or kind.startswith(f"{known}-") for known in {
         "budget", "budget-forecast", "burn-rate", "stage", "phase", "break-even", "outage", "latency", "error-rate",
         "quality", "anomaly", "balance", "lease", "offer", "unpriced", "price", "retiring", "spend-cap", "bill-gap",
-        "late", "system", "heartbeat",
+        "late", "system", "heartbeat", "account",
     })  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from lib.encryption import encrypt
+from providers.audit.log import AuditEntry
 from providers.models import Account, Feed, Lease, VendorCost, VendorUsage
 from providers.polling import due
 from providers.polling.services import poll
@@ -135,6 +136,63 @@ def test_a_vendor_that_reports_nothing_of_itself_is_read_on(vendors: Sandbox) ->
     account = stored(vendors, "lambda")
     assert all(read(account))
     assert (account.identity, Lease.objects.get().state) == ([], "running")
+
+
+def test_the_page_of_a_key_that_changed_hands_asks_and_makes_it_an_account_of_its_own(vendors: Sandbox) -> None:
+    account = stored(vendors, "runpod")
+    read(account)
+    vendors.belongs_to("runpod", "user_2")
+    read(account, "leases")
+    page = text(in_role("manager"), f"{LIST}runpod/")
+    assert "now belongs to another account at RunPod. Nothing is stored until you decide." in page
+    assert "user user_2, and no longer user user_sandbox" in page and "Read it as a new account" not in page
+    ops = in_role("ops")
+    assert "Read it as a new account" in text(ops, f"{LIST}runpod/")
+    assert ops.post(f"{LIST}runpod/split/").status_code == 302
+    old, new = Account.objects.order_by("pk")
+    assert (old.enabled, old.secret.reveal(), old.new_identity) == (False, "", [])
+    assert (new.slug, new.identity, new.enabled) == ("runpod-2", ["user user_2"], True)
+    assert {entry.object_id for entry in AuditEntry.objects.filter(object_type="providers.account")} == {
+        str(old.pk), str(new.pk)
+    }  # fmt: skip
+    assert in_role("ops2").post(f"{LIST}runpod/split/").status_code == 403
+
+
+def test_an_account_that_is_read_twice_says_so_on_its_page(vendors: Sandbox) -> None:
+    read(stored(vendors, "runpod"))
+    VendorCost.objects.update(currency="EUR")
+    read(stored(vendors, "runpod", "second"))
+    page = text(in_role("manager"), f"{LIST}second/")
+    assert "Another account brings the same" in page
+    assert f'Leases: 1 row was brought by <a href="{LIST}runpod/">Runpod</a> before and is refused.' in page
+    assert "stays in EUR, USD is refused." in page
+    assert "Another account brings the same" not in text(in_role("staff_manager"), f"{LIST}runpod/", 403)
+
+
+def test_a_just_saved_account_is_connected_and_not_silent(vendors: Sandbox) -> None:
+    stored(vendors, "runpod", "second")
+    page = text(in_role("manager"), f"{LIST}second/")
+    assert "<b>Second</b> is connected. First data is being read…" in page
+    assert "not answered us a single time" not in page
+
+
+def test_leases_of_a_switched_off_account_are_unknown_on_every_page(vendors: Sandbox) -> None:
+    account = stored(vendors, "runpod")
+    read(account)
+    ops = in_role("ops")
+    lease = Lease.objects.get()
+    assert ops.post(f"{LIST}runpod/disable/").status_code == 302
+    for url in ("/providers/", "/providers/leases/", f"/providers/leases/{lease.pk}/"):
+        page = text(ops, url)
+        assert "unknown" in page and "not reported since" in page, url
+        assert "goes on" not in page and "an hour</b>, $" not in page, url
+    row = ops.get("/api/v1/leases").json()["items"][0]
+    assert (row["state"], row["month_end"], row["ended_at"]) == ("unknown", None, None)
+    assert row["reported_at"]
+    assert not Lease.objects.reported().exists()
+    ops.post(f"{LIST}runpod/enable/")
+    read(account, "leases")
+    assert Lease.objects.get().state == "running"
 
 
 # Rows that another account has brought.

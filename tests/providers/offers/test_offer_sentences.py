@@ -281,7 +281,7 @@ def test_the_accounts_page_says_how_many_are_read(rows: list[AccountNow], senten
             account_now("failing", feed()),
             "Vast does not answer as it should; it last did 2 h ago and is asked again in 5 min.",
         ),
-        (account_now("waiting", feed(read=False)), "Vast has not answered us a single time yet."),
+        (account_now("waiting", feed(read=False)), "Vast is connected. First data is being read…"),
         (NEVER, "Vast has not answered us a single time yet."),
     ],
 )
