@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from costs.account_removal import views as account_removal
 from costs.anomalies.views import anomalies, anomaly_dismiss, anomaly_restore
 from costs.bill_imports.views import bill, bill_enter, bill_list, bill_undo
 from costs.breakeven import task_model_views, what_if_views
@@ -62,6 +63,8 @@ urlpatterns = [
     path("spend/charges/<int:pk>/", charge_edit, name="charge"),
     path("spend/charges/<int:pk>/delete/", charge_delete, name="charge-delete"),
     path("spend/charges/<int:pk>/undo/", charge_undo, name="charge-undo"),
+    path("settings/accounts/<slug:slug>/remove/", account_removal.remove, name="account-remove"),
+    path("settings/accounts/removed/<int:pk>/restore/", account_removal.restore, name="account-restore"),
     path("providers/leases/<int:pk>/", lease, name="lease"),
     path("spend/charges/<int:pk>/correct/", charge_correct, name="charge-correct"),
     path("spend/charges/repeating/", recurrences, name="recurrences"),

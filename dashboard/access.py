@@ -229,6 +229,8 @@ ACCESS: dict[str, Access] = {
     "costs:charge": form(PLANNERS),
     "costs:charge-delete": action(PLANNERS),
     "costs:charge-undo": action(PLANNERS),
+    "costs:account-remove": form(OPS),
+    "costs:account-restore": action(OPS),
     "costs:lease": page(FIGURES),
     "costs:charge-correct": form(PLANNERS),
     "costs:recurrences": page(FIGURES),

@@ -204,6 +204,7 @@ ACTS: dict[str, Promise] = {
     "json": gettext_lazy("as JSON"),
     "key": gettext_lazy("whose key it is"),
     "move": gettext_lazy("move"),
+    "split": gettext_lazy("read as a new one"),
     "new": gettext_lazy("add"),
     "pause": gettext_lazy("pause"),
     "pdf": gettext_lazy("as PDF"),

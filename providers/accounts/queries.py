@@ -7,7 +7,7 @@ from datetime import datetime
 from django.shortcuts import get_object_or_404
 
 from providers.accounts.freshness import AccountNow, account_now
-from providers.models import Account
+from providers.models import Account, RemovedAccount
 
 
 def accounts_now(now: datetime) -> list[AccountNow]:
@@ -18,6 +18,11 @@ def accounts_now(now: datetime) -> list[AccountNow]:
 def account_or_404(slug: str) -> Account:
     """With its feeds."""
     return get_object_or_404(Account.objects.with_feeds(), slug=slug)
+
+
+def removed_accounts() -> list[RemovedAccount]:
+    """Those that can still be brought back, the newest first; without their rows."""
+    return list(RemovedAccount.objects.defer("content"))
 
 
 def account_named(slug: str) -> Account | None:

@@ -16,7 +16,7 @@ from providers.accounts import services
 from providers.accounts.forms import AccountForm
 from providers.accounts.freshness import account_now, worst_first
 from providers.accounts.page import AccountPage, AccountsPage, KeyTest, gives
-from providers.accounts.queries import account_or_404, accounts_now
+from providers.accounts.queries import account_or_404, accounts_now, removed_accounts
 from providers.accounts.vendor_report import PERIODS, USUAL, reported
 from providers.audit.log import changes, log, log_form
 from providers.connectors import CONNECTORS, connector_class
@@ -28,7 +28,7 @@ from providers.polling.services import try_key
 def accounts(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     rows = worst_first(accounts_now(now))
-    context = {"page": AccountsPage(rows), "rows": rows, "now": now}
+    context = {"page": AccountsPage(rows), "rows": rows, "now": now, "removed": removed_accounts()}
     return render(request, "providers/accounts/accounts.html", context)
 
 

@@ -14,19 +14,17 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from providers.connectors.base import Balance, Connector, ConnectorError, CostRow, Fetched, LeaseRow, OfferRow
+from providers.connectors.base import Balance, Connector, CostRow, Fetched, LeaseRow, OfferRow
 from providers.connectors.gpus import gpu_named
 from providers.connectors.http import VendorHttp, bearer
 from providers.connectors.parse import hour_of, moment, money, rfc3339
 from providers.connectors.runpod_bills import BILLS, bill_lines
+from providers.connectors.runpod_graphql import BALANCE_QUERY, SPOT_QUERY, graphql
 from providers.connectors.stopping import Stop
 
 STATES = {"RUNNING": "running", "EXITED": "stopped", "ERROR": "stopped", "TERMINATED": "ended"}
 STATES |= {"PROVISIONING": "pending", "STARTING": "pending"}
 KINDS = {"secure": "on_demand", "community": "on_demand", "serverless": "serverless"}
-BALANCE_QUERY = "query { myself { id clientBalance currentSpendPerHr } }"
-USER_QUERY = "query { myself { id } }"
-SPOT_QUERY = "query { gpuTypes { id memoryInGb secureSpotPrice communitySpotPrice } }"
 
 Rates = dict[str, tuple[str, int | None, Decimal]]
 
@@ -52,12 +50,12 @@ class RunPod(Connector):
 
     def identity(self) -> list[str]:
         with bearer(self) as http, self.parsing():
-            return [f"user {_graphql(http, USER_QUERY)['myself']['id']}"[:200]]
+            return [f"user {graphql(http, BALANCE_QUERY)['myself']['id']}"[:200]]
 
     def fetch_offers(self) -> Fetched[OfferRow]:
         with bearer(self) as http, self.parsing():
             gpus = http.get("/v2/catalog/gpus", {"include": "AVAILABILITY", "product": "POD", "count": 1})["gpus"]
-            spot = _graphql(http, SPOT_QUERY)["gpuTypes"] if self.config.settings.get("spot", True) else []
+            spot = graphql(http, SPOT_QUERY)["gpuTypes"] if self.config.settings.get("spot", True) else []
             return Fetched([row for gpu in gpus for row in _offers(gpu)] + [row for gpu in spot for row in _spot(gpu)])
 
     def fetch_leases(self) -> Fetched[LeaseRow]:
@@ -82,18 +80,9 @@ class RunPod(Connector):
 
     def fetch_balance(self) -> Balance:
         with bearer(self) as http, self.parsing():
-            me = _graphql(http, BALANCE_QUERY)["myself"]
+            me = graphql(http, BALANCE_QUERY)["myself"]
             spend = me.get("currentSpendPerHr")
             return Balance(money(me["clientBalance"], signed=True), spend and money(spend), datetime.now(UTC))
-
-
-def _graphql(http: VendorHttp, query: str) -> dict[str, Any]:
-    answer: dict[str, Any] = http.post("/graphql", {"query": query})
-    if answer.get("errors"):
-        message = str(answer["errors"][0].get("message", ""))[:200]
-        raise ConnectorError(_("RunPod refused the query: %(said)s") % {"said": http.clean(message)})
-    data: dict[str, Any] = answer["data"]
-    return data
 
 
 def _serverless_rates(http: VendorHttp) -> Rates:

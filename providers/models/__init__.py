@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from providers.models.accounts import Account, Balance, Feed, connector_choices
+from providers.models.accounts import Account, Balance, Feed, RemovedAccount, connector_choices
 from providers.models.audit import Action, ActorKind, AuditEntry, AuditKey, AuditSeal
 from providers.models.bills import VendorCost, VendorName, VendorPayment, VendorUsage
 from providers.models.deployments import (
@@ -58,6 +58,7 @@ __all__ = [
     "Outage",
     "Priced",
     "Recurring",
+    "RemovedAccount",
     "Repeats",
     "Resolution",
     "Signal",

@@ -71,6 +71,22 @@ class Account(models.Model):
         return provider_name(self.kind)
 
 
+class RemovedAccount(models.Model):
+    """An account that a person removed with all that it brought; kept for a day so that it can be brought back."""
+
+    slug = models.SlugField()
+    name = models.CharField(max_length=100)
+    kind = models.CharField(max_length=30)
+    removed_at = models.DateTimeField()
+    content = models.BinaryField()  # its rows as compressed JSON, see `providers.accounts.removal`; keys stay encrypted
+
+    class Meta:
+        ordering = ["-removed_at"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class FeedQuerySet(models.QuerySet["Feed"]):
     def due_now(self, now: datetime) -> int:
         """Make feeds due that nobody polls right now; returns how many."""

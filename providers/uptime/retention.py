@@ -13,7 +13,7 @@ from django.db import connection
 
 from lib.events import log_event
 from lib.partitions import drop_partition, existing_days, make_partitions
-from providers.models import Heartbeat, Offer, OfferDay, OfferWatch, StatusPage
+from providers.models import Heartbeat, Offer, OfferDay, OfferWatch, RemovedAccount, StatusPage
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,8 @@ def purge_deleted(now: datetime) -> int:
     pages, _by_model = StatusPage.objects.filter(deleted_at__lt=old).delete()
     beats, _by_model = Heartbeat.objects.filter(deleted_at__lt=old).delete()
     watches, _by_model = OfferWatch.objects.filter(deleted_at__lt=old).delete()
-    purged = pages + beats + watches
+    accounts, _by_model = RemovedAccount.objects.filter(removed_at__lt=old).delete()
+    purged = pages + beats + watches + accounts
     if purged:
         log_event(logger, logging.INFO, "deleted_rows_purged", rows=purged)
     return purged

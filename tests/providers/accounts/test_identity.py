@@ -116,7 +116,7 @@ def test_the_same_account_may_be_saved_again_with_a_new_name(vendors: Sandbox) -
 # A key that changed hands.
 
 
-def test_nothing_of_a_key_that_changed_hands_is_stored(vendors: Sandbox) -> None:
+def test_nothing_of_a_key_that_changed_hands_is_stored(vendors: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
     account = stored(vendors, "runpod")
     assert all(read(account))
     vendors.belongs_to("runpod", "user_2")
@@ -124,6 +124,7 @@ def test_nothing_of_a_key_that_changed_hands_is_stored(vendors: Sandbox) -> None
     before = VendorCost.objects.count()
     assert read(account, "leases", "costs", "balance") == [False, False, False]
     assert (account.identity, account.new_identity) == (["user user_sandbox"], ["user user_2"])
+    assert caplog.text.count("account_changed_hands account=runpod") == 1
     assert VendorCost.objects.count() == before and list(Lease.objects.values_list("external_id", "state")) == [
         ("1", "unknown")
     ]

@@ -1,0 +1,73 @@
+"""What the page says before an account is removed, and the form that asks for its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from costs.account_removal.services import Brought
+from lib.formats import count, dollars
+from lib.money import ZERO
+from providers.models import Account
+
+
+class NameForm(forms.Form):
+    """A person's word that an account is to be removed: its name, typed."""
+
+    name = forms.CharField(label=gettext_lazy("Name of the account"), max_length=100)
+
+    def __init__(self, data: Any, *, account: Account) -> None:
+        super().__init__(data)
+        self.account = account
+        self.fields["name"].widget.attrs["autocomplete"] = "off"
+        self.fields["name"].help_text = _("Type %(name)s, so that it is this one.") % {"name": account.name}
+
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"]).strip()
+        if name != self.account.name:
+            raise forms.ValidationError(_("That is not its name."))
+        return name
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalPage:
+    account: Account
+    brought: Brought
+
+    @property
+    def total(self) -> Decimal:
+        """USD of the ledger's lines that go, billed and estimated."""
+        return sum((amount or ZERO for _month, *amounts in self.brought.months for amount in amounts), ZERO)
+
+    def answer(self) -> str:
+        text = _(
+            "With <b>{name}</b> go {leases} leases, {lines} bill lines and {usage} usage rows: "
+            "<b>{total}</b> of ledger lines. It can be brought back for a day."
+        )
+        return format_html(
+            text,
+            name=self.account.name,
+            leases=count(self.brought.leases),
+            lines=count(self.brought.bill_lines),
+            usage=count(self.brought.usage_rows),
+            total=dollars(self.total),
+        )
+
+    def stays(self) -> list[str]:
+        """What only names the account, or is of people or other sources."""
+        rows = [_("The request log and what was measured from it."), _("Charges that people entered.")]
+        if self.brought.closed_lines:
+            text = _("%(n)s lines of months that an invoice closed: a closed month stays as it is.")
+            rows.append(text % {"n": count(self.brought.closed_lines)})
+        if self.brought.deployments:
+            names = ", ".join(self.brought.deployments)
+            rows.append(
+                _("Deployments on its leases, with their checks: %(names)s. They lose the lease.") % {"names": names}
+            )
+        return rows
