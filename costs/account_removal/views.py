@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -25,9 +24,8 @@ def remove(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method != "POST" or not form.is_valid():
         context = {"page": page, "account": account, "form": form}
         return render(request, "costs/account_removal/remove.html", context, status=422 if form.is_bound else 200)
-    with transaction.atomic():
-        removed = services.remove(account=account, now=timezone.now())
-        log(request, account, _("Removed with what it brought: %(sum)s.") % {"sum": dollars(page.total)}, deleted=True)
+    removed = services.remove(account=account, now=timezone.now())
+    log(request, account, _("Removed with what it brought: %(sum)s.") % {"sum": dollars(page.total)}, deleted=True)
     sentence = _("%(name)s is removed with what it brought.") % {"name": account.name}
     undoable(request, sentence, "costs:account-restore", removed.pk)
     return redirect("providers:accounts")
@@ -36,13 +34,11 @@ def remove(request: HttpRequest, slug: str) -> HttpResponse:
 @post_view("providers.change_account")
 def restore(request: HttpRequest, pk: int) -> HttpResponse:
     removed = services.removed_or_404(pk)
-    with transaction.atomic():
-        account = services.restore(removed=removed)
-        if account is not None:
-            log(request, account, _("Brought back with what it brought."), added=True)
+    account = services.restore(removed=removed)
     if account is None:
         text = _("%(name)s cannot be brought back: another account has its name, or has brought the same, by now.")
         messages.error(request, text % {"name": removed.name})
         return redirect("providers:accounts")
+    log(request, account, _("Brought back with what it brought."), added=True)
     messages.success(request, _("%(name)s is back with what it brought.") % {"name": account.name})
     return redirect("providers:account", slug=account.slug)
