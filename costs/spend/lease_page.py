@@ -86,7 +86,9 @@ class LeasePage:
         if not row.active:
             text = _("<b>{lease}</b> cost <b>{cost}</b> in {hours} hours and ended on {ended}.")
         elif row.unreported:
-            text = _("<b>{lease}</b> had cost <b>{cost}</b> in {hours} hours when it was reported last, {seen}.")
+            text = _(
+                "<b>{lease}</b> has not been reported since {seen}; until then it cost <b>{cost}</b> in {hours} hours."
+            )
         elif row.unpriced:
             text = _(
                 "<b>{lease}</b> has cost <b>{cost}</b> in {hours} hours; this month comes to at least <b>{month}</b>:"

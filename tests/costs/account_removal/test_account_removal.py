@@ -67,6 +67,9 @@ def ledger() -> list[Any]:
 
 def test_who_may_remove(account: Account) -> None:
     assert_access(URL, {"nobody": 403, "staff": 403, "manager": 403, "ops": 200, "admin": 200})
+
+
+def test_who_may_bring_it_back() -> None:
     assert_access(f"{LIST}removed/1/restore/", {"nobody": 403, "manager": 403, "ops": 404}, "post")
 
 
