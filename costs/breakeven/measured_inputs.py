@@ -195,7 +195,8 @@ def serving_leases(deployments: Iterable[Deployment]) -> tuple[list[Lease], Deci
     If a trial or the catalogue says how fast some deployments are, only their leases are given: a machine that does
     other work would falsify the cost of serving.
     """
-    serving = [(row.lease, row.tokens_per_second) for row in deployments if row.lease and row.lease.ended_at is None]
+    active = [row for row in deployments if row.lease and row.lease.ended_at is None and row.lease.reported]
+    serving = [(row.lease, row.tokens_per_second) for row in active if row.lease]
     fast = [(lease, speed) for lease, speed in serving if speed]
     leases = {lease.pk: lease for lease, _speed in fast or serving}
     slowest = min((speed for _lease, speed in fast if speed), default=None)
