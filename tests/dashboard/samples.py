@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+import zlib
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
@@ -39,6 +40,7 @@ from providers.models import (
     Discount,
     Heartbeat,
     OfferWatch,
+    RemovedAccount,
     StatusPage,
     UnitPrice,
 )
@@ -117,8 +119,11 @@ def of_providers() -> dict[str, dict[str, Any]]:
         deployment=deployment, starts_at=now, ends_at=now + timedelta(hours=1), reason="driver"
     )
     found: dict[str, dict[str, Any]] = {"providers:account-add-kind": {"kind": "anthropic"}}
-    for name in ("account", "account-poll", "account-disable", "account-enable"):
+    for name in ("account", "account-poll", "account-disable", "account-enable", "account-split"):
         found[f"providers:{name}"] = {"slug": account.slug}
+    rows = zlib.compress(b'{"rows": [], "names": []}')
+    removed = RemovedAccount.objects.create(slug=account.slug, name="Gone", kind="runpod", removed_at=now, content=rows)
+    found |= {"costs:account-remove": {"slug": account.slug}, "costs:account-restore": {"pk": removed.pk}}
     for name in ("deployment", "deployment-disable", "deployment-enable", "maintenance"):
         found[f"providers:{name}"] = {"slug": deployment.slug}
     heartbeat = Heartbeat.objects.create(slug="nightly", name="Nightly", watched_since=now)
