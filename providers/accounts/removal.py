@@ -29,9 +29,9 @@ def remove_account(*, account: Account, now: datetime) -> RemovedAccount:
         deleted.append((model, ids))
     for model, ids in reversed(deleted):
         execute(f'DELETE FROM "{model._meta.db_table}" WHERE id = ANY(%s)', ids)
-    kept = zlib.compress(json.dumps(content).encode())
+    packed = zlib.compress(json.dumps(content).encode())
     names = {"slug": account.slug, "name": account.name, "kind": account.kind}
-    return RemovedAccount.objects.create(**names, removed_at=now, content=kept)
+    return RemovedAccount.objects.create(**names, removed_at=now, content=packed)
 
 
 def owned(account: Account, names: list[Any]) -> Iterator[tuple[type[models.Model], list[int]]]:
@@ -46,8 +46,8 @@ def owned(account: Account, names: list[Any]) -> Iterator[tuple[type[models.Mode
             assert not isinstance(other, str) and isinstance(field, models.ForeignKey)
             rows = other._default_manager.filter(**{f"{field.name}__in": ids}).order_by()
             goes = not field.null or getattr(relation, "on_delete", None) is models.CASCADE
-            if goes and (found := list(rows.values_list("pk", flat=True))):
-                waiting.append((other, found))
+            if goes and (keys := list(rows.values_list("pk", flat=True))):
+                waiting.append((other, keys))
             elif not goes and (named := list(rows.values_list("pk", field.attname))):
                 names.append([other._meta.label, field.name, named])
                 rows.update(**{field.attname: None})
