@@ -382,7 +382,8 @@ def figure(text: object, name: str, value: object, period: date | str = "", scop
     MEANINGS[name]
     if value is None:
         return format_html("{}", text)
-    shown = f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
+    # To the cent, as pages show money: a statement adds up what was rounded to cents for each application.
+    shown = f"{value:.2f}" if isinstance(value, Decimal) else str(value)
     month = f"{period:%Y-%m}" if isinstance(period, date) else period
     return format_html(
         '<data class="figure" data-figure="{}" data-period="{}" data-scope="{}" value="{}">{}</data>',

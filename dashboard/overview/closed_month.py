@@ -71,8 +71,8 @@ class ClosedMonth:
     def _final(self) -> str:
         if self.final_on is None:
             return ""
-        text = _("Final since %(day)s.") if self.final_on <= self.today else _("Final on %(day)s.")
-        return text % {"day": when(self.final_on)}
+        text = _("Final since {day}.") if self.final_on <= self.today else _("Final on {day}.")
+        return format_html(text, day=when(self.final_on))
 
     def _bills(self) -> str:
         if self.bills is None:

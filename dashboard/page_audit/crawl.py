@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -18,9 +19,10 @@ from django.utils import timezone
 
 OF_ONE_VIEW = 8  # pages with different parameters
 MOST_PAGES = 600
-LINK = re.compile(r'\b(?:href|src)="([^"#]*)')  # a digest is a page inside a frame
-# They end the session or sign in, are files, or are mails that were sent at another moment.
+LINK = re.compile(r'\b(?:href|src)="([^"#]*)[^"]*"(?! download)')  # no file; a digest is a page inside a frame
+# They end the session or sign in, or are mails that were sent at another moment.
 SKIPPED = ("/logout/", "/login/", "/static/", "/metrics", "/readyz", "/healthz", "/api/", "/alerts/mailbox/")
+FILES = re.compile(r"\.(csv|pdf|json|jsonl|png|ics|txt|xml)\b|/json/|/export/|/download/")
 # A page whose parameters change a figure's inputs answers another question.
 WHAT_IF = ("/break-even/", "/decide/sizing/")
 
@@ -30,16 +32,20 @@ def frozen(at: datetime) -> Iterator[None]:
     """Within, the clock stands at `at` and the database shows one moment; nothing that is written stays.
 
     Leases cost money with every second, so two pages of one running installation could never be compared to the cent.
+    Entries of the audit log are undone with the rest, so no line of them is logged.
     """
     real_now = timezone.now
+    audit_lines = logging.getLogger("breakeven.audit")
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         timezone.now = lambda: at
+        audit_lines.disabled = True
         try:
             yield
         finally:
             timezone.now = real_now
+            audit_lines.disabled = False
             transaction.set_rollback(True)
 
 
@@ -77,7 +83,7 @@ def links(html: str, base: str) -> Iterator[str]:
     for link in LINK.findall(html):
         target = unescape(link)
         target = urlsplit(base).path + target if target.startswith("?") else target
-        if not target.startswith("/") or target.startswith(("//", *SKIPPED)):
+        if not target.startswith("/") or target.startswith(("//", *SKIPPED)) or FILES.search(target):
             continue
         if "?" in target and target.startswith(WHAT_IF):
             continue

@@ -45,7 +45,7 @@ def test_two_values_of_one_meaning_are_named_with_their_places() -> None:
         return figure(value, "spend", Decimal(value), period)
 
     figures = collect([("/", 200, page("1.00")), ("/spend/", 200, page("2.00")), ("/plan/", 200, page("1.00"))])
-    assert [*figures.differences()] == ["spend 2026-11: 1 on /, /plan/; 2 on /spend/"]
+    assert [*figures.differences()] == ["spend 2026-11: 1.00 on /, /plan/; 2.00 on /spend/"]
     alike = collect([("/", 200, page("1.00")), ("/spend/", 200, page("1.00") + page("5.00", date(2026, 10, 1)))])
     assert ([*alike.differences()], alike.compared, alike.places) == ([], 1, 2)
 
@@ -56,7 +56,8 @@ def test_a_page_that_fails_is_a_difference() -> None:
 
 def test_links_stay_within_the_installation_and_out_of_what_ifs() -> None:
     html = """<a href="/spend/?month=2026-11">a</a> <a href="//evil.example/">b</a> <a href="?by=model">c</a>
-        <a href="/logout/">d</a> <a href="/break-even/?gpu_hourly=1">e</a> <iframe src="/alerts/digests/daily/html/">"""
+        <a href="/logout/">d</a> <a href="/break-even/?gpu_hourly=1">e</a>
+        <a href="/requests/?csv" download>f</a> <iframe src="/alerts/digests/daily/html/">"""
     assert [*links(html, "/spend/")] == ["/spend/?month=2026-11", "/spend/?by=model", "/alerts/digests/daily/html/"]
 
 

@@ -15,6 +15,7 @@ from alerts.models import Alert, AlertState, Rule
 from dashboard.overview import page
 from tests.costs.entered import entered
 from tests.factories import PhaseFactory
+from tests.pages import words
 
 pytestmark = pytest.mark.django_db
 
@@ -47,7 +48,8 @@ def test_the_closed_month_stands_first_for_five_days(now: datetime, is_shown: bo
     assert (closed is not None) is is_shown
     if closed is not None:
         assert (closed.month, closed.spent, closed.limit) == (NOVEMBER, Decimal("393.00"), Decimal(400))
-        assert "$393.00" in closed.answer() and "Final on" in closed.answer()
+        sentence = words(closed.answer())
+        assert "$393.00 of $400" in sentence and "Final on 31 Dec." in sentence
 
 
 @pytest.mark.usefixtures("november")
