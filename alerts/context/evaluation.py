@@ -23,8 +23,9 @@ from alerts.metrics.scopes import Scope
 from alerts.models import Address, Channel, Rule
 from costs.allocation.queries import GroupBy, Spend, SpendData, daily, read, spend
 from costs.breakeven import Inputs, Result, compute
-from costs.breakeven.measured_inputs import live_inputs
+from costs.breakeven.measured_inputs import live_inputs, spread
 from costs.breakeven.queries import day_requests
+from costs.breakeven.saving import Saving, saving_of
 from costs.ledger.expiring_days import ExpiringDays, expiring_days
 from costs.models import Anomaly, ExportTarget, Phase, Stage
 from costs.plan.budget_status import BudgetStatus, allowance
@@ -338,6 +339,11 @@ class EvaluationContext(KnownNames):
         """The measured inputs of the break-even and its result."""
         inputs = live_inputs(self.now)
         return inputs, compute(inputs)
+
+    @cached_property
+    def saving(self) -> Saving | None:
+        """What self-hosting saves a month, with its interval; None without traffic that is compared."""
+        return saving_of(self.break_even[0], spread(self.now))
 
     @cached_property
     def balances(self) -> list[Balance]:

@@ -9,10 +9,12 @@ from django.utils.translation import gettext as _
 
 from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Bar, Finding, RuleParams, Words
-from alerts.wording import day, dollars, exact, number, percent
-from costs.breakeven import Inputs, Result, compute
-from costs.breakeven.counterfactual import at_other_models
+from alerts.wording import day, exact, number, percent
+from costs.breakeven import Inputs, Result
+from costs.breakeven.saving import Saving
 from costs.models import Phase
+from costs.verdicts.amounts import about
+from lib.confidence_intervals import Interval
 from lib.dates import midnight
 
 BREAK_EVEN = "break-even"
@@ -33,9 +35,10 @@ def lasting(
 
 
 def break_even(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:
-    """Open while our own GPUs would be cheaper; both ways the run rate must have stayed there for the rule's days.
+    """Open while self-hosting is cheaper in the whole interval of its saving, so never on a middle alone.
 
-    Where the two most plausible API models of the tasks name different sides, it neither opens nor ends.
+    Both ways the run rate must have stayed there for the rule's days. Where the two most plausible API models of the
+    tasks name different sides, it neither opens nor ends.
     """
     inputs, result = context.break_even
     requests = context.compared_by_day
@@ -45,30 +48,30 @@ def break_even(context: EvaluationContext, params: RuleParams, live: frozenset[s
     into = [crossing.requests_per_month for crossing in result.crossings if crossing.side_to == "selfhost"]
     n = inputs.requests_per_month
     at = max((volume for volume in into if volume <= n), default=min(into, default=None))
-    pays = result.cheaper == "selfhost"
+    saving = context.saving
+    interval = saving.interval if saving else None
+    pays = saving is not None and saving.verdict == "selfhost"
+    costs_more = saving is not None and result.cheaper != "selfhost" and not saving.turns
     if at is None:  # one side is cheaper at every volume, so there is no line to be near
-        crossed, clear, since = pays, not pays, None
+        crossed, clear, since = pays, costs_more, None
     else:
         upper, lower = int(at * (1 + band)), int(at * (1 - band))
         above, since = lasting(context, requests, lambda rate: rate >= upper)
         below, since_below = lasting(context, requests, lambda rate: rate < lower)
-        crossed, clear = pays and above >= days, not pays and below >= days
+        crossed, clear = pays and above >= days, costs_more and below >= days
         since = since if crossed else since_below
-    other = at_other_models(inputs)
-    told = other is None or compute(other).cheaper == result.cheaper
-    crossed, clear = crossed and told, clear and told
     yield Finding(
         subject=BREAK_EVEN,
-        title=break_even_title(inputs, result, at),
+        title=break_even_title(saving),
         crossed=crossed,
         clear=clear,
         since=midnight(since) if since else None,
         value=str(n),
         threshold=str(at) if at is not None else "",
         words=Words(
-            todo=break_even_advice(context, result),
+            todo=break_even_advice(context, interval),
             detail=break_even_detail(result, since, int((at or 0) * (1 - band))),
-            facts=break_even_facts(inputs, result, at),
+            facts=break_even_facts(inputs, result, at, interval),
             bars=break_even_bars(result),
             drivers=sides(result),
             driven=_("What each side costs a month"),
@@ -77,25 +80,30 @@ def break_even(context: EvaluationContext, params: RuleParams, live: frozenset[s
     )
 
 
-def break_even_title(inputs: Inputs, result: Result, at: int | None) -> str:
-    values = {"saving": dollars(abs(result.saving), 0), "n": number(inputs.requests_per_month)}
-    if result.cheaper == "selfhost":
-        return _("Break-even passed: our GPU saves %(saving)s at %(n)s requests") % values
-    return _("Below break-even: the API saves %(saving)s at %(n)s requests") % values
+def break_even_title(saving: Saving | None) -> str:
+    """What the interval of the saving allows to say."""
+    if saving is None or saving.interval is None:
+        return _("Break-even: not enough data for a saving")
+    titles = {
+        "selfhost": _("Break-even passed: our GPU saves %(saving)s"),
+        "api": _("Below break-even: our GPU costs %(saving)s more"),
+        "too_close": _("Near break-even: too close to call, %(saving)s"),
+    }
+    return titles[saving.verdict] % {"saving": about(saving.amount, saving.interval)}
 
 
-def break_even_facts(inputs: Inputs, result: Result, at: int | None) -> list[list[str]]:
+def break_even_facts(inputs: Inputs, result: Result, at: int | None, interval: Interval | None) -> list[list[str]]:
     n = inputs.requests_per_month
     routable = _("%(share)s routable") % {"share": percent(inputs.routable_share)}
     each = _("%(price)s per 1,000") % {"price": exact(result.api_cost_per_request * 1000)}
-    saved = _("Saved") if result.saving >= 0 else _("Lost")
+    saved = _("Extra cost") if interval and interval.high < 0 else _("Saving")
     return [
         [_("Requests a month, all"), number(n), _("measured, last 30 days")],
         [_("Of these our GPU may serve"), number(n * inputs.routable_share), routable],
         [_("Break-even, all requests"), _("none") if at is None else number(at), _("today's prices")],
         [_("API, all of it"), exact(result.api_cost), each],
         [_("Our GPU and the rest"), exact(result.selfhost_cost), gpus_text(result, inputs.selfhost.gpu_hourly)],
-        [saved, exact(abs(result.saving)), _("a month")],
+        [saved, about(result.saving, interval), _("a month")],
     ]
 
 
@@ -119,9 +127,11 @@ def break_even_bars(result: Result) -> list[Bar]:
     ]
 
 
-def break_even_advice(context: EvaluationContext, result: Result) -> str:
-    if result.cheaper == "api":
+def break_even_advice(context: EvaluationContext, interval: Interval | None) -> str:
+    if interval is not None and interval.high < 0:
         return _("Check whether the GPUs that are rented are still needed.")
+    if interval is None or interval.low <= 0:
+        return _("More days of traffic narrow the interval; until then no GPU needs to be rented or ended for this.")
     if context.leases:
         return _("The GPU that is rented pays for itself; see on the Decide page what else speaks for it.")
     return _("Go through the four criteria on the Decide page before anything is rented.")

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from costs.readiness.evidence import ACCEPTED, FEWEST_REQUESTS, FEWEST_SECONDS, Evidence, TaskQuality, Thresholds
+from costs.verdicts.amounts import about
 from costs.verdicts.verdict import State, Verdict, compare, ratings_to_decide, sample_to_decide
 from lib.confidence_intervals import Interval, wilson
 from lib.formats import count, dollars
@@ -143,25 +144,6 @@ def _days_needed(evidence: Evidence, value: Decimal, limit: Decimal, interval: I
         return _("Traffic and its cost differ so much from day to day that more days do not decide.")
     more = enough - evidence.traffic_days
     return ngettext("About %(n)s more day of traffic.", "About %(n)s more days of traffic.", more) % {"n": more}
-
-
-def about(value: Decimal, interval: Interval | None) -> str:
-    """A saving with its interval: `about $201 (−$74 to +$534)`.
-
-    Where the whole interval is a loss, the loss itself: `about $50 ($20 to $80)`.
-    """
-    if interval is None:
-        return dollars(value, 0)
-    low, high = interval.low, interval.high
-    if high < 0:
-        value, low, high = -value, -high, -low
-    mixed = low < 0
-    words = {
-        "value": dollars(value, 0),
-        "low": dollars(low, 0),
-        "high": f"+{dollars(high, 0)}" if mixed and high > 0 else dollars(high, 0),
-    }
-    return _("about %(value)s (%(low)s to %(high)s)") % words
 
 
 def reliability(evidence: Evidence, thresholds: Thresholds) -> Verdict:

@@ -118,8 +118,11 @@ def phase(patch: Patch) -> None:
 
 
 def break_even(patch: Patch) -> None:
+    TokenPriceFactory.create(model="claude-sonnet-5-5", starts_at=NOW - 400 * DAY, uncached_input=2, output=10)
     for n in range(1, 90):
-        use(TODAY - n * DAY, 60_000 if n <= 40 else 100, uncached_input=500, output=200)
+        requests = 60_000 if n <= 40 else 100
+        cost = requests * Decimal("0.003")
+        use(TODAY - n * DAY, requests, uncached_input=500 * requests, output=200 * requests, cost=cost)
 
 
 def outage(patch: Patch) -> None:

@@ -416,10 +416,12 @@ def test_a_feed_that_was_given_up_is_told_while_the_others_are_read(db: Any) -> 
     assert polled().clear
 
 
-def growing(*, days: int, before: int, after: int, since: int) -> None:
+def growing(*, days: int, before: int, after: int, since: int, every_other: Decimal = Decimal(1)) -> None:
+    """`every_other`: how many times as dear a request is on every other day."""
     for n in range(days, 0, -1):
         requests = after if n <= since else before
-        use(TODAY - timedelta(days=n), requests, uncached_input=500 * requests, output=200 * requests)
+        cost = requests * Decimal("0.003") * (every_other if n % 2 else 1)
+        use(TODAY - timedelta(days=n), requests, uncached_input=500 * requests, output=200 * requests, cost=cost)
 
 
 def test_break_even_is_crossed_when_the_run_rate_has_stayed_past_it(db: Any) -> None:
@@ -433,7 +435,7 @@ def test_break_even_is_crossed_when_the_run_rate_has_stayed_past_it(db: Any) -> 
     growing(days=89, before=100, after=60_000, since=40)
     passed = only("break-even")
     assert passed.crossed, passed
-    assert passed.title.startswith("Break-even passed: our GPU saves $")
+    assert passed.title.startswith("Break-even passed: our GPU saves about $")
     assert passed.since
     assert passed.since < NOW - timedelta(days=7)
 
@@ -457,6 +459,26 @@ def test_break_even_is_not_told_while_two_plausible_models_name_different_sides(
 def test_break_even_says_nothing_where_nothing_can_be_compared(db: Any) -> None:
     use(TODAY - timedelta(days=3), 100, provider="self", model="mistral", leased=100)
     assert not findings("break-even")
+
+
+@pytest.mark.parametrize(
+    ("days", "requests", "every_other", "title"),
+    [
+        (40, 60_000, Decimal(1), "Break-even passed: our GPU saves about $"),
+        (40, 5_500, Decimal(60), "Near break-even: too close to call, about $"),
+        (6, 60_000, Decimal(1), "Break-even: not enough data for a saving"),
+    ],
+)
+def test_break_even_is_never_passed_further_than_the_interval_of_the_saving(
+    db: Any, days: int, requests: int, every_other: Decimal, title: str
+) -> None:
+    TokenPriceFactory.create(
+        model="claude-sonnet-5-5", starts_at=NOW - timedelta(days=400), uncached_input=2, output=10
+    )
+    growing(days=days, before=requests, after=requests, since=0, every_other=every_other)
+    found = only("break-even", days=1)
+    assert found.title.startswith(title)
+    assert (found.crossed, found.clear) == (title.startswith("Break-even passed"), False)
 
 
 def test_a_volume_in_another_phases_band_is_told_after_its_days(phase: Phase) -> None:
