@@ -28,12 +28,13 @@ from costs.price_sheets import sheets
 from costs.readiness import records, scorecard
 from costs.readiness.inputs import read_report
 from costs.readiness.queries import latest_decisions
+from costs.readiness.verdicts import verdicts
 from costs.reconciliation.page import ReconciliationPage
 from costs.research import scenarios
 from costs.savings import page as savings_page
 from costs.schemas.bills import ReconciliationOut, StatementsOut
 from costs.schemas.breakeven import BreakEvenOut, ScenarioOut
-from costs.schemas.decisions import DecisionsOut, ScorecardOut
+from costs.schemas.decisions import DecisionsOut, ScorecardOut, VerdictsOut
 from costs.schemas.findings import AnomaliesOut, SavingsOut
 from costs.schemas.plan import BudgetsOut, PhasesOut
 from costs.schemas.spend import ChangesOut, SpendOut, UnitCostsOut, UserCostsOut
@@ -42,6 +43,7 @@ from costs.statements import queries as statements
 from costs.units import queries as units
 from costs.units import users as user_units
 from costs.variance import queries as changes
+from costs.verdicts.verdict import as_json
 from lib.errors import ApiError, at
 from lib.periods import month_days
 from lib.shapes import READ_ERRORS, Error
@@ -276,6 +278,16 @@ def get_focus(
 )
 def get_scorecard(request: HttpRequest, filters: Query[FilterQuery]) -> Any:
     return scorecard.as_json(scorecard.judge(read_report(timezone.now(), filters.parsed()).evidence))
+
+
+@router.get(
+    "/verdicts",
+    auth=needs("read"),
+    response={200: VerdictsOut, **READ_ERRORS},
+    summary="On plan, up, good enough, fast, cheaper, reliable, go: each state with its figure and interval",
+)
+def get_verdicts(request: HttpRequest) -> Any:
+    return {"items": [as_json(verdict) for verdict in verdicts(timezone.now())]}
 
 
 @router.get(

@@ -367,6 +367,7 @@ ACCESS: dict[str, Access] = {
     "api:get_statements": JSON,
     "api:get_savings": whole("Savings are looked for in the traffic and leases of the whole installation."),
     "api:get_scorecard": whole(SELF_HOSTING),
+    "api:get_verdicts": whole(SELF_HOSTING),
     "api:get_decisions": whole(SELF_HOSTING),
     "api:get_phases": whole(PLAN),
     "api:get_anomalies": JSON,

@@ -27,6 +27,8 @@ from costs.breakeven import (
 )
 from costs.breakeven.decimals import decimal
 from costs.breakeven.engine import Costs, costs_of
+from costs.breakeven.saving import Saving
+from costs.verdicts.amounts import about
 from lib.confidence_intervals import Interval
 from lib.formats import count, dollars, percent, sentences, signed_percent, usd4, when
 
@@ -160,9 +162,28 @@ class BreakEvenPage:
     gap: Interval | None
     refused: bool
     changed: bool = False  # whether a what-if changed the inputs
+    saving: Saving | None = None
 
     def sentence(self) -> SafeString:
-        return sentences(_("With your changes:") if self.changed else "", self.answer.sentence())
+        """Which side is cheaper, as far as the interval of the saving allows to say."""
+        return sentences(_("With your changes:") if self.changed else "", self._undecided() or self.answer.sentence())
+
+    def _undecided(self) -> str:
+        """That it is too close to call, or that there are too few days; empty where one side is surely cheaper."""
+        saving, words = self.saving, {"n": count(self.inputs.requests_per_month)}
+        if saving is None or saving.is_told:
+            return ""
+        words["saving"] = about(saving.amount, saving.interval)
+        if saving.interval is None:
+            text = _(
+                "There is not enough data to judge a saving at <b>{n} requests</b> a month: it takes 7 days with"
+                " traffic and known cost."
+            )
+        else:
+            text = _("Too close to call: at <b>{n} requests</b> a month self-hosting saves <b>{saving}</b>.")
+            if saving.turns and not self.changed:  # the page has said before this that it is too close
+                text = _("At <b>{n} requests</b> a month self-hosting saves <b>{saving}</b>.")
+        return format_html(text, **words)
 
     def what_if_headline(self) -> str:
         return _("What if: your changes are in the address") if self.changed else _("What if")

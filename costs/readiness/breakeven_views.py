@@ -83,7 +83,8 @@ def _context(form: WhatIfForm, report: Report, now: datetime, request: HttpReque
     others = alternatives.others(inputs, _on_demand(form), form.own_gpu, result.curve[-1].requests_per_month, form.book)
     json_url = reverse("costs:break-even-json")
     gap = report.evidence.quality_gap
-    page = breakeven_page.BreakEvenPage(inputs, result, answer, rates, gap, refused, changed)
+    saving = saving_of(inputs, report.spread)
+    page = breakeven_page.BreakEvenPage(inputs, result, answer, rates, gap, refused, changed, saving)
     gap_state = GAP_STATES[page.holds]
     counterfactual = Counterfactual(
         report.inputs,

@@ -20,7 +20,7 @@ from costs.models import Decision, Justification
 from costs.readiness.criteria import task_state
 from costs.readiness.evidence import OpsWorkload, TaskQuality, Thresholds
 from costs.readiness.inputs import Report
-from costs.readiness.scorecard import Scorecard
+from costs.readiness.scorecard import Scorecard, go
 from costs.verdicts.verdict import MARKS, State, Verdict
 from lib.confidence_intervals import Interval, wilson
 from lib.formats import dollars, duration, percent, sentences, signed_usd, when
@@ -112,6 +112,11 @@ class DecidePage:
     def answer(self) -> SafeString:
         changes = self.card.changes if not self.card.objections else ()
         return sentences(self.card.sentence, *changes[:1])
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether to self-host, as on the Overview."""
+        return go(self.card)
 
     @property
     def criteria(self) -> dict[str, Verdict]:
@@ -245,10 +250,11 @@ class CriterionRow:
 
 def signed_headline(records: Sequence[Decision]) -> str:
     if not records:
-        return _("Nothing was signed yet")
+        return _("No signed decision yet")
     newest = records[0]
-    words = {"choice": newest.get_choice_display(), "who": newest.signed_by, "on": when(newest.signed_at)}
-    return format_html(_("{choice} stands, signed by {who}, {on}"), **words)
+    who = newest.signed_name or newest.signed_by
+    words = {"choice": newest.get_choice_display(), "who": who, "on": when(newest.signed_at)}
+    return format_html(_("Current decision: {choice} ({who}, {on})"), **words)
 
 
 def record_answer(record: Decision, later: Decision | None) -> SafeString:
@@ -265,6 +271,13 @@ def record_answer(record: Decision, later: Decision | None) -> SafeString:
 
 def seal_headline(intact: bool) -> str:
     return _("Intact: the digest fits what stands here") if intact else _("Not intact")
+
+
+def recorded_go(card: Mapping[str, Any]) -> Verdict:
+    """Whether the figures of a record allowed to self-host; records of before have only the choice."""
+    by_choice = {"go": State.MET, "no_go": State.NOT_MET}
+    state = State(card["state"]) if "state" in card else by_choice.get(card["verdict"], State.NOT_ENOUGH)
+    return Verdict("go", state, card["sentence"])
 
 
 @dataclass(frozen=True, slots=True)

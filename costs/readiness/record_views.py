@@ -17,7 +17,7 @@ from costs.people import person
 from costs.readiness import ops_workload, queries, records, scorecard
 from costs.readiness.forms import EffortForm, LimitsForm, SignForm
 from costs.readiness.inputs import read_report
-from costs.readiness.page import WORKLOAD_LABELS, RecordedCriterion, record_answer, seal_headline
+from costs.readiness.page import WORKLOAD_LABELS, RecordedCriterion, record_answer, recorded_go, seal_headline
 from costs.readiness.views import show
 from lib.http import get_view, post_view
 from providers.audit.log import log
@@ -54,6 +54,7 @@ def decision(request: HttpRequest, number: int) -> HttpResponse:
         "record": record,
         "figures": figures,
         "card": figures["scorecard"],
+        "go": recorded_go(figures["scorecard"]),
         "money": figures["break_even"],
         "answer": record_answer(record, later),
         "criteria": [RecordedCriterion(row) for row in figures["scorecard"]["criteria"]],

@@ -37,6 +37,24 @@ class BurdenOut(Schema):
     over: bool
 
 
+class VerdictOut(Schema):
+    """Money as strings, shares (0 to 1) and milliseconds as numbers; null is unknown. `needed` would decide it."""
+
+    question: Literal["plan", "up", "quality", "latency", "saving", "reliability", "go"]
+    state: StateOut
+    sentence: str
+    value: str | float | None
+    threshold: str | float | None
+    interval: list[str] | list[float] | None
+    sample: int
+    because: str
+    needed: str
+
+
+class VerdictsOut(Schema):
+    items: list[VerdictOut]
+
+
 class ScorecardOut(Schema):
     verdict: str
     state: StateOut

@@ -9,6 +9,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from costs.verdicts.verdict import State, Verdict
+from providers.uptime.page import UptimeSummary
+
+
+def serving_now(summary: UptimeSummary) -> Verdict:
+    """Judge the deployments as they are now."""
+    names = [entry.deployment.name for entry in summary.down]
+    checked = bool(summary.last_check_at) and not summary.stopped
+    return serving(summary.total, summary.up, names, checked=checked)
 
 
 def serving(total: int, up: int, down: Sequence[str], *, checked: bool) -> Verdict:

@@ -177,6 +177,7 @@ NOUNS: dict[str, Promise] = {
     "uptime": gettext_lazy("Uptime"),
     "usage": gettext_lazy("Usage"),
     "user-costs": gettext_lazy("Cost per user"),
+    "verdicts": gettext_lazy("Verdicts"),
 }
 ACTS: dict[str, Promise] = {
     "accept": gettext_lazy("accept"),

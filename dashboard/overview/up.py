@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from costs.verdicts.serving import serving as verdict_of
+from costs.verdicts.serving import serving_now
 from costs.verdicts.verdict import State, Verdict
 from dashboard.overview.reads import Facts
 from lib.dates import midnight
@@ -89,9 +89,7 @@ class Serving:
 
     @cached_property
     def verdict(self) -> Verdict:
-        names = [entry.deployment.name for entry in self.summary.down]
-        checked = bool(self.summary.last_check_at) and not self.summary.stopped
-        return verdict_of(self.summary.total, self.summary.up, names, checked=checked)
+        return serving_now(self.summary)
 
     def worst_uptime(self) -> str:
         """The lowest uptime of the last 30 days."""

@@ -35,6 +35,12 @@ def traffic(db: Any) -> None:
         )  # fmt: skip
 
 
+def steady_days(days: int = 10, model: str = "claude-sonnet-4-5") -> None:
+    """Whole days that do not differ, so that the saving's interval has no width."""
+    for n in range(1, days + 1):
+        usage(day=timezone.now().date() - timedelta(days=n), model=model, requests=10_000, cost=D(31))
+
+
 def offer(gpu: str, price: str, provider: str = "runpod", kind: str = "on_demand", memory: int = 24) -> Offer:
     return Offer.objects.create(
         provider=provider, external_id=f"{gpu}-{price}", kind=kind, gpu=gpu, price_per_gpu_hour=D(price),

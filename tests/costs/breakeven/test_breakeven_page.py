@@ -14,7 +14,7 @@ from costs.breakeven import page as breakeven_page
 from costs.breakeven.sensitivity import tornado
 from costs.defaults import ensure_defaults
 from providers.models import Offer
-from tests.costs.breakeven_rows import D, offer, traffic, with_body
+from tests.costs.breakeven_rows import D, offer, steady_days, traffic, with_body
 from tests.costs.people import client_of, text
 from tests.costs.prices import price
 from tests.costs.usage_rows import usage
@@ -53,19 +53,29 @@ def test_without_traffic_the_page_says_so_and_shows_the_research(db: Any) -> Non
 
 
 def test_past_the_crossing_the_saving_is_told(traffic: None) -> None:
+    steady_days()
     page = text(client_of("manager"), "/break-even/")
     assert "Our own GPUs pay from <b>135,2" in page
     assert "times that, and save <b>$" in page
     assert "where we are" in page
 
 
+def test_under_a_week_of_traffic_no_side_is_called_cheaper(traffic: None) -> None:
+    steady_days(6)
+    page = text(client_of("manager"), "/break-even/")
+    assert "There is not enough data to judge a saving at <b>" in page
+    assert "save <b>$" not in page
+
+
 def test_short_of_the_crossing_the_api_is_cheaper(traffic: None) -> None:
+    steady_days()
     page = text(client_of("manager"), "/break-even/?requests=30,000")
     assert "With your changes: Our own GPUs would pay from <b>135,2" in page
     assert "We send <b>30,000</b>, 78 % short of that" in page
 
 
 def test_cheaper_is_refused_where_answers_are_rated_significantly_worse(traffic: None) -> None:
+    steady_days()
     today = timezone.now().astimezone(UTC).date()
     own = DeploymentFactory.create(slug="own", name="Own", url="http://x")
     for deployment, bad in ((own, 60), (None, 5)):
@@ -112,6 +122,7 @@ def test_other_gpus_are_the_cheapest_offer_of_each(traffic: None) -> None:
 
 
 def test_the_what_if_lives_in_the_address_and_the_same_is_there_as_json(traffic: None) -> None:
+    steady_days()
     client = client_of("manager")
     query = "requests=30000&routable=100&tokens_in=500&tokens_out=200&cached=100&model=2026-01/claude-sonnet-4-5"
     page = text(client, f"/break-even/?{query}&upkeep=50&price=0.34")

@@ -15,6 +15,7 @@ from costs.breakeven import compute, what_ifs
 from costs.breakeven.alternatives import OtherOffer, others_headline
 from costs.breakeven.band import Band, Spread
 from costs.breakeven.page import BreakEvenAnswer, BreakEvenPage, CrossingRow, answer
+from costs.breakeven.saving import Saving
 from costs.breakeven.sensitivity import Swing, tornado
 from costs.breakeven.what_ifs import ScenarioColumn
 from lib.confidence_intervals import Interval
@@ -113,6 +114,33 @@ def page_of(**fields: Any) -> BreakEvenPage:
     result = fields.pop("result", compute(inputs))
     shown = answer(inputs, result, fields.pop("growth", None), refused=False)
     return BreakEvenPage(inputs, result, shown, **{"rates": [], "gap": None, "refused": False, **fields})
+
+
+@pytest.mark.parametrize(
+    ("ends", "other", "beginning"),
+    [
+        (
+            (-74, 534),
+            None,
+            "Too close to call: at 30,000 requests a month self-hosting saves about $201 (−$74 to +$534).",
+        ),
+        (
+            (100, 300),
+            D(-20),
+            "At 30,000 requests a month self-hosting saves about $201 ($100 to $300).",
+        ),
+        (None, None, "There is not enough data to judge a saving at 30,000 requests a month"),
+        ((100, 300), None, "Our own GPUs"),
+        ((-300, -100), None, "Our own GPUs"),
+    ],
+)
+def test_the_first_sentence_goes_no_further_than_the_interval(
+    ends: tuple[int, int] | None, other: Any, beginning: str
+) -> None:
+    interval = Interval(D(ends[0]), D(ends[1])) if ends else None
+    saving = Saving(D(201) if not ends or ends[1] > 0 else D(-201), interval, other)
+    inputs = replace(INPUTS, requests_per_month=30_000)
+    assert plain(page_of(inputs=inputs, saving=saving).sentence()).startswith(beginning)
 
 
 def test_the_curve_is_named_by_what_each_side_costs() -> None:

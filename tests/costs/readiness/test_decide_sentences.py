@@ -21,6 +21,7 @@ from costs.readiness.page import (
     TaskRow,
     WorkloadRow,
     record_answer,
+    recorded_go,
     seal_headline,
     signed_headline,
     workload_rows,
@@ -109,6 +110,20 @@ def test_a_record_of_before_has_the_state_that_it_says_by_whether_it_held(holds:
 
 
 @pytest.mark.parametrize(
+    ("card", "state"),
+    [
+        ({"verdict": "go"}, State.MET),
+        ({"verdict": "no_go"}, State.NOT_MET),
+        ({"verdict": "not_yet"}, State.NOT_ENOUGH),
+        ({"verdict": "not_yet", "state": "too_close"}, State.TOO_CLOSE),
+    ],
+)
+def test_a_record_has_the_state_of_the_whole_scorecard(card: dict[str, str], state: State) -> None:
+    recorded = recorded_go({"sentence": "S.", **card})
+    assert (recorded.question, recorded.state, recorded.sentence) == ("go", state, "S.")
+
+
+@pytest.mark.parametrize(
     ("row", "name", "value", "needed"),
     [
         (criterion("quality", "0.8"), "Requests of tasks with good enough answers", "80 %", "≥ 70 %"),
@@ -168,8 +183,8 @@ def test_each_burden_says_where_it_comes_from() -> None:
 
 def test_a_signed_decision_says_who_signed_it_and_whether_it_stands() -> None:
     first = Decision(number=1, choice="go", signed_by="ann", signed_name="Ann <a>", signed_at=NOW)
-    assert signed_headline([]) == "Nothing was signed yet"
-    assert signed_headline([first]).startswith("GO stands, signed by ann, <time")
+    assert signed_headline([]) == "No signed decision yet"
+    assert signed_headline([first]).startswith("Current decision: GO (Ann &lt;a&gt;, <time")
     assert record_answer(first, None).startswith("<b>GO</b>, signed by <b>Ann &lt;a&gt;</b>, <time")
     assert record_answer(first, None).endswith(". It stands.")
     assert (seal_headline(True), seal_headline(False)) == ("Intact: the digest fits what stands here", "Not intact")

@@ -61,7 +61,7 @@ def test_a_later_decision_supersedes_and_the_earlier_one_stays_as_it_was(ready: 
     assert "Decision 2 has superseded it." in text(manager, "/decide/records/1/")
     second = text(manager, "/decide/records/2/")
     assert "It stands." in second and "otherwise than the figures say" in second
-    assert "NO-GO stands, signed by a-manager" in text(manager, "/decide/")
+    assert "Current decision: NO-GO (a-manager, " in text(manager, "/decide/")
 
 
 def test_a_verdict_that_changed_meanwhile_is_not_signed(ready: Deployment) -> None:
