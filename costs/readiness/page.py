@@ -273,11 +273,11 @@ def seal_headline(intact: bool) -> str:
     return _("Intact: the digest fits what stands here") if intact else _("Not intact")
 
 
-def recorded_go(card: Mapping[str, Any]) -> Verdict:
+def recorded_go(card: Mapping[str, Any], number: int) -> Verdict:
     """Whether the figures of a record allowed to self-host; records of before have only the choice."""
     by_choice = {"go": State.MET, "no_go": State.NOT_MET}
     state = State(card["state"]) if "state" in card else by_choice.get(card["verdict"], State.NOT_ENOUGH)
-    return Verdict("go", state, card["sentence"])
+    return Verdict("go", state, card["sentence"], scope=f"decision {number}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +285,7 @@ class RecordedCriterion:
     """One of the four criteria, as the figures of a record have it."""
 
     row: Mapping[str, Any]
+    number: int  # of the record
 
     def name(self) -> str:
         return {
@@ -309,7 +310,8 @@ class RecordedCriterion:
         """As it was signed; records of before have only whether it held."""
         held = {True: State.MET, False: State.NOT_MET, None: State.NOT_ENOUGH}
         state = State(self.row["state"]) if "state" in self.row else held[self.row["holds"]]
-        return Verdict(self.row["slug"], state, self.row.get("sentence", ""), set_aside=self.row["set_aside"])
+        return Verdict(self.row["slug"], state, self.row.get("sentence", ""), set_aside=self.row["set_aside"],
+                       scope=f"decision {self.number}")  # fmt: skip
 
     def state_mark(self) -> SafeString:
         return self.verdict.state_mark()

@@ -60,6 +60,7 @@ class Verdict:
     because: str = ""
     needed: str = ""
     set_aside: bool = False  # a switch justifies self-hosting without this criterion
+    scope: str = ""  # what it is of, where that is not the installation at this moment: `decision 3`
 
     @property
     def holds(self) -> bool | None:
@@ -77,8 +78,9 @@ class Verdict:
 
     def state_mark(self) -> SafeString:
         """The state as a chip with its word, and with the attributes that `manage.py audit --pages` reads."""
-        text = '<span class="state {}" data-question="{}" data-state="{}">{}</span>'
-        return format_html(text, self.mark, self.question, self.state.value, self.word)
+        scope = format_html(' data-scope="{}"', self.scope) if self.scope else ""
+        text = '<span class="state {}" data-question="{}"{} data-state="{}">{}</span>'
+        return format_html(text, self.mark, self.question, scope, self.state.value, self.word)
 
 
 def compare(interval: Interval | None, threshold: Decimal, side: Side) -> State:

@@ -98,14 +98,15 @@ def test_each_objection_has_a_title(slug: Any, title: str) -> None:
 def test_the_state_of_a_criterion_is_the_same_word_on_every_page(row: Verdict, mark: str, word: str) -> None:
     assert page_of(criteria=(row,)).criteria == {"quality": row}
     figures = {"slug": "quality", "holds": row.holds, "state": row.state.value, "set_aside": row.set_aside}
-    recorded = RecordedCriterion({**figures, "interval": None})
-    assert [shown.state_mark() for shown in (row, recorded, CriterionRow(row))] == [row.state_mark()] * 3
+    recorded = RecordedCriterion({**figures, "interval": None}, 3)
+    assert CriterionRow(row).state_mark() == row.state_mark()
+    assert recorded.state_mark() == replace(row, scope="decision 3").state_mark()
     assert f'class="state {mark}"' in row.state_mark() and f">{word}</span>" in row.state_mark()
 
 
 @pytest.mark.parametrize(("holds", "state"), [(True, State.MET), (False, State.NOT_MET), (None, State.NOT_ENOUGH)])
 def test_a_record_of_before_has_the_state_that_it_says_by_whether_it_held(holds: bool | None, state: State) -> None:
-    before = RecordedCriterion({"slug": "saving", "holds": holds, "set_aside": False, "interval": None})
+    before = RecordedCriterion({"slug": "saving", "holds": holds, "set_aside": False, "interval": None}, 1)
     assert before.verdict.state == state
 
 
@@ -119,7 +120,7 @@ def test_a_record_of_before_has_the_state_that_it_says_by_whether_it_held(holds:
     ],
 )
 def test_a_record_has_the_state_of_the_whole_scorecard(card: dict[str, str], state: State) -> None:
-    recorded = recorded_go({"sentence": "S.", **card})
+    recorded = recorded_go({"sentence": "S.", **card}, 3)
     assert (recorded.question, recorded.state, recorded.sentence) == ("go", state, "S.")
 
 
@@ -150,7 +151,7 @@ def test_a_criterion_is_told_with_what_is_asked(row: Verdict, name: str, value: 
     ],
 )
 def test_a_recorded_criterion_is_told_with_its_interval(slug: str, interval: Any, name: str, between: str) -> None:
-    row = RecordedCriterion({"slug": slug, "interval": interval, "holds": True, "set_aside": False})
+    row = RecordedCriterion({"slug": slug, "interval": interval, "holds": True, "set_aside": False}, 1)
     assert (row.name(), row.between().replace("\u202f", " ")) == (name, between)
 
 

@@ -61,6 +61,8 @@ def test_each_state_has_a_mark_a_word_and_says_whether_it_holds() -> None:
 def test_the_chip_names_the_question_and_the_state() -> None:
     chip = Verdict("saving", State.TOO_CLOSE, "").state_mark()
     assert chip == ('<span class="state warn" data-question="saving" data-state="too_close">Too close to call</span>')
+    recorded = Verdict("go", State.MET, "", scope="decision <3>")
+    assert ' data-question="go" data-scope="decision &lt;3&gt;" data-state="met">' in recorded.state_mark()
     aside = Verdict("saving", State.NOT_MET, "", set_aside=True)
     assert 'class="state info"' in aside.state_mark() and "Set aside" in aside.state_mark()
     assert 'data-state="not_met"' in aside.state_mark()

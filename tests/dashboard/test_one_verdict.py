@@ -1,0 +1,146 @@
+"""One question has one answer: pages, digest, alert, API and signed record are compared at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db.models import F
+from django.test import Client
+
+from alerts.context.evaluation import EvaluationContext
+from alerts.digests.content import digest
+from alerts.digests.periods import Period
+from costs.readiness.verdicts import verdicts
+from costs.verdicts.amounts import about
+from costs.verdicts.verdict import State, Verdict, as_json
+from dashboard.page_audit.marks import marked
+from providers.models import Deployment
+from tests.alerts.conditions import findings
+from tests.costs.conftest import ready
+from tests.costs.people import client_of, text
+from tests.factories import PhaseFactory
+from traffic.models import UsageDay, UsageHour
+
+__all__ = ["ready"]  # a fixture
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stopped_clock")]
+
+PAGES = ("/", "/spend/", "/plan/", "/break-even/", "/decide/")
+
+
+def unsteady() -> None:
+    """A request is eighty times as dear on every other day, and the volume is near the crossing."""
+    UsageHour.objects.update(requests=F("requests") / 4, uncached_input=F("uncached_input") / 4, output=F("output") / 4)
+    UsageDay.objects.filter(day__in=[NOW.date() - timedelta(days=n) for n in (1, 3, 5, 7, 9)]).update(cost=7200)
+
+
+def few() -> None:
+    UsageDay.objects.filter(day__lt=NOW.date() - timedelta(days=5)).delete()
+
+
+def tiny() -> None:
+    UsageHour.objects.update(requests=100, uncached_input=1, output=1)
+
+
+def nothing() -> None:
+    """As the fixture has it."""
+
+
+SCENES: list[tuple[Callable[[], None], State]] = [
+    (nothing, State.MET),
+    (unsteady, State.TOO_CLOSE),
+    (few, State.NOT_ENOUGH),
+    (tiny, State.NOT_MET),
+]
+
+
+@pytest.fixture(params=SCENES, ids=lambda scene: scene[0].__name__)
+def expected(request: pytest.FixtureRequest, ready: Deployment) -> State:
+    """The state of the saving, once the rows are as the scene has them."""
+    PhaseFactory.create(
+        slug="p", name="P", budget_low=1, budget_high=50_000, volume_from=0, starts_on=date(2026, 11, 1)
+    )
+    change, state = request.param
+    change()
+    return State(state)
+
+
+def states_of(client: Client, page: str) -> dict[str, set[str]]:
+    """The states that a page shows of each question."""
+    states: dict[str, set[str]] = {}
+    for mark in marked(client.get(page).content.decode()):
+        name, _period, scope = mark.meaning
+        if name.startswith("verdict: ") and not scope:
+            states.setdefault(name.removeprefix("verdict: "), set()).add(mark.value)
+    return states
+
+
+def test_every_page_and_the_api_say_the_same_state(expected: State) -> None:
+    client = client_of("manager")
+    now: dict[str, Verdict] = {verdict.question: verdict for verdict in verdicts(NOW)}
+    assert now["saving"].state == expected
+    shown = {page: states_of(client, page) for page in PAGES}
+    assert all(shown.values())
+    for page, states in shown.items():
+        assert states == {question: {now[question].state.value} for question in states}, page
+    assert {"plan", "up", "quality", "go"} <= shown["/"].keys()
+    assert client.get("/api/v1/verdicts").json()["items"] == [as_json(verdict) for verdict in now.values()]
+    card = client.get("/api/v1/scorecard").json()
+    assert {row["slug"]: row["state"] for row in card["criteria"]} == {
+        question: now[question].state.value for question in ("quality", "latency", "saving", "reliability")
+    }
+    assert (card["state"], card["sentence"]) == (now["go"].state.value, now["go"].sentence)
+
+
+def test_the_saving_is_the_same_figure_with_the_same_interval_everywhere(expected: State) -> None:
+    client = client_of("manager")
+    [verdict] = [row for row in verdicts(NOW) if row.question == "saving"]
+    api = client.get("/api/v1/break-even").json()
+    ends = [Decimal(end) for end in api["saving_interval"]] if api["saving_interval"] else None
+    assert ends == ([verdict.interval.low, verdict.interval.high] if verdict.interval else None)
+    assert Decimal(api["saving"]) == verdict.value
+    [alert] = findings("break-even", now=NOW, days=1)
+    first = text(client, "/break-even/").split('id="be-answer">')[1].split("</span>")[0]
+    assert verdict.sentence in text(client, "/decide/") and verdict.sentence in text(client, "/")
+    if verdict.interval is None:
+        assert "not enough data" in alert.title and "not enough data" in first
+        return
+    words = about(verdict.value or Decimal(0), verdict.interval)
+    assert words in alert.title and words in verdict.sentence
+    side = {State.MET: "passed", State.NOT_MET: "Below", State.TOO_CLOSE: "too close to call"}[expected]
+    assert side in alert.title and alert.crossed == (expected == State.MET)
+    assert ("Too close to call" in first) == (expected == State.TOO_CLOSE)
+
+
+def test_the_month_is_the_same_in_the_digest_and_on_the_pages(ready: Deployment) -> None:
+    client = client_of("manager")
+    for high, state in ((50_000, State.MET), (100, State.NOT_MET)):
+        PhaseFactory._meta.model.objects.all().delete()
+        PhaseFactory.create(slug="p", budget_low=1, budget_high=high, volume_from=0, starts_on=date(2026, 11, 1))
+        plan: Verdict = verdicts(NOW)[0]
+        written: dict[str, Any] = digest("daily", Period(NOW.date() - timedelta(days=1), NOW.date()))
+        [budget] = EvaluationContext(NOW).budgets
+        assert (plan.state, written["state"]) == (state, state.value)
+        assert budget.verdict(NOW.date()) == plan
+        assert plan.sentence in text(client, "/plan/") and plan.sentence in text(client, "/spend/")
+
+
+def test_a_signed_record_keeps_the_states_of_its_moment(ready: Deployment) -> None:
+    client = client_of("manager")
+    client.post("/decide/sign/", {"choice": "go", "statement": "We move.", "seen": "go"})
+    before: dict[str, str] = {verdict.question: verdict.state.value for verdict in verdicts(NOW)}
+    tiny()
+    assert {row.question: row.state.value for row in verdicts(NOW)}["saving"] == State.NOT_MET
+    record = {
+        mark.meaning[0].removeprefix("verdict: "): mark.value
+        for mark in marked(client.get("/decide/records/1/").content.decode())
+        if mark.meaning[2] == "decision 1"
+    }
+    assert record == {question: before[question] for question in record} and len(record) == 5
+    assert "Current decision: GO (a-manager, " in text(client, "/decide/")
