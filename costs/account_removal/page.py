@@ -41,14 +41,19 @@ class RemovalPage:
     brought: Brought
 
     @property
-    def total(self) -> Decimal:
-        """USD of the ledger's lines that go, billed and estimated."""
-        return sum((amount or ZERO for _month, *amounts in self.brought.months for amount in amounts), ZERO)
+    def billed(self) -> Decimal:
+        """USD of the billed lines that go."""
+        return sum((billed or ZERO for _month, billed, _estimated in self.brought.months), ZERO)
+
+    @property
+    def estimated(self) -> Decimal:
+        """USD of the estimated ones, which count where nothing is billed."""
+        return sum((estimated or ZERO for _month, _billed, estimated in self.brought.months), ZERO)
 
     def answer(self) -> str:
         text = _(
-            "With <b>{name}</b> go {leases} leases, {lines} bill lines and {usage} usage rows: "
-            "<b>{total}</b> of ledger lines. It can be brought back for a day."
+            "With <b>{name}</b> go what it was billed, <b>{billed}</b>, and what was estimated for it, {estimated} "
+            "(leases: {leases}, bill lines: {lines}, usage rows: {usage}). It can be brought back for a day."
         )
         return format_html(
             text,
@@ -56,7 +61,8 @@ class RemovalPage:
             leases=count(self.brought.leases),
             lines=count(self.brought.bill_lines),
             usage=count(self.brought.usage_rows),
-            total=dollars(self.total),
+            billed=dollars(self.billed),
+            estimated=dollars(self.estimated),
         )
 
     def stays(self) -> list[str]:

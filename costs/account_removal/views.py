@@ -25,7 +25,12 @@ def remove(request: HttpRequest, slug: str) -> HttpResponse:
         context = {"page": page, "account": account, "form": form}
         return render(request, "costs/account_removal/remove.html", context, status=422 if form.is_bound else 200)
     removed = services.remove(account=account, now=timezone.now())
-    log(request, account, _("Removed with what it brought: %(sum)s.") % {"sum": dollars(page.total)}, deleted=True)
+    log(
+        request,
+        account,
+        _("Removed with what it brought: %(sum)s billed.") % {"sum": dollars(page.billed)},
+        deleted=True,
+    )
     sentence = _("%(name)s is removed with what it brought.") % {"name": account.name}
     undoable(request, sentence, "costs:account-restore", removed.pk)
     return redirect("providers:accounts")

@@ -42,12 +42,13 @@ class OfferSaving:
 
 
 def ours(leases: Iterable[Lease]) -> list[RentedGpu]:
-    """Our running machines, the dearest first; what sleeps, for nothing or for its disk's price, and what is paid by
-    the second is no measure."""
+    """Our running machines, the dearest first, of leases with their account. What sleeps, for nothing or for its disk's
+    price, what is paid by the second, and what nobody reports is no measure."""
     machines = [
         RentedGpu(lease, lease.gpu, lease.kind, (count := max(lease.gpu_count, 1)), lease.price_per_hour / count)
         for lease in leases
         if lease.ended_at is None
+        and lease.reported
         and lease.kind != OfferKind.SERVERLESS
         and lease.state != LeaseState.STOPPED
         and lease.price_per_hour > 0
@@ -56,7 +57,7 @@ def ours(leases: Iterable[Lease]) -> list[RentedGpu]:
 
 
 def rented_now() -> list[RentedGpu]:
-    return ours(Lease.objects.reported())
+    return ours(Lease.objects.reported().select_related("account"))
 
 
 def cheaper_than(rented: Sequence[RentedGpu], fresh: Collection[str]) -> Q:

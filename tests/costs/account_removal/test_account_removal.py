@@ -76,7 +76,9 @@ def test_who_may_bring_it_back() -> None:
 def test_the_page_shows_first_what_goes_and_what_stays(account: Account) -> None:
     page = text(in_role("ops"), URL)
     lines = VendorCost.objects.filter(account=account).count()
-    assert f"With <b>RunPod</b> go 1 leases, {lines} bill lines and 0 usage rows" in page
+    billed = sum(VendorCost.objects.filter(account=account).values_list("amount", flat=True))
+    assert f"With <b>RunPod</b> go what it was billed, <b>${billed:.2f}</b>, and what was estimated for it, $" in page
+    assert f"(leases: 1, bill lines: {lines}, usage rows: 0)" in page
     assert f"{DAY:%B %Y}" in page and "Deployments on its leases, with their checks: Our llama." in page
     assert "To stop reading it and keep its figures, switch it off instead." in page
     assert "Remove it and what it brought" in text(in_role("admin"), f"{LIST}runpod/")

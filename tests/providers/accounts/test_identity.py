@@ -183,6 +183,7 @@ def test_leases_of_a_switched_off_account_are_unknown_on_every_page(vendors: San
     ops = in_role("ops")
     lease = Lease.objects.get()
     assert ops.post(f"{LIST}runpod/disable/").status_code == 302
+    assert "would save" not in text(ops, "/providers/"), "nobody knows whether the dearer one runs"
     for url in ("/providers/", "/providers/leases/", f"/providers/leases/{lease.pk}/"):
         page = text(ops, url)
         assert "unknown" in page and "reported since" in page, url
