@@ -356,15 +356,9 @@ def a_quality(ratings: int, acceptable: int, name: str = "Own", cost: Decimal | 
         ),
         (
             a_quality(100, 50),
-            (a_quality(60, 30), a_quality(40, 40, "Haiku"), a_quality(40, 0, "Third")),
-            "<b>50 %</b> of <b>100</b> ratings find the answer acceptable; "
-            "Haiku <b>100 %</b>, Own <b>50 %</b>: a real difference.",
-        ),
-        (
-            a_quality(100, 50),
-            (a_quality(60, 30), a_quality(60, 29, "Haiku")),
-            "<b>50 %</b> of <b>100</b> ratings find the answer acceptable; "
-            "Own <b>50 %</b>, Haiku <b>48 %</b>: no real difference.",
+            (a_quality(60, 30), a_quality(40, 40, "Haiku")),
+            "<b>50 %</b> of <b>100</b> ratings find the answer acceptable; no task has enough of them for two "
+            "deployments, so deployments are not compared.",
         ),
     ],
 )
@@ -373,6 +367,24 @@ def test_the_quality_page_begins_with_the_share_of_acceptable_answers(
 ) -> None:
     answer = Answer(total.group if total else None, compared, 30)
     assert answer.headline().replace("\N{NARROW NO-BREAK SPACE}", " ") == sentence
+
+
+@pytest.mark.parametrize(
+    ("alike", "end"),
+    [
+        (
+            (a_quality(60, 30), a_quality(40, 40, "Haiku"), a_quality(40, 0, "Third")),
+            "; for RAG Haiku <b>100 %</b>, Own <b>50 %</b>: a real difference.",
+        ),
+        (
+            (a_quality(60, 30), a_quality(60, 29, "<Haiku>")),
+            "; for RAG Own <b>50 %</b>, &lt;Haiku&gt; <b>48 %</b>: too close to call.",
+        ),
+    ],
+)
+def test_deployments_are_compared_on_one_task_alone(alike: tuple[Named, ...], end: str) -> None:
+    answer = Answer(a_quality(100, 50).group, alike, 30, "RAG", alike)
+    assert answer.headline().replace("\N{NARROW NO-BREAK SPACE}", " ").endswith(end)
 
 
 @pytest.mark.parametrize(

@@ -93,12 +93,16 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The figures of the first sentence: all ratings of some days, and the groups that may be set against each other,
-    the most rated first."""
+    """The figures of the first sentence: all ratings of some days, and the groups, the most rated first.
+
+    `alike` are the groups that have enough ratings of the same `task`; groups are compared on it alone.
+    """
 
     total: QualityGroup | None
-    compared: Sequence[Named]
+    groups: Sequence[Named]
     days: int
+    task: str = ""
+    alike: Sequence[Named] = ()
 
     def headline(self) -> str:
         if self.total is None:
@@ -120,19 +124,20 @@ class Answer:
         return format_html("{}{}.", share, self._comparison())
 
     def _comparison(self) -> str:
-        """The two most rated groups that can be judged, the better one first."""
-        pair = [named for named in self.compared if named.group.enough][:2]
-        if not pair:
-            return ""
-        if len(pair) == 1:
-            return _("; only %(name)s has enough of them to be judged") % {"name": pair[0].name}
-        better, other = sorted(pair, key=lambda named: -named.group.acceptable_share)
+        """The two most rated groups of one task, the better one first; or why none are compared."""
+        judged = [named for named in self.groups if named.group.enough]
+        if len(self.alike) < 2:
+            if len(judged) > 1:
+                return _("; no task has enough of them for two deployments, so deployments are not compared")
+            return _("; only %(name)s has enough of them to be judged") % {"name": judged[0].name} if judged else ""
+        better, other = sorted(self.alike[:2], key=lambda named: -named.group.acceptable_share)
         real = differ(better.group, other.group)
         return format_html(
-            "; {} <b>{}</b>, {} <b>{}</b>: {}",
-            better.name,
-            percent(better.group.acceptable_share),
-            other.name,
-            percent(other.group.acceptable_share),
-            _("a real difference") if real else _("no real difference"),
+            _("; for {task} {better} <b>{share}</b>, {other} <b>{other_share}</b>: {difference}"),
+            task=self.task,
+            better=better.name,
+            share=percent(better.group.acceptable_share),
+            other=other.name,
+            other_share=percent(other.group.acceptable_share),
+            difference=_("a real difference") if real else _("too close to call"),
         )

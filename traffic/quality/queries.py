@@ -92,6 +92,26 @@ def quality(period: Period, group_by: str = "", filters: Filters | None = None) 
     ]
 
 
+def like_with_like(period: Period, filters: Filters) -> tuple[str, list[QualityGroup]] | None:
+    """The most rated task of which two deployments or more have enough ratings, and those, the most rated first.
+
+    Shares of different tasks say nothing about each other: one deployment may have the harder work.
+    """
+    rows = (
+        rated(period, filters)
+        .filter(deployment__isnull=False)
+        .values_list("task", "deployment__slug")
+        .annotate(n=Count("id"), good=Count("id", filter=ACCEPTABLE))
+        .order_by("-n", "deployment__slug")
+    )
+    by_task: dict[str, list[QualityGroup]] = {}
+    for task, slug, ratings, good in rows:
+        if ratings >= ENOUGH:
+            by_task.setdefault(task, []).append(QualityGroup(slug, ratings, good, 0, None, None))
+    tasks = [(task, groups) for task, groups in by_task.items() if task and len(groups) > 1]
+    return max(tasks, key=lambda row: sum(group.ratings for group in row[1]), default=None)
+
+
 def rated(period: Period, filters: Filters) -> RatingQuerySet:
     """Ratings of the requests of a period. Only the provider is not copied to a rating: it is read from the request."""
     ratings = Rating.objects.in_days(period.first_day, period.end_day)

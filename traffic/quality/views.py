@@ -20,7 +20,7 @@ from traffic.authentication.access import FIGURES
 from traffic.models import Task
 from traffic.quality import queries as scoreboard
 from traffic.quality.page import Answer, Named, Table
-from traffic.quality.queries import PASS, GroupBy
+from traffic.quality.queries import PASS, GroupBy, QualityGroup
 from traffic.usage.filters import Filters
 from traffic.visibility import applications_of
 
@@ -38,7 +38,7 @@ def quality(request: HttpRequest) -> HttpResponse:
     tables = [table(kind, period, filters, money=money) for kind in kinds]
     rated = scoreboard.quality(period, "", filters)
     context = {
-        "answer": Answer(rated[0] if rated else None, tables[0].groups, days),
+        "answer": answer(rated[0] if rated else None, tables[0].groups, days, period, filters),
         "tables": tables,
         "money": money,
         "comments": comments(request, period, filters) if rated else [],
@@ -51,6 +51,17 @@ def quality(request: HttpRequest) -> HttpResponse:
         + urlencode({"from": period.first_day, "to": period.end_day, "group_by": "deployment"}),
     }
     return render(request, "traffic/quality/quality.html", context)
+
+
+def answer(total: QualityGroup | None, groups: Sequence[Named], days: int, period: Period, filters: Filters) -> Answer:
+    """The first sentence; deployments are compared on one task that both have enough ratings of."""
+    pair = scoreboard.like_with_like(period, filters) if total and total.enough else None
+    if pair is None:
+        return Answer(total, groups, days)
+    task, alike = pair
+    names = names_of("deployment")
+    named = [Named(names.get(group.key or "") or str(group.key), group) for group in alike]
+    return Answer(total, groups, days, names_of("task").get(task, task), named)
 
 
 def period_of(days: int) -> Period:

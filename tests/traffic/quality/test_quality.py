@@ -199,10 +199,23 @@ def test_two_deployments_are_compared_and_chance_is_called_chance(
     rated(conn, shop, good=36, bad=4, deployment_id=one.pk)
     rated(conn, shop, good=34, bad=6, deployment_id=two.pk)
     page = text(viewer, "/quality/")
-    assert "of <b>80</b> ratings find the answer acceptable; One <b>90" in page
-    assert "no real difference." in page
+    assert "of <b>80</b> ratings find the answer acceptable; for RAG One <b>90" in page
+    assert "too close to call." in page
     rated(conn, shop, good=0, bad=40, deployment_id=two.pk, task="qa")
+    assert "too close to call." in text(viewer, "/quality/"), "ratings of another task change nothing"
+    rated(conn, shop, good=0, bad=41, deployment_id=two.pk)
     assert "a real difference." in text(viewer, "/quality/")
+
+
+def test_deployments_with_different_tasks_are_not_compared(
+    viewer: Client, shop: Application, conn: psycopg.Connection
+) -> None:
+    for slug, task, good in (("one", "rag", 40), ("two", "code", 20)):
+        made = DeploymentFactory.create(slug=slug, name=slug, provider="anthropic", engine="anthropic", model=slug)
+        rated(conn, shop, good=good, bad=40 - good, deployment_id=made.pk, task=task)
+    page = text(viewer, "/quality/")
+    assert "no task has enough of them for two deployments, so deployments are not compared." in page
+    assert "a real difference" not in page
 
 
 def test_the_period_lives_in_the_url(viewer: Client, shop: Application, conn: psycopg.Connection) -> None:
