@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.contrib.auth.models import User
 
-from dashboard.page_audit.crawl import frozen, pages
+from dashboard.page_audit.crawl import OF_ONE_VIEW, frozen, pages
 from dashboard.page_audit.marks import marked
 
 Meaning = tuple[str, str, str]
@@ -45,10 +45,10 @@ class Figures:
                 yield f"{' '.join(part for part in meaning if part)}: {words}"
 
 
-def read(user: User, at: datetime) -> Figures:
+def read(user: User, at: datetime, of_one_view: int = OF_ONE_VIEW) -> Figures:
     """Render every page and digest as `user` would get it at the moment `at`."""
     with frozen(at):
-        return collect(pages(user))
+        return collect(pages(user, of_one_view))
 
 
 def collect(rendered: Iterable[tuple[str, int, str]]) -> Figures:

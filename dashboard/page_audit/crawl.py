@@ -49,15 +49,15 @@ def frozen(at: datetime) -> Iterator[None]:
             transaction.set_rollback(True)
 
 
-def pages(user: User) -> Iterator[tuple[str, int, str]]:
-    """Address, status and HTML of each page from the Overview on, at most `OF_ONE_VIEW` of one view."""
+def pages(user: User, of_one_view: int = OF_ONE_VIEW) -> Iterator[tuple[str, int, str]]:
+    """Address, status and HTML of each page from the Overview on, at most so many of one view."""
     client = Client(raise_request_exception=False)
     client.force_login(user)
     waiting, seen, of_view = deque(["/"]), {"/"}, dict[str, int]()
     while waiting and sum(of_view.values()) < MOST_PAGES:
         address = waiting.popleft()
         view = view_of(address)
-        if view is None or of_view.get(view, 0) >= OF_ONE_VIEW:
+        if view is None or of_view.get(view, 0) >= of_one_view:
             continue
         of_view[view] = of_view.get(view, 0) + 1
         response = client.get(address, headers={"host": "localhost"})
