@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
 from django.urls import reverse
-from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -19,6 +17,7 @@ from costs.models import Charge, Closing
 from costs.reconciliation import queries as bills
 from costs.reconciliation.causes import OF_REQUESTS
 from costs.reconciliation.coverage import Coverage, coverages
+from costs.reconciliation.differences import bill_note, differences
 from costs.reconciliation.month_close import amount_now, corrections
 from costs.reconciliation.reconcile import (
     Cause,
@@ -27,10 +26,9 @@ from costs.reconciliation.reconcile import (
     ReconciliationPart,
     reconciliation,
 )
-from costs.reconciliation.tolerances import Allowed, ReconciliationGap, reconciliation_gap, tolerances
+from costs.reconciliation.tolerances import ReconciliationGap, gaps_of
 from lib import formats
-from lib.formats import dollars, percent, sentences, state
-from lib.money import ZERO
+from lib.formats import percent, sentences, state
 from lib.periods import next_month
 from traffic.usage.filters import Filters
 
@@ -63,24 +61,10 @@ class ProviderRow(RowWithEvidence):
     until: date
 
     def bill_note(self) -> str:
-        """How far its bill goes."""
-        if self.row.closing:
-            return _("closed on %(day)s") % {"day": date_format(self.row.closing.created_at, "j M Y")}
-        complete = self.row.complete_until
-        if complete is None:
-            return _("by an entered invoice") if self.row.invoiced else _("no bill is read")
-        if complete < self.until:
-            return _("bill whole before %(day)s") % {"day": date_format(complete, "j M")}
-        return _("bill whole")
+        return bill_note(self.row, self.until)
 
     def state_mark(self) -> SafeString:
-        if self.gap is None:
-            return state("unknown", _("no bill"))
-        if self.row.unexplained:
-            return state("bad", _("unexplained"))
-        if self.gap.over:
-            return state("warn", _("over tolerance"))
-        return state("ok", _("closed") if self.row.closing else _("within tolerance"))
+        return state(*self.gap.state()) if self.gap else state("unknown", _("no bill"))
 
 
 class ReconciliationPage:
@@ -105,9 +89,7 @@ class ReconciliationPage:
 
     @cached_property
     def gaps(self) -> list[ReconciliationGap]:
-        allowed = tolerances()
-        with_bill = (row for row in self.reconciliation.rows if row.complete_until or row.billed)
-        return [reconciliation_gap(row, self.month, allowed.get(row.provider, Allowed())) for row in with_bill]
+        return gaps_of(self.reconciliation.rows, self.month)
 
     @cached_property
     def parts(self) -> list[ReconciliationPart]:
@@ -145,34 +127,17 @@ class ReconciliationPage:
             )
             for coverage in self.coverages
         )
-        return sentences(headline(self.month, self.reconciliation, self.gap), *seen)
-
-    @property
-    def gap(self) -> Decimal | None:
-        """How far bills and ours are apart where there is a bill, as a share of the bills; None without any."""
-        billed = sum((row.billed for row in self.reconciliation.rows), ZERO)
-        apart = sum((abs(row.gap) for row in self.reconciliation.rows if row.complete_until or row.billed), ZERO)
-        return apart / billed if billed else None
+        return sentences(headline(self.month, self.reconciliation), *seen)
 
 
-def headline(month: date, compared: Reconciliation, gap: Decimal | None) -> str:
-    """How far the month's bills are from ours, a share of them, and whether each difference has its cause."""
+def headline(month: date, compared: Reconciliation) -> SafeString:
+    """How far the month's bills are from our records."""
+    name = formats.month(month)
     if not compared.rows:
-        text = _("Neither bill nor log says anything of {month}.")
-    elif gap is None:
-        text = _("No bill of {month} is known yet, so that our own figures stand alone.")
-    else:
-        text = (
-            _("In {month} the bills are <b>{gap}</b> from ours")
-            if gap
-            else _("In {month} the bills match ours to the cent")
-        )
-        if compared.unexplained:
-            text += _(", and <b>{unexplained}</b> of that has no cause")
-        elif gap:
-            text += _(", and every cent of it has a cause")
-        text += "."
-    return format_html(text, month=formats.month(month), gap=percent(gap), unexplained=dollars(compared.unexplained))
+        return format_html(_("Neither bill nor log says anything of {month}."), month=name)
+    return differences(compared.rows) or format_html(
+        _("No bill of {month} is known yet, so that our own figures stand alone."), month=name
+    )
 
 
 # By cause what its lines in the ledger are for; those of an imported bill are entered, those of a vendor's own billed.

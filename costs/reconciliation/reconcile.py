@@ -94,6 +94,10 @@ class ProviderMonthBill(ComparedAmounts):
     def name(self) -> str:
         return provider_name(self.provider)
 
+    @property
+    def has_bill(self) -> bool:
+        return bool(self.complete_until or self.billed or self.invoiced)
+
 
 @dataclass(frozen=True, slots=True)
 class Reconciled(ProviderMonthBill):

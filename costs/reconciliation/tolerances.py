@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -38,6 +39,7 @@ class ReconciliationGap:
     billed: Decimal
     allowed: Decimal
     causes: tuple[Cause, ...]  # largest first
+    closed: bool = False  # by its invoice
 
     @property
     def name(self) -> str:
@@ -47,6 +49,15 @@ class ReconciliationGap:
     def over(self) -> bool:
         return abs(self.gap) > self.allowed
 
+    def state(self) -> tuple[str, str]:
+        """The mark and the word of this bill. A cause of the gap does not set the tolerance aside."""
+        unexplained = any(cause.cause == "unexplained" for cause in self.causes)
+        if self.over:
+            return "bad" if unexplained else "warn", _("over tolerance")
+        if unexplained:
+            return "bad", _("unexplained")
+        return "ok", _("closed") if self.closed else _("within tolerance")
+
 
 def tolerances() -> dict[str, Allowed]:
     """By provider, where somebody said one."""
@@ -55,20 +66,21 @@ def tolerances() -> dict[str, Allowed]:
 
 def reconciliation_gap(row: ProviderMonthBill, month: date, allowed: Allowed) -> ReconciliationGap:
     causes = sorted(row.causes, key=lambda cause: -abs(cause.amount))
-    return ReconciliationGap(row.provider, month, row.gap, row.billed, allowed.of(row), tuple(causes))
+    closed = row.closed_on is not None
+    return ReconciliationGap(row.provider, month, row.gap, row.billed, allowed.of(row), tuple(causes), closed)
+
+
+def gaps_of(rows: Iterable[ProviderMonthBill], month: date) -> list[ReconciliationGap]:
+    """A month's bills against their tolerances; a provider without a bill has none."""
+    allowed = tolerances()
+    return [reconciliation_gap(row, month, allowed.get(row.provider, Allowed())) for row in rows if row.has_bill]
 
 
 def reconciliation_gaps(now: datetime) -> list[ReconciliationGap]:
     """This month and the last, of every provider that has a bill."""
-    allowed = tolerances()
     running = now.astimezone(UTC).date().replace(day=1)
     months = ((running - timedelta(days=1)).replace(day=1), running)
-    return [
-        reconciliation_gap(row, month, allowed.get(row.provider, Allowed()))
-        for month in months
-        for row in bill_status.current(month, now).rows
-        if row.complete_until or row.billed
-    ]
+    return [gap for month in months for gap in gaps_of(bill_status.current(month, now).rows, month)]
 
 
 def over_tolerance(now: datetime) -> list[ReconciliationGap]:

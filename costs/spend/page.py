@@ -28,6 +28,7 @@ from costs.plan.queries import HISTORY, Days, hold, planned_for, read_days, this
 from costs.plan.verdict import plan_verdict
 from costs.reconciliation import bill_status
 from costs.reconciliation.bill_status import MonthBills
+from costs.reconciliation.tolerances import gaps_of
 from costs.spend.rows import (
     FRESH_KINDS,
     Bills,
@@ -323,7 +324,8 @@ class SpendPage:
         wanted = self.params.filters.provider
         month = self.month_bills
         rows = [row for row in month.rows if not wanted or row.provider in wanted]
-        return Bills(rows, month.state, self.days.until, month.computed_at if month.outdated else None)
+        gaps = gaps_of(rows, self.days.since)
+        return Bills(rows, gaps, month.state, self.days.until, month.computed_at if month.outdated else None)
 
     def bills_headline(self) -> str:
         return self.bills.headline() if self.bills else _("Bills know no model, application or task")

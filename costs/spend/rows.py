@@ -19,8 +19,10 @@ from costs import finality
 from costs.allocation.queries import Line, SpendData, attribution_of
 from costs.dates import Days
 from costs.models import Provenance
+from costs.reconciliation.differences import bill_note, differences
 from costs.reconciliation.reconcile import ProviderMonthBill
-from lib.formats import ago, count, dollars, missing, percent, sentences, signed_percent, when
+from costs.reconciliation.tolerances import ReconciliationGap
+from lib.formats import ago, count, dollars, missing, sentences, signed_percent, state, when
 from lib.money import ZERO
 from providers.models import Account, Feed, provider_name
 from traffic.requests.facets import MOST_SHOWN
@@ -165,52 +167,34 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class BillRow:
-    """One provider's bill beside ours."""
+    """One provider's bill beside ours, with its gap; None without a bill."""
 
     sums: ProviderMonthBill
+    gap: ReconciliationGap | None
     until: date  # the first day after those shown
 
     def note(self) -> str:
-        """Say how far its bill goes."""
-        complete = self.sums.complete_until
-        if complete is None:
-            return _("by an entered invoice") if self.sums.invoiced else _("no bill is read")
-        if complete < self.until:
-            return _("bill whole before %(day)s") % {"day": date_format(complete, "j M")}
-        return _("bill whole")
+        return bill_note(self.sums, self.until)
 
-    @property
-    def mark(self) -> str:
-        return "bad" if self.sums.unexplained else "ok" if self.is_billed else "unknown"
-
-    def word(self) -> str:
-        if self.sums.unexplained:
-            return _("unexplained")
-        if not self.is_billed:
-            return _("no bill")
-        return _("matches") if self.sums.difference == self.sums.pending else _("explained")
-
-    @property
-    def is_billed(self) -> bool:
-        return bool(self.sums.complete_until or self.sums.invoiced)
+    def state(self) -> SafeString:
+        """The mark that Reconciliation shows too."""
+        return state(*self.gap.state()) if self.gap else state("unknown", _("no bill"))
 
 
 @dataclass(frozen=True)
 class Bills:
-    """The bills of the providers shown."""
+    """The bills of the providers shown, with their gaps."""
 
     rows: Sequence[ProviderMonthBill]
+    gaps: Sequence[ReconciliationGap]
     state: str
     until: date  # the first day after those shown
     older: datetime | None = None  # when they were compared, where the data has changed since
 
     @property
     def table(self) -> list[BillRow]:
-        return [BillRow(row, self.until) for row in self.rows]
-
-    @property
-    def with_bill(self) -> list[ProviderMonthBill]:
-        return [row for row in self.rows if row.complete_until or row.billed]
+        gaps = {gap.provider: gap for gap in self.gaps}
+        return [BillRow(row, gaps.get(row.provider), self.until) for row in self.rows]
 
     @property
     def billed(self) -> Decimal:
@@ -232,32 +216,19 @@ class Bills:
     def unexplained(self) -> Decimal:
         return sum((abs(row.unexplained) for row in self.rows), ZERO)
 
-    @property
-    def gap(self) -> Decimal | None:
-        """How far bills and ours are apart where there is a bill, as a share of the bills; None without any."""
-        apart = sum((abs(row.difference - row.pending) for row in self.with_bill), ZERO)
-        return apart / self.billed if self.billed else None
-
     def headline(self) -> str:
-        if not self.with_bill:
+        """The heading of the table; the page's first sentences say how far the bills are from our records."""
+        if not self.gaps:
             return _("No bill holds a day of this month yet")
-        if self.unexplained:
-            return _("%(sum)s between the bills and ours has no cause") % {"sum": dollars(self.unexplained)}
-        if self.gap:
-            return _("The bills match ours to %(gap)s, and each difference has its cause") % {"gap": percent(self.gap)}
-        return _("The bills match ours to the cent")
+        over = [gap.name for gap in self.gaps if gap.over]
+        if over:
+            return _("Bills over tolerance: %(names)s") % {"names": ", ".join(over)}
+        return _("Bills within tolerance")
 
     def answer(self) -> SafeString:
-        """The page's sentence about bills, with its moment where it is older than the data; empty without a bill."""
-        if not self.with_bill or self.gap is None:
-            return SafeString("")
-        if self.unexplained:
-            text = _("Where a bill exists it is <b>{gap}</b> from ours, and {sum} of that nobody can explain.")
-        elif self.gap:
-            text = _("Where a bill exists it matches ours <b>to {gap}</b>, and every cent between them has a cause.")
-        else:
-            text = _("Where a bill exists it matches ours to the cent.")
-        return sentences(format_html(text, gap=percent(self.gap), sum=dollars(self.unexplained)), self.as_of())
+        """The page's sentences about bills, with their moment where it is older than the data; "" without a bill."""
+        text = differences(self.rows)
+        return sentences(text, self.as_of()) if text else text
 
     def as_of(self) -> SafeString:
         """When the bills were compared, where the data has changed since; else empty."""

@@ -18,10 +18,10 @@ from costs.finality import month_final_on
 from costs.plan.budget_status import Allowance, allowance
 from costs.plan.queries import by_day, terms_of
 from costs.reconciliation.bill_status import MonthBills
-from costs.spend.rows import Bills
+from costs.reconciliation.differences import differences
 from dashboard.overview.reads import Facts
 from lib.dates import DAY
-from lib.formats import dollars, figure, percent, sentences, state, when
+from lib.formats import dollars, figure, sentences, state, when
 from lib.formats import month as month_name
 from lib.money import ZERO
 
@@ -77,12 +77,7 @@ class ClosedMonth:
     def _bills(self) -> str:
         if self.bills is None:
             return _("Its bills are being compared with our records.")
-        bills = Bills(self.bills.rows, self.bills.state, self.today.replace(day=1))
-        if bills.gap is None:
-            return _("No bill of it has arrived yet.")
-        if not bills.gap:
-            return _("Bills match our records to the cent.")
-        return _("Bills differ from our records by %(gap)s.") % {"gap": percent(bills.gap)}
+        return differences(self.bills.rows) or _("No bill of it has arrived yet.")
 
     def alerts_headline(self) -> str:
         text = ngettext(

@@ -10,7 +10,9 @@ import pytest
 import time_machine
 
 from costs.allocation.queries import Spend
+from costs.reconciliation.differences import differences
 from costs.reconciliation.reconcile import Cause, Reconciled
+from costs.reconciliation.tolerances import Allowed, reconciliation_gap
 from costs.spend.page import SpendPage, SpendParams
 from costs.spend.rows import Bills, Freshness, ProviderRow, ReportedCost, Unknown, Unknowns, UserRow
 from costs.spend.token_costs import ClassCost, TokenCosts
@@ -75,7 +77,8 @@ def test_the_answer_of_one_provider_names_no_shares() -> None:
 def bill_of(billed: str, ours: str = "10", complete: date | None = MAY, invoiced: str = "0", **causes: str) -> Bills:
     amounts = [Cause(slug, Decimal(amount)) for slug, amount in causes.items()]
     row = Reconciled(Decimal(ours), Decimal(0), Decimal(billed), amounts, "anthropic", Decimal(invoiced), complete)
-    return Bills([row], "open", JUNE)
+    gaps = [reconciliation_gap(row, MAY, Allowed())] if row.has_bill else []
+    return Bills([row], gaps, "open", JUNE)
 
 
 @pytest.mark.parametrize(
@@ -84,15 +87,26 @@ def bill_of(billed: str, ours: str = "10", complete: date | None = MAY, invoiced
         (bill_of("0", complete=None), "No bill holds a day of this month yet", ""),
         (
             bill_of("20", unexplained="10"),
-            "$10.00 between the bills and ours has no cause",
-            "Where a bill exists it is <b>50 %</b> from ours, and $10.00 of that nobody can explain.",
+            "Bills over tolerance: Anthropic",
+            "Bills are <b>$10.00 (100 %)</b> above our records. $10.00 of the difference has no cause.",
         ),
         (
-            bill_of("20", not_logged="10"),
-            "The bills match ours to 50 %, and each difference has its cause",
-            "Where a bill exists it matches ours <b>to 50 %</b>, and every cent between them has a cause.",
+            bill_of("30", ours="40", not_billed="-11", unseen_requests="1"),
+            "Bills over tolerance: Anthropic",
+            "Bills are <b>$10.00 (25 %)</b> below our records. $11.00 of requests are missing from Anthropic’s bill.",
         ),
-        (bill_of("10"), "The bills match ours to the cent", "Where a bill exists it matches ours to the cent."),
+        (
+            bill_of("12", unseen_requests="2"),
+            "Bills within tolerance",
+            "Bills are <b>$2.00 (20 %)</b> above our records.",
+        ),
+        (
+            bill_of("12", ours="0", lease_unseen="12"),
+            "Bills over tolerance: Anthropic",
+            "Bills are <b>$12.00</b> above our records, which are empty.",
+        ),
+        (bill_of("10"), "Bills within tolerance", "Bills match our records to the cent."),
+        (bill_of("4", not_complete="-6"), "Bills within tolerance", "Bills match our records to the cent."),
     ],
 )
 def test_bills_are_held_against_ours_in_words(bills: Bills, headline: str, answer: str) -> None:
@@ -100,19 +114,26 @@ def test_bills_are_held_against_ours_in_words(bills: Bills, headline: str, answe
     assert bills.answer().replace("\u202f", " ") == answer
 
 
+def test_bills_on_both_sides_of_our_records_are_not_added_up() -> None:
+    rows = [*bill_of("4").rows, *bill_of("13").rows]
+    assert differences(rows) == "Bills are <b>$6.00</b> below and <b>$3.00</b> above our records."
+
+
 @pytest.mark.parametrize(
     ("bills", "note", "state"),
     [
-        (bill_of("20", not_logged="10"), "bill whole before 1 May", ("ok", "explained")),
-        (bill_of("10", complete=JUNE), "bill whole", ("ok", "matches")),
-        (bill_of("10", complete=None, invoiced="10"), "by an entered invoice", ("ok", "matches")),
+        (bill_of("20", not_billed="10"), "bill whole before 1 May", ("warn", "over tolerance")),
+        (bill_of("10", complete=JUNE), "bill whole", ("ok", "within tolerance")),
+        (bill_of("10", complete=None, invoiced="10"), "by an entered invoice", ("ok", "within tolerance")),
         (bill_of("0", complete=None, no_bill="-10"), "no bill is read", ("unknown", "no bill")),
-        (bill_of("20", unexplained="10"), "bill whole before 1 May", ("bad", "unexplained")),
+        (bill_of("20", unexplained="10"), "bill whole before 1 May", ("bad", "over tolerance")),
+        (bill_of("12", unexplained="2"), "bill whole before 1 May", ("bad", "unexplained")),
     ],
 )
 def test_each_bill_says_how_far_it_goes_and_whether_it_matches(bills: Bills, note: str, state: tuple[str, str]) -> None:
     (row,) = bills.table
-    assert (row.note(), (row.mark, row.word())) == (note, state)
+    mark, word = state
+    assert (row.note(), row.state()) == (note, f'<span class="state {mark}">{word}</span>')
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,74 @@
+"""How far the bills of a month are from our records, in words, for Spend, the Overview and Reconciliation. Pure.
+
+A difference whose cause is on our side alone (our requests or machines, not on the bill) is named with the vendor: the
+cause says where the money is, and not that the bill is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from costs.reconciliation.reconcile import ProviderMonthBill
+from lib.formats import dollars, percent, sentences
+from lib.money import ZERO
+
+
+def bill_note(row: ProviderMonthBill, until: date) -> str:
+    """How far a provider's bill goes; `until` is the first day after the month."""
+    if row.closed_on:
+        return _("closed on %(day)s") % {"day": date_format(row.closed_on, "j M Y")}
+    if row.complete_until is None:
+        return _("by an entered invoice") if row.invoiced else _("no bill is read")
+    if row.complete_until < until:
+        return _("bill whole before %(day)s") % {"day": date_format(row.complete_until, "j M")}
+    return _("bill whole")
+
+
+def differences(rows: Sequence[ProviderMonthBill]) -> SafeString:
+    """How far the bills are from our records, what is missing on them, what has no cause; "" without a bill."""
+    rows = [row for row in rows if row.has_bill]
+    if not rows:
+        return SafeString("")
+    unexplained = sum((abs(row.unexplained) for row in rows), ZERO)
+    return sentences(
+        _apart(rows),
+        *(text for row in rows for text in missing_of(row)),
+        format_html(_("{sum} of the difference has no cause."), sum=dollars(unexplained)) if unexplained else "",
+    )
+
+
+def _apart(rows: Sequence[ProviderMonthBill]) -> SafeString:
+    below = round(-sum((row.gap for row in rows if row.gap < 0), ZERO), 2)
+    above = round(sum((row.gap for row in rows if row.gap > 0), ZERO), 2)
+    if below and above:
+        text = _("Bills are <b>{below}</b> below and <b>{above}</b> above our records.")
+        return format_html(text, below=dollars(below), above=dollars(above))
+    if not below and not above:
+        return sentences(_("Bills match our records to the cent."))
+    records = sum((row.billed - row.gap for row in rows), ZERO)  # ours, of the days that the bills hold
+    if below:
+        text = _("Bills are <b>{gap} ({share})</b> below our records.")
+    elif records:
+        text = _("Bills are <b>{gap} ({share})</b> above our records.")
+    else:
+        text = _("Bills are <b>{gap}</b> above our records, which are empty.")
+    gap = below or above
+    return format_html(text, gap=dollars(gap), share=percent(gap / records) if records else "")
+
+
+def missing_of(row: ProviderMonthBill) -> list[str]:
+    """What of our records is not on a provider's bill."""
+    texts = {
+        "not_billed": _("%(sum)s of requests are missing from %(name)s’s bill."),
+        "lease_not_billed": _("%(sum)s of GPU hours are missing from %(name)s’s bill."),
+    }
+    amounts: dict[str, Decimal] = {cause: -row.of(cause) for cause in texts}
+    names = {cause: {"sum": dollars(amount), "name": row.name} for cause, amount in amounts.items()}
+    return [text % names[cause] for cause, text in texts.items() if amounts[cause] > 0]

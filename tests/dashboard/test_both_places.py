@@ -1,0 +1,54 @@
+"""Two places that answer one question show the same."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from costs.ledger import posting as ledger
+from costs.reconciliation.tolerances import over_tolerance
+from tests.costs.usage_rows import at, usage
+from tests.costs.world import watermark
+from tests.factories import AccountFactory, VendorCostFactory
+from tests.pages import html_of, words
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stopped_clock")]
+
+NOW = datetime(2026, 12, 10, 12, tzinfo=UTC)
+DAY = date(2026, 12, 5)
+
+
+@pytest.fixture
+def admin(client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("mia", "mia@example.com", "a long password of hers"))
+    return client
+
+
+def text(client: Client, url: str) -> str:
+    return words(html_of(client.get(url)))
+
+
+# --- bills: Spend, Reconciliation, the rule ---
+
+
+def test_a_gap_is_over_tolerance_on_spend_on_reconciliation_and_for_the_rule(admin: Client) -> None:
+    claude = AccountFactory.create(slug="claude", name="Claude")
+    watermark(claude, at(DAY + timedelta(days=2)), "costs")
+    usage(day=DAY, model="claude-sonnet-5-5", output=100, cost=Decimal(97))
+    usage(day=DAY + timedelta(days=1), model="claude-haiku-4-5", output=100, cost=Decimal(300))
+    VendorCostFactory.create(
+        account=claude, external_id="1", starts_at=at(DAY + timedelta(days=1)), ends_at=at(DAY + timedelta(days=2)),
+        category="tokens", amount=300, original_amount=30000, model="claude-haiku-4-5", token_class="output",
+    )  # fmt: skip
+    ledger.post()
+    for url in ("/spend/?month=2026-12", "/spend/reconciliation/?month=2026-12"):
+        page = text(admin, url)
+        assert "Bills are $97.00 (24 %) below our records." in page
+        assert "$97.00 of requests are missing from Anthropic’s bill." in page
+        assert "over tolerance" in page
+        assert "explained" not in page.replace("of it unexplained", "")
+    assert [(gap.provider, gap.gap) for gap in over_tolerance(NOW)] == [("anthropic", Decimal(-97))]
