@@ -109,7 +109,7 @@ def _judge(row: Row, by: str) -> Opinion:
     chance = luck(row, f"judge/{by}") % 100
     bad = 88 if has_text(row) and is_weak(row) else DISAPPOINTS[_is_own(row)]
     score = -1 if chance < bad else 0 if chance < bad + (100 - bad) // 6 else 1
-    stars = {-1: 1 + chance % 2, 0: 3, 1: 4 + (chance % 3 > 0)}[score]
+    stars = {-1: 1 + chance % 3, 0: 4, 1: 4 + (chance % 3 > 0)}[score]
     comments = COMMENTS[score]
     return Opinion(row["response_id"], by, score, stars, comments[luck(row, f"comment/{by}") % len(comments)])
 

@@ -28,7 +28,7 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class TaskQuality:
-    """Ratings of our own deployments' answers for one task; acceptable: score >= 0 or stars >= 4."""
+    """Ratings of our own deployments' answers for one task; acceptable: 4 stars or more, without stars a score >= 0."""
 
     task: str
     requests: int

@@ -15,7 +15,7 @@ from costs.savings.base import SavingFound, Window
 from costs.savings.cells import UsageCell, sample, share
 from lib.periods import Period
 from traffic.models import Task
-from traffic.quality.queries import ENOUGH, QualityGroup, difference, quality
+from traffic.quality.queries import ACCEPTABLE_SQL, ENOUGH, QualityGroup, difference, quality
 from traffic.usage.filters import Filters
 
 RATED_DAYS = 90
@@ -115,12 +115,12 @@ def smaller(
 
 
 # The length that a share of `ALL_BUT` of the accepted answers keeps, by application, model and task.
-ACCEPTED = """
+ACCEPTED = f"""
 SELECT coalesce(r.application_id, 0), r.model, r.task, count(*),
        percentile_disc(%(all_but)s) WITHIN GROUP (ORDER BY q.output)
 FROM traffic_rating AS r JOIN traffic_request AS q ON q.day = r.day AND q.id = r.request_id
 WHERE r.day >= %(since)s AND r.day < %(until)s AND q.day >= %(since)s AND q.day < %(until)s
-  AND (r.score >= 0 OR r.stars >= 4) AND q.output > 0
+  AND {ACCEPTABLE_SQL} AND q.output > 0
 GROUP BY 1, 2, 3 HAVING count(*) >= %(enough)s
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -10,11 +11,15 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from costs.ledger import posting as ledger
+from costs.readiness.inputs import read_report
 from costs.reconciliation.tolerances import over_tolerance
 from tests.costs.usage_rows import at, usage
 from tests.costs.world import watermark
-from tests.factories import AccountFactory, VendorCostFactory
+from tests.factories import AccountFactory, ApplicationFactory, DeploymentFactory, VendorCostFactory
 from tests.pages import html_of, words
+from traffic.models import Rating
+from traffic.quality.queries import acceptable
+from traffic.usage.filters import Filters
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stopped_clock")]
 
@@ -52,3 +57,27 @@ def test_a_gap_is_over_tolerance_on_spend_on_reconciliation_and_for_the_rule(adm
         assert "over tolerance" in page
         assert "explained" not in page.replace("of it unexplained", "")
     assert [(gap.provider, gap.gap) for gap in over_tolerance(NOW)] == [("anthropic", Decimal(-97))]
+
+
+# --- ratings: Rate, Quality, its comments, the API, the scorecard ---
+
+
+def test_three_stars_are_not_acceptable_wherever_a_rating_is_counted(admin: Client) -> None:
+    own = DeploymentFactory.create(slug="own", name="Own", url="http://127.0.0.1:9/v1")
+    for stars, score in ((3, 0), (4, -1), (None, 0)):
+        Rating.objects.create(
+            day=NOW.date(), by=f"p{stars}", response_id=f"r{stars}", request_id=uuid.uuid4(), score=score, stars=stars,
+            deployment=own, model="mistral", task="rag", comment=f"stars {stars}",
+            application=ApplicationFactory.create(slug=f"a{stars}"),
+        )  # fmt: skip
+    admin_page = text(admin, "/quality/")
+    assert "2 of 3" in admin_page
+    for comment, word in (("stars 3", "not acceptable"), ("stars 4", "acceptable"), ("stars None", "acceptable")):
+        rating = Rating.objects.get(comment=comment)
+        assert acceptable(rating) is (word == "acceptable")
+    assert "not acceptable 3 of 5 stars 3" in admin_page
+    assert "acceptable 4 of 5 stars 4" in admin_page
+    groups = admin.get("/api/v1/quality?group_by=deployment").json()["groups"]
+    assert [round(group["acceptable_share"] * 3) for group in groups] == [2]
+    tasks = read_report(NOW, Filters()).evidence.tasks
+    assert [(task.ratings, task.acceptable) for task in tasks if task.ratings] == [(3, 2)]

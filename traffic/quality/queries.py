@@ -25,8 +25,10 @@ GroupBy = Literal["deployment", "model", "task"]
 Z = 1.959963984540054  # of the normal distribution, two-sided 95 %
 ENOUGH = 30  # ratings from which on a share is worth reading
 PASS = 0.7  # share of acceptable answers that is asked for
-ACCEPTABLE = Q(score__gte=0) | Q(stars__gte=4)
-ACCEPTABLE_SQL = "(r.score >= 0 OR r.stars >= 4)"  # of ratings `r`
+PASSING_STARS = 4  # of 5
+# Stars decide; a rating without stars is judged by its score.
+ACCEPTABLE = Q(stars__gte=PASSING_STARS) | Q(stars__isnull=True, score__gte=0)
+ACCEPTABLE_SQL = f"coalesce(r.stars >= {PASSING_STARS}, r.score >= 0)"  # of ratings `r`
 
 # Two applications may call their users alike; one of our people is one rater wherever they rate.
 RATER = Concat(
@@ -68,7 +70,9 @@ class QualityGroup:
 
 def acceptable(rating: Rating) -> bool:
     """Whether one rating is acceptable, by the same rule as ACCEPTABLE."""
-    return (rating.score is not None and rating.score >= 0) or (rating.stars or 0) >= 4
+    if rating.stars is not None:
+        return rating.stars >= PASSING_STARS
+    return rating.score is not None and rating.score >= 0
 
 
 def quality(period: Period, group_by: str = "", filters: Filters | None = None) -> list[QualityGroup]:

@@ -19,6 +19,7 @@ from providers.audit.log import Action, person, record
 from traffic.authentication.access import FIGURES
 from traffic.conversation import turns
 from traffic.models import Rating, Request
+from traffic.quality.queries import PASSING_STARS
 from traffic.ratings import queue as rating_queue
 from traffic.ratings import services as ratings
 from traffic.ratings.forms import RatingForm
@@ -26,7 +27,7 @@ from traffic.ratings.judgement import Judgement
 from traffic.ratings.page import RatingPage
 from traffic.request_ids import uuid_of
 
-# What each number of stars means; from `PASSES` on an answer counts as acceptable.
+# What each number of stars means.
 SCALE = (
     (1, gettext_lazy("Wrong"), gettext_lazy("False, harmful or off the question")),
     (2, gettext_lazy("Poor"), gettext_lazy("Some use, but must be redone")),
@@ -83,6 +84,7 @@ def _queue(request: HttpRequest, at: uuid.UUID | None) -> dict[str, Any]:
         "turns": turns(shown.prompt) if shown else [],
         "mine": page.mine,
         "scale": SCALE,
+        "passing_stars": PASSING_STARS,
         "applications": rating_queue.applications(request.user) if shown is None else None,
     }
 

@@ -88,12 +88,13 @@ def judge(request: Request, by: str = "ann", **judgement: Any) -> None:
 
 SHARES = [
     ({"score": 1}, 1), ({"score": 0}, 1), ({"score": -1}, 0), ({"stars": 5}, 1), ({"stars": 4}, 1), ({"stars": 3}, 0),
-    ({"score": 0, "stars": 1}, 1), ({"score": -1, "stars": 4}, 1), ({"score": -1, "stars": 3}, 0),
+    ({"score": 0, "stars": 3}, 0), ({"score": 1, "stars": 3}, 0), ({"score": -1, "stars": 4}, 1),
+    ({"score": -1, "stars": 3}, 0),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("judgement", "accepted"), SHARES)
-def test_acceptable_is_a_score_from_0_or_stars_from_4(
+def test_acceptable_is_4_stars_or_without_stars_a_score_of_0(
     shop: Application, conn: psycopg.Connection, judgement: dict[str, Any], accepted: int
 ) -> None:
     judge(arrive(conn, {"application_id": shop.pk})[0], **judgement)
@@ -107,7 +108,7 @@ def test_the_contracts_figures_by_every_group(get: Any, shop: Application, conn:
     first, second, third = arrive(conn, given, given, {"application_id": shop.pk, "task": "qa"})
     judge(first, "ann", score=1, stars=5)
     judge(first, "bob", stars=2)
-    judge(second, "ann", score=0, stars=3)
+    judge(second, "ann", score=0, stars=4)
     judge(third, "cat", score=-1)
     answer = get(f"{URL}&group_by=deployment")
     assert answer.status_code == 200, answer.content
@@ -115,7 +116,7 @@ def test_the_contracts_figures_by_every_group(get: Any, shop: Application, conn:
     assert (top["key"], top["ratings"], top["raters"]) == ("claude", 3, 2)
     assert top["acceptable_share"] == pytest.approx(2 / 3)
     assert top["interval"] == pytest.approx(quality.wilson(2, 3))
-    assert top["mean_stars"] == pytest.approx(10 / 3)
+    assert top["mean_stars"] == pytest.approx(11 / 3)
     # 100 tokens at 3, 400 at 0.3, 200 at 15 dollars per million, over two thirds.
     assert Decimal(top["cost_per_accepted_answer"]) == pytest.approx(Decimal("0.00342") * 3 / 2)
     assert (rest["key"], rest["acceptable_share"], rest["mean_stars"]) == (None, 0, None)
