@@ -366,7 +366,8 @@ MEANINGS = {
     "deployments-up": "deployments that answer their checks now",
     "running-leases": "leases that run now",
     "acceptable-share": "share of acceptable answers of self-hosted deployments in 30 days, 0 to 1",
-    "utilisation": "share of a GPU's capacity that is used, 0 to 1; scope: the lease",
+    "busy": "share of the time that a GPU is busy, as its vendor reports it, else its engine, 0 to 1; scope: the lease",
+    "capacity-used": "tokens that our own GPUs serve, of those that they could serve, 0 to 1",
     "bill-gap": "a month's bill less our records, USD; scope: the provider",
     "unallocated": "what no application is known for in a month, USD",
 }

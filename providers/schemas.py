@@ -96,7 +96,7 @@ class LeaseOut(Schema):
     month_end: Usd | None = Field(
         description="What this month will have cost at this price; null when it has ended or is not reported"
     )
-    utilisation: float | None
+    utilisation: float | None = Field(description="Share of the time that the GPU is busy, as its vendor reports it")
     state: str = Field(validation_alias="lease.state", description="unknown where its account is switched off")
     reported_at: datetime = Field(validation_alias="lease.seen_at", description="When the vendor reported it last")
     deployments: list[str]

@@ -16,7 +16,7 @@ from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Finding, RuleParams, Words
 from alerts.wording import exact, listed, moment, number, percent, span
 from providers.accounts.freshness import FEED_WORDS
-from providers.leases.queries import Runway, runway
+from providers.leases.queries import Runway, busy_of, monthly_cost, runway
 from providers.leases.services import StopWay, stop_way
 from providers.models import Account, Feed, Lease, LeaseState
 
@@ -347,8 +347,9 @@ def lease_used(context: EvaluationContext, lease: Lease, since: datetime | None,
                 [_("Lease"), name, lease.external_id],
                 [_("GPU"), f"{lease.gpu_count} × {lease.gpu}", lease.region],
                 [_("Price"), _("%(hourly)s an hour") % {"hourly": exact(lease.price_per_hour)}, lease.account.name],
+                [_("A month"), exact(monthly_cost(lease)), _("730 hours at this price")],
                 [_("Spent idle"), exact(wasted), _("estimated")],
-                utilisation(context, lease),
+                busy(context, lease),
                 *how_to_stop(way),
             ],
             page=lease_page(lease),
@@ -367,14 +368,12 @@ def why_paid(stopped: bool, bare: bool) -> str:
     return _("It has served no request for %(span)s and goes on costing %(hourly)s an hour.")
 
 
-def utilisation(context: EvaluationContext, lease: Lease) -> list[str]:
-    """As the vendor reads the GPU, else as the engines on it are in use."""
-    if lease.utilisation is not None:
-        return [_("Utilisation"), percent(lease.utilisation), _("said by the vendor")]
-    busy = context.engines_busy.get(lease.pk)
-    if busy is None:
-        return [_("Utilisation"), _("not told"), _("neither the vendor nor the engine tells it")]
-    return [_("Utilisation"), percent(busy), _("of the last hour in use, by the engine")]
+def busy(context: EvaluationContext, lease: Lease) -> list[str]:
+    """As on the lease's page."""
+    share, name = busy_of(lease, context.engines_busy.get(lease.pk))
+    if share is None:
+        return [name, _("not reported"), _("neither the vendor nor the engine reports it")]
+    return [name, percent(share), ""]
 
 
 def lease_page(lease: Lease) -> str:

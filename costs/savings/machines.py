@@ -11,9 +11,9 @@ from typing import Any
 from costs.models import FindingKind
 from costs.savings.base import SavingFound, Window
 from lib.dates import HOUR
-from lib.money import ZERO
+from lib.money import COST_STEP, ZERO
 from providers import offers
-from providers.leases.queries import LeaseNow, hours_between, lease_figures
+from providers.leases.queries import MONTH_HOURS, LeaseNow, hours_between, lease_figures, monthly_cost
 from providers.models import Lease, LeaseSpan, LeaseState, Offer, OfferKind
 from traffic.models import Fallback, Route, UsageHour
 
@@ -107,18 +107,36 @@ def runs(hours: Sequence[datetime]) -> list[int]:
     return lengths
 
 
-def idle_hours(rented: Sequence[Machine], window: Window) -> Iterator[SavingFound]:
-    """Machines with runs of hours without requests; all hours of a run but one need not be paid."""
+def unused(machine: Machine, window: Window, now: datetime) -> tuple[str, int, Decimal]:
+    """How a machine is paid without need, in how many hours, and USD a month that this costs.
+
+    `stopped` and `no_requests` cost the whole machine. Of one that is used at times, all hours of a run but one need
+    not be paid; their share is of the hours in the window in which it was rented, as a new machine has few.
+    """
+    lease, stopped = machine.lease, machine.now.stopped_since
+    if lease.state == LeaseState.STOPPED:
+        return "stopped", int(hours_between(stopped or now, now)), monthly_cost(lease)
+    stoppable = sum(length - 1 for length in runs(machine.idle) if length >= IDLE_RUN)
+    if machine.idle == machine.running:
+        return "no_requests", stoppable, monthly_cost(lease)
+    since, until = bounds(window)
+    share = stoppable / hours_between(max(since, lease.started_at), until)
+    return "at_times", stoppable, (monthly_cost(lease) - (lease.disk_per_hour or ZERO) * MONTH_HOURS) * share
+
+
+def idle_hours(rented: Sequence[Machine], window: Window, now: datetime) -> Iterator[SavingFound]:
+    """Machines that stand still or have runs of hours without requests."""
     for machine in rented:
-        stoppable = sum(length - 1 for length in runs(machine.idle) if length >= IDLE_RUN)
+        way, stoppable, monthly = unused(machine, window, now)
         if stoppable < LEAST_IDLE:
             continue
         lease = machine.lease
         yield SavingFound(
             FindingKind.IDLE,
             str(lease.pk),
-            window.monthly(stoppable * (lease.price_per_hour - (lease.disk_per_hour or ZERO))),
+            monthly.quantize(COST_STEP),
             {
+                "way": way,
                 "running": len(machine.running),
                 "idle": len(machine.idle),
                 "stoppable": stoppable,

@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 
 from costs import savings
 from costs.models import Finding, FindingKind, Search
-from lib.formats import dollars, percent, sentences, when
+from lib.formats import dollars, percent, sentences, usd4, when
 from lib.money import ZERO
 from providers.models import OfferKind, provider_name
 from traffic.models import Task
@@ -217,7 +217,10 @@ def what(finding: Finding) -> str:
         FindingKind.BATCH: _("send it as a batch"),
         FindingKind.SMALLER: _("%(model)s does it as well") % {"model": to.get("to_model", "")},
         FindingKind.OUTPUT: _("ask for shorter answers"),
-        FindingKind.IDLE: _("stop it in hours without requests"),
+        FindingKind.IDLE: {
+            "stopped": _("end it, it is stopped and still billed"),
+            "no_requests": _("stop it, it has no requests"),
+        }.get(to.get("way", ""), _("stop it in hours without requests")),
         FindingKind.RENT: _("rent it as %(kind)s") % {"kind": kind_name(to.get("offer_kind", ""))},
         FindingKind.OFFER: _("the same GPU at %(name)s") % {"name": provider_name(to.get("offer_provider", ""))},
     }[FindingKind(finding.kind)]
@@ -296,6 +299,13 @@ def output_words(finding: Finding, seen: Evidence) -> tuple[str, str]:
 
 
 def idle_words(finding: Finding, seen: Evidence) -> tuple[str, str]:
+    if seen.get("way") in ("stopped", "no_requests"):
+        sentence = {
+            "stopped": _("It has been stopped for %(stoppable)s hours and costs $%(price)s an hour."),
+            "no_requests": _("It ran for %(running)s hours without a request and costs $%(price)s an hour."),
+        }[seen["way"]]
+        seen = {**seen, "price": usd4(Decimal(seen["price"]))}
+        return filled_in(sentence, seen), _("A month has 730 hours. What is on its disk is not needed.")
     sentence = _("Of %(running)s hours that it ran, %(idle)s had no request.")
     assumed = _("It stands still in %(stoppable)s of them: stretches of three hours and more, less one for the start.")
     if not seen.get("disk_known"):

@@ -59,7 +59,7 @@ def find(window: Window, now: datetime, unjudged: dict[str, Decimal], machines_t
     yield from long_answers(usage_cells, window)
     if machines_too:
         rented = machines(window, now)
-        yield from idle_hours(rented, window)
+        yield from idle_hours(rented, window, now)
         yield from cheaper_rent(rented, window, now)
 
 

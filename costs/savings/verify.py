@@ -60,6 +60,10 @@ def days_of(row: Finding, since: date, until: date) -> list[Day]:
             )
             sums[lease_day.day] = (units + hours, cost + lease_day.cost)
     by_day = unit_of(row) == PER_DAY
+    if by_day and row.lease and row.lease.ended_at:  # a machine that has ended costs nothing
+        ended = max(row.lease.ended_at.astimezone(UTC).date() + timedelta(days=1), since)
+        for n in range((until - ended).days):
+            sums.setdefault(ended + timedelta(days=n), (ZERO, ZERO))
     return [
         Day(day, Decimal(1) if by_day else units, cost)
         for day, (units, cost) in sorted(sums.items())

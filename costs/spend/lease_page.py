@@ -18,7 +18,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from lib.formats import ago, dollars, duration, missing, sentences, usd4, when
-from providers.leases.queries import HOUR_S, WIDE, LeaseDay, LeaseNow, hours_between, lease_days, lease_figures
+from providers.leases.queries import (
+    HOUR_S,
+    WIDE,
+    LeaseDay,
+    LeaseNow,
+    hours_between,
+    lease_days,
+    lease_figures,
+    monthly_cost,
+)
 from providers.leases.services import StopWay
 from providers.models import Account, Deployment, Lease, LeaseSpan, LeaseState, VendorCost
 from providers.models.leases import Seconds
@@ -129,7 +138,8 @@ class LeasePage:
     def price(self) -> str:
         if self.row.unpriced:
             return _("its disk; the next bill tells")
-        return _("$%(price)s an hour") % {"price": usd4(self.row.lease.price_per_hour)}
+        values = {"price": usd4(self.row.lease.price_per_hour), "month": dollars(monthly_cost(self.row.lease))}
+        return _("$%(price)s an hour, %(month)s a month") % values
 
     def disk_price(self) -> str:
         per_hour = self.row.lease.disk_per_hour

@@ -74,15 +74,13 @@ class LeaseNow:
 
     @property
     def utilisation(self) -> float | None:
-        """0..1 by the vendor, who reads the GPU itself, else by the engines on it, whose time in use it is."""
-        reported: float | None = self.lease.utilisation
-        return self.engine_busy if reported is None else reported
+        """0 to 1; see `busy_of`."""
+        return busy_of(self.lease, self.engine_busy)[0]
 
     @property
-    def utilisation_source(self) -> str:
-        if self.lease.utilisation is not None:
-            return _("of the GPU, by the vendor")
-        return _("of the last hour in use, by the engine") if self.engine_busy is not None else ""
+    def busy_name(self) -> str:
+        """What `utilisation` is a share of."""
+        return busy_of(self.lease, self.engine_busy)[1]
 
     @property
     def busy_s(self) -> Decimal | None:
@@ -129,6 +127,23 @@ class LeaseNow:
         if self.utilisation is not None and self.utilisation < IDLE_BELOW:
             return _("its GPU does next to nothing")
         return ""
+
+
+def monthly_cost(lease: Lease) -> Decimal:
+    """What a lease costs in a month of 730 hours at its present price, USD, however long it has been rented."""
+    price: Decimal = lease.price_per_hour
+    return price * MONTH_HOURS
+
+
+def busy_of(lease: Lease, engine_busy: float | None) -> tuple[float | None, str]:
+    """How busy a lease is, 0 to 1, and the name of this figure: the GPU's by its vendor, else the engine's time in use.
+
+    Neither is the share of the capacity that is used, which the break-even has from tokens."""
+    if lease.utilisation is not None:
+        return lease.utilisation, _("GPU busy, as %(vendor)s reports it") % {"vendor": lease.account.provider_name}
+    return engine_busy, _("Last hour with a request, as the engine reports it") if engine_busy is not None else _(
+        "Busy"
+    )
 
 
 def month_bounds(now: datetime) -> tuple[datetime, datetime]:

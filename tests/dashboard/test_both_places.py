@@ -10,12 +10,25 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from alerts.context.evaluation import EvaluationContext
+from alerts.kinds.vendors import lease_used
 from costs.ledger import posting as ledger
+from costs.models import Finding
 from costs.readiness.inputs import read_report
 from costs.reconciliation.tolerances import over_tolerance
+from costs.savings import search
+from lib.formats import dollars
+from providers.models import Lease
 from tests.costs.usage_rows import at, usage
 from tests.costs.world import watermark
-from tests.factories import AccountFactory, ApplicationFactory, DeploymentFactory, VendorCostFactory
+from tests.factories import (
+    AccountFactory,
+    ApplicationFactory,
+    DeploymentFactory,
+    LeaseFactory,
+    LeaseSpanFactory,
+    VendorCostFactory,
+)
 from tests.pages import html_of, words
 from traffic.models import Rating
 from traffic.quality.queries import acceptable
@@ -81,3 +94,52 @@ def test_three_stars_are_not_acceptable_wherever_a_rating_is_counted(admin: Clie
     assert [round(group["acceptable_share"] * 3) for group in groups] == [2]
     tasks = read_report(NOW, Filters()).evidence.tasks
     assert [(task.ratings, task.acceptable) for task in tasks if task.ratings] == [(3, 2)]
+
+
+# --- how busy a GPU is: leases, the alert, the break-even ---
+
+
+def test_a_gpus_busy_time_and_the_capacity_used_have_names_of_their_own(admin: Client) -> None:
+    lease = LeaseFactory.create(
+        account=AccountFactory.create(slug="vast", name="Vast", kind="vast"), external_id="1", name="gpu-1",
+        state="running", price_per_hour=Decimal("0.06"), utilisation=0.62, started_at=NOW - timedelta(days=3),
+    )  # fmt: skip
+    name = "GPU busy, as Vast.ai reports it"
+    assert f"{name} 62 %" in text(admin, f"/providers/leases/{lease.pk}/")
+    for url in ("/providers/", "/providers/leases/"):
+        assert f"62 % {name}" in text(admin, url)
+    Lease.objects.update(utilisation=0.01)
+    found = lease_used(EvaluationContext(NOW), Lease.objects.get(), NOW - timedelta(days=2), timedelta(hours=6))
+    assert [name, "1\N{NO-BREAK SPACE}%", ""] in found.words["facts"]
+    pages = [text(admin, url).lower() for url in ("/break-even/", "/providers/", f"/providers/leases/{lease.pk}/")]
+    assert not any("utilisation" in page for page in pages)
+    assert "capacity used" in pages[0]
+
+
+# --- what a machine costs a month: its page, the alert, Savings ---
+
+
+def test_stopping_an_unused_machine_saves_what_its_page_and_the_alert_say_it_costs(admin: Client) -> None:
+    account = AccountFactory.create(slug="runpod", name="RunPod", kind="runpod")
+    idle, stopped = (
+        LeaseFactory.create(
+            account=account, external_id=name, name=name, state=state, price_per_hour=Decimal(price),
+            started_at=NOW - timedelta(hours=61), seen_at=NOW,
+        )
+        for name, state, price in (("bge-m3", "running", "0.06"), ("photos", "stopped", "0.011"))
+    )  # fmt: skip
+    for lease in (idle, stopped):
+        LeaseSpanFactory.create(
+            lease=lease, state=lease.state, starts_at=NOW - timedelta(hours=61), ends_at=NOW,
+            price_per_hour=lease.price_per_hour,
+        )  # fmt: skip
+    for days in range(1, 10):
+        usage(day=NOW.date() - timedelta(days=days), cost=Decimal(1))
+    search(NOW)
+    page = text(admin, "/spend/savings/")
+    for lease, month in ((idle, "$43.80"), (stopped, "$8.03")):
+        assert dollars(Finding.objects.get(lease=lease).monthly) == month
+        assert month.removeprefix("$") in page
+        assert f"{month} a month" in text(admin, f"/providers/leases/{lease.pk}/")
+        found = lease_used(EvaluationContext(NOW), Lease.objects.get(pk=lease.pk), lease.started_at, timedelta(hours=6))
+        assert ["A month", month, "730 hours at this price"] in found.words["facts"]

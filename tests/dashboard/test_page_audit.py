@@ -25,8 +25,8 @@ def test_a_marked_figure_is_read_back_with_its_meaning_and_exact_value() -> None
     html = figure("$393", "spend", Decimal("392.8700"), NOVEMBER)
     assert marked(f"<p>{html}</p>") == [Marked(("spend", "2026-11", ""), "392.87")]
     assert ">$393</data>" in html
-    scoped = marked(figure("3 %", "utilisation", 0.03, "", "lease <7>"))
-    assert scoped == [Marked(("utilisation", "", "lease <7>"), "0.03")]
+    scoped = marked(figure("3 %", "busy", 0.03, "", "lease <7>"))
+    assert scoped == [Marked(("busy", "", "lease <7>"), "0.03")]
 
 
 def test_what_is_unknown_is_not_marked_and_a_meaning_must_be_listed() -> None:

@@ -96,7 +96,7 @@ def test_the_sum_is_written_out_and_both_cost_bases_stand_there(traffic: None) -
     assert "1 × $0.34 an hour × 730 h" in page
     assert "ours, whole lease" in page
     assert "ours, busy time only" in page
-    assert "Utilisation, mean load of the capacity</dt> <dd>19 %" in page
+    assert "Capacity used: tokens served of those that would fit</dt> <dd>19 %" in page
 
 
 def test_every_crossing_counts_all_requests_with_the_routable_beside(traffic: None) -> None:

@@ -241,6 +241,14 @@ def test_hours_without_requests_are_worth_what_the_machine_costs_less_its_disk(s
     assert found.monthly.quantize(Decimal("0.000001")) == month(307 * Decimal("0.9"))
 
 
+def test_a_machine_that_is_stopped_and_billed_is_a_saving(shop: Application, pod: Lease) -> None:
+    send(shop, per_day=1)
+    Lease.objects.update(state="stopped", price_per_hour="0.1")
+    LeaseSpanFactory.create(lease=pod, state="stopped", starts_at=NOW - DAY, ends_at=NOW, price_per_hour="0.1")
+    savings.search(NOW)
+    assert (one("idle").evidence["way"], one("idle").monthly) == ("stopped", 73)
+
+
 def test_runs_are_counted_by_consecutive_hours() -> None:
     hours = [HOUR + timedelta(hours=n) for n in (0, 1, 2, 5, 7, 8)]
     assert runs(hours) == [3, 1, 2]

@@ -228,10 +228,10 @@ def test_a_lease_is_as_used_as_its_busiest_engine_unless_the_vendor_tells() -> N
     first = now_on_the_minute() - timedelta(minutes=10)
     keep(shown, *(EngineSample(running=n) for n in (1, 0, 0, 0)), first=first)
     [row] = lease_figures(Lease.objects.all(), timezone.now())
-    assert (row.utilisation, row.utilisation_source) == (0.25, "of the last hour in use, by the engine")
+    assert (row.utilisation, row.busy_name) == (0.25, "Last hour with a request, as the engine reports it")
     Lease.objects.update(utilisation=0.9)
     [row] = lease_figures(Lease.objects.all(), timezone.now())
-    assert (row.utilisation, row.utilisation_source) == (0.9, "of the GPU, by the vendor")
+    assert (row.utilisation, row.busy_name) == (0.9, "GPU busy, as RunPod reports it")
 
 
 def test_the_api_gives_the_points_of_the_page(client: Client) -> None:
