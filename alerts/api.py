@@ -296,7 +296,7 @@ step(
     "/silences",
     auth=needs("read"),
     response={200: list[SilenceOut], **READ_ERRORS},
-    summary="Silences in force and planned maintenance windows",
+    summary="Silences in force and planned ones",
 )
 def get_silences(request: HttpRequest) -> Any:
     silences = queries.visible_silences(application_of_key(request), timezone.now())
@@ -307,7 +307,7 @@ def get_silences(request: HttpRequest) -> Any:
     "/silences",
     auth=needs("alerts"),
     response={200: SilenceOut, **ACT_ERRORS},
-    summary="Add a silence, or with a later `starts_at` a maintenance window",
+    summary="Add a silence, or with a later `starts_at` a planned one",
 )
 def post_silence(request: HttpRequest, body: SilenceIn) -> Any:
     matcher = Matcher(body.kind, body.subject, body.severity, labels_for(request, body.labels))

@@ -71,7 +71,7 @@ class AssignForm(NoteForm):
 
 
 class MatcherForm(AgainForm):
-    """A silence or a maintenance window, by what it matches; at least one part must be given."""
+    """A silence, by what it matches; at least one part must be given."""
 
     kind = forms.ChoiceField(label=gettext_lazy("Kind"), required=False)
     subject = forms.CharField(
@@ -93,7 +93,7 @@ class MatcherForm(AgainForm):
         label=gettext_lazy("From"),
         required=False,
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        help_text=gettext_lazy("empty: now; later: a maintenance window"),
+        help_text=gettext_lazy("empty: now"),
     )
     field_order = (
         "kind",

@@ -160,9 +160,7 @@ class SilencesPage:
             if n
             else _("No silence is in force: mail goes out about everything that opens{rest}.")
         )
-        rest = ngettext("; %(n)s maintenance window is planned", "; %(n)s maintenance windows are planned", planned) % {
-            "n": planned
-        }
+        rest = ngettext("; %(n)s more is planned", "; %(n)s more are planned", planned) % {"n": planned}
         return format_html(text, n=n, rest=rest if planned else "")
 
     def headline(self) -> str:

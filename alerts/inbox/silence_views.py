@@ -1,4 +1,4 @@
-"""What nobody is mailed about for a while: silences and maintenance windows, to see, to add, to end early."""
+"""What nobody is mailed about for a while: silences, to see, to add, to end early."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from alerts.inbox.forms import MatcherForm
 from alerts.inbox.page import SilencesPage
 from lib.http import form_view, post_view
 from providers.audit.log import log
+from providers.uptime.queries import planned_maintenance
 
 PREFILLED = ("kind", "subject", "severity", "labels", "reason")
 
@@ -47,6 +48,7 @@ def silences(request: HttpRequest) -> HttpResponse:
         return redirect("alerts:silences")
     context = {
         "page": SilencesPage(queries.silences_in_force_with_counts(now), queries.planned_silences(now)),
+        "planned": planned_maintenance(now),
         "over": queries.past_silences(now),
         "form": form if may_silence else None,
     }

@@ -201,7 +201,7 @@ class SilenceQuerySet(models.QuerySet["Silence"]):
         return [silence for silence in begun if silence.recurring_window.at(at)]
 
     def planned(self, at: datetime) -> list[tuple[Silence, Span]]:
-        """Those that begin later: maintenance windows, each with its next, the soonest first."""
+        """Those that begin later, each with its next window, the soonest first."""
         ahead = [
             (row, span)
             for row in self.unexpired(at).exclude(starts_at=None)

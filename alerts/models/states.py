@@ -197,7 +197,7 @@ class Sample(models.Model):
 class Silence(Recurring):
     """Alerts that nobody wants mail about for a while; what is left empty matches everything.
 
-    One that begins later, or that comes again, is a maintenance window for whatever it matches.
+    One may begin later, and may come again.
     """
 
     kind = models.CharField(max_length=40, blank=True)

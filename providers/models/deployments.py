@@ -197,9 +197,12 @@ class MaintenanceQuerySet(models.QuerySet["Maintenance"]):
                 by_deployment.setdefault(row.deployment_id, []).extend(spans)
         return by_deployment
 
-    def planned(self, ids: Iterable[int], now: datetime) -> list[tuple[Maintenance, Span]]:
-        """With their deployments, each with the window of now or its next, those under way first."""
-        rows = self.filter(self._may_hold(now), deployment__in=list(ids)).select_related("deployment")
+    def planned(self, ids: Iterable[int] | None, now: datetime) -> list[tuple[Maintenance, Span]]:
+        """With their deployments, each with the window of now or its next, those under way first.
+
+        Of these deployments; None: of all that are switched on."""
+        wanted = Q(deployment__enabled=True) if ids is None else Q(deployment__in=list(ids))
+        rows = self.filter(self._may_hold(now), wanted).select_related("deployment")
         ahead = [(row, span) for row in rows if (span := row.recurring_window.ahead(now))]
         return sorted(ahead, key=lambda pair: pair[1].start)[:PLANNED_SHOWN]
 

@@ -54,8 +54,8 @@ def maintenance_windows(ids: Sequence[int], start: datetime, end: datetime) -> d
     return Maintenance.objects.spans(ids, start, end)
 
 
-def planned_maintenance(ids: Sequence[int], now: datetime) -> list[tuple[Maintenance, Span]]:
-    """Windows of `now` and later, with their deployments."""
+def planned_maintenance(now: datetime, ids: Sequence[int] | None = None) -> list[tuple[Maintenance, Span]]:
+    """Windows of `now` and later with their deployments, of all or of these; Uptime and Silences list them."""
     return Maintenance.objects.planned(ids, now)
 
 

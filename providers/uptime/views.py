@@ -41,6 +41,7 @@ def uptime(request: HttpRequest) -> HttpResponse:
         "total": len(chosen),
         "next_url": page_url(request, page=page + 1) if len(chosen) > page * SHOWN else None,
         "first_url": page_url(request, page=None) if page > 1 else None,
+        "planned": queries.planned_maintenance(now, [entry.deployment.pk for entry in chosen] if only else None),
         **_evidence(request, shown, now, days),
     }
     return render(request, "providers/uptime/uptime.html", context)
@@ -77,7 +78,6 @@ def _evidence(request: HttpRequest, shown: Sequence[DeploymentNow], now: datetim
         ],
         "axis": uptime_page.axis(period),
         "record": uptime_page.record([figures for _entry, figures in reported], start, now, cost_of(broke, now)),
-        "planned": queries.planned_maintenance(ids, now),
     }
 
 

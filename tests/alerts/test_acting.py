@@ -125,11 +125,11 @@ def test_a_silence_is_added_seen_and_ended_and_the_audit_log_knows(
     assert AuditEntry.objects.count() == 2
 
 
-def test_a_window_that_begins_later_is_planned_maintenance(alert: Alert, ops_client: Client) -> None:
+def test_a_silence_that_begins_later_is_planned(alert: Alert, ops_client: Client) -> None:
     start = timezone.now() + timedelta(days=1)
     sent = {"hours": 1, "reason": "move", "kind": "outage", "starts_at": f"{start:%Y-%m-%dT%H:%M}"}
     page = ops_client.post(reverse("alerts:silences"), sent, follow=True).content.decode()
-    assert "1 maintenance window is planned" in page and "No silence is in force" in page
+    assert "1 more is planned" in page and "No silence is in force" in page
     sent["starts_at"] = "2020-01-01T00:00"
     assert "That is over already" in ops_client.post(reverse("alerts:silences"), sent).content.decode()
 

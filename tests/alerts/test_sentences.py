@@ -152,10 +152,10 @@ def silences(in_force: int, planned: int) -> SilencesPage:
         (silences(0, 0), "No silence is in force: mail goes out about everything that opens."),
         (
             silences(0, 2),
-            "No silence is in force: mail goes out about everything that opens; 2 maintenance windows are planned.",
+            "No silence is in force: mail goes out about everything that opens; 2 more are planned.",
         ),
         (silences(1, 0), "One silence is in force."),
-        (silences(2, 1), "2 silences are in force; 1 maintenance window is planned."),
+        (silences(2, 1), "2 silences are in force; 1 more is planned."),
     ],
 )
 def test_the_silences_page_says_how_many_are_in_force(page: SilencesPage, sentence: str) -> None:
