@@ -53,12 +53,12 @@ class BudgetPosition:
 
 
 def budget_positions(
-    now: datetime, budgets: Sequence[Budget] | None = None, beside: Plan | None = None
+    now: datetime, budgets: Sequence[Budget] | None = None, beside: Plan | Days | None = None
 ) -> list[BudgetPosition]:
     """Every budget that has a day in this month, in the order of its scope; the days are read once for all.
 
     Two months of days: last month's for what is carried and for the forecast's weekdays and growth. What of them was
-    read for the plan `beside` is not read again.
+    read already (`beside`) is not read again.
     """
     today = now.astimezone(UTC).date()
     first, last = month_of(today)
@@ -75,7 +75,7 @@ def budget_positions(
     )
 
 
-def _days(since: date, today: date, fine: bool, beside: Plan | None) -> Days:
+def _days(since: date, today: date, fine: bool, beside: Plan | Days | None) -> Days:
     usage = usage_rows(since, today + timedelta(1)) if fine else usage_by_provider(since, today + timedelta(1))
     counting, committed = (beside.counting, beside.committed) if beside else (None, None)
     return days_of(since, today, usage, fine, counting, committed)

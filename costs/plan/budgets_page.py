@@ -9,6 +9,7 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from costs.models import BudgetScope
 from costs.plan.budget_status import Allowance
 from costs.plan.budgets import BudgetPosition
 from lib.formats import dollars
@@ -58,6 +59,17 @@ class Budgets:
             return text % {"n": len(self.rows)}
         text = ngettext("%(bad)s does not last", "%(bad)s do not last", len(bad))
         return text % {"bad": _(", ").join(bad)}
+
+    def over_note(self) -> str:
+        """How many of them are over, for pages that show only the plan; "" where none is."""
+        over = [row.position.budget for row in self.rows if row.position.state == "over"]
+        if not over:
+            return ""
+        if all(budget.scope == BudgetScope.APPLICATION for budget in over):
+            text = ngettext("%(n)s application budget is over", "%(n)s application budgets are over", len(over))
+        else:
+            text = ngettext("%(n)s other budget is over", "%(n)s other budgets are over", len(over))
+        return text % {"n": len(over)}
 
     def application_title(self) -> str:
         """The heading on an application's own page."""

@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from costs.plan import budgets_page
 from costs.plan.page import pace
 from dashboard.overview.closed_month import closed_month
 from dashboard.overview.money import Money, money
@@ -42,6 +43,7 @@ def context(now: datetime) -> dict[str, Any]:
         "alerts_shown": facts.alerts[:ALERTS],
         "closed": closed_month(facts),
         "money": month,
+        "budgets": budgets_page.rows(facts.budgets),
         "pace": without_words(pace(month.month, month.status, now)),
         "up": up,
         "worth": answers,

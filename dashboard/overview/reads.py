@@ -18,6 +18,7 @@ from costs.breakeven import Inputs, Result
 from costs.breakeven.measured_inputs import Traffic, all_deployments
 from costs.dates import CLOSED_DAYS
 from costs.models import Phase
+from costs.plan.budgets import BudgetPosition, budget_positions
 from costs.plan.month import Month
 from costs.plan.queries import HISTORY, Days, read_days, this_month
 from costs.readiness.inputs import RatedTask, Report, read_report
@@ -58,6 +59,7 @@ class Facts:
     evaluated_at: datetime | None
     restarts: Mapping[str, Sequence[Restart]]  # of our own processes in the last hour, by process
     polls: Sequence[Feed]  # of bills and prices, the next due first
+    budgets: Sequence[BudgetPosition] = ()  # those beside the plan
     closed_bills: MonthBills | None = None  # of last month, in the first days of this one
     closed_alerts: Sequence[Alert] = ()  # of last month's budgets, which ended with it unacknowledged
 
@@ -139,6 +141,7 @@ def read(now: datetime) -> Facts:
         phases=list(Phase.objects.all()),
         report=report,
         card=judge(report.evidence),
+        budgets=budget_positions(now, beside=days),
         deployments=deployments,
         uptimes=uptime_report.report(deployments, start, now, windows),
         windows=windows,

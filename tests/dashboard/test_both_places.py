@@ -13,7 +13,7 @@ from django.test import Client
 from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.vendors import lease_used
 from costs.ledger import posting as ledger
-from costs.models import Finding
+from costs.models import Budget, Finding
 from costs.readiness.inputs import read_report
 from costs.reconciliation.tolerances import over_tolerance
 from costs.savings import search
@@ -27,6 +27,7 @@ from tests.factories import (
     DeploymentFactory,
     LeaseFactory,
     LeaseSpanFactory,
+    MaintenanceFactory,
     VendorCostFactory,
 )
 from tests.pages import html_of, words
@@ -143,3 +144,35 @@ def test_stopping_an_unused_machine_saves_what_its_page_and_the_alert_say_it_cos
         assert f"{month} a month" in text(admin, f"/providers/leases/{lease.pk}/")
         found = lease_used(EvaluationContext(NOW), Lease.objects.get(pk=lease.pk), lease.started_at, timedelta(hours=6))
         assert ["A month", month, "730 hours at this price"] in found.words["facts"]
+
+
+# --- budgets: Overview, Plan ---
+
+
+def test_the_overview_counts_the_budgets_that_are_over_on_the_plan(admin: Client) -> None:
+    for slug, high in (("helper", 5), ("answers", 5), ("chat", 500)):
+        application = ApplicationFactory.create(slug=slug, name=slug.title())
+        Budget.objects.create(
+            slug=slug, name=slug, scope="application", application=application, low=high, high=high,
+            starts_on=NOW.date().replace(day=1),
+        )  # fmt: skip
+        usage(day=DAY, application_id=application.pk, cost=Decimal(10))
+    overview, plan = html_of(admin.get("/")), admin.get("/plan/")
+    assert [row.position.state for row in plan.context["budgets"].rows].count("over") == 2
+    assert "2 application budgets are over" in words(overview)
+    assert 'href="/plan/#budgets-h"' in overview
+
+
+# --- maintenance: Silences, Uptime ---
+
+
+def test_silences_and_uptime_list_the_same_maintenance(admin: Client) -> None:
+    for name in ("Mistral", "Llama"):
+        MaintenanceFactory.create(
+            deployment=DeploymentFactory.create(slug=name.lower(), name=name, url=f"http://127.0.0.1:9/{name}"),
+            starts_at=NOW + timedelta(days=2), ends_at=NOW + timedelta(days=2, hours=1), reason=f"disk of {name}",
+        )  # fmt: skip
+    for url in ("/alerts/silences/", "/uptime/"):
+        page = text(admin, url)
+        assert "disk of Mistral" in page and "disk of Llama" in page
+    assert admin.get("/alerts/silences/").context["planned"] == admin.get("/uptime/").context["planned"]
