@@ -35,6 +35,8 @@ class Rating(models.Model):
     A rater is a kind and a name: what an application calls its user is no user of ours, whatever the name.
     """
 
+    PASSING_STARS = 4  # of 5, from which on an answer is acceptable
+
     day = models.DateField(null=True)  # of the request; NULL while the request has not arrived
     request_id = models.UUIDField(null=True)
     response_id = models.CharField(max_length=200, blank=True)  # what a waiting rating was sent for

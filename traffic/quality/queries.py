@@ -25,10 +25,9 @@ GroupBy = Literal["deployment", "model", "task"]
 Z = 1.959963984540054  # of the normal distribution, two-sided 95 %
 ENOUGH = 30  # ratings from which on a share is worth reading
 PASS = 0.7  # share of acceptable answers that is asked for
-PASSING_STARS = 4  # of 5
 # Stars decide; a rating without stars is judged by its score.
-ACCEPTABLE = Q(stars__gte=PASSING_STARS) | Q(stars__isnull=True, score__gte=0)
-ACCEPTABLE_SQL = f"coalesce(r.stars >= {PASSING_STARS}, r.score >= 0)"  # of ratings `r`
+ACCEPTABLE = Q(stars__gte=Rating.PASSING_STARS) | Q(stars__isnull=True, score__gte=0)
+ACCEPTABLE_SQL = f"coalesce(r.stars >= {Rating.PASSING_STARS}, r.score >= 0)"  # of ratings `r`
 
 # Two applications may call their users alike; one of our people is one rater wherever they rate.
 RATER = Concat(
@@ -71,7 +70,7 @@ class QualityGroup:
 def acceptable(rating: Rating) -> bool:
     """Whether one rating is acceptable, by the same rule as ACCEPTABLE."""
     if rating.stars is not None:
-        return rating.stars >= PASSING_STARS
+        return rating.stars >= Rating.PASSING_STARS
     return rating.score is not None and rating.score >= 0
 
 

@@ -19,7 +19,6 @@ from providers.audit.log import Action, person, record
 from traffic.authentication.access import FIGURES
 from traffic.conversation import turns
 from traffic.models import Rating, Request
-from traffic.quality.queries import PASSING_STARS
 from traffic.ratings import queue as rating_queue
 from traffic.ratings import services as ratings
 from traffic.ratings.forms import RatingForm
@@ -84,7 +83,7 @@ def _queue(request: HttpRequest, at: uuid.UUID | None) -> dict[str, Any]:
         "turns": turns(shown.prompt) if shown else [],
         "mine": page.mine,
         "scale": SCALE,
-        "passing_stars": PASSING_STARS,
+        "passing_stars": Rating.PASSING_STARS,
         "applications": rating_queue.applications(request.user) if shown is None else None,
     }
 

@@ -23,8 +23,7 @@ from lib.periods import Period
 from providers.audit.log import Action, person, record
 from traffic.authentication.access import FIGURES
 from traffic.conversation import turns
-from traffic.models import Outcome, RaterKind, Request
-from traffic.quality.queries import PASSING_STARS
+from traffic.models import Outcome, RaterKind, Rating, Request
 from traffic.ratings.forms import RatingForm
 from traffic.ratings.judgement import Judgement
 from traffic.ratings.views import SCALE, rate_with_message
@@ -188,7 +187,7 @@ def _detail(request: HttpRequest, row: Request, form: RatingForm | None = None) 
         "may_rate": request.user.has_perm("traffic.add_rating") and row.outcome == Outcome.OK,
         "form": form,
         "scale": SCALE,
-        "passing_stars": PASSING_STARS,
+        "passing_stars": Rating.PASSING_STARS,
         "route": requests.route_of(row),
         "curl": detail_page.curl(row, body.prompt if body else None, settings.GATEWAY_URL),
         "permalink": settings.BASE_URL + reverse("traffic:request", args=[row.id]),
