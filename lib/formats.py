@@ -146,13 +146,21 @@ def signed_usd(value: object) -> str:
     return f"+{text}" if amount > 0 else text
 
 
+AT_LEAST = "≥"
+
+
+def at_least_dollars(value: object, unknown: object) -> str:
+    """For sentences: a total with an unknown in it, ≥ $231.77; plain when `unknown` is 0."""
+    return f"{AT_LEAST}{THIN}{dollars(value)}" if unknown else dollars(value)
+
+
 @register.filter
 def at_least(value: object, unknown: object = True) -> str:
     """A total with an unknown in it: `{{ total|at_least:unpriced }}` -> ≥ 231.77, plain when it is 0."""
     text = money(value)
     if text is None:
         return missing()
-    return f"≥{THIN}{text}" if unknown else text
+    return f"{AT_LEAST}{THIN}{text}" if unknown else text
 
 
 @register.filter

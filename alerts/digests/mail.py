@@ -39,14 +39,14 @@ def stated(period: Period, now: datetime) -> Statements:
 def statement_words(period: Period, statements: Statements) -> dict[str, Any]:
     month = date_format(period.since, "F Y")
     state = state_of(statements)
-    facts = [[statement.name, exact(statement.total), requests_of(statement)] for statement in statements.statements]
+    facts = [[statement.name, statement.total_words, requests_of(statement)] for statement in statements.statements]
     most = 12
     rest = sum((statement.total for statement in statements.statements[most:]), Decimal(0))
     others = [[_("and %(n)s more") % {"n": len(facts) - most}, exact(rest), ""]] if len(facts) > most else []
     values = {
         "state": _("Final") if statements.final else _("Not final"),
         "month": month,
-        "total": exact(statements.total),
+        "total": statements.total_words,
     }
     return {
         "subject": _("%(state)s: %(month)s cost %(total)s") % values,
@@ -59,7 +59,7 @@ def statement_words(period: Period, statements: Statements) -> dict[str, Any]:
         "detail": state,
         "items": [],
         "more": 0,
-        "facts": [*facts[:most], *others, [_("Together"), exact(statements.total), _("as in the ledger")]],
+        "facts": [*facts[:most], *others, [_("Together"), statements.total_words, _("as in the ledger")]],
         "drivers": [],
         "points": [],
         "page": statement_path(period),

@@ -24,6 +24,7 @@ from fpdf.fonts import FontFace
 
 from costs.models import Provenance
 from costs.statements.queries import Statement, StatementLine, Statements
+from lib.formats import at_least, at_least_dollars
 
 FONT = Path(__file__).parents[1] / "fonts" / "DejaVuSans.ttf"
 FAMILY, BOX = "DejaVu", "\N{WHITE SQUARE}"
@@ -48,6 +49,7 @@ class Block:
     widths: tuple[int, ...]
     notes: list[str] = field(default_factory=list)
     numbers: int = 1
+    unpriced: int = 0  # requests without a price, for which the total is a lower bound
 
 
 @dataclass
@@ -63,7 +65,8 @@ class Sheet:
 def sheet(month_statements: Statements, chosen: Sequence[Statement]) -> Sheet:
     """All of it where `chosen` is all; an overview first where there are several."""
     total = sum((statement.total for statement in chosen), Decimal(0))
-    blocks = [overview(chosen, total)] if len(chosen) > 1 else []
+    unpriced = sum(statement.unpriced for statement in chosen)
+    blocks = [overview(chosen, total, unpriced)] if len(chosen) > 1 else []
     month = date_format(month_statements.month, "F Y")
     share = (
         _("%(total)s of the month’s %(all)s in the ledger.")
@@ -73,7 +76,7 @@ def sheet(month_statements: Statements, chosen: Sequence[Statement]) -> Sheet:
     return Sheet(
         title=_("Statement of costs, %(month)s") % {"month": month},
         lines=[
-            share % {"total": usd(total), "all": usd(month_statements.total)},
+            share % {"total": at_least_dollars(total, unpriced), "all": month_statements.total_words},
             state_of(month_statements),
         ],
         blocks=[*blocks, *(block_of(month_statements, statement) for statement in chosen)],
@@ -91,12 +94,17 @@ def state_of(month_statements: Statements) -> str:
     return _("Not final: vendors may revise it until %(day)s.") % {"day": day}
 
 
-def overview(chosen: Sequence[Statement], total: Decimal) -> Block:
+def overview(chosen: Sequence[Statement], total: Decimal, unpriced: int) -> Block:
     rows = [
-        (name_of(statement), f"{statement.requests:,}" if statement.requests else "–", money(statement.total))
+        (
+            name_of(statement),
+            f"{statement.requests:,}" if statement.requests else "–",
+            at_least(statement.total, statement.unpriced),
+        )
         for statement in chosen
     ]
-    return Block(_("Together"), (_("Statement"), _("Requests"), _("USD")), rows, total, (60, 20, 20), numbers=2)
+    head = (_("Statement"), _("Requests"), _("USD"))
+    return Block(_("Together"), head, rows, total, (60, 20, 20), numbers=2, unpriced=unpriced)
 
 
 def block_of(month_statements: Statements, statement: Statement) -> Block:
@@ -109,7 +117,8 @@ def block_of(month_statements: Statements, statement: Statement) -> Block:
         notes.append(text % {"n": f"{statement.unpriced:,}"})
     rows = [(for_what(month_statements, statement, row), readable(row.provider_name), readable(row.key.model) or "–",
              known_from(row), money(row.cents)) for row in statement.rows]  # fmt: skip
-    return Block(name_of(statement), head, rows, statement.total, (30, 18, 24, 14, 14), notes)
+    widths = (30, 18, 24, 14, 14)
+    return Block(name_of(statement), head, rows, statement.total, widths, notes, unpriced=statement.unpriced)
 
 
 def for_what(month_statements: Statements, statement: Statement, row: StatementLine) -> str:
@@ -144,10 +153,6 @@ def readable(text: str, key: str = "") -> str:
 
 def money(amount: Decimal) -> str:
     return f"{amount:,.2f}".replace("-", "−")
-
-
-def usd(amount: Decimal) -> str:
-    return f"${amount:,.2f}".replace("$-", "−$")
 
 
 class _Paper(FPDF):
@@ -198,7 +203,7 @@ def draw(paper: FPDF, block: Block) -> None:
         paper.add_page()
     paper.ln(6)
     paper.set_text_color(*INK)
-    write(paper, f"{block.title}: {usd(block.total)}", 11.5, gap=1)
+    write(paper, f"{block.title}: {at_least_dollars(block.total, block.unpriced)}", 11.5, gap=1)
     for note in block.notes:
         write(paper, note, 8.5, gap=1)
     paper.set_font(FAMILY, "", 8)
@@ -232,4 +237,4 @@ def table_of(paper: FPDF, block: Block, rows: Sequence[tuple[str, ...]], *, head
 
 
 def sum_row(block: Block) -> tuple[str, ...]:
-    return (_("Together"), *("" for _name in block.head[1:-1]), money(block.total))
+    return (_("Together"), *("" for _name in block.head[1:-1]), at_least(block.total, block.unpriced))

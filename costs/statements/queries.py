@@ -30,7 +30,7 @@ from costs.ledger.closed_months import closed_on
 from costs.models import Provenance
 from lib import formats
 from lib.allocation import in_cents
-from lib.formats import count, dollars, figure, sentences, state, usd
+from lib.formats import AT_LEAST, at_least_dollars, count, figure, sentences, state, usd
 from lib.money import CENT, ZERO
 from lib.periods import next_month
 from providers.models import provider_name
@@ -95,6 +95,11 @@ class Statement:
         return sum((row.exact for row in self.rows), ZERO)
 
     @property
+    def total_words(self) -> str:
+        """The total as every page, file and mail states it."""
+        return at_least_dollars(self.total, self.unpriced)
+
+    @property
     def has_name(self) -> bool:
         return self.key != NOBODY
 
@@ -143,6 +148,10 @@ class Statements:
     def total(self) -> Decimal:
         """In whole cents; of all statements the ledger's total, rounded."""
         return sum((statement.total for statement in self.statements), ZERO)
+
+    @property
+    def total_words(self) -> str:
+        return at_least_dollars(self.total, self.unpriced)
 
     def of_owner(self, user: AbstractBaseUser | AnonymousUser) -> Statements:
         """What is this person's own, as it stands among all of them: every cent is where it is for whoever sees all."""
@@ -212,10 +221,10 @@ class Statements:
         return format_html(
             text,
             month=formats.month(self.month),
-            total=figure(dollars(self.total), "spend", self.total, self.month) if self.whole else dollars(self.total),
-            most=dollars(first and first.total),
+            total=figure(self.total_words, "spend", self.total, self.month) if self.whole else self.total_words,
+            most=first.total_words if first else "",
             name=first.name if first else "",
-            rest=dollars(self.nobody and self.nobody.total),
+            rest=self.nobody.total_words if self.nobody else "",
         )
 
     def headline_of(self, statement: Statement) -> str:
@@ -228,9 +237,9 @@ class Statements:
         return format_html(
             text + ".",
             name=statement.name,
-            sum=dollars(statement.total),
+            sum=statement.total_words,
             month=formats.month(self.month),
-            total=dollars(self.total),
+            total=self.total_words,
             requests=count(statement.requests),
         )
 
@@ -338,18 +347,24 @@ def state_cents(month_statements: Statements) -> None:
 
 COLUMNS = (
     "month", "state", "final_on", "statement", "name", "application", "provider", "category", "model", "not_allocated",
-    "amount_usd", "exact_usd",
+    "amount_usd", "exact_usd", "at_least",
 )  # fmt: skip
 
 
 def csv_rows(month_statements: Statements, chosen: Iterable[Statement]) -> Iterable[tuple[Any, ...]]:
-    """One row for each line, a header first; the amounts in cents add up to the statements."""
+    """One row for each line, a header first; the amounts in cents add up to the statements.
+
+    `at_least` is ≥ where the statement has requests without a price; one that has nothing else has a row of 0.
+    """
     yield COLUMNS
     head = (f"{month_statements.month:%Y-%m}", month_statements.state, month_statements.final_on.isoformat())
     for statement in chosen:
+        least = AT_LEAST if statement.unpriced else ""
+        if least and not statement.rows:
+            yield *head, statement.key, statement.name, *[""] * 5, "0.00", "0", least
         for row in statement.rows:
             key = row.key
             yield (
                 *head, statement.key, statement.name, key.application, key.provider, key.category, key.model, key.why,
-                f"{row.cents:f}", f"{row.exact:f}",
+                f"{row.cents:f}", f"{row.exact:f}", least,
             )  # fmt: skip

@@ -136,8 +136,8 @@ def as_csv(month_statements: Statements, chosen: Iterable[Statement], name: str)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     for row in csv_rows(month_statements, chosen):
-        *words, cents, exact = (str(cell) for cell in row)
-        writer.writerow([*(text(word) for word in words), cents, exact])
+        *words, cents, exact, least = (str(cell) for cell in row)
+        writer.writerow([*(text(word) for word in words), cents, exact, least])
     answer = HttpResponse(out.getvalue(), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return answer

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import uuid
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -19,6 +21,7 @@ from costs.reconciliation.tolerances import over_tolerance
 from costs.savings import search
 from lib.formats import dollars
 from providers.models import Lease
+from tests.costs.pdf_text import text_of
 from tests.costs.usage_rows import at, usage
 from tests.costs.world import watermark
 from tests.factories import (
@@ -176,3 +179,25 @@ def test_silences_and_uptime_list_the_same_maintenance(admin: Client) -> None:
         page = text(admin, url)
         assert "disk of Mistral" in page and "disk of Llama" in page
     assert admin.get("/alerts/silences/").context["planned"] == admin.get("/uptime/").context["planned"]
+
+
+# --- at least: the statement as page, PDF and CSV ---
+
+
+def test_a_statement_says_at_least_on_its_page_in_its_pdf_and_in_its_csv(admin: Client) -> None:
+    for slug, unpriced in (("shop", 3), ("docs", 0)):
+        application = ApplicationFactory.create(slug=slug, name=slug.title())
+        usage(day=DAY, application_id=application.pk, cost=Decimal("12.345"), unpriced=unpriced)
+    total, shop = "≥ $24.69", "≥ $12.35"
+    listed = text(admin, "/spend/statements/?month=2026-12&by=application")
+    assert total in listed and "≥ 12.35" in listed
+    assert f"Shop: {shop} of" in text(admin, "/spend/statements/2026-12/application/shop/")
+    for path, title in (("2026-12/application/shop/statement.pdf", f"Shop: {shop}"),
+                        ("statements.pdf?month=2026-12&by=application", f"Together: {total}")):  # fmt: skip
+        drawn = " ".join(" ".join(text_of(admin.get(f"/spend/statements/{path}").content)).split())
+        assert title in drawn
+        assert "≥ 12.35" in drawn or shop in drawn
+    answer = admin.get("/spend/statements/statements.csv?month=2026-12&by=application").content.decode()
+    rows = {row["statement"]: row for row in csv.DictReader(io.StringIO(answer))}
+    assert (rows["shop"]["amount_usd"], rows["shop"]["at_least"]) == ("12.35", "≥")
+    assert (rows["docs"]["amount_usd"], rows["docs"]["at_least"]) == ("12.34", "")
