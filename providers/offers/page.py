@@ -13,12 +13,12 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from lib.formats import ago, count, dollars, sentences
+from lib.formats import ago, at_least_dollars, count, dollars, sentences
 from lib.money import ZERO
 from providers.accounts.freshness import AccountNow
 from providers.leases.page import unpriced_note, unreported_note
-from providers.leases.queries import MONTH_HOURS, LeaseNow, Runway, hourly
-from providers.models import Offer, OfferKind, OfferWatch
+from providers.leases.queries import LeaseNow, Runway, hourly
+from providers.models import LeaseState, Offer, OfferKind, OfferWatch
 from providers.offers.market import Market, histories
 from providers.offers.savings import BestSaving, RentedGpu
 from providers.offers.watches import WatchNow
@@ -41,11 +41,6 @@ class Rent:
         return hourly(self.active)
 
     @property
-    def gpus(self) -> int:
-        """GPUs that cost something at this moment."""
-        return sum(row.lease.gpu_count for row in self.active if row.lease.price_per_hour and not row.unreported)
-
-    @property
     def month_cost(self) -> Decimal:
         return sum((row.month_cost for row in self.active), ZERO)
 
@@ -54,20 +49,20 @@ class Rent:
         return sum((row.month_end or row.month_cost for row in self.active), ZERO)
 
     def answer(self) -> str:
-        """What we rent now and what it costs."""
-        if self.gpus:
-            text = ngettext(
-                "We rent <b>{n} GPU</b> for <b>{hour} an hour</b>, {month} a month.",
-                "We rent <b>{n} GPUs</b> for <b>{hour} an hour</b>, {month} a month.",
-                self.gpus,
-            )
-            month = dollars(self.per_hour * MONTH_HOURS, 0)
-            return format_html(text, n=self.gpus, hour=dollars(self.per_hour), month=month)
+        """What we rent now, and what the month comes to: the figures of the table's heading and foot."""
         if not self.active:
             return _("We rent no GPU now.")
         if all(row.unreported for row in self.active):
             return unreported_note(self.active)
-        return "" if any(row.unpriced for row in self.active) else _("What we rent costs nothing at this moment.")
+        unpriced = any(row.unpriced for row in self.active)
+        if not self.per_hour and not unpriced:
+            return _("What we rent costs nothing at this moment.")
+        return format_html(
+            _("<b>{leases}</b>: <b>{hour} an hour</b>, {month} by the end of the month."),
+            leases=self.headline(),
+            hour=at_least_dollars(self.per_hour, unpriced),
+            month=at_least_dollars(self.month_end, unpriced),
+        )
 
     def wasted_note(self) -> str:
         """What is paid for nothing; empty where nothing is."""
@@ -84,24 +79,14 @@ class Rent:
         return format_html(text, n=len(wasted), name=first.lease, hour=hour, why=first.wasted)
 
     def headline(self) -> str:
-        n = sum(not row.unreported for row in self.active)
-        if not n and self.active:
-            return _("None is known to run")
-        if not n:
-            return _("We rent nothing now")
-        if self.per_hour or not any(row.unpriced for row in self.active):
-            text = ngettext(
-                "One lease costs {hour} an hour, {month} by the end of the month",
-                "{n} leases cost {hour} an hour, {month} by the end of the month",
-                n,
-            )
-        else:
-            text = ngettext(
-                "One lease comes to at least {month} by the end of the month",
-                "{n} leases come to at least {month} by the end of the month",
-                n,
-            )
-        return format_html(text, n=n, hour=dollars(self.per_hour), month=dollars(self.month_end))
+        """How many leases there are, and on how many a GPU runs."""
+        reported = [row for row in self.active if not row.unreported]
+        if not reported:
+            return _("None is known to run") if self.active else _("We rent nothing now")
+        running = sum(row.lease.state == LeaseState.RUNNING and row.lease.gpu_count > 0 for row in reported)
+        text = ngettext("%(n)s lease, %(running)s", "%(n)s leases, %(running)s", len(reported))
+        with_gpu = _("%(n)s with a GPU running") % {"n": running} if running else _("none with a GPU running")
+        return text % {"n": len(reported), "running": with_gpu}
 
     def ended_headline(self) -> str:
         n = len(self.ended)
@@ -163,7 +148,7 @@ class ProvidersPage:
             return format_html(text, **words_of(self.better.offer))
         if self.cheapest is None:
             return _("No offer is known yet.")
-        if rent.gpus:
+        if rent.per_hour:
             return _("Nothing like it can be had for less.")
         text = _("The cheapest to be had is {gpu} for <b>{price} an hour</b> at {provider}.")
         return format_html(text, **words_of(self.cheapest))

@@ -138,7 +138,7 @@ def test_the_answer_says_what_we_rent_and_until_when_it_is_paid(ops: Client) -> 
     at = timezone.now()
     Balance.objects.create(account=where, amount=Decimal(20), spend_per_hour=Decimal("0.40"), at=at)
     page = text(ops, URL)
-    assert "We rent <b>1 GPU</b> for <b>$0.40 an hour</b>, $292 a month." in page
+    assert "with a GPU running</b>: <b>$0.40 an hour</b>, " in page
     assert "Nothing like it can be had for less." in page
     until = at + timedelta(hours=50)
     assert "Runpod’s prepaid $20.00 last until <b><time" in page

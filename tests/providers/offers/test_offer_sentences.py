@@ -69,22 +69,25 @@ def providers_page(rent: Rent | None = None, *, offers: int = 1, saving: BestSav
         (providers_page(Rent()), "We rent no GPU now. The cheapest to be had is L4 for $0.20 an hour at Vast.ai."),
         (
             providers_page(Rent([rented()])),
-            "We rent 2 GPUs for $0.50 an hour, $365 a month. Nothing like it can be had for less.",
+            "1 lease, 1 with a GPU running: $0.50 an hour, $70.00 by the end of the month. Nothing like it can be had"
+            " for less.",
         ),
         (
             providers_page(Rent([rented(lease(gpu_count=1))]), saving=better()),
-            "We rent 1 GPU for $0.50 an hour, $365 a month. The same L4 can be had for $0.20 at Vast.ai.",
+            "1 lease, 1 with a GPU running: $0.50 an hour, $70.00 by the end of the month. The same L4 can be had for"
+            " $0.20 at Vast.ai.",
         ),
         (
             providers_page(Rent([STOPPED], runways=[runway("34", "0", None)]), saving=better(caveat="a catch")),
-            "We rent 2 GPUs for $0.50 an hour, $365 a month. pod-2 is paid for nothing, $0.50 an hour: stopped, and"
-            " billed all the same. L4 can be had for $0.20 at Vast.ai, but only spot. Nothing is spent of the prepaid"
-            " $34.00 at Vast.",
+            "1 lease, none with a GPU running: $0.50 an hour, $70.00 by the end of the month. pod-2 is paid for"
+            " nothing, $0.50 an hour: stopped, and billed all the same. L4 can be had for $0.20 at Vast.ai, but only"
+            " spot. Nothing is spent of the prepaid $34.00 at Vast.",
         ),
         (
             providers_page(Rent([UNPRICED])),
-            "pod-3 is stopped; its disk is billed on, and what it costs is known with the next bill. The cheapest to be"
-            " had is L4 for $0.20 an hour at Vast.ai.",
+            "1 lease, none with a GPU running: ≥ $0.00 an hour, ≥ $70.00 by the end of the month. pod-3 is stopped; its"
+            " disk is billed on, and what it costs is known with the next bill. The cheapest to be had is L4 for $0.20"
+            " an hour at Vast.ai.",
         ),
         (
             providers_page(Rent([rented(lease(price_per_hour=Decimal(0)))]), offers=0),
@@ -100,9 +103,9 @@ def test_headings_of_the_providers_page_follow_what_is_rented_and_offered() -> N
     rents = (Rent(), Rent([rented()]), Rent([rented(), STOPPED]), Rent([UNPRICED]))
     assert [words(rent.headline()) for rent in rents] == [
         "We rent nothing now",
-        "One lease costs $0.50 an hour, $70.00 by the end of the month",
-        "2 leases cost $1.00 an hour, $140.00 by the end of the month",
-        "One lease comes to at least $70.00 by the end of the month",
+        "1 lease, 1 with a GPU running",
+        "2 leases, 1 with a GPU running",
+        "1 lease, none with a GPU running",
     ]
     assert [Rent(ended=[ENDED] * n).ended_headline() for n in (1, 2)] == [
         "One that has ended",
