@@ -93,6 +93,11 @@ class Days:
         return self.before_until - DAY
 
 
+def from_first(last: date) -> str:
+    """`1 to 29 October`: the days of a month until this one, for what is compared with them."""
+    return _("1 to %(last)s") % {"last": date_format(last, "j F")}
+
+
 def days_of(month: date, today: date) -> Days:
     """A whole month against the whole one before, or the running month against the same days of the one before."""
     before = (month - DAY).replace(day=1)

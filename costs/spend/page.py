@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from costs.allocation.queries import CountedCharges, Spend, SpendData, counted_charges, read
-from costs.dates import days_of, months_since
+from costs.dates import days_of, from_first, months_since
 from costs.ledger.queries import first_known_day
 from costs.list_prices import ListPrices
 from costs.models import Phase, Provenance
@@ -141,9 +141,8 @@ class SpendPage:
     def _against_before(self) -> str:
         if self.change.before <= 0:
             return ""
-        running, whole = _(", %(change)s against the same days of %(month)s"), _(", %(change)s against %(month)s")
-        words = {"change": signed_percent(self.change_share), "month": month_name(self.days.before)}
-        return (running if self.days.running else whole) % words
+        words = {"change": signed_percent(self.change_share), "days": self.before_words()}
+        return _(", %(change)s against %(days)s") % words
 
     def _mostly_at(self) -> str:
         if len(self.largest) < 2:
@@ -157,12 +156,10 @@ class SpendPage:
         return _("%(month)s, at least") % {"month": name} if self.total.at_least else name
 
     def before_words(self) -> str:
-        name = month_name(self.days.before)
-        return _("Same days of %(month)s") % {"month": name} if self.days.running else name
+        return from_first(self.days.before_last)
 
     def against_words(self) -> str:
-        text = _("same days of %(month)s, USD") if self.days.running else _("against %(month)s, USD")
-        return text % {"month": month_name(self.days.before)}
+        return _("against %(days)s, USD") % {"days": self.before_words()}
 
     @property
     def shares(self) -> dict[str, Decimal | None]:

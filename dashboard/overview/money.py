@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from costs.allocation.queries import Line
+from costs.dates import days_of, from_first
 from costs.models import Phase, Provenance
 from costs.plan.budget_status import Allowance, BudgetStatus
 from costs.plan.forecast import Forecast
@@ -64,6 +65,10 @@ class Money:
     @property
     def at_least(self) -> bool:
         return self.month.unpriced_requests > 0
+
+    @property
+    def before_words(self) -> str:
+        return from_first(self.before_ends)
 
     @property
     def ahead(self) -> Decimal | None:
@@ -211,12 +216,10 @@ def by_provenance(lines: Iterable[Line]) -> dict[str, Decimal]:
 
 
 def same_days_before(days: Days, first: date, today: date) -> tuple[Decimal | None, date]:
-    """USD of the month before up to the same day of the month (None: unknown), and that day."""
-    last = first - timedelta(days=1)
-    start = last.replace(day=1)
-    ends = min(last, start + (today - first))
-    amounts = by_day(line for line in days.lines if start <= line.day <= ends)
-    return (sum(amounts.values(), ZERO) if amounts else None), ends
+    """USD of the days of the month before that Spend compares with too (None: unknown), and the last of them."""
+    compared = days_of(first, today)
+    amounts = by_day(line for line in days.lines if compared.before <= line.day < compared.before_until)
+    return (sum(amounts.values(), ZERO) if amounts else None), compared.before_last
 
 
 def elapsed(budget: Allowance, now: datetime) -> Decimal:

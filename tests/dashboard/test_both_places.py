@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import uuid
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 from django.test import Client
 
@@ -201,3 +203,39 @@ def test_a_statement_says_at_least_on_its_page_in_its_pdf_and_in_its_csv(admin: 
     rows = {row["statement"]: row for row in csv.DictReader(io.StringIO(answer))}
     assert (rows["shop"]["amount_usd"], rows["shop"]["at_least"]) == ("12.35", "≥")
     assert (rows["docs"]["amount_usd"], rows["docs"]["at_least"]) == ("12.34", "")
+
+
+# --- leases: the sentence, the table's heading and its foot ---
+
+
+def test_providers_counts_leases_and_their_month_once(admin: Client) -> None:
+    account = AccountFactory.create(slug="runpod", name="RunPod", kind="runpod")
+    for number, state in enumerate(("running", "running", "running", "stopped")):
+        lease = LeaseFactory.create(
+            account=account, external_id=f"p{number}", name=f"p{number}", state=state, price_per_hour=Decimal("0.1"),
+            started_at=NOW - timedelta(hours=10), seen_at=NOW,
+        )  # fmt: skip
+        LeaseSpanFactory.create(
+            lease=lease, state=state, starts_at=NOW - timedelta(hours=10), ends_at=NOW, price_per_hour=Decimal("0.1")
+        )
+    page = text(admin, "/providers/")
+    assert "4 leases, 3 with a GPU running: $0.40 an hour, $210.40 by the end of the month." in page
+    assert page.count("4 leases, 3 with a GPU running") == 2  # the sentence and the heading of the table
+    assert "210.40" in page.split("All", 1)[1]  # the table's foot
+    assert "4 of them go on at $0.40 an hour" in text(admin, "/providers/leases/")
+
+
+# --- what a month is compared with: Overview, Spend ---
+
+
+@pytest.mark.parametrize(("day", "days"), [(10, "1 to 10 November"), (31, "1 to 30 November")])
+def test_the_overview_and_spend_compare_the_month_with_the_same_named_days(admin: Client, day: int, days: str) -> None:
+    for month, cost in ((11, 10), (12, 12)):
+        for number in range(1, 31):
+            usage(day=date(2026, month, number), cost=Decimal(cost + (number == 30)))
+    with time_machine.travel(NOW.replace(day=day), tick=False):
+        ledger.post()
+        overview, spend = text(admin, "/"), text(admin, "/spend/")
+        change = re.search(rf"Against {days} \S+ \((\S+ %)\)", overview)
+        assert change
+        assert f"{change[1]} against {days}" in spend
