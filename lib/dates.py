@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)  # the start of what has no known start, before anything that we can see
 
 
 def midnight(day: date) -> datetime:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Count, Q, Value
 from django.db.models.functions import Concat
+from django.utils.translation import gettext as _
 
+from lib.dates import BEGINNING
+from lib.formats import when
 from providers.models.fields import usd
+
+
+def valid_from(starts_at: datetime) -> str:
+    """From which day a price holds, for every page that shows one."""
+    return when(starts_at.astimezone(UTC).date()) if starts_at > BEGINNING else _("no start date known")
 
 
 class TokenPriceQuerySet(models.QuerySet["TokenPrice"]):
@@ -79,6 +87,10 @@ class TokenPrice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model} from {self.starts_at:%Y-%m-%d}"
+
+    @property
+    def valid_from(self) -> str:
+        return valid_from(self.starts_at)
 
 
 class Model(models.Model):

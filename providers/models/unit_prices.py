@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from providers.models.fields import OfferKind, usd
 from providers.models.names import provider_name
+from providers.models.prices import valid_from
 
 
 class Priced(models.TextChoices):
@@ -75,6 +76,10 @@ class UnitPrice(models.Model):
     def __str__(self) -> str:
         called = " ".join(part for part in (self.name, self.variant) if part)
         return f"{self.provider} {called or self.kind} from {self.starts_at:%Y-%m-%d}"
+
+    @property
+    def valid_from(self) -> str:
+        return valid_from(self.starts_at)
 
     @property
     def plain(self) -> str:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lib.dates import midnight
+from lib.dates import BEGINNING, midnight
 from lib.money import COST_STEP
 from lib.tokens import TOKEN_CLASSES
 
 UNIT_PRICES = Path(__file__).parents[1] / "data" / "unit-prices.json"
 CORRECTIONS = Path(__file__).parents[1] / "data" / "price-corrections.json"
-BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)  # prices without a start hold from before anything that we can see
 # Our slugs where they differ from the library's.
 SLUGS = {"aws": "bedrock", "x-ai": "xai", "azure": "azure"}
 LIBRARY_FIELDS = ("input_mtok", "cache_read_mtok", "cache_write_mtok", "cache_write_1h_mtok", "output_mtok")

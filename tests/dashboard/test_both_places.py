@@ -21,8 +21,9 @@ from costs.models import Budget, Finding
 from costs.readiness.inputs import read_report
 from costs.reconciliation.tolerances import over_tolerance
 from costs.savings import search
+from lib.dates import BEGINNING
 from lib.formats import dollars
-from providers.models import Lease
+from providers.models import Lease, TokenPrice
 from tests.costs.pdf_text import text_of
 from tests.costs.usage_rows import at, usage
 from tests.costs.world import watermark
@@ -33,11 +34,13 @@ from tests.factories import (
     LeaseFactory,
     LeaseSpanFactory,
     MaintenanceFactory,
+    TokenPriceFactory,
     VendorCostFactory,
 )
 from tests.pages import html_of, words
-from traffic.models import Rating
+from traffic.models import Rating, Request
 from traffic.quality.queries import acceptable
+from traffic.requests.detail_page import RequestDetail
 from traffic.usage.filters import Filters
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stopped_clock")]
@@ -239,3 +242,23 @@ def test_the_overview_and_spend_compare_the_month_with_the_same_named_days(admin
         change = re.search(rf"Against {days} \S+ \((\S+ %)\)", overview)
         assert change
         assert f"{change[1]} against {days}" in spend
+
+
+# --- from when a price holds: the price list, the price, a request ---
+
+
+@pytest.mark.parametrize(
+    ("starts_at", "words_of_it", "note"),
+    [
+        (BEGINNING, "no start date known", "list price of the vendor, no start date known"),
+        (datetime(2020, 5, 1, tzinfo=UTC), "1 May 2020", "price of the vendor, from 1 May 2020 on"),
+    ],
+)
+def test_a_prices_start_reads_the_same_in_the_list_and_with_a_request(
+    admin: Client, starts_at: datetime, words_of_it: str, note: str
+) -> None:
+    TokenPrice.objects.all().delete()
+    price = TokenPriceFactory.create(model="opus", starts_at=starts_at, source="the vendor")
+    assert words_of_it in text(admin, "/settings/prices/")
+    assert words_of_it in text(admin, "/settings/prices/?provider=anthropic&model=opus")
+    assert words(RequestDetail(Request(cost=1), (), money=True, price=price).price_note()) == note

@@ -16,6 +16,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from lib.dates import BEGINNING
 from lib.formats import count, duration, missing, usd4, when
 from providers.models import TokenPrice
 from traffic.ingest.data_quality import MEANINGS, SHARED_ID
@@ -100,8 +101,10 @@ class RequestDetail(Row):
         """Whose price it was costed with; empty where there was none."""
         if self.price is None:
             return ""
-        day = when(self.price.starts_at.date())
-        return format_html(_("price of {source}, from {day} on"), source=self.price.source, day=day)
+        text = _("price of {source}, from {day} on")
+        if self.price.starts_at <= BEGINNING:
+            text = _("list price of {source}, {day}")
+        return format_html(text, source=self.price.source, day=self.price.valid_from)
 
     def total(self) -> str:
         """Its cost with all the decimals that a column holds."""
