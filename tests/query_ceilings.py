@@ -33,7 +33,7 @@ CEILINGS = {
     "/quality/rate/": 14,  # one of them writes down that an answer was read
     "/settings/applications/ and /settings/keys/ together": 14,
     # Spend.
-    "/spend/": 22,
+    "/spend/": 23,
     "/spend/ledger/": 14,
     "/spend/ledger/?category=upkeep&provider=anthropic&provenance=entered": 14,
     "/spend/bills/": 5,

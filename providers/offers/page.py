@@ -57,8 +57,11 @@ class Rent:
         unpriced = any(row.unpriced for row in self.active)
         if not self.per_hour and not unpriced:
             return _("What we rent costs nothing at this moment.")
+        text = _("<b>{leases}</b>: {month} by the end of the month.")
+        if self.per_hour:
+            text = _("<b>{leases}</b>: <b>{hour} an hour</b>, {month} by the end of the month.")
         return format_html(
-            _("<b>{leases}</b>: <b>{hour} an hour</b>, {month} by the end of the month."),
+            text,
             leases=self.headline(),
             hour=at_least_dollars(self.per_hour, unpriced),
             month=at_least_dollars(self.month_end, unpriced),

@@ -190,9 +190,9 @@ def test_silences_and_uptime_list_the_same_maintenance(admin: Client) -> None:
 
 
 def test_a_statement_says_at_least_on_its_page_in_its_pdf_and_in_its_csv(admin: Client) -> None:
-    for slug, unpriced in (("shop", 3), ("docs", 0)):
+    for slug, cost, unpriced in (("shop", "12.35", 3), ("docs", "12.34", 0)):
         application = ApplicationFactory.create(slug=slug, name=slug.title())
-        usage(day=DAY, application_id=application.pk, cost=Decimal("12.345"), unpriced=unpriced)
+        usage(day=DAY, application_id=application.pk, cost=Decimal(cost), unpriced=unpriced)
     total, shop = "≥ $24.69", "≥ $12.35"
     listed = text(admin, "/spend/statements/?month=2026-12&by=application")
     assert total in listed and "≥ 12.35" in listed
@@ -231,12 +231,16 @@ def test_providers_counts_leases_and_their_month_once(admin: Client) -> None:
 # --- what a month is compared with: Overview, Spend ---
 
 
-@pytest.mark.parametrize(("day", "days"), [(10, "1 to 10 November"), (31, "1 to 30 November")])
-def test_the_overview_and_spend_compare_the_month_with_the_same_named_days(admin: Client, day: int, days: str) -> None:
-    for month, cost in ((11, 10), (12, 12)):
+@pytest.mark.parametrize(
+    ("now", "days"), [(NOW, "1 to 10 November"), (NOW.replace(month=11, day=30), "1 to 31 October")]
+)
+def test_the_overview_and_spend_compare_the_month_with_the_same_named_days(
+    admin: Client, now: datetime, days: str
+) -> None:
+    for month, cost in ((10, 8), (11, 10), (12, 12)):
         for number in range(1, 31):
             usage(day=date(2026, month, number), cost=Decimal(cost + (number == 30)))
-    with time_machine.travel(NOW.replace(day=day), tick=False):
+    with time_machine.travel(now, tick=False):
         ledger.post()
         overview, spend = text(admin, "/"), text(admin, "/spend/")
         change = re.search(rf"Against {days} \S+ \((\S+ %)\)", overview)
@@ -258,7 +262,9 @@ def test_a_prices_start_reads_the_same_in_the_list_and_with_a_request(
     admin: Client, starts_at: datetime, words_of_it: str, note: str
 ) -> None:
     TokenPrice.objects.all().delete()
-    price = TokenPriceFactory.create(model="opus", starts_at=starts_at, source="the vendor")
+    price = TokenPriceFactory.create(
+        model="opus", starts_at=starts_at, seen_at=NOW, source="the vendor", uncached_input=1, output=2
+    )
     assert words_of_it in text(admin, "/settings/prices/")
     assert words_of_it in text(admin, "/settings/prices/?provider=anthropic&model=opus")
     assert words(RequestDetail(Request(cost=1), (), money=True, price=price).price_note()) == note

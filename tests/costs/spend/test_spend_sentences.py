@@ -54,7 +54,7 @@ UP = Bridge(Decimal(80), Decimal(100), [])
         (JUNE, 3, 0, [], "We have spent at least <b>$100.00</b> in June"),
         (MAY, 0, 0, [], "We spent <b>$100.00</b> in May"),
         (MAY, 3, 0, [], "We spent at least <b>$100.00</b> in May"),
-        (JUNE, 0, 80, [], "We have spent <b>$100.00</b> in June, +25 % against 1 to 15 May"),
+        (JUNE, 0, 80, [], "We have spent <b>$100.00</b> in June, +25 % against 1 to 18 May"),
         (MAY, 0, 80, [], "We spent <b>$100.00</b> in May, +25 % against 1 to 30 April"),
         (MAY, 0, 0, ["RunPod", "<b>"], "We spent <b>$100.00</b> in May on RunPod, &lt;b&gt;."),
     ],
@@ -71,7 +71,7 @@ def test_the_answer_says_what_was_spent_on_what_and_against_before(
 @time_machine.travel(NOW, tick=False)
 def test_the_answer_of_one_provider_names_no_shares() -> None:
     page = page_of(total=total_of(), change=UP, providers=[CLAUDE], bills=None)
-    assert page.answer([]).endswith("+25\u202f% against 1 to 15 May.")
+    assert page.answer([]).endswith("+25\u202f% against 1 to 18 May.")
 
 
 def bill_of(billed: str, ours: str = "10", complete: date | None = MAY, invoiced: str = "0", **causes: str) -> Bills:
@@ -179,8 +179,8 @@ def test_the_largest_step_of_the_change_is_named() -> None:
 def test_a_month_is_named_with_what_it_is_held_against() -> None:
     running, whole = page_of(total=total_of(unpriced=1)), page_of(MAY, total=total_of())
     assert (running.month_words(), whole.month_words()) == ("June, at least", "May")
-    assert (running.before_words(), whole.before_words()) == ("1 to 15 May", "1 to 30 April")
-    assert running.against_words() == "against 1 to 15 May, USD"
+    assert (running.before_words(), whole.before_words()) == ("1 to 18 May", "1 to 30 April")
+    assert running.against_words() == "against 1 to 18 May, USD"
 
 
 def test_the_dearest_day_stands_beside_a_usual_one() -> None:

@@ -34,14 +34,14 @@ def test_the_file_says_the_ledgers_figures_to_the_cent(named: date, by: Any) -> 
     said = text_of(pdf(found, found.statements, timezone.now()))
     whole = "\n".join(said)
     assert f"{found.total:,.2f}" == "14.01"
-    assert "$14.01 of the month’s $14.01 in the ledger." in whole
+    assert "≥\u202f$14.01 of the month’s ≥\u202f$14.01 in the ledger." in whole
     for one in found.statements:
-        assert f": ${one.total:,.2f}" in whole
+        assert f"{': ≥' + chr(0x202F) if one.unpriced else ': '}${one.total:,.2f}" in whole
         for row in one.rows:
             assert f"{row.cents:,.2f}" in said
     page = sheet(found, found.statements)
     overview, *blocks = page.blocks
-    assert sum(Decimal(row[-1]) for row in overview.rows) == found.total == overview.total
+    assert sum(Decimal(row[-1].removeprefix("≥\u202f")) for row in overview.rows) == found.total == overview.total
     for one, block in zip(found.statements, blocks, strict=True):
         assert (
             sum(Decimal(row[-1].replace(",", "").replace("−", "-")) for row in block.rows) == one.total == block.total

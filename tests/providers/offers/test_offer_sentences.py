@@ -85,7 +85,7 @@ def providers_page(rent: Rent | None = None, *, offers: int = 1, saving: BestSav
         ),
         (
             providers_page(Rent([UNPRICED])),
-            "1 lease, none with a GPU running: ≥ $0.00 an hour, ≥ $70.00 by the end of the month. pod-3 is stopped; its"
+            "1 lease, none with a GPU running: ≥ $70.00 by the end of the month. pod-3 is stopped; its"
             " disk is billed on, and what it costs is known with the next bill. The cheapest to be had is L4 for $0.20"
             " an hour at Vast.ai.",
         ),
