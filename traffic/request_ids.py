@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from hashlib import blake2b
 
 EPOCH = date(1970, 1, 1)
@@ -24,8 +25,9 @@ def request_id(salt: bytes, application_id: int | None, external_id: str, day: d
 
 def request_hex(salt: bytes, application_id: int | None, external_id: str, day: date) -> str:
     """The same in 32 hexadecimal digits, which ingest passes on as they are."""
-    identity = f"{application_id or 0}\0{external_id}".encode()
-    digest = blake2b(identity, key=salt, digest_size=14).hexdigest()
+    keyed = _keyed(salt, 14, b"").copy()
+    keyed.update(f"{application_id or 0}\0{external_id}".encode())
+    digest = keyed.hexdigest()
     days = day.toordinal() - FIRST_DAY
     return f"{days:04x}{digest[:8]}8{digest[9:12]}{VARIANT[digest[12]]}{digest[13:]}"
 
@@ -53,7 +55,15 @@ def response_hex(salt: bytes, response_id: str | None) -> str | None:
     """The same in 32 hexadecimal digits."""
     if response_id is None or len(response_id) < MIN_RESPONSE_ID:
         return None
-    return blake2b(response_id.encode(), key=salt, digest_size=16, person=b"response").hexdigest()
+    keyed = _keyed(salt, 16, b"response").copy()
+    keyed.update(response_id.encode())
+    return keyed.hexdigest()
+
+
+@lru_cache(16)
+def _keyed(salt: bytes, size: int, person: bytes) -> blake2b:
+    """A hash that has taken its key in already: a copy takes half the time of a new one, and ingest makes two a row."""
+    return blake2b(key=salt, digest_size=size, person=person)
 
 
 def second_hash(first: uuid.UUID, application_id: int | None) -> uuid.UUID:

@@ -66,14 +66,18 @@ class PricingContext:
         )
 
     def stage(self, row: RequestRow) -> Staged:
-        started_at = row.started_at.astimezone(UTC)
+        started_at = row.started_at if row.started_at.tzinfo is UTC else row.started_at.astimezone(UTC)
         day = started_at.date()
         if row.application_id is None:  # nobody opted in to keep what was said
             row.prompt = row.answer = None
         redaction = self.redactions.get(row.application_id or 0, EVERYTHING)
-        if not row.clean:
-            row.prompt, row.answer = redaction.prompt(row.prompt), redaction.optional(row.answer)
-            row.error_type = redaction.optional(row.error_type)
+        if not row.clean:  # most rows have none of these; a call for each costs more than the question
+            if row.prompt is not None:
+                row.prompt = redaction.prompt(row.prompt)
+            if row.answer is not None:
+                row.answer = redaction.text(row.answer)
+            if row.error_type is not None:
+                row.error_type = redaction.text(row.error_type)
         if not row.tier_read:
             row.tier, row.batch = row.tier or tier_of(row.raw), row.batch or is_batch(row.raw)
         staged = Staged(
@@ -82,7 +86,7 @@ class PricingContext:
             day,
             neighbour_day(started_at),
             response_hex(self.salt, row.response_id),
-            row.user_hash or user_hash(self.salt, row.user),
+            row.user_hash or (user_hash(self.salt, row.user) if row.user else None),
             self.cost(row),
             redaction,
             [(day, self.id_of(row, child, day), self.id_of(row, parent, day)) for child, parent in row.links]

@@ -199,12 +199,13 @@ def span_of(item: bytes, scope: str, resource: Attributes) -> Span:
         status=span.status.code,
         attributes=attributes,
         resource=resource,
-        events=[
-            (event.name, event.time_unix_nano, attributes_of(event.attributes))
-            for event in span.events[:MOST_ATTRIBUTES]
-        ],
+        events=events_of(span.events) if span.events else [],
         doubts=doubts if len(pairs) <= MOST_ATTRIBUTES else (*doubts, CUT),
     )
+
+
+def events_of(events: Any) -> list[tuple[str, int, Attributes]]:
+    return [(event.name, event.time_unix_nano, attributes_of(event.attributes)) for event in events[:MOST_ATTRIBUTES]]
 
 
 @cache
@@ -252,8 +253,11 @@ def log_of(item: bytes, scope: str, resource: Attributes) -> Span:
     )
 
 
+ZEROS = {size: bytes(size) for size in (8, 16)}  # what stands for no id, by its length
+
+
 def identifier(octets: bytes, size: int) -> str:
     """Raises Unreadable: without ids, spans could not be told apart."""
-    if len(octets) != size or not any(octets):
+    if len(octets) != size or octets == ZEROS[size]:
         raise Unreadable("A span has no valid trace id and span id.")
     return octets.hex()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -179,9 +180,19 @@ def raw_of(span: Span, kind: Kind, shape: names.Shape) -> tuple[dict[str, Any], 
     if len(facts) > names.MOST_KEPT:
         facts = dict(islice(facts.items(), names.MOST_KEPT))
     service = span.resource.get("service.name")
-    labels = [text[: names.LONGEST_NAME] if type(text) is str else text for text in (span.name, span.scope, service)]
-    raw = {"span": labels[0], "scope": labels[1], "service": labels[2], "attributes": facts}
-    return raw, suspect or any(may_hold(text) for text in labels)
+    if type(service) is str:
+        name, scope, service, labels_suspect = short_labels(span.name, span.scope, service)
+    else:
+        name, scope, _none, labels_suspect = short_labels(span.name, span.scope, "")
+        labels_suspect = labels_suspect or may_hold(service)
+    return {"span": name, "scope": scope, "service": service, "attributes": facts}, suspect or labels_suspect
+
+
+@lru_cache(1024)
+def short_labels(name: str, scope: str, service: str) -> tuple[str, str, str, bool]:
+    """A span's labels, cut, and whether they may hold what must not be kept; a program repeats them in each span."""
+    labels = [text[: names.LONGEST_NAME] for text in (name, scope, service)]
+    return labels[0], labels[1], labels[2], any(may_hold(text) for text in labels)
 
 
 def latency_ms(span: Span, doubts: list[str]) -> float | None:
