@@ -290,6 +290,8 @@ ACCESS: dict[str, Access] = {
     "costs:research": page(FIGURES),
     "costs:kept": page(FIGURES),
     "costs:keep": action(PLANNERS),
+    "costs:task-model": form(PLANNERS),
+    "costs:task-model-log": action(PLANNERS),
     "costs:kept-remove": action(PLANNERS),
     "costs:kept-undo": action(PLANNERS),
     "costs:decide": page(FIGURES),

@@ -266,6 +266,7 @@ def of_ledger(now: datetime) -> dict[str, dict[str, Any]]:
     )
     found |= {f"costs:reconciliation-{name}": {"pk": closing.pk} for name in ("reopen", "correct")}
     found["costs:reconciliation-tolerance"] = {"provider": "lambda"}
+    found |= {f"costs:{name}": {"task": "rag"} for name in ("task-model", "task-model-log")}
     return found | {"costs:receipt": {"pk": paper.pk}}
 
 

@@ -200,10 +200,10 @@ def test_every_budget_is_an_alert_of_its_own_and_ends_with_its_month(shop: Appli
     assert {subject: one.level for subject, one in found.items()} == {
         "budget:application-shop-0:2026-09": 90, "budget:task-code-1:2026-09": 0,
     }  # fmt: skip
-    assert found["budget:application-shop-0:2026-09"].title == "90 % of budget: Shop, $60.00 of $61"
+    assert found["budget:application-shop-0:2026-09"].title == "90 % of budget: Shop (application), $60.00 of $61"
     ended = findings("budget", NOW, live=frozenset({"budget:application-shop-0:2026-08", "budget:gone:2026-08"}))
     assert [one.title for one in ended if one.clear and "is over" in one.title] == [
-        "August is over: Shop, $124.00 of $61"
+        "August is over: Shop (application), $124.00 of $61"
     ]
 
 
