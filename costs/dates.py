@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from costs.verdicts.on_plan import FEWEST_DAYS
 from lib.dates import DAY
 from lib.periods import next_month
 
@@ -85,6 +86,11 @@ class Days:
         return self.until < next_month(self.since)
 
     @property
+    def is_early(self) -> bool:
+        """Whether the month has too few whole days behind it for a percentage against the month before."""
+        return self.running and (self.last - self.since).days < FEWEST_DAYS
+
+    @property
     def last(self) -> date:
         return self.until - DAY
 
@@ -95,7 +101,19 @@ class Days:
 
 def from_first(last: date) -> str:
     """`1 to 29 October`: the days of a month until this one, for what is compared with them."""
-    return _("1 to %(last)s") % {"last": date_format(last, "j F")}
+    day = date_format(last, "j F")
+    return day if last.day == 1 else _("1 to %(last)s") % {"last": day}
+
+
+def compared(days: Days) -> str:
+    """`1 to 10 November, compared with 1 to 10 October`."""
+    words = {"days": from_first(days.last), "before": from_first(days.before_last)}
+    return _("%(days)s, compared with %(before)s") % words
+
+
+def too_early(days: Days) -> str:
+    """Why no percentage is shown."""
+    return _("It is too early to compare with %(days)s.") % {"days": from_first(days.before_last)}
 
 
 def days_of(month: date, today: date) -> Days:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from costs.dates import month_asked
 from costs.spend.page import SpendPage, SpendParams
-from costs.spend.views import address, cleaned_query, fields_of
+from costs.spend.views import address, cleaned_query, fields_of, opening_month
 from costs.variance import queries as steps
 from lib.http import get_view
 from traffic.usage.filters import Filters
@@ -21,7 +21,7 @@ from traffic.usage.filters import Filters
 def changes(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     query = cleaned_query(request.GET)
-    page = SpendPage(SpendParams(month_asked(request), Filters.of_query(query)), now)
+    page = SpendPage(SpendParams(month_asked(request, opening_month(now)), Filters.of_query(query)), now)
     against = "plan" if query.get("against") == "plan" else "month"
     plan = steps.planned(page.days) if against == "plan" else None
     bridge = steps.against_plan(plan, page.data) if plan else page.change

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from costs.allocation.queries import CountedCharges, Spend, SpendData, counted_charges, read
-from costs.dates import days_of, from_first, months_since
+from costs.dates import days_of, from_first, months_since, too_early
 from costs.ledger.queries import first_known_day
 from costs.list_prices import ListPrices
 from costs.models import Phase, Provenance
@@ -120,7 +120,8 @@ class SpendPage:
             return format_html(text, month=month_name(self.days.since))
         clauses = [self._spent(), self._on(filtered), self._against_before(), "" if filtered else self._mostly_at()]
         spent = format_html("{}{}{}{}.", *clauses)
-        return sentences(spent, self.bills.answer() if self.bills else "")
+        early = too_early(self.days) if self.days.is_early and self.change.before > 0 else ""
+        return sentences(spent, early, self.bills.answer() if self.bills else "")
 
     def _spent(self) -> SafeString:
         texts = {
@@ -139,7 +140,7 @@ class SpendPage:
         return _(" on %(what)s") % {"what": ", ".join(filtered)} if filtered else ""
 
     def _against_before(self) -> str:
-        if self.change.before <= 0:
+        if self.change.before <= 0 or self.days.is_early:
             return ""
         words = {"change": signed_percent(self.change_share), "days": self.before_words()}
         return _(", %(change)s against %(days)s") % words
@@ -168,6 +169,12 @@ class SpendPage:
     @property
     def change_share(self) -> Decimal | None:
         return part(self.change.change, self.change.before)
+
+    def change_words(self) -> str:
+        """The change of the total; empty where nothing was spent before."""
+        if not self.change.before:
+            return ""
+        return signed_usd(self.change.change) if self.days.is_early else signed_percent(self.change_share)
 
     @property
     def per_thousand(self) -> Decimal | None:
@@ -258,10 +265,14 @@ class SpendPage:
             ProviderRow(
                 slug, group.provenance, group.amount, group.requests, unpriced[slug], before.get(slug, ZERO),
                 until.get(slug), closed.get(slug) or final_on(slug, self.days), part(group.amount, self.total.total),
+                self.days.is_early,
             )
             for slug, group in now.items()
         ]  # fmt: skip
-        rows += [ProviderRow(slug or "", {}, ZERO, 0, 0, before[slug], until.get(slug or ""), None) for slug in gone]
+        rows += [
+            ProviderRow(slug, {}, ZERO, 0, 0, before[slug], until.get(slug), None, is_early=self.days.is_early)
+            for slug in gone
+        ]
         return [row for row in rows if row.amount or row.requests or row.before]
 
     def providers_headline(self) -> str:

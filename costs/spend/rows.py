@@ -22,7 +22,7 @@ from costs.models import Provenance
 from costs.reconciliation.differences import bill_note, differences
 from costs.reconciliation.reconcile import ProviderMonthBill
 from costs.reconciliation.tolerances import ReconciliationGap
-from lib.formats import ago, count, dollars, missing, sentences, signed_percent, state, when
+from lib.formats import ago, count, dollars, missing, sentences, signed_percent, signed_usd, state, when
 from lib.money import ZERO
 from providers.models import Account, Feed, provider_name
 from traffic.requests.facets import MOST_SHOWN
@@ -48,6 +48,7 @@ class ProviderRow:
     until: date | None  # the first day that its bill does not hold
     final: date | None  # when the vendor stops revising the days shown; None: nobody says
     share: Decimal | None = None  # of the total
+    is_early: bool = False  # too few days for a percentage
 
     @property
     def name(self) -> str:
@@ -63,7 +64,7 @@ class ProviderRow:
 
     def change_words(self) -> str:
         if self.before:
-            return signed_percent(self.change)
+            return signed_usd(self.amount - self.before) if self.is_early else signed_percent(self.change)
         return _("new") if self.amount else missing("dash")
 
 

@@ -6,11 +6,10 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from costs.dates import Days
-from costs.units.queries import Incidents, UnitCosts
+from costs.dates import from_first, too_early
+from costs.units.queries import FEWEST_REQUESTS, Incidents, UnitCosts
 from costs.units.users import UserUnits
-from lib import formats
-from lib.formats import count, dollars, signed_percent, usd, usd4
+from lib.formats import count, dollars, sentences, signed_percent, usd, usd4
 
 
 def headline(costs: UnitCosts) -> str:
@@ -21,22 +20,26 @@ def headline(costs: UnitCosts) -> str:
     if costs.whole.per_accepted is not None:
         text += _("; an answer that people accept <b>${accepted}</b>")
     if costs.whole.change is not None:
-        text += _(". That is {change} against {month}")
-    return format_html(
+        text += _(". That is {change} against {days}")
+    answer = format_html(
         text + ".",
         request=usd4(costs.whole.per_request),
         requests=count(costs.whole.requests),
         accepted=usd4(costs.whole.per_accepted),
         change=signed_percent(costs.whole.change),
-        month=formats.month(costs.days.before),
+        days=from_first(costs.days.before_last),
     )
+    return sentences(answer, _not_compared(costs))
 
 
-def period(days: Days) -> str:
-    """Which days are shown, and what they are held against."""
-    if days.running:
-        return _("this month, against the same days of %(month)s") % {"month": formats.month(days.before)}
-    return _("all of %(month)s") % {"month": formats.month(days.since)}
+def _not_compared(costs: UnitCosts) -> str:
+    """Why the costs of a request are not compared as a percentage; empty where they are, or nothing was before."""
+    if costs.whole.change is not None or costs.whole.per_request_before is None:
+        return ""
+    if costs.days.is_early:
+        return too_early(costs.days)
+    text = _("Fewer than %(fewest)s requests are too few to compare with %(days)s.")
+    return text % {"fewest": count(FEWEST_REQUESTS), "days": from_first(costs.days.before_last)}
 
 
 def incidents_headline(incidents: Incidents) -> str:

@@ -38,6 +38,7 @@ Cell = tuple[date, str, str, str]  # day, provider, model, group
 MONTHS = 6  # of the trend
 MILLION = 1_000_000
 FEW = 30  # ratings below which a share says little
+FEWEST_REQUESTS = 1000  # of either period, before a change of a request's cost is a percentage
 
 
 @dataclass
@@ -56,6 +57,7 @@ class Unit:
     acceptable: int = 0
     amount_before: Decimal = ZERO
     requests_before: int = 0
+    is_early: bool = False  # too few days for a change
 
     @property
     def per_request(self) -> Decimal | None:
@@ -67,7 +69,9 @@ class Unit:
 
     @property
     def change(self) -> Decimal | None:
-        """Share by which a request got dearer."""
+        """Share by which a request got dearer; None after too few days or requests."""
+        if self.is_early or min(self.requests, self.requests_before) < FEWEST_REQUESTS:
+            return None
         before, now = self.per_request_before, self.per_request
         return now / before - 1 if before and now is not None else None
 
@@ -190,6 +194,7 @@ class UnitCosts:
     def whole(self) -> Unit:
         """All groups together; list prices are held against what was paid for each model and day as a whole."""
         total = sum_of(self.by_key.values())
+        total.is_early = self.days.is_early
         for (day, provider, model), amount in self.page.api_amounts.items():
             tokens = self.page.api_tokens.get((day, provider, model), {})
             if listed := self.at_list((day, provider, model, ""), [tokens.get(name, 0) for name in TOKEN_CLASSES]):
@@ -219,7 +224,7 @@ class UnitCosts:
         return sorted(shown, key=lambda unit: (not unit.key, -unit.amount, -unit.requests, unit.name))
 
     def units(self, of_row: Any, of_line: Any) -> dict[str, Unit]:
-        units: dict[str, Unit] = defaultdict(lambda: Unit("", ""))
+        units: dict[str, Unit] = defaultdict(lambda: Unit("", "", is_early=self.days.is_early))
         for line in self.page.data.lines:
             units[of_line(line)].amount += line.amount
         for line in self.page.before.lines:

@@ -19,6 +19,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
 from costs.units.queries import ratio
+from costs.verdicts.on_plan import FEWEST_DAYS
 from lib.dates import DAY
 from lib.money import ZERO
 from lib.tokens import TOKEN_CLASSES
@@ -61,6 +62,11 @@ class UserUnit:
         half = len(self.by_day) // 2
         before, after = sum(self.by_day[:half], ZERO), sum(self.by_day[len(self.by_day) - half :], ZERO)
         return after / before - 1 if before else None
+
+    @property
+    def change_shown(self) -> Decimal | None:
+        """`change`; None in a month with too few whole days behind it."""
+        return self.change if len(self.by_day) > FEWEST_DAYS else None
 
     @property
     def requests_url(self) -> str:

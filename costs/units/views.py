@@ -10,9 +10,9 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from costs.dates import month_asked, month_of
+from costs.dates import compared, month_asked, month_of
 from costs.spend.page import SpendPage, SpendParams
-from costs.spend.views import address, cleaned_query, fields_of
+from costs.spend.views import address, cleaned_query, fields_of, opening_month
 from costs.units import page
 from costs.units.queries import BYS, By, UnitCosts
 from costs.units.users import application_of, user_units
@@ -25,14 +25,14 @@ def units(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     query = cleaned_query(request.GET)
     by: By = next((name for name in BYS if name == query.get("by")), "application")
-    spend = SpendPage(SpendParams(month_asked(request), Filters.of_query(query)), now)
+    spend = SpendPage(SpendParams(month_asked(request, opening_month(now)), Filters.of_query(query)), now)
     costs = UnitCosts(spend, by)
     labels = {"application": _("Application"), "task": _("Task"), "model": _("Model"), "provider": _("Provider")}
     context = {
         "days": spend.days,
         "costs": costs,
         "answer": page.headline(costs),
-        "period": page.period(spend.days),
+        "period": compared(spend.days),
         "incidents_headline": page.incidents_headline(costs.incidents),
         "whole": costs.whole,
         "label": labels[by],
@@ -50,7 +50,7 @@ def unit_users(request: HttpRequest, slug: str) -> HttpResponse:
     """The dearest users of one application in a month."""
     application = application_of(slug)
     now = timezone.now()
-    month = month_asked(request)
+    month = month_asked(request, opening_month(now))
     until = min(month_of(month)[1], now.astimezone(UTC).date()) + timedelta(days=1)
     user_costs = user_units(application, month, until)
     context = {

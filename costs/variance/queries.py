@@ -16,13 +16,13 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from costs.allocation.queries import SpendData
-from costs.dates import Days
+from costs.dates import Days, compared, from_first, too_early
 from costs.models import Category, Phase
 from costs.models.ledger import IDLE
 from costs.variance.bridge import Bridge, BridgePart, Hours, Step, from_plan
 from lib import formats
 from lib.dates import midnight
-from lib.formats import count, dollars, percent, signed_usd, usd
+from lib.formats import count, dollars, percent, sentences, signed_usd, usd
 from lib.money import COST_STEP
 from lib.periods import next_month
 from providers.models import provider_name
@@ -198,33 +198,35 @@ def moved(counted: str, value: Decimal | int | None) -> str:
 
 
 def headline(bridge: Bridge, rows: list[StepRow], days: Days, plan: Planned | None) -> str:
-    """Both sums, and the step that most of the difference comes from."""
+    """Both sums, and the step that most of the difference comes from, or that it is too early to compare them."""
+    early = ""
     if not bridge.before and not bridge.after:
         return _("Nothing was spent in either period: no traffic yet.")
-    text = _("<b>{after}</b> against <b>{before}</b> in {month}")
+    text = _("<b>{after}</b> against <b>{before}</b> for {days}")
     if plan:
         text = _("<b>{after}</b> against <b>{before}</b> that “{phase}” allows for these days")
+    elif days.is_early:
+        rows, early = [], too_early(days)
     largest = next((row for row in rows if row.step == bridge.largest), None)
     if largest:
         text += _("; most of it comes from: {step}, <b>{amount}</b>")
-    return format_html(
+    answer = format_html(
         text + ".",
         after=dollars(bridge.after),
         before=dollars(bridge.before),
-        month=formats.month(days.before),
+        days=from_first(days.before_last),
         phase=plan.phase.name if plan else "",
         step=largest.name if largest else "",
         amount=signed_usd(largest.step.amount if largest else None),
     )
+    return sentences(answer, early)
 
 
 def period(days: Days, plan: Planned | None) -> str:
     """Which days are shown, and what they are held against."""
     if plan:
         return format_html(_("up to {day}"), day=formats.when(days.last))
-    if days.running:
-        return _("the same days of %(month)s") % {"month": formats.month(days.before)}
-    return _("all of %(month)s") % {"month": formats.month(days.since)}
+    return compared(days)
 
 
 def name_of(part: BridgePart, days: Days, applications: Mapping[int, Application]) -> tuple[str, str]:

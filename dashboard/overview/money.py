@@ -19,7 +19,6 @@ from costs.plan.forecast import Forecast
 from costs.plan.month import Month
 from costs.plan.queries import Days, by_day, hold
 from costs.plan.verdict import plan_verdict
-from costs.verdicts.on_plan import FEWEST_DAYS
 from costs.verdicts.verdict import State, Verdict
 from dashboard.overview.reads import Facts
 from lib import formats
@@ -176,7 +175,7 @@ def money(facts: Facts) -> Money:
     month, phase = facts.month, facts.phase
     status = hold(facts.phases, month, facts.days) if phase else None
     before, ends = same_days_before(facts.days, month.first, facts.today)
-    is_early = (facts.today - month.first).days < FEWEST_DAYS
+    is_early = days_of(month.first, facts.today).is_early
     return Money(
         month=month,
         phase=phase,

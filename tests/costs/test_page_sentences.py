@@ -105,8 +105,12 @@ def test_the_page_of_units_says_what_a_request_and_an_accepted_answer_cost() -> 
     )
     dearer = replace(unit, amount_before=Decimal(5), requests_before=1000)
     assert plain(unit_page.headline(units(dearer))) == (
-        "A request costs $0.0100, over 1,000 of them. That is +100 % against October."
+        "A request costs $0.0100, over 1,000 of them. That is +100 % against 1 to 31 October."
     )
+    few = plain(unit_page.headline(units(replace(dearer, requests_before=999))))
+    assert few.endswith(" Fewer than 1,000 requests are too few to compare with 1 to 31 October.") and "%" not in few
+    few = plain(unit_page.headline(units(replace(dearer, requests=999))))
+    assert few.endswith(" Fewer than 1,000 requests are too few to compare with 1 to 31 October.") and "%" not in few
 
 
 def test_a_unit_without_ratings_has_no_cost_per_accepted_answer() -> None:
@@ -119,9 +123,7 @@ def test_a_unit_without_ratings_has_no_cost_per_accepted_answer() -> None:
     assert replace(unit, ratings=30).ratings_text() == "30 ratings"
 
 
-def test_the_days_of_units_and_the_incidents_are_named() -> None:
-    assert unit_page.period(RUNNING) == "this month, against the same days of October"
-    assert unit_page.period(WHOLE) == "all of November"
+def test_the_incidents_are_counted() -> None:
     assert unit_page.incidents_headline(Incidents(0, Decimal(0), Decimal(0))) == "No incident of our own deployments"
     single, two = Incidents(1, Decimal(8), Decimal(0)), Incidents(2, Decimal(8), Decimal(0))
     assert unit_page.incidents_headline(single) == "1 incident of our own deployments: $8.00 of upkeep"
@@ -151,7 +153,7 @@ def test_the_largest_step_of_a_change_is_named() -> None:
     bridge = Bridge(Decimal(10), Decimal(15), [Step("volume", Decimal(4)), Step("mix", Decimal(1))])
     rows = changes.named_steps(bridge, WHOLE, {})
     assert plain(changes.headline(bridge, rows, WHOLE, None)) == (
-        "$15.00 against $10.00 in October; most of it comes from: Volume, +4.00."
+        "$15.00 against $10.00 for 1 to 31 October; most of it comes from: Volume, +4.00."
     )
     plan = changes.Planned(Phase(name="Pilot"), Decimal(10), 1000)
     against_plan = plain(changes.headline(bridge, [], WHOLE, plan))
@@ -159,8 +161,8 @@ def test_the_largest_step_of_a_change_is_named() -> None:
     nothing = Bridge(Decimal(0), Decimal(0), [])
     assert changes.headline(nothing, [], WHOLE, None) == "Nothing was spent in either period: no traffic yet."
     assert plain(changes.period(WHOLE, plan)) == "up to 30 Nov"
-    assert changes.period(RUNNING, None) == "the same days of October"
-    assert changes.period(WHOLE, None) == "all of November"
+    assert changes.period(RUNNING, None) == "1 to 10 November, compared with 1 to 10 October"
+    assert changes.period(WHOLE, None) == "1 to 30 November, compared with 1 to 31 October"
 
 
 @pytest.mark.parametrize(
