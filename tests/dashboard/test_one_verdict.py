@@ -14,16 +14,21 @@ from django.test import Client
 from alerts.context.evaluation import EvaluationContext
 from alerts.digests.content import digest
 from alerts.digests.periods import Period
+from costs.readiness.evidence import ACCEPTED, Thresholds
 from costs.readiness.verdicts import verdicts
 from costs.verdicts.amounts import about
 from costs.verdicts.verdict import State, Verdict, as_json
 from dashboard.page_audit.marks import marked
+from lib.confidence_intervals import wilson
 from providers.models import Deployment
 from tests.alerts.conditions import findings
 from tests.costs.conftest import ready
 from tests.costs.people import client_of, text
+from tests.costs.readiness_rows import rated
 from tests.factories import PhaseFactory
-from traffic.models import UsageDay, UsageHour
+from traffic.models import Rating, UsageDay, UsageHour
+from traffic.quality.page import share_words
+from traffic.quality.queries import ENOUGH, PASS
 
 __all__ = ["ready"]  # a fixture
 
@@ -144,3 +149,25 @@ def test_a_signed_record_keeps_the_states_of_its_moment(ready: Deployment) -> No
     }
     assert record == {question: before[question] for question in record} and len(record) == 5
     assert "Current decision: GO (a-manager, " in text(client, "/decide/")
+
+
+@pytest.mark.parametrize(
+    ("ratings", "acceptable", "state"),
+    [(60, 57, State.MET), (40, 30, State.TOO_CLOSE), (60, 20, State.NOT_MET), (29, 29, State.NOT_ENOUGH)],
+)
+def test_quality_and_decide_judge_the_same_ratings_alike(
+    ready: Deployment, ratings: int, acceptable: int, state: State
+) -> None:
+    Rating.objects.all().delete()
+    rated(ready, ratings, acceptable)
+    [verdict] = [row for row in verdicts(NOW) if row.question == "quality"]
+    assert verdict.state == state
+    page = client_of("manager").get("/quality/")
+    [[ours], [task]] = [table.groups for table in page.context["tables"] if table.kind in ("deployment", "task")]
+    assert (float(ACCEPTED), Thresholds().ratings_per_task) == (PASS, ENOUGH), "one limit"
+    for group in (ours.group, task.group):
+        interval = wilson(acceptable, ratings)
+        assert interval is not None and group.interval == (float(interval.low), float(interval.high))
+        assert (group.passes, group.enough) == (state == State.MET, state != State.NOT_ENOUGH)
+    headline = page.context["answer"].headline()
+    assert (share_words(ours.group) in headline) == (state != State.NOT_ENOUGH)

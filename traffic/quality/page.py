@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
@@ -39,6 +40,12 @@ JUDGED = {
         "n",
     ),
 }
+
+
+def share_words(group: QualityGroup) -> SafeString:
+    """`90 % (77 %–96 %)`: the share of acceptable answers with its interval."""
+    low, high = group.interval
+    return format_html("<b>{}</b> ({}–{})", percent(group.acceptable_share), percent(low), percent(high))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +126,8 @@ class Answer:
                 self.total.ratings,
             )
             return format_html(text, n=self.total.ratings, days=self.days)
-        text = _("<b>{share}</b> of <b>{n}</b> ratings find the answer acceptable")
-        share = format_html(text, share=percent(self.total.acceptable_share), n=count(self.total.ratings))
+        text = _("{share} of <b>{n}</b> ratings find the answer acceptable")
+        share = format_html(text, share=share_words(self.total), n=count(self.total.ratings))
         return format_html("{}{}.", share, self._comparison())
 
     def _comparison(self) -> str:
@@ -133,11 +140,11 @@ class Answer:
         better, other = sorted(self.alike[:2], key=lambda named: -named.group.acceptable_share)
         real = differ(better.group, other.group)
         return format_html(
-            _("; for {task} {better} <b>{share}</b>, {other} <b>{other_share}</b>: {difference}"),
+            _("; for {task} {better} {share}, {other} {other_share}: {difference}"),
             task=self.task,
             better=better.name,
-            share=percent(better.group.acceptable_share),
+            share=share_words(better.group),
             other=other.name,
-            other_share=percent(other.group.acceptable_share),
+            other_share=share_words(other.group),
             difference=_("a real difference") if real else _("too close to call"),
         )

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from django.db.models import Avg, Case, CharField, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Cast, Concat
 
+from lib import confidence_intervals
 from lib.money import COST_STEP
 from lib.periods import Period
 from providers.models import Deployment
@@ -22,7 +23,6 @@ from traffic.usage.reports import UsageGroup
 
 GroupBy = Literal["deployment", "model", "task"]
 
-Z = 1.959963984540054  # of the normal distribution, two-sided 95 %
 ENOUGH = 30  # ratings from which on a share is worth reading
 PASS = 0.7  # share of acceptable answers that is asked for
 # Stars decide; a rating without stars is judged by its score.
@@ -139,14 +139,9 @@ def cost_per_accepted(used: UsageGroup | None, row: dict[str, Any]) -> Decimal |
 
 def wilson(successes: int, total: int) -> tuple[float, float]:
     """Wilson's 95 % interval of a share; `total` is at least 1. It stays inside 0 to 1, also for few trials."""
-    share, square = successes / total, Z * Z
-    middle = share + square / (2 * total)
-    half = Z * sqrt(share * (1 - share) / total + square / (4 * total * total))
-    scale = 1 + square / total
-    # At the ends the exact value is 0 or 1, which rounding would miss by a hair.
-    low = 0.0 if successes == 0 else (middle - half) / scale
-    high = 1.0 if successes == total else (middle + half) / scale
-    return low, high
+    interval = confidence_intervals.wilson(successes, total)
+    assert interval is not None, "a group has ratings"
+    return float(interval.low), float(interval.high)
 
 
 def difference(first: QualityGroup, second: QualityGroup) -> tuple[float, float, float]:

@@ -200,7 +200,8 @@ def test_two_deployments_are_compared_and_chance_is_called_chance(
     rated(conn, shop, good=36, bad=4, deployment_id=one.pk)
     rated(conn, shop, good=34, bad=6, deployment_id=two.pk)
     page = text(viewer, "/quality/")
-    assert "of <b>80</b> ratings find the answer acceptable; for RAG One <b>90" in page
+    assert "<b>88 %</b> (78 %–93 %) of <b>80</b> ratings find the answer acceptable" in page
+    assert "; for RAG One <b>90 %</b> (77 %–96 %), Two <b>85 %</b> (71 %–93 %):" in page
     assert "too close to call." in page
     rated(conn, shop, good=0, bad=40, deployment_id=two.pk, task="qa")
     assert "too close to call." in text(viewer, "/quality/"), "ratings of another task change nothing"
