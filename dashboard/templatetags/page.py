@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import template
 from django.forms import BaseForm
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import ngettext
 
 register = template.Library()
 
@@ -32,6 +34,16 @@ def error_count(form: BaseForm) -> int:
 def theme_attribute(theme: str | None) -> SafeString:
     """The HTML attribute for the theme that a person chose; empty without one and for an unknown theme."""
     return format_html(' data-theme="{}"', theme) if theme in ("dark", "light") else SafeString("")
+
+
+@register.simple_tag
+def waiting_alerts(nav: Sequence[Mapping[str, Any]]) -> SafeString:
+    """How many alerts need someone, with a link, as in the navigation; empty without any or without the permission."""
+    entry = next((entry for entry in nav if entry["count"]), None)
+    if entry is None:
+        return SafeString("")
+    text = ngettext("%(n)s alert needs someone", "%(n)s alerts need someone", entry["count"]) % {"n": entry["count"]}
+    return format_html('<a href="{}">{}</a>.', entry["url"], text)
 
 
 @register.simple_tag(takes_context=True)
