@@ -149,6 +149,7 @@ def signed_usd(value: object) -> str:
 AT_LEAST = "≥"
 
 
+@register.filter
 def at_least_dollars(value: object, unknown: object) -> str:
     """For sentences: a total with an unknown in it, ≥ $231.77; plain when `unknown` is 0."""
     return f"{AT_LEAST}{THIN}{dollars(value)}" if unknown else dollars(value)

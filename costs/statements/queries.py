@@ -87,8 +87,12 @@ class Statement:
     name: str
     rows: list[StatementLine] = field(default_factory=list)
     requests: int = 0
-    unpriced: int = 0
+    unpriced_of: dict[str, int] = field(default_factory=lambda: defaultdict(int))  # requests without a price, by slug
     total: Decimal = ZERO  # whole cents
+
+    @property
+    def unpriced(self) -> int:
+        return sum(self.unpriced_of.values())
 
     @property
     def exact(self) -> Decimal:
@@ -317,7 +321,8 @@ class StatementBuilder:
         for used in usage:
             statement = self.statement(used["application_id"])
             statement.requests += used["requests"]
-            statement.unpriced += used["unpriced"]
+            application = self.applications.get(used["application_id"])
+            statement.unpriced_of[application.slug if application else ""] += used["unpriced"]
 
     def in_order(self) -> list[Statement]:
         """The dearest first, what is nobody's last."""

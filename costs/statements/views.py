@@ -60,7 +60,12 @@ def statement(request: HttpRequest, month: str, by: By, key: str) -> HttpRespons
         "statement": chosen,
         "answer": month_statements.headline_of(chosen),
         "groups": [
-            (month_statements.names.get(slug, ""), rows, sum(row.cents for row in rows))
+            (
+                month_statements.names.get(slug, ""),
+                rows,
+                sum(row.cents for row in rows),
+                chosen.unpriced_of.get(slug, 0),
+            )
             for slug, rows in groups.items()
         ],
     }

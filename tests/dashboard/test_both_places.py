@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import uuid
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -15,12 +16,15 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from alerts.context.evaluation import EvaluationContext
+from alerts.defaults import ensure_defaults
 from alerts.kinds.vendors import lease_used
+from alerts.models import Alert, Rule
 from costs.ledger import posting as ledger
-from costs.models import Budget, Finding
+from costs.models import AnomalyLook, Budget, Finding
 from costs.readiness.inputs import read_report
 from costs.reconciliation.tolerances import over_tolerance
 from costs.savings import search
+from dashboard.templatetags.page import waiting_alerts
 from lib.dates import BEGINNING
 from lib.formats import dollars
 from providers.models import Lease, TokenPrice
@@ -171,6 +175,32 @@ def test_the_overview_counts_the_budgets_that_are_over_on_the_plan(admin: Client
     assert 'href="/plan/#budgets-h"' in overview
 
 
+# --- what needs someone: Anomalies, Alerts ---
+
+
+def test_anomalies_without_any_name_the_alerts_that_need_someone(admin: Client) -> None:
+    AnomalyLook.objects.create(at=NOW, applications=3, too_little=[])
+    assert "need" not in text(admin, "/spend/anomalies/").split("are as usual")[1].split("JSON")[0]
+    ensure_defaults()
+    rule = Rule.objects.all()[0]
+    for name, state in (("a", "open"), ("b", "open"), ("c", "open"), ("mine", "acknowledged")):
+        Alert.objects.create(
+            rule=rule,
+            kind=rule.kind,
+            subject=name,
+            title=name,
+            severity="warning",
+            state=state,
+            pending_since=NOW,
+            opened_at=NOW,
+        )
+    page = html_of(admin.get("/spend/anomalies/"))
+    assert "are as usual" in page and '<a href="/alerts/">3 alerts need someone</a>.' in page
+    inbox = replace(admin.get("/alerts/").context["page"], late=False)  # as after an evaluation
+    assert inbox.answer().startswith("3 alerts need someone;")
+    assert waiting_alerts([]) == "" == waiting_alerts([{"count": 0, "url": "/alerts/"}])
+
+
 # --- maintenance: Silences, Uptime ---
 
 
@@ -187,6 +217,17 @@ def test_silences_and_uptime_list_the_same_maintenance(admin: Client) -> None:
 
 
 # --- at least: the statement as page, PDF and CSV ---
+
+
+def test_an_owners_subtotals_say_at_least_where_one_of_their_requests_has_no_price(admin: Client) -> None:
+    ann = User.objects.create_user("ann")
+    for slug, cost, unpriced in (("shop", "12.35", 3), ("docs", "12.34", 0)):
+        application = ApplicationFactory.create(slug=slug, name=slug.title(), owner=ann)
+        usage(day=DAY, application_id=application.pk, cost=Decimal(cost), unpriced=unpriced)
+    page = text(admin, "/spend/statements/2026-12/owner/ann/")
+    assert "Shop: ≥ $12.35" in page and "Together≥ 12.35" in page
+    assert "Docs: $12.34" in page and "Together12.34" in page
+    assert "ann: ≥ $24.69" in page
 
 
 def test_a_statement_says_at_least_on_its_page_in_its_pdf_and_in_its_csv(admin: Client) -> None:
