@@ -23,6 +23,7 @@ from costs.plan.forms import BudgetForm, Named, PhaseForm, StageForm
 from costs.plan.month import sides
 from costs.plan.queries import Plan, hours_ahead
 from costs.plan.queries import plan as plan_of
+from costs.plan.verdict import shown_plan
 from costs.price_sheets import sheets
 from lib.http import form_view, get_view, post_view, undoable
 
@@ -34,7 +35,7 @@ def plan(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     today = now.astimezone(UTC).date()
     traffic = measure(now)
-    plan_data = plan_of(now, traffic)
+    plan_data = shown_plan(plan_of(now, traffic), today)
     forecasts = recorded_forecasts(min(plan_data.month.history, default=today))
     history = plan_changes.history()
     context = {

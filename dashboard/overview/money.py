@@ -18,7 +18,7 @@ from costs.plan.budget_status import Allowance, BudgetStatus
 from costs.plan.forecast import Forecast
 from costs.plan.month import Month
 from costs.plan.queries import Days, by_day, hold
-from costs.plan.verdict import plan_verdict
+from costs.plan.verdict import plan_verdict, without_early_forecast
 from costs.verdicts.verdict import State, Verdict
 from dashboard.overview.reads import Facts
 from lib import formats
@@ -172,7 +172,7 @@ class Money:
 
 
 def money(facts: Facts) -> Money:
-    month, phase = facts.month, facts.phase
+    month, phase = without_early_forecast(facts.month, facts.today), facts.phase
     status = hold(facts.phases, month, facts.days) if phase else None
     before, ends = same_days_before(facts.days, month.first, facts.today)
     is_early = days_of(month.first, facts.today).is_early
