@@ -159,8 +159,8 @@ def test_requests_become_money_figures_and_a_mail_when_a_line_is_crossed(team: T
     assert team.get("latency?group_by=deployment")["groups"][0]["ttft"]["p95_ms"] == pytest.approx(200, rel=0.01)
     assert "$6.00" in words(team.manager, "/") and "$6.00" in words(team.manager, "/spend/")
 
-    # 60 % of the budget: one mail to each planner, with the amount and a link, and never a second one. It waits a minute
-    # for other budgets that the same spend may cross.
+    # 60 % of the budget: one mail to each planner, with the amount and a link, and never a second one. It waits a
+    # minute for other budgets that the same spend may cross.
     team.look()
     assert Alert.objects.get(kind="budget").state == "open"
     assert not any("budget" in str(message["Subject"]) for message in mailbox.accepted)
