@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -65,6 +66,8 @@ def test_each_user_has_its_own_requests_and_those_without_one_are_counted_apart(
     assert (ann.per_request, ann.change, ann.tokens) == (Decimal("0.5"), Decimal(2), 960)
     assert (bob.requests, bob.unpriced, bob.per_request) == (2, 1, Decimal("0.5"))
     assert bob.change is None
+    assert ann.change_shown is None, "three whole days must be behind it"
+    assert replace(ann, by_day=(*ann.by_day, *ann.by_day)).change_shown == 0
 
 
 def test_only_as_many_of_the_newest_days_are_read_as_hold_what_may_be(
