@@ -14,6 +14,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from lib.formats import figure
+
 # As `moment` writes it, with its weekday or without.
 MOMENT = re.compile(r"\b([A-Z][a-z]+day, )?(\d{1,2} [A-Z][a-z]{2} \d{4}, \d{2}:\d{2} UTC)\b")
 MOMENT_SHAPE = "%d %b %Y, %H:%M UTC"
@@ -111,6 +113,12 @@ class Fact:
     label: str
     value: str
     origin: str
+    meaning: Sequence[str] = ()  # as `meaning` gives it, where pages show the same figure
+
+    @property
+    def marked(self) -> str:
+        """The value for HTML, marked with what it means."""
+        return figure(self.value, *self.meaning) if self.meaning else self.value
 
     @property
     def on_one_line(self) -> bool:
@@ -133,9 +141,14 @@ class Fact:
         return longest_word(self.origin) > SHORT_WORD + 4  # phones do not show it
 
 
+def meaning(name: str, value: Decimal, month: date | None = None, scope: str = "") -> list[str]:
+    """What follows a fact's label, value and origin where pages show the same figure: see `lib.formats.figure`."""
+    return [name, f"{value:.2f}", f"{month:%Y-%m}" if month else "", scope]
+
+
 def longest_word(text: str) -> int:
     return max(map(len, text.split()), default=0)
 
 
 def facts_of(words: Sequence[Sequence[str]]) -> list[Fact]:
-    return [Fact(*fact) for fact in words]
+    return [Fact(label, value, origin, more) for label, value, origin, *more in words]

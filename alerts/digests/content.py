@@ -18,7 +18,7 @@ from alerts.digests.findings import CRITICAL, Item, ranked, usual_period
 from alerts.digests.periods import Period
 from alerts.metrics.month_budgets import MonthBudget
 from alerts.models import ReportKind
-from alerts.wording import dollars, exact, number, percent
+from alerts.wording import dollars, exact, meaning, number, percent
 from costs.allocation.queries import Spend, daily, read
 from costs.verdicts.on_plan import in_short
 from costs.verdicts.verdict import State, Verdict
@@ -42,11 +42,13 @@ def digest(kind: str, period: Period) -> dict[str, Any]:
         "heading": sentence(kind, period, spend, verdict),
         "verdict": _("Needs someone now") if urgent else on_plan,
         "state": verdict.state.value,
+        "month": f"{context.month_start:%Y-%m}",
+        "scope": scope_of(period),
         "tone": "bad" if urgent else TONES[verdict.state],
         "todo": todo_of(findings),
         "items": [[item.title, item.detail, item.path] for item in findings[:NAMED]],
         "more": max(len(findings) - NAMED, 0),
-        "facts": facts_of(kind, spend, usual.by("application"), usual_ratio(period), plan),
+        "facts": facts_of(kind, spend, usual.by("application"), usual_ratio(period), plan, scope_of(period)),
         "drivers": drivers_of(spend),
         "points": points_of(context, plan),
         "page": "/plan/",
@@ -122,7 +124,14 @@ def usual_ratio(period: Period) -> Decimal:
     return Decimal(period.days) / before.days
 
 
-def facts_of(kind: str, spend: Spend, usual: Spend, ratio: Decimal, plan: MonthBudget | None) -> list[list[str]]:
+def scope_of(period: Period) -> str:
+    """Of which days of its month the figures are: pages have today in theirs; empty for a whole month."""
+    return "" if period.until.day == 1 else f"before {period.until:%Y-%m-%d}"
+
+
+def facts_of(
+    kind: str, spend: Spend, usual: Spend, ratio: Decimal, plan: MonthBudget | None, scope: str
+) -> list[list[str]]:
     before = _("mean of the 7 days before") if kind == ReportKind.DAILY else _("the period before")
     provenances = sorted(((amount, name) for name, amount in spend.provenance.items() if amount > 0), reverse=True)
     source = (
@@ -134,12 +143,16 @@ def facts_of(kind: str, spend: Spend, usual: Spend, ratio: Decimal, plan: MonthB
         [_("Requests"), number(spend.requests), _("measured")],
     ]
     if plan is not None and plan.high:
-        facts.append([_("Month to date"), exact(plan.spent), percent(plan.spent / plan.high) + _(" of plan")])
-        facts.append([_("Plan"), f"{dollars(plan.low)}–{dollars(plan.high)[1:]}", plan.name])
+        spent_so_far = meaning("spend", plan.spent, plan.month, plan.scope or scope)
+        limit = meaning("budget", plan.high, plan.month, plan.scope)
+        used = percent(plan.spent / plan.high) + _(" of plan")
+        facts.append([_("Month to date"), exact(plan.spent), used, *spent_so_far])
+        facts.append([_("Plan"), f"{dollars(plan.low)}–{dollars(plan.high)[1:]}", plan.name, *limit])
         if plan.forecast and kind != ReportKind.MONTHLY:
             low, median, high = plan.forecast
             reach = _("%(low)s to %(high)s") % {"low": dollars(low, 0), "high": dollars(high, 0)}
-            facts.append([_("On course for"), exact(median), reach])
+            ahead = meaning("forecast", median, plan.month, plan.scope or scope)
+            facts.append([_("On course for"), exact(median), reach, *ahead])
     return facts
 
 

@@ -39,7 +39,7 @@ class Words(TypedDict, total=False):
 
     todo: str  # what to do, first
     detail: str  # how much, since when, why
-    facts: list[list[str]]  # label, value, known from
+    facts: list[list[str]]  # label, value, known from, and `wording.meaning` where pages show the same figure
     bars: list[Bar]
     drivers: list[list[str]]  # what moves the figure most, three at most: label, amount, share
     driven: str  # the line above them; empty: what costs most this month

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Bar, Finding, RuleParams, Words
 from alerts.metrics.month_budgets import MonthBudget, title_of
-from alerts.wording import dollars, exact, percent
+from alerts.wording import dollars, exact, meaning, percent
 from costs.allocation.queries import Spend
 from costs.models import Budget, BudgetScope
 from costs.plan.budgets import applications_of_owners, filters_of, spent_in
@@ -98,9 +98,11 @@ def budget_words(context: EvaluationContext, budget: MonthBudget, level: int) ->
         todo = _("Raise the budget on the Plan page, or slow down what costs most.")
     else:
         todo = _("Look at what costs most, and whether the month still fits.")
+    spend = meaning("spend", budget.spent, budget.month, budget.scope)
+    limit = meaning("budget", budget.high, budget.month, budget.scope)
     facts = [
-        [_("Spent this month"), at_least + exact(budget.spent), known_from(budget)],
-        [_("Budget"), f"{dollars(budget.low)}–{dollars(budget.high)[1:]}", _("a month, plan")],
+        [_("Spent this month"), at_least + exact(budget.spent), known_from(budget), *spend],
+        [_("Budget"), f"{dollars(budget.low)}–{dollars(budget.high)[1:]}", _("a month, plan"), *limit],
         [_("Left") if left >= 0 else _("Over"), exact(abs(left)), percent(abs(left) / budget.high)],
     ]
     if budget.forecast:
@@ -110,6 +112,7 @@ def budget_words(context: EvaluationContext, budget: MonthBudget, level: int) ->
                 _("Forecast"),
                 exact(median),
                 _("%(low)s to %(high)s") % {"low": dollars(low, 0), "high": dollars(high, 0)},
+                *meaning("forecast", median, budget.month, budget.scope),
             ]
         )
     if budget.runs_out_on and left >= 0:

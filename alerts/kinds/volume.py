@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Bar, Finding, RuleParams, Words
-from alerts.wording import day, exact, number, percent
+from alerts.wording import day, exact, meaning, number, percent
 from costs.breakeven import Inputs, Result
 from costs.breakeven.saving import Saving
 from costs.models import Phase
@@ -103,7 +103,7 @@ def break_even_facts(inputs: Inputs, result: Result, at: int | None, interval: I
         [_("Break-even, all requests"), _("none") if at is None else number(at), _("today's prices")],
         [_("API, all of it"), exact(result.api_cost), each],
         [_("Our GPU and the rest"), exact(result.selfhost_cost), gpus_text(result, inputs.selfhost.gpu_hourly)],
-        [saved, about(result.saving, interval), _("a month")],
+        [saved, about(result.saving, interval), _("a month"), *meaning("saving", result.saving)],
     ]
 
 

@@ -64,7 +64,8 @@ def context_of(delivery: Delivery, reader: Reader) -> dict[str, Any]:
     cleared = over and transition.cause in (Cause.CLEARED, Cause.LOWERED)  # what was said of it holds no more
     words = localised(transition.words if cleared else transition.words or alert.words)
     page = words.get("page") or alert.words.get("page", "")
-    more = list(delivery.folded.order_by("id").values_list("transition__title", flat=True))
+    folded = delivery.folded.order_by("id").values_list("transition__title", flat=True) if delivery.pk else ()
+    more = list(folded)
     title = heading(transition.title or alert.title, transition.cause, transition.after)
     return {
         "subject": subject(title, len(more)),

@@ -30,6 +30,7 @@ class MonthBudget:
         self.budget = budget  # None: the phase's
         self.kind, self.slug, self.name, self.month = kind, slug, name, allowance.first.replace(day=1)
         self.low, self.high = allowance.low, allowance.high
+        self._is_whole = allowance.first == self.month  # else its plan began inside the month
         self.spent, self.provenance, self.at_least = spent, provenance, at_least
         self._ahead = ahead
 
@@ -37,6 +38,11 @@ class MonthBudget:
     def subject(self) -> str:
         """With the month in it: a new month is a new budget, and the old one's alert ends with it."""
         return f"{self.kind}:{self.slug}:{self.month:%Y-%m}"
+
+    @property
+    def scope(self) -> str:
+        """Of what its figures are, for `lib.formats.figure`; empty: of everything in the whole month."""
+        return "" if self.budget is None and self._is_whole else self.slug
 
     @property
     def labels(self) -> dict[str, str]:

@@ -49,7 +49,9 @@ class ClosedMonth:
     def state_mark(self) -> SafeString:
         if self.limit is None:
             return state("unknown", _("No budget"))
-        return state("bad", _("Over budget")) if self.is_over else state("ok", _("Within budget"))
+        verdict = ("bad", "not_met", _("Over budget")) if self.is_over else ("ok", "met", _("Within budget"))
+        text = '<span class="state {}" data-question="plan" data-period="{}" data-state="{}">{}</span>'
+        return format_html(text, verdict[0], f"{self.month:%Y-%m}", *verdict[1:])
 
     def headline(self) -> str:
         """The month's part of the page's heading."""

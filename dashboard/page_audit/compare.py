@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import chain
 
 from django.contrib.auth.models import User
 
+from alerts.evaluation.open_mails import open_mails
 from dashboard.page_audit.crawl import OF_ONE_VIEW, frozen, pages
 from dashboard.page_audit.marks import marked
 
@@ -46,9 +48,15 @@ class Figures:
 
 
 def read(user: User, at: datetime, of_one_view: int = OF_ONE_VIEW) -> Figures:
-    """Render every page and digest as `user` would get it at the moment `at`."""
+    """Render every page, digest and mail of an open alert as `user` would get it at the moment `at`."""
     with frozen(at):
-        return collect(pages(user, of_one_view))
+        return collect(chain(pages(user, of_one_view), mails(user, at)))
+
+
+def mails(user: User, at: datetime) -> Iterator[tuple[str, int, str]]:
+    """Address, status and HTML of the mail that each open alert would send."""
+    for alert, html in open_mails(user, at):
+        yield f"{alert.get_absolute_url()} (mail)", 200, html
 
 
 def collect(rendered: Iterable[tuple[str, int, str]]) -> Figures:

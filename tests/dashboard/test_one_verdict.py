@@ -8,16 +8,22 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db.models import F
 from django.test import Client
 
 from alerts.context.evaluation import EvaluationContext
+from alerts.defaults import ensure_defaults
 from alerts.digests.content import digest
 from alerts.digests.periods import Period
+from alerts.evaluation.services import evaluate
+from alerts.models import Alert, Rule
+from costs.models import Budget
 from costs.readiness.evidence import ACCEPTED, Thresholds
 from costs.readiness.verdicts import verdicts
 from costs.verdicts.amounts import about
 from costs.verdicts.verdict import State, Verdict, as_json
+from dashboard.page_audit.compare import collect, mails
 from dashboard.page_audit.marks import marked
 from lib.confidence_intervals import wilson
 from providers.models import Deployment
@@ -134,6 +140,36 @@ def test_the_month_is_the_same_in_the_digest_and_on_the_pages(ready: Deployment)
         assert (plan.state, written["state"]) == (state, state.value)
         assert budget.verdict(NOW.date()) == plan
         assert plan.sentence in text(client, "/plan/") and plan.sentence in text(client, "/spend/")
+
+
+def test_the_mails_of_open_alerts_show_the_figures_of_the_pages(ready: Deployment) -> None:
+    PhaseFactory.create(slug="p", name="P", budget_low=1, budget_high=100, volume_from=0, starts_on=date(2026, 11, 1))
+    budget = Budget.objects.create(
+        slug="all", name="All", scope="everything", low=1, high=50, starts_on=date(2026, 11, 1)
+    )
+    ensure_defaults()
+    Rule.objects.filter(kind="break-even").update(thresholds={"days": 1}, for_s=0)
+    evaluate(now=NOW, wait=True)
+    Alert.objects.filter(state="open").update(words={}, title="of another moment")
+    client, reader = client_of("manager"), User.objects.create_superuser("ada", "ada@example.com")
+    rendered = [(page, 200, client.get(page).content.decode()) for page in PAGES]
+    figures = collect([*rendered, *mails(reader, NOW)])
+    assert [*figures.differences()] == []
+    of_mails = {
+        meaning
+        for meaning, values in figures.values.items()
+        if any("(mail)" in place for places in values.values() for place in places)
+    }
+    shared = {
+        ("spend", "2026-11", ""),
+        ("budget", "2026-11", ""),
+        ("spend", "2026-11", budget.slug),
+        ("saving", "", ""),
+    }
+    assert shared <= of_mails
+    for meaning in shared:
+        assert len({place for places in figures.values[meaning].values() for place in places}) > 1, meaning
+    assert all("of another moment" not in html for _place, _status, html in mails(reader, NOW))
 
 
 def test_a_signed_record_keeps_the_states_of_its_moment(ready: Deployment) -> None:

@@ -1,6 +1,7 @@
 """`manage.py audit`: recompute rollups and ledger, verify signed decisions and the audit log, name every difference.
 
-With `--pages`: render every page and digest and name every two figures that mean the same and differ.
+With `--pages`: render every page, digest and mail of an open alert, and name every two figures that mean the same and
+differ.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Command(BaseCommand):
             raise CommandError("Nobody may see all pages yet: make an admin with `manage.py createsuperuser`.")
         figures = read(reader, timezone.now())
         self.report([*figures.differences()])
-        text = "%d pages and digests: %d figures and verdicts stand on more than one of them, and all agree."
+        text = "%d pages and mails: %d figures and verdicts stand on more than one of them, and all agree."
         self.stdout.write(text % (figures.places, figures.compared))
 
     def report(self, lines: Sequence[str]) -> None:

@@ -177,7 +177,7 @@ def reads_well(delivery: Delivery) -> None:
     assert text.splitlines()[0] == words["todo"] != "", "the first line says what to do"
     assert_same_figures(html, text)
     for fact in words["facts"]:
-        assert all(said in text for said in fact)
+        assert all(said in text for said in fact[:3]), "label, value and origin; what follows is for the audit"
     for action in ("acknowledge", "silence"):
         assert (f"/{action}/" in text) == (f"/{action}/" in html) == (delivery.recipient == "olaf@example.com")
     assert words["page"] and f"{words['page']}" in text

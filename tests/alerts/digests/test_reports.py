@@ -16,8 +16,10 @@ from django.test import Client
 from alerts.delivery import outbox
 from alerts.digests import services as reporting
 from alerts.digests.content import digest
+from alerts.digests.mail import bodies, context_of, words_of
 from alerts.digests.periods import Period, due, newest
 from alerts.models import Address, Alert, Delivery, Preference, Report, ReportKind, Rule
+from dashboard.page_audit.marks import marked
 from tests.alerts.conftest import person
 from tests.alerts.mail_parts import Tags, parsed, part
 from tests.alerts.smtp_server import Mailbox, Smtp
@@ -125,6 +127,21 @@ def test_a_digest_says_what_was_spent_how_the_plan_stands_and_what_moved(spent: 
     assert said["todo"] == "One thing to look at."
     assert said["drivers"] == [["bot", "$9.00", "100\N{NO-BREAK SPACE}%"]]
     assert Decimal(said["points"][-1][1]) == Decimal(55), "the month, day by day"
+
+
+def test_figures_and_state_of_a_digest_are_marked_with_their_days_and_look_as_before(spent: Application) -> None:
+    text, html = bodies(context_of("daily", digest("daily", DAY), MORNING, "chart"))
+    marks = {mark.meaning: mark.value for mark in marked(html)}
+    assert marks["verdict: plan", "2026-11", "before 2026-11-25"] == "met"
+    assert marks["spend", "2026-11", "before 2026-11-25"] == "55.00"
+    assert marks["budget", "2026-11", ""] == "400.00"
+    assert ("forecast", "2026-11", "before 2026-11-25") in marks
+    assert "$55.00</data>" in html and "<" not in text
+    october = Period(date(2026, 10, 1), date(2026, 11, 1))
+    whole = marked(bodies(context_of("monthly", digest("monthly", october), MORNING, "chart"))[1])
+    assert {mark.meaning for mark in whole} >= {("verdict: plan", "2026-10", ""), ("spend", "2026-10", "")}
+    statement = bodies(context_of("statement", words_of("statement", october, MORNING), MORNING, "chart"))[1]
+    assert not [mark for mark in marked(statement) if mark.meaning[0].startswith("verdict")]
 
 
 def test_open_alerts_come_first_by_urgency_and_only_three_things_are_named(spent: Application) -> None:

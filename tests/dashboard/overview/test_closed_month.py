@@ -13,6 +13,7 @@ from django.test import Client
 from alerts.defaults import ensure_defaults
 from alerts.models import Alert, AlertState, Rule
 from dashboard.overview import page
+from dashboard.page_audit.marks import Marked, marked
 from tests.costs.entered import entered
 from tests.factories import PhaseFactory
 from tests.pages import words
@@ -50,6 +51,7 @@ def test_the_closed_month_stands_first_for_five_days(now: datetime, is_shown: bo
         assert (closed.month, closed.spent, closed.limit) == (NOVEMBER, Decimal("393.00"), Decimal(400))
         sentence = words(closed.answer())
         assert "$393.00 of $400" in sentence and "Final on 31 Dec." in sentence
+        assert marked(closed.state_mark()) == [Marked(("verdict: plan", "2026-11", ""), "met")]
 
 
 @pytest.mark.usefixtures("november")
