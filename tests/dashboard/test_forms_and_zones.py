@@ -17,8 +17,8 @@ from tests.dashboard.logins import logged_in, with_role
 def test_the_heading_of_a_new_application_and_its_form_require_the_same(db: Any) -> None:
     response = logged_in(with_role("admin")).get(reverse("traffic:application-add"))
     form = response.context["form"]
-    assert {name for name, field in form.fields.items() if field.required} == {"name", "slug"}
-    assert "An application needs a name and a short name." in response.content.decode()
+    assert {name for name, field in form.fields.items() if field.required} == {"name"}
+    assert "An application needs only a name." in response.content.decode()
 
 
 def test_the_silence_form_says_what_it_then_requires(db: Any) -> None:

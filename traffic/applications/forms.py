@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from lib.forms import free_slug
 from traffic.authentication.keys import LIMITS
 from traffic.models import Application, Key, QuotaPeriod, QuotaUnit, RedactKind, Scope
 from traffic.redaction.own_patterns import BadPattern, checked
@@ -48,7 +49,7 @@ class ApplicationForm(ApplicationModelForm):
 
     class Meta:
         model = Application
-        fields = ["slug", "name", "owner", "members", "capture_bodies", "test_only", "redact",
+        fields = ["name", "slug", "owner", "members", "capture_bodies", "test_only", "redact",
                   "redact_patterns", "daily_requests", "daily_gb"]  # fmt: skip
         labels = {
             "slug": _("Short name"),
@@ -63,6 +64,7 @@ class ApplicationForm(ApplicationModelForm):
         help_texts = {
             "slug": _(
                 "Small letters, digits and hyphens. Programs and reports call it so; it cannot be changed later."
+                " If empty, it is made from the name."
             ),
             "members": _("They see its requests and rate its answers."),
             "test_only": _("What it costs counts everywhere else."),
@@ -89,6 +91,7 @@ class ApplicationForm(ApplicationModelForm):
             del self.fields["slug"]
         else:
             self.initial["redact"] = list(KINDS)
+            self.fields["slug"].required = False
 
     def clean_daily_requests(self) -> int | None:
         return at_least_one(self.cleaned_data["daily_requests"])
@@ -110,7 +113,8 @@ class ApplicationForm(ApplicationModelForm):
         return lines
 
     def clean_slug(self) -> str:
-        slug: str = self.cleaned_data["slug"]
+        name: str = self.cleaned_data.get("name", "")
+        slug: str = self.cleaned_data["slug"] or free_slug(name, "application", Application)
         if slug == "add":  # the address of the page that adds one
             raise forms.ValidationError(_("This word is taken by a page; choose another."))
         return slug

@@ -125,6 +125,19 @@ def test_an_application_that_only_tests_is_left_out_of_the_comparison_and_the_lo
     assert "It only tests" in AuditEntry.objects.all()[0].words
 
 
+def test_an_empty_short_name_is_made_from_the_name(admin: Client, shop: Application) -> None:
+    for name, slug in (
+        ("Shop", "shop-2"),
+        ("Answers für Kunden!", "answers-fur-kunden"),
+        ("Add", "add-2"),
+        ("東京", "application"),
+    ):
+        assert admin.post(f"{APPLICATIONS}add/", {"slug": "", "name": name}).status_code == 302
+        assert Application.objects.get(slug=slug).name == name
+    refused = admin.post(f"{APPLICATIONS}add/", {"slug": "", "name": ""})
+    assert refused.status_code == 422 and Application.objects.count() == 5
+
+
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
