@@ -201,6 +201,10 @@ class EvaluationContext(KnownNames):
         ids = [deployment.pk for deployment in self.deployments.values()]
         return set(Maintenance.objects.spans(ids, self.now, self.now + timedelta(microseconds=1)))
 
+    def deployment_named(self, slug: str) -> str:
+        """A deployment as people named it; what is no deployment's slug stays as it is."""
+        return self.deployments[slug].name if slug in self.deployments else slug
+
     def last_outage(self, slug: str) -> Outage | None:
         return Outage.objects.filter(deployment__slug=slug).order_by("-started_at").first()
 

@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from alerts.charts.timeline import FEWEST
 from alerts.context.evaluation import EvaluationContext
+from alerts.context.known_names import KnownNames
 from alerts.digests.findings import CRITICAL, Item, ranked, usual_period
 from alerts.digests.periods import Period
 from alerts.metrics.month_budgets import MonthBudget
@@ -34,7 +35,7 @@ def digest(kind: str, period: Period) -> dict[str, Any]:
     spend, usual = data.by("application"), read(before.since, before.until)
     context = EvaluationContext(midnight(period.until) - timedelta(seconds=1))
     plan = next((budget for budget in context.budgets if budget.kind == "phase"), None)
-    findings = ranked(period, data, usual)
+    findings = ranked(period, data, usual, context)
     on_plan, verdict = verdict_of(plan, period)
     urgent = bool(findings) and findings[0].rank == CRITICAL
     return {
@@ -49,7 +50,7 @@ def digest(kind: str, period: Period) -> dict[str, Any]:
         "items": [[item.title, item.detail, item.path] for item in findings[:NAMED]],
         "more": max(len(findings) - NAMED, 0),
         "facts": facts_of(kind, spend, usual.by("application"), usual_ratio(period), plan, scope_of(period)),
-        "drivers": drivers_of(spend),
+        "drivers": drivers_of(spend, context),
         "points": points_of(context, plan),
         "page": "/plan/",
     }
@@ -156,11 +157,15 @@ def facts_of(
     return facts
 
 
-def drivers_of(spend: Spend) -> list[list[str]]:
+def drivers_of(spend: Spend, names: KnownNames) -> list[list[str]]:
     """The applications that cost most of the period."""
     groups = sorted((group for group in spend.groups if group.amount > 0), key=lambda group: -group.amount)
     return [
-        [group.key or _("what no application is known for"), exact(group.amount), percent(group.amount / spend.total)]
+        [
+            names.named(group.key) if group.key else _("what no application is known for"),
+            exact(group.amount),
+            percent(group.amount / spend.total),
+        ]
         for group in groups[:NAMED]
     ]
 

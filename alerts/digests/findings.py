@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from alerts.context.known_names import KnownNames
 from alerts.digests.periods import Period
 from alerts.models import Alert
 from alerts.wording import exact, number, percent, span
@@ -42,9 +43,9 @@ class Item:
     path: str
 
 
-def ranked(period: Period, data: SpendData, usual: SpendData) -> list[Item]:
+def ranked(period: Period, data: SpendData, usual: SpendData, names: KnownNames) -> list[Item]:
     """What a digest lists, the most urgent first. `data` is the period's spend, `usual` that of `usual_period`."""
-    items = [*open_alerts(), *moves(period, data, usual), *outages(period), *errors(period), *idle(data)]
+    items = [*open_alerts(), *moves(period, data, usual, names), *outages(period), *errors(period), *idle(data)]
     return sorted(items, key=lambda item: (item.rank, -item.weight, item.title))
 
 
@@ -64,7 +65,7 @@ def open_alerts() -> Iterator[Item]:
         yield Item(rank, Decimal(-place), alert.title, alert.words.get("todo", ""), alert.get_absolute_url())
 
 
-def moves(period: Period, data: SpendData, usual: SpendData) -> Iterator[Item]:
+def moves(period: Period, data: SpendData, usual: SpendData, names: KnownNames) -> Iterator[Item]:
     """Applications that cost clearly more or less than usual."""
     days = Decimal(period.days) / (usual.until - usual.since).days
     now, then = amounts(data.by("application")), amounts(usual.by("application"))
@@ -75,7 +76,7 @@ def moves(period: Period, data: SpendData, usual: SpendData) -> Iterator[Item]:
         if abs(moved) < max(LEAST_MOVE * period.days, before * LEAST_SHARE):
             continue
         values = {
-            "name": name or _("What no application is known for"),
+            "name": names.named(name) if name else _("What no application is known for"),
             "spent": exact(now.get(name, ZERO)),
             "moved": exact(abs(moved)),
             "before": exact(before),
@@ -109,7 +110,7 @@ def outages(period: Period) -> Iterator[Item]:
         lost = ngettext("%(n)s request failed by it.", "%(n)s requests failed by them.", failed)
         detail = lost % {"n": number(failed)} if any(o.counted_at for o in some) else some[-1].cause
         page = f"{reverse('providers:uptime')}?deployment={deployment.slug}"
-        title = text % {"name": deployment.slug, "span": span(down), "n": len(some)}
+        title = text % {"name": deployment.name, "span": span(down), "n": len(some)}
         yield Item(FAILED, Decimal(failed), title, detail, page)
 
 
@@ -117,14 +118,15 @@ def errors(period: Period) -> Iterator[Item]:
     """Deployments whose requests failed more than now and then."""
     rows = UsageDay.objects.filter(day__gte=period.since, day__lt=period.until, deployment_id__isnull=False)
     sums = rows.values("deployment_id").annotate(all=Sum("requests"), bad=Sum("errors"))
-    slugs = dict(Deployment.objects.values_list("pk", "slug"))
+    deployments = Deployment.objects.in_bulk()
     for row in sums.filter(bad__gte=LEAST_ERRORS):
         share = Decimal(row["bad"]) / row["all"] if row["all"] else ZERO
-        if share < ERROR_SHARE or row["deployment_id"] not in slugs:
+        if share < ERROR_SHARE or row["deployment_id"] not in deployments:
             continue
-        values = {"name": slugs[row["deployment_id"]], "bad": number(row["bad"]), "all": number(row["all"])}
+        deployment = deployments[row["deployment_id"]]
+        values = {"name": deployment.name, "bad": number(row["bad"]), "all": number(row["all"])}
         title = _("%(share)s of requests to %(name)s failed") % {**values, "share": percent(share)}
-        page = f"{reverse('traffic:requests')}?deployment={values['name']}&outcome=error"
+        page = f"{reverse('traffic:requests')}?deployment={deployment.slug}&outcome=error"
         yield Item(FAILED, Decimal(row["bad"]), title, _("%(bad)s of %(all)s requests.") % values, page)
 
 

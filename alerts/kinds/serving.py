@@ -38,7 +38,7 @@ def slow(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -
         ms = late.get((deployment.pk, metric))
         if ms is None:
             if subject in live:
-                yield Finding(subject, _("Too few requests to tell: %(name)s") % {"name": deployment.slug}, False, True)
+                yield Finding(subject, _("Too few requests to tell: %(name)s") % {"name": deployment.name}, False, True)
             continue
         yield speed(
             deployment, metric, ms, usual.get((deployment.pk, metric)), params, sum(now[deployment.pk, metric].values())
@@ -57,7 +57,7 @@ def speed(
     lines = [max(usual * params.number("times"), FLOOR_MS) if usual else None, most]
     line = min((limit for limit in lines if limit is not None), default=None)
     crossed = line is not None and ms >= line
-    values = {"name": deployment.slug, "ms": duration(ms), "usual": duration(usual) if usual else _("unknown")}
+    values = {"name": deployment.name, "ms": duration(ms), "usual": duration(usual) if usual else _("unknown")}
     title = _("Slow: %(name)s, p95 %(ms)s, usually %(usual)s") if crossed else _("Fast enough: %(name)s, p95 %(ms)s")
     page = f"{reverse('providers:uptime')}?deployment={deployment.slug}"
     return Finding(
@@ -105,7 +105,7 @@ def errors(context: EvaluationContext, params: RuleParams, live: frozenset[str])
         seen.add(finding.subject)
         yield finding
     for subject in live - seen:
-        title = _("No requests to fail: %(name)s") % {"name": subject.partition(":")[2]}
+        title = _("No requests to fail: %(name)s") % {"name": context.deployment_named(subject.partition(":")[2])}
         yield Finding(subject, title, crossed=False, clear=True, value="0")
 
 
@@ -121,21 +121,22 @@ def failing(
     enough = failed >= int(params.number("failures"))
     share = Decimal(failed) * 100 / requests
     crossed = enough and share >= params.number("percent")
-    name = deployment.slug if deployment else f"{provider}/{model}"
+    key = deployment.slug if deployment else f"{provider}/{model}"
     provider = deployment.provider if deployment else provider
+    name = deployment.name if deployment else key
     values = {"name": name, "share": percent(share / 100), "failed": number(failed), "n": number(requests)}
     title = _("Errors: %(name)s, %(share)s, %(failed)s of %(n)s requests fail")
     query = {"deployment": deployment.slug} if deployment else {"provider": provider, "model": model}
     return Finding(
-        subject=f"errors:{name}"[:200],
+        subject=f"errors:{key}"[:200],
         title=(title if crossed else _("Answers: %(name)s, %(share)s of %(n)s requests fail")) % values,
         crossed=crossed,
         clear=share < params.number("percent") - params.number("band") or not enough,
         value=f"{share:.2f}",
         threshold=f"{params.number('percent'):f}",
-        depends_on=(f"deployment:{name}", f"provider:{provider}"),
+        depends_on=(f"deployment:{key}", f"provider:{provider}"),
         labels={"provider": provider}
-        | ({"deployment": name, "model": deployment.model} if deployment else {"model": model}),
+        | ({"deployment": key, "model": deployment.model} if deployment else {"model": model}),
         words=Words(
             todo=_("Open the failed requests: their error says whether it is the vendor, our key, or what we send.")
             if crossed

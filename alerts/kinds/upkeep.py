@@ -185,7 +185,7 @@ def certificates(context: EvaluationContext, params: RuleParams, live: frozenset
             yield certificate_ends(context, subject, deployment, ends)
         elif subject in live:
             until = long_day(ends) if ends else _("no end")
-            title = _("Certificate renewed: %(name)s, until %(until)s") % {"name": deployment.slug, "until": until}
+            title = _("Certificate renewed: %(name)s, until %(until)s") % {"name": deployment.name, "until": until}
             yield Finding(subject, title, crossed=False, clear=True, words=Words(page=uptime_of(deployment)))
 
 
@@ -196,7 +196,7 @@ def certificate_ends(context: EvaluationContext, subject: str, deployment: Deplo
     left = int((ends - context.now).total_seconds() // 86_400)
     return Finding(
         subject=subject,
-        title=text % {"name": deployment.slug},
+        title=text % {"name": deployment.name},
         crossed=True,
         clear=False,
         value=str(left),

@@ -55,7 +55,7 @@ def is_down(context: EvaluationContext, outage: Outage, covered_by: str) -> Find
     deployment = outage.deployment
     lasted = span(context.now - outage.started_at)
     counts = deployment.pk not in context.in_maintenance
-    values = {"name": deployment.slug, "span": lasted}
+    values = {"name": deployment.name, "span": lasted}
     title = _("Down: %(name)s, for %(span)s so far") if counts else _("In maintenance: %(name)s, down for %(span)s")
     return Finding(
         subject=f"deployment:{deployment.slug}",
@@ -114,7 +114,7 @@ def lost(outage: Outage) -> list[list[str]]:
 
 
 def was_down(deployment: Deployment, lasted: str) -> str:
-    return _("Was down: %(name)s, for %(span)s") % {"name": deployment.slug, "span": lasted}
+    return _("Was down: %(name)s, for %(span)s") % {"name": deployment.name, "span": lasted}
 
 
 def advice(deployment: Deployment) -> str:
@@ -125,9 +125,9 @@ def advice(deployment: Deployment) -> str:
 
 def vendor_down(context: EvaluationContext, provider: str, outages: list[Outage]) -> Finding:
     name = provider_name(provider)
-    slugs = [outage.deployment.slug for outage in outages]
+    names = [outage.deployment.name for outage in outages]
     since = min(outage.started_at for outage in outages)
-    facts = [[o.deployment.slug, _("down since %(at)s") % {"at": moment(o.started_at)}, o.cause] for o in outages]
+    facts = [[o.deployment.name, _("down since %(at)s") % {"at": moment(o.started_at)}, o.cause] for o in outages]
     values = {"name": name, "n": len(outages), "span": span(context.now - since)}
     return Finding(
         subject=f"provider:{provider}",
@@ -140,11 +140,11 @@ def vendor_down(context: EvaluationContext, provider: str, outages: list[Outage]
         severity="critical",
         words=Words(
             todo=_("Nothing at %(name)s answers; look at the vendor's own status first.") % {"name": name},
-            detail=_("These are down: %(names)s.") % {"names": listed(slugs, 12)},
+            detail=_("These are down: %(names)s.") % {"names": listed(names, 12)},
             facts=facts,
             drivers=[
                 [
-                    o.deployment.slug,
+                    o.deployment.name,
                     _("%(n)s failed") % {"n": number(o.requests_failed or 0)},
                     _("%(n)s elsewhere") % {"n": number(o.requests_rerouted or 0)},
                 ]
@@ -174,13 +174,13 @@ def back_up(
 
 def is_up(context: EvaluationContext, deployment: Deployment) -> Finding:
     outage = context.last_outage(deployment.slug)
-    title = _("Up again: %(name)s") % {"name": deployment.slug}
+    title = _("Up again: %(name)s") % {"name": deployment.name}
     facts: list[list[str]] = []
     cost: list[list[str]] = []
     over = ""
     if outage and outage.ended_at:
         lasted = span(outage.ended_at - outage.started_at)
-        title = _("Up again: %(name)s, after %(span)s") % {"name": deployment.slug, "span": lasted}
+        title = _("Up again: %(name)s, after %(span)s") % {"name": deployment.name, "span": lasted}
         over = was_down(deployment, lasted)
         facts = [
             [_("Down from"), moment(outage.started_at), _("first failed check")],

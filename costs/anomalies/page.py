@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -23,7 +23,7 @@ from costs.anomalies.wording import sentence, signed
 from costs.models import Anomaly, AnomalyLook, Driver
 from lib.dates import midnight
 from lib.formats import dollars, sentences, state, when
-from traffic.models import UsageDay
+from traffic.models import Application, UsageDay
 from traffic.requests.facets import MOST_SHOWN
 
 LATELY, CHART_DAYS, CHARTS = timedelta(days=60), 45, 12
@@ -38,6 +38,7 @@ class AnomalyRow:
     it: Anomaly
     chart: dict[str, Any] | None
     looked_up: bool = False  # whether its days were read for a chart
+    applications: Sequence[str] = ()  # names of those that feel what a model does
 
     @property
     def sentence(self) -> str:
@@ -69,7 +70,7 @@ class AnomalyRow:
 
 
 class AnomaliesPage:
-    """Three queries: the rows, when it was looked, and the days behind the charts."""
+    """Four queries: the rows, when it was looked, the days behind the charts, and names where there are any to show."""
 
     def __init__(self, now: datetime) -> None:
         self.now, self.today = now, now.astimezone(UTC).date()
@@ -105,8 +106,8 @@ class AnomaliesPage:
         """The applications with too short a history to say anything of, with its days."""
         rows = self.look.too_little if self.look else []
         return "; ".join(
-            ngettext("%(name)s, %(n)s day", "%(name)s, %(n)s days", days) % {"name": name, "n": days}
-            for name, days in rows
+            ngettext("%(name)s, %(n)s day", "%(name)s, %(n)s days", days) % {"name": self.named(slug), "n": days}
+            for slug, days in rows
         )
 
     @cached_property
@@ -125,7 +126,12 @@ class AnomaliesPage:
         shown = anomalies[:CHARTS]
         days = self._days(shown)
         return [
-            AnomalyRow(anomaly, self._chart(anomaly, days) if anomaly in shown else None, anomaly in shown)
+            AnomalyRow(
+                anomaly,
+                self._chart(anomaly, days) if anomaly in shown else None,
+                anomaly in shown,
+                [self.named(slug) for slug in anomaly.applications_shown],
+            )
             for anomaly in anomalies
         ]
 
@@ -147,13 +153,20 @@ class AnomaliesPage:
         rows = self.look.new[:MOST_SHOWN] if self.look else []
         return [(slug, model, date.fromisoformat(day), Decimal(costs)) for slug, model, day, costs in rows]
 
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Applications as people named them, by slug."""
+        return dict(Application.objects.exclude(name="").values_list("slug", "name"))
+
+    def named(self, slug: str) -> str:
+        """An application that is gone goes by its slug."""
+        return self.names.get(slug, slug)
+
     def new_rows(self) -> list[tuple[str, str, date, Decimal, str]]:
-        """The same with the address of its requests since then."""
+        """The same with names for slugs, and the address of its requests since then."""
         base = reverse("traffic:requests")
-        return [
-            (*row, f"{base}?{urlencode({'application': row[0], 'model': row[1], 'from': row[2].isoformat()})}")
-            for row in self.new
-        ]
+        queries = [urlencode({"application": row[0], "model": row[1], "from": row[2].isoformat()}) for row in self.new]
+        return [(self.named(row[0]), *row[1:], f"{base}?{query}") for row, query in zip(self.new, queries, strict=True)]
 
     @property
     def new_left(self) -> int:

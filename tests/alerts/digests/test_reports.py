@@ -123,9 +123,9 @@ def test_a_digest_says_what_was_spent_how_the_plan_stands_and_what_moved(spent: 
     assert said["heading"].startswith(heading)
     assert said["subject"].startswith("Within budget: $9.00 yesterday, on course for $")
     assert (said["state"], said["tone"]) == ("met", "ok")
-    assert [item[0] for item in said["items"]] == ["bot cost $9.00, $7.00 more than usual"]
+    assert [item[0] for item in said["items"]] == ["Bot cost $9.00, $7.00 more than usual"]
     assert said["todo"] == "One thing to look at."
-    assert said["drivers"] == [["bot", "$9.00", "100\N{NO-BREAK SPACE}%"]]
+    assert said["drivers"] == [["Bot", "$9.00", "100\N{NO-BREAK SPACE}%"]]
     assert Decimal(said["points"][-1][1]) == Decimal(55), "the month, day by day"
 
 
@@ -152,7 +152,7 @@ def test_open_alerts_come_first_by_urgency_and_only_three_things_are_named(spent
             pending_since=MORNING, opened_at=MORNING, words={"todo": "Look."},
         )  # fmt: skip
     said = digest("daily", DAY)
-    assert [item[0] for item in said["items"]] == ["Down: 2", "bot cost $9.00, $7.00 more than usual", "Down: 1"]
+    assert [item[0] for item in said["items"]] == ["Down: 2", "Bot cost $9.00, $7.00 more than usual", "Down: 1"]
     assert (said["more"], said["verdict"]) == (2, "Needs someone now")
     assert said["subject"].startswith("Within budget: "), "the subject is about the money, within its sixty characters"
 
@@ -181,7 +181,7 @@ def test_the_mail_is_sent_once_with_text_as_good_as_html_and_one_click_to_leave(
     assert tags.open == [] and len(str(message["Subject"])) <= 60
     for said in (
         "you spent $9.00",
-        "bot cost $9.00, $7.00 more than usual",
+        "Bot cost $9.00, $7.00 more than usual",
         "Usual",
         "On course for",
         "the month came to",

@@ -19,7 +19,7 @@ from costs.ledger.expiring_days import ExpiringDays, expiring_days
 from costs.models import ExportTarget, Phase, Posting, Stage
 from lib.disk import Disk, floor_of
 from providers.connectors.base import ConnectorError
-from providers.models import Feed, Model, TokenPrice
+from providers.models import Feed, Model, Outage, TokenPrice
 from providers.polling.services import record_failure, record_success
 from tests.alerts.conditions import (
     DAY,
@@ -27,6 +27,7 @@ from tests.alerts.conditions import (
     NOW,
     TODAY,
     account,
+    break_down,
     bucket_of,
     deployment,
     feed,
@@ -471,3 +472,25 @@ def test_no_kind_asks_more_of_the_database_for_more_applications(db: Any, django
     fill(2, 8)
     assert ask() == few
     assert max(few.values()) <= ceiling("findings of any other kind")
+
+
+def test_deployments_go_by_their_names_in_titles_and_sentences(db: Any) -> None:
+    ones = [deployment(f"d{n}", "runpod", name=f"Pod {n}", tls_expires_at=NOW + 2 * DAY) for n in range(3)]
+    for one in ones:
+        break_down(one)
+    vendor = next(found for found in findings("outage") if found.subject == "provider:runpod")
+    assert vendor.words["detail"] == "These are down: Pod 0, Pod 1 and Pod 2."
+    titles = [found.title for found in findings("outage") if found.subject != "provider:runpod"]
+    assert titles == [f"Down: Pod {n}, for 3 min so far" for n in range(3)]
+    Outage.objects.update(ended_at=NOW)
+    up = next(found for found in findings("outage", live=frozenset({"deployment:d1"})))
+    assert (up.title, up.words["over"]) == ("Up again: Pod 1, after 3 min", "Was down: Pod 1, for 3 min")
+    assert findings("system-certificate")[0].title == "Certificate ends in 2 d: Pod 0"
+    hour(NOW - HOUR, 40, deployment_id=ones[0].pk, errors=30)
+    [failing] = findings("error-rate")
+    assert failing.title.startswith("Errors: Pod 0, 75")
+    assert (failing.subject, failing.labels["deployment"]) == ("errors:d0", "d0")
+    [over] = findings("error-rate", now=NOW + 3 * HOUR, live=frozenset({"errors:d0"}))
+    assert over.title == "No requests to fail: Pod 0"
+    [few] = findings("latency", live=frozenset({"latency:d2"}))
+    assert few.title == "Too few requests to tell: Pod 2"

@@ -457,10 +457,14 @@ def test_a_finding_of_too_few_days_has_words_in_place_of_an_empty_chart(db: Any,
 
 
 def test_the_page_says_when_nothing_differs_and_who_has_too_little_history(mara: Any) -> None:
-    AnomalyLook.objects.create(at=NOW, applications=3, too_little=[["newcomer", 9]])
+    ApplicationFactory.create(slug="sales", name="Sales desk")
+    AnomalyLook.objects.create(
+        at=NOW, applications=3, too_little=[["newcomer", 9], ["sales", 3]], new=[["sales", "m", "2026-11-23", "1.50"]]
+    )
     page = mara.get("/spend/anomalies/").content.decode()
     assert "of <b>3 applications</b> are as usual" in page
-    assert "newcomer, 9 days" in page
+    assert "newcomer, 9 days; Sales desk, 3 days" in page
+    assert '<th scope="row">Sales desk</th>' in page and "application=sales&amp;model=m" in page
 
 
 def test_the_api_gives_the_figures_of_the_page(helper: Application, mara: Any) -> None:
