@@ -226,7 +226,7 @@ def test_an_owners_subtotals_say_at_least_where_one_of_their_requests_has_no_pri
         usage(day=DAY, application_id=application.pk, cost=Decimal(cost), unpriced=unpriced)
     page = text(admin, "/spend/statements/2026-12/owner/ann/")
     assert "Shop: ≥ $12.35" in page and "Together ≥ 12.35" in page
-    assert "Docs: $12.34" in page and "Together12.34" in page
+    assert "Docs: $12.34" in page and "Together 12.34" in page
     assert "ann: ≥ $24.69" in page
 
 
