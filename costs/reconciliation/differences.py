@@ -6,7 +6,7 @@ cause says where the money is, and not that the bill is right.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -48,9 +48,12 @@ def _apart(rows: Sequence[ProviderMonthBill]) -> SafeString:
     below = round(-sum((row.gap for row in rows if row.gap < 0), ZERO), 2)
     above = round(sum((row.gap for row in rows if row.gap > 0), ZERO), 2)
     if below and above:
-        text = _("Bills are <b>{below}</b> below and <b>{above}</b> above our records.")
-        return format_html(text, below=dollars(below), above=dollars(above))
+        text = _("Bills are <b>{below}</b> below our records ({short}) and <b>{above}</b> above them ({more}).")
+        short, more = _names(row for row in rows if row.gap < 0), _names(row for row in rows if row.gap > 0)
+        return format_html(text, below=dollars(below), above=dollars(above), short=short, more=more)
     if not below and not above:
+        if any(row.pending for row in rows):
+            return sentences(_("Bills match our records to the cent, on the days that they hold so far."))
         return sentences(_("Bills match our records to the cent."))
     records = sum((row.billed - row.gap for row in rows), ZERO)  # ours, of the days that the bills hold
     if below:
@@ -61,6 +64,10 @@ def _apart(rows: Sequence[ProviderMonthBill]) -> SafeString:
         text = _("Bills are <b>{gap}</b> above our records, which are empty.")
     gap = below or above
     return format_html(text, gap=dollars(gap), share=percent(gap / records) if records else "")
+
+
+def _names(rows: Iterable[ProviderMonthBill]) -> str:
+    return ", ".join(sorted({row.name for row in rows}))
 
 
 def missing_of(row: ProviderMonthBill) -> list[str]:

@@ -25,7 +25,7 @@ from lib.money import COST_STEP, ZERO
 from lib.paging import cursor_id, cursor_value, decode_cursor
 from providers.accounts.freshness import AccountNow
 from providers.engine_metrics.series import busy_shares
-from providers.models import Balance, Deployment, Lease, LeaseSpan, LeaseState
+from providers.models import Balance, Deployment, Lease, LeaseSpan, LeaseState, OfferKind
 from providers.models.leases import IDLE_BELOW, LeaseQuerySet, Seconds
 
 HOUR_S = Decimal(3600)
@@ -56,6 +56,12 @@ class LeaseNow:
     def unreported(self) -> bool:
         """Whether its account is switched off, so that nobody knows whether it still runs."""
         return self.active and not self.lease.reported
+
+    @property
+    def runs_gpu(self) -> bool:
+        """Whether a GPU runs; a serverless endpoint whose workers all sleep runs none and costs nothing an hour."""
+        asleep = self.lease.kind == OfferKind.SERVERLESS and not self.lease.price_per_hour
+        return self.lease.state == LeaseState.RUNNING and self.lease.gpu_count > 0 and not asleep
 
     @property
     def unpriced(self) -> bool:

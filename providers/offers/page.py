@@ -18,7 +18,7 @@ from lib.money import ZERO
 from providers.accounts.freshness import AccountNow
 from providers.leases.page import unpriced_note, unreported_note
 from providers.leases.queries import LeaseNow, Runway, hourly
-from providers.models import LeaseState, Offer, OfferKind, OfferWatch
+from providers.models import Offer, OfferKind, OfferWatch
 from providers.offers.market import Market, histories
 from providers.offers.savings import BestSaving, RentedGpu
 from providers.offers.watches import WatchNow
@@ -86,7 +86,7 @@ class Rent:
         reported = [row for row in self.active if not row.unreported]
         if not reported:
             return _("None is known to run") if self.active else _("We rent nothing now")
-        running = sum(row.lease.state == LeaseState.RUNNING and row.lease.gpu_count > 0 for row in reported)
+        running = sum(row.runs_gpu for row in reported)
         text = ngettext("%(n)s lease, %(running)s", "%(n)s leases, %(running)s", len(reported))
         with_gpu = _("%(n)s with a GPU running") % {"n": running} if running else _("none with a GPU running")
         return text % {"n": len(reported), "running": with_gpu}

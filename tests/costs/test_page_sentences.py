@@ -409,7 +409,7 @@ def test_an_export_says_its_last_run() -> None:
 def anomalies(look: Any, *costs: int | None) -> AnomaliesPage:
     page = AnomaliesPage(NOW)
     rows = [AnomalyRow(Anomaly(costs=cost and Decimal(cost)), None) for cost in costs]
-    page.__dict__.update(look=look, rows=rows)  # both are read once, and then kept there
+    page.__dict__.update(look=look, rows=rows, names={"b": "Bot"})  # each is read once, and then kept there
     return page
 
 
@@ -425,7 +425,7 @@ def test_anomalies_are_counted_with_what_they_cost() -> None:
     assert plain(anomalies(look, 4, 5).headline()) == (
         "2 things differ from their own history. Together $9.00 a day more than usual."
     )
-    assert anomalies(look).too_little == "a, 1 day; b, 2 days" and anomalies(None).too_little == ""
+    assert anomalies(look).too_little == "a, 1 day; Bot, 2 days" and anomalies(None).too_little == ""
 
 
 def test_an_anomaly_says_whether_it_is_over() -> None:

@@ -100,12 +100,14 @@ def test_the_providers_page_says_what_we_rent_and_what_could_be_had(page: Provid
 
 
 def test_headings_of_the_providers_page_follow_what_is_rented_and_offered() -> None:
-    rents = (Rent(), Rent([rented()]), Rent([rented(), STOPPED]), Rent([UNPRICED]))
+    asleep = rented(lease(kind="serverless", price_per_hour=Decimal(0)))
+    rents = (Rent(), Rent([rented()]), Rent([rented(), STOPPED]), Rent([UNPRICED]), Rent([rented(), asleep]))
     assert [words(rent.headline()) for rent in rents] == [
         "We rent nothing now",
         "1 lease, 1 with a GPU running",
         "2 leases, 1 with a GPU running",
         "1 lease, none with a GPU running",
+        "2 leases, 1 with a GPU running",
     ]
     assert [Rent(ended=[ENDED] * n).ended_headline() for n in (1, 2)] == [
         "One that has ended",
