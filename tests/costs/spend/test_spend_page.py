@@ -197,7 +197,7 @@ def test_idle_hours_and_entered_charges_have_rows_of_their_own(viewer: Client, w
 def test_usage_of_a_console_is_named_where_the_bill_differs(viewer: Client, world: Account) -> None:
     page = text(viewer, URL, month=last_month())
     assert "other tools or keys of the same account: 3 requests, claude-sonnet-5-5" in page
-    assert "Bills match our records to the cent." in page  # the difference is less than one
+    assert "Bills match our records to the cent" in page  # the difference is less than one
 
 
 def test_a_model_without_a_price_is_counted_and_linked(viewer: Client, world: Account) -> None:
