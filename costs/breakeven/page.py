@@ -180,9 +180,14 @@ class BreakEvenPage:
                 " traffic and known cost."
             )
         else:
-            text = _("Too close to call: at <b>{n} requests</b> a month self-hosting saves <b>{saving}</b>.")
+            text = _(
+                "Too close to call: at <b>{n} requests</b> a month it is not certain whether self-hosting is cheaper:"
+                " <b>{saving}</b>."
+            )
             if saving.turns and not self.changed:  # the page has said before this that it is too close
-                text = _("At <b>{n} requests</b> a month self-hosting saves <b>{saving}</b>.")
+                text = _(
+                    "At <b>{n} requests</b> a month it is not certain whether self-hosting is cheaper: <b>{saving}</b>."
+                )
         return format_html(text, **words)
 
     def what_if_headline(self) -> str:

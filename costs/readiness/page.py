@@ -86,7 +86,9 @@ class WorkloadRow:
         if self.name == "incidents":
             return format_html(link, reverse("providers:uptime") + "#outages", _("outages, as checks confirmed them"))
         if self.name == "pages":
-            return format_html(link, reverse("alerts:list"), _("alerts that reached someone"))
+            return format_html(
+                link, reverse("alerts:list"), _("alerts about self-hosted deployments that reached someone")
+            )
         return format_html("{}", _("as people entered them"))
 
     @property

@@ -157,8 +157,8 @@ class Serving:
             return "" if record.uptime is None else _("No outage in 30 days.")
         outages = len(record.outages)
         text = ngettext(
-            "In 30 days one outage of {lost}: {name}’s.",
-            "In 30 days {n} outages took {lost}; the longest was {name}’s.",
+            "In 30 days one outage, of {name}, took {lost}.",
+            "In 30 days {n} outages took {lost}; the longest was of {name}.",
             outages,
         )
         return format_html(text, n=outages, lost=duration(record.down), name=record.longest.name)

@@ -353,8 +353,8 @@ class Record:
         n = len(self.outages)
         if n and self.longest:
             text = ngettext(
-                "{n} outage in {days} days took {lost}: {name}’s on {when}",
-                "{n} outages in {days} days took {lost}; the longest was {name}’s on {when}",
+                "{n} outage in {days} days took {lost}; it was of {name}, on {when}",
+                "{n} outages in {days} days took {lost}; the longest was of {name}, on {when}",
                 n,
             )
             began = when(self.longest.outage.started_at)

@@ -390,12 +390,12 @@ def test_deployments_are_compared_on_one_task_alone(alike: tuple[Named, ...], en
 @pytest.mark.parametrize(
     ("kind", "one", "two", "none"),
     [
-        ("task", "1 of 1 task that can be judged is", "1 of 2 tasks that can be judged are", "No task has"),
-        ("model", "1 of 1 model that can be judged is", "1 of 2 models that can be judged are", "No model has"),
+        ("task", "1 of 1 task that can be judged meets", "1 of 2 tasks that can be judged meet", "No task has"),
+        ("model", "1 of 1 model that can be judged meets", "1 of 2 models that can be judged meet", "No model has"),
         (
             "deployment",
-            "1 of 1 deployment that can be judged is",
-            "1 of 2 deployments that can be judged are",
+            "1 of 1 deployment that can be judged meets",
+            "1 of 2 deployments that can be judged meet",
             "No deployment has",
         ),
     ],
@@ -404,8 +404,8 @@ def test_a_table_of_qualities_says_how_many_groups_are_good_enough(
     kind: GroupBy, one: str, two: str, none: str
 ) -> None:
     good, bad, few = a_quality(100, 99), a_quality(100, 40), a_quality(29, 29)
-    assert Table(kind, [good, few], money=False).heading() == f"{one} good enough for certain"
-    assert Table(kind, [good, bad], money=False).heading() == f"{two} good enough for certain"
+    assert Table(kind, [good, few], money=False).heading() == f"{one} the 70\u202f% target"
+    assert Table(kind, [good, bad], money=False).heading() == f"{two} the 70\u202f% target"
     assert Table(kind, [few], money=False).heading() == f"{none} enough ratings to be judged"
     assert (good.note(), few.note()) == ("", "29 ratings: too few to call, 30 are needed")
     assert a_quality(1, 1).note() == "1 rating: too few to call, 30 are needed"

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
 from lib.formats import count, percent
-from traffic.quality.queries import ENOUGH, GroupBy, QualityGroup, differ
+from traffic.quality.queries import ENOUGH, PASS, GroupBy, QualityGroup, differ
 
 TITLES = {
     "deployment": gettext_lazy("Deployment"),
@@ -25,18 +25,18 @@ NONE_JUDGED = {
 }
 JUDGED = {
     "deployment": ngettext_lazy(
-        "%(passing)s of %(n)s deployment that can be judged is good enough for certain",
-        "%(passing)s of %(n)s deployments that can be judged are good enough for certain",
+        "%(passing)s of %(n)s deployment that can be judged meets the %(target)s target",
+        "%(passing)s of %(n)s deployments that can be judged meet the %(target)s target",
         "n",
     ),
     "model": ngettext_lazy(
-        "%(passing)s of %(n)s model that can be judged is good enough for certain",
-        "%(passing)s of %(n)s models that can be judged are good enough for certain",
+        "%(passing)s of %(n)s model that can be judged meets the %(target)s target",
+        "%(passing)s of %(n)s models that can be judged meet the %(target)s target",
         "n",
     ),
     "task": ngettext_lazy(
-        "%(passing)s of %(n)s task that can be judged is good enough for certain",
-        "%(passing)s of %(n)s tasks that can be judged are good enough for certain",
+        "%(passing)s of %(n)s task that can be judged meets the %(target)s target",
+        "%(passing)s of %(n)s tasks that can be judged meet the %(target)s target",
         "n",
     ),
 }
@@ -95,7 +95,8 @@ class Table:
         judged = [named.group for named in self.groups if named.group.enough]
         if not judged:
             return str(NONE_JUDGED[self.kind])
-        return str(JUDGED[self.kind] % {"n": len(judged), "passing": sum(group.passes for group in judged)})
+        words = {"n": len(judged), "passing": sum(group.passes for group in judged), "target": percent(PASS)}
+        return str(JUDGED[self.kind] % words)
 
 
 @dataclass(frozen=True, slots=True)

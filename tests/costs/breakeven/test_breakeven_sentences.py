@@ -18,6 +18,8 @@ from costs.breakeven.page import BreakEvenAnswer, BreakEvenPage, CrossingRow, an
 from costs.breakeven.saving import Saving
 from costs.breakeven.sensitivity import Swing, tornado
 from costs.breakeven.what_ifs import ScenarioColumn
+from costs.readiness.criteria import saving as saving_criterion
+from costs.readiness.evidence import Evidence, Thresholds
 from lib.confidence_intervals import Interval
 from tests.costs.breakeven_rows import with_body
 
@@ -122,12 +124,13 @@ def page_of(**fields: Any) -> BreakEvenPage:
         (
             (-74, 534),
             None,
-            "Too close to call: at 30,000 requests a month self-hosting saves about $201 (−$74 to +$534).",
+            "Too close to call: at 30,000 requests a month it is not certain whether self-hosting is cheaper: "
+            "about $201 (−$74 to +$534).",
         ),
         (
             (100, 300),
             D(-20),
-            "At 30,000 requests a month self-hosting saves about $201 ($100 to $300).",
+            "At 30,000 requests a month it is not certain whether self-hosting is cheaper: about $201 ($100 to $300).",
         ),
         (None, None, "There is not enough data to judge a saving at 30,000 requests a month"),
         ((100, 300), None, "Our own GPUs"),
@@ -141,6 +144,17 @@ def test_the_first_sentence_goes_no_further_than_the_interval(
     saving = Saving(D(201) if not ends or ends[1] > 0 else D(-201), interval, other)
     inputs = replace(INPUTS, requests_per_month=30_000)
     assert plain(page_of(inputs=inputs, saving=saving).sentence()).startswith(beginning)
+
+
+@pytest.mark.parametrize("other", [None, D(20)])
+def test_an_uncertain_saving_reads_as_in_the_saving_criterion(other: Any) -> None:
+    """A middle below zero is no saving: the page never says that self-hosting saves −$96."""
+    interval = Interval(D(-125), D(322))
+    shown = plain(page_of(saving=Saving(D(-96), interval, other)).sentence())
+    evidence = Evidence(saving_monthly=D(-96), saving_interval=interval, requests_per_month=30_000, traffic_days=30)
+    criterion = saving_criterion(evidence, Thresholds(), False).sentence
+    assert shown.endswith(criterion.removeprefix("At ")) and "saves" not in shown
+    assert "not certain whether self-hosting is cheaper: about −$96 (−$125 to +$322)." in shown
 
 
 def test_the_curve_is_named_by_what_each_side_costs() -> None:

@@ -179,6 +179,7 @@ def test_each_burden_says_where_it_comes_from() -> None:
     incidents, hours, pages = workload_rows(OpsWorkload())
     assert [row.label for row in (incidents, hours, pages)] == ["Incidents", "Hours of work", "Calls"]
     assert 'href="/uptime/#outages"' in incidents.source() and 'href="/alerts/"' in pages.source()
+    assert ">alerts about self-hosted deployments that reached someone</a>" in pages.source()
     assert WorkloadRow("hours", 0, None, False).source() == hours.source() == "as people entered them"
 
 

@@ -169,10 +169,10 @@ def test_the_outages_of_a_month_are_counted_and_the_longest_is_named() -> None:
         serving("up", record=Record(30, [], hour, None, None, None, 1.0)).outages_sentence() == "No outage in 30 days."
     )
     single = Record(30, [broken], hour, broken, None, None, 0.9)
-    assert serving("up", record=single).outages_sentence() == "In 30 days one outage of 1 h: D0’s."
+    assert serving("up", record=single).outages_sentence() == "In 30 days one outage, of D0, took 1 h."
     several = replace(single, outages=[broken, broken])
     sentence = serving("up", record=several).outages_sentence()
-    assert sentence == "In 30 days 2 outages took 1 h; the longest was D0’s."
+    assert sentence == "In 30 days 2 outages took 1 h; the longest was of D0."
 
 
 def test_uptime_that_nobody_measured_has_no_figure() -> None:

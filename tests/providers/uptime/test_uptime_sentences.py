@@ -192,12 +192,12 @@ def record(*outages: Broke, share: float | None = 0.99) -> Record:
     [
         (
             record(broke()),
-            "1 outage in 30 days took 2 h: mistral’s on 18 Jun 2025, 12:00",
+            "1 outage in 30 days took 2 h; it was of mistral, on 18 Jun 2025, 12:00",
             "What broke and why",
         ),
         (
             record(broke(), broke()),
-            "2 outages in 30 days took 2 h; the longest was mistral’s on 18 Jun 2025, 12:00",
+            "2 outages in 30 days took 2 h; the longest was of mistral, on 18 Jun 2025, 12:00",
             "What broke and why",
         ),
         (record(share=None), "Nothing was checked in 30 days", "Nothing broke in 30 days"),
