@@ -82,6 +82,8 @@ NOUNS: dict[str, Promise] = {
     "budgets": gettext_lazy("Budgets"),
     "burden-limits": gettext_lazy("Go or no-go: how much work is bearable"),
     "changes": gettext_lazy("What changed in the spend"),
+    "task-model": gettext_lazy("Break-even: API model of a task"),
+    "task-model-log": gettext_lazy("Break-even: API model of a task, as the log has it"),
     "channel": gettext_lazy("Channel"),
     "channels": gettext_lazy("Channels"),
     "charge": gettext_lazy("Charge"),

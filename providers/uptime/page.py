@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from lib.dates import DAY
 from lib.formats import ago, count, duration, figure, sentences, when
 from lib.time_spans import Span
-from providers.models import Deployment, DeploymentState, LeaseState, Outage
+from providers.models import Deployment, DeploymentState, LeaseState, Outage, provider_name
 from providers.uptime.checks import SLACK, UNWATCHED_INTERVALS
 from providers.uptime.outage_cost import NO_COST, OutageCost
 from providers.uptime.report import DeploymentUptime, OutageSpan, UptimeDay, longest, mean_time_to_repair, share
@@ -36,6 +36,12 @@ class DeploymentNow:
 
     deployment: Deployment
     state: str
+
+    @property
+    def provider_name(self) -> str:
+        """Who serves it, as Overview names it: the vendor of its machine, or the provider itself."""
+        lease = self.deployment.lease
+        return provider_name(lease.account.provider if lease else self.deployment.provider)
 
     @property
     def mark(self) -> str:

@@ -347,18 +347,18 @@ def a_quality(ratings: int, acceptable: int, name: str = "Own", cost: Decimal | 
             (),
             "Only <b>29 answers</b> of 30 days have been rated: too few to call any model good or bad.",
         ),
-        (a_quality(1200, 600), (), "<b>50 %</b> of <b>1,200</b> ratings find the answer acceptable."),
+        (a_quality(1200, 600), (), "<b>50 %</b> (47 %–53 %) of <b>1,200</b> ratings find the answer acceptable."),
         (
             a_quality(100, 50),
             (a_quality(60, 30, "<Own>"), a_quality(29, 29, "Haiku")),
-            "<b>50 %</b> of <b>100</b> ratings find the answer acceptable; "
+            "<b>50 %</b> (40 %–60 %) of <b>100</b> ratings find the answer acceptable; "
             "only &lt;Own&gt; has enough of them to be judged.",
         ),
         (
             a_quality(100, 50),
             (a_quality(60, 30), a_quality(40, 40, "Haiku")),
-            "<b>50 %</b> of <b>100</b> ratings find the answer acceptable; no task has enough of them for two "
-            "deployments, so deployments are not compared.",
+            "<b>50 %</b> (40 %–60 %) of <b>100</b> ratings find the answer acceptable; no task has enough of them for "
+            "two deployments, so deployments are not compared.",
         ),
     ],
 )
@@ -374,11 +374,11 @@ def test_the_quality_page_begins_with_the_share_of_acceptable_answers(
     [
         (
             (a_quality(60, 30), a_quality(40, 40, "Haiku"), a_quality(40, 0, "Third")),
-            "; for RAG Haiku <b>100 %</b>, Own <b>50 %</b>: a real difference.",
+            "; for RAG Haiku <b>100 %</b> (91 %–100 %), Own <b>50 %</b> (38 %–62 %): a real difference.",
         ),
         (
             (a_quality(60, 30), a_quality(60, 29, "<Haiku>")),
-            "; for RAG Own <b>50 %</b>, &lt;Haiku&gt; <b>48 %</b>: too close to call.",
+            "; for RAG Own <b>50 %</b> (38 %–62 %), &lt;Haiku&gt; <b>48 %</b> (36 %–61 %): too close to call.",
         ),
     ],
 )

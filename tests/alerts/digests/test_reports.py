@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 from django.test import Client
 
 from alerts.delivery import outbox
@@ -118,7 +119,8 @@ def test_an_installation_without_a_figure_says_nothing(db: Any) -> None:
 
 
 def test_a_digest_says_what_was_spent_how_the_plan_stands_and_what_moved(spent: Application) -> None:
-    said = digest("daily", DAY)
+    with time_machine.travel(MORNING, tick=False):  # a month of another year is shown with its year
+        said = digest("daily", DAY)
     heading = "Yesterday, 24 November, you spent $9.00. November stays within its budget: about $"
     assert said["heading"].startswith(heading)
     assert said["subject"].startswith("Within budget: $9.00 yesterday, on course for $")

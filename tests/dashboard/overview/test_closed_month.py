@@ -46,10 +46,10 @@ def at(day: int, hour: int = 0, minute: int = 2, month: int = 12) -> datetime:
 def test_the_closed_month_stands_first_for_five_days(now: datetime, is_shown: bool) -> None:
     with time_machine.travel(now, tick=False):
         closed = page.context(now)["closed"]
+        sentence = words(closed.answer()) if closed else ""
     assert (closed is not None) is is_shown
     if closed is not None:
         assert (closed.month, closed.spent, closed.limit) == (NOVEMBER, Decimal("393.00"), Decimal(400))
-        sentence = words(closed.answer())
         assert "$393.00 of $400" in sentence and "Final on 31 Dec." in sentence
         assert marked(closed.state_mark()) == [Marked(("verdict: plan", "2026-11", ""), "met")]
 
@@ -84,8 +84,8 @@ def test_alerts_of_the_closed_month_that_nobody_acknowledged_stay_visible(manage
     Alert.objects.create(subject="phase:old:2026-10", title="Older", **values)
     with time_machine.travel(at(2), tick=False):
         closed = page.context(at(2))["closed"]
-    assert [alert.title for alert in closed.alerts] == ["Over budget: Scale up"]
-    assert closed.alerts_headline() == "1 alert of November was not acknowledged"
+        assert [alert.title for alert in closed.alerts] == ["Over budget: Scale up"]
+        assert closed.alerts_headline() == "1 alert of November was not acknowledged"
 
 
 def test_without_spend_in_the_month_before_there_is_no_such_row() -> None:
