@@ -27,7 +27,7 @@ from providers.uptime.report import DeploymentUptime
 from traffic.models import Metric
 from traffic.quality.queries import ACCEPTABLE_SQL
 from traffic.usage.filters import Filters
-from traffic.usage.reports import bucket_value
+from traffic.usage.reports import bucket_edges, bucket_value
 
 OWN = "self"
 COMPARED = timedelta(days=90)
@@ -274,19 +274,29 @@ def rank(total: int, share: Decimal) -> int:
 
 def ranked(buckets: Buckets, place: int) -> Decimal | None:
     """Milliseconds of the value at a rank; None where there are not so many."""
+    value = bucket_value(bucket_at(buckets, place))
+    return None if value is None else Decimal(str(value))
+
+
+def bucket_at(buckets: Buckets, place: int) -> int | None:
+    """The log bucket of the value at a rank; None where there are not so many."""
     for bucket, count in buckets:
         place -= count
         if place <= 0:
-            value = bucket_value(bucket)
-            return None if value is None else Decimal(str(value))
+            return bucket
     return None
 
 
 def quantile_interval(buckets: Buckets, share: Decimal) -> Interval | None:
-    """Between which values the quantile lies, 95 %: by the binomial spread of its rank; None for too few."""
+    """Between which values the quantile lies, 95 %: by the binomial spread of its rank; None for too few.
+
+    From the lower edge of the first bucket to the upper edge of the last: where in a bucket a value lies is not known.
+    """
     total = sum(count for _, count in buckets)
     half = Z * (total * share * (1 - share)).sqrt()
     first = int((total * share - half).to_integral_value(ROUND_FLOOR))
     last = int((total * share + half).to_integral_value(ROUND_CEILING)) + 1
-    low, high = ranked(buckets, max(1, first)), ranked(buckets, last)
-    return Interval(low, high) if low is not None and high is not None else None
+    low, high = bucket_at(buckets, max(1, first)), bucket_at(buckets, last)
+    if low is None or high is None:
+        return None
+    return Interval(Decimal(str(bucket_edges(low)[0])), Decimal(str(bucket_edges(high)[1])))

@@ -195,6 +195,11 @@ def bucket_value(bucket: int | None) -> float | None:
     return 0.0 if bucket == -32768 else round(2 * 1.02**bucket / 2.02, 4)
 
 
+def bucket_edges(bucket: int) -> tuple[float, float]:
+    """Between which milliseconds the values of a log bucket lie, about 1 % on each side of its middle."""
+    return (0.0, 0.01) if bucket == -32768 else (round(1.02 ** (bucket - 1), 4), round(1.02**bucket, 4))
+
+
 def select(
     table: str, period: Period, group_by: str, filters: Filters | None, columns: str, having: str, order: str
 ) -> list[dict[str, Any]]:

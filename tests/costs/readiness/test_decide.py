@@ -14,6 +14,8 @@ from costs.models import Justification, NoGo
 from costs.price_sheets.sheets import load
 from costs.readiness import inputs as evidence
 from costs.readiness import services as decisions
+from costs.readiness.criteria import latency
+from costs.readiness.evidence import Evidence, Thresholds
 from costs.readiness.inputs import RatedTask, quality_gap, quantile_interval, timing
 from costs.readiness.sizing_page import matrix
 from costs.sizing import memory as sizing
@@ -27,7 +29,7 @@ from tests.costs.readiness_rows import rated
 from tests.factories import DeploymentFactory
 from tests.query_ceilings import ceiling
 from traffic.models import LatencyDay, UsageHour
-from traffic.usage.reports import bucket_value
+from traffic.usage.reports import bucket_edges, bucket_value
 
 D = Decimal
 
@@ -196,10 +198,29 @@ def test_a_percentile_comes_with_the_interval_of_its_rank() -> None:
     assert found.p95 == D(str(bucket_value(194)))
     interval = found.p95_interval
     assert interval is not None
-    assert interval.low == D(str(bucket_value(193)))
-    assert interval.high == D(str(bucket_value(196)))
+    assert interval.low == D(str(bucket_edges(193)[0]))
+    assert interval.high == D(str(bucket_edges(196)[1]))
     assert quantile_interval([(100, 5)], D("0.95")) is None
     assert timing([]).p95 is None
+
+
+def test_a_percentile_within_one_bucket_has_the_interval_of_the_bucket() -> None:
+    """The sentence never says 348 ms (348 ms–348 ms): a bucket is 2 % wide."""
+    shown = timing([(295, 5000)])
+    assert shown.p95 is not None and shown.p95_interval is not None
+    assert shown.p95_interval.low < shown.p95 < shown.p95_interval.high
+    measured = Evidence(
+        first_token_p95_ms=shown.p95, first_token_sample=shown.count, first_token_interval=shown.p95_interval
+    )
+    assert "takes 341 ms (338 ms–344 ms)" in latency(measured, Thresholds()).sentence
+
+
+@pytest.mark.parametrize("bucket", [-32768, -10, 0, 295])
+def test_a_bucket_lies_between_its_edges(bucket: int) -> None:
+    low, high = bucket_edges(bucket)
+    middle = bucket_value(bucket)
+    assert middle is not None and low <= middle < high
+    assert bucket == -32768 or high / low == pytest.approx(1.02, rel=1e-3)
 
 
 # Sizing and recipes.
