@@ -28,7 +28,7 @@ from costs.breakeven import (
 from costs.breakeven.decimals import decimal
 from costs.breakeven.engine import Costs, costs_of
 from costs.breakeven.saving import Saving
-from costs.verdicts.amounts import about
+from costs.verdicts.amounts import about, points_apart
 from lib.confidence_intervals import Interval
 from lib.formats import count, dollars, percent, sentences, signed_percent, usd4, when
 
@@ -247,6 +247,10 @@ class BreakEvenPage:
         if self.gap:
             return _("“Cheaper” may be said: quality is not significantly worse")
         return _("Whether quality holds is not known: too few ratings of both sides")
+
+    def gap_words(self) -> str:
+        """How our answers are rated against the API's on the same tasks."""
+        return points_apart(self.gap) if self.gap else _("not known")
 
     @property
     def own_mark(self) -> str:

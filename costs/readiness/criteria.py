@@ -36,21 +36,26 @@ def quality(evidence: Evidence, thresholds: Thresholds) -> Verdict:
         return replace(blank, sentence=text % {"needed": thresholds.ratings_per_task}, needed=needed)
     good, bad = _requests(passed), _requests(failed)
     interval = Interval(Decimal(good) / total, Decimal(total - bad) / total)
+    rated = _requests([task for task in evidence.tasks if task.ratings >= thresholds.ratings_per_task])
+    share = Decimal(good) / rated if rated else interval.low
     words = {
-        "share": percent_cut(interval.low),
-        "open": percent_cut(Decimal(total - good - bad) / total),
-        "needed": percent_cut(thresholds.quality_share),
-        "ratings": count(sample),
+        "rated": percent_cut(share, 1),
+        "share": percent_cut(interval.low, 1),
+        "open": percent_cut(Decimal(total - good - bad) / total, 1),
+        "needed": percent_cut(thresholds.quality_share, 1),
     }
     text = _("Tasks with %(share)s of the requests have acceptable answers; at least %(needed)s is required.")
+    if share != interval.low:
+        text = _(
+            "Of the requests of rated tasks %(rated)s are of tasks with acceptable answers, of all requests at least"
+            " %(share)s; at least %(needed)s of all requests is required."
+        )
     if open_tasks:
         text += " " + _("Tasks with %(open)s of the requests are not decided.")
     reached = compare(interval, thresholds.quality_share, "at_least")
     if reached == State.TOO_CLOSE and any(task.ratings < thresholds.ratings_per_task for task in open_tasks):
         reached = State.NOT_ENOUGH
     needed = ratings_needed(open_tasks, thresholds) if reached in (State.TOO_CLOSE, State.NOT_ENOUGH) else ""
-    rated = _requests([task for task in evidence.tasks if task.ratings >= thresholds.ratings_per_task])
-    share = Decimal(good) / rated if rated else interval.low
     return replace(blank, state=reached, sentence=text % words, value=share, interval=interval, needed=needed)
 
 
@@ -167,9 +172,14 @@ def reliability(evidence: Evidence, thresholds: Thresholds) -> Verdict:
     return replace(blank, state=reached, sentence=text % words, needed=needed)
 
 
-def percent_cut(share: Decimal) -> str:
-    """One decimal, cut rather than rounded up, so that 98.96 % never reads as the 99 % that is required."""
-    cut = int(share * 10_000) / Decimal(100)
+def share_span(interval: Interval) -> str:
+    """Both ends cut: where a limit lies above the low end, it also lies above what is shown."""
+    return f"{percent_cut(interval.low, 1)}–{percent_cut(interval.high, 1)}"
+
+
+def percent_cut(share: Decimal, places: int = 2) -> str:
+    """Cut rather than rounded up, so that 98.996 % never reads as the 99 % that is required."""
+    cut = int(share * 100 * 10**places) / Decimal(10**places)
     return f"{cut:f}".rstrip("0").rstrip(".") + " %" if cut % 1 else f"{cut:.0f} %"
 
 

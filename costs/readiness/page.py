@@ -17,10 +17,11 @@ from django.utils.translation import gettext_lazy
 
 from costs.breakeven import page as breakeven_page
 from costs.models import Decision, Justification
-from costs.readiness.criteria import task_state
+from costs.readiness.criteria import share_span, task_state
 from costs.readiness.evidence import OpsWorkload, TaskQuality, Thresholds
 from costs.readiness.inputs import Report
 from costs.readiness.scorecard import Scorecard, go
+from costs.verdicts.amounts import points_apart
 from costs.verdicts.verdict import MARKS, State, Verdict
 from lib.confidence_intervals import Interval, wilson
 from lib.formats import dollars, duration, percent, sentences, signed_usd, when
@@ -135,6 +136,16 @@ class DecidePage:
             "volume": _("The volume forbids it"),
         }
         return [(titles[row.slug], row.sentence) for row in self.card.objections]
+
+    def quality_span(self) -> str:
+        """Which share of all requests is of tasks with acceptable answers; empty where that is not known."""
+        interval = self.criteria["quality"].interval
+        return share_span(interval) if interval else ""
+
+    def gap_words(self) -> str:
+        """How our answers are rated against the API's on the same tasks."""
+        gap = self.report.evidence.quality_gap
+        return points_apart(gap) if gap else _("not known")
 
     def change_headline(self) -> str:
         return _("Nothing forbids it") if self.card.verdict == "go" else _("What would change the verdict")

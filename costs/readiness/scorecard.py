@@ -17,6 +17,7 @@ from costs.breakeven import decimal_text
 from costs.readiness.criteria import latency, percent_cut, quality, reliability, saving
 from costs.readiness.criteria import ms as _ms
 from costs.readiness.evidence import GAP, Evidence, OpsWorkload, Thresholds
+from costs.verdicts.amounts import points_apart
 from costs.verdicts.verdict import State, Verdict
 from lib.confidence_intervals import Interval
 from lib.formats import dollars
@@ -139,9 +140,8 @@ def _criterion_json(row: Verdict) -> dict[str, Any]:
 def _objections(evidence: Evidence, justified: bool) -> list[Objection]:
     objections = []
     if evidence.quality_gap is not None and quality_refuses(evidence.quality_gap):
-        text = _("Answers of our own model are rated significantly worse: by %(low)s to %(high)s.")
-        values = {"low": f"{-evidence.quality_gap.high:.2f}", "high": f"{-evidence.quality_gap.low:.2f}"}
-        objections.append(Objection("quality-gap", text % values))
+        text = _("Answers of our own model are rated significantly worse: %(points)s than the API’s.")
+        objections.append(Objection("quality-gap", text % {"points": points_apart(evidence.quality_gap)}))
     if evidence.too_complex:
         text = _("Running it was judged too complex: %(reason)s") % {"reason": evidence.too_complex}
         objections.append(Objection("complexity", text))
@@ -219,7 +219,7 @@ def _changes(evidence: Evidence, criteria: tuple[Verdict, ...], objections: tupl
     advice = {
         "complexity": lambda: _("The person who ticked “too complex” would have to withdraw it."),
         "operations": lambda: _("The burden of operations would have to come down to what was agreed."),
-        "quality-gap": lambda: _("The interval of ours less the API’s would have to reach above −5 %."),
+        "quality-gap": lambda: _("The better end of the interval would have to be at most 5 percentage points worse."),
         "volume": lambda: _more_volume(evidence),
     }
     return changes + [advice[row.slug]() for row in objections]

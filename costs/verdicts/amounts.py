@@ -1,4 +1,4 @@
-"""An amount with its interval, in words; every sentence about a saving writes it this way."""
+"""A saving or a difference of shares with its interval, in words; every page writes them this way."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 
 from lib.confidence_intervals import Interval
-from lib.formats import dollars
+from lib.formats import dollars, grouped
 
 
 def about(value: Decimal, interval: Interval | None) -> str:
@@ -27,3 +27,23 @@ def about(value: Decimal, interval: Interval | None) -> str:
         "high": f"+{dollars(high, 0)}" if mixed and high > 0 else dollars(high, 0),
     }
     return _("about %(value)s (%(low)s to %(high)s)") % words
+
+
+def points_apart(gap: Interval) -> str:
+    """A difference of two shares (-1 to 1) in percentage points: `2.9 to 15 percentage points worse`.
+
+    Where the interval holds zero: `between 3 percentage points worse and 2 better`.
+    """
+    low, high = gap.low, gap.high
+    if high < 0:
+        return _("%(low)s to %(high)s percentage points worse") % {"low": _points(-high), "high": _points(-low)}
+    if low > 0:
+        return _("%(low)s to %(high)s percentage points better") % {"low": _points(low), "high": _points(high)}
+    words = {"low": _points(-low), "high": _points(high)}
+    return _("between %(low)s percentage points worse and %(high)s better") % words
+
+
+def _points(share: Decimal) -> str:
+    """Two significant digits, at most one decimal: 15, 2.9, 0.4."""
+    points = abs(share) * 100
+    return grouped(points, 1 if Decimal(0) < points < Decimal("9.95") and points % 1 else 0)

@@ -12,14 +12,15 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from costs.readiness.criteria import task_state
+from costs.readiness.criteria import share_span, task_state
 from costs.readiness.evidence import TaskQuality, Thresholds
 from costs.readiness.inputs import RatedTask
 from costs.readiness.scorecard import quality_refuses
+from costs.verdicts.amounts import points_apart
 from costs.verdicts.verdict import State, Verdict
 from dashboard.overview.reads import Facts
 from lib.confidence_intervals import Interval, wilson
-from lib.formats import missing, percent, provenance, sentences, signed_percent
+from lib.formats import missing, percent, provenance, sentences
 from traffic.models import Task
 
 SHOWN = 5  # tasks on this page, those with most requests
@@ -136,13 +137,16 @@ class Worth:
         text = ngettext("%(n)s rating, 30 d", "%(n)s ratings, 30 d", self.ratings)
         return provenance("measured", text=text % {"n": self.ratings})
 
+    def span(self) -> str:
+        """Which share of all requests is of tasks with acceptable answers; empty where that is not known."""
+        return share_span(self.verdict.interval) if self.own and self.verdict.interval else ""
+
     def comparison(self) -> str:
         """Compares our answers with the API's by task; empty if ours were not rated."""
         if self.gap:
             return format_html(
-                _("On the same tasks, self-hosted answers are rated {low} to {high} against the API’s."),
-                low=signed_percent(self.gap.low),
-                high=signed_percent(self.gap.high),
+                _("On the same tasks, self-hosted answers are rated {points} than the API’s."),
+                points=points_apart(self.gap),
             )
         return _("No task has ratings of both sides, so they cannot be compared.") if self.own else ""
 

@@ -14,7 +14,9 @@ import pytest
 from costs.plan.month import Month
 from costs.readiness import criteria
 from costs.readiness.evidence import Evidence, TaskQuality, Thresholds
+from costs.readiness.page import DecidePage
 from costs.readiness.scorecard import go, judge
+from costs.verdicts.amounts import points_apart
 from costs.verdicts.verdict import State
 from dashboard.overview.money import Money
 from dashboard.overview.page import alerts_headline, headline
@@ -259,10 +261,43 @@ def test_ours_are_compared_with_the_apis_where_both_are_rated() -> None:
     worse = worth(GOOD, gap=gap)
     assert plain(worse.headline()) == "self-hosted answers worse than the API’s"
     assert plain(worse.comparison()) == (
-        "On the same tasks, self-hosted answers are rated −30 % to −10 % against the API’s."
+        "On the same tasks, self-hosted answers are rated 10 to 30 percentage points worse than the API’s."
     )
     assert "cannot be compared" in worth(GOOD).comparison() and worth(GOOD, own=False).comparison() == ""
     assert (plain(worth().ratings_mark()), plain(worth(GOOD).ratings_mark())) == ("–", "100 ratings, 30 d")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        ("-0.154", "-0.029", "2.9 to 15 percentage points worse"),
+        ("-0.03", "0.02", "between 3 percentage points worse and 2 better"),
+        ("0.004", "0.1", "0.4 to 10 percentage points better"),
+        ("-0.2", "0", "between 20 percentage points worse and 0 better"),
+    ],
+)
+def test_a_difference_of_shares_is_in_percentage_points_on_every_page(low: str, high: str, words: str) -> None:
+    gap = Interval(Decimal(low), Decimal(high))
+    decide: Any = DecidePage(SimpleNamespace(evidence=Evidence(quality_gap=gap)), judge(Evidence()), NOW)  # type: ignore[arg-type]
+    assert points_apart(gap) == decide.gap_words() == words
+    assert (
+        worth(GOOD, gap=gap).comparison() == f"On the same tasks, self-hosted answers are rated {words} than the API’s."
+    )
+
+
+def test_the_quality_of_rated_tasks_and_of_all_requests_stand_in_one_sentence() -> None:
+    """The contract's value is of rated tasks, the interval of all requests: sentence and pages show both, cut."""
+    tasks = (TaskQuality("rag", 6995, 100, 90), TaskQuality("qa", 3005, 0, 0))
+    verdict = criteria.quality(Evidence(tasks=tasks), Thresholds())
+    assert (verdict.value, verdict.state) == (Decimal(1), State.NOT_ENOUGH)
+    assert verdict.sentence.startswith(
+        "Of the requests of rated tasks 100 % are of tasks with acceptable answers, of all requests at least 69.9 %; "
+        "at least 70 % of all requests is required."
+    )
+    card: Any = SimpleNamespace(criteria=(verdict,))
+    decide: Any = DecidePage(SimpleNamespace(evidence=Evidence()), card, NOW)  # type: ignore[arg-type]
+    assert replace(worth(GOOD), verdict=verdict).span() == decide.quality_span() == "69.9 %–100 %"
+    assert worth().span() == worth(GOOD, own=False).span() == ""
 
 
 def own(
