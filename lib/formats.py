@@ -171,6 +171,11 @@ def count(value: object, kind: str = "") -> str:
     return missing(kind) if number is None else grouped(number, 0)
 
 
+def rounded_count(value: int) -> str:
+    """For sentences: a whole number with three significant digits, `216,400` -> 216,000."""
+    return count(round(value, min(3 - len(str(abs(value))), 0)))
+
+
 @register.filter
 def percent(value: object, places: int | str = "") -> str:
     """A share between 0 and 1: `0.94` -> 94 %, `0.0009` -> 0.1 %, `|percent:2` -> 99.95 %.

@@ -17,7 +17,7 @@ from costs.breakeven.engine import costs_of, find_all_crossings
 from costs.breakeven.inputs import MOST_REQUESTS, Inputs
 from costs.breakeven.sensitivity import repriced
 from lib.confidence_intervals import Z
-from lib.formats import count, percent, sentences, signed_usd
+from lib.formats import count, percent, rounded_count, sentences, signed_usd
 
 FEWEST_DAYS = 7
 MOST_STEPS = 20  # steps of the GPU staircase that are looked at inside the band
@@ -60,6 +60,20 @@ class Band:
     def is_told(self) -> bool:
         """Whether the same side is cheaper in the whole band."""
         return self.saving_low > 0 or self.saving_high < 0
+
+    def holds(self, requests: int) -> bool:
+        """Whether the curves may cross at this volume."""
+        low, high = self.crossing_low, self.crossing_high
+        return (low, high) != (None, None) and (low or 0) <= requests and (high is None or requests <= high)
+
+    def crossing_words(self, crossing: int) -> str:
+        """Between which volumes a crossing lies, with three digits; empty for one that is not the first."""
+        if not self.holds(crossing) or self.crossing_low is None:
+            return ""
+        low = rounded_count(self.crossing_low)
+        if self.crossing_high is None:
+            return _("%(low)s at the best, never at the worst") % {"low": low}
+        return f"{low}–{rounded_count(self.crossing_high)}"
 
     def note(self) -> SafeString:
         sure = _(

@@ -13,9 +13,10 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from costs.breakeven import Crossing, Inputs, Result, Spread, compute, volume_saving
+from costs.breakeven.band import Band
 from costs.breakeven.measured_inputs import Traffic, all_deployments, live_inputs, measure, spread
 from costs.breakeven.own_costs import WINDOW, UnitBook
-from costs.breakeven.saving import saving_of
+from costs.breakeven.saving import whole_band
 from costs.models import Justification, NoGo
 from costs.readiness.evidence import Evidence, TaskQuality, Thresholds
 from costs.readiness.ops_workload import ops_workload
@@ -77,6 +78,7 @@ class Report:
     switches: dict[str, Justification]
     spread: Spread | None  # of the days that the run rate and the cost of a request are taken from
     book: UnitBook
+    band: Band | None  # around the break-even, by that spread
 
 
 def read_report(
@@ -93,7 +95,7 @@ def read_report(
     inputs = live_inputs(now, traffic, book, deployments)
     result = compute(inputs)
     apart = spread(now, filters)
-    saving = saving_of(inputs, apart)
+    around = whole_band(inputs, apart)
     rated = ratings_by_task(now, traffic)
     timings = own_timings(now)
     ours = [deployment for deployment in deployments if deployment.enabled and deployment.provider == OWN]
@@ -108,7 +110,7 @@ def read_report(
         first_token_interval=timings[Metric.TTFT].p95_interval,
         end_to_end_p95_ms=timings[Metric.LATENCY].p95,
         **_money(inputs, result),
-        saving_interval=saving.interval if saving else None,
+        saving_interval=Interval(around.saving_low, around.saving_high) if around else None,
         traffic_days=int(traffic.days) if traffic.requests else 0,
         **_reliability(uptimes),
         ops_workload=ops_workload(now, [outage for row in uptimes for outage in row.outages]),
@@ -117,7 +119,7 @@ def read_report(
         fine_tuned=Justification.Kind.FINE_TUNED in switches,
     )
     first, whole = timings[Metric.TTFT], timings[Metric.LATENCY]
-    return Report(evidence, traffic, inputs, result, rated, first, whole, uptimes, no_go, switches, apart, book)
+    return Report(evidence, traffic, inputs, result, rated, first, whole, uptimes, no_go, switches, apart, book, around)
 
 
 def _money(inputs: Inputs, result: Result) -> dict[str, Any]:

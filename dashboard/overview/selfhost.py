@@ -11,13 +11,14 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from costs.breakeven import Inputs, Result, volume_saving
+from costs.breakeven.band import Band
 from costs.breakeven.engine import crossing_as_json
 from costs.readiness.evidence import Thresholds
 from costs.readiness.scorecard import go
 from costs.verdicts.verdict import State, Verdict
 from dashboard.overview.reads import Facts
 from dashboard.overview.worth import Worth
-from lib.formats import count, dollars, figure, sentences
+from lib.formats import count, dollars, figure, rounded_count, sentences
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class SelfHosting:
     worse: bool  # whether our answers are rated so much worse that the page must not call our GPUs cheaper
     needed: Decimal
     needed_at: int | None
+    band: Band | None = None  # between which values the crossing lies
     here_on: str = ""  # the line that we are on: "api" or "selfhost"
 
     @property
@@ -99,34 +101,47 @@ class SelfHosting:
         """Where the crossing lies, and which volume brings the saving that is required; empty without traffic."""
         if not self.volume:
             return ""
-        crossing = self._with_figures(
-            _("Self-hosting is cheaper from {crossing} requests a month on.")
-            if self.crossing
-            else _("The curves do not cross at any volume.")
-        )
-        needed = self._with_figures(_("A saving of {needed} comes at {needed_at} requests.")) if self.needed_at else ""
-        return sentences(crossing, needed)
+        text = _("A saving of {needed} comes at about {needed_at} requests.") if self.needed_at else ""
+        return sentences(self._with_figures(self._crossing_text()), self._with_figures(text))
+
+    def _crossing_text(self) -> str:
+        if self.crossing is None:
+            if self.band and self.band.crossing_low is not None:
+                return _("At the best self-hosting is cheaper from about {low} requests a month on, else at no volume.")
+            return _("The curves do not cross at any volume.")
+        if self.within:
+            return _("Self-hosting is cheaper from about {crossing} requests a month on ({within}).")
+        return _("Self-hosting is cheaper from about {crossing} requests a month on.")
+
+    @property
+    def within(self) -> str:
+        """Between which volumes the crossing lies; empty where that is not known."""
+        return self.band.crossing_words(self.crossing) if self.band and self.crossing is not None else ""
 
     def curve_headline(self) -> str:
         """What the curve shows: how far today's volume is from the crossing."""
+        if self.band and self.band.holds(self.volume):
+            return _("Too close to call: the run rate lies within the break-even’s interval")
         if self.distance is None:
             if self.result.cheaper == "api":
                 return _("Self-hosting is cheaper at no volume")
             return _("Self-hosting is cheaper at every volume")
         if self.distance >= 0:
-            return _("%(n)s requests a month past break-even") % {"n": count(self.distance)}
-        return _("%(n)s requests a month short of break-even") % {"n": count(self.to_go)}
+            return _("About %(n)s requests a month past break-even") % {"n": rounded_count(self.distance)}
+        return _("About %(n)s requests a month short of break-even") % {"n": rounded_count(self.to_go)}
 
     def _with_figures(self, text: str) -> str:
         """`text` with the placeholders replaced by the figures."""
         return format_html(
             text,
             volume=figure(count(self.volume), "run-rate", self.volume),
-            crossing=figure(count(self.crossing), "crossing", self.crossing),
+            crossing=figure(rounded_count(self.crossing or 0), "crossing", self.crossing),
+            low=rounded_count(self.band.crossing_low or 0) if self.band else "",
+            within=self.within,
             saving=figure(dollars(self.saving, 0), "saving", self.saving),
             loss=figure(dollars(-self.saving, 0), "saving", self.saving),
             needed=dollars(self.needed, 0),
-            needed_at=count(self.needed_at),
+            needed_at=rounded_count(self.needed_at or 0),
         )
 
 
@@ -139,6 +154,7 @@ def selfhosting(facts: Facts, worth: Worth) -> SelfHosting:
         saving_verdict=next(row for row in facts.card.criteria if row.question == "saving"),
         worse=worth.refuses,
         needed=needed,
+        band=facts.report.band,
         needed_at=volume_saving(facts.inputs, needed),
         here_on="selfhost" if facts.traffic.own_requests else "api",
     )

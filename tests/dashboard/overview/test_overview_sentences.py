@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from costs.breakeven.band import Band, Spread
 from costs.plan.month import Month
 from costs.readiness import criteria
 from costs.readiness.evidence import Evidence, TaskQuality, Thresholds
@@ -324,6 +325,7 @@ def own(
 
 
 AT = "At 6,000 requests a month"
+CROSSES = "Self-hosting is cheaper from about 5,000 requests a month on."
 SURE = "it is not certain whether self-hosting is cheaper:"
 
 
@@ -342,14 +344,14 @@ SURE = "it is not certain whether self-hosting is cheaper:"
             State.NOT_ENOUGH,
             "self-hosting undecided",
             "A saving is judged from 7 days with traffic and known cost on. 4 more days of traffic.",
-            "Self-hosting is cheaper from 5,000 requests a month on. A saving of $100 comes at 5,500 requests.",
+            f"{CROSSES} A saving of $100 comes at about 5,500 requests.",
         ),
         (
             own(1000, -50, (-60, -40), 5000, 9000),
             State.NOT_MET,
             "self-hosting costs about $50 more",
             "At 1,000 requests a month self-hosting costs about $50 ($40 to $60) more.",
-            "Self-hosting is cheaper from 5,000 requests a month on. A saving of $100 comes at 9,000 requests.",
+            f"{CROSSES} A saving of $100 comes at about 9,000 requests.",
         ),
         (
             own(1000, -50, (-60, -40)),
@@ -364,21 +366,21 @@ SURE = "it is not certain whether self-hosting is cheaper:"
             "self-hosting undecided",
             f"{AT} {SURE} about $201 (−$74 to +$534). "
             "Traffic and its cost differ so much from day to day that more days do not decide.",
-            "Self-hosting is cheaper from 5,000 requests a month on. A saving of $100 comes at 9,000 requests.",
+            f"{CROSSES} A saving of $100 comes at about 9,000 requests.",
         ),
         (
             own(6000, 50, (10, 90), 5000, 9000),
             State.NOT_MET,
             "self-hosting not justified",
             f"{AT} self-hosting saves about $50 ($10 to $90); more than $100 is required.",
-            "Self-hosting is cheaper from 5,000 requests a month on. A saving of $100 comes at 9,000 requests.",
+            f"{CROSSES} A saving of $100 comes at about 9,000 requests.",
         ),
         (
             own(6000, 150, (120, 180), 5000),
             State.MET,
             "self-hosting saves about $150",
             f"{AT} self-hosting saves about $150 ($120 to $180); more than $100 is required.",
-            "Self-hosting is cheaper from 5,000 requests a month on.",
+            "Self-hosting is cheaper from about 5,000 requests a month on.",
         ),
     ],
 )
@@ -416,8 +418,51 @@ def test_the_heading_has_all_four_answers_in_a_few_words(
 def test_the_curve_tells_how_far_the_crossing_is() -> None:
     assert own(1000, -50).curve_headline() == "Self-hosting is cheaper at no volume"
     assert own(1000, 50).curve_headline() == "Self-hosting is cheaper at every volume"
-    assert own(6000, 50, None, 5000).curve_headline() == "1,000 requests a month past break-even"
-    assert own(1000, -50, None, 5000).curve_headline() == "4,000 requests a month short of break-even"
+    assert own(6000, 50, None, 5000).curve_headline() == "About 1,000 requests a month past break-even"
+    assert own(1000, -50, None, 5000).curve_headline() == "About 4,000 requests a month short of break-even"
+
+
+def band_of(low: int | None, high: int | None) -> Band:
+    return Band(Spread(Decimal("0.2"), Decimal("0.1"), 30), 120_000, 150_000, low, high, Decimal(-125), Decimal(322))
+
+
+@pytest.mark.parametrize(
+    ("volume", "low", "high", "within", "heading"),
+    [
+        (134_720, 64_518, 241_766, "64,500–242,000", "Too close to call: the run rate lies within the break-even’s "),
+        (134_720, 64_518, None, "64,500 at the best, never at the worst", "Too close to call: the run rate lies "),
+        (134_720, 200_123, 241_766, "200,000–242,000", "About 81,700 requests a month short of break-even"),
+        (300_000, 64_518, 241_766, "64,500–242,000", "About 83,600 requests a month past break-even"),
+    ],
+)
+def test_the_crossing_is_told_with_its_interval_on_overview_and_decide(
+    volume: int, low: int, high: int | None, within: str, heading: str
+) -> None:
+    band = band_of(low, high)
+    hosting = own(volume, -96, (-125, 322), 216_400, 301_525, band=band)
+    assert plain(hosting.goal()) == (
+        f"Self-hosting is cheaper from about 216,000 requests a month on ({within}). "
+        "A saving of $100 comes at about 302,000 requests."
+    )
+    assert hosting.curve_headline().startswith(heading)
+    report: Any = SimpleNamespace(evidence=Evidence(crossing=216_400), band=band)
+    decide = DecidePage(report, judge(Evidence()), NOW)
+    assert plain(decide.pays_from()) == f"216,000 ({within})"
+
+
+def test_a_crossing_that_only_the_best_case_has_is_no_flat_claim() -> None:
+    hosting = own(134_720, -96, (-125, 322), band=band_of(64_518, None))
+    assert plain(hosting.goal()) == (
+        "At the best self-hosting is cheaper from about 64,500 requests a month on, else at no volume."
+    )
+    assert hosting.curve_headline().startswith("Too close to call")
+    never = own(134_720, -96, (-125, -22), band=band_of(None, None))
+    assert never.curve_headline() == "Self-hosting is cheaper at no volume"
+
+
+def test_a_crossing_after_the_first_has_no_interval() -> None:
+    """The interval is of the first crossing."""
+    assert own(500_000, 96, (25, 322), 400_000, band=band_of(64_518, 241_766)).goal().endswith("requests a month on.")
 
 
 def speed(name: str, first_token: float | None = None, usual: float | None = None, whole: float | None = None) -> Speed:
