@@ -281,7 +281,7 @@ def test_answers_that_are_significantly_worse_than_the_apis_are_not_good_enough(
     facts = judged(rated("rag", (400, 340), (400, 390)))
     worse = worth(facts)
     assert worse.refuses and "worse than the API’s" in worse.headline()
-    assert "−" in worse.comparison() and facts.card.verdict == "no_go"
+    assert "percentage points worse" in worse.comparison() and facts.card.verdict == "no_go"
 
 
 def test_where_our_own_were_not_rated_the_apis_answers_are_shown_and_named(judged: Callable[..., Facts]) -> None:
