@@ -97,7 +97,7 @@ def message(delivery: Delivery) -> EmailMultiAlternatives:
         body=text,
         from_email=settings.DEFAULT_FROM_EMAIL,
         to=[delivery.recipient],
-        headers=headers_of(delivery, report),
+        headers=headers_of(delivery, report, context["unsubscribe_url"]),
     )
     mail.attach_alternative(html, "text/html")
     if chart:
@@ -108,12 +108,13 @@ def message(delivery: Delivery) -> EmailMultiAlternatives:
     return mail
 
 
-def headers_of(delivery: Delivery, report: Report) -> dict[str, str]:
+def headers_of(delivery: Delivery, report: Report, unsubscribe_url: str) -> dict[str, str]:
+    """`unsubscribe_url` is the link of the body: a link made anew in another second would be another one."""
     return {
         "Message-ID": delivery.message_id,
         "Date": format_datetime(delivery.created_at),
         "Auto-Submitted": "auto-generated",
-        "List-Unsubscribe": f"<{links.unsubscribe_url(delivery)}>",
+        "List-Unsubscribe": f"<{unsubscribe_url}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         "List-Id": f"Breakeven {report.kind} <{report.kind}.reports.{links.host()}>",
     }

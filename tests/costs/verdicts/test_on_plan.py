@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -12,11 +12,8 @@ from costs.verdicts.on_plan import in_short, on_plan
 from costs.verdicts.verdict import State
 from lib.confidence_intervals import Interval
 
-pytestmark = pytest.mark.usefixtures("stopped_clock")  # a month of another year is shown with its year
-
 D = Decimal
-NOVEMBER = date(2026, 11, 1)
-NOW = datetime(2026, 11, 15, 12, tzinfo=UTC)
+NOVEMBER = datetime.now(UTC).date().replace(month=11, day=1)  # of this year: of another it is shown with its year
 
 
 def month(spent: str, forecast: tuple[str, str, str] | None = None, limit: str | None = "400", **more: Any) -> Any:
