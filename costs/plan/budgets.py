@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -14,6 +14,8 @@ from costs.models import Budget, BudgetScope
 from costs.plan.budget_status import BudgetStatus
 from costs.plan.month import Month
 from costs.plan.queries import Days, Plan, days_of, only, status_against, this_month, usage_by_provider
+from costs.plan.verdict import plan_verdict
+from costs.verdicts.verdict import Verdict
 from lib.events import log_event
 from lib.money import ZERO
 from traffic.models import Application, BudgetState
@@ -31,6 +33,7 @@ class BudgetPosition:
     budget: Budget
     status: BudgetStatus
     provenance: dict[str, Decimal]
+    today: date  # the running day, UTC
 
     @property
     def month(self) -> Month:
@@ -42,14 +45,15 @@ class BudgetPosition:
         return self.month.forecast.committed if self.month.forecast else self.month.committed
 
     @property
-    def state(self) -> str:
-        """over, will_pass, inside, or early while there is too little data for a forecast."""
-        high, forecast = self.status.allowance.high, self.status.forecast
-        if self.status.spent > high:
-            return "over"
-        if forecast is None:
-            return "early"
-        return "will_pass" if forecast.median > high else "inside"
+    def is_over(self) -> bool:
+        """Whether more is spent already than the month may cost."""
+        return self.status.left < 0
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the budget lasts, by the same rule as the plan's; marked with its month and its slug."""
+        verdict = plan_verdict(self.month, self.status, self.today)
+        return replace(verdict, period=f"{self.month.first:%Y-%m}", scope=self.budget.slug)
 
 
 def budget_positions(
@@ -90,7 +94,7 @@ def _position(budget: Budget, now: datetime, days: Days) -> BudgetPosition | Non
     for line in days.lines:
         if status.allowance.holds(line.day):
             provenance[line.provenance] = provenance.get(line.provenance, ZERO) + line.amount
-    return BudgetPosition(budget, status, provenance)
+    return BudgetPosition(budget, status, provenance, now.astimezone(UTC).date())
 
 
 def applications_of_owners(budgets: Iterable[Budget]) -> dict[int, list[int]]:
@@ -126,7 +130,7 @@ def update_budget_states(now: datetime) -> None:
     today = now.astimezone(UTC).date()
     budgets = list(Budget.objects.reaching(today, today + timedelta(1)).filter(scope=BudgetScope.APPLICATION))
     states = {
-        position.budget.application_id: BudgetState.OVER if position.status.left < 0 else BudgetState.WITHIN
+        position.budget.application_id: BudgetState.OVER if position.is_over else BudgetState.WITHIN
         for position in budget_positions(now, budgets)
     }
     for application in Application.objects.only("pk", "budget_state"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from django.utils.translation import gettext as _
@@ -12,9 +12,10 @@ from django.utils.translation import ngettext
 from costs.models import BudgetScope
 from costs.plan.budget_status import Allowance
 from costs.plan.budgets import BudgetPosition
-from lib.formats import dollars
-
-MARKS = {"over": "bad", "will_pass": "warn", "inside": "ok", "early": "unknown"}
+from costs.plan.verdict import without_early_forecast
+from costs.verdicts.on_plan import in_short
+from costs.verdicts.verdict import State, Verdict
+from lib.formats import dollars, when
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +23,20 @@ class BudgetRow:
     position: BudgetPosition
 
     @property
-    def mark(self) -> str:
-        return MARKS[self.position.state]
+    def verdict(self) -> Verdict:
+        return self.position.verdict
 
     @property
     def word(self) -> str:
-        return {
-            "over": _("over"),
-            "will_pass": _("will go over"),
-            "inside": _("inside"),
-            "early": _("too early to tell"),
-        }[self.position.state]
+        return in_short(self.verdict, self.position.status.spent)
+
+    @property
+    def runs_out(self) -> str:
+        """The day on which the money runs out, where the verdict goes so far."""
+        day = self.position.status.runs_out_on
+        if self.verdict.state == State.NOT_MET and day is not None:
+            return when(day)
+        return _("not this month") if self.verdict.state == State.MET else _("cannot be told yet")
 
     @property
     def arithmetic(self) -> str:
@@ -53,16 +57,16 @@ class Budgets:
     def title(self) -> str:
         if not self.rows:
             return _("No budget is held beside the phases’")
-        bad = [row.position.budget.name for row in self.rows if row.position.state in ("over", "will_pass")]
-        if not bad:
-            text = ngettext("The one other budget lasts", "All %(n)s other budgets last", len(self.rows))
-            return text % {"n": len(self.rows)}
-        text = ngettext("%(bad)s does not last", "%(bad)s do not last", len(bad))
-        return text % {"bad": _(", ").join(bad)}
+        for state in (State.NOT_MET, State.TOO_CLOSE, State.NOT_ENOUGH):
+            names = [row.position.budget.name for row in self.rows if row.verdict.state == state]
+            if names:
+                return _title_of(state, len(names)) % {"names": _(", ").join(names)}
+        text = ngettext("The one other budget lasts", "All %(n)s other budgets last", len(self.rows))
+        return text % {"n": len(self.rows)}
 
     def over_note(self) -> str:
         """How many of them are over, for pages that show only the plan; "" where none is."""
-        over = [row.position.budget for row in self.rows if row.position.state == "over"]
+        over = [row.position.budget for row in self.rows if row.position.is_over]
         if not over:
             return ""
         if all(budget.scope == BudgetScope.APPLICATION for budget in over):
@@ -80,7 +84,23 @@ class Budgets:
 
 
 def rows(positions: Sequence[BudgetPosition]) -> Budgets:
-    return Budgets([BudgetRow(position) for position in positions])
+    """Rows as the page shows them: in the first days of a month without a forecast, as the plan is shown."""
+    return Budgets([BudgetRow(_shown(position)) for position in positions])
+
+
+def _shown(position: BudgetPosition) -> BudgetPosition:
+    month = without_early_forecast(position.month, position.today)
+    return replace(position, status=replace(position.status, month=month))
+
+
+def _title_of(state: State, n: int) -> str:
+    return {
+        State.NOT_MET: ngettext("%(names)s does not last", "%(names)s do not last", n),
+        State.TOO_CLOSE: ngettext("%(names)s is close to its budget", "%(names)s are close to their budgets", n),
+        State.NOT_ENOUGH: ngettext(
+            "It is too early to tell whether %(names)s lasts", "It is too early to tell whether %(names)s last", n
+        ),
+    }[state]
 
 
 def arithmetic(allowance: Allowance) -> str:

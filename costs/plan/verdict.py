@@ -7,7 +7,6 @@ from datetime import date
 
 from django.utils.translation import gettext as _
 
-from costs.dates import month_of
 from costs.plan.budget_status import BudgetStatus
 from costs.plan.month import Month
 from costs.plan.queries import Plan
@@ -22,7 +21,7 @@ from lib.formats import month as month_name
 def plan_verdict(month: Month, status: BudgetStatus | None, today: date) -> Verdict:
     """Compare the month with what its phases or a budget allow; `status` is None where nothing is planned.
 
-    `today` is the running day, UTC; past the month's end only what it cost counts.
+    `today` is the running day, UTC; past the end of the budget's days in the month only what they cost counts.
     """
     if status is None:
         return on_plan(month.first, spent=month.spent, limit=None, forecast=None, median=None, days=0)
@@ -34,7 +33,7 @@ def plan_verdict(month: Month, status: BudgetStatus | None, today: date) -> Verd
         forecast=Interval(forecast.low, forecast.high) if forecast else None,
         median=forecast.median if forecast else None,
         days=(today - status.allowance.first).days,
-        is_over=today > month_of(month.first)[1],
+        is_over=today >= status.allowance.end,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ninja import Schema
 from pydantic import Field
 
+from costs.schemas.decisions import StateOut
 from lib.shapes import IsoDay, Usd
 
 
@@ -68,6 +69,7 @@ class BudgetOut(MonthlyOut):
     unpriced_requests: int = Field(validation_alias="month.unpriced_requests")
     forecast: ForecastOut | None = Field(validation_alias="status.forecast")
     runs_out_on: IsoDay | None = Field(validation_alias="status.runs_out_on")
+    state: StateOut = Field(validation_alias="verdict.state")
 
 
 class BudgetsOut(Schema):

@@ -61,6 +61,7 @@ class Verdict:
     needed: str = ""
     set_aside: bool = False  # a switch justifies self-hosting without this criterion
     scope: str = ""  # what it is of, where that is not the installation at this moment: `decision 3`
+    period: str = ""  # the month that it is of, `2026-11`, where a page marks it
 
     @property
     def holds(self) -> bool | None:
@@ -78,9 +79,10 @@ class Verdict:
 
     def state_mark(self) -> SafeString:
         """The state as a chip with its word, and with the attributes that `manage.py audit --pages` reads."""
+        period = format_html(' data-period="{}"', self.period) if self.period else ""
         scope = format_html(' data-scope="{}"', self.scope) if self.scope else ""
-        text = '<span class="state {}" data-question="{}"{} data-state="{}">{}</span>'
-        return format_html(text, self.mark, self.question, scope, self.state.value, self.word)
+        text = '<span class="state {}" data-question="{}"{}{} data-state="{}">{}</span>'
+        return format_html(text, self.mark, self.question, period, scope, self.state.value, self.word)
 
 
 def compare(interval: Interval | None, threshold: Decimal, side: Side) -> State:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
@@ -130,15 +131,70 @@ def test_the_day_that_a_budget_runs_out_and_what_is_left_count_its_own_days_alon
     assert one.status.forecast is not None
     assert abs(one.status.forecast.median - 80) < 1
     assert one.status.runs_out_on == date(2026, 9, 17)
-    assert one.state == "will_pass"
+    assert one.verdict.state == "not_met"
 
 
 def test_a_budget_with_too_few_days_has_no_forecast(db: Any) -> None:
     usage(day=NOW.date() - timedelta(days=2), cost=D(4), task="rag")
     budget("task", "rag")
     [one] = budget_positions(NOW)
-    assert (one.state, one.status.forecast, one.status.spent) == ("early", None, D(4))
+    assert (one.verdict.state, one.status.forecast, one.status.spent) == ("not_enough_data", None, D(4))
     assert one.month.reason.startswith("Too little data")
+
+
+def uneven_days(today: date) -> None:
+    """Spend whose forecast has a wide interval: cheap and dear days follow no weekday."""
+    for n in range(1, 60):
+        usage(day=today - timedelta(days=n), cost=D((2, 3, 9, 1, 6)[n % 5]), task="rag")
+
+
+@pytest.mark.usefixtures("stopped_clock")
+def test_budget_inside_the_interval_of_its_forecast_is_too_close_on_the_page_and_in_the_api(manager: Client) -> None:
+    uneven_days(NOW.date())
+    row = budget("task", "rag", "1000", name="Close one")
+    [position] = budget_positions(NOW)
+    forecast = position.status.forecast
+    assert forecast is not None and forecast.low < forecast.median < forecast.high
+    Budget.objects.filter(pk=row.pk).update(high=(forecast.median + forecast.high) / 2)
+    [position] = budget_positions(NOW)
+    assert (position.verdict.state, position.is_over) == ("too_close", False), "the middle alone decides nothing"
+    page = manager.get("/plan/").content.decode()
+    assert "Close one is close to its budget" in page and "does not last" not in page
+    part = page.split('id="budgets-h"')[1].split("</section>")[0]
+    chip = f'data-question="plan" data-period="2026-09" data-scope="{row.slug}" data-state="too_close"'
+    assert chip in part and "Close to budget" in part and "cannot be told yet" in part
+    [answer] = manager.get("/api/v1/budgets").json()["budgets"]
+    assert answer["state"] == "too_close" and answer["forecast"] is not None
+    for high, state, title in ((forecast.low / 2, "not_met", "Close one does not last"),
+                               (forecast.high * 2, "met", "The one other budget lasts")):  # fmt: skip
+        Budget.objects.filter(pk=row.pk).update(high=high)
+        assert title in manager.get("/plan/").content.decode()
+        assert manager.get("/api/v1/budgets").json()["budgets"][0]["state"] == state
+
+
+@pytest.mark.parametrize(("day", "is_early"), [(2, True), (3, True), (4, False)])
+def test_budgets_are_not_judged_in_the_first_three_days_of_a_month(db: None, day: int, is_early: bool) -> None:
+    now = NOW.replace(day=day)
+    PhaseFactory.create(slug="now", name="Now", budget_low=50, budget_high=150)
+    uneven_days(now.date())
+    row = budget("task", "rag", "1000", name="Early one")
+    with time_machine.travel(now, tick=False):
+        manager = client_of("manager")
+        page = manager.get("/plan/").content.decode()
+        state = manager.get("/api/v1/budgets").json()["budgets"][0]["state"]
+    part = page.split('id="budgets-h"')[1].split("</section>")[0]
+    assert ("It is too early to tell whether Early one lasts" in part) is is_early
+    assert ('data-state="not_enough_data"' in part) is is_early
+    assert (f'data-figure="forecast" data-period="2026-09" data-scope="{row.slug}"' in part) is not is_early
+    assert ("not this month" in part) is not is_early
+    assert (state == "not_enough_data") is is_early
+
+
+def test_budget_that_ended_inside_the_month_is_judged_by_what_it_cost(shop: Application) -> None:
+    budget("application", "shop", "120", ends_on=date(2026, 9, 11))
+    [position] = budget_positions(NOW)
+    assert (position.status.spent, position.status.allowance.high) == (D(40), D(40))
+    assert (position.verdict.state, position.verdict.interval) == ("met", None)
 
 
 def test_statements_do_not_grow_with_budgets(shop: Application, django_assert_max_num_queries: Any) -> None:
