@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import accumulate
 from typing import Any
@@ -17,39 +17,46 @@ from alerts.context.evaluation import EvaluationContext
 from alerts.context.known_names import KnownNames
 from alerts.digests.findings import CRITICAL, Item, ranked, usual_period
 from alerts.digests.periods import Period
+from alerts.mail.subjects import MOST
 from alerts.metrics.month_budgets import MonthBudget
 from alerts.models import ReportKind
 from alerts.wording import dollars, exact, meaning, number, percent
 from costs.allocation.queries import Spend, daily, read
-from costs.verdicts.on_plan import in_short
+from costs.dates import month_of
+from costs.verdicts.on_plan import FEWEST_DAYS, in_short
 from costs.verdicts.verdict import State, Verdict
-from lib.dates import midnight
+from lib.dates import DAY, midnight
 from lib.money import ZERO
 
 NAMED = 3
 
 
-def digest(kind: str, period: Period) -> dict[str, Any]:
-    """As JSON, in the language that is active: the same for everybody of that language."""
+def digest(kind: str, period: Period, today: date | None = None) -> dict[str, Any]:
+    """As JSON, in the language that is active: the same for everybody of that language.
+
+    `today` is the day on which it is written, UTC; without it, the first after the period.
+    """
     data, before = read(period.since, period.until), usual_period(period)
     spend, usual = data.by("application"), read(before.since, before.until)
-    context = EvaluationContext(midnight(period.until) - timedelta(seconds=1))
+    until = month_until(period, today or period.until)
+    context = EvaluationContext(midnight(until) - timedelta(seconds=1))
     plan = next((budget for budget in context.budgets if budget.kind == "phase"), None)
     findings = ranked(period, data, usual, context)
-    on_plan, verdict = verdict_of(plan, period)
+    on_plan, verdict = verdict_of(plan, until)
+    forecast = shown_forecast(plan, until)
     urgent = bool(findings) and findings[0].rank == CRITICAL
     return {
-        "subject": subject_of(kind, on_plan, spend, plan),
+        "subject": subject_of(kind, on_plan, spend, plan, forecast),
         "heading": sentence(kind, period, spend, verdict),
         "verdict": _("Needs someone now") if urgent else on_plan,
         "state": verdict.state.value,
         "month": f"{context.month_start:%Y-%m}",
-        "scope": scope_of(period),
+        "scope": scope_of(until),
         "tone": "bad" if urgent else TONES[verdict.state],
         "todo": todo_of(findings),
         "items": [[item.title, item.detail, item.path] for item in findings[:NAMED]],
         "more": max(len(findings) - NAMED, 0),
-        "facts": facts_of(kind, spend, usual.by("application"), usual_ratio(period), plan, scope_of(period)),
+        "facts": facts_of(kind, spend, usual.by("application"), usual_ratio(period), plan, forecast, scope_of(until)),
         "drivers": drivers_of(spend, context),
         "points": points_of(context, plan),
         "page": "/plan/",
@@ -59,16 +66,39 @@ def digest(kind: str, period: Period) -> dict[str, Any]:
 TONES = {State.MET: "ok", State.NOT_MET: "bad", State.TOO_CLOSE: "warn", State.NOT_ENOUGH: "us"}
 
 
-def verdict_of(plan: MonthBudget | None, period: Period) -> tuple[str, Verdict]:
-    """The month in words of a subject, and its verdict as the pages had it when the period ended."""
+def month_until(period: Period, today: date) -> date:
+    """The first day that the month's figures leave out: that after the period, or the end of a month that is over.
+
+    A week that ends on 29 November and is written of on 1 December says how November ended.
+    """
+    ends = month_of(period.until - DAY)[1] + DAY
+    return ends if today >= ends else period.until
+
+
+def shown_forecast(plan: MonthBudget | None, until: date) -> tuple[Decimal, Decimal, Decimal] | None:
+    """Low, median and high, USD; None for a month that is over, and in its first days, as on the pages."""
+    if plan is None or until.day == 1 or (until - plan.month).days < FEWEST_DAYS:
+        return None
+    return plan.forecast
+
+
+def verdict_of(plan: MonthBudget | None, until: date) -> tuple[str, Verdict]:
+    """The month in words of a subject, and its verdict as the pages had it on the day `until`."""
     if plan is None:
         verdict = Verdict("plan", State.NOT_ENOUGH, _("No phase is planned for this day, so there is no budget."))
         return in_short(verdict, ZERO), verdict
-    verdict = plan.verdict(period.until)
+    verdict = plan.verdict(until)
     return in_short(verdict, plan.spent), verdict
 
 
-def subject_of(kind: str, verdict: str, spend: Spend, plan: MonthBudget | None) -> str:
+def subject_of(
+    kind: str,
+    verdict: str,
+    spend: Spend,
+    plan: MonthBudget | None,
+    forecast: tuple[Decimal, Decimal, Decimal] | None,
+) -> str:
+    """The longest of the month's wordings that fits a subject line; without the month where none does."""
     whens = {
         ReportKind.DAILY: _("yesterday"),
         ReportKind.WEEKLY: _("last week"),
@@ -78,10 +108,15 @@ def subject_of(kind: str, verdict: str, spend: Spend, plan: MonthBudget | None) 
     text = _("%(verdict)s: %(spent)s %(when)s") % values
     if plan is None or not plan.high:
         return text
-    if kind == ReportKind.MONTHLY or not plan.forecast:
-        return text + _(", plan %(high)s") % {"high": dollars(plan.high)}
-    ahead = {"median": dollars(plan.forecast[1], 0), "high": dollars(plan.high, 0)}
-    return text + _(", on course for %(median)s of %(high)s") % ahead
+    words = {"high": dollars(plan.high), "month": date_format(plan.month, "F"), "so_far": exact(plan.spent)}
+    if kind == ReportKind.MONTHLY:
+        endings = [_(", plan %(high)s") % words]
+    elif forecast is None:
+        endings = [_(", %(month)s %(so_far)s of %(high)s") % words]
+    else:
+        words |= {"median": dollars(forecast[1], 0), "high": dollars(plan.high, 0)}
+        endings = [_(", on course for %(median)s of %(high)s") % words, _(", about %(median)s of %(high)s") % words]
+    return next((text + ending for ending in endings if len(text + ending) <= MOST), text)
 
 
 def sentence(kind: str, period: Period, spend: Spend, verdict: Verdict) -> str:
@@ -125,21 +160,32 @@ def usual_ratio(period: Period) -> Decimal:
     return Decimal(period.days) / before.days
 
 
-def scope_of(period: Period) -> str:
+def scope_of(until: date) -> str:
     """Of which days of its month the figures are: pages have today in theirs; empty for a whole month."""
-    return "" if period.until.day == 1 else f"before {period.until:%Y-%m-%d}"
+    return "" if until.day == 1 else f"before {until:%Y-%m-%d}"
+
+
+def source_of(spend: Spend) -> str:
+    """The two largest provenances with their shares; without shares where a part is negative, as a credit is."""
+    parts = sorted(spend.provenance.items(), key=lambda part: (-abs(part[1]), part[0]))
+    names = [(name, amount) for name, amount in parts if amount][:2]
+    if any(amount < 0 for _name, amount in parts):
+        return ", ".join(name for name, _amount in names)
+    return ", ".join(f"{name} {percent(amount / spend.total)}" for name, amount in names)
 
 
 def facts_of(
-    kind: str, spend: Spend, usual: Spend, ratio: Decimal, plan: MonthBudget | None, scope: str
+    kind: str,
+    spend: Spend,
+    usual: Spend,
+    ratio: Decimal,
+    plan: MonthBudget | None,
+    forecast: tuple[Decimal, Decimal, Decimal] | None,
+    scope: str,
 ) -> list[list[str]]:
     before = _("mean of the 7 days before") if kind == ReportKind.DAILY else _("the period before")
-    provenances = sorted(((amount, name) for name, amount in spend.provenance.items() if amount > 0), reverse=True)
-    source = (
-        ", ".join(f"{name} {percent(amount / spend.total)}" for amount, name in provenances[:2]) if spend.total else ""
-    )
     facts = [
-        [_("Spent"), exact(spend.total), source],
+        [_("Spent"), exact(spend.total), source_of(spend)],
         [_("Usual"), exact(usual.total * ratio), before],
         [_("Requests"), number(spend.requests), _("measured")],
     ]
@@ -149,8 +195,8 @@ def facts_of(
         used = percent(plan.spent / plan.high) + _(" of plan")
         facts.append([_("Month to date"), exact(plan.spent), used, *spent_so_far])
         facts.append([_("Plan"), f"{dollars(plan.low)}–{dollars(plan.high)[1:]}", plan.name, *limit])
-        if plan.forecast and kind != ReportKind.MONTHLY:
-            low, median, high = plan.forecast
+        if forecast is not None:
+            low, median, high = forecast
             reach = _("%(low)s to %(high)s") % {"low": dollars(low, 0), "high": dollars(high, 0)}
             ahead = meaning("forecast", median, plan.month, plan.scope or scope)
             facts.append([_("On course for"), exact(median), reach, *ahead])
@@ -160,11 +206,12 @@ def facts_of(
 def drivers_of(spend: Spend, names: KnownNames) -> list[list[str]]:
     """The applications that cost most of the period."""
     groups = sorted((group for group in spend.groups if group.amount > 0), key=lambda group: -group.amount)
+    has_credit = any(group.amount < 0 for group in spend.groups)  # then shares of the total would pass 100 %
     return [
         [
             names.named(group.key) if group.key else _("what no application is known for"),
             exact(group.amount),
-            percent(group.amount / spend.total),
+            "" if has_credit else percent(group.amount / spend.total),
         ]
         for group in groups[:NAMED]
     ]

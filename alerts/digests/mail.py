@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
 from typing import Any
@@ -29,7 +29,9 @@ from costs.statements.queries import Statement, Statements, statements
 
 def words_of(kind: str, period: Period, now: datetime) -> dict[str, Any]:
     """What a report says, as JSON, in the language that is active."""
-    return statement_words(period, stated(period, now)) if kind == ReportKind.STATEMENT else digest(kind, period)
+    if kind == ReportKind.STATEMENT:
+        return statement_words(period, stated(period, now))
+    return digest(kind, period, now.astimezone(UTC).date())
 
 
 def stated(period: Period, now: datetime) -> Statements:

@@ -7,6 +7,7 @@ import re
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,10 +17,12 @@ from django.test import Client
 
 from alerts.delivery import outbox
 from alerts.digests import services as reporting
-from alerts.digests.content import digest
+from alerts.digests.content import digest, subject_of
 from alerts.digests.mail import bodies, context_of, words_of
 from alerts.digests.periods import Period, due, newest
+from alerts.mail.subjects import MOST, shortened
 from alerts.models import Address, Alert, Delivery, Preference, Report, ReportKind, Rule
+from costs.models import Phase
 from dashboard.page_audit.marks import marked
 from tests.alerts.conftest import person
 from tests.alerts.mail_parts import Tags, parsed, part
@@ -27,7 +30,7 @@ from tests.alerts.smtp_server import Mailbox, Smtp
 from tests.costs.pdf_text import text_of
 from tests.costs.usage_rows import usage
 from tests.dashboard.logins import logged_in, with_role
-from tests.factories import ApplicationFactory, PhaseFactory
+from tests.factories import ApplicationFactory, ChargeFactory, PhaseFactory
 from traffic.models import Application
 
 YESTERDAY = date(2026, 11, 24)
@@ -144,6 +147,67 @@ def test_figures_and_state_of_a_digest_are_marked_with_their_days_and_look_as_be
     assert {mark.meaning for mark in whole} >= {("verdict: plan", "2026-10", ""), ("spend", "2026-10", "")}
     statement = bodies(context_of("statement", words_of("statement", october, MORNING), MORNING, "chart"))[1]
     assert not [mark for mark in marked(statement) if mark.meaning[0].startswith("verdict")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "period"),
+    [
+        ("daily", Period(date(2026, 11, 30), date(2026, 12, 1))),
+        ("weekly", Period(date(2026, 11, 22), date(2026, 11, 29))),
+    ],
+)
+@pytest.mark.parametrize(("high", "state", "words"), [(50, "not_met", "went over"), (400, "met", "stayed within")])
+def test_digest_written_when_its_month_is_over_says_how_it_ended_and_has_no_forecast(
+    spent: Application, kind: str, period: Period, high: int, state: str, words: str
+) -> None:
+    Phase.objects.update(budget_low=1, budget_high=high)
+    usage(day=date(2026, 11, 30), application_id=spent.pk, requests=100, cost=Decimal("3.66"))
+    written = words_of(kind, period, datetime(2026, 12, 1, 8, 5, tzinfo=UTC))
+    assert f"November {words} its budget: $5" in written["heading"] and written["state"] == state
+    text, html = bodies(context_of(kind, written, MORNING, "chart"))
+    assert "On course for" not in text + html and "will go over" not in text + html
+    assert written["subject"].endswith(f", November $58.66 of ${high}")
+    marks = {mark.meaning: mark.value for mark in marked(html)}
+    assert marks["spend", "2026-11", ""] == "58.66" and marks["verdict: plan", "2026-11", ""] == state
+    assert not [meaning for meaning in marks if meaning[0] == "forecast"]
+
+
+def test_digest_has_no_forecast_in_the_first_days_of_a_month_as_the_pages_have_none(spent: Application) -> None:
+    usage(day=date(2026, 12, 1), application_id=spent.pk, requests=100, cost=Decimal(2))
+    written = digest("daily", Period(date(2026, 12, 1), date(2026, 12, 2)))
+    assert "it is too early to tell" in written["heading"] and written["state"] == "not_enough_data"
+    assert written["subject"] == "Too early to tell: $2.00 yesterday, December $2.00 of $400"
+    assert "On course for" not in [fact[0] for fact in written["facts"]]
+
+
+def test_shares_of_a_digest_are_left_out_where_a_credit_lowers_the_total(spent: Application) -> None:
+    start = datetime(2026, 11, 24, tzinfo=UTC)
+    charge = {"day": YESTERDAY, "starts_at": start, "ends_at": start + timedelta(days=1), "category": "upkeep",
+              "provider": "self", "provenance": "entered"}  # fmt: skip
+    ChargeFactory.create(key="a", amount=6, original_amount=6, **charge)
+    before = digest("daily", DAY)
+    assert before["facts"][0][2].endswith("%") and before["drivers"][0][2].endswith("%")
+    ChargeFactory.create(key="b", amount=-8, original_amount=-8, **charge)
+    written = digest("daily", DAY)
+    assert written["facts"][0][:2] == ["Spent", "$7.00"] and "%" not in written["facts"][0][2]
+    assert "%" not in "".join(share for _name, _amount, share in written["drivers"])
+    text, _html = bodies(context_of("daily", written, MORNING, "chart"))
+    assert "()" not in text
+
+
+@pytest.mark.parametrize(
+    ("total", "median", "subject"),
+    [
+        ("9", "73", "Close to budget: $9.00 last week, on course for $73 of $50"),
+        ("103.86", "410", "Close to budget: $103.86 last week, about $410 of $50"),
+        ("11103.86", "1044100", "Close to budget: $11,103.86 last week"),
+    ],
+)
+def test_subject_that_is_too_long_is_composed_shorter_and_not_cut(total: str, median: str, subject: str) -> None:
+    plan: Any = SimpleNamespace(high=Decimal(50), spent=Decimal(40), month=date(2026, 11, 1))
+    week: Any = SimpleNamespace(total=Decimal(total))
+    text = subject_of("weekly", "Close to budget", week, plan, (Decimal(median),) * 3)
+    assert text == subject == shortened(text, MOST)
 
 
 def test_open_alerts_come_first_by_urgency_and_only_three_things_are_named(spent: Application) -> None:
