@@ -170,7 +170,7 @@ def test_the_overview_counts_the_budgets_that_are_over_on_the_plan(admin: Client
         )  # fmt: skip
         usage(day=DAY, application_id=application.pk, cost=Decimal(10))
     overview, plan = html_of(admin.get("/")), admin.get("/plan/")
-    assert [row.position.state for row in plan.context["budgets"].rows].count("over") == 2
+    assert sum(row.position.is_over for row in plan.context["budgets"].rows) == 2
     assert "2 application budgets are over" in words(overview)
     assert 'href="/plan/#budgets-h"' in overview
 
