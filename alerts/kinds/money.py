@@ -189,7 +189,7 @@ def forecasts(context: EvaluationContext, params: RuleParams, live: frozenset[st
         values = {"name": budget.name, "forecast": exact(median), "plan": dollars(budget.high)}
         crossed = share >= over and verdict.state != State.NOT_ENOUGH
         values["state"] = in_short(verdict, budget.spent)
-        title = _("%(state)s: %(name)s, forecast %(forecast)s of %(plan)s")
+        title = _("%(state)s: %(name)s, %(forecast)s of %(plan)s")
         yield Finding(
             subject=budget.subject,
             title=title % values,

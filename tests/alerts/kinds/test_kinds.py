@@ -105,7 +105,7 @@ def test_a_forecast_over_budget_is_said_before_it_is_spent(phase: Phase, monkeyp
     for n in range(1, 60):
         spend("16", TODAY - timedelta(days=n))
     found = only("budget-forecast")
-    assert found.title.endswith(": Scale-up, forecast $440.00 of $400")
+    assert found.title.endswith(": Scale-up, $440.00 of $400")
     assert found.crossed == (not found.title.startswith("Too early"))
 
 

@@ -33,7 +33,7 @@ from tests.factories import ApplicationFactory
 TITLES = [
     ("Over budget: ", "{}", ", $12,412.30 of $10,000"),
     ("90 % of budget: ", "{}", ", $9,412.30 of $10,000"),
-    ("Heading over budget: ", "{}", ", forecast $12,412.30 of $10,000"),
+    ("Heading over budget: ", "{}", ", $12,412.30 of $10,000"),
     ("Left the phase: ", "{}", ", 106,700 requests a month"),
     ("Down: ", "{}", ", for 3 min 10 s so far"),
     ("Up again: ", "{}", ", after 9 h 40 min"),
