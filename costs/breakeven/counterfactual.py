@@ -64,8 +64,8 @@ def stand_ins(history: Iterable[Row], groups: Iterable[Row], chosen: Mapping[str
     groups = list(groups)
     made = {}
     for task in dict.fromkeys(row["task"] for row in groups):
-        known = rows.get(task) or [{**row, "week": 0, "last_day": None} for row in groups if row["task"] == task]
-        made[task] = _stand_in(task, known, groups, chosen.get(task))
+        of_task = rows.get(task) or [{**row, "week": 0, "last_day": None} for row in groups if row["task"] == task]
+        made[task] = _stand_in(task, of_task, groups, chosen.get(task))
     return made
 
 
@@ -273,12 +273,13 @@ def usage_of(row: Row, price: TokenPrice) -> Iterable[Usage]:
 
 def inputs_of(traffic: Priced, example: Inputs, days: Decimal) -> Inputs:
     """The example with the measured traffic in its place; `days` were observed. Nothing priced: a volume of 0."""
-    known = replace(example, tasks=traffic.tasks, left_out=traffic.left_out)
+    unmeasured = replace(example, tasks=traffic.tasks, left_out=traffic.left_out)
     n = int(traffic.requests * 30 / days)
     mix = measured_mix(traffic.all, n)
     if mix is None:
-        return replace(known, requests_per_month=0)
-    live = replace(writes_as_input(mix).over(known), api_model=traffic.main or known.api_model, apart=apart(mix))
+        return replace(unmeasured, requests_per_month=0)
+    api_model = traffic.main or unmeasured.api_model
+    live = replace(writes_as_input(mix).over(unmeasured), api_model=api_model, apart=apart(mix))
     share = sum((Decimal(row.requests) for row in traffic.routed), Decimal(0)) / traffic.requests
     routed = measured_mix(traffic.routed, int(n * share))
     if routed is None:

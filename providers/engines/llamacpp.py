@@ -28,8 +28,8 @@ class LlamaCpp(Engine):
         """`total_slots` of GET /props (tools/server/README.md of llama.cpp), which `--parallel` sets."""
         reply = await client.get(self.url(target, "/props"), headers=self.headers(target), local=target.local)
         body = parse_json(reply) if reply.status == 200 else None
-        told = body.get("total_slots") if isinstance(body, dict) else None
-        return told if type(told) is int and 1 <= told <= MOST_SLOTS else None
+        count = body.get("total_slots") if isinstance(body, dict) else None
+        return count if type(count) is int and 1 <= count <= MOST_SLOTS else None
 
     def sample(self, text: str, model: str) -> EngineSample:
         samples = require_samples(text, ("llamacpp:",), self.label)

@@ -150,8 +150,8 @@ async def check(client: EngineClient, deployment: Deployment) -> CheckResult:
     result = await engine.check(client, target)
     if not result.ok:
         return result
-    told = await scrape(engine, client, target) if engine.has_metrics else None
-    return replace(result, scrape=told, slots=await slots(engine, client, target))
+    counters = await scrape(engine, client, target) if engine.has_metrics else None
+    return replace(result, scrape=counters, slots=await slots(engine, client, target))
 
 
 async def scrape(engine: Engine, client: EngineClient, target: Target) -> Scrape:

@@ -266,14 +266,14 @@ def test_rows_of_two_accounts_and_a_key_that_changed_hands_are_told(db: Any) -> 
     feed(first)
     refused = {"rows": 96, "account": "claude", "name": "Claude org", "examples": [["pods/1", "EUR", "USD"]]}
     feed(account(slug="second", name="Claude two"), refused=refused)
-    told = {found.subject: found for found in findings("account")}
-    twice, calm = told["account-twice:second"], told["account-key:claude"]
+    by_subject = {found.subject: found for found in findings("account")}
+    twice, calm = by_subject["account-twice:second"], by_subject["account-key:claude"]
     assert twice.title == "Charges of Anthropic arrived from two accounts: Claude two, 96 rows refused"
     assert (twice.crossed, twice.words["facts"][0][2]) == (True, "pods/1: stored in EUR, refused in USD")
-    assert calm.clear and told["account-twice:claude"].clear
+    assert calm.clear and by_subject["account-twice:claude"].clear
     Account.objects.filter(pk=first.pk).update(new_identity=["organization org_2"])
-    told = {found.subject: found for found in findings("account")}
-    assert told["account-key:claude"].title == "Key changed hands: Claude org, 0 rows are stored"
+    by_subject = {found.subject: found for found in findings("account")}
+    assert by_subject["account-key:claude"].title == "Key changed hands: Claude org, 0 rows are stored"
     assert polled().clear, "one alert for one matter"
 
 

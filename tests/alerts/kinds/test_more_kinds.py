@@ -475,9 +475,9 @@ def test_no_kind_asks_more_of_the_database_for_more_applications(db: Any, django
 
 
 def test_deployments_go_by_their_names_in_titles_and_sentences(db: Any) -> None:
-    ones = [deployment(f"d{n}", "runpod", name=f"Pod {n}", tls_expires_at=NOW + 2 * DAY) for n in range(3)]
-    for one in ones:
-        break_down(one)
+    pods = [deployment(f"d{n}", "runpod", name=f"Pod {n}", tls_expires_at=NOW + 2 * DAY) for n in range(3)]
+    for pod in pods:
+        break_down(pod)
     vendor = next(found for found in findings("outage") if found.subject == "provider:runpod")
     assert vendor.words["detail"] == "These are down: Pod 0, Pod 1 and Pod 2."
     titles = [found.title for found in findings("outage") if found.subject != "provider:runpod"]
