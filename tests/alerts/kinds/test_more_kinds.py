@@ -486,7 +486,7 @@ def test_deployments_go_by_their_names_in_titles_and_sentences(db: Any) -> None:
     up = next(found for found in findings("outage", live=frozenset({"deployment:d1"})))
     assert (up.title, up.words["over"]) == ("Up again: Pod 1, after 3 min", "Was down: Pod 1, for 3 min")
     assert findings("system-certificate")[0].title == "Certificate ends in 2 d: Pod 0"
-    hour(NOW - HOUR, 40, deployment_id=ones[0].pk, errors=30)
+    hour(NOW - HOUR, 40, deployment_id=pods[0].pk, errors=30)
     [failing] = findings("error-rate")
     assert failing.title.startswith("Errors: Pod 0, 75")
     assert (failing.subject, failing.labels["deployment"]) == ("errors:d0", "d0")
