@@ -10,6 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from dashboard.charts.bars import axis, axis_class
+from dashboard.charts.labels import Label, placed
 from dashboard.charts.scales import (
     Scale,
     Value,
@@ -85,10 +86,9 @@ def line_chart(
         *x_axis(plane.x, by_time, x_ticks),
         *[limit_line(row, plane) for row in limits],
         stretched(*(line(s, plane, i) for i, s in enumerate(series))),
-        *shade_words(shades, plane),
-        *limit_words(limits, plane),
         *(series_tails(series, plane) if tails else []),
         *[m for row in marks for m in mark(row, plane)],
+        *placed([*shade_words(shades, plane), *limit_words(limits, plane), *mark_words(marks, plane)], plane.height_px),
     ]
     return drawing(
         drawn,
@@ -178,9 +178,11 @@ def shade_areas(rows: Sequence[Row], plane: Plane) -> list[str]:
     ]  # fmt: skip
 
 
-def shade_words(rows: Sequence[Row], plane: Plane) -> list[str]:
+def shade_words(rows: Sequence[Row], plane: Plane) -> list[Label]:
     return [
-        text(r["label"], cls="t-us", x=pct(plane.x.inside(r["from"])), y=0, dx=8, dy=14) for r in rows if r.get("label")
+        Label([str(r["label"])], plane.x.inside(r["from"]), 1.0, dy=14, cls="t-us", rank=3)
+        for r in rows
+        if r.get("label")
     ]
 
 
@@ -189,9 +191,9 @@ def limit_line(row: Row, plane: Plane) -> str:
     return tag("line", cls=row.get("style") or "limit", x1=0, y1=y, x2="100%", y2=y)
 
 
-def limit_words(rows: Sequence[Row], plane: Plane) -> list[str]:
+def limit_words(rows: Sequence[Row], plane: Plane) -> list[Label]:
     return [
-        text(r["label"], cls="halo t-bad", x=0, y=pct(1 - plane.y.inside(r["y"])), dx=5, dy=-5)
+        Label([str(r["label"])], 0.0, plane.y.inside(r["y"]), dy=-5, dx=5, cls="t-bad", rank=2)
         for r in rows
         if r.get("label")
     ]
@@ -212,18 +214,30 @@ def series_tails(series: Sequence[Row], plane: Plane) -> list[str]:
 def mark(row: Row, plane: Plane) -> list[str]:
     """A marked place: `today` and `event` (a dotted vertical line), `here` (our present value), `crossing` (a ring),
     `dot`, `name` and `end` (a label only)."""
-    kind, x = str(row.get("kind") or "event"), plane.x.inside(row["x"])
     y = plane.y.inside(row["y"]) if row.get("y") is not None else 1.0
-    drawn = MARKS[kind](x, y)
-    right = row.get("side") == "left" or (row.get("side") is None and x > 0.72)
-    anchor = " end" if right else ""
-    words = str(row.get("label") or "").split("\n")
-    bold = {"here": " t-us", "crossing": " t-ink", "dot": " t-us", "name": f" {row.get('cls') or ''}"}.get(kind, "")
-    at, first = label_place(kind, y, len(words), row.get("lift"))
-    return drawn + [
-        text(part, cls=f"halo{bold}{anchor}", x=pct(x), y=pct(1 - at), dx=-8 if right else 8, dy=first + 15 * i)
-        for i, part in enumerate(words) if part
-    ]  # fmt: skip
+    return MARKS[str(row.get("kind") or "event")](plane.x.inside(row["x"]), y)
+
+
+BOLD = {"here": "t-us", "crossing": "t-ink", "dot": "t-us"}
+RANKS = {"here": 0, "dot": 0, "end": 1, "crossing": 1, "today": 4, "event": 6}
+
+
+def mark_words(rows: Sequence[Row], plane: Plane) -> list[Label]:
+    """The labels of marked places: our own first, names of lines last, because the legend has them."""
+    labels = []
+    for row in rows:
+        if not row.get("label"):
+            continue
+        kind, x = str(row.get("kind") or "event"), plane.x.inside(row["x"])
+        y = plane.y.inside(row["y"]) if row.get("y") is not None else 1.0
+        left = row.get("side") == "left" or (row.get("side") is None and x > 0.72)
+        words = str(row["label"]).split("\n")
+        at, first = label_place(kind, y, len(words), row.get("lift"))
+        labels.append(
+            Label(words, x, at, dy=first, anchor="end" if left else "start", rank=RANKS.get(kind, 5),
+                  cls=BOLD.get(kind) or str(row.get("cls") or ""))
+        )  # fmt: skip
+    return labels
 
 
 def label_place(kind: str, y: float, lines: int, lift: float | None) -> tuple[float, int]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
@@ -10,11 +12,13 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
+from dashboard.charts.labels import Label, placed
 from dashboard.charts.scales import Scale, Value, number, word
-from dashboard.charts.svg import Drawing, drawing, escape, pct, points, stretched, tag, text, titled
+from dashboard.charts.svg import Drawing, drawing, escape, pct, points, stretched, tag, titled
 from lib import formats as money
 
 Row = Mapping[str, Any]
+METER_PX = 36  # of a plan bar with its labels
 
 
 def runs(values: Sequence[Value | None]) -> list[list[tuple[int, float]]]:
@@ -81,10 +85,23 @@ def strip(cells: Sequence[Row], *, label: str = "", height: int = 33) -> Drawing
         for c in cells
         if c["state"] != "up"
     ]
-    lost = ngettext("%(n)s period not fully up", "%(n)s periods not fully up", len(rows)) % {"n": len(rows)}
     columns = [_("When"), _("State"), _("Cause")]
-    words = f"{label}. {lost}" if label else lost
+    words = f"{label}. {strip_words(cells)}" if label else strip_words(cells)
     return drawing(marks, label=words, height=height, columns=columns, rows=rows)
+
+
+def strip_words(cells: Sequence[Row]) -> str:
+    """How many days were what, for screen readers; a day without checks is unknown, and neither up nor down."""
+    days = Counter(str(cell["state"]) for cell in cells)
+    parts = [
+        ngettext("%(n)s day with an outage", "%(n)s days with an outage", days["down"]),
+        ngettext("%(n)s slow day", "%(n)s slow days", days["slow"]),
+        ngettext("%(n)s day of maintenance", "%(n)s days of maintenance", days["maintenance"]),
+        ngettext("%(n)s day not checked", "%(n)s days not checked", days["unknown"]),
+        ngettext("%(n)s day up", "%(n)s days up", days["up"]),
+    ]
+    states = ("down", "slow", "maintenance", "unknown", "up")
+    return ", ".join(part % {"n": days[state]} for part, state in zip(parts, states, strict=True) if days[state])
 
 
 def state_word(state: str) -> str:
@@ -135,10 +152,12 @@ def meter(
     scale_to: Decimal | None = None,
     at_least: bool = False,
     labels: bool = True,
+    name: str = "",
 ) -> Drawing:
     """The plan bar, USD: what is spent, the forecast (a dot with its range), the budget's band, the limit.
 
-    `forecast` is a number or `{"low", "median", "high"}`; `scale_to` is the end of a scale for several bars.
+    `name`: whose money it is, for screen readers; `forecast` is a number or `{"low", "median", "high"}`; `scale_to` is
+    the end of a scale for several bars.
     """
     ahead: Row = forecast if isinstance(forecast, Mapping) else {"median": forecast}
     amounts = [v for v in (spent, limit, high, plan, ahead.get("high"), ahead.get("median")) if v is not None]
@@ -155,7 +174,9 @@ def meter(
     if labels:
         marks += meter_labels(scale, spent, plan, limit, at_least)
     words = meter_words(spent, limit, plan, ahead, at_least)
-    return drawing(marks, label=words, height=36 if labels else 20)
+    return drawing(
+        marks, label=f"{name}: {words}" if name else words[:1].upper() + words[1:], height=METER_PX if labels else 20
+    )
 
 
 def spent_marks(scale: Scale, spent: Decimal | None, ahead: Row) -> list[str]:
@@ -186,28 +207,31 @@ def upright(scale: Scale, value: Value, cls: str, y1: int, y2: int) -> str:
 def meter_labels(
     scale: Scale, spent: Decimal | None, plan: Decimal | None, limit: Decimal | None, least: bool
 ) -> list[str]:
-    """Labels: spent at the left, the limit under its mark, the plan only if it overlaps with neither."""
-    spent_text = money.at_least(spent, least) if spent is not None else _("unknown")
-    marks = [text(_("spent %(sum)s") % {"sum": spent_text}, x=0, y=33)]
-    if limit is not None:
-        at = scale.inside(limit)
-        limit_words = _("limit %(sum)s") % {"sum": money.dollars(limit, 0).lstrip("$")}
-        marks.append(text(limit_words, cls="end" if at > 0.6 else "mid", x="100%" if at > 0.85 else pct(at), y=33))
-    if plan is not None and (limit is None or scale.inside(limit) - scale.inside(plan) > 0.06):
-        words = _("plan %(sum)s") % {"sum": money.dollars(plan, 0).lstrip("$")}
-        marks.append(text(words, cls="mid", x=pct(min(0.66, scale.inside(plan) - 0.04)), y=33))
-    return marks
+    """Labels under the bar: spent at the left, the limit and the plan under their marks where there is room."""
+    below = 1 - 33 / METER_PX
+    labels = [Label([_("spent %(sum)s") % {"sum": spent_sum(spent, least)}], 0.0, below, dx=0, rank=0)]
+    for rank, amount, words in ((1, limit, _("limit %(sum)s")), (2, plan, _("plan %(sum)s"))):
+        if amount is not None:
+            at = scale.inside(amount)
+            label = Label([words % {"sum": money.dollars(amount, 0)}], at, below, dx=0, rank=rank)
+            labels.append(replace(label, anchor="end" if at > 0.6 else "mid"))
+    return placed(labels, METER_PX)
+
+
+def spent_sum(spent: Decimal | None, least: bool) -> str:
+    if spent is None:
+        return _("unknown")
+    return _("at least %(sum)s") % {"sum": money.dollars(spent)} if least else money.dollars(spent)
 
 
 def meter_words(spent: Decimal | None, limit: Decimal | None, plan: Decimal | None, ahead: Row, at_least: bool) -> str:
-    spent_text = money.at_least(spent, at_least) if spent is not None else _("unknown")
-    words = [_("Spent %(sum)s") % {"sum": spent_text}]
+    words = [_("spent %(sum)s") % {"sum": spent_sum(spent, at_least)}]
     if ahead.get("median") is not None:
-        words.append(_("forecast %(sum)s") % {"sum": money.usd(ahead["median"])})
+        words.append(_("forecast %(sum)s") % {"sum": money.dollars(ahead["median"])})
     if plan is not None:
-        words.append(_("plan %(sum)s") % {"sum": money.usd(plan)})
+        words.append(_("plan %(sum)s") % {"sum": money.dollars(plan)})
     if limit is not None:
-        words.append(_("limit %(sum)s") % {"sum": money.usd(limit)})
+        words.append(_("limit %(sum)s") % {"sum": money.dollars(limit)})
     return ", ".join(words)
 
 

@@ -71,11 +71,12 @@ def meter(
     scale_to: Any = None,
     at_least: bool = False,
     labels: bool = True,
+    name: Any = "",
 ) -> SafeString:
-    """`{% meter spent=a.spent limit=a.budget forecast=a.forecast scale_to=largest labels=False %}`."""
+    """`{% meter spent=a.spent name=a.name limit=a.budget forecast=a.forecast scale_to=largest labels=False %}`."""
     return small.meter(
         spent, limit=limit, low=low, high=high, plan=plan, forecast=forecast, scale_to=scale_to,
-        at_least=bool(at_least), labels=bool(labels),
+        at_least=bool(at_least), labels=bool(labels), name=str(name),
     ).svg  # fmt: skip
 
 

@@ -128,6 +128,19 @@ def test_unknown_days_are_one_hatched_run_and_not_up() -> None:
     assert "1 Jun – 5 Jun: no data" in chart.svg
 
 
+def test_the_name_of_a_strip_says_days_without_checks_as_unknown() -> None:
+    unchecked = [{"label": f"{n} Jun", "state": "unknown"} for n in range(1, 30)]
+    named = small.strip([*unchecked, {"label": "30 Jun", "state": "up"}], label="BGE-M3").svg
+    assert 'aria-label="BGE-M3. 29 days not checked, 1 day up"' in named and "not fully up" not in named
+    hurt = small.strip([{"label": "1 Jun", "state": "down", "lost": 1}, {"label": "2 Jun", "state": "maintenance"}]).svg
+    assert "1 day with an outage, 1 day of maintenance" in hurt
+
+
+def test_a_plan_bar_is_named_with_its_unit() -> None:
+    named = small.meter(Decimal("135.5"), limit=Decimal(100), name="Code helper", at_least=True).svg
+    assert 'aria-label="Code helper: spent at least $135.50, limit $100.00"' in named
+
+
 def test_the_plan_bar_is_hatched_while_spend_is_unknown() -> None:
     chart = small.meter(None, limit=Decimal(400))
     assert marks(chart, "unknown") and not marks(chart, "f1")
