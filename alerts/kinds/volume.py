@@ -13,7 +13,7 @@ from alerts.wording import day, exact, meaning, number, percent
 from costs.breakeven import Inputs, Result
 from costs.breakeven.saving import Saving
 from costs.models import Phase
-from costs.verdicts.amounts import about
+from costs.verdicts.amounts import about, about_requests
 from lib.confidence_intervals import Interval
 from lib.dates import midnight
 
@@ -71,7 +71,7 @@ def break_even(context: EvaluationContext, params: RuleParams, live: frozenset[s
         words=Words(
             todo=break_even_advice(context, interval),
             detail=break_even_detail(result, since, int((at or 0) * (1 - band))),
-            facts=break_even_facts(inputs, result, at, interval),
+            facts=break_even_facts(inputs, result, at, saving),
             bars=break_even_bars(result),
             drivers=sides(result),
             driven=_("What each side costs a month"),
@@ -92,15 +92,17 @@ def break_even_title(saving: Saving | None) -> str:
     return titles[saving.verdict] % {"saving": about(saving.amount, saving.interval)}
 
 
-def break_even_facts(inputs: Inputs, result: Result, at: int | None, interval: Interval | None) -> list[list[str]]:
+def break_even_facts(inputs: Inputs, result: Result, at: int | None, saving: Saving | None) -> list[list[str]]:
     n = inputs.requests_per_month
+    interval, band = (saving.interval, saving.band) if saving else (None, None)
+    pays_from = about_requests(at, band.crossing_ends(at) if band else None) or _("none")
     routable = _("%(share)s routable") % {"share": percent(inputs.routable_share)}
     each = _("%(price)s per 1,000") % {"price": exact(result.api_cost_per_request * 1000)}
     saved = _("Extra cost") if interval and interval.high < 0 else _("Saving")
     return [
         [_("Requests a month, all"), number(n), _("measured, last 30 days")],
         [_("Of these our GPU may serve"), number(n * inputs.routable_share), routable],
-        [_("Break-even, all requests"), _("none") if at is None else number(at), _("today's prices")],
+        [_("Break-even, all requests"), pays_from, _("today's prices")],
         [_("API, all of it"), exact(result.api_cost), each],
         [_("Our GPU and the rest"), exact(result.selfhost_cost), gpus_text(result, inputs.selfhost.gpu_hourly)],
         [saved, about(result.saving, interval), _("a month"), *meaning("saving", result.saving)],

@@ -13,13 +13,15 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from costs.breakeven.decimals import decimal
-from costs.breakeven.engine import costs_of, find_all_crossings
+from costs.breakeven.engine import costs_of, find_all_crossings, volume_saving
 from costs.breakeven.inputs import MOST_REQUESTS, Inputs
 from costs.breakeven.sensitivity import repriced
+from costs.verdicts.amounts import Volumes
 from lib.confidence_intervals import Z
-from lib.formats import count, percent, rounded_count, sentences, signed_usd
+from lib.formats import count, percent, sentences, signed_usd
 
 FEWEST_DAYS = 7
+SAVING = Decimal(100)  # USD a month that the go or no-go criterion asks for
 MOST_STEPS = 20  # steps of the GPU staircase that are looked at inside the band
 
 
@@ -55,6 +57,8 @@ class Band:
     crossing_high: int | None  # at its lower end
     saving_low: Decimal
     saving_high: Decimal
+    goal_low: int | None = None  # the volume at which `SAVING` is reached, at both ends like the crossing
+    goal_high: int | None = None
 
     @property
     def is_told(self) -> bool:
@@ -66,14 +70,14 @@ class Band:
         low, high = self.crossing_low, self.crossing_high
         return (low, high) != (None, None) and (low or 0) <= requests and (high is None or requests <= high)
 
-    def crossing_words(self, crossing: int) -> str:
-        """Between which volumes a crossing lies, with three digits; empty for one that is not the first."""
-        if not self.holds(crossing) or self.crossing_low is None:
-            return ""
-        low = rounded_count(self.crossing_low)
-        if self.crossing_high is None:
-            return _("%(low)s at the best, never at the worst") % {"low": low}
-        return f"{low}–{rounded_count(self.crossing_high)}"
+    def crossing_ends(self, crossing: int | None) -> Volumes | None:
+        """Between which volumes a crossing lies; None for one that is not the first."""
+        return (self.crossing_low, self.crossing_high) if crossing is None or self.holds(crossing) else None
+
+    @property
+    def goal_ends(self) -> Volumes:
+        """Between which volumes `SAVING` is reached."""
+        return self.goal_low, self.goal_high
 
     def note(self) -> SafeString:
         sure = _(
@@ -137,7 +141,8 @@ def band(inputs: Inputs, spread: Spread) -> Band:
     low = int(n * max(1 - spread.volume, Decimal(0)))
     high = min(int(n * (1 + spread.volume)), MOST_REQUESTS)
     savings = [saving for side in (dearest, cheapest) for saving in _savings(side, low, high)]
-    return Band(spread, low, high, _into(dearest), _into(cheapest), min(savings), max(savings))
+    goals = volume_saving(dearest, SAVING), volume_saving(cheapest, SAVING)
+    return Band(spread, low, high, _into(dearest), _into(cheapest), min(savings), max(savings), *goals)
 
 
 def _savings(inputs: Inputs, low: int, high: int) -> list[Decimal]:

@@ -25,15 +25,15 @@ from costs.breakeven import (
     routed_requests,
     volume_saving,
 )
+from costs.breakeven.band import SAVING, Band
 from costs.breakeven.decimals import decimal
 from costs.breakeven.engine import Costs, costs_of
 from costs.breakeven.saving import Saving
-from costs.verdicts.amounts import about, points_apart
+from costs.verdicts.amounts import about, about_requests, points_apart
 from lib.confidence_intervals import Interval
 from lib.formats import count, dollars, percent, sentences, signed_percent, usd4, when
 
 MONTH = 30  # days of a run rate
-SAVING = Decimal(100)  # USD a month that the go or no-go criterion asks for
 NOTED = (30_000, 100_000, 300_000, 1_000_000)  # volumes of the research's table
 MOST_ROWS = 12
 
@@ -57,6 +57,7 @@ class BreakEvenAnswer:
     saves_at: int | None  # requests a month at which `SAVING` is reached
     days: int | None  # until the crossing, at the present growth
     growth: Decimal | None  # share a month
+    band: Band | None = None
 
     @property
     def times(self) -> Decimal | None:
@@ -64,9 +65,14 @@ class BreakEvenAnswer:
         return round(Decimal(self.n) / self.crossing, 1) if self.crossing and self.n >= 2 * self.crossing else None
 
     def sentence(self) -> SafeString:
-        words = {"at": count(self.crossing), "n": count(self.n), "saving": dollars(self.saving, 0)}
+        words = {"at": self._pays_from(), "n": count(self.n), "saving": dollars(self.saving, 0)}
         far = {"apart": percent(self.apart), "times": localize(self.times)}
         return format_html("{}{}", format_html(self._text(), **words, **far), self._end())
+
+    def _pays_from(self) -> str:
+        """The crossing with its interval; without one the exact figure, as of a price sheet."""
+        ends = self.band.crossing_ends(self.crossing) if self.band and self.crossing else None
+        return about_requests(self.crossing, ends) if ends else count(self.crossing)
 
     def _text(self) -> str:
         """The sentence with placeholders for its figures, without the part that `_end` adds."""
@@ -79,7 +85,7 @@ class BreakEvenAnswer:
             )
         return {
             "no_traffic": _(
-                "No request has come in yet, so there is no run rate; with these figures our own GPUs would pay from"
+                "No request has come in yet, so there is no run rate. With these figures our own GPUs would pay from"
                 " <b>{at} requests</b> a month."
             ),
             "no_counterfactual": _(
@@ -98,8 +104,8 @@ class BreakEvenAnswer:
                 " rated significantly worse, so they are not called cheaper."
             ),
             "ahead": _(
-                "Our own GPUs would pay from <b>{at} requests</b> a month. We send <b>{n}</b>, {apart} short of that;"
-                " until then the API costs <b>{saving} a month</b> less"
+                "Our own GPUs would pay from <b>{at} requests</b> a month. We send <b>{n}</b>, {apart} short of that."
+                " Until then the API costs <b>{saving} a month</b> less"
             ),
             "again": _(
                 "At our <b>{n} requests</b> a month the API is cheaper again, by <b>{saving}</b>: one more GPU is"
@@ -114,7 +120,8 @@ class BreakEvenAnswer:
     def _end(self) -> SafeString:
         """The volume at which `SAVING` is reached, or the days until the crossing."""
         if self.kind == "pays" and self.saves_at:
-            return format_html(_("; <b>$100</b> would take {at}."), at=count(self.saves_at))
+            text = _(". A saving of <b>$100</b> comes at {at} requests.")
+            return format_html(text, at=about_requests(self.saves_at, self.band.goal_ends if self.band else None))
         if self.kind == "ahead" and self.days:
             text = ngettext(
                 ", and at the present growth we are there in {n} day.",
@@ -125,7 +132,9 @@ class BreakEvenAnswer:
         return format_html("{}", "." if self.kind in ("pays", "ahead") else "")
 
 
-def answer(inputs: Inputs, result: Result, growth: Decimal | None, refused: bool) -> BreakEvenAnswer:
+def answer(
+    inputs: Inputs, result: Result, growth: Decimal | None, refused: bool, band: Band | None = None
+) -> BreakEvenAnswer:
     n = inputs.requests_per_month
     passed, coming = around(result.crossings, n)
     pays = result.cheaper == "selfhost"
@@ -148,6 +157,7 @@ def answer(inputs: Inputs, result: Result, growth: Decimal | None, refused: bool
         saves_at=volume_saving(inputs, SAVING) if pays and result.saving <= SAVING else None,
         days=days_to_cross(n, at, growth) if at and not pays and growth is not None else None,
         growth=growth,
+        band=band,
     )
 
 

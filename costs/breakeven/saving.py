@@ -9,6 +9,7 @@ from costs.breakeven.band import Band, Spread, band
 from costs.breakeven.counterfactual import at_other_models
 from costs.breakeven.engine import compute
 from costs.breakeven.inputs import Inputs
+from costs.verdicts.amounts import Volumes
 from lib.confidence_intervals import Interval
 
 
@@ -23,6 +24,7 @@ class Saving:
     amount: Decimal
     interval: Interval | None
     other: Decimal | None = None
+    band: Band | None = None  # that the interval is of
 
     @property
     def turns(self) -> bool:
@@ -49,7 +51,7 @@ def saving_of(inputs: Inputs, spread: Spread | None) -> Saving | None:
         return None
     other, made = at_other_models(inputs), whole_band(inputs, spread)
     interval = Interval(made.saving_low, made.saving_high) if made else None
-    return Saving(compute(inputs).saving, interval, compute(other).saving if other else None)
+    return Saving(compute(inputs).saving, interval, compute(other).saving if other else None, made)
 
 
 def whole_band(inputs: Inputs, spread: Spread | None) -> Band | None:
@@ -60,11 +62,21 @@ def whole_band(inputs: Inputs, spread: Spread | None) -> Band | None:
     if other is None:
         return first
     second = band(other, spread)
-    ends = (first.crossing_high, second.crossing_high)
+    low, high = _both((first.crossing_low, first.crossing_high), (second.crossing_low, second.crossing_high))
+    goal_low, goal_high = _both(first.goal_ends, second.goal_ends)
     return replace(
         first,
-        crossing_low=min((at for at in (first.crossing_low, second.crossing_low) if at is not None), default=None),
-        crossing_high=None if None in ends else max(at for at in ends if at is not None),
+        crossing_low=low,
+        crossing_high=high,
+        goal_low=goal_low,
+        goal_high=goal_high,
         saving_low=min(first.saving_low, second.saving_low),
         saving_high=max(first.saving_high, second.saving_high),
     )
+
+
+def _both(first: Volumes, second: Volumes) -> Volumes:
+    """The span that holds both; an end of None is at no volume."""
+    highs = [at for at in (first[1], second[1]) if at is not None]
+    low = min((at for at in (first[0], second[0]) if at is not None), default=None)
+    return low, max(highs) if len(highs) == 2 else None

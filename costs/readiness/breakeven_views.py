@@ -17,7 +17,7 @@ from costs.breakeven.backtest import backtest
 from costs.breakeven.forms import WIDE, KeepForm, WhatIfForm
 from costs.breakeven.measured_inputs import live_inputs, spread
 from costs.breakeven.own_costs import WINDOW, UnitBook
-from costs.breakeven.saving import saving_of, whole_band
+from costs.breakeven.saving import saving_of
 from costs.breakeven.sensitivity import tornado
 from costs.breakeven.task_models_page import Counterfactual
 from costs.breakeven.what_ifs import WhatIfs
@@ -79,11 +79,12 @@ def _context(form: WhatIfForm, report: Report, now: datetime, request: HttpReque
     rates = breakeven_page.run_rates(_requests_by_day(now), today)
     growth = breakeven_page.growth(rates)
     refused = scorecard.quality_refuses(report.evidence.quality_gap)
-    answer = breakeven_page.answer(inputs, result, growth, refused)
+    saving = saving_of(inputs, report.spread)
+    band = saving.band if saving else None
+    answer = breakeven_page.answer(inputs, result, growth, refused, band)
     others = alternatives.others(inputs, _on_demand(form), form.own_gpu, result.curve[-1].requests_per_month, form.book)
     json_url = reverse("costs:break-even-json")
     gap = report.evidence.quality_gap
-    saving = saving_of(inputs, report.spread)
     page = breakeven_page.BreakEvenPage(inputs, result, answer, rates, gap, refused, changed, saving)
     gap_state = GAP_STATES[page.holds]
     counterfactual = Counterfactual(
@@ -113,7 +114,7 @@ def _context(form: WhatIfForm, report: Report, now: datetime, request: HttpReque
         "report": report,
         "form": form,
         "wide": WIDE,
-        "band": whole_band(inputs, report.spread),
+        "band": band,
         "counterfactual": counterfactual,
         "spent_note": "" if changed else counterfactual.spent_note(result.selfhost_cost),
         "here_on": "selfhost" if report.traffic.own_requests else "api",

@@ -71,10 +71,16 @@ def _requests(tasks: Sequence[TaskQuality]) -> int:
 
 
 def ratings_needed(tasks: Sequence[TaskQuality], thresholds: Thresholds) -> str:
-    """How many more ratings would decide the undecided task with most requests; empty without one."""
+    """How many more ratings would decide the undecided task with most requests; empty without one.
+
+    Only tasks that a GPU of ours serves: nobody can rate answers that are never given.
+    """
     if not tasks:
         return ""
-    task = max(tasks, key=lambda row: row.requests)
+    served = [task for task in tasks if task.served]
+    if not served:
+        return _("Ratings do not decide it: no GPU of ours serves the tasks that are not decided.")
+    task = max(served, key=lambda row: row.requests)
     more = thresholds.ratings_per_task - task.ratings
     if more <= 0:
         enough = ratings_to_decide(task.acceptable, task.ratings, ACCEPTED)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from costs.breakeven import Side
+from costs.breakeven.band import Band
+from costs.verdicts.amounts import about_requests
 from lib.confidence_intervals import Interval
 from traffic.models import Task
 
@@ -34,6 +36,7 @@ class TaskQuality:
     requests: int
     ratings: int
     acceptable: int
+    served: bool = True  # by a GPU of ours, so that ratings of its answers can come
 
     @property
     def label(self) -> str:
@@ -86,6 +89,7 @@ class Evidence:
     cheaper: Side | None = None  # at that volume
     crossing: int | None = None  # requests a month from which self-hosting costs no more
     volume_for_saving: int | None = None  # requests a month at which the saving is reached
+    band: Band | None = None  # around both volumes; None: too few days
     uptime: Decimal | None = None  # share
     observed_seconds: int = 0
     checks: int = 0
@@ -94,3 +98,11 @@ class Evidence:
     too_complex: str = ""  # a person's reason; empty: nobody ticked it
     private: bool = False
     fine_tuned: bool = False
+
+    def pays_from(self) -> str:
+        """The crossing with its interval; empty where there is none."""
+        return about_requests(self.crossing, self.band.crossing_ends(self.crossing) if self.band else None)
+
+    def saves_from(self) -> str:
+        """The volume at which the saving is reached, with its interval; empty where none reaches it."""
+        return about_requests(self.volume_for_saving, self.band.goal_ends if self.band else None)

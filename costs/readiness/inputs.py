@@ -45,10 +45,11 @@ class RatedTask:
     recent: tuple[int, int]  # ratings of our own answers, of these acceptable
     ours: tuple[int, int]
     theirs: tuple[int, int]
+    served: bool = True  # by a GPU of ours
 
     @property
     def quality(self) -> TaskQuality:
-        return TaskQuality(self.task, self.requests, *self.recent)
+        return TaskQuality(self.task, self.requests, *self.recent, self.served)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,7 @@ def read_report(
         end_to_end_p95_ms=timings[Metric.LATENCY].p95,
         **_money(inputs, result),
         saving_interval=Interval(around.saving_low, around.saving_high) if around else None,
+        band=around,
         traffic_days=int(traffic.days) if traffic.requests else 0,
         **_reliability(uptimes),
         ops_workload=ops_workload(now, [outage for row in uptimes for outage in row.outages]),
@@ -184,7 +186,8 @@ def ratings_by_task(now: datetime, traffic: Traffic) -> list[RatedTask]:
     sides = {(row["task"], row["ours"]): row for row in rows}
     requests = requests_by_task(traffic)
     tasks = {*requests, *(task for task, ours in sides if ours)}
-    rated = [_rated(task, requests.get(task, 0), sides) for task in tasks if task]
+    served = {row["task"] for row in traffic.groups if row["ours"]} | {task for task, ours in sides if ours}
+    rated = [_rated(task, requests.get(task, 0), sides, task in served) for task in tasks if task]
     return sorted(rated, key=lambda row: (-row.requests, row.task))
 
 
@@ -194,7 +197,7 @@ def own_models(traffic: Traffic) -> frozenset[str]:
     return frozenset(own - {row["model"] for row in traffic.groups if not row["ours"]})
 
 
-def _rated(task: str, requests: int, sides: Mapping[tuple[str, bool], Mapping[str, Any]]) -> RatedTask:
+def _rated(task: str, requests: int, sides: Mapping[tuple[str, bool], Mapping[str, Any]], served: bool) -> RatedTask:
     none = {"ratings": 0, "acceptable": 0, "lately": 0, "acceptable_lately": 0}
     ours, theirs = sides.get((task, True), none), sides.get((task, False), none)
     return RatedTask(
@@ -203,6 +206,7 @@ def _rated(task: str, requests: int, sides: Mapping[tuple[str, bool], Mapping[st
         recent=(ours["lately"], ours["acceptable_lately"]),
         ours=(ours["ratings"], ours["acceptable"]),
         theirs=(theirs["ratings"], theirs["acceptable"]),
+        served=served,
     )
 
 

@@ -24,7 +24,7 @@ from costs.readiness.scorecard import Scorecard, go
 from costs.verdicts.amounts import points_apart
 from costs.verdicts.verdict import MARKS, State, Verdict
 from lib.confidence_intervals import Interval, wilson
-from lib.formats import dollars, duration, figure, missing, percent, rounded_count, sentences, signed_usd, when
+from lib.formats import dollars, duration, figure, missing, percent, sentences, signed_usd, when
 from providers.uptime import page as uptime_page
 from traffic.models import Task
 
@@ -144,12 +144,12 @@ class DecidePage:
 
     def pays_from(self) -> SafeString:
         """The crossing with its interval, requests a month."""
-        crossing, band = self.report.evidence.crossing, self.report.band
-        if crossing is None:
-            return missing("dash")
-        within = band.crossing_words(crossing) if band else ""
-        text = figure(rounded_count(crossing), "crossing", crossing)
-        return format_html("{} ({})", text, within) if within else text
+        evidence = self.report.evidence
+        return figure(evidence.pays_from() or missing("dash"), "crossing", evidence.crossing)
+
+    def saves_from(self) -> str:
+        """The volume that brings the required saving, with its interval."""
+        return self.report.evidence.saves_from() or missing("dash")
 
     def gap_words(self) -> str:
         """How our answers are rated against the API's on the same tasks."""

@@ -174,7 +174,7 @@ def _plainly(value: Decimal | int) -> str:
 
 
 def _volume(evidence: Evidence) -> str:
-    values = {"requests": f"{evidence.requests_per_month or 0:,}", "crossing": f"{evidence.crossing or 0:,}"}
+    values = {"requests": f"{evidence.requests_per_month or 0:,}", "crossing": evidence.pays_from()}
     if evidence.crossing is None:
         return _("At no volume do our own GPUs cost less than the API.")
     if (evidence.requests_per_month or 0) < evidence.crossing:
@@ -230,18 +230,19 @@ def _more_volume(evidence: Evidence) -> str:
     if evidence.crossing is None:
         return _("API prices would have to rise, or a GPU’s hour fall: more requests do not help.")
     if (evidence.requests_per_month or 0) < evidence.crossing:
-        missing = evidence.crossing - (evidence.requests_per_month or 0)
-        return _("%(missing)s requests a month more would reach the break-even.") % {"missing": f"{missing:,}"}
+        text = _("At %(crossing)s requests a month the break-even would be reached.")
+        return text % {"crossing": evidence.pays_from()}
     return _("Enough requests would have to come to fill the next GPU, or a larger GPU hold them all.")
 
 
 def _turn(evidence: Evidence, row: Verdict) -> str:
     limit = row.threshold or Decimal(0)
     if row.question == "saving":
-        if evidence.volume_for_saving is None:
+        volume = evidence.saves_from()
+        if not volume:
             return _("No volume at these prices saves %(needed)s a month.") % {"needed": dollars(limit, 0)}
         text = _("At %(volume)s requests a month the saving would reach %(needed)s.")
-        return text % {"volume": f"{evidence.volume_for_saving:,}", "needed": dollars(limit, 0)}
+        return text % {"volume": volume, "needed": dollars(limit, 0)}
     if row.question == "quality":
         return _("More requests would have to be of tasks that are good enough: now %(value)s, asked %(needed)s.") % {
             "value": percent_cut(row.value or Decimal(0)),

@@ -1,4 +1,4 @@
-"""A saving or a difference of shares with its interval, in words; every page writes them this way."""
+"""A saving, a volume or a difference of shares with its interval, in words; every page writes them this way."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 
 from lib.confidence_intervals import Interval
-from lib.formats import dollars, grouped
+from lib.formats import dollars, grouped, rounded_count
+
+Volumes = tuple[int | None, int | None]  # requests a month, low and high; a high end of None is at no volume
+FAR = 20  # times the low end: a volume beyond that is on no chart
 
 
 def about(value: Decimal, interval: Interval | None) -> str:
@@ -27,6 +30,23 @@ def about(value: Decimal, interval: Interval | None) -> str:
         "high": f"+{dollars(high, 0)}" if mixed and high > 0 else dollars(high, 0),
     }
     return _("about %(value)s (%(low)s to %(high)s)") % words
+
+
+def about_requests(volume: int | None, ends: Volumes | None) -> str:
+    """Requests a month with their interval: `about 88,000 (61,000 to 140,000)`, `about 88,000 (61,000 or more)`.
+
+    Without an interval `about 88,000`, without a volume `61,000 or more`; empty without both.
+    """
+    low, high = ends or (None, None)
+    within = ""
+    if low is not None:
+        words = {"low": rounded_count(low), "high": rounded_count(high or 0)}
+        far = high is None or high > FAR * max(low, 1)
+        within = (_("%(low)s or more") if far else _("%(low)s to %(high)s")) % words
+    if volume is None:
+        return within
+    words = {"volume": rounded_count(volume), "within": within}
+    return (_("about %(volume)s (%(within)s)") if within else _("about %(volume)s")) % words
 
 
 def points_apart(gap: Interval) -> str:

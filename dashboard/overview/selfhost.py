@@ -15,6 +15,7 @@ from costs.breakeven.band import Band
 from costs.breakeven.engine import crossing_as_json
 from costs.readiness.evidence import Thresholds
 from costs.readiness.scorecard import go
+from costs.verdicts.amounts import about_requests
 from costs.verdicts.verdict import State, Verdict
 from dashboard.overview.reads import Facts
 from dashboard.overview.worth import Worth
@@ -101,7 +102,7 @@ class SelfHosting:
         """Where the crossing lies, and which volume brings the saving that is required; empty without traffic."""
         if not self.volume:
             return ""
-        text = _("A saving of {needed} comes at about {needed_at} requests.") if self.needed_at else ""
+        text = _("A saving of {needed} comes at {needed_at} requests.") if self.needed_at else ""
         return sentences(self._with_figures(self._crossing_text()), self._with_figures(text))
 
     def _crossing_text(self) -> str:
@@ -109,14 +110,7 @@ class SelfHosting:
             if self.band and self.band.crossing_low is not None:
                 return _("At the best self-hosting is cheaper from about {low} requests a month on, else at no volume.")
             return _("The curves do not cross at any volume.")
-        if self.within:
-            return _("Self-hosting is cheaper from about {crossing} requests a month on ({within}).")
-        return _("Self-hosting is cheaper from about {crossing} requests a month on.")
-
-    @property
-    def within(self) -> str:
-        """Between which volumes the crossing lies; empty where that is not known."""
-        return self.band.crossing_words(self.crossing) if self.band and self.crossing is not None else ""
+        return _("Self-hosting is cheaper from {crossing} requests a month on.")
 
     def curve_headline(self) -> str:
         """What the curve shows: how far today's volume is from the crossing."""
@@ -135,13 +129,16 @@ class SelfHosting:
         return format_html(
             text,
             volume=figure(count(self.volume), "run-rate", self.volume),
-            crossing=figure(rounded_count(self.crossing or 0), "crossing", self.crossing),
+            crossing=figure(
+                about_requests(self.crossing, self.band.crossing_ends(self.crossing) if self.band else None),
+                "crossing",
+                self.crossing,
+            ),
             low=rounded_count(self.band.crossing_low or 0) if self.band else "",
-            within=self.within,
             saving=figure(dollars(self.saving, 0), "saving", self.saving),
             loss=figure(dollars(-self.saving, 0), "saving", self.saving),
             needed=dollars(self.needed, 0),
-            needed_at=rounded_count(self.needed_at or 0),
+            needed_at=about_requests(self.needed_at, self.band.goal_ends if self.band else None),
         )
 
 

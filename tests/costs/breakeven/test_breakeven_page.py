@@ -55,7 +55,7 @@ def test_without_traffic_the_page_says_so_and_shows_the_research(db: Any) -> Non
 def test_past_the_crossing_the_saving_is_told(traffic: None) -> None:
     steady_days()
     page = text(client_of("manager"), "/break-even/")
-    assert "Our own GPUs pay from <b>135,2" in page
+    assert "Our own GPUs pay from <b>about 135,000 (" in page
     assert "times that, and save <b>$" in page
     assert "where we are" in page
 
@@ -70,7 +70,7 @@ def test_under_a_week_of_traffic_no_side_is_called_cheaper(traffic: None) -> Non
 def test_short_of_the_crossing_the_api_is_cheaper(traffic: None) -> None:
     steady_days()
     page = text(client_of("manager"), "/break-even/?requests=30,000")
-    assert "With your changes: Our own GPUs would pay from <b>135,2" in page
+    assert "With your changes: Our own GPUs would pay from <b>about 135,000 (" in page
     assert "We send <b>30,000</b>, 78 % short of that" in page
 
 
@@ -127,7 +127,7 @@ def test_the_what_if_lives_in_the_address_and_the_same_is_there_as_json(traffic:
     query = "requests=30000&routable=100&tokens_in=500&tokens_out=200&cached=100&model=2026-01/claude-sonnet-4-5"
     page = text(client, f"/break-even/?{query}&upkeep=50&price=0.34")
     assert 'value="30000"' in page
-    assert "<b>94,667 requests</b>" in page
+    assert "<b>about 94,700 (" in page
     json_url = page.split('href="/break-even/break-even.json?')[1].split('"')[0].replace("&amp;", "&")
     answer = client.get(f"/break-even/break-even.json?{json_url}").json()
     assert answer["crossings"][0]["requests_per_month"] == 94_667

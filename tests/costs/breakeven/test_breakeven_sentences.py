@@ -48,7 +48,7 @@ def answer_of(kind: str, n: int = 30_000, crossing: int | None = 20_000, **field
     [
         (
             answer_of("no_traffic", 0),
-            "No request has come in yet, so there is no run rate; with these figures our own GPUs would pay from"
+            "No request has come in yet, so there is no run rate. With these figures our own GPUs would pay from"
             " 20,000 requests a month.",
         ),
         (
@@ -61,8 +61,8 @@ def answer_of(kind: str, n: int = 30_000, crossing: int | None = 20_000, **field
         ),
         (
             answer_of("pays", 50_000, saves_at=90_000),
-            "Our own GPUs pay from 20,000 requests a month. We send 50,000, 2.5 times that, and save $50 a month;"
-            " $100 would take 90,000.",
+            "Our own GPUs pay from 20,000 requests a month. We send 50,000, 2.5 times that, and save $50 a month."
+            " A saving of $100 comes at about 90,000 requests.",
         ),
         (
             answer_of("always"),
@@ -76,17 +76,17 @@ def answer_of(kind: str, n: int = 30_000, crossing: int | None = 20_000, **field
         ),
         (
             answer_of("ahead", crossing=60_000),
-            "Our own GPUs would pay from 60,000 requests a month. We send 30,000, 50 % short of that; until then the"
+            "Our own GPUs would pay from 60,000 requests a month. We send 30,000, 50 % short of that. Until then the"
             " API costs $50 a month less.",
         ),
         (
             answer_of("ahead", crossing=60_000, days=1),
-            "Our own GPUs would pay from 60,000 requests a month. We send 30,000, 50 % short of that; until then the"
+            "Our own GPUs would pay from 60,000 requests a month. We send 30,000, 50 % short of that. Until then the"
             " API costs $50 a month less, and at the present growth we are there in 1 day.",
         ),
         (
             answer_of("ahead", crossing=60_000, days=9),
-            "Our own GPUs would pay from 60,000 requests a month. We send 30,000, 50 % short of that; until then the"
+            "Our own GPUs would pay from 60,000 requests a month. We send 30,000, 50 % short of that. Until then the"
             " API costs $50 a month less, and at the present growth we are there in 9 days.",
         ),
         (

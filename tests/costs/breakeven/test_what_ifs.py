@@ -14,8 +14,9 @@ from django.utils import timezone
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from costs.breakeven import Band, Day, Inputs, Spread, band, compute, spread_of
+from costs.breakeven import Band, Day, Inputs, Spread, band, compute, spread_of, volume_saving
 from costs.breakeven.alternatives import task_rows
+from costs.breakeven.band import SAVING
 from costs.breakeven.measured_inputs import spread
 from costs.models import WhatIf
 from costs.price_sheets.sheets import load
@@ -38,7 +39,9 @@ def inputs(**changes: Any) -> Inputs:
 def test_days_that_are_alike_leave_no_doubt() -> None:
     found = spread_of([Day(1000, 1000, D(3))] * 30)
     assert found == Spread(D(0), D(0), 30)
-    assert band(inputs(), found) == Band(found, 100_000, 100_000, 94_666, 94_666, *[compute(inputs()).saving] * 2)
+    goal = volume_saving(inputs(), SAVING)
+    saved = compute(inputs()).saving
+    assert band(inputs(), found) == Band(found, 100_000, 100_000, 94_666, 94_666, saved, saved, goal, goal)
 
 
 def test_fewer_than_seven_days_say_nothing() -> None:

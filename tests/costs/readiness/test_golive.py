@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from costs.breakeven.band import Band, Spread
 from costs.readiness.evidence import Evidence, TaskQuality
 from costs.readiness.scorecard import Scorecard, as_json, go, judge, quality_refuses
 from costs.verdicts.verdict import State, Verdict
@@ -189,10 +190,16 @@ def test_a_persons_tick_forbids_whatever_the_figures_say() -> None:
 
 
 def test_a_volume_below_the_crossing_forbids() -> None:
-    low = card(cheaper="api", requests_per_month=30_000, **saving("-203.70", "-110"))
+    around = Band(Spread(Decimal("0.1"), Decimal("0.1"), 30), 27_000, 33_000, 120_111, 160_222, Decimal(-204),
+                  Decimal(-110), 161_000, None)  # fmt: skip
+    low = card(cheaper="api", requests_per_month=30_000, band=around, **saving("-203.70", "-110"))
     assert low.verdict == "no_go"
-    assert "30,000 requests a month is below the break-even of 135,239" in low.objections[0].sentence
-    assert "At 180,588 requests a month the saving would reach $100." in low.changes
+    assert (
+        "30,000 requests a month is below the break-even of about 135,000 (120,000 to 160,000)."
+        in low.objections[0].sentence
+    )
+    assert "At about 181,000 (161,000 or more) requests a month the saving would reach $100." in low.changes
+    assert "At about 135,000 (120,000 to 160,000) requests a month the break-even would be reached." in low.changes
 
 
 def test_a_volume_whose_saving_is_not_certain_forbids_nothing() -> None:
@@ -244,3 +251,12 @@ def test_the_answer_has_the_shape_of_the_contract() -> None:
 def test_a_share_just_below_the_threshold_never_reads_as_reached() -> None:
     sentence = criterion(card(**uptime("0.98999", "0.9905")), "reliability").sentence
     assert "98.99 %" in sentence
+
+
+def test_no_rating_is_asked_of_a_task_that_none_of_our_gpus_serves() -> None:
+    chat = TaskQuality("chat", 60_000, 0, 0, served=False)
+    small = TaskQuality("qa", 500, 3, 3)
+    assert criterion(card(tasks=(GOOD, chat, small)), "quality").needed == "About 27 more ratings of simple QA."
+    unserved = criterion(card(tasks=(GOOD, chat)), "quality")
+    assert unserved.needed == "Ratings do not decide it: no GPU of ours serves the tasks that are not decided."
+    assert not any("chat" in sentence.lower() for sentence in card(tasks=(GOOD, chat)).changes)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from costs.verdicts.amounts import about_requests
 from costs.verdicts.serving import serving
 from costs.verdicts.verdict import (
     MARKS,
@@ -138,3 +139,21 @@ def test_everything_is_up_only_where_all_of_it_is_known_to_be(
 ) -> None:
     verdict = serving(total, up, down, checked=checked)
     assert (verdict.question, verdict.state, verdict.sentence) == ("up", state, sentence)
+
+
+@pytest.mark.parametrize(
+    ("volume", "ends", "words"),
+    [
+        (88_123, (61_234, 139_999), "about 88,100 (61,200 to 140,000)"),
+        (88_123, (61_234, None), "about 88,100 (61,200 or more)"),
+        (88_123, (61_234, 61_234 * 21), "about 88,100 (61,200 or more)"),
+        (88_123, None, "about 88,100"),
+        (88_123, (None, None), "about 88,100"),
+        (None, (61_234, None), "61,200 or more"),
+        (None, (None, None), ""),
+    ],
+)
+def test_a_volume_stands_with_its_interval(
+    volume: int | None, ends: tuple[int | None, int | None] | None, words: str
+) -> None:
+    assert about_requests(volume, ends) == words
