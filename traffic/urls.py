@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django.urls import path
 
-from traffic.applications.key_views import key_add, key_edit, key_list, key_revoke, key_rotate
+from traffic.applications.key_views import key_add, key_edit, key_first_request, key_list, key_revoke, key_rotate
 from traffic.applications.views import application_add, application_edit, application_list, application_try
+from traffic.clients.views import send_requests
 from traffic.imports.views import import_detail, import_do, import_errors, import_list
 from traffic.latency.views import latency
 from traffic.privacy.views import application_erase, erasure_detail, erasure_list
@@ -37,6 +38,8 @@ urlpatterns = [
     path("settings/keys/", key_list, name="keys"),
     path("settings/keys/add/", key_add, name="key-add"),
     path("settings/keys/<int:pk>/", key_edit, name="key"),
+    path("settings/keys/<int:pk>/first-request/", key_first_request, name="key-first"),
+    path("settings/send-requests/", send_requests, name="send-requests"),
     path("settings/keys/<int:pk>/rotate/", key_rotate, name="key-rotate"),
     path("settings/keys/<int:pk>/revoke/", key_revoke, name="key-revoke"),
     path("settings/imports/", import_list, name="imports"),

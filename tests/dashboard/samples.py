@@ -194,8 +194,8 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
     found |= {
         f"traffic:{name}": {"slug": route.slug} for name in ("route", "route-switch", "route-move", "route-delete")
     }
-    found |= {f"traffic:{name}": {"pk": key.pk} for name in ("key", "key-rotate", "key-revoke")}
-    return found | {"traffic:rating-undo": {"pk": rating.pk}}
+    found |= {f"traffic:{name}": {"pk": key.pk} for name in ("key", "key-first", "key-rotate", "key-revoke")}
+    return found | {"traffic:rating-undo": {"pk": rating.pk}, "help-page": {"slug": "send-requests"}}
 
 
 def of_costs() -> dict[str, dict[str, Any]]:

@@ -18,6 +18,7 @@ from traffic.applications import queries, services
 from traffic.applications.forms import KeyForm, KeyLimitsForm, RotateForm
 from traffic.applications.page import KeyRow, key_rows, keys_headline
 from traffic.authentication.keys import FOR_ALL, callers, create_key, rotate_key, use_by_line, used_of
+from traffic.clients.page import can_send, first_request, ways_in
 from traffic.models import Key
 
 
@@ -52,7 +53,7 @@ def key_add(request: HttpRequest) -> HttpResponse:
         )
         log(request, key, added=True)
         callers.clear()
-        return render(request, "traffic/applications/key_made.html", {"key": key, "secret": secret})
+        return render_made(request, key, secret)
     return render(request, "traffic/applications/key_add.html", {"form": form}, status=422 if form.errors else 200)
 
 
@@ -78,9 +79,18 @@ def key_edit(request: HttpRequest, pk: int) -> HttpResponse:
         "page": KeyRow(key, now, used, stored, queries.successor_of(key)),
         "form": form,
         "rotate": RotateForm(),
+        "snippets": ways_in(scopes=key.scopes),
+        "first": first_request(key, now) if can_send(key.scopes) else None,
         "log": changes(key),
     }
     return render(request, "traffic/applications/key.html", context, status=422 if form.errors else 200)
+
+
+@get_view("traffic.view_key")
+def key_first_request(request: HttpRequest, pk: int) -> HttpResponse:
+    """Whether a request has come with the key; a part for the pages of the key, and a page of its own."""
+    context = {"first": first_request(queries.get_key(pk), timezone.now())}
+    return render(request, "traffic/clients/first_request.html", context)
 
 
 @post_view("traffic.add_key")
@@ -103,7 +113,19 @@ def key_rotate(request: HttpRequest, pk: int) -> HttpResponse:
     log(request, key, _("Replaced by a new key."))
     log(request, made, added=True)
     callers.clear()
-    return render(request, "traffic/applications/key_made.html", {"key": made, "secret": secret, "old": key})
+    return render_made(request, made, secret, old=key)
+
+
+def render_made(request: HttpRequest, key: Key, secret: str, old: Key | None = None) -> HttpResponse:
+    """The page that shows a secret, this once, with the lines that use it and whether its first request has come."""
+    context = {
+        "key": key,
+        "secret": secret,
+        "old": old,
+        "snippets": ways_in(secret, key.scopes),
+        "first": first_request(key, timezone.now()) if can_send(key.scopes) else None,
+    }
+    return render(request, "traffic/applications/key_made.html", context)
 
 
 def refuse_installation_keys(request: HttpRequest, key: Key) -> None:

@@ -316,10 +316,14 @@ buckets = Buckets()
 
 
 def secret_of(request: HttpRequest) -> str:
-    """The key that a request carries: bearer or `x-api-key`; empty when none."""
+    """The key that a request carries: bearer or `x-api-key`; empty when none.
+
+    OTEL_EXPORTER_OTLP_HEADERS holds the space as %20. Some exporters send it on as it stands there.
+    """
     header = request.headers.get("Authorization", "")
-    if header[:7].lower() == "bearer ":
-        return header[7:].strip()
+    for scheme in ("bearer ", "bearer%20"):
+        if header[: len(scheme)].lower() == scheme:
+            return header[len(scheme) :].strip()
     return request.headers.get("X-Api-Key", "").strip()
 
 
