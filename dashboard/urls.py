@@ -7,6 +7,7 @@ from django.urls import include, path
 from dashboard.api import api
 from dashboard.audit.views import audit, audit_export
 from dashboard.health.views import healthz, metrics, readyz
+from dashboard.help.views import help_api, help_index, help_page
 from dashboard.http.look import legend, theme
 from dashboard.http.views import settings_index
 from dashboard.overview.views import overview
@@ -34,6 +35,9 @@ urlpatterns = [
     path("settings/roles/<str:name>/", role, name="role"),
     path("settings/audit/", audit, name="audit"),
     path("settings/audit/export/", audit_export, name="audit-export"),
+    path("help/", help_index, name="help"),
+    path("help/api/", help_api, name="help-api"),
+    path("help/<slug:slug>/", help_page, name="help-page"),
     path("legend/", legend, name="legend"),
     path("theme/", theme, name="theme"),
     path("login/", door.sign_in, name="login"),
