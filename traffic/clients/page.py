@@ -38,6 +38,12 @@ class FirstRequest:
     def row(self) -> Row | None:
         return rows([self.request], {})[0] if self.request is not None else None
 
+    def row_words(self) -> str:
+        """Which request the row is: rows do not name their key, so other keys of the application may have sent it."""
+        if self.key.application is None:
+            return _("Newest request of the installation:")
+        return _("Newest request of %(application)s:") % {"application": self.key.application.name}
+
     def headline(self) -> SafeString | str:
         """Whether the first request is there, and if not, how far the key came."""
         if self.stored:

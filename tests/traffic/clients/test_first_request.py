@@ -73,6 +73,7 @@ def test_waiting_turns_into_the_row(conn: psycopg.Connection, admin: Client, sho
     send(secret)
     page = text(admin, url)
     assert "The first request has arrived." in page and "claude-haiku-4-5" in page
+    assert "Newest request of Shop:" in page
     assert "hx-trigger" not in page.partition('id="first-request"')[2].partition("</section>")[0]
 
 
