@@ -72,6 +72,8 @@ def stacked_bars(rows: Sequence[Row], *, unit: str = "usd", height: int = 230, l
         legend=legend(rows, numbers),
         columns=[_("Period"), *names(rows).values(), _("Total")],
         rows=[table_row(row, list(names(rows)), unit) for row in rows],
+        places=[(index + 0.5) * slot for index in range(len(rows))],
+        unit=unit,
     )
 
 

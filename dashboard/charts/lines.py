@@ -69,16 +69,12 @@ def line_chart(
     x_name: str = "",
     tails: bool = True,
     x_ticks: int = 9,
-    table: bool = True,
 ) -> Drawing:
-    """A chart of `series`; `docs/reference/design.md` describes the rows. The mappings are not changed.
-
-    Without `table` no table rows are made, which halves the time of a page of small charts.
-    """
+    """A chart of `series`; `docs/reference/design.md` describes the rows. The mappings are not changed."""
     plane, values = axes(series, bands, limits, marks, x_from, x_to, y_from, y_to, log, height)
     tail_words = [str(s["label"]) for s in series if s.get("label")] if tails else []
     by_time = any(isinstance(p[0], date) for s in series for p in s["points"])
-    rows, note = table_rows(series, bands, unit) if table else ([], "")
+    rows, xs, note = table_rows(series, bands, unit)
     drawn = [
         *shade_areas(shades, plane),
         *[band_area(b, plane) for b in bands],
@@ -99,6 +95,8 @@ def line_chart(
         columns=[x_name or (_("When") if by_time else _("At")), *table_columns(series, bands)],
         rows=rows,
         note=note,
+        places=[plane.x.inside(x) for x in xs],
+        unit=unit,
     )
 
 
@@ -284,8 +282,8 @@ def table_columns(series: Sequence[Row], bands: Sequence[Row]) -> list[str]:
     return [str(s.get("name") or s.get("label") or "") for s in series] + band_names
 
 
-def table_rows(series: Sequence[Row], bands: Sequence[Row], unit: str) -> tuple[list[list[str]], str]:
-    """One row for each x of any series, and a note; past 120 rows every n-th is listed, which the note says."""
+def table_rows(series: Sequence[Row], bands: Sequence[Row], unit: str) -> tuple[list[list[str]], list[Any], str]:
+    """One row for each x of any series, these x, and a note; past 120 rows every n-th is listed, as the note says."""
     columns: list[dict[Any, Any]] = [{p[0]: p[1] for p in s["points"]} for s in series]
     for band in bands:
         columns += [{p[0]: p[1] for p in band["points"]}, {p[0]: p[2] for p in band["points"]}]
@@ -293,4 +291,4 @@ def table_rows(series: Sequence[Row], bands: Sequence[Row], unit: str) -> tuple[
     every = -(-len(xs) // MAX_TABLE_ROWS) or 1
     rows = [[x_word(x), *(word(c[x], unit) if x in c else "" for c in columns)] for x in xs[::every]]
     note = _("One point in %(n)s is listed; the JSON of this page has them all.") % {"n": every} if every > 1 else ""
-    return rows, note
+    return rows, xs[::every], note

@@ -9,11 +9,12 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
 from dashboard.charts.labels import Label, placed
-from dashboard.charts.scales import Scale, Value, number, word
+from dashboard.charts.scales import Scale, Value, number, word, x_word
 from dashboard.charts.svg import Drawing, drawing, escape, pct, points, stretched, tag, titled
 from lib import formats as money
 
@@ -32,9 +33,12 @@ def runs(values: Sequence[Value | None]) -> list[list[tuple[int, float]]]:
     return [stretch for stretch in stretches if stretch]
 
 
-def sparkline(values: Sequence[Value | None], *, unit: str = "count", label: str = "", cls: str = "l1") -> Drawing:
+def sparkline(
+    values: Sequence[Value | None], *, unit: str = "count", label: str = "", cls: str = "l1",
+    times: Sequence[Value] = (),
+) -> Drawing:  # fmt: skip
     """One number over time as a line with a dot at the last known value. The axis begins at 0, so that the heights of
-    several sparklines can be compared."""
+    several sparklines can be compared. `times`: of each value, for the crosshair."""
     stretches = runs(values)
     numbers = [value for run in stretches for _i, value in run]
     low, high = (min(numbers), max(numbers)) if numbers else (0.0, 1.0)
@@ -51,7 +55,15 @@ def sparkline(values: Sequence[Value | None], *, unit: str = "count", label: str
     words = _("from %(low)s to %(high)s, last %(last)s") % {
         "low": word(low, unit), "high": word(high, unit), "last": word(values[-1] if values else None, unit),
     }  # fmt: skip
-    return drawing(marks, label=f"{label}: {words}" if label else words, height=24, cls="spark")
+    cells = Drawing(
+        SafeString(),
+        columns=("", label),
+        rows=[[x_word(at), word(value, unit)] for at, value in zip(times, values, strict=True)] if times else (),
+    )
+    return drawing(
+        marks, label=f"{label}: {words}" if label else words, height=24, cls="spark", unit=unit, data_rows=cells.data,
+        places=[i / last for i in range(len(times))],
+    )  # fmt: skip
 
 
 CELL_STATES = ("up", "slow", "down", "unknown", "maintenance")
@@ -163,7 +175,9 @@ def meter(
     amounts = [v for v in (spent, limit, high, plan, ahead.get("high"), ahead.get("median")) if v is not None]
     end = number(scale_to) if scale_to is not None else max([number(v) for v in amounts], default=1.0) * 1.12
     scale = Scale(0.0, end or 1.0)
-    marks = [tag("rect", cls="well", x=0, y=0, width="100%", height=18)]
+    words = meter_words(spent, limit, plan, ahead, at_least)
+    named = f"{name}: {words}" if name else words[:1].upper() + words[1:]
+    marks = [titled(tag("rect", cls="well", x=0, y=0, width="100%", height=18), named)]
     if low is not None and high is not None:
         marks.append(span(scale, low, high, "band", 0, 18))
     marks += spent_marks(scale, spent, ahead)
@@ -173,10 +187,7 @@ def meter(
         marks.append(upright(scale, limit, "limit", -2, 20))
     if labels:
         marks += meter_labels(scale, spent, plan, limit, at_least)
-    words = meter_words(spent, limit, plan, ahead, at_least)
-    return drawing(
-        marks, label=f"{name}: {words}" if name else words[:1].upper() + words[1:], height=METER_PX if labels else 20
-    )
+    return drawing(marks, label=named, height=METER_PX if labels else 20)
 
 
 def spent_marks(scale: Scale, spent: Decimal | None, ahead: Row) -> list[str]:
@@ -250,6 +261,11 @@ def interval(row: Row, scale: Scale, mark: Value | None) -> str:
     return "".join([*marks, tag("circle", cls=shape, cx=pct(scale.inside(row["value"])), cy=9, r=4.5)])
 
 
+def interval_chart(row: Row, scale: Scale, mark: Value | None, words: str) -> Drawing:
+    """An interval as a chart of its own; `words` are its name and its readout."""
+    return drawing([titled(interval(row, scale, mark), words)], label=words, height=18)
+
+
 def split(amounts: Mapping[str, Any], *, label: str = "") -> Drawing:
     """One bar divided by provenance: billed, measured, estimated, entered; the fills match the edges of the badges."""
     by_provenance = {k: money.to_decimal(amounts.get(k)) or Decimal(0) for k in money.PROVENANCES}
@@ -259,7 +275,10 @@ def split(amounts: Mapping[str, Any], *, label: str = "") -> Drawing:
         if amount > 0 and total > 0:
             width = float(amount / total)
             cls = f"f1 p-{kind}"
-            marks.append(tag("rect", cls=cls, x=pct(x), y=1, width=pct(max(0.004, width - 0.002)), height=14))
+            part = tag("rect", cls=cls, x=pct(x), y=1, width=pct(max(0.004, width - 0.002)), height=14)
+            marks.append(
+                titled(part, f"{money.provenance_word(kind)}: {money.dollars(amount)}, {money.percent(width)}")
+            )
             x += width
     shares = [
         f"{money.provenance_word(k)} {money.percent(v / total)}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from django.utils.html import strip_tags
 from django.utils.safestring import SafeString, mark_safe
 
 # Rough width in px of a character of the smallest font; used to reserve space and never to cut text.
@@ -94,6 +96,11 @@ class Drawing:
     rows: Sequence[Sequence[str]] = field(default=())
     note: str = ""
 
+    @property
+    def data(self) -> str:
+        """Columns and rows as JSON for the crosshair, where no table stands under the chart."""
+        return json.dumps([[strip_tags(str(cell)) for cell in row] for row in (self.columns, *self.rows)])
+
 
 def drawing(
     marks: Iterable[str],
@@ -105,7 +112,18 @@ def drawing(
     columns: Sequence[str] = (),
     rows: Sequence[Sequence[str]] = (),
     note: str = "",
+    places: Sequence[float] = (),
+    unit: str = "",
+    data_rows: str | None = None,
 ) -> Drawing:
-    """The outer `<svg>` around `marks`. `label` describes the chart for screen readers."""
-    frame = tag("svg", *marks, cls=f"chart {cls}".strip(), role="img", aria_label=label, height=height)
+    """The outer `<svg>` around `marks`. `label` describes the chart for screen readers.
+
+    `places`: where each row lies across the plot (0 to 1), for the crosshair, which shows the row's cells: in dollars
+    where `unit` is `usd`. `data_rows`: the rows as JSON for a chart without table and figure.
+    """
+    data = {"data_x": " ".join(short(place * 100) for place in places), "data_rows": data_rows if places else None}
+    frame = tag(
+        "svg", *marks, cls=f"chart {cls}".strip(), role="img", aria_label=label, height=height, **data,
+        data_unit="usd" if unit == "usd" and places else None,
+    )  # fmt: skip
     return Drawing(mark_safe(frame), legend, columns, rows, note)  # noqa: S308 - tag() and text() escape

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.charts.scales import Scale, number
 from dashboard.charts.small import span, upright
-from dashboard.charts.svg import Drawing, drawing, pct, tag, text
+from dashboard.charts.svg import Drawing, drawing, pct, tag, text, titled
 from lib import formats as money
 
 
@@ -19,7 +19,8 @@ def volume_bar(volume: int, *, crossing: int | None = None, goal: int | None = N
     """
     places = [value for value in (volume, crossing, goal) if value is not None and value <= max(volume, 1) * 10]
     scale = Scale(0.0, max(places) * 1.2 or 1.0)
-    marks = [tag("rect", cls="well", x=0, y=0, width="100%", height=18)]
+    named = words(volume, crossing, goal, goal_label)
+    marks = [titled(tag("rect", cls="well", x=0, y=0, width="100%", height=18), named)]
     if crossing is not None and crossing < scale.high:
         marks.append(span(scale, crossing, scale.high, "pays", 0, 18))
     marks.append(tag("rect", cls="f1 p-billed", x=0, y=5, width=pct(scale.inside(volume)), height=8))
@@ -28,7 +29,7 @@ def volume_bar(volume: int, *, crossing: int | None = None, goal: int | None = N
     if crossing is not None:
         marks.append(upright(scale, min(number(crossing), scale.high), "mark", -2, 20))
         marks.append(crossing_words(scale, crossing))
-    return drawing(marks, label=words(volume, crossing, goal, goal_label), height=36)
+    return drawing(marks, label=named, height=36)
 
 
 def crossing_words(scale: Scale, crossing: int) -> str:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, date, timedelta
 from typing import Any
 
 from django import template
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -22,15 +24,20 @@ from dashboard.charts.scales import Scale, extent, word
 from dashboard.charts.svg import Drawing, Key, drawing, pct, text
 from dashboard.charts.volume import volume_bar as draw_volume
 from dashboard.charts.waterfall import waterfall as draw_waterfall
+from lib.dates import DAY
 
 register = template.Library()
+HOUR = timedelta(hours=1)
 
 Row = Mapping[str, Any]
 
 
 def framed(chart: Drawing, *, table: bool = True, legend: bool = True, caption: str = "") -> SafeString:
     """The drawing with its legend above and its table below."""
-    context = {"chart": chart, "table": table and chart.rows, "legend": legend and chart.legend, "caption": caption}
+    context = {
+        "chart": chart, "table": table and chart.rows, "legend": legend and chart.legend, "caption": caption,
+        "data": "" if table or not chart.rows else chart.data,
+    }  # fmt: skip
     return render_to_string("charts/figure.html", context)
 
 
@@ -48,9 +55,24 @@ def table_rows(rows: Sequence[Sequence[Any]]) -> SafeString:
 
 
 @register.simple_tag
-def sparkline(values: Sequence[Any] | None, unit: str = "count", label: str = "", series: int = 1) -> SafeString:
-    """`{% sparkline day_costs unit="usd" label="Cost by day" %}`; None in the list is a gap."""
-    return small.sparkline(list(values or ()), unit=unit, label=label, cls=f"l{series}").svg
+def sparkline(
+    values: Sequence[Any] | None,
+    unit: str = "count",
+    label: str = "",
+    series: int = 1,
+    step: str = "day",
+    until: date | None = None,
+) -> SafeString:
+    """`{% sparkline day_costs unit="usd" label="Cost by day" %}`; None in the list is a gap.
+
+    The last value is of the day before `until`, without it of today; with `step="hour"` of the present hour.
+    """
+    listed = list(values or ())
+    back = HOUR if step == "hour" else DAY
+    today = timezone.now().astimezone(UTC)
+    last = today.replace(minute=0) if step == "hour" else until - DAY if until else today.date()
+    times = [last - back * (len(listed) - 1 - n) for n in range(len(listed))]
+    return small.sparkline(listed, unit=unit, label=label, cls=f"l{series}", times=times).svg
 
 
 @register.simple_tag
@@ -100,7 +122,7 @@ def intervals(
     drawn = [
         {
             "label": row["label"],
-            "svg": drawing([small.interval(row, scale, mark)], label=interval_words(row, unit), height=18).svg,
+            "svg": small.interval_chart(row, scale, mark, interval_words(row, unit)).svg,
             "text": row.get("text") if row.get("text") is not None else word(row.get("value"), unit),
         }
         for row in rows
@@ -119,7 +141,7 @@ def interval(
     """One dot with its interval, for a table cell (`<td class="bar-cell">`); other cells give the figures."""
     row = {"value": value, "low": low, "high": high, "passes": passes}
     scale = Scale(float(scale_low), float(scale_high))
-    return drawing([small.interval(row, scale, mark)], label=interval_words(row, unit), height=18).svg
+    return small.interval_chart(row, scale, mark, interval_words(row, unit)).svg
 
 
 def interval_scale(rows: Sequence[Row], mark: Any, low: Any, high: Any) -> Scale:
@@ -164,7 +186,7 @@ def lines(
     height, label, x_name, tails. `chart` is the series, or a mapping of `series` and options: `{% lines pace %}`.
     """
     options = {**chart, **options} if isinstance(chart, Mapping) else {"series": chart, **options}
-    drawn = line_charts.line_chart(options.pop("series"), table=table, **options)
+    drawn = line_charts.line_chart(options.pop("series"), **options)
     return framed(drawn, table=table, legend=legend, caption=caption)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
 import json
 import re
 from decimal import Decimal
@@ -8,6 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from django.conf import settings
 from django.template import Context, Template
 from django.utils.html import escape
 from django.utils.safestring import mark_safe
@@ -97,6 +99,36 @@ def test_labels_that_would_overlap_move_apart_in_order() -> None:
     assert moved[0] == pytest.approx(0.5) and moved[1] == pytest.approx(0.6) and moved[2] == pytest.approx(0.99)
     crowded = spread([0.95, 0.97, 0.99], 0.1)
     assert crowded[2] <= 1 and crowded[1] - crowded[0] >= 0.0999 and crowded[2] - crowded[1] >= 0.0999
+
+
+def test_the_crosshair_is_one_small_script() -> None:
+    assert (settings.BASE_DIR / "static/js/crosshair.js").stat().st_size <= 4096
+
+
+def test_a_chart_says_where_its_rows_lie_and_in_which_unit() -> None:
+    chart = lines.line_chart([{"name": "spent", "points": [(0, 1), (5, None), (10, 3)]}], x_from=0, x_to=20)
+    assert 'data-x="0 25 50"' in chart.svg and 'data-unit="usd"' in chart.svg
+    assert json.loads(chart.data)[2] == ["5", "unknown"], "what is unknown is read out as unknown, without markup"
+    assert "data-x" not in lines.line_chart([{"name": "a", "points": []}]).svg
+
+
+def test_a_chart_without_a_table_brings_its_rows_for_the_crosshair() -> None:
+    series = [{"name": "p95", "points": [(1, 500)]}]
+    bare, full = (
+        Template("{% lines series unit='ms' table=table %}").render(Context({"series": series, "table": table}))
+        for table in (False, True)
+    )
+    assert "data-rows=" in bare and "<table" not in bare
+    assert "data-rows=" not in full and "<table" in full
+    assert all('<p class="readout"></p>' in drawn for drawn in (bare, full))
+
+
+def test_a_sparkline_reads_out_its_days() -> None:
+    drawn = Template("{% sparkline values unit='usd' label='Cost' until=until %}").render(
+        Context({"values": [Decimal(1), None, Decimal(3)], "until": JUNE})
+    )
+    rows = json.loads(html.unescape(re.findall('data-rows="(.*?)"', drawn)[0]))
+    assert rows == [["", "Cost"], ["29 May", "1.00"], ["30 May", "unknown"], ["31 May", "3.00"]]
 
 
 def test_a_gap_in_the_data_is_a_gap_in_the_line() -> None:
