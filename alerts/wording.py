@@ -14,7 +14,9 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from lib.formats import figure
+from costs.verdicts.amounts import marked_saving
+from lib.confidence_intervals import Interval
+from lib.formats import figure, figure_value
 
 # As `moment` writes it, with its weekday or without.
 MOMENT = re.compile(r"\b([A-Z][a-z]+day, )?(\d{1,2} [A-Z][a-z]{2} \d{4}, \d{2}:\d{2} UTC)\b")
@@ -118,6 +120,8 @@ class Fact:
     @property
     def marked(self) -> str:
         """The value for HTML, marked with what it means."""
+        if ends := self.meaning[4:]:
+            return marked_saving(self.value, Decimal(self.meaning[1]), Interval(*map(Decimal, ends)))
         return figure(self.value, *self.meaning) if self.meaning else self.value
 
     @property
@@ -141,9 +145,12 @@ class Fact:
         return longest_word(self.origin) > SHORT_WORD + 4  # phones do not show it
 
 
-def meaning(name: str, value: Decimal, month: date | None = None, scope: str = "") -> list[str]:
-    """What follows a fact's label, value and origin where pages show the same figure: see `lib.formats.figure`."""
-    return [name, f"{value:.2f}", f"{month:%Y-%m}" if month else "", scope]
+def meaning(name: str, value: Decimal | float, month: date | None = None, scope: str = "") -> list[str]:
+    """What follows a fact's label, value and origin where pages show the same figure: see `lib.formats.figure`.
+
+    A saving with its interval has the ends of that after it.
+    """
+    return [name, figure_value(name, value), f"{month:%Y-%m}" if month else "", scope]
 
 
 def longest_word(text: str) -> int:

@@ -374,17 +374,22 @@ MEANINGS = {
     "forecast": "what a month will come to, USD, the middle of its forecast",
     "budget": "what a month may cost, USD, the high end",
     "saving": "what self-hosting saves a month at the run rate, USD",
+    "saving-low": "the low end of the 95 % interval of `saving`, USD",
+    "saving-high": "the high end of the 95 % interval of `saving`, USD",
     "crossing": "requests a month from which self-hosting costs no more",
     "run-rate": "requests a month at the mean of the last 30 days",
     "open-alerts": "open alerts that are not acknowledged, assigned or snoozed",
     "deployments-up": "deployments that answer their checks now",
     "running-leases": "leases that run now",
-    "acceptable-share": "share of acceptable answers of self-hosted deployments in 30 days, 0 to 1",
+    "acceptable-share": "share of self-hosted deployments' acceptable answers in 30 days, 0 to 1; scope: the task",
     "busy": "share of the time that a GPU is busy, as its vendor reports it, else its engine, 0 to 1; scope: the lease",
     "capacity-used": "tokens that our own GPUs serve, of those that they could serve, 0 to 1",
-    "bill-gap": "a month's bill less our records, USD; scope: the provider",
-    "unallocated": "what no application is known for in a month, USD",
+    "bill-gap": "a month's bills less our records of the days that they hold, USD; scope: the providers",
+    "bill-difference": "a month's bill less our records of all its days, USD; scope: the provider",
+    "unallocated": "what a month's statements charge to no application, or to no owner, USD; scope: which of both",
 }
+
+SHARES = frozenset({"acceptable-share", "busy", "capacity-used"})  # of 1; the others are USD or counts
 
 
 @register.simple_tag
@@ -397,10 +402,13 @@ def figure(text: object, name: str, value: object, period: date | str = "", scop
     MEANINGS[name]
     if value is None:
         return format_html("{}", text)
-    # To the cent, as pages show money: a statement adds up what was rounded to cents for each application.
-    shown = f"{value:.2f}" if isinstance(value, Decimal) else str(value)
     month = f"{period:%Y-%m}" if isinstance(period, date) else period
     return format_html(
         '<data class="figure" data-figure="{}" data-period="{}" data-scope="{}" value="{}">{}</data>',
-        name, month, scope, shown, text,
+        name, month, scope, figure_value(name, value), text,
     )  # fmt: skip
+
+
+def figure_value(name: str, value: object) -> str:
+    """A figure as its mark has it: money to the cent, as a statement adds up what was rounded for each application."""
+    return f"{value:.{6 if name in SHARES else 2}f}" if isinstance(value, Decimal) else str(value)

@@ -23,7 +23,7 @@ from alerts.digests.periods import Period
 from alerts.mail import links
 from alerts.mail.subjects import subject
 from alerts.models import Delivery, Report, ReportKind
-from alerts.wording import exact, facts_of, moment, money_day
+from alerts.wording import exact, facts_of, meaning, moment, money_day
 from costs.statements.queries import Statement, Statements, statements
 
 
@@ -41,7 +41,10 @@ def stated(period: Period, now: datetime) -> Statements:
 def statement_words(period: Period, statements: Statements) -> dict[str, Any]:
     month = date_format(period.since, "F Y")
     state = state_of(statements)
-    facts = [[statement.name, statement.total_words, requests_of(statement)] for statement in statements.statements]
+    facts = [
+        [statement.name, statement.total_words, requests_of(statement), *unallocated(period, statements, statement)]
+        for statement in statements.statements
+    ]
     most = 12
     rest = sum((statement.total for statement in statements.statements[most:]), Decimal(0))
     others = [[_("and %(n)s more") % {"n": len(facts) - most}, exact(rest), ""]] if len(facts) > most else []
@@ -66,6 +69,12 @@ def statement_words(period: Period, statements: Statements) -> dict[str, Any]:
         "points": [],
         "page": statement_path(period),
     }
+
+
+def unallocated(period: Period, statements: Statements, statement: Statement) -> list[str]:
+    """What marks the total of what is charged to nobody."""
+    by = statements.by
+    return [] if statement.has_name else meaning("unallocated", statement.total, period.since, by)
 
 
 def requests_of(statement: Statement) -> str:

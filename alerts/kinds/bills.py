@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Finding, RuleParams, Words
-from alerts.wording import dollars
+from alerts.wording import dollars, meaning
 from costs.reconciliation.tolerances import ReconciliationGap
 
 CAUSES_SHOWN = 4
@@ -39,6 +39,7 @@ def subject_of(bill: ReconciliationGap) -> str:
 def of(subject: str, bill: ReconciliationGap) -> Finding:
     month = date_format(bill.month, "F Y")
     names = {"name": bill.name, "month": month, "gap": dollars(abs(bill.gap)), "allowed": dollars(bill.allowed)}
+    gap = meaning("bill-gap", bill.gap, bill.month, bill.provider)
     apart = _("Bill apart: %(name)s, %(month)s, %(gap)s from ours")
     within = _("Bill within tolerance: %(name)s, %(month)s, %(gap)s from ours")
     return Finding(
@@ -56,7 +57,7 @@ def of(subject: str, bill: ReconciliationGap) -> Finding:
             % names,
             facts=[
                 [_("Billed"), dollars(bill.billed), _("the vendor’s bill")],
-                [_("Difference"), dollars(bill.gap), _("%(allowed)s are allowed") % names],
+                [_("Difference"), dollars(bill.gap), _("%(allowed)s are allowed") % names, *gap],
             ],
             drivers=[[cause.label, dollars(cause.amount), ""] for cause in bill.causes[:CAUSES_SHOWN]],
             driven=_("What the difference is made of"),

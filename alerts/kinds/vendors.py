@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 
 from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Finding, RuleParams, Words
-from alerts.wording import exact, listed, moment, number, percent, span
+from alerts.wording import exact, listed, meaning, moment, number, percent, span
 from providers.accounts.freshness import FEED_WORDS
 from providers.leases.queries import Runway, busy_of, monthly_cost, runway
 from providers.leases.services import StopWay, stop_way
@@ -373,7 +373,7 @@ def busy(context: EvaluationContext, lease: Lease) -> list[str]:
     share, name = busy_of(lease, context.engines_busy.get(lease.pk))
     if share is None:
         return [name, _("not reported"), _("neither the vendor nor the engine reports it")]
-    return [name, percent(share), ""]
+    return [name, percent(share), "", *meaning("busy", share, scope=str(lease.pk))]
 
 
 def lease_page(lease: Lease) -> str:

@@ -98,6 +98,7 @@ def break_even_facts(inputs: Inputs, result: Result, at: int | None, saving: Sav
     pays_from = about_requests(at, band.crossing_ends(at) if band else None) or _("none")
     routable = _("%(share)s routable") % {"share": percent(inputs.routable_share)}
     each = _("%(price)s per 1,000") % {"price": exact(result.api_cost_per_request * 1000)}
+    ends = [str(interval.low), str(interval.high)] if interval else []
     saved = _("Extra cost") if interval and interval.high < 0 else _("Saving")
     return [
         [_("Requests a month, all"), number(n), _("measured, last 30 days")],
@@ -105,7 +106,7 @@ def break_even_facts(inputs: Inputs, result: Result, at: int | None, saving: Sav
         [_("Break-even, all requests"), pays_from, _("today's prices")],
         [_("API, all of it"), exact(result.api_cost), each],
         [_("Our GPU and the rest"), exact(result.selfhost_cost), gpus_text(result, inputs.selfhost.gpu_hourly)],
-        [saved, about(result.saving, interval), _("a month"), *meaning("saving", result.saving)],
+        [saved, about(result.saving, interval), _("a month"), *meaning("saving", result.saving), *ends],
     ]
 
 

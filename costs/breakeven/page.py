@@ -29,7 +29,7 @@ from costs.breakeven.band import SAVING, Band
 from costs.breakeven.decimals import decimal
 from costs.breakeven.engine import Costs, costs_of
 from costs.breakeven.saving import Saving
-from costs.verdicts.amounts import about, about_requests, points_apart
+from costs.verdicts.amounts import about, about_requests, marked_saving, points_apart
 from lib.confidence_intervals import Interval
 from lib.formats import count, dollars, percent, sentences, signed_percent, usd4, when
 
@@ -184,6 +184,8 @@ class BreakEvenPage:
         if saving is None or saving.is_told:
             return ""
         words["saving"] = about(saving.amount, saving.interval)
+        if not self.changed:
+            words["saving"] = marked_saving(words["saving"], saving.amount, saving.interval)
         if saving.interval is None:
             text = _(
                 "There is not enough data to judge a saving at <b>{n} requests</b> a month: it takes 7 days with"

@@ -40,6 +40,7 @@ WORKLOAD_LABELS = {
 class TaskRow:
     """A task's ratings of our own answers against what is asked."""
 
+    task: str
     label: str
     requests: int
     ratings: int
@@ -214,6 +215,7 @@ def task_rows(report: Report) -> list[TaskRow]:
     labels = dict(Task.choices)
     return [
         TaskRow(
+            task=row.task,
             label=str(labels.get(row.task, row.task)),
             requests=row.requests,
             ratings=row.recent[0],

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from costs.reconciliation.reconcile import ProviderMonthBill
-from lib.formats import dollars, percent, sentences
+from lib.formats import dollars, figure, percent, sentences
 from lib.money import ZERO
 
 
@@ -31,20 +31,23 @@ def bill_note(row: ProviderMonthBill, until: date) -> str:
     return _("bill whole")
 
 
-def differences(rows: Sequence[ProviderMonthBill]) -> SafeString:
-    """How far the bills are from our records, what is missing on them, what has no cause; "" without a bill."""
+def differences(rows: Sequence[ProviderMonthBill], month: date | None = None) -> SafeString:
+    """How far the bills are from our records, what is missing on them, what has no cause; "" without a bill.
+
+    With the `month` that the rows are the whole of, the gap is marked for `manage.py audit --pages`.
+    """
     rows = [row for row in rows if row.has_bill]
     if not rows:
         return SafeString("")
     unexplained = sum((abs(row.unexplained) for row in rows), ZERO)
     return sentences(
-        _apart(rows),
+        _apart(rows, month),
         *(text for row in rows for text in missing_of(row)),
         format_html(_("{sum} of the difference has no cause."), sum=dollars(unexplained)) if unexplained else "",
     )
 
 
-def _apart(rows: Sequence[ProviderMonthBill]) -> SafeString:
+def _apart(rows: Sequence[ProviderMonthBill], month: date | None) -> SafeString:
     below = round(-sum((row.gap for row in rows if row.gap < 0), ZERO), 2)
     above = round(sum((row.gap for row in rows if row.gap > 0), ZERO), 2)
     if below and above:
@@ -63,7 +66,12 @@ def _apart(rows: Sequence[ProviderMonthBill]) -> SafeString:
     else:
         text = _("Bills are <b>{gap}</b> above our records, which are empty.")
     gap = below or above
-    return format_html(text, gap=dollars(gap), share=percent(gap / records) if records else "")
+    text_of_gap = dollars(gap)
+    if month:
+        text_of_gap = figure(
+            text_of_gap, "bill-gap", above - below, month, "+".join(sorted(row.provider for row in rows))
+        )
+    return format_html(text, gap=text_of_gap, share=percent(gap / records) if records else "")
 
 
 def _names(rows: Iterable[ProviderMonthBill]) -> str:

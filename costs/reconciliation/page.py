@@ -135,7 +135,7 @@ def headline(month: date, compared: Reconciliation) -> SafeString:
     name = formats.month(month)
     if not compared.rows:
         return format_html(_("Neither bill nor log says anything of {month}."), month=name)
-    return differences(compared.rows) or format_html(
+    return differences(compared.rows, month) or format_html(
         _("No bill of {month} is known yet, so that our own figures stand alone."), month=name
     )
 

@@ -217,6 +217,11 @@ class Bills:
     def unexplained(self) -> Decimal:
         return sum((abs(row.unexplained) for row in self.rows), ZERO)
 
+    @property
+    def marked_month(self) -> date | None:
+        """The month that the figures are of; None while they are older than the data, which other pages show."""
+        return None if self.older else (self.until - timedelta(1)).replace(day=1)
+
     def headline(self) -> str:
         """The heading of the table; the page's first sentences say how far the bills are from our records."""
         if not self.gaps:
@@ -228,7 +233,7 @@ class Bills:
 
     def answer(self) -> SafeString:
         """The page's sentences about bills, with their moment where it is older than the data; "" without a bill."""
-        text = differences(self.rows)
+        text = differences(self.rows, self.marked_month)
         return sentences(text, self.as_of()) if text else text
 
     def as_of(self) -> SafeString:

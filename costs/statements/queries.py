@@ -228,7 +228,7 @@ class Statements:
             total=figure(self.total_words, "spend", self.total, self.month) if self.whole else self.total_words,
             most=first.total_words if first else "",
             name=first.name if first else "",
-            rest=self.nobody.total_words if self.nobody else "",
+            rest=self.words_of(self.nobody) if self.nobody else "",
         )
 
     def headline_of(self, statement: Statement) -> str:
@@ -241,11 +241,17 @@ class Statements:
         return format_html(
             text + ".",
             name=statement.name,
-            sum=statement.total_words,
+            sum=self.words_of(statement),
             month=formats.month(self.month),
             total=self.total_words,
             requests=count(statement.requests),
         )
+
+    def words_of(self, statement: Statement) -> str:
+        """A statement's total; what is charged to nobody is marked with what it means."""
+        if statement.has_name:
+            return statement.total_words
+        return figure(statement.total_words, "unallocated", statement.total, self.month, self.by)
 
     @property
     def unpriced(self) -> int:

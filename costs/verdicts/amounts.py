@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from django.utils.html import conditional_escape, escape
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from lib.confidence_intervals import Interval
-from lib.formats import dollars, grouped, rounded_count
+from lib.formats import dollars, figure, grouped, rounded_count
 
 Volumes = tuple[int | None, int | None]  # requests a month, low and high; a high end of None is at no volume
 FAR = 20  # times the low end: a volume beyond that is on no chart
@@ -20,16 +22,33 @@ def about(value: Decimal, interval: Interval | None) -> str:
     """
     if interval is None:
         return dollars(value, 0)
+    return _("about %(value)s (%(low)s to %(high)s)") % _words(value, interval)
+
+
+def marked_saving(text: str, value: Decimal, interval: Interval | None) -> SafeString:
+    """`text` for HTML; the saving that it holds in the words of `about` is marked for `manage.py audit --pages`."""
+    plain = conditional_escape(text)
+    if interval is None:
+        return plain
+    words = _words(value, interval)
+    meanings = {"value": ("saving", value), "low": ("saving-low", interval.low), "high": ("saving-high", interval.high)}
+    if interval.high < 0:  # the loss: its low end is the other end of the saving
+        meanings["low"], meanings["high"] = meanings["high"], meanings["low"]
+    marks = {part: figure(words[part], *meanings[part]) for part in words}
+    marked = escape(_("about %(value)s (%(low)s to %(high)s)")) % marks
+    return SafeString(plain.replace(escape(about(value, interval)), marked))
+
+
+def _words(value: Decimal, interval: Interval) -> dict[str, str]:
     low, high = interval.low, interval.high
     if high < 0:
         value, low, high = -value, -high, -low
     mixed = low < 0
-    words = {
+    return {
         "value": dollars(value, 0),
         "low": dollars(low, 0),
         "high": f"+{dollars(high, 0)}" if mixed and high > 0 else dollars(high, 0),
     }
-    return _("about %(value)s (%(low)s to %(high)s)") % words
 
 
 def about_requests(volume: int | None, ends: Volumes | None) -> str:

@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from costs.verdicts.amounts import marked_saving
 from lib.confidence_intervals import Interval, wilson
 
 Question = Literal["plan", "up", "quality", "latency", "saving", "reliability", "go"]
@@ -76,6 +77,12 @@ class Verdict:
     @property
     def word(self) -> str:
         return _("Set aside") if self.set_aside else str(WORDS[self.state])
+
+    def marked_sentence(self) -> str:
+        """The sentence for HTML, with the marks of a saving."""
+        if self.question != "saving" or self.value is None:
+            return self.sentence
+        return marked_saving(self.sentence, self.value, self.interval)
 
     def state_mark(self) -> SafeString:
         """The state as a chip with its word, and with the attributes that `manage.py audit --pages` reads."""

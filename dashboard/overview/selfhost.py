@@ -96,7 +96,7 @@ class SelfHosting:
             return _("Without traffic nothing is measured; the curve below is an example.")
         text = _("Self-hosted answers are rated significantly worse, so they are not called cheaper.")
         worse = text if self.worse else ""
-        return sentences(self.saving_verdict.sentence, worse, self.verdict.needed)
+        return sentences(self.saving_verdict.marked_sentence(), worse, self.verdict.needed)
 
     def goal(self) -> str:
         """Where the crossing lies, and which volume brings the saving that is required; empty without traffic."""

@@ -20,7 +20,7 @@ from costs.verdicts.amounts import points_apart
 from costs.verdicts.verdict import State, Verdict
 from dashboard.overview.reads import Facts
 from lib.confidence_intervals import Interval, wilson
-from lib.formats import missing, percent, provenance, sentences
+from lib.formats import figure, missing, percent, provenance, sentences
 from traffic.models import Task
 
 SHOWN = 5  # tasks on this page, those with most requests
@@ -102,7 +102,11 @@ class Worth:
                 "low": row.interval.low,
                 "high": row.interval.high,
                 "passes": row.passes,
-                "text": f"{row.share:.0%} / {row.ratings}".replace("%", "\N{NARROW NO-BREAK SPACE}%"),
+                "text": format_html(
+                    "{} / {}",
+                    figure(percent(row.share), "acceptable-share", row.share if self.own else None, "", row.task),
+                    row.ratings,
+                ),
             }
             for row in self.rows[:SHOWN]
         ]
@@ -127,7 +131,9 @@ class Worth:
         else:
             text = _("<b>{share}</b> of rated self-hosted answers are acceptable.")
         return sentences(
-            format_html(text, share=percent(self.share)), self.verdict.sentence if self.own else "", self.verdict.needed
+            format_html(text, share=figure(percent(self.share), "acceptable-share", self.share if self.own else None)),
+            self.verdict.sentence if self.own else "",
+            self.verdict.needed,
         )
 
     def ratings_mark(self) -> SafeString:

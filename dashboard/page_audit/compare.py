@@ -22,11 +22,14 @@ class Figures:
     def __init__(self) -> None:
         self.values: dict[Meaning, Values] = {}
         self.places = 0
-        self.broken: list[str] = []  # places that could not be rendered
+        self.broken: list[str] = []  # places that could not be rendered, or whose text is not its figure
 
     def add(self, place: str, html: str) -> None:
         self.places += 1
         for row in marked(html):
+            if row.wrong:
+                name, text = " ".join(filter(None, row.meaning)), " ".join(row.text.split())
+                self.broken.append(f"{place} shows “{text}” for {name}, which is {row.value}")
             places = self.values.setdefault(row.meaning, {}).setdefault(row.value, [])
             if place not in places:
                 places.append(place)

@@ -21,7 +21,7 @@ OF_ONE_VIEW = 8  # pages with different parameters
 MOST_PAGES = 600
 LINK = re.compile(r'\b(?:href|src)="([^"#]*)[^"]*"(?! download)')  # no file; a digest is a page inside a frame
 # They end the session or sign in, or are mails that were sent at another moment.
-SKIPPED = ("/logout/", "/login/", "/static/", "/metrics", "/readyz", "/healthz", "/api/", "/alerts/mailbox/")
+SKIPPED = ("/logout/", "/login/", "/static/", "/metrics", "/readyz", "/healthz", "/api/", "/mail/")
 FILES = re.compile(r"\.(csv|pdf|json|jsonl|png|ics|txt|xml)\b|/json/|/export/|/download/")
 # A page whose parameters change a figure's inputs answers another question.
 WHAT_IF = ("/break-even/", "/decide/sizing/")

@@ -372,17 +372,17 @@ def test_a_lease_has_its_own_idle_time_and_is_told_with_the_command_that_stops_i
     Lease.objects.update(idle_minutes=30)
     found = only("lease")
     assert (found.crossed, found.title, found.threshold) == (True, "Idle GPU: gpu-1, $0.68 in 2 h", "0.5")
-    facts = {label: (value, more) for label, value, more in found.words["facts"]}
+    facts = {label: (value, more) for label, value, more, *_mark in found.words["facts"]}
     key = '-H "Authorization: Bearer $RUNPOD_API_KEY"'
     assert facts["To stop it"][0] == f"curl -X POST https://api.runpod.io/v2/pods/pod1/stop {key}"
     assert facts["By hand"][0] == "https://console.runpod.io/pods"
     assert facts["Busy"][0] == "not reported"
     for n, sample in busy:
         engine_series.add([Scraped(one.pk, NOW - timedelta(minutes=9 - n), Scrape(sample), None, timedelta(0))])
-    facts = {label: (value, more) for label, value, more in only("lease").words["facts"]}
+    facts = {label: (value, more) for label, value, more, *_mark in only("lease").words["facts"]}
     assert facts["Last hour with a request, as the engine reports it"] == ("25\N{NO-BREAK SPACE}%", "")
     Lease.objects.update(utilisation=0.03)
-    facts = {label: (value, more) for label, value, more in only("lease").words["facts"]}
+    facts = {label: (value, more) for label, value, more, *_mark in only("lease").words["facts"]}
     assert facts["GPU busy, as RunPod reports it"] == ("3\N{NO-BREAK SPACE}%", "")
     assert found.words["page"] == f"/providers/leases/{lease.pk}/"
     assert found.words["fixes"] == [["Stop gpu-1", f"/providers/leases/{lease.pk}/stop/"]]

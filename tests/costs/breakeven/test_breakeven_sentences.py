@@ -22,6 +22,7 @@ from costs.readiness.criteria import saving as saving_criterion
 from costs.readiness.evidence import Evidence, Thresholds
 from lib.confidence_intervals import Interval
 from tests.costs.breakeven_rows import with_body
+from tests.pages import words
 
 NOW = datetime(2026, 9, 30, 12, tzinfo=UTC)
 INPUTS = with_body(requests_per_month=30_000)
@@ -143,14 +144,14 @@ def test_the_first_sentence_goes_no_further_than_the_interval(
     interval = Interval(D(ends[0]), D(ends[1])) if ends else None
     saving = Saving(D(201) if not ends or ends[1] > 0 else D(-201), interval, other)
     inputs = replace(INPUTS, requests_per_month=30_000)
-    assert plain(page_of(inputs=inputs, saving=saving).sentence()).startswith(beginning)
+    assert words(page_of(inputs=inputs, saving=saving).sentence()).startswith(beginning)
 
 
 @pytest.mark.parametrize("other", [None, D(20)])
 def test_an_uncertain_saving_reads_as_in_the_saving_criterion(other: Any) -> None:
     """A middle below zero is no saving: the page never says that self-hosting saves −$96."""
     interval = Interval(D(-125), D(322))
-    shown = plain(page_of(saving=Saving(D(-96), interval, other)).sentence())
+    shown = words(page_of(saving=Saving(D(-96), interval, other)).sentence())
     evidence = Evidence(saving_monthly=D(-96), saving_interval=interval, requests_per_month=30_000, traffic_days=30)
     criterion = saving_criterion(evidence, Thresholds(), False).sentence
     assert shown.endswith(criterion.removeprefix("At ")) and "saves" not in shown

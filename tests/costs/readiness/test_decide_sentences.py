@@ -156,7 +156,7 @@ def test_a_recorded_criterion_is_told_with_its_interval(slug: str, interval: Any
 
 
 def test_a_task_passes_fails_is_too_close_or_has_too_few_ratings() -> None:
-    rows = [TaskRow("RAG", 10, 30, D("0.8"), Interval(D("0.6"), D("0.9")), state) for state in State]
+    rows = [TaskRow("rag", "RAG", 10, 30, D("0.8"), Interval(D("0.6"), D("0.9")), state) for state in State]
     assert [(row.mark, row.word(), row.passes, row.enough) for row in rows] == [
         ("ok", "passes", True, True),
         ("bad", "fails", False, True),

@@ -115,7 +115,7 @@ def bill_of(billed: str, ours: str = "10", complete: date | None = MAY, invoiced
 )
 def test_bills_are_held_against_ours_in_words(bills: Bills, headline: str, answer: str) -> None:
     assert bills.headline().replace("\u202f", " ") == headline
-    assert bills.answer().replace("\u202f", " ") == answer
+    assert unmarked(bills.answer()).replace("\u202f", " ") == answer
 
 
 def test_bills_on_both_sides_of_our_records_are_not_added_up() -> None:
