@@ -140,7 +140,7 @@ class Demo:
         """Ratings and the older months. A refusal is said, and the live part goes on."""
         first, rest = partial(self.judge, JUDGED_FIRST), partial(self.judge, JUDGED_DAYS)
         parts: list[Callable[[], None]] = [
-            self.load_older, first, self.decide, rest, self.advise, self.older_prices,
+            self.load_older, first, rest, self.decide, self.advise, self.older_prices,
             self.look_for_anomalies, self.look_at_forecasts, self.write_reports,
         ]  # fmt: skip
         for part in parts:
@@ -168,7 +168,7 @@ class Demo:
         advice.advise(self.story, datetime.now(UTC))
 
     def decide(self) -> None:
-        """What people decided, with the ratings that are there by now."""
+        """What people decided. It is signed with figures, so all ratings have to be there before."""
         decided.decide(datetime.now(UTC))
 
     def load_older(self) -> None:
