@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -25,10 +26,12 @@ FEWEST_REQUESTS = 1_000  # on either side
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """USD of 1,000 requests of the same tasks, by the ledger; both spans without their last day.
+    """USD of 1,000 requests of the same tasks in today's mix, by the ledger; both spans without their last day.
 
-    `before` is what the API took. `now` holds the leases' shares of these tasks and what the API took for the rest of
-    them; hours in which a GPU is idle and upkeep are nobody's in the ledger, so they are not in it.
+    `before` is what the API took, each task weighed by its requests of `now`: a task that grew and costs more or less
+    than the others would otherwise pass for a change of price. `now` holds the leases' shares of these tasks and what
+    the API took for the rest of them; hours in which a GPU is idle and upkeep are nobody's in the ledger, so they are
+    not in it.
     """
 
     tasks: tuple[str, ...]
@@ -48,7 +51,7 @@ class Backtest:
     def sentence(self) -> SafeString:
         text = _(
             "Before our own GPUs took it over ({first} to {last}), 1,000 requests of this work cost <b>{before}</b> by"
-            " the ledger; in the last {days} days they cost <b>{now}</b>."
+            " the ledger. In the last {days} days they cost <b>{now}</b>."
         )
         return format_html(
             text,
@@ -84,32 +87,34 @@ def backtest(tasks: Iterable[TaskCost], today: date) -> Backtest | None:
     counted = counted_charges(before_from, today)
     without = set(Application.objects.filter(test_only=True).values_list("pk", flat=True))
     on_api = counted._replace(charges=[charge for charge in counted.charges if charge["lease_id"] is None])
-    before = _per_1000(read(before_from, before_until, counting=on_api), names, without, on_api=True)
-    now = _per_1000(read(now_from, today, counting=counted), names, without, on_api=False)
-    if before is None or now is None:
+    before = _by_task(read(before_from, before_until, counting=on_api), names, without, on_api=True)
+    now = _by_task(read(now_from, today, counting=counted), names, without, on_api=False)
+    both = tuple(task for task in names if task in before and task in now)
+    served_before, served_now = (sum(side[task][1] for task in both) for side in (before, now))
+    if min(served_before, served_now) < FEWEST_REQUESTS:
         return None
-    return Backtest(names, before_from, before_until, *before, now_from, today, *now)
+    cost_before = sum((before[task][0] * now[task][1] / before[task][1] for task in both), ZERO)
+    cost_now = sum((now[task][0] for task in both), ZERO)
+    return Backtest(both, before_from, before_until, cost_before * 1000 / served_now, served_before,
+                    now_from, today, cost_now * 1000 / served_now, served_now)  # fmt: skip
 
 
-def _per_1000(
+def _by_task(
     data: SpendData, tasks: tuple[str, ...], without: set[int], *, on_api: bool
-) -> tuple[Decimal, int] | None:
-    """USD of 1,000 requests and how many there were; `on_api`: of those that the API served. None: too few."""
-    amount = sum(
-        (
-            line.amount
-            for line in data.lines
-            if line.attribution.task in tasks and line.attribution.application_id not in without
-        ),
-        ZERO,
-    )
+) -> dict[str, tuple[Decimal, int]]:
+    """USD and requests of each task; `on_api`: of those that the API served. Empty where there are too few days."""
+    amounts: dict[str, Decimal] = defaultdict(Decimal)
+    for line in data.lines:
+        if line.attribution.task in tasks and line.attribution.application_id not in without:
+            amounts[line.attribution.task] += line.amount
     rows = [
         row
         for row in data.usage
         if row["task"] in tasks and row["application_id"] not in without and not (on_api and row["provider"] == "self")
     ]
-    requests = sum(row["requests"] - row["unpriced"] for row in rows)
-    days = len({row["day"] for row in rows if row["requests"]})
-    if requests < FEWEST_REQUESTS or days < FEWEST_DAYS:
-        return None
-    return amount * 1000 / requests, requests
+    if len({row["day"] for row in rows if row["requests"]}) < FEWEST_DAYS:
+        return {}
+    requests: Counter[str] = Counter()
+    for row in rows:
+        requests[row["task"]] += row["requests"] - row["unpriced"]
+    return {task: (amounts[task], n) for task, n in requests.items() if n > 0}

@@ -62,6 +62,21 @@ def test_the_ledger_says_what_the_work_cost_before_and_what_it_costs_now(today: 
     assert (past.now, past.requests_now) == (Decimal("0.06") * 1000 / 220, 20 * 220)
 
 
+def test_the_backtest_weighs_each_task_by_what_it_is_now(today: date) -> None:
+    """A small dear task that grew tenfold once it ran on our own GPU is no rise of the price."""
+    for ago in range(60, 20, -1):
+        usage(day=today - timedelta(days=ago), model=HAIKU, task="batch", requests=50, cost=Decimal("0.5"))
+    for ago in range(20, 0, -1):
+        usage(day=today - timedelta(days=ago), provider="self", model="mistral", task="batch", requests=500, leased=500)
+    until = today - timedelta(days=21)
+    rows = [TaskCost(task, 9, 9, 0, HAIKU, "last_served", None, "", "", "", Decimal(1), 9, until)
+            for task in ("rag", "batch")]  # fmt: skip
+    past = backtest(rows, today)
+    assert past is not None
+    assert past.tasks == ("rag", "batch")
+    assert past.before == (Decimal(1) * 220 + Decimal(10) * 500) / 720
+
+
 def test_requests_of_an_application_that_only_tests_are_not_in_the_backtest(today: date) -> None:
     tests = ApplicationFactory.create(slug="playground", test_only=True)
     before = backtest(live_inputs(timezone.now()).tasks, today)
