@@ -16,7 +16,7 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from lib.dates import DAY
-from lib.formats import ago, count, duration, figure, sentences, when
+from lib.formats import ago, count, duration, figure, missing, sentences, when
 from lib.time_spans import Span
 from providers.models import Deployment, DeploymentState, LeaseState, Outage, provider_name
 from providers.uptime.checks import SLACK, UNWATCHED_INTERVALS
@@ -353,6 +353,17 @@ class Record:
     between: timedelta | None
     uptime: float | None
     cost: OutageCost = NO_COST
+
+    def time_between(self) -> str:
+        """The mean time up between two outages; where it is longer than the period, how many outages there were.
+
+        Several deployments that were watched add up to more time than has passed.
+        """
+        n, between = len(self.outages), self.between
+        if between is None or between <= timedelta(days=self.days):
+            return duration(between) if between else missing("dash")
+        text = ngettext("%(n)s outage in %(days)s days", "%(n)s outages in %(days)s days", n)
+        return text % {"n": n, "days": self.days} + _(", too few for a mean")
 
     def finding(self) -> str:
         """What broke, in a sentence without its full stop."""

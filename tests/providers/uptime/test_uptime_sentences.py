@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from lib.formats import missing
 from lib.time_spans import Span
 from providers.deployments.page import DeploymentPage, DeploymentsPage, Trial
 from providers.engine_metrics.page import Chart, EngineNow
@@ -405,3 +407,11 @@ def test_the_settings_of_a_status_page_say_who_sees_it(page: StatusPage | None, 
 def test_an_outage_of_a_status_page_says_how_long_it_took() -> None:
     assert Incident("API", NOON, NOON + timedelta(hours=1), "").length() == "1 h"
     assert Incident("API", NOON, None, "").length() == "not over yet"
+
+
+def test_no_mean_time_between_outages_is_longer_than_what_was_watched() -> None:
+    """Six deployments of 45 days are 270 days; two outages in them are no mean of 135 days."""
+    plain = record()
+    assert plain.time_between() == missing("dash")
+    assert replace(plain, between=timedelta(days=15)).time_between() == "15 d"
+    assert replace(plain, between=timedelta(days=135)).time_between() == "0 outages in 30 days, too few for a mean"
