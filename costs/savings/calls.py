@@ -14,6 +14,7 @@ from costs.models import FindingKind
 from costs.savings.base import SavingFound, Window
 from costs.savings.cells import UsageCell, sample, share
 from lib.periods import Period
+from providers.accounts.queries import unusable_providers
 from traffic.models import Task
 from traffic.quality.queries import ACCEPTABLE_SQL, ENOUGH, QualityGroup, difference, quality
 from traffic.usage.filters import Filters
@@ -60,9 +61,10 @@ def batches(cells: Sequence[UsageCell], window: Window) -> Iterator[SavingFound]
 
 
 def smaller_models(cells: Sequence[UsageCell], window: Window) -> Iterator[SavingFound]:
-    """A cheaper model in use whose ratings for the same task are as good (`as_good`)."""
-    used = {(cell.provider, cell.model) for cell in cells}
-    prices = ListPrices.of({model for _provider, model in used})
+    """A cheaper model in use whose ratings for the same task are as good (`as_good`), at a vendor that can serve."""
+    gone = unusable_providers()
+    used = {(cell.provider, cell.model) for cell in cells if cell.provider not in gone}
+    prices = ListPrices.of({cell.model for cell in cells})
     last = window.last_days(1)[0]
     for task in {cell.task for cell in cells}:
         rated = {

@@ -13,6 +13,7 @@ from costs.savings.base import SavingFound, Window
 from lib.dates import HOUR
 from lib.money import COST_STEP, ZERO
 from providers import offers
+from providers.accounts.queries import accounts_now
 from providers.leases.queries import MONTH_HOURS, LeaseNow, hours_between, lease_figures, monthly_cost
 from providers.models import Lease, LeaseSpan, LeaseState, Offer, OfferKind
 from traffic.models import Fallback, Route, UsageHour
@@ -154,7 +155,7 @@ def idle_hours(rented: Sequence[Machine], window: Window, now: datetime) -> Iter
 def cheaper_rent(rented: Sequence[Machine], window: Window, now: datetime) -> Iterator[SavingFound]:
     """Cheaper offers of the same GPU: of the present kind of rent, or of another kind if `fits` allows it."""
     paid = {paid_lease.lease.pk: paid_lease for paid_lease in offers.ours([machine.lease for machine in rented])}
-    fresh = offers.fresh_of(offers.sources(now))
+    fresh = offers.fresh_of(offers.newest_of(row for row in accounts_now(now) if row.account.enabled))
     for machine in rented:
         ours = paid.get(machine.lease.pk)
         if ours is None or machine.lease.state != LeaseState.RUNNING:

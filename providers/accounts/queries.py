@@ -27,3 +27,10 @@ def removed_accounts() -> list[RemovedAccount]:
 
 def account_named(slug: str) -> Account | None:
     return Account.objects.filter(slug=slug).first()
+
+
+def unusable_providers() -> set[str]:
+    """Vendors all of whose accounts are switched off or were removed, so that no work can be moved to them."""
+    accounts = list(Account.objects.values_list("kind", "enabled"))
+    kinds = {kind for kind, _enabled in accounts} | set(RemovedAccount.objects.values_list("kind", flat=True))
+    return kinds - {kind for kind, enabled in accounts if enabled}

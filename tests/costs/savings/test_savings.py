@@ -22,7 +22,7 @@ from costs.savings.page import page
 from costs.savings.prompts import Prompt, repeats, unread_of
 from costs.tasks import search_savings
 from providers.audit.log import AuditEntry
-from providers.models import Deployment, Lease, Offer
+from providers.models import Deployment, Lease, Offer, RemovedAccount
 from tests.costs.people import client_of, text
 from tests.factories import (
     AccountFactory,
@@ -132,6 +132,25 @@ def test_a_smaller_model_is_found_only_where_ratings_say_that_it_is_as_good(
     assert [one.evidence["to_model"] for one in rows] == (["small"] if found else [])
     for each in rows:
         assert each.monthly.quantize(Decimal("0.000001")) == month(140 * (Decimal("0.18") - Decimal("0.06")))
+
+
+@pytest.mark.parametrize("removed", [True, False])
+def test_no_work_is_moved_to_a_vendor_whose_account_is_gone(shop: Application, removed: bool) -> None:
+    """Its requests are still in the log, but nothing could be sent there."""
+    large = send(shop, task="chat", per_day=10)
+    small = send(shop, model="small", task="chat", per_day=10)
+    rate(large[:100], shop, 98)
+    rate(small[:100], shop, 98)
+    vendor = small[0].provider
+    if removed:
+        RemovedAccount.objects.create(slug="x", name="x", kind=vendor, removed_at=NOW, content=b"")
+    else:
+        AccountFactory.create(kind=vendor, enabled=False)
+    savings.search(NOW)
+    assert not Finding.objects.filter(kind="smaller").exists()
+    AccountFactory.create(kind=vendor)
+    savings.search(NOW)
+    assert Finding.objects.filter(kind="smaller").exists()
 
 
 def test_without_ratings_no_model_is_too_large(shop: Application) -> None:
