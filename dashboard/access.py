@@ -98,6 +98,8 @@ ACCESS: dict[str, Access] = {
     # the project itself; staff are led from the Overview to Quality
     "overview": page(ALL),
     "settings": page(ALL),
+    "checklist-hide": action(OPS),
+    "checklist-show": action(OPS),
     "storage": form(ADMIN, readers=FIGURES),
     "storage-unstored": page(ADMIN),
     "legend": page(ALL),

@@ -6,6 +6,7 @@ from django.urls import include, path
 
 from dashboard.api import api
 from dashboard.audit.views import audit, audit_export
+from dashboard.checklist.views import checklist_hide, checklist_show
 from dashboard.health.views import healthz, metrics, readyz
 from dashboard.help.views import help_api, help_index, help_page
 from dashboard.http.look import legend, theme
@@ -24,6 +25,8 @@ urlpatterns = [
     path("", include("costs.urls")),
     path("", include("alerts.urls")),
     path("settings/", settings_index, name="settings"),
+    path("settings/checklist/hide/", checklist_hide, name="checklist-hide"),
+    path("settings/checklist/show/", checklist_show, name="checklist-show"),
     path("settings/storage/", storage, name="storage"),
     path("settings/storage/unstored/", unstored, name="storage-unstored"),
     path("settings/people/", people, name="people"),

@@ -16,8 +16,9 @@ from __future__ import annotations
 # Session, person and what the head of each page says included.
 CEILINGS = {
     # Overview. It shows the verdicts of Decide, and so reads the evidence of all four criteria (8 statements). Three
-    # statements are of the month that closed, in the first five days of the next.
-    "/": 42,
+    # statements are of the month that closed, in the first five days of the next. One is the checklist of the set-up,
+    # for those who can set things up.
+    "/": 43,
     # Providers.
     "/providers/": 17,
     "/providers/leases/": 20,

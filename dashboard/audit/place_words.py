@@ -21,6 +21,8 @@ WHOLE: dict[str, Promise] = {
     "forgotten": gettext_lazy("Forgotten password"),
     "new-password": gettext_lazy("New password by a link"),
     "theme": gettext_lazy("Light or dark"),
+    "checklist-hide": gettext_lazy("Checklist of the set-up: hide"),
+    "checklist-show": gettext_lazy("Checklist of the set-up: show again"),
     "help": gettext_lazy("Help"),
     "help-api": gettext_lazy("Help: the JSON API"),
     "help-page": gettext_lazy("Help page"),

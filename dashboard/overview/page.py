@@ -23,7 +23,6 @@ from dashboard.overview.money import Money, money
 from dashboard.overview.reads import ALERTS, Facts, read
 from dashboard.overview.selfhost import SelfHosting, selfhosting
 from dashboard.overview.speed import speeds
-from dashboard.overview.start import steps
 from dashboard.overview.up import Serving, serving
 from dashboard.overview.worth import Worth, worth
 from lib.formats import ago
@@ -49,14 +48,13 @@ def context(now: datetime) -> dict[str, Any]:
         "worth": answers,
         "own": own,
         "speeds": speeds(facts),
-        "steps": steps() if facts.empty else None,
     }
 
 
 def headline(facts: Facts, month: Money, up: Serving, answers: Worth, own: SelfHosting) -> str:
     """The four verdicts as one sentence; what to do first if there is no data yet."""
     if facts.empty:
-        return _("Nothing has arrived yet: five steps lead to the first answer.")
+        return _("No data yet. These steps lead to the first figures.")
     return format_html("{}, {}, {}, {}.", month.headline(), up.headline(), answers.headline(), own.headline())
 
 

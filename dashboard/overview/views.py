@@ -9,6 +9,8 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from alerts.mail.server import mail_problem
+from dashboard.checklist.page import checklist
+from dashboard.checklist.queries import progress
 from dashboard.http.demo_progress import loading
 from dashboard.overview import page
 from lib.http import asks_for_part, get_view
@@ -22,7 +24,10 @@ def overview(request: HttpRequest) -> HttpResponse:
             return redirect("traffic:quality")
         raise PermissionDenied
     older = loading(settings.DATA_DIR) if settings.DEMO else None
-    context = page.context(timezone.now()) | {
+    context = page.context(timezone.now())
+    setting_up = not settings.DEMO and (context["facts"].empty or request.user.has_perm("providers.add_account"))
+    context |= {
+        "checklist": checklist(progress(), first=context["facts"].empty) if setting_up else None,
         "loading": older,
         "mail_problem": mail_problem(),
         "refresh_s": 10 if older else 30,

@@ -24,6 +24,7 @@ class Installation(models.Model):
     request_days = models.PositiveIntegerField(null=True)
     body_days = models.PositiveIntegerField(null=True)
     history_until = models.DateTimeField(null=True)  # history is being loaded until then: `traffic.imports.loading`
+    checklist_hidden_at = models.DateTimeField(null=True)  # when a person took the set-up's list off the Overview
 
     def __str__(self) -> str:
         return "Storage"

@@ -26,6 +26,8 @@ from alerts.kinds.processes import restarted
 from alerts.mail.server import has_mail_server
 from dashboard.backup.database_roles import powers
 from dashboard.celery import app
+from dashboard.checklist.page import steps
+from dashboard.checklist.queries import progress
 from dashboard.front.proxies import sighting
 from dashboard.settings import env
 from dashboard.static_files import collect as static_files
@@ -190,6 +192,17 @@ def mail() -> str:
     return f"{settings.EMAIL_HOST}:{settings.EMAIL_PORT}"
 
 
+def set_up() -> str:
+    """What the checklist of the set-up still names, whether or not a person hid it."""
+    try:
+        left = [step.title for step in steps(progress()) if not step.done]
+    except DatabaseError as error:
+        raise Ill(_("cannot be told: %(error)s") % {"error": str(error).strip()}) from error
+    if left:
+        raise Risk(_("not done yet: %(steps)s") % {"steps": ", ".join(left)})
+    return _("complete")
+
+
 def restarts() -> str:
     """Processes that were restarted recently. They answer now, so this alone is no failure."""
     rows = lately(settings.DATA_DIR, timezone.now())
@@ -237,4 +250,5 @@ CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
     ("proxies", proxies),
     ("mail", mail),
     ("restarts", restarts),
+    ("set-up", set_up),
 )

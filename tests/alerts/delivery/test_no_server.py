@@ -10,8 +10,9 @@ from django.urls import reverse
 
 from alerts.delivery.queries import failing_recipients
 from alerts.models import Channel, Delivery, Rule
+from dashboard.checklist.page import steps
+from dashboard.checklist.queries import progress
 from dashboard.management.commands.doctor import Ill, mail
-from dashboard.overview.start import steps
 from tests.alerts.channel_rows import channel
 from tests.alerts.conftest import Scene, person
 from tests.alerts.outbox import deliver
@@ -77,11 +78,11 @@ def test_each_page_says_in_red_that_mail_is_off_and_is_silent_where_it_is_on(
 
 def test_the_doctor_and_the_first_steps_name_it(db: Any, settings: Any) -> None:
     assert mail()
-    assert [step.done for step in steps() if step.title == "Set up a mail server"] == [True]
+    assert [step.done for step in steps(progress()) if step.title == "Set up a mail server"] == [True]
     settings.EMAIL_BACKEND = CONSOLE
     with pytest.raises(Ill, match="EMAIL_URL"):
         mail()
-    assert [step.done for step in steps() if step.title == "Set up a mail server"] == [False]
+    assert [step.done for step in steps(progress()) if step.title == "Set up a mail server"] == [False]
 
 
 def test_a_rule_that_reaches_nobody_by_any_working_way_counts_as_such(scene: Scene, settings: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -32,7 +31,6 @@ from dashboard.overview.money import Money, months_between
 from dashboard.overview.reads import Facts, read
 from dashboard.overview.selfhost import SelfHosting, selfhosting
 from dashboard.overview.speed import floor, joined
-from dashboard.overview.start import example
 from dashboard.overview.up import serving
 from dashboard.overview.worth import worth
 from demo.files import write_json
@@ -42,7 +40,6 @@ from tests.dashboard.overview_rows import deployment, money
 from tests.factories import ApplicationFactory, OutageFactory, PhaseFactory, TokenPriceFactory
 from tests.query_ceilings import ceiling
 from tests.traffic.people import arrive
-from traffic.authentication.keys import callers, create_key
 from traffic.ingest.rows import Tokens
 
 pytestmark = pytest.mark.django_db
@@ -93,27 +90,10 @@ def phase(**more: Any) -> Phase:
 
 def test_an_empty_installation_says_what_to_do_first(client: Client) -> None:
     text = words(client, "/")
-    assert "five steps lead to the first answer" in text
-    for address in ("/settings/accounts/add/", "/settings/deployments/add/", "/settings/keys/add/", "/requests/"):
-        assert f'href="{address}"' in text
-    assert "curl http" in text and 'class="answer-row"' not in text
-
-
-def test_a_step_that_is_done_is_marked_so(client: Client) -> None:
-    create_key(name="first", scopes=["ingest"])
-    assert [step.done for step in client.get("/").context["steps"]] == [False, False, True, True, False]
-
-
-def test_the_example_command_of_the_first_step_stores_a_request(client: Client) -> None:
-    line = example().replace("curl", "printf '%s\\n'", 1)
-    said = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True).stdout.splitlines()
-    body = said[said.index("-d") + 1]
-    _key, secret = create_key(name="first", scopes=["ingest"])
-    callers.clear()
-    header = {"authorization": f"Bearer {secret}"}
-    answer = client.post("/api/v1/requests", body, content_type="application/json", headers=header)
-    assert answer.json() == {"accepted": 1, "duplicates": 0, "rejected": []}
-    assert client.get("/").context["steps"] is None
+    assert "These steps lead to the first figures" in text
+    for address in ("accounts/add/", "deployments/add/", "keys/add/", "send-requests/"):
+        assert f'href="/settings/{address}"' in text
+    assert 'class="answer-row"' not in text
 
 
 def test_the_four_answers_stand_in_one_sentence_with_their_numbers(client: Client) -> None:
