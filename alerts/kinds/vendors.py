@@ -191,16 +191,22 @@ def refused(context: EvaluationContext, subject: str, account: Account, feeds: l
     """We stopped by ourselves: asking again would not help."""
     last = [feed.last_success_at for feed in feeds if feed.last_success_at]
     lasted = span(context.now - (max(last) if last else account.created_at))
+    twin = account.unverified.get("name")
+    title = _("Poll refused: %(name)s, no figures for %(span)s")
+    if twin:
+        title = _("Account added twice: %(name)s is %(twin)s, 0 rows are stored")
     return Finding(
         subject=subject,
-        title=_("Poll refused: %(name)s, no figures for %(span)s") % {"name": account.name, "span": lasted},
+        title=title % {"name": account.name, "span": lasted, "twin": twin},
         crossed=True,
         clear=False,
         value="1",
         threshold="0",
         severity="critical",
         words=Words(
-            todo=_("Enter a new key for the account under Settings, then test it there."),
+            todo=_("Change the key of %(twin)s there, and remove %(name)s.") % {"twin": twin, "name": account.name}
+            if twin
+            else _("Enter a new key for the account under Settings, then test it there."),
             detail=account.disabled_reason,
             facts=[[words_of(feed), feed.last_error or "", answered(feed)] for feed in feeds],
             page=page_of(account),

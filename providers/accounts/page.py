@@ -34,8 +34,7 @@ class KeyTest:
     def finding(self) -> str:
         """What the vendor said, or why the account is not taken; with a link where another account is meant."""
         if self.same:
-            text = _('This is the account <a href="{url}">{name}</a>; change its key there.')
-            return format_html(text, url=reverse("providers:account", args=[self.same.slug]), name=self.same.name)
+            return here_already(self.same.slug, self.same.name)
         if self.other:
             text = _("{sentence} It is another account than the one that was read so far.")
             return format_html(text, sentence=self.sentence)
@@ -44,7 +43,7 @@ class KeyTest:
     def error(self) -> str:
         """The same for the form, whose lines are links already."""
         if self.same:
-            return _("This is the account %(name)s; change its key there.") % {"name": self.same.name}
+            return _("This is the account %(name)s. Change its key there.") % {"name": self.same.name}
         return self.sentence
 
     def consequence(self) -> str:
@@ -130,7 +129,9 @@ class AccountPage:
                 "<b>{name}</b> is read on time so far; one of its lists is still to be read for the first time."
             ),
         }.get(row.state)
-        if self.account.disabled_reason:
+        if self.account.unverified.get("account"):
+            text = _("<b>{name}</b> is switched off, because another account reads the same.")
+        elif self.account.disabled_reason:
             text = _("<b>{name}</b> refused us, so we stopped asking; its figures are old.")
         elif row.state == "waiting" and row.read_at is None:
             text = _("<b>{name}</b> is connected. First data is being read…")
@@ -179,6 +180,14 @@ class AccountPage:
             return _("%(new)s, and no longer %(ids)s") % values
         return ids
 
+    def verification(self) -> str:
+        """That the owner of its key is not verified, and why; empty where it is."""
+        unverified = self.account.unverified
+        if slug := unverified.get("account"):
+            return here_already(slug, unverified["name"])
+        text = _("The vendor did not report whose this key is, so another account may read the same: {why}")
+        return format_html(text, why=unverified["why"]) if unverified else ""
+
     def refused(self) -> list[str]:
         """What another account had brought before, a sentence for each feed, with both currencies where they differ."""
         return [refused_sentence(entry.feed) for entry in self.row.feeds if entry.feed.refused] if self.row else []
@@ -196,6 +205,12 @@ class AccountPage:
         if self.row:
             return _("Change the account")
         return _("An account at %(name)s") % {"name": self.account.provider_name}
+
+
+def here_already(slug: str, name: str) -> str:
+    """That a key is of an account that is read already, with the link to it."""
+    text = _('This is the account <a href="{url}">{name}</a>. Change its key there.')
+    return format_html(text, url=reverse("providers:account", args=[slug]), name=name)
 
 
 def refused_sentence(feed: Feed) -> str:

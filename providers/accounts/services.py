@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import transaction
@@ -11,7 +11,7 @@ from lib.encryption import encrypt
 from lib.forms import free_slug
 from providers.models import Account, Feed
 from providers.polling.due import ensure_feeds
-from providers.polling.identity import leases_unknown
+from providers.polling.identity import Identified, leases_unknown
 from providers.polling.refusals import take_origin
 
 
@@ -28,9 +28,11 @@ def save_account(*, account: Account, intervals: Mapping[str, int], now: datetim
             account.feeds.filter(kind=kind).exclude(every_s=every_s).update(every_s=every_s, due_at=now)
 
 
-def note_identity(*, account: Account, identity: Sequence[str]) -> None:
+def note_identity(*, account: Account, vendor: Identified) -> None:
     """Take over, not saved yet, whose the account's key is at the vendor. Where it is another's than before, the
-    account waits for a person's decision instead."""
+    account waits for a person's decision instead. Where it is unknown, the account is not verified."""
+    identity = vendor.identity
+    account.unverified = {"why": vendor.unknown} if vendor.unknown else {}
     if not identity:
         return
     if account.identity and not {*identity} & {*account.identity}:

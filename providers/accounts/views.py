@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -21,7 +19,8 @@ from providers.accounts.vendor_report import PERIODS, USUAL, reported
 from providers.audit.log import changes, log, log_form
 from providers.connectors import CONNECTORS, connector_class
 from providers.models import Account, provider_name
-from providers.polling.services import try_key
+from providers.polling.identity import Identified
+from providers.polling.services import try_key, whose_key
 
 
 @get_view("providers.view_account")
@@ -75,12 +74,12 @@ def edited(request: HttpRequest, account: Account, form: AccountForm) -> HttpRes
     filled = form.filled()
     if action == "test":
         return shown(request, account, form, tested(filled)[0])
-    if action == "save" and filled.enabled and (added or form.needs_test):
-        tried, identity = tested(filled)
+    if added or form.needs_test:
+        tried, vendor = tested(filled) if action == "save" and filled.enabled else untested(filled)
         if not tried.good:
             form.add_error("secret", tried.error())
             return shown(request, account, form, tried, status=422)
-        services.note_identity(account=filled, identity=identity)
+        services.note_identity(account=filled, vendor=vendor)
     services.save_account(account=filled, intervals=form.intervals, now=timezone.now())
     log_form(request, filled, form, added=added)
     sentence = _("%(name)s is saved; its first polls start within seconds.") if added else _("%(name)s is saved.")
@@ -88,11 +87,17 @@ def edited(request: HttpRequest, account: Account, form: AccountForm) -> HttpRes
     return redirect("providers:account", slug=filled.slug)
 
 
-def tested(account: Account) -> tuple[KeyTest, Sequence[str]]:
+def untested(account: Account) -> tuple[KeyTest, Identified]:
+    """Only whether another account of ours reads the same, as far as the vendor answers."""
+    vendor = whose_key(account)
+    return KeyTest(vendor.same is None, "", vendor.same), vendor
+
+
+def tested(account: Account) -> tuple[KeyTest, Identified]:
     """What the vendor says to the account's key, and what it reports of itself."""
     good, sentence, vendor = try_key(account)
     other = bool(vendor.identity and account.identity) and not {*vendor.identity} & {*account.identity}
-    return KeyTest(good and vendor.same is None, sentence, vendor.same, other), vendor.identity
+    return KeyTest(good and vendor.same is None, sentence, vendor.same, other), vendor
 
 
 def shown(

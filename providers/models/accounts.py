@@ -52,6 +52,9 @@ class Account(models.Model):
     identity = ArrayField(models.CharField(max_length=200), default=list, blank=True)
     # What it reports now, where that is another account than before; nothing is stored until a person decides.
     new_identity = ArrayField(models.CharField(max_length=200), default=list, blank=True)
+    # Where the vendor did not report whose the key is: a sentence, `why`. Where another account reads the same: its
+    # slug, `account`, and its `name`. Empty: verified, or not asked.
+    unverified = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = AccountQuerySet.as_manager()

@@ -21,24 +21,27 @@ LOOK_BACK = timedelta(days=3)  # of the bill, where a vendor reports no id of it
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """Whose a key is at the vendor. `same` is another account of ours that reads it already."""
+    """Whose a key is at the vendor. `same` is another account of ours that reads it already; `unknown` is why the
+    vendor did not report whose it is."""
 
     identity: Sequence[str] = ()
     same: Account | None = None
+    unknown: str = ""
 
 
 def identified(account: Account, connector: Connector) -> Identified:
     """Raises ConnectorError."""
-    identity = identity_of(connector)
-    return Identified(identity, same_account(account, connector, identity))
+    identity, unknown = identity_of(account, connector)
+    return Identified(identity, same_account(account, connector, identity), unknown)
 
 
-def identity_of(connector: Connector) -> list[str]:
-    """What the vendor reports of itself. Empty where it has no id, or does not show it to this key."""
+def identity_of(account: Account, connector: Connector) -> tuple[list[str], str]:
+    """What the vendor reports of itself, empty where it has no id; and why that is unknown, where it fails."""
     try:
-        return connector.identity()
-    except ConnectorError:
-        return []  # what is asked next says what is wrong
+        return connector.identity(), ""
+    except ConnectorError as error:  # its text is the vendor's own in part, so it stays out of the log
+        log_event(logger, logging.WARNING, "identity_unknown", account=account.slug, permanent=error.permanent)
+        return [], error.message
 
 
 def same_account(account: Account, connector: Connector, identity: list[str]) -> Account | None:
@@ -73,9 +76,14 @@ def evidence(connector: Connector) -> list[tuple[type[Lease | VendorName | Vendo
 def check_identity(account: Account, connector: Connector) -> None:
     """Before anything of an answer is stored: learn whose the key is, or stop where it is another's than before.
 
-    Raises ConnectorError as long as a person has to decide.
+    Raises ConnectorError as long as a person has to decide, and for an account that is here already.
     """
-    identity = identity_of(connector)
+    identity, unknown = identity_of(account, connector)
+    if unknown:
+        if not account.identity and not account.unverified.get("account"):
+            Account.objects.filter(pk=account.pk).update(unverified={"why": unknown})
+    elif account.unverified:
+        verify(account, connector, identity)
     if not identity and not account.new_identity:
         return
     if identity and (not account.identity or {*identity} & {*account.identity}):
@@ -90,6 +98,25 @@ def check_identity(account: Account, connector: Connector) -> None:
         leases_unknown(account)
         log_event(logger, logging.WARNING, "account_changed_hands", account=account.slug)
     raise ConnectorError(changed_hands(account))
+
+
+def verify(account: Account, connector: Connector, identity: list[str]) -> None:
+    """Switch an account off that was saved before its vendor answered, if an older one reads the same.
+
+    Raises ConnectorError then.
+    """
+    same = same_account(account, connector, identity)
+    if same is None or not same.enabled or same.pk > account.pk:
+        account.unverified = {}
+        Account.objects.filter(pk=account.pk).update(unverified={})
+        return
+    reason = _("This is the account %(name)s. Change its key there.") % {"name": same.name}
+    unverified = {"account": same.slug, "name": same.name}
+    rows = Account.objects.filter(pk=account.pk, enabled=True)
+    if rows.update(enabled=False, disabled_reason=reason, unverified=unverified):
+        leases_unknown(account)
+        log_event(logger, logging.WARNING, "account_here_already", account=account.slug, read_by=same.slug)
+    raise ConnectorError(reason, permanent=True)
 
 
 def changed_hands(account: Account) -> str:

@@ -56,6 +56,14 @@ def try_key(account: Account) -> tuple[bool, str, Identified]:
         return False, error.message, Identified()
 
 
+def whose_key(account: Account) -> Identified:
+    """Whose the key is, without a test of what it may do. A vendor that does not answer leaves it unknown."""
+    try:
+        return identified(account, connect(account.kind, config_of(account, TEST_S)))
+    except ConnectorError as error:
+        return Identified(unknown=error.message)
+
+
 def poll(feed: Feed) -> bool:
     """Poll a claimed feed; whether it went well. Never raises for what a vendor does."""
     started = perf_counter()

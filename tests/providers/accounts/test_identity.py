@@ -11,6 +11,9 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from alerts.context.evaluation import EvaluationContext
+from alerts.kinds import KINDS
+from alerts.kinds.finding import Finding
 from lib.encryption import encrypt
 from providers.audit.log import AuditEntry
 from providers.models import Account, Feed, Lease, VendorCost, VendorUsage
@@ -85,9 +88,82 @@ def test_an_account_that_is_here_already_is_refused_with_its_name(kind: str, ena
         response = admin.post(f"{LIST}add/{kind}/", form(vendors, kind, action=action))
         page = " ".join(response.content.decode().split())
         assert response.status_code == status
-        link = f'This is the account <a href="{LIST}{kind}/">{kind.title()}</a>; change its key there.'
+        link = f'This is the account <a href="{LIST}{kind}/">{kind.title()}</a>. Change its key there.'
         assert link in page, page[page.find("What the vendor says") :][:600]
     assert Account.objects.count() == 1
+
+
+@pytest.mark.parametrize("kind", ["anthropic", "runpod", "vast", "lambda", "google"])
+def test_an_account_that_is_here_already_is_refused_without_a_test_too(kind: str, vendors: Sandbox) -> None:
+    assert all(read(stored(vendors, kind)))
+    response = in_role("admin").post(f"{LIST}add/{kind}/", form(vendors, kind, action="untested"))
+    assert response.status_code == 422 and Account.objects.count() == 1
+    link = f'This is the account <a href="{LIST}{kind}/">{kind.title()}</a>. Change its key there.'
+    assert link in " ".join(response.content.decode().split())
+
+
+def test_a_vendor_that_answers_takes_an_untested_account_with_its_owner(vendors: Sandbox) -> None:
+    assert in_role("admin").post(f"{LIST}add/runpod/", form(vendors, "runpod", action="untested")).status_code == 302
+    saved = Account.objects.get()
+    assert (saved.identity, saved.unverified) == (["user user_sandbox"], {})
+
+
+@pytest.mark.parametrize("kind", ["anthropic", "runpod", "vast", "lambda"])
+def test_a_second_account_that_was_saved_while_its_vendor_was_down_is_switched_off_at_its_first_poll(
+    kind: str, vendors: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    read(stored(vendors, kind))
+    before = sums()
+    vendors.fault(kind, "500")
+    ops = in_role("admin")
+    assert ops.post(f"{LIST}add/{kind}/", form(vendors, kind, action="untested")).status_code == 302
+    second = Account.objects.get(name="Second")
+    assert second.enabled and second.identity == []
+    page = text(ops, f"{LIST}{second.slug}/")
+    assert "Not verified" in page and f"another account may read the same: {second.unverified['why']}" in page
+    vendors.clear_faults()
+    assert not any(read(second, "leases", "costs", "usage"))
+    assert (second.enabled, second.disabled_reason) == (
+        False, f"This is the account {kind.title()}. Change its key there.",
+    )  # fmt: skip
+    assert sums() == before
+    assert f"account_here_already account={second.slug} read_by={kind}" in caplog.text
+    page = text(ops, f"{LIST}{second.slug}/")
+    assert f'This is the account <a href="{LIST}{kind}/">{kind.title()}</a>. Change its key there.' in page
+    assert "<b>Second</b> is switched off, because another account reads the same." in page
+    titles = [finding.title for finding in findings() if finding.crossed]
+    assert titles == [f"Account added twice: Second is {kind.title()}, 0 rows are stored"]
+
+
+def findings() -> list[Finding]:
+    """What the rules about accounts say of those that are stored."""
+    context = EvaluationContext(timezone.now())
+    return [
+        finding
+        for name in ("late", "account")
+        for finding in KINDS[name].evaluate(context, KINDS[name].read({}), frozenset())
+    ]
+
+
+def test_a_first_account_that_was_saved_while_its_vendor_was_down_is_verified_at_its_first_poll(
+    vendors: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    vendors.fault("runpod", "500")
+    in_role("admin").post(f"{LIST}add/runpod/", form(vendors, "runpod", action="untested"))
+    saved = Account.objects.get()
+    assert saved.unverified["why"] and "identity_unknown account=second" in caplog.text
+    vendors.clear_faults()
+    assert all(read(saved))
+    assert (saved.enabled, saved.identity, saved.unverified) == (True, ["user user_sandbox"], {})
+    assert "Not verified" not in text(in_role("manager"), f"{LIST}{saved.slug}/")
+
+
+def test_an_account_that_is_verified_stays_so_while_its_vendor_is_down(vendors: Sandbox) -> None:
+    first = stored(vendors, "runpod")
+    assert all(read(first))
+    vendors.fault("runpod", "500")
+    assert not read(first, "leases")[0]
+    assert (first.identity, first.unverified) == (["user user_sandbox"], {})
 
 
 @pytest.mark.parametrize("kind", ["anthropic", "runpod", "vast"])
