@@ -272,10 +272,10 @@ class Budget:
 
 BUDGETS = (
     Budget("Claude", "provider", "anthropic", Decimal(100), Decimal(150)),
-    Budget("Support answers", "application", "support-rag", Decimal(80), Decimal(130), carries=True),
+    Budget("Support assistant", "application", "support-rag", Decimal(80), Decimal(130), carries=True),
     Budget("Code helper", "application", "code-helper", Decimal(20), Decimal(40)),
     Budget("Jorun’s applications", "owner", "jorun", Decimal(60), Decimal(90), carries=True),
-    Budget("Site chat", "task", "chat", Decimal(40), Decimal(60)),
+    Budget("Chat", "task", "chat", Decimal(40), Decimal(60)),
 )
 
 

@@ -33,7 +33,7 @@ def fired(rule: Rule, opened: datetime, chance: Random) -> Alert:
     over = opened + timedelta(minutes=60 + chance.randrange(180))
     alert = Alert.objects.create(
         rule=rule, kind=rule.kind, subject="ttft-p95/application:site-chat", severity=rule.severity, state="resolved",
-        title=f"Over: time to first token of site-chat, {peak / 1000:.2f} s", value=str(peak), threshold=str(line),
+        title=f"Over: time to first token of Website chat, {peak / 1000:.2f} s", value=str(peak), threshold=str(line),
         pending_since=opened - timedelta(hours=2), opened_at=opened, clear_since=over, resolved_at=over,
         labels={"application": "site-chat"},
     )  # fmt: skip
