@@ -102,6 +102,7 @@ ACCESS: dict[str, Access] = {
     "checklist-show": action(OPS),
     "storage": form(ADMIN, readers=FIGURES),
     "storage-unstored": page(ADMIN),
+    "find": page(ALL),
     "legend": page(ALL),
     "help": page(ALL),
     "help-api": page(ALL),

@@ -10,7 +10,7 @@ from dashboard.checklist.views import checklist_hide, checklist_show
 from dashboard.health.views import healthz, metrics, readyz
 from dashboard.help.views import help_api, help_index, help_page
 from dashboard.http.look import legend, theme
-from dashboard.http.views import settings_index
+from dashboard.menu.views import find, settings_index
 from dashboard.overview.views import overview
 from dashboard.people.role_views import role
 from dashboard.people.views import people, person, person_add, person_link, person_sessions, person_switch
@@ -41,6 +41,7 @@ urlpatterns = [
     path("help/", help_index, name="help"),
     path("help/api/", help_api, name="help-api"),
     path("help/<slug:slug>/", help_page, name="help-page"),
+    path("find/", find, name="find"),
     path("legend/", legend, name="legend"),
     path("theme/", theme, name="theme"),
     path("login/", door.sign_in, name="login"),

@@ -33,13 +33,18 @@ def post_view(permission: str = "") -> Callable[[V], V]:
 
 
 def _decorator(permission: str, methods: Sequence[str]) -> Callable[[V], V]:
-    """Who is not signed in is led to the login, who lacks the permission gets a 403, another method a 405."""
+    """Who is not signed in is led to the login, who lacks the permission gets a 403, another method a 405.
+
+    The view has the permission as its attribute `permission`.
+    """
 
     def decorated(view: Any) -> Any:
         view = require_http_methods(list(methods))(view)
         if permission:
             view = permission_required(permission, raise_exception=True)(view)
-        return login_required(view)
+        view = login_required(view)
+        view.permission = permission  # the menu shows a page to whoever has it
+        return view
 
     return decorated
 

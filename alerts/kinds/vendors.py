@@ -206,7 +206,7 @@ def refused(context: EvaluationContext, subject: str, account: Account, feeds: l
         words=Words(
             todo=_("Change the key of %(twin)s there, and remove %(name)s.") % {"twin": twin, "name": account.name}
             if twin
-            else _("Enter a new key for the account under Settings, then test it there."),
+            else _("Enter a new key for the account under Set up, then test it there."),
             detail=account.disabled_reason,
             facts=[[words_of(feed), feed.last_error or "", answered(feed)] for feed in feeds],
             page=page_of(account),
@@ -369,7 +369,7 @@ def why_paid(stopped: bool, bare: bool) -> str:
     if bare:
         return _(
             "No deployment is on it, so no request went there for %(span)s at %(hourly)s an hour. If it does serve "
-            "one, say so under Settings, Deployments."
+            "one, say so under Set up, Deployments."
         )
     return _("It has served no request for %(span)s and goes on costing %(hourly)s an hour.")
 

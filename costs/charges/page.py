@@ -67,11 +67,6 @@ def charges_headline(month: date | None, number: int, amount: Decimal) -> str:
     return format_html(text, n=number, amount=dollars(amount), month=formats.month(month))
 
 
-def repeating_text(number: int) -> str:
-    """The link to what repeats."""
-    return ngettext("One repeats", "%(n)s repeat", number) % {"n": number} if number else _("Repeating")
-
-
 def largest_text(sums: Sequence[tuple[str, Decimal]]) -> str:
     """Which provider has most of what was entered; `sums` are slugs and USD, the largest first."""
     if not sums:

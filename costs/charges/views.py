@@ -37,7 +37,6 @@ def charges(request: HttpRequest) -> HttpResponse:
         "rows": [page.ChargeRow(charge, today()) for charge in rows[:PER_PAGE]],
         "answer": page.charges_headline(month, total, amount),
         "largest": page.largest_text(queries.sums_by_provider(entered)),
-        "repeating": page.repeating_text(queries.count_of_recurrences(today())),
         "next_url": _page(month, number + 1) if len(rows) > PER_PAGE else None,
         "first_url": _page(month, 1) if number > 1 else None,
     }

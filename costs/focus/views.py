@@ -11,9 +11,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
+from costs.dates import month_asked, months_since, today
 from costs.focus import page, queries, schedule, services
 from costs.focus.forms import ExportForm
 from costs.focus.stores import StoreError, try_out
+from costs.ledger.queries import first_known_day
 from costs.models import ExportTarget
 from lib.http import form_view, get_view, post_view, render_tested, undoable
 from providers.audit.log import changes, log, log_form
@@ -29,7 +31,10 @@ class ExportTestResult(NamedTuple):
 @get_view("costs.view_charge")
 def exports(request: HttpRequest) -> HttpResponse:
     rows = queries.export_targets()
+    now = today()
     context = {
+        "month": month_asked(request),
+        "months": months_since(first_known_day(now), now),
         "rows": rows,
         "answer": page.list_headline(rows),
         "may_edit": request.user.has_perm(MAY),

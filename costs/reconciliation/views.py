@@ -64,7 +64,7 @@ def reconciliation_close(request: HttpRequest) -> HttpResponse:
             audit_log.log(request, closing, message, added=True)
             undoable(request, f"{message}.", "costs:reconciliation-reopen", closing.pk)
             return redirect(_address(closing.month))
-    context = {"form": form, "back": _address(None)}
+    context = {"form": form}
     return render(
         request, "costs/reconciliation/reconciliation_close.html", context, status=422 if form.errors else 200
     )
@@ -104,7 +104,6 @@ def reconciliation_correct(request: HttpRequest, pk: int) -> HttpResponse:
         "closing": closing,
         "corrections": month_close.corrections(closing),
         "now": month_close.amount_now(closing),
-        "back": _address(closing.month),
     }
     return render(
         request, "costs/reconciliation/reconciliation_correct.html", context, status=422 if form.errors else 200
@@ -120,7 +119,7 @@ def reconciliation_tolerance(request: HttpRequest, provider: str) -> HttpRespons
         audit_log.log(request, made, str(made), added=tolerance is None)
         messages.success(request, _("Saved: the bill of %(name)s.") % {"name": provider_name(provider)})
         return redirect(_address(None))
-    context = {"form": form, "answer": words_of(tolerance, provider_name(provider)), "back": _address(None)}
+    context = {"form": form, "answer": words_of(tolerance, provider_name(provider))}
     return render(
         request, "costs/reconciliation/reconciliation_tolerance.html", context, status=422 if form.errors else 200
     )

@@ -42,6 +42,5 @@ def changes(request: HttpRequest) -> HttpResponse:
             (_("Last month"), address(query, against=None), against == "month"),
             (_("The plan"), address(query, against="plan"), against == "plan"),
         ],
-        "spend_query": address(query, against=None),
     }
     return render(request, "costs/variance/changes.html", context)

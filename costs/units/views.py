@@ -39,7 +39,6 @@ def units(request: HttpRequest) -> HttpResponse:
         "tabs": [(labels[name], address(query, by=name) + "#units-h", name == by) for name in BYS],
         "by": by,
         "fields": fields_of(spend, query),
-        "spend_query": address(query, by=None),
         "json_url": "/api/v1/unit-costs?" + urlencode({"month": f"{spend.days.since:%Y-%m}", "group_by": by}),
     }
     return render(request, "costs/units/units.html", context)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import template
@@ -10,6 +9,8 @@ from django.forms import BaseForm
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import ngettext
+
+from dashboard.menu.page import Menu
 
 register = template.Library()
 
@@ -37,13 +38,13 @@ def theme_attribute(theme: str | None) -> SafeString:
 
 
 @register.simple_tag
-def waiting_alerts(nav: Sequence[Mapping[str, Any]]) -> SafeString:
-    """How many alerts need someone, with a link, as in the navigation; empty without any or without the permission."""
-    entry = next((entry for entry in nav if entry["count"]), None)
+def waiting_alerts(menu: Menu) -> SafeString:
+    """How many alerts need someone, with a link, as in the menu; empty without any or without the permission."""
+    entry = menu.waiting
     if entry is None:
         return SafeString("")
-    text = ngettext("%(n)s alert needs someone", "%(n)s alerts need someone", entry["count"]) % {"n": entry["count"]}
-    return format_html('<a href="{}">{}</a>.', entry["url"], text)
+    text = ngettext("%(n)s alert needs someone", "%(n)s alerts need someone", entry.count) % {"n": entry.count}
+    return format_html('<a href="{}">{}</a>.', entry.url, text)
 
 
 @register.simple_tag(takes_context=True)

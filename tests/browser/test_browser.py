@@ -15,11 +15,9 @@ from tests.browser.stack import Site
 
 Visit = Callable[..., Page]
 
-PAGES = (
-    "/", "/spend/", "/plan/", "/break-even/", "/providers/", "/uptime/", "/requests/", "/quality/", "/alerts/",
-    "/decide/", "/settings/",
-)  # fmt: skip
+SECTIONS = ("/", "/spend/", "/decide/", "/uptime/", "/quality/", "/alerts/", "/settings/")
 BEHIND = (
+    "/plan/", "/break-even/", "/providers/", "/requests/", "/find/", "/spend/exports/",
     "/spend/charges/", "/break-even/scenarios/", "/providers/offers/", "/quality/rate/", "/alerts/history/",
     "/alerts/rules/", "/mail/", "/settings/accounts/", "/settings/deployments/", "/settings/applications/",
     "/settings/keys/", "/settings/routes/", "/settings/prices/", "/settings/people/", "/settings/audit/", "/legend/",
@@ -51,12 +49,12 @@ def amount(page: Page, where: str) -> Decimal:
     return Decimal(found[1].replace(",", ""))
 
 
-def test_the_bar_leads_to_every_page_of_the_product(visit: Visit) -> None:
-    links = visit("/").locator("nav.pages a")
-    assert [link.get_attribute("href") for link in links.all()] == list(PAGES)
+def test_the_bar_leads_to_every_section_of_the_product(visit: Visit) -> None:
+    links = visit("/").locator("nav#pages a")
+    assert [link.get_attribute("href") for link in links.all()] == list(SECTIONS)
 
 
-@pytest.mark.parametrize("path", [*PAGES, *BEHIND])
+@pytest.mark.parametrize("path", [*SECTIONS, *BEHIND])
 def test_a_page_opens_without_a_complaint_of_the_browser(path: str, visit: Visit) -> None:
     page = visit(path)
     expect(page.locator("h1")).not_to_be_empty()
@@ -66,6 +64,18 @@ def test_a_page_opens_without_a_complaint_of_the_browser(path: str, visit: Visit
     page.set_viewport_size({"width": 390, "height": 844})
     wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wider <= 0, f"{path} is {wider} px wider than a phone"
+
+
+@pytest.mark.parametrize("width", [320, 390, 720, 1440])
+@pytest.mark.parametrize("path", ["/spend/ledger/", "/alerts/rules/", "/settings/prices/", "/settings/"])
+def test_the_menu_fits_every_width_and_its_targets_are_large_enough(path: str, width: int, visit: Visit) -> None:
+    page = visit(path, viewport={"width": width, "height": 900})
+    wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wider <= 0, f"{path} is {wider} px wider than {width} px"
+    small = page.evaluate("""() => [...document.querySelectorAll("nav a, .pages-button, .menu-button")]
+      .filter((element) => element.checkVisibility() && element.closest("nav:not(.pagination), header.topbar"))
+      .filter((element) => element.getBoundingClientRect().height < 24).map((element) => element.textContent.trim())""")
+    assert small == []
 
 
 def test_an_answer_is_rated_by_the_keyboard_and_the_rating_taken_back(visit: Visit) -> None:
@@ -149,7 +159,7 @@ def test_the_theme_is_kept_from_page_to_page(theme: str, visit: Visit) -> None:
 
 def test_a_phone_folds_the_pages_behind_one_button(visit: Visit, the_site: Site) -> None:
     page = visit("/", **PHONE)
-    expect(page.locator("nav.pages a").first).to_be_hidden()
-    page.get_by_role("button", name=re.compile("Pages")).click()
-    page.locator("nav.pages a", has_text="Spend").click()
+    expect(page.locator("nav#pages a").first).to_be_hidden()
+    page.get_by_role("button", name=re.compile("Menu")).click()
+    page.locator("nav#pages a", has_text="Spend").click()
     page.wait_for_url(f"{the_site.url}/spend/")

@@ -305,7 +305,6 @@ def test_entered_charges_are_counted_and_summed(month: date | None, number: int,
 
 
 def test_the_links_of_entered_charges_say_what_is_behind_them() -> None:
-    assert [charge_page.repeating_text(number) for number in (0, 1, 3)] == ["Repeating", "One repeats", "3 repeat"]
     assert charge_page.largest_text([]) == "What belongs here"
     assert charge_page.largest_text([("lambda", Decimal(9))]) == "Lambda has most of it: $9.00"
 

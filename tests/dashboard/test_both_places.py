@@ -24,6 +24,7 @@ from costs.models import AnomalyLook, Budget, Finding
 from costs.readiness.inputs import read_report
 from costs.reconciliation.tolerances import over_tolerance
 from costs.savings import search
+from dashboard.menu.page import Link, Menu
 from dashboard.templatetags.page import waiting_alerts
 from lib.dates import BEGINNING
 from lib.formats import dollars
@@ -198,7 +199,7 @@ def test_anomalies_without_any_name_the_alerts_that_need_someone(admin: Client) 
     assert "are as usual" in page and '<a href="/alerts/">3 alerts need someone</a>.' in page
     inbox = replace(admin.get("/alerts/").context["page"], late=False)  # as after an evaluation
     assert inbox.answer().startswith("3 alerts need someone;")
-    assert waiting_alerts([]) == "" == waiting_alerts([{"count": 0, "url": "/alerts/"}])
+    assert waiting_alerts(Menu()) == "" == waiting_alerts(Menu([Link("Alerts", "/alerts/")]))
 
 
 # --- maintenance: Silences, Uptime ---

@@ -18,7 +18,7 @@ from lib.http import get_view
 from lib.periods import Period
 from traffic.latency import page as latency_page
 from traffic.latency.queries import By
-from traffic.requests.params import address, choices, ignored_params, rollup_filter, shared, unknown_values
+from traffic.requests.params import address, choices, ignored_params, rollup_filter, unknown_values
 from traffic.requests.request_filter import RequestFilter
 
 PERIODS = (1, 7, 30, 90)
@@ -62,7 +62,6 @@ def latency(request: HttpRequest) -> HttpResponse:
             for n in PERIODS
         ],
         "fields": fields_of(request, request_filter),
-        "shared": shared(request),
         "not_taken": not_taken(request, request_filter),
         "hidden": [(name, request.GET[name]) for name in ("by", "days", "from", "to") if request.GET.get(name)],
         "against": request.GET.get("against", ""),

@@ -281,12 +281,6 @@ def address(request: HttpRequest, to: str | None = None, kind: str | None = None
     return f"{path}?{query}" if query else path
 
 
-def shared(request: HttpRequest) -> str:
-    """What the list and the page of latencies both filter by, to be put behind the address of the other."""
-    pairs = [(name, value) for name in (*NAMES, "from", "to") for value in request.GET.getlist(name) if value]
-    return f"?{urlencode(pairs)}" if pairs else ""
-
-
 def fields_of(request: HttpRequest, params: ParsedParams) -> dict[str, Any]:
     """The filter form: selects with their choices as (value, label, chosen), ranges, flags, and the words."""
     flags = {name: label for name, label in FLAGS.items() if params.money or name not in MONEY}

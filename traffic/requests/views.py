@@ -32,7 +32,7 @@ from traffic.requests import page as requests_page
 from traffic.requests import queries as requests
 from traffic.requests.costing import arithmetic
 from traffic.requests.export import KINDS, NotInstalled, as_file, export
-from traffic.requests.params import ParsedParams, active_filters, address, fields_of, parsed_params, shared
+from traffic.requests.params import ParsedParams, active_filters, address, fields_of, parsed_params
 from traffic.requests.queries import RequestPage
 from traffic.requests.request_filter import RequestFilter
 from traffic.requests.retries import retries_of
@@ -68,7 +68,6 @@ def request_list(request: HttpRequest) -> HttpResponse:
         "poll_url": address(request),
         "pause_url": address(request, live="0"),
         "follow_url": address(request, live=None),
-        "shared": shared(request),
     }
     if asks_for_part(request, "live"):
         return render(request, "traffic/requests/_requests.html", context | {"polled": True})

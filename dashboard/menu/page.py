@@ -1,0 +1,186 @@
+"""What the templates of the menu get: the tree of `dashboard.menu.tree` as one person may see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import resolve, reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+
+from alerts.models import Alert
+from dashboard.menu.tree import ALERTS, PLACE_OF, SECTIONS, SET_UP, Group, Page, Section
+from traffic.models import Application
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link of the menu. `count` is the number beside it, `key` the stroke after `g`."""
+
+    label: Promise | str
+    url: str
+    current: bool = False
+    count: int = 0
+    key: str = ""
+    about: Promise | str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkGroup:
+    """Links under a heading, which is empty in a section with a bar."""
+
+    label: Promise | str
+    links: list[Link]
+    about: Promise | str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """The menu on one page: the sections, the pages of the section, the tabs of the page, the way back and the keys."""
+
+    sections: list[Link] = field(default_factory=list)
+    groups: list[LinkGroup] = field(default_factory=list)
+    tabs: list[Link] = field(default_factory=list)
+    crumbs: list[Link] = field(default_factory=list)
+    keys: list[Link] = field(default_factory=list)
+    section: Promise | str = ""
+    page: Promise | str = ""
+    at_left: bool = False
+
+    @property
+    def here(self) -> str:
+        """Section and page, as the button of a phone names them."""
+        return str(self.section) if self.section == self.page else f"{self.section}: {self.page}"
+
+    @property
+    def waiting(self) -> Link | None:
+        """The section with alerts that need a person."""
+        return next((link for link in self.sections if link.count), None)
+
+
+@cache
+def permission_of(name: str) -> str:
+    """The permission that the view of this URL name asks for, which `lib.http` leaves at the view; empty for none."""
+    return str(getattr(resolve(reverse(name)).func, "permission", ""))
+
+
+class Reader:
+    """What one person may open, asked once for each page of the product."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.request = request
+        self._owns: bool | None = None
+
+    @property
+    def owns(self) -> bool:
+        """Whether the person owns an application."""
+        if self._owns is None:
+            self._owns = Application.objects.filter(owner=self.request.user.pk).exists()
+        return self._owns
+
+    def may_open(self, page: Page) -> bool:
+        """Whether the menu shows the page to this person."""
+        if page.demo and not settings.DEMO:
+            return False
+        may = self.request.user.has_perm
+        if page.owners:
+            return may("costs.view_charge") or self.owns
+        return all(may(permission) for permission in (page.needs, permission_of(page.name)) if permission)
+
+    def entries(self, section: Section) -> list[tuple[Group, Page, list[Page]]]:
+        """The entries of a section that this person may open, each with its tabs."""
+        rows = [
+            (group, entry, [page for page in entry.all_pages if self.may_open(page)])
+            for group in section.groups
+            for entry in group.pages
+        ]
+        return [row for row in rows if row[2]]
+
+    def link(self, page: Page, label: Promise | str = "", *, current: bool = False) -> Link:
+        """A link to the page with the parameters of this page that it understands too."""
+        here = self.request.GET
+        shared = [(name, value) for name in page.keeps for value in here.getlist(name) if value]
+        url = reverse(page.name) + (f"?{urlencode(shared)}" if shared else "")
+        return Link(label or page.label, url, current, key=page.key, about=page.about)
+
+
+def menu_of(request: HttpRequest) -> Menu:
+    """The menu on the page of this request; empty for a stranger."""
+    if not request.user.is_authenticated:
+        return Menu()
+    reader = Reader(request)
+    name = request.resolver_match.view_name if request.resolver_match else ""
+    section, entry, page = PLACE_OF.get(name, (None, None, None))
+    opened = {part.label: reader.entries(part) for part in SECTIONS}
+    sections = [
+        Link(part.label, reverse(rows[0][2][0].name), part is section, count=_waiting() if part is ALERTS else 0)
+        for part in SECTIONS
+        if (rows := opened[part.label])
+    ]
+    keys = [
+        reader.link(tab, entry.label if len(tabs) == 1 or tab.name == entry.name else "")
+        for rows in opened.values()
+        for _group, entry, tabs in rows
+        for tab in tabs
+        if tab.key
+    ]
+    if section is None or entry is None or page is None:
+        return Menu(sections, keys=keys)
+    rows = opened[section.label]
+    exact = page.name == name
+    tabs = next((tabs for _group, other, tabs in rows if other is entry), [])
+    bar = len(rows) > 1
+    return Menu(
+        sections,
+        _groups(reader, rows, entry) if bar else [],
+        [reader.link(tab, current=tab is page) for tab in tabs] if len(tabs) > 1 else [],
+        [] if exact else _crumbs(reader, section, entry, page),
+        keys,
+        section.label,
+        entry.label,
+        at_left=bar and section is SET_UP,
+    )
+
+
+def _waiting() -> int:
+    return Alert.objects.waiting(timezone.now()).count()
+
+
+def _groups(reader: Reader, rows: list[tuple[Group, Page, list[Page]]], here: Page | None) -> list[LinkGroup]:
+    groups: dict[str, LinkGroup] = {}
+    for group, entry, tabs in rows:
+        links = groups.setdefault(str(group.label), LinkGroup(group.label, [], group.about)).links
+        links.append(reader.link(tabs[0], entry.label, current=entry is here))
+    return list(groups.values())
+
+
+def _crumbs(reader: Reader, section: Section, entry: Page, page: Page) -> list[Link]:
+    """The way back from a page that hangs below one of the menu."""
+    first = reader.entries(section)
+    crumbs = [Link(section.label, reverse(first[0][2][0].name))] if first else []
+    steps = [entry, page] if page is not entry and page.name != entry.name else [entry]
+    return [*crumbs, *(reader.link(step) for step in steps if reader.may_open(step))]
+
+
+def all_pages(request: HttpRequest) -> list[LinkGroup]:
+    """Every page that a person may open, by section; a tab is named after its page."""
+    reader = Reader(request)
+    return [
+        LinkGroup(section.label, [_named(reader, entry, tab) for _group, entry, tabs in rows for tab in tabs])
+        for section in SECTIONS
+        if (rows := reader.entries(section))
+    ]
+
+
+def _named(reader: Reader, entry: Page, tab: Page) -> Link:
+    return reader.link(tab, entry.label if tab.label == entry.label else f"{entry.label}: {tab.label}")
+
+
+def cards(request: HttpRequest) -> list[LinkGroup]:
+    """The cards of the page Set up: each group with its pages."""
+    reader = Reader(request)
+    return [group for group in _groups(reader, reader.entries(SET_UP), None) if group.label]

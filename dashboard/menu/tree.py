@@ -1,0 +1,298 @@
+"""Every section and page of the product, declared once.
+
+The bar on top, the bar of a section, the menu of Set up, the tabs of a page, the breadcrumbs, the keys after `g` and
+the list of all pages are made from this tree. Who may see a page is read from its view
+(`dashboard.menu.page.Reader.may_open`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from traffic.requests.params import NAMES
+
+# Parameters that two pages of a section understand alike, so that a link between them keeps them.
+MONTH = ("month",)
+FILTERS = (*NAMES, "from", "to")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the menu.
+
+    `name` is its URL name. `tabs` are pages under the same name, the page itself first. `below` are the URL names of
+    the pages that are reached from it, with forms and details. `keeps` are the query parameters that a link to it
+    keeps. `needs` is a permission beside the one of its view. `owners`: whoever owns an application may open it
+    without. `demo`: it exists in the demo alone. `key` is the stroke after `g`.
+    """
+
+    name: str
+    label: Promise
+    about: Promise | str = ""
+    below: tuple[str, ...] = ()
+    tabs: tuple[Page, ...] = ()
+    keeps: tuple[str, ...] = ()
+    needs: str = ""
+    owners: bool = False
+    demo: bool = False
+    key: str = ""
+
+    @property
+    def all_pages(self) -> tuple[Page, ...]:
+        """The page, or its tabs where it has any."""
+        return self.tabs or (self,)
+
+    @property
+    def names(self) -> Iterator[str]:
+        """URL names of the page, its tabs and what is below each."""
+        for page in self.all_pages:
+            yield page.name
+            yield from page.below
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Pages under one heading; a section with several groups has a menu at its left."""
+
+    label: Promise | str
+    pages: tuple[Page, ...]
+    about: Promise | str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the bar on top; it leads to the first of its pages that a person may open."""
+
+    label: Promise
+    groups: tuple[Group, ...] = field(default=())
+
+    @property
+    def pages(self) -> Iterator[Page]:
+        for group in self.groups:
+            yield from group.pages
+
+
+def section(label: Promise, *pages: Page) -> Section:
+    """A section with a bar of pages."""
+    return Section(label, (Group("", pages),))
+
+
+OVERVIEW = section(_("Overview"), Page("overview", _("Overview"), needs="costs.view_charge", key="o"))
+
+CHANGED = (
+    Page("costs:changes", _("Against last month or plan"), keeps=MONTH),
+    Page("costs:anomalies", _("Anomalies")),
+)
+STATEMENTS = (
+    Page("costs:statements", _("Statements"), below=("costs:statement",), keeps=MONTH, owners=True),
+    Page("costs:sharing", _("How GPU cost is split"), keeps=MONTH),
+)
+LEDGER = (
+    Page("costs:ledger", _("Entries"), keeps=MONTH),
+    Page(
+        "costs:charges",
+        _("One-off costs"),
+        below=("costs:charge-add", "costs:charge", "costs:charge-correct"),
+        keeps=MONTH,
+    ),
+    Page("costs:recurrences", _("Repeating costs"), below=("costs:recurrence",)),
+    Page("costs:bills", _("Bill files"), below=("costs:bill",)),
+    Page("costs:rates", _("Exchange rates")),
+)
+SPEND = section(
+    _("Spend"),
+    Page("costs:spend", _("Summary"), keeps=MONTH, key="s"),
+    Page("costs:changes", _("What changed"), tabs=CHANGED),
+    Page(
+        "costs:plan",
+        _("Budgets & plan"),
+        below=(
+            "costs:add-phase", "costs:phase", "costs:add-stage", "costs:stage", "costs:add-budget", "costs:budget",
+            "costs:application-budgets", "costs:copy-plan", "costs:research-plan",
+        ),
+        key="p",
+    ),
+    Page(
+        "costs:reconciliation",
+        _("Bills"),
+        below=("costs:reconciliation-close", "costs:reconciliation-correct", "costs:reconciliation-tolerance"),
+        keeps=MONTH,
+    ),
+    Page("costs:statements", _("Statements"), tabs=STATEMENTS),
+    Page("costs:savings", _("Savings"), below=("costs:saving-dismiss",)),
+    Page("costs:ledger", _("Ledger"), tabs=LEDGER),
+    Page("costs:units", _("Unit costs"), below=("costs:unit-users",), keeps=MONTH),
+    Page("costs:exports", _("Export"), below=("costs:export-add", "costs:export")),
+)  # fmt: skip
+
+SCENARIOS = (
+    Page("costs:kept", _("Saved scenarios")),
+    Page("costs:scenarios", _("Reference scenarios")),
+    Page("costs:research", _("Price tables")),
+)
+RENTED = (
+    Page("providers:providers", _("By provider"), key="v"),
+    Page("providers:leases", _("Leases"), below=("costs:lease", "providers:lease-stop")),
+)
+MARKET = (
+    Page("providers:offers", _("Offers")),
+    Page("providers:offer-watches", _("Watches"), below=("providers:offer-watch", "providers:offer-watch-add")),
+)
+SELF_HOSTING = section(
+    _("Self-hosting"),
+    Page("costs:decide", _("Decision"), below=("costs:decision",), key="d"),
+    Page("costs:break-even", _("Break-even"), below=("costs:task-model",), key="b"),
+    Page("costs:kept", _("Scenarios"), tabs=SCENARIOS),
+    Page("providers:providers", _("GPUs we rent"), tabs=RENTED),
+    Page("providers:offers", _("Market"), tabs=MARKET),
+    Page("costs:sizing", _("Sizing")),
+)
+
+MONITORING = section(
+    _("Monitoring"),
+    Page("providers:uptime", _("Uptime"), below=("providers:outage",), key="u"),
+    Page("traffic:requests", _("Requests"), below=("traffic:request",), keeps=FILTERS, key="r"),
+    Page("traffic:latency", _("Latency"), keeps=FILTERS),
+    Page(
+        "providers:heartbeats", _("Batch jobs"), below=("providers:heartbeat-add", "providers:heartbeat")
+    ),
+    Page(
+        "providers:status-pages",
+        _("Status pages"),
+        below=("providers:status-page-add", "providers:status-page", "providers:status-preview"),
+    ),
+)  # fmt: skip
+
+QUALITY = section(
+    _("Quality"),
+    Page("traffic:quality", _("Scoreboard"), key="q"),
+    Page("traffic:rate", _("Rate")),
+)
+
+ALERTS = section(
+    _("Alerts"),
+    Page(
+        "alerts:list",
+        _("Open"),
+        below=(
+            "alerts:detail",
+            "alerts:acknowledge",
+            "alerts:silence",
+            "alerts:snooze",
+            "alerts:assign",
+            "alerts:note",
+            "alerts:resolve",
+        ),
+        key="a",
+    ),
+    Page("alerts:history", _("History")),
+    Page("alerts:rules", _("Rules"), below=("alerts:rule", "alerts:rule-new")),
+    Page("alerts:silences", _("Silences & maintenance")),
+    Page("alerts:channels", _("Channels"), below=("alerts:channel", "alerts:channel-add")),
+    Page("alerts:deliveries", _("Notification log")),
+    Page("alerts:mailbox", _("Demo mailbox"), below=("alerts:mail",), demo=True),
+)
+
+CONNECT = Group(
+    _("Connect"),
+    (
+        Page(
+            "providers:accounts",
+            _("Vendor accounts"),
+            _("vendors that are read, with our keys"),
+            below=("providers:account-add", "providers:account-add-kind", "providers:account", "costs:account-remove"),
+        ),
+        Page(
+            "providers:deployments",
+            _("Deployments"),
+            _("models that can receive requests"),
+            below=("providers:deployment-add", "providers:deployment"),
+        ),
+        Page(
+            "traffic:applications",
+            _("Applications"),
+            _("programs that send requests"),
+            below=("traffic:application-add", "traffic:application", "traffic:application-erase"),
+        ),
+        Page(
+            "traffic:keys",
+            _("Keys"),
+            _("access for programs"),
+            below=("traffic:key-add", "traffic:key", "traffic:key-rotate", "traffic:key-first"),
+        ),
+        Page("traffic:send-requests", _("Send requests"), _("lines to copy, with the addresses of this installation")),
+        Page(
+            "traffic:routes",
+            _("Routes"),
+            _("which request goes to which deployment"),
+            below=("traffic:route", "traffic:route-add"),
+        ),
+        Page("traffic:imports", _("Imports"), _("history from files of other tools"), below=("traffic:import",)),
+    ),
+    _("Vendors, models and programs"),
+)  # fmt: skip
+PRICES = Group(
+    _("Prices"),
+    (
+        Page("traffic:prices", _("Model prices"), _("list prices with their source"), below=("traffic:price-add",)),
+        Page("traffic:unit-prices", _("Other prices"), _("GPUs, disks and traffic")),
+        Page("traffic:discounts", _("Discounts"), _("what contracts take off the list price")),
+        Page(
+            "traffic:repricings",
+            _("Re-price"),
+            _("apply new prices to stored requests"),
+            below=("traffic:repricing",),
+        ),
+    ),
+    _("What a token, an hour and a disk cost"),
+)
+PEOPLE = Group(
+    _("People"),
+    (
+        Page("people", _("Users & roles"), _("who may do what"), below=("person", "person-add", "role")),
+        Page("audit", _("Audit log"), _("who did what, when and from where")),
+        Page("traffic:erasures", _("Data deletion"), _("what was deleted, and when"), below=("traffic:erasure",)),
+    ),
+    _("Users, roles and what they did"),
+)
+NOTIFICATIONS = Group(
+    _("Notifications"),
+    (
+        Page(
+            "alerts:preferences", _("My notifications"), _("quiet hours, digest, time zone"), below=("alerts:digest",)
+        ),
+        Page("account", _("My account"), _("where you are signed in, password"), below=("password_change", "confirm")),
+    ),
+    _("What you receive, and your account"),
+)
+SYSTEM = Group(
+    _("System"),
+    (
+        Page("storage", _("Storage"), _("how much is stored, and for how long"), below=("storage-unstored",)),
+        Page("help", _("Help"), _("how to do things"), below=("help-page",)),
+        Page("help-api", _("API docs"), _("every address of the JSON API")),
+        Page("legend", _("Legend"), _("what each mark and colour means")),
+    ),
+    _("The installation itself"),
+)
+SET_UP = Section(
+    _("Set up"),
+    (Group("", (Page("settings", _("Set up"), key="e"),)), CONNECT, PRICES, PEOPLE, NOTIFICATIONS, SYSTEM),
+)
+
+SECTIONS = (OVERVIEW, SPEND, SELF_HOSTING, MONITORING, QUALITY, ALERTS, SET_UP)
+
+
+def pages() -> Iterator[tuple[Section, Page, Page]]:
+    """Every page with an address of its own: its section, its entry in the bar, and the page (a tab, or the entry)."""
+    for part in SECTIONS:
+        for entry in part.pages:
+            for page in entry.all_pages:
+                yield part, entry, page
+
+
+PLACE_OF = {name: place for place in pages() for name in (place[2].name, *place[2].below)}
