@@ -136,7 +136,7 @@ def menu_of(request: HttpRequest) -> Menu:
     bar = len(rows) > 1
     return Menu(
         sections,
-        _groups(reader, rows, entry) if bar else [],
+        groups_of(reader, rows, entry) if bar else [],
         [reader.link(tab, current=tab is page) for tab in tabs] if len(tabs) > 1 else [],
         [] if exact else _crumbs(reader, section, entry, page),
         keys,
@@ -150,7 +150,7 @@ def _waiting() -> int:
     return Alert.objects.waiting(timezone.now()).count()
 
 
-def _groups(reader: Reader, rows: list[tuple[Group, Page, list[Page]]], here: Page | None) -> list[LinkGroup]:
+def groups_of(reader: Reader, rows: list[tuple[Group, Page, list[Page]]], here: Page | None) -> list[LinkGroup]:
     groups: dict[str, LinkGroup] = {}
     for group, entry, tabs in rows:
         links = groups.setdefault(str(group.label), LinkGroup(group.label, [], group.about)).links
@@ -164,23 +164,3 @@ def _crumbs(reader: Reader, section: Section, entry: Page, page: Page) -> list[L
     crumbs = [Link(section.label, reverse(first[0][2][0].name))] if first else []
     steps = [entry, page] if page is not entry and page.name != entry.name else [entry]
     return [*crumbs, *(reader.link(step) for step in steps if reader.may_open(step))]
-
-
-def all_pages(request: HttpRequest) -> list[LinkGroup]:
-    """Every page that a person may open, by section; a tab is named after its page."""
-    reader = Reader(request)
-    return [
-        LinkGroup(section.label, [_named(reader, entry, tab) for _group, entry, tabs in rows for tab in tabs])
-        for section in SECTIONS
-        if (rows := reader.entries(section))
-    ]
-
-
-def _named(reader: Reader, entry: Page, tab: Page) -> Link:
-    return reader.link(tab, entry.label if tab.label == entry.label else f"{entry.label}: {tab.label}")
-
-
-def cards(request: HttpRequest) -> list[LinkGroup]:
-    """The cards of the page Set up: each group with its pages."""
-    reader = Reader(request)
-    return [group for group in _groups(reader, reader.entries(SET_UP), None) if group.label]
