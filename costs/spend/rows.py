@@ -270,6 +270,7 @@ def day_bars(days: Sequence[date], data: SpendData, now: datetime) -> list[dict[
     return [
         {
             "label": date_format(day, "j M"),
+            "day": day,
             "parts": [
                 {"key": provider, "name": provider_name(provider), "amount": amount, "provenance": provenance}
                 for (provider, provenance), amount in sorted(parts[day].items())

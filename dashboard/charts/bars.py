@@ -49,9 +49,12 @@ def axis_class(values: Sequence[float], unit: str) -> str:
     return "plot plot-y5" if max((len(tick_word(v, unit)) for v in values), default=0) > 5 else "plot"
 
 
-def stacked_bars(rows: Sequence[Row], *, unit: str = "usd", height: int = 230, label: str = "") -> Drawing:
+def stacked_bars(
+    rows: Sequence[Row], *, unit: str = "usd", height: int = 230, label: str = "", by: str = ""
+) -> Drawing:
     """`rows`: `{"label": "1 Jun", "parts": [{"key": "runpod", "name": "RunPod", "amount": D, "provenance": "billed"}],
-    "note": "14 h", "unknown": True}`; `note` is written above its bar; `unknown` adds a hatched cap (at least)."""
+    "note": "14 h", "unknown": True}`; `note` is written above its bar; `unknown` adds a hatched cap (at least).
+    `day` (a date) and `by`, the filter of requests that a part's key belongs to, lead from a bar to its requests."""
     highest = max((float(total_of(row)) for row in rows), default=0.0)
     values, top = axis_of(0.0, highest or 1.0)
     scale = Scale(0.0, top)
@@ -74,7 +77,21 @@ def stacked_bars(rows: Sequence[Row], *, unit: str = "usd", height: int = 230, l
         rows=[table_row(row, list(names(rows)), unit) for row in rows],
         places=[(index + 0.5) * slot for index in range(len(rows))],
         unit=unit,
+        spec={"kind": "bars", "unit": unit, "label": label, "series": bar_series(rows, by)},
     )
+
+
+def bar_series(rows: Sequence[Row], by: str) -> list[Row]:
+    """One series for each key, at the day of each row or at its label; `by` is the filter that a key belongs to."""
+    keys, x = names(rows), [row.get("day") or row["label"] for row in rows]
+    sums: dict[str, list[Decimal]] = {key: [Decimal(0)] * len(rows) for key in keys}
+    for index, row in enumerate(rows):
+        for part in row["parts"]:
+            sums[str(part["key"])][index] += money.to_decimal(part["amount"]) or Decimal(0)
+    return [
+        {"key": key, "name": name, "x": x, "y": sums[key], "meta": {by: key} if by else None}
+        for key, name in keys.items()
+    ]
 
 
 def one_bar(row: Row, numbers: Mapping[str, int], scale: Scale, x: float, slot: float, unit: str) -> list[str]:

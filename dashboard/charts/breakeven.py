@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -95,10 +96,10 @@ def breakeven_curve(
         label=words_of(seen, here), x_name=_("requests a month"), tails=False, x_ticks=5 if small else 9,
     )  # fmt: skip
     if small:
-        return Drawing(chart.svg, (), chart.columns, chart.rows, chart.note)
+        return replace(chart, legend=())
     extra = [Key("ring", "ring", _("crossing"))] if seen else []
     extra += [Key("dot", "dot", _("where we are"))] if here is not None else []
-    return Drawing(chart.svg, [*chart.legend, *extra], chart.columns, chart.rows, chart.note)
+    return replace(chart, legend=[*chart.legend, *extra])
 
 
 def names(rows: Sequence[Row], series: Sequence[Row]) -> list[Row]:

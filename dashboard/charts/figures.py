@@ -1,6 +1,6 @@
 """Figures for Plotly in the design's style, made from a spec of plain rows.
 
-Colours are names of CSS variables (`"--series-1"`), which `static/js/charts.js` replaces by the reader's theme.
+Colours are names of CSS variables (`"--series-1"`), which `static/js/explore.js` replaces by the reader's theme.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from dashboard.charts.bars import series_numbers
-from dashboard.charts.scales import word, x_word
+from dashboard.charts.svg import Key
 from lib import formats as money
 
 Row = Mapping[str, Any]
@@ -25,7 +25,7 @@ DASHES = {1: "solid", 2: "dash", 3: "dot", 4: "dashdot", 5: "longdash", 6: "long
 SYMBOLS = {1: "circle", 2: "square", 3: "triangle-up", 4: "diamond", 5: "x", 6: "cross"}
 MANY = 40  # places on the x axis above which bars have no gap
 ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
-NAMED = {"us": 1, "api": 2}
+NAMED = {"us": 1, "api": 2, "forecast": 1, "plan": 6}
 TICKS: dict[str, Json] = {
     "usd": {"tickprefix": "$", "tickformat": ",~f"},
     "count": {"tickformat": "~s"},
@@ -37,30 +37,63 @@ HOVER = {"usd": "$,.2f", "count": ",.0f", "ms": ",.2f", "percent": ".1%"}
 
 @dataclass(frozen=True)
 class Figure:
-    """What `charts/plotly.html` needs: the figure's JSON, its label, and the same data as a table."""
+    """What `charts/explorer.html` needs: the figure's JSON, its label, and the keys by which series are switched."""
 
     json: Json
     label: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    keys: Sequence[Key] = ()
 
 
 def figure(spec: Row) -> Figure:
-    """`spec`: `{"kind": "lines|bars|scatter|heatmap", "label", "unit", "x_title", "series": [...], "limits", "marks"}`.
+    """`spec`: `{"kind": "lines|bars|heatmap", "label", "unit", "x_title", "series": [...], "limits", "marks"}`.
 
-    A series is `{"name", "x": [...], "y": [...], "key" or "style": 1-6|us|api, "text": [...]}`; a heatmap's one series
-    has `z` (rows of numbers) beside x and y. None is a gap. Decimals become floats for drawing, the table keeps them.
+    A series is `{"name", "x": [...], "y": [...], "key" or "style": 1-6|us|api}`; a heatmap's one series
+    has `z` (rows of numbers) beside x and y. None is a gap. Decimals become floats.
+    Series of line charts have `points` in the place of x and y; `meta` names the filter that a point leads to.
     """
+    if any("points" in series for series in spec["series"]):
+        spec = of_lines(spec)
     kind, unit = str(spec["kind"]), str(spec.get("unit") or "count")
     numbers = series_numbers(str(s.get("key") or s["name"]) for s in spec["series"])
     traces = [TRACES[kind](s, style_number(s, numbers), unit) for s in spec["series"]]
     layout = base_layout(spec, unit)
     if kind == "bars":
         layout |= {"barmode": "stack", "bargap": 0.25}
-    if kind in ("scatter", "heatmap"):
+    if kind == "heatmap":
         layout["hovermode"] = "closest"
-    columns, rows = table(spec, unit)
-    return Figure({"data": traces, "layout": layout}, str(spec.get("label") or ""), columns, rows)
+    traces = [{**trace, "meta": s.get("meta")} for trace, s in zip(traces, spec["series"], strict=True)]
+    for n, band in enumerate(spec.get("bands") or (), len(traces)):
+        traces += band_traces(band, str(n), unit)
+    shape = ("box", "f{} p-billed") if kind == "bars" else ("line", "l{}")
+    keys = [Key(shape[0], shape[1].format(style_number(s, numbers)), str(s["name"])) for s in spec["series"]]
+    keys += [
+        Key("area", "fan" if band.get("style") == "fan" else "band", str(band.get("name") or ""))
+        for band in spec.get("bands") or ()
+    ]
+    return Figure({"data": traces, "layout": layout}, str(spec.get("label") or ""), keys if len(keys) > 1 else ())
+
+
+def of_lines(row: Row) -> Row:
+    """The spec of a line chart's rows, whose series have `points`."""
+    marks = [mark for mark in row.get("marks") or () if mark.get("kind", "event") in ("event", "today")]
+    return {**row, "marks": marks, "series": [
+        {**series, "x": [p[0] for p in series["points"]], "y": [p[1] for p in series["points"]]}
+        for series in row["series"]
+    ]}  # fmt: skip
+
+
+def band_traces(band: Row, group: str, unit: str) -> list[Json]:
+    """The low and the high edge of a band, filled between."""
+    edges = [p for p in band["points"] if p[1] is not None and p[2] is not None]
+    fill, edge = ("--fan", "--series-1") if band.get("style") == "fan" else ("--band", "--band-edge")
+    return [
+        {"type": "scatter", "mode": "lines", "name": literal(name), "x": listed([p[0] for p in edges]),
+         "y": drawn([p[at] for p in edges], unit), "line": {"color": edge, "width": 1},
+         "hovertemplate": hover(unit), "legendgroup": group,
+         **({"fill": "tonexty", "fillcolor": fill} if at == 2 else {})}
+        for at, name in ((1, _("%(name)s, low")), (2, _("%(name)s, high")))
+        for name in [name % {"name": band.get("name") or ""}]
+    ]  # fmt: skip
 
 
 def style_number(series: Row, numbers: Mapping[str, int]) -> int:
@@ -112,7 +145,8 @@ def line_trace(series: Row, number: int, unit: str) -> Json:
         "name": literal(series["name"]),
         "x": listed(series["x"]),
         "y": drawn(series["y"], unit),
-        "line": {"color": f"--series-{number}", "dash": DASHES[number], "width": 2,
+        "line": {"color": f"--series-{number}", "dash": "dash" if series.get("style") == "forecast" else DASHES[number],
+                 "width": 2,
                  "shape": "hv" if series.get("step") else "linear"},
         "marker": {"color": f"--series-{number}", "symbol": SYMBOLS[number], "size": 6},
         "hovertemplate": hover(unit),
@@ -136,20 +170,6 @@ def gap(series: Row) -> int:
     return 0 if len(series["x"]) > MANY else 1
 
 
-def scatter_trace(series: Row, number: int, unit: str) -> Json:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": literal(series["name"]),
-        "x": listed(series["x"]),
-        "y": drawn(series["y"], unit),
-        "text": [literal(text) for text in series.get("text") or ()],
-        "marker": {"color": f"--series-{number}", "symbol": SYMBOLS[number], "size": 9,
-                   "line": {"color": "--paper", "width": 1}},
-        "hovertemplate": f"%{{text}}<br>{hover(unit)}",
-    }  # fmt: skip
-
-
 def heatmap_trace(series: Row, number: int, unit: str) -> Json:
     return {
         "type": "heatmap",
@@ -169,24 +189,20 @@ def heatmap_trace(series: Row, number: int, unit: str) -> Json:
 TRACES: dict[str, Callable[[Row, int, str], Json]] = {
     "lines": line_trace,
     "bars": bar_trace,
-    "scatter": scatter_trace,
     "heatmap": heatmap_trace,
 }
 
 
 def base_layout(spec: Row, unit: str) -> Json:
-    """Axis names, limits as lines, marks as dotted vertical lines; settings of all figures are in charts.js."""
+    """Axis names, limits as lines, marks as dotted vertical lines; settings of all figures are in explore.js."""
     limits, marks = spec.get("limits") or (), spec.get("marks") or ()
     y: Json = {**TICKS.get(unit, {}), "rangemode": "tozero"}
-    if spec.get("log"):
-        y |= {"type": "log", "dtick": 1}
     return {
         "xaxis": {"title": {"text": literal(spec.get("x_title") or "")}, **x_axis(spec)},
         "yaxis": y,
         "shapes": [limit_shape(row, unit) for row in limits] + [mark_shape(row) for row in marks],
         "annotations": [limit_note(row, unit) for row in limits if row.get("label")]
         + [mark_note(row, left=right_half(row, spec)) for row in marks if row.get("label")],
-        "showlegend": len(spec["series"]) > 1,
     }
 
 
@@ -208,7 +224,7 @@ def limit_shape(row: Row, unit: str) -> Json:
 
 def limit_note(row: Row, unit: str) -> Json:
     y = drawn([row["y"]], unit)[0]
-    return {"xref": "paper", "x": 0, "y": y, "text": literal(row["label"]), "xanchor": "left", "yanchor": "bottom",
+    return {"xref": "paper", "x": 0, "y": y, "text": literal(row["label"]), "xanchor": "left", "yanchor": "top",
             "showarrow": False, "font": {"color": "--bad-ink"}}  # fmt: skip
 
 
@@ -226,36 +242,5 @@ def right_half(row: Row, spec: Row) -> bool:
 
 def mark_note(row: Row, *, left: bool) -> Json:
     return {"yref": "paper", "y": 1, "x": plain(row["x"]), "text": literal(row["label"]),
-            "xanchor": "right" if left else "left", "yanchor": "top", "showarrow": False,
+            "xanchor": "right" if left else "left", "yanchor": "bottom", "showarrow": False,
             "font": {"color": "--ink"}}  # fmt: skip
-
-
-def axis_text(x: Any) -> str:
-    """A place on the x axis as text in the table; a name stays as it is, also one of digits only."""
-    return x if isinstance(x, str) else x_word(x)
-
-
-def table(spec: Row, unit: str) -> tuple[list[str], list[list[str]]]:
-    """One row for each x, one column for each series; a heatmap's rows are its y, or its x if it is wider than high."""
-    if spec["kind"] == "heatmap":
-        grid = spec["series"][0]
-        if len(grid["x"]) > len(grid["y"]):  # a long table: a phone scrolls down more easily
-            head = [str(spec.get("x_title") or _("When")), *map(str, grid["y"])]
-            if not grid["z"]:  # no data at all
-                return head, []
-            columns_of = zip(grid["x"], zip(*grid["z"], strict=True), strict=True)
-            return head, [[axis_text(x), *(word(v, unit) for v in zs)] for x, zs in columns_of if set(zs) != {None}]
-        head = ["", *map(axis_text, grid["x"])]
-        return head, [[str(y), *(word(v, unit) for v in zs)] for y, zs in zip(grid["y"], grid["z"], strict=True)]
-    if spec["kind"] == "scatter":
-        head = [_("What"), str(spec.get("x_title") or _("At")), str(spec.get("y_title") or _("Value"))]
-        rows = [
-            [str(t), money.count(x), word(y, unit)]
-            for s in spec["series"]
-            for t, x, y in zip(s.get("text") or [s["name"]] * len(s["x"]), s["x"], s["y"], strict=True)
-        ]
-        return head, rows
-    columns = [dict(zip(s["x"], s["y"], strict=True)) for s in spec["series"]]
-    xs = list(dict.fromkeys(x for s in spec["series"] for x in s["x"]))
-    rows = [[axis_text(x), *(word(c[x], unit) if x in c else "" for c in columns)] for x in xs]
-    return [str(spec.get("x_title") or _("When")), *(str(s["name"]) for s in spec["series"])], rows

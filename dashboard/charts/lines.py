@@ -97,7 +97,9 @@ def line_chart(
         note=note,
         places=[plane.x.inside(x) for x in xs],
         unit=unit,
-    )
+        spec={"kind": "lines", "series": series, "bands": bands, "limits": limits, "marks": marks, "unit": unit,
+              "log": log, "label": label, "x_title": x_name},
+    )  # fmt: skip
 
 
 def axes(

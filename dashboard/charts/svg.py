@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.utils.html import strip_tags
 from django.utils.safestring import SafeString, mark_safe
@@ -95,6 +96,7 @@ class Drawing:
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = field(default=())
     note: str = ""
+    spec: Mapping[str, Any] = field(default_factory=dict)  # of the same data, for `charts.figures.figure`
 
     @property
     def data(self) -> str:
@@ -115,6 +117,7 @@ def drawing(
     places: Sequence[float] = (),
     unit: str = "",
     data_rows: str | None = None,
+    spec: Mapping[str, Any] | None = None,
 ) -> Drawing:
     """The outer `<svg>` around `marks`. `label` describes the chart for screen readers.
 
@@ -126,4 +129,4 @@ def drawing(
         "svg", *marks, cls=f"chart {cls}".strip(), role="img", aria_label=label, height=height, **data,
         data_unit="usd" if unit == "usd" and places else None,
     )  # fmt: skip
-    return Drawing(mark_safe(frame), legend, columns, rows, note)  # noqa: S308 - tag() and text() escape
+    return Drawing(mark_safe(frame), legend, columns, rows, note, spec or {})  # noqa: S308 - tag() and text() escape

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 
 from dashboard.http.database_away import INTAKE
 from lib.errors import ApiError
@@ -46,3 +47,21 @@ class RefusalMiddleware:
             refused["Allow"] = allowed
             return refused
         return response
+
+
+class ExploreMiddleware:
+    """Answers `?explore=ID` of any page with that chart's figure alone, and 404 where the page has no such chart.
+
+    The page is rendered as ever, so that whoever may not see it gets no figure of it; the chart's tag leaves the figure
+    on the request.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.method != "GET" or response.status_code != 200 or not request.GET.get("explore"):
+            return response
+        figure = getattr(request, "explored", None)
+        return HttpResponse(figure) if figure else HttpResponse(_("This page has no such chart."), status=404)

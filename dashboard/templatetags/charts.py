@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.charts import bars, breakeven, figures, small, spend
 from dashboard.charts import lines as line_charts
+from dashboard.charts.heatmap import heatmap as draw_heatmap
 from dashboard.charts.scales import Scale, extent, word
 from dashboard.charts.svg import Drawing, Key, drawing, pct, text
 from dashboard.charts.volume import volume_bar as draw_volume
@@ -32,13 +33,37 @@ HOUR = timedelta(hours=1)
 Row = Mapping[str, Any]
 
 
-def framed(chart: Drawing, *, table: bool = True, legend: bool = True, caption: str = "") -> SafeString:
-    """The drawing with its legend above and its table below."""
-    context = {
+def framed(
+    chart: Drawing,
+    *,
+    table: bool = True,
+    legend: bool = True,
+    caption: str = "",
+    context: Any = None,
+    explore: str = "",
+    requests: str = "",
+    at: str = "",
+    period: bool = False,
+) -> SafeString:
+    """The drawing with its legend above and its table below.
+
+    With `explore`, the chart's id, a button opens the same data in Plotly: it asks for the page's own address with
+    `?explore=ID`, which `ExploreMiddleware` answers with what is made here. `requests`: the address that a point leads
+    to, with its day as `from` and `to`, or as the parameter `at`. `period`: a brush sets `from` and `to` of the page.
+    """
+    request = context.get("request") if context else None
+    if request is not None and explore and request.GET.get("explore") == explore:
+        hidden = [pair for pair in request.GET.items() if pair[0] not in ("explore", "from", "to", "days")]
+        panel = {
+            "figure": figures.figure(chart.spec), "id": explore, "requests": requests, "at": at, "period": period,
+            "log": chart.spec.get("log"), "heat": chart.spec["kind"] == "heatmap", "hidden": hidden,
+            "path": request.path,
+        }  # fmt: skip
+        request.explored = render_to_string("charts/explorer.html", panel)
+    return render_to_string("charts/figure.html", {
         "chart": chart, "table": table and chart.rows, "legend": legend and chart.legend, "caption": caption,
-        "data": "" if table or not chart.rows else chart.data,
-    }  # fmt: skip
-    return render_to_string("charts/figure.html", context)
+        "data": "" if table or not chart.rows else chart.data, "explore": explore if chart.rows else "",
+    })  # fmt: skip
 
 
 @register.filter
@@ -168,26 +193,43 @@ def split_bar(amounts: Mapping[str, Any], label: str = "") -> SafeString:
     return small.split(amounts, label=label).svg
 
 
-@register.simple_tag
+# `explore`, `requests`, `at` and `period` of the tags below are those of `framed`.
+EXPLORE = ("explore", "requests", "at", "period")
+
+
+def explored(context: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """The options of `framed` among those of a tag, taken out of them."""
+    return {"context": context, **{name: options.pop(name) for name in EXPLORE if name in options}}
+
+
+@register.simple_tag(takes_context=True)
 def stacked_bars(
-    rows: Sequence[Row], unit: str = "usd", height: int = 230, label: str = "", table: bool = True, caption: str = ""
+    context: Any, rows: Sequence[Row], table: bool = True, caption: str = "", **options: Any
 ) -> SafeString:
-    """Money by period and provider; rows as in `charts.bars.stacked_bars`."""
-    return framed(bars.stacked_bars(rows, unit=unit, height=height, label=label), table=table, caption=caption)
+    """Money by period and provider; rows and options as in `charts.bars.stacked_bars`."""
+    frame = explored(context, options)
+    return framed(bars.stacked_bars(rows, **options), table=table, caption=caption, **frame)
 
 
-@register.simple_tag
+@register.simple_tag(takes_context=True)
+def heatmap(context: Any, spec: Row, height: int = 280, **options: Any) -> SafeString:
+    """Shares over time: `{% heatmap page.heat explore="heat" %}`; `spec` as in `charts.heatmap.heatmap`."""
+    return framed(draw_heatmap(spec, height=height), **explored(context, options))
+
+
+@register.simple_tag(takes_context=True)
 def lines(
-    chart: Sequence[Row] | Row, table: bool = True, legend: bool = True, caption: str = "", **options: Any
+    context: Any, chart: Sequence[Row] | Row, table: bool = True, legend: bool = True, caption: str = "", **options: Any
 ) -> SafeString:
     """Any line chart: `{% lines series limits=limits unit="ms" log=True y_from=200 label="Latency" %}`.
 
     Options are those of `charts.lines.line_chart`: bands, limits, shades, marks, unit, x_from, x_to, y_from, y_to, log,
     height, label, x_name, tails. `chart` is the series, or a mapping of `series` and options: `{% lines pace %}`.
     """
+    frame = explored(context, options)
     options = {**chart, **options} if isinstance(chart, Mapping) else {"series": chart, **options}
     drawn = line_charts.line_chart(options.pop("series"), **options)
-    return framed(drawn, table=table, legend=legend, caption=caption)
+    return framed(drawn, table=table, legend=legend, caption=caption, **frame)
 
 
 @register.simple_tag
@@ -196,13 +238,15 @@ def pace(days: Sequence[Row], table: bool = True, legend: bool = True, **options
     return framed(spend.pace(days, **options), table=table, legend=legend)
 
 
-@register.simple_tag
+@register.simple_tag(takes_context=True)
 def breakeven_curve(
-    curve: Sequence[Row], crossings: Sequence[Row] = (), table: bool = True, caption: str = "", **options: Any
-) -> SafeString:
+    context: Any, curve: Sequence[Row], crossings: Sequence[Row] = (), table: bool = True, caption: str = "",
+    **options: Any,
+) -> SafeString:  # fmt: skip
     """The curve as the API gives it: `{% breakeven_curve b.curve b.crossings here=run_rate api_name="Claude" %}`."""
+    frame = explored(context, options)
     chart = breakeven.breakeven_curve(curve, crossings, **options)
-    return framed(chart, table=table, caption=caption)
+    return framed(chart, table=table, caption=caption, **frame)
 
 
 @register.simple_tag
@@ -216,13 +260,3 @@ def waterfall(start: Row, steps: Sequence[Row], end: Row, label: str = "", table
 def chart_key(shape: str, cls: str, name: str) -> SafeString:
     """The drawing of a single legend entry, for the legend page: `{% chart_key "line" "l2" "" %}`."""
     return Key(shape, cls, name).svg()
-
-
-@register.simple_tag
-def plotly(spec: Row, id: str, size: str = "") -> SafeString:
-    """A big chart drawn by Plotly: `{% plotly spec "spend-by-day" size="l" %}`; the page includes `_plotly.html` in
-    its `scripts` block. `spec` as in `charts.figures.figure`.
-    """
-    figure = figures.figure(spec)
-    context = {"id": id, "data_id": f"{id}-data", "figure": figure, "size": f" plotly-{size}" if size else ""}
-    return render_to_string("charts/plotly.html", context)

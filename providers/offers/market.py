@@ -147,6 +147,17 @@ def histories(
         return {(gpu, kind): History(lows_of(lows), until) for gpu, kind, lows, until in cursor.fetchall()}
 
 
+def history_lines(shown: Iterable[tuple[str, Mapping[str, str], History | None]], today: date) -> list[dict[str, Any]]:
+    """Lowest prices by day as lines for the chart tag, of the first six with more than one day; `shown` has name,
+    filters of the list of offers, and history."""
+    drawn = [(name, filters, history) for name, filters, history in shown if history and history.days > 1]
+    return [
+        {"name": name, "style": style, "meta": filters, "points": [
+            (today - timedelta(days=len(history.lows) - 1 - n), low) for n, low in enumerate(history.lows)]}
+        for style, (name, filters, history) in enumerate(drawn[:6], 1)
+    ]  # fmt: skip
+
+
 def offer_days(
     *,
     gpus: Sequence[str],

@@ -32,6 +32,7 @@ from providers.leases.queries import (
 from providers.models import Offer, OfferKind, provider_name
 from providers.offers import SORTS, Facet, ModelSpeeds, RentedGpu, Sort
 from providers.offers.forms import OfferForm, without_zeros
+from providers.offers.market import history_lines
 from providers.offers.page import OffersPage, ProvidersPage, Rent, gpu_rows
 
 ENDED_SHOWN = 10
@@ -199,14 +200,21 @@ def offer_row(offer: Offer, reader: ExplorerContext) -> dict[str, Any]:
     }
 
 
-def market_rows(
-    request: HttpRequest, market: Sequence[offers.Market], providers: Sequence[str]
-) -> list[dict[str, Any]]:
-    """The cheapest GPUs and kinds with how their lowest price went."""
+def market_rows(request: HttpRequest, market: Sequence[offers.Market], providers: Sequence[str]) -> dict[str, Any]:
+    """The cheapest GPUs and kinds with how their lowest price went, as `rows` and as `lines` of a chart."""
     shown = market[:MARKETS_SHOWN]
     pairs = [(entry.gpu, entry.kind) for entry in shown]
-    histories = offers.histories(pairs, timezone.now().astimezone(UTC).date(), providers)
-    return [
+    today = timezone.now().astimezone(UTC).date()
+    histories = offers.histories(pairs, today, providers)
+    named = [
+        (
+            f"{entry.gpu}, {entry.kind_label}",
+            {"gpu": entry.gpu, "kind": entry.kind},
+            histories.get((entry.gpu, entry.kind)),
+        )
+        for entry in shown
+    ]
+    rows = [
         {
             "market": entry,
             "history": histories.get((entry.gpu, entry.kind)),
@@ -215,3 +223,4 @@ def market_rows(
         }
         for entry in shown
     ]
+    return {"rows": rows, "lines": history_lines(named, today)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
@@ -73,3 +74,55 @@ def test_a_tap_reads_a_day_of_an_uptime_strip(visit: Visit) -> None:
     assert stops == 1, "the strips are one stop of the Tab key, up and down lead from one to the next"
     wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wider <= 0
+
+
+def test_latency_opens_small_and_explore_draws_the_same_chart_in_its_place(visit: Visit) -> None:
+    page = visit("about:blank")
+    sizes: list[int] = []
+    page.on("requestfinished", lambda request: sizes.append(request.sizes()["responseBodySize"]))
+    page.goto("/requests/latency/?days=30")
+    page.wait_for_load_state("networkidle")
+    assert page.locator("svg.chart[tabindex]").count() == 6
+    assert sum(sizes) <= 60_000, sizes
+    opener = page.locator("[data-explore=latency-over-time]")
+    opener.focus()
+    page.keyboard.press("Enter")
+    panel = page.locator(".explorer[data-name=latency-over-time]")
+    expect(panel.locator(".main-svg").first).to_be_visible()
+    expect(panel.get_by_role("button", name="Close")).to_be_focused()
+    log = panel.get_by_role("button", name="Log axis")
+    expect(log).to_have_attribute("aria-pressed", "true")
+    log.click()
+    expect(log).to_have_attribute("aria-pressed", "false")
+    assert panel.locator(".plotly[data-at]").evaluate("(box) => box.layout.yaxis.type") != "log"
+    panel.get_by_role("button", name="p50").click()
+    assert panel.locator(".plotly[data-at]").evaluate("(box) => box.data.map((trace) => trace.visible)")[0] is False
+    for name in ("PNG", "CSV"):
+        with page.expect_download() as download:
+            panel.get_by_role("button", name=name).click()
+        assert download.value.suggested_filename == f"latency-over-time.{name.lower()}"
+    page.keyboard.press("Escape")
+    expect(panel).to_have_count(0)
+    expect(opener).to_be_focused()
+
+
+def test_a_brush_sets_the_period_in_the_address_and_a_click_leads_to_the_requests(visit: Visit) -> None:
+    page = visit("/requests/latency/?days=30")
+    page.locator("[data-explore=errors-over-time]").click()
+    plot = page.locator(".explorer .nsewdrag")
+    box = plot.bounding_box()
+    assert box
+    middle = box["y"] + box["height"] * 0.5
+    page.mouse.move(box["x"] + box["width"] * 0.3, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.6, middle, steps=5)
+    page.mouse.up()
+    page.wait_for_url(re.compile(r"from=20\d\d-\d\d-\d\d&to=20\d\d-\d\d-\d\d#explore-errors-over-time"))
+    plot = page.locator(".explorer .nsewdrag")  # the page has opened the chart again, with its new period
+    expect(plot).to_be_visible()
+    bar = page.locator(".explorer .points path").first.bounding_box()
+    assert bar
+    page.mouse.move(bar["x"] + bar["width"] / 2, bar["y"] + bar["height"] / 2)
+    page.mouse.click(bar["x"] + bar["width"] / 2, bar["y"] + bar["height"] / 2)
+    page.wait_for_url(re.compile(r"/requests/\?from=.*outcome=error"))
+    expect(page.locator("tr[data-row]").first).to_be_visible()

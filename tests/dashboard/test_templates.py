@@ -117,8 +117,8 @@ def test_plotly_comes_from_its_wheel_and_is_one_file() -> None:
 
 
 def test_the_id_that_keeps_maplibres_styles_out_is_still_plotlys() -> None:
-    """After an update of plotly the new id stands in the bundle before `maplibregl-map`; put it into `_plotly.html`."""
-    taken = re.search(r'<meta id="([0-9a-f]{64})"', (ROOT / "templates" / "_plotly.html").read_text())
+    """After an update of plotly the new id stands in the bundle before `maplibregl-map`; put it into `explore.js`."""
+    taken = re.search(r'NO_MAP = "([0-9a-f]{64})"', (ROOT / "static" / "js" / "explore.js").read_text())
     spec = find_spec("plotly")
     assert taken and spec and spec.origin
     bundle = (Path(spec.origin).parent / "package_data" / "plotly.min.js").read_text()

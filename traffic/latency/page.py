@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from lib.formats import count, duration, percent, when
+from lib.formats import count, day_text, duration, percent, when
 from lib.periods import Period
 from traffic.latency import queries as latency_reports
 from traffic.latency.queries import BANDS, By, Failure, Mark, Step, iso_time
@@ -77,7 +77,7 @@ class Page:
     first_tokens: dict[str, Any]
     speed: dict[str, Any]
     heat: dict[str, Any]
-    failures: dict[str, Any]
+    failures: list[dict[str, Any]]
     where: Sequence[Failure]  # the most frequent ways to fail of a group
     ways: int  # how many such there are
     filtered: bool = False
@@ -170,7 +170,7 @@ def page(
     total = groups_of(period, against, "", filters)
     groups = groups_of(period, against, by, filters)
     marks = latency_reports.marks(period, filters)
-    failed = latency_reports.errors(period, by, fine, filters)
+    failed = latency_reports.errors(period, by, coarse, filters)
     drawn = [group.key for group in groups[:LINES]]
     points = latency_reports.points(period, by, coarse, filters)
     lines = {(point.group, point.at): point for point in points}
@@ -190,11 +190,11 @@ def page(
         marks=marks,
         errors={kind: sum(counts.values()) for kind, counts in failed.kinds.items()},
         overall=overall_figure(latency_reports.times(period, fine), over_time, notes),
-        grouped=line_figure(_("Whole answer, 95th percentile, by group"), "ms", drawn, at, whole, notes),
-        first_tokens=line_figure(_("First token, 95th percentile, by group"), "ms", drawn, at, first, notes),
-        speed=line_figure(_("Output tokens a second, by group"), "count", drawn, at, speeds, notes),
+        grouped=line_figure(_("Whole answer, 95th percentile, by group"), "ms", by, drawn, at, whole, notes),
+        first_tokens=line_figure(_("First token, 95th percentile, by group"), "ms", by, drawn, at, first, notes),
+        speed=line_figure(_("Output tokens a second, by group"), "count", by, drawn, at, speeds, notes),
         heat=heat_figure(latency_reports.times(period, fine), latency_reports.heat(period, fine, filters), notes),
-        failures=error_figure(latency_reports.times(period, fine), failed.kinds, notes),
+        failures=error_bars(at, failed.kinds),
         where=failed.groups[:FAILURES],
         ways=len(failed.groups),
         filtered=filtered,
@@ -221,11 +221,11 @@ Times = Sequence[datetime | date]
 
 
 def noted(marks: Sequence[Mark]) -> list[dict[str, Any]]:
-    """Marks for the figures; those of one moment share a label, which is short."""
+    """Marks for the charts; those of one moment share a label, which is short."""
     together: dict[datetime, list[Mark]] = {}
     for mark in marks:
         together.setdefault(mark.at, []).append(mark)
-    return [{"x": at, "label": short(these)} for at, these in together.items()]
+    return [{"kind": "event", "x": at, "label": short(these)} for at, these in together.items()]
 
 
 def short(marks: Sequence[Mark]) -> str:
@@ -245,23 +245,35 @@ def overall_figure(at: Times, groups: Mapping[str | None, LatencyGroup], marks: 
     }
     by_time = [groups.get(iso_time(x)) for x in at]
     series = [
-        {"name": name, "x": [*at], "y": [None if group is None else value(group) for group in by_time], "style": style}
+        {"name": name, "style": style,
+         "points": [(x, None if group is None else value(group)) for x, group in zip(at, by_time, strict=True)]}
         for style, (name, value) in enumerate(read.items(), 1)
-    ]
-    return {"kind": "lines", "unit": "ms", "label": _("Latency over time"), "series": series, "marks": marks}
+    ]  # fmt: skip
+    return chart(_("Latency over time"), "ms", at, series, marks)
+
+
+def chart(label: str, unit: str, at: Times, series: list[dict[str, Any]], marks: Any) -> dict[str, Any]:
+    """Lines for the chart tag: latencies on a logarithmic axis, as one answer of a minute would flatten the rest."""
+    ends = {"x_from": at[0], "x_to": at[-1]} if at else {}
+    log = unit == "ms"
+    return {
+        "label": label, "unit": unit, "log": log, "y_from": None if log else 0, "series": series, "marks": marks,
+        "tails": False, "height": 300, **ends,
+    }  # fmt: skip
 
 
 Values = Mapping[tuple[str | None, str], float | None]
 
 
 def line_figure(
-    label: str, unit: str, keys: Sequence[str | None], at: Times, values: Values, marks: Any
+    label: str, unit: str, by: By, keys: Sequence[str | None], at: Times, values: Values, marks: Any
 ) -> dict[str, Any]:
     series = [
-        {"name": key or _("not known"), "x": [*at], "y": [values.get((key, iso_time(x))) for x in at], "style": style}
+        {"name": key or _("not known"), "style": style, "meta": {by: key} if key else None,
+         "points": [(x, values.get((key, iso_time(x)))) for x in at]}
         for style, key in enumerate(keys, 1)
-    ]
-    return {"kind": "lines", "unit": unit, "label": label, "series": series, "marks": marks}
+    ]  # fmt: skip
+    return chart(label, unit, at, series, marks)
 
 
 def heat_figure(at: Times, by_time: Mapping[str, Sequence[int]], marks: Any) -> dict[str, Any]:
@@ -282,14 +294,18 @@ def band_names() -> list[str]:
     return [_("to %(end)s") % {"end": words[0]}, *between, _("over %(end)s") % {"end": words[-1]}]
 
 
-def error_figure(at: Times, kinds: Mapping[str, Mapping[str, int]], marks: Any) -> dict[str, Any]:
+def error_bars(at: Times, kinds: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
+    """A bar for each hour or day, its parts by what went wrong; the rarest kinds are one part."""
     shown = dict(list(kinds.items())[:KINDS])
-    rest = list(kinds.items())[KINDS:]
-    if rest:
+    if rest := list(kinds.items())[KINDS:]:
         shown[_("other")] = {iso_time(x): sum(counts.get(iso_time(x), 0) for _kind, counts in rest) for x in at}
-    series = [
-        {"name": kind, "x": [*at], "y": [counts.get(iso_time(x), 0) for x in at], "style": style}
-        for style, (kind, counts) in enumerate(shown.items(), 1)
+    return [
+        {
+            "label": f"{x:%H:%M}" if isinstance(x, datetime) else day_text(x),
+            "day": x,
+            "parts": [
+                {"key": name, "name": name, "amount": counts.get(iso_time(x), 0)} for name, counts in shown.items()
+            ],
+        }
+        for x in at
     ]
-    return {"kind": "bars", "unit": "count", "label": _("Failed requests by what went wrong"), "series": series,
-            "marks": marks}  # fmt: skip

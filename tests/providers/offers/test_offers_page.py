@@ -146,6 +146,9 @@ def test_the_history_of_a_price_is_drawn_and_its_change_said(ops: Client) -> Non
     page = text(ops, URL)
     assert "Lowest price by day" in page
     assert "−25" in page and "3 days" in page
+    for _again in range(2):  # the list is cached, the figure of its history is not
+        explored = text(ops, URL, explore="offer-history")
+        assert "0.4" in explored and '"kind": "on_demand"' in explored and "<html" not in explored
 
 
 def test_offers_of_a_vendor_that_fell_silent_are_old(ops: Client) -> None:

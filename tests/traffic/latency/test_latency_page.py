@@ -97,23 +97,30 @@ def test_new_deployments_and_prices_are_marked() -> None:
     assert latency_reports.marks(PERIOD, Filters(model=["nothing"])) == []
 
 
-def figure(content: str, name: str) -> Any:
-    found = re.search(rf'<script id="{name}-data" type="application/json">(.*?)</script>', content)
-    assert found is not None
-    return json.loads(found[1])
+def figure(viewer: Client, name: str, **asked: str) -> Any:
+    """What Plotly draws of a chart; asking for it is the same read as the page."""
+    panel = text(viewer, URL, **asked, explore=name)
+    data = re.search(r'<script type="application/json">(.*?)</script>', panel)
+    assert data is not None and "<html" not in panel
+    return json.loads(data[1])
 
 
 @pytest.mark.usefixtures("some")
-def test_the_page_says_it_in_words_and_figures_with_tables(viewer: Client) -> None:
+def test_the_page_says_it_in_words_and_charts_with_tables(viewer: Client) -> None:
     asked = {"from": f"{MIDNIGHT - DAY:%Y-%m-%d}", "to": f"{MIDNIGHT + DAY:%Y-%m-%d}"}
     content = text(viewer, URL, **asked, by="model")
     assert "95 of 100 answers were complete within" in content and "slower</b> than in the period compared" in content
     assert "<b>50.0" in content and "most often by overloaded_error" in content
-    heat = figure(content, "latency-heat")["data"][0]
+    assert content.count("The same as a table") == content.count("data-explore=") == 6
+    assert "application/json" not in content, "figures are read only when they are explored"
+    heat = figure(viewer, "latency-heat", **asked)["data"][0]
     assert heat["type"] == "heatmap" and heat["y"] == band_names()[3:]
-    failures = figure(content, "errors-over-time")["data"]
+    failures = figure(viewer, "errors-over-time", **asked)["data"]
     assert {trace["name"]: sum(trace["y"]) for trace in failures} == {"overloaded_error": 1, "timeout": 1}
-    assert content.count("The same as a table") == 6
+    (grouped,) = figure(viewer, "latency-by-group", **asked, by="model")["data"]
+    assert grouped["meta"] == {"model": "claude-test"}
+    assert viewer.get(URL, {**asked, "explore": "nothing"}).status_code == 404
+    assert Client().get(URL, {**asked, "explore": "latency-heat"}).status_code == 302
     days = f"from={asked['from']}&to={asked['to']}"
     listed = f"/requests/?{days}&model=claude-test".replace("&", "&amp;")
     assert f'href="{listed}"' in content and f'href="{listed}&amp;outcome=error&amp;outcome=timeout"' in content
@@ -159,7 +166,7 @@ def test_a_period_to_compare_with_is_in_the_address(viewer: Client) -> None:
 
 def test_an_empty_page_says_what_to_do(viewer: Client, conn: psycopg.Connection) -> None:
     content = text(viewer, URL)
-    assert "No request has arrived in this period" in content and "plotly.min.js" not in content
+    assert "No request has arrived in this period" in content and "data-explore" not in content
     assert "a member of none yet" in text(logged_in(person("new")), URL)
     nonsense = {"from": "x", "to": "2026-99-99", "days": "-1", "by": "nothing", "against": "0001-01-01"}
     assert "No request has arrived" in text(viewer, URL, **nonsense)

@@ -1,0 +1,176 @@
+// "Explore" opens a chart's data in Plotly in its place: the library is loaded by the first click, the figure comes from this page's
+// own address with ?explore=ID (dashboard/charts/explore.py). Strings such as "--series-1" in a figure are names of CSS variables.
+// Nothing is sent anywhere: plotly's cloud is switched off.
+"use strict";
+
+(() => {
+  const CONFIG = {
+    displayModeBar: false, displaylogo: false, responsive: true, showSendToCloud: false, showLink: false, plotlyServerURL: "",
+    scrollZoom: false, doubleClick: "reset", locale: "en",
+  };
+  // plotly.js would add MapLibre's styles unless this id is taken; the policy forbids that, and no chart here is a map.
+  const NO_MAP = "9f215cf04c5486422605d13261cb87401f4e7763b6296af81e98efbc0130da53";
+  const NARROW = window.matchMedia("(max-width: 44rem)");
+  const DAY_MS = 86_400_000;
+  let library;
+
+  const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+  function coloured(value) {
+    if (typeof value === "string") return /^--[a-z0-9-]+$/.test(value) ? token(value) : value;
+    if (Array.isArray(value)) return value.map(coloured);
+    if (!value || typeof value !== "object") return value;
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, coloured(inner)]));
+  }
+
+  function axis(own, vertical) {
+    const font = { size: 12, color: token("--ink-3") };
+    return {
+      automargin: true, fixedrange: vertical, gridcolor: token("--grid"), griddash: "solid", showgrid: vertical, zeroline: vertical,
+      zerolinecolor: token("--axis"), linecolor: token("--axis"), showline: !vertical, ticks: vertical ? "" : "outside", ticklen: 4,
+      tickcolor: token("--axis"), tickfont: font, nticks: NARROW.matches ? 5 : vertical ? 6 : 9, hoverformat: vertical ? undefined : "",
+      ...own, title: { ...own.title, font, standoff: 8 },
+    };
+  }
+
+  function layout(own) {
+    const font = { family: getComputedStyle(document.body).fontFamily, size: 12, color: token("--ink-2") };
+    return {
+      ...own, font, autosize: true, paper_bgcolor: token("--paper"), plot_bgcolor: token("--paper"), showlegend: false,
+      margin: { l: 48, r: 16, t: 22, b: 36 }, hovermode: own.hovermode || "x unified", dragmode: "zoom",
+      hoverlabel: { bgcolor: token("--raised"), bordercolor: token("--rule-strong"), font: { ...font, color: token("--ink") } },
+      activeshape: { fillcolor: token("--accent"), opacity: 0.2 }, xaxis: axis(own.xaxis, false), yaxis: axis(own.yaxis, true),
+    };
+  }
+
+  function load(address) {
+    library ||= new Promise((done, failed) => {
+      document.head.append(Object.assign(document.createElement("meta"), { id: NO_MAP, name: "maplibre-styles", content: "none" }));
+      document.head.append(Object.assign(document.createElement("script"), { src: address, onload: done, onerror: failed }));
+    });
+    return library;
+  }
+
+  const day = (value) => new Date(typeof value === "number" ? value : `${String(value).replace(" ", "T").slice(0, 19).replace(/^(.{10})$/, "$1T00:00")}Z`);
+  const written = (date) => date.toISOString().slice(0, 10);
+
+  // From the first day that is touched to the day after the last one: days of an address are whole.
+  function days(from, to) {
+    const first = new Date(Math.floor(day(from) / DAY_MS) * DAY_MS);
+    return [written(first), written(new Date(Math.max(Math.ceil(day(to) / DAY_MS) * DAY_MS, first.valueOf() + DAY_MS)))];
+  }
+
+  async function open(button) {
+    const figure = button.closest("figure");
+    if (figure.querySelector(".explorer")) return;
+    button.setAttribute("aria-busy", "true");
+    const address = new URL(location.href);
+    address.hash = "";
+    address.searchParams.set("explore", button.dataset.explore);
+    try {
+      const [answer] = await Promise.all([fetch(address), load(button.dataset.library)]);
+      if (!answer.ok) throw new Error(answer.status);
+      figure.insertAdjacentHTML("beforeend", await answer.text());
+    } catch {
+      library = undefined;
+      figure.querySelector(".readout").textContent = button.dataset.failed;
+      return;
+    } finally {
+      button.removeAttribute("aria-busy");
+    }
+    figure.classList.add("exploring");
+    await draw(figure.querySelector(".explorer"));
+    figure.querySelector("[data-do=close]").focus();
+  }
+
+  function close(panel) {
+    const figure = panel.closest("figure");
+    window.Plotly.purge(panel.querySelector(".plotly"));
+    panel.remove();
+    figure.classList.remove("exploring");
+    figure.querySelector("[data-explore]").focus();
+  }
+
+  async function draw(panel) {
+    const box = panel.querySelector(".plotly");
+    const figure = JSON.parse(panel.querySelector("script").textContent);
+    const shown = [...panel.querySelectorAll("[data-trace]")].map((toggle) => toggle.getAttribute("aria-pressed") === "true");
+    figure.data.forEach((trace, n) => { if (shown.length) trace.visible = shown[trace.legendgroup ?? n]; });
+    const log = panel.querySelector("[data-do=log]")?.getAttribute("aria-pressed") === "true";
+    if (log) {
+      Object.assign(figure.layout.yaxis, { type: "log", rangemode: "normal" });
+      for (const note of figure.layout.annotations) if (!note.yref) note.y = Math.log10(note.y);
+    }
+    const made = coloured(figure);
+    await window.Plotly.react(box, made.data, layout(made.layout), CONFIG);
+    if (box.dataset.ready) return;
+    box.dataset.ready = "yes";
+    box.on("plotly_click", ({ points }) => follow(box, points[0]));
+    box.on("plotly_relayout", (change) => brush(panel, change));
+  }
+
+  function follow(box, { x, data }) {
+    if (!box.dataset.rows) return;
+    const address = new URL(box.dataset.rows, location.href);
+    if (box.dataset.at) {
+      if (box.dataset.at !== "none") address.searchParams.set(box.dataset.at, Math.round(x));
+    } else {
+      const [from, to] = days(x, x);
+      address.searchParams.set("from", from);
+      address.searchParams.set("to", to);
+    }
+    for (const [name, value] of Object.entries(data.meta || {})) address.searchParams.set(name, value);
+    location.assign(address);
+  }
+
+  function brush(panel, change) {
+    const form = panel.querySelector("form");
+    if (!form || !change["xaxis.range[0]"]) return;
+    [form.elements.from.value, form.elements.to.value] = days(change["xaxis.range[0]"], change["xaxis.range[1]"]);
+    form.requestSubmit();
+  }
+
+  function save(panel, name, kind) {
+    const box = panel.querySelector(".plotly");
+    if (kind === "png") {
+      window.Plotly.downloadImage(box, { format: "png", filename: name, width: box.offsetWidth, height: box.offsetHeight, scale: 2 });
+      return;
+    }
+    const traces = box.data.filter((trace) => trace.y);
+    const quoted = (cell) => `"${String(cell ?? "").replaceAll('"', '""').replace(/^[=+@\t\r]/, "'$&")}"`;
+    const lines = box.data[0].z
+      ? [["", ...box.data[0].y], ...box.data[0].x.map((x, n) => [x, ...box.data[0].z.map((row) => row[n])])]
+      : [["", ...traces.map((trace) => trace.name)], ...[...new Set(traces.flatMap((trace) => trace.x))]
+        .map((x) => [x, ...traces.map((trace) => trace.y[trace.x.indexOf(x)])])];
+    const text = lines.map((cells) => cells.map(quoted).join(",")).join("\r\n");
+    const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(new Blob([text], { type: "text/csv" })), download: `${name}.csv` });
+    link.click();
+    URL.revokeObjectURL(link.href);
+  }
+
+  document.addEventListener("click", ({ target }) => {
+    const opener = target.closest("[data-explore]");
+    if (opener) open(opener);
+    const control = target.closest(".explorer [data-do], .explorer [data-trace]");
+    if (!control) return;
+    const panel = control.closest(".explorer");
+    const what = control.dataset.do;
+    if (what === "close") close(panel);
+    else if (what === "png" || what === "csv") save(panel, panel.dataset.name, what);
+    else {
+      control.setAttribute("aria-pressed", String(control.getAttribute("aria-pressed") !== "true"));
+      draw(panel);
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    const panel = event.key === "Escape" && event.target.closest?.(".explorer");
+    if (panel) close(panel);
+  });
+  const again = () => document.querySelectorAll(".explorer").forEach(draw);
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+  NARROW.addEventListener("change", again);
+
+  // After a brush the page has another period, and its chart is explored again.
+  const opened = location.hash.startsWith("#explore-") && document.querySelector(`[data-explore="${CSS.escape(location.hash.slice(9))}"]`);
+  if (opened) open(opened);
+})();
