@@ -33,6 +33,7 @@ CEILINGS = {
     "/quality/": 18,
     "/quality/rate/": 14,  # one of them writes down that an answer was read
     "/settings/applications/ and /settings/keys/ together": 14,
+    "/find/": 16,  # one read for each kind of name; the session where another page was visited last
     # Spend.
     "/spend/": 23,
     "/spend/ledger/": 14,

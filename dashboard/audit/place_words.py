@@ -168,7 +168,7 @@ NOUNS: dict[str, Promise] = {
     "scorecard": gettext_lazy("Scorecard"),
     "send-requests": gettext_lazy("Send requests"),
     "settings": gettext_lazy("Set up"),
-    "find": gettext_lazy("All pages"),
+    "find": gettext_lazy("Search or jump"),
     "sharing": gettext_lazy("Sharing of costs"),
     "sizing": gettext_lazy("Sizing"),
     "spend": gettext_lazy("Spend"),

@@ -164,3 +164,9 @@ def _crumbs(reader: Reader, section: Section, entry: Page, page: Page) -> list[L
     crumbs = [Link(section.label, reverse(first[0][2][0].name))] if first else []
     steps = [entry, page] if page is not entry and page.name != entry.name else [entry]
     return [*crumbs, *(reader.link(step) for step in steps if reader.may_open(step))]
+
+
+def cards(request: HttpRequest) -> list[LinkGroup]:
+    """The cards of the page Set up: each group with its pages."""
+    reader = Reader(request)
+    return [group for group in groups_of(reader, reader.entries(SET_UP), None) if group.label]

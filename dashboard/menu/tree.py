@@ -27,7 +27,8 @@ class Page:
     `name` is its URL name. `tabs` are pages under the same name, the page itself first. `below` are the URL names of
     the pages that are reached from it, with forms and details. `keeps` are the query parameters that a link to it
     keeps. `needs` is a permission beside the one of its view. `owners`: whoever owns an application may open it
-    without. `demo`: it exists in the demo alone. `key` is the stroke after `g`.
+    without. `demo`: it exists in the demo alone. `key` is the stroke after `g`. `words` are further names by
+    which the palette finds it.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Page:
     owners: bool = False
     demo: bool = False
     key: str = ""
+    words: Promise | str = ""
 
     @property
     def all_pages(self) -> tuple[Page, ...]:
@@ -96,6 +98,7 @@ LEDGER = (
     Page(
         "costs:charges",
         _("One-off costs"),
+        words=_("manual charges"),
         below=("costs:charge-add", "costs:charge", "costs:charge-correct"),
         keeps=MONTH,
     ),
@@ -121,12 +124,13 @@ SPEND = section(
         _("Bills"),
         below=("costs:reconciliation-close", "costs:reconciliation-correct", "costs:reconciliation-tolerance"),
         keeps=MONTH,
+        words=_("reconciliation invoices close a month"),
     ),
-    Page("costs:statements", _("Statements"), tabs=STATEMENTS),
+    Page("costs:statements", _("Statements"), words=_("chargeback PDF"), tabs=STATEMENTS),
     Page("costs:savings", _("Savings"), below=("costs:saving-dismiss",)),
     Page("costs:ledger", _("Ledger"), tabs=LEDGER),
     Page("costs:units", _("Unit costs"), below=("costs:unit-users",), keeps=MONTH),
-    Page("costs:exports", _("Export"), below=("costs:export-add", "costs:export")),
+    Page("costs:exports", _("Export"), below=("costs:export-add", "costs:export"), words=_("FOCUS CSV download")),
 )  # fmt: skip
 
 SCENARIOS = (
@@ -144,10 +148,10 @@ MARKET = (
 )
 SELF_HOSTING = section(
     _("Self-hosting"),
-    Page("costs:decide", _("Decision"), below=("costs:decision",), key="d"),
+    Page("costs:decide", _("Decision"), below=("costs:decision",), key="d", words=_("decide go no-go record")),
     Page("costs:break-even", _("Break-even"), below=("costs:task-model",), key="b"),
     Page("costs:kept", _("Scenarios"), tabs=SCENARIOS),
-    Page("providers:providers", _("GPUs we rent"), tabs=RENTED),
+    Page("providers:providers", _("GPUs we rent"), words=_("providers machines"), tabs=RENTED),
     Page("providers:offers", _("Market"), tabs=MARKET),
     Page("costs:sizing", _("Sizing")),
 )
@@ -193,7 +197,7 @@ ALERTS = section(
     Page("alerts:rules", _("Rules"), below=("alerts:rule", "alerts:rule-new")),
     Page("alerts:silences", _("Silences & maintenance")),
     Page("alerts:channels", _("Channels"), below=("alerts:channel", "alerts:channel-add")),
-    Page("alerts:deliveries", _("Notification log")),
+    Page("alerts:deliveries", _("Notification log"), words=_("deliveries e-mail")),
     Page("alerts:mailbox", _("Demo mailbox"), below=("alerts:mail",), demo=True),
 )
 

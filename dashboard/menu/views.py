@@ -1,14 +1,18 @@
-"""The front page of Set up, and the page that lists all pages."""
+"""The front page of Set up, and the palette."""
 
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from dashboard.menu.page import Link, LinkGroup, Reader, groups_of
-from dashboard.menu.tree import SECTIONS, SET_UP, Page
+from dashboard.menu.page import cards
+from dashboard.menu.palette import LONGEST, groups
+from dashboard.menu.queries import MOST
+from dashboard.menu.tree import PLACE_OF
 from dashboard.storage.queries import storage
 from lib.http import get_view
+
+VISITED = "visited"  # the session's list of URL names, the newest first
 
 
 @get_view()
@@ -20,25 +24,19 @@ def settings_index(request: HttpRequest) -> HttpResponse:
 
 @get_view()
 def find(request: HttpRequest) -> HttpResponse:
-    """All pages by section."""
-    return render(request, "dashboard/menu/find.html", {"groups": all_pages(request)})
+    """The palette: what matches `q`. `from` is the URL name of the page on which it was opened."""
+    visited = _remember(request, request.GET.get("from", ""))
+    text = request.GET.get("q", "").replace("\0", "")[:LONGEST]
+    return render(request, "dashboard/menu/find.html", {"groups": groups(request, text, visited), "text": text})
 
 
-def all_pages(request: HttpRequest) -> list[LinkGroup]:
-    """Every page that a person may open, by section; a tab is named after its page."""
-    reader = Reader(request)
-    return [
-        LinkGroup(section.label, [_named(reader, entry, tab) for _group, entry, tabs in rows for tab in tabs])
-        for section in SECTIONS
-        if (rows := reader.entries(section))
-    ]
-
-
-def _named(reader: Reader, entry: Page, tab: Page) -> Link:
-    return reader.link(tab, entry.label if tab.label == entry.label else f"{entry.label}: {tab.label}")
-
-
-def cards(request: HttpRequest) -> list[LinkGroup]:
-    """The cards of the page Set up: each group with its pages."""
-    reader = Reader(request)
-    return [group for group in groups_of(reader, reader.entries(SET_UP), None) if group.label]
+def _remember(request: HttpRequest, name: str) -> list[str]:
+    """The pages visited last, with this one first; a name that is no page of the menu changes nothing."""
+    before: list[str] = request.session.get(VISITED, [])
+    place = PLACE_OF.get(name)
+    if place is None:
+        return before
+    after = [place[2].name, *(other for other in before if other != place[2].name)][:MOST]
+    if after != before:
+        request.session[VISITED] = after
+    return after

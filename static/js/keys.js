@@ -80,6 +80,13 @@
     document.querySelector("#toasts .toast:last-of-type [data-dismiss]")?.click();
   }
 
+  // Ctrl K opens the palette from anywhere, a field too, as in other programs; it stays when the single keys are off.
+  document.addEventListener("keydown", (event) => {
+    if (!(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey || event.key.toLowerCase() !== "k") return;
+    event.preventDefault();
+    if (!document.querySelector("dialog[open]")) document.querySelector("[data-opens=palette]")?.click();
+  });
+
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
     if (typing(event.target)) {

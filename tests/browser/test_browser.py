@@ -106,6 +106,17 @@ def test_labels_of_filters_stay_on_one_line_beside_a_select_that_does_not_list_a
     assert max(tops) - min(tops) < 1
 
 
+def test_a_key_opens_the_palette_on_the_page_and_it_finds_a_month(visit: Visit, the_site: Site) -> None:
+    page = visit("/spend/")
+    page.keyboard.press("/")
+    expect(page.locator("#palette-q")).to_be_focused()
+    page.keyboard.type("savings")
+    page.locator("#palette-rows a", has_text="Spend: Savings").click()
+    page.wait_for_url(f"{the_site.url}/spend/savings/")
+    page.keyboard.press("Control+k")
+    expect(page.locator("#palette-rows h2").first).to_have_text("Visited last")
+
+
 def test_the_overview_reads_itself_anew_in_place(visit: Visit) -> None:
     page = visit("/")
     page.evaluate("document.getElementById('overview').dataset.old = '1'")

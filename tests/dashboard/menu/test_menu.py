@@ -27,7 +27,7 @@ NO_PAGE = {
     "login": "stands before the product",
     "logout": "an act",
     "theme": "an act",
-    "find": "the list of all pages, linked from the bar on top",
+    "find": "the palette, linked from the bar on top",
     "forgotten": "stands before the product",
     "new-password": "stands before the product",
     "healthz": "for machines",
