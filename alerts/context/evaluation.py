@@ -23,7 +23,7 @@ from alerts.metrics.scopes import Scope
 from alerts.models import Address, Channel, Rule
 from costs.allocation.queries import GroupBy, Spend, SpendData, daily, read, spend
 from costs.breakeven import Inputs, Result, compute
-from costs.breakeven.measured_inputs import live_inputs, spread
+from costs.breakeven.measured_inputs import Traffic, live_inputs, measure, spread
 from costs.breakeven.queries import day_requests
 from costs.breakeven.saving import Saving, saving_of
 from costs.ledger.expiring_days import ExpiringDays, expiring_days
@@ -32,8 +32,11 @@ from costs.plan.budget_status import BudgetStatus, allowance
 from costs.plan.budgets import BudgetPosition, budget_positions
 from costs.plan.month import Month
 from costs.plan.queries import terms_of, this_month
+from costs.readiness.inputs import quality_gap, ratings_by_task
+from costs.readiness.scorecard import quality_refuses
 from costs.reconciliation.tolerances import ReconciliationGap as BillStanding
 from costs.reconciliation.tolerances import reconciliation_gaps
+from lib.confidence_intervals import Interval
 from lib.disk import Disk, disk_of
 from providers import offers
 from providers.leases.queries import busiest
@@ -341,13 +344,22 @@ class EvaluationContext(KnownNames):
     @cached_property
     def break_even(self) -> tuple[Inputs, Result]:
         """The measured inputs of the break-even and its result."""
-        inputs = live_inputs(self.now)
+        inputs = live_inputs(self.now, self._traffic)
         return inputs, compute(inputs)
+
+    @cached_property
+    def _traffic(self) -> Traffic:
+        return measure(self.now)
+
+    @cached_property
+    def quality_gap(self) -> Interval | None:
+        """How much better our own answers are rated than the API's, -1 to 1; None with too few ratings of both."""
+        return quality_gap(ratings_by_task(self.now, self._traffic))
 
     @cached_property
     def saving(self) -> Saving | None:
         """What self-hosting saves a month, with its interval; None without traffic that is compared."""
-        return saving_of(self.break_even[0], spread(self.now))
+        return saving_of(self.break_even[0], spread(self.now), worse=quality_refuses(self.quality_gap))
 
     @cached_property
     def balances(self) -> list[Balance]:

@@ -13,7 +13,7 @@ from alerts.wording import day, exact, meaning, number, percent
 from costs.breakeven import Inputs, Result
 from costs.breakeven.saving import Saving
 from costs.models import Phase
-from costs.verdicts.amounts import about, about_requests
+from costs.verdicts.amounts import about, about_requests, points_apart
 from lib.confidence_intervals import Interval
 from lib.dates import midnight
 
@@ -38,7 +38,8 @@ def break_even(context: EvaluationContext, params: RuleParams, live: frozenset[s
     """Open while self-hosting is cheaper in the whole interval of its saving, so never on a middle alone.
 
     Both ways the run rate must have stayed there for the rule's days. Where the two most plausible API models of the
-    tasks name different sides, it neither opens nor ends.
+    tasks name different sides, it neither opens nor ends. While our own answers are rated significantly worse, nothing
+    is cheaper, as on the Break-even page: it does not open, and an open one ends.
     """
     inputs, result = context.break_even
     requests = context.compared_by_day
@@ -49,8 +50,8 @@ def break_even(context: EvaluationContext, params: RuleParams, live: frozenset[s
     n = inputs.requests_per_month
     at = max((volume for volume in into if volume <= n), default=min(into, default=None))
     saving = context.saving
-    interval = saving.interval if saving else None
-    pays = saving is not None and saving.verdict == "selfhost"
+    refused = saving is not None and saving.is_refused
+    pays = saving is not None and saving.verdict == "selfhost" and not refused
     costs_more = saving is not None and result.cheaper != "selfhost" and not saving.turns
     if at is None:  # one side is cheaper at every volume, so there is no line to be near
         crossed, clear, since = pays, costs_more, None
@@ -59,23 +60,24 @@ def break_even(context: EvaluationContext, params: RuleParams, live: frozenset[s
         above, since = lasting(context, requests, lambda rate: rate >= upper)
         below, since_below = lasting(context, requests, lambda rate: rate < lower)
         crossed, clear = pays and above >= days, costs_more and below >= days
-        since = since if crossed else since_below
+        since = since if crossed or refused else since_below
     yield Finding(
         subject=BREAK_EVEN,
         title=break_even_title(saving),
         crossed=crossed,
-        clear=clear,
+        clear=clear or refused,
         since=midnight(since) if since else None,
         value=str(n),
         threshold=str(at) if at is not None else "",
         words=Words(
-            todo=break_even_advice(context, interval),
+            todo=break_even_advice(context, saving),
             detail=break_even_detail(result, since, int((at or 0) * (1 - band))),
-            facts=break_even_facts(inputs, result, at, saving),
+            facts=[*break_even_facts(inputs, result, at, saving), quality_fact(context.quality_gap)],
             bars=break_even_bars(result),
             drivers=sides(result),
             driven=_("What each side costs a month"),
             page="/break-even/",
+            over=break_even_title(saving) if refused else "",  # an alert that has ended must not say that it saves
         ),
     )
 
@@ -84,6 +86,8 @@ def break_even_title(saving: Saving | None) -> str:
     """What the interval of the saving allows to say."""
     if saving is None or saving.interval is None:
         return _("Break-even: not enough data for a saving")
+    if saving.is_refused:
+        return _("Not called cheaper: our GPU’s answers are rated worse")
     titles = {
         "selfhost": _("Break-even passed: our GPU saves %(saving)s"),
         "api": _("Below break-even: our GPU costs %(saving)s more"),
@@ -100,6 +104,8 @@ def break_even_facts(inputs: Inputs, result: Result, at: int | None, saving: Sav
     each = _("%(price)s per 1,000") % {"price": exact(result.api_cost_per_request * 1000)}
     ends = [str(interval.low), str(interval.high)] if interval else []
     saved = _("Extra cost") if interval and interval.high < 0 else _("Saving")
+    if saving is not None and saving.is_refused:
+        saved = _("Difference of cost")
     return [
         [_("Requests a month, all"), number(n), _("measured, last 30 days")],
         [_("Of these our GPU may serve"), number(n * inputs.routable_share), routable],
@@ -130,7 +136,15 @@ def break_even_bars(result: Result) -> list[Bar]:
     ]
 
 
-def break_even_advice(context: EvaluationContext, interval: Interval | None) -> str:
+def quality_fact(gap: Interval | None) -> list[str]:
+    """How our own answers are rated against the API's, as the Break-even page says it."""
+    return [_("Our answers against the API’s"), points_apart(gap) if gap else _("not known"), _("ratings of 90 days")]
+
+
+def break_even_advice(context: EvaluationContext, saving: Saving | None) -> str:
+    interval = saving.interval if saving else None
+    if saving is not None and saving.is_refused:
+        return _("Use a model whose answers are rated better, or send these tasks to the API.")
     if interval is not None and interval.high < 0:
         return _("Check whether the GPUs that are rented are still needed.")
     if interval is None or interval.low <= 0:

@@ -25,6 +25,7 @@ class Saving:
     interval: Interval | None
     other: Decimal | None = None
     band: Band | None = None  # that the interval is of
+    worse: bool = False  # whether answers of our own GPUs are rated significantly worse than the API's
 
     @property
     def turns(self) -> bool:
@@ -39,19 +40,27 @@ class Saving:
         return "too_close" if not self.is_told else "selfhost" if self.interval.low > 0 else "api"
 
     @property
+    def is_refused(self) -> bool:
+        """Whether our own GPUs cost less, but are not called cheaper because their answers are rated worse."""
+        return self.worse and self.verdict == "selfhost"
+
+    @property
     def is_told(self) -> bool:
         """Whether one side is cheaper in the whole interval and at both choices of models."""
         interval = self.interval
         return interval is not None and not self.turns and (interval.low > 0 or interval.high < 0)
 
 
-def saving_of(inputs: Inputs, spread: Spread | None) -> Saving | None:
-    """The saving of these inputs; None without traffic that is compared."""
+def saving_of(inputs: Inputs, spread: Spread | None, *, worse: bool = False) -> Saving | None:
+    """The saving of these inputs; None without traffic that is compared.
+
+    `worse`: whether the ratings of our own answers are significantly worse than those of the API's.
+    """
     if not inputs.requests_per_month:
         return None
     other, made = at_other_models(inputs), whole_band(inputs, spread)
     interval = Interval(made.saving_low, made.saving_high) if made else None
-    return Saving(compute(inputs).saving, interval, compute(other).saving if other else None, made)
+    return Saving(compute(inputs).saving, interval, compute(other).saving if other else None, made, worse)
 
 
 def whole_band(inputs: Inputs, spread: Spread | None) -> Band | None:

@@ -17,7 +17,9 @@ from alerts.defaults import ensure_defaults
 from alerts.digests.content import digest
 from alerts.digests.periods import Period
 from alerts.evaluation.services import evaluate
-from alerts.models import Alert, Rule
+from alerts.mail.alert_mail import bodies
+from alerts.mail.readers import Reader
+from alerts.models import Alert, Delivery, Rule, Transition
 from costs.models import Budget
 from costs.readiness.evidence import ACCEPTED, Thresholds
 from costs.readiness.verdicts import verdicts
@@ -127,6 +129,34 @@ def test_the_saving_is_the_same_figure_with_the_same_interval_everywhere(expecte
     side = {State.MET: "passed", State.NOT_MET: "Below", State.TOO_CLOSE: "too close to call"}[expected]
     assert side in alert.title and alert.crossed == (expected == State.MET)
     assert ("Too close to call" in first) == (expected == State.TOO_CLOSE)
+
+
+def test_neither_the_alert_nor_the_page_calls_a_gpu_cheaper_whose_answers_are_rated_worse(ready: Deployment) -> None:
+    ensure_defaults()
+    rule = Rule.objects.filter(kind="break-even")
+    rule.update(thresholds={"days": 1}, for_s=0)
+    evaluate(now=NOW, kinds=["break-even"])
+    alert = Alert.objects.get(kind="break-even")
+    assert (alert.state, "saves" in alert.title) == ("open", True)
+    Rating.objects.all().delete()
+    rated(ready, 60, 30)
+    rated(None, 60, 58, model="claude-sonnet-4-5")
+    evaluate(now=NOW + timedelta(minutes=2), kinds=["break-even"])
+    alert.refresh_from_db()
+    assert (alert.state, "saves" in alert.title) == ("resolved", False)
+    page = text(client_of("manager"), "/break-even/")
+    first = page.split('id="be-answer">')[1].split("</span>")[0]
+    assert "not called cheaper" in first and "Not called cheaper" in alert.title
+    last = Transition.objects.latest("pk")
+    facts = {label: value for label, value, *_rest in last.words["facts"]}
+    assert "Saving" not in facts and facts["Our answers against the API’s"] in page
+    assert "percentage points worse" in facts["Our answers against the API’s"]
+    reader = User.objects.create_superuser("ada", "ada@example.com")
+    mail = Delivery(alert=alert, transition=last, recipient=reader.email, created_at=NOW)
+    subject, body, _html = bodies(mail, Reader(reader))
+    assert "Not called cheaper" in subject
+    assert facts["Our answers against the API’s"] in body
+    assert "saves" not in subject + body
 
 
 def test_the_month_is_the_same_in_the_digest_and_on_the_pages(ready: Deployment) -> None:
