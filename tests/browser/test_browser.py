@@ -33,7 +33,7 @@ def test_the_months_total_on_the_page_is_the_apis(visit: Visit, the_site: Site) 
     before = Decimal(the_site.api("spend")["total"])
     # In the first days of a month both pages show the closed one first; the API's total is the running month's.
     spend, overview = visit(f"/spend/?month={datetime.now(UTC):%Y-%m}"), visit("/")
-    shown = [amount(spend, "h1"), amount(overview, ".answer-row:has-text('On plan?') .lead")]
+    shown = [amount(spend, ".finding"), amount(overview, ".answer-row:has-text('On plan?') .lead")]
     after = Decimal(the_site.api("spend")["total"])
     # In a demo that lives a request may have come in between.
     assert before > 0
@@ -82,10 +82,10 @@ def test_an_answer_is_rated_by_the_keyboard_and_the_rating_taken_back(visit: Vis
     page.keyboard.press("4")
     expect(page.locator(".toast")).to_contain_text("Rated 4")
     expect(page.locator("input[name=request]")).not_to_have_value(first)
-    expect(page.locator("h1")).to_contain_text("rated by you today")
+    expect(page.locator(".finding")).to_contain_text("rated by you today")
     page.keyboard.press("u")
     expect(page.locator("input[name=request]")).to_have_value(first)
-    expect(page.locator("h1")).not_to_contain_text("rated by you today")
+    expect(page.locator(".finding")).not_to_contain_text("rated by you today")
 
 
 def test_pages_are_reached_by_two_keys(visit: Visit, the_site: Site) -> None:
@@ -136,14 +136,14 @@ def test_the_break_even_mail_arrives_over_smtp_and_leads_to_its_alert(visit: Vis
         page.wait_for_timeout(500)
         page.reload()
     mails.first.click()
-    expect(page.locator("h1")).to_contain_text("Break-even passed")
+    expect(page.locator(".answer").first).to_contain_text("Break-even passed")
     body = page.locator("pre.mail-text").inner_text()
     assert "requests" in body and "$" in body
     expect(page.frame_locator("iframe.mail-frame").locator("body")).to_contain_text("Break-even")
     path = re.search(r"https?://[^/\s]+(/alerts/\d+/)\s", body + " ")
     assert path, body
     page.goto(path[1])
-    expect(page.locator("h1")).to_contain_text("Break-even passed")
+    expect(page.locator(".answer").first).to_contain_text("Break-even passed")
     expect(page.locator("#main")).to_contain_text("accepted")
 
 

@@ -1,11 +1,11 @@
-"""How a page begins, as people read it: with a sentence that answers."""
+"""How a page begins, as people read it: with the name of the page, and a line under it that gives the finding."""
 
 from __future__ import annotations
 
 from html.parser import HTMLParser
 from typing import Any
 
-FEWEST = 6  # words
+FEWEST = 4  # words of the finding: "All clear: no open alerts" is a whole one
 
 
 class Begins(HTMLParser):
@@ -39,9 +39,13 @@ def begins(html: str) -> dict[str, str]:
 
 
 def dull(response: Any) -> dict[str, str] | None:
-    """The beginning of a whole page, where it is no sentence; None where it is one, and of what is no page."""
-    told = "" if response.streaming or "html" not in response.get("Content-Type", "") else response.content.decode()
-    if "<main" not in told:
+    """The beginning of a page without a heading or a finding; None where it has both, and of what is no whole page.
+
+    The finding is the first paragraph. Overview and Decide may give it in the heading.
+    """
+    html = "" if response.streaming or "html" not in response.get("Content-Type", "") else response.content.decode()
+    if "<main" not in html:
         return None
-    texts = begins(told)
-    return texts if max((len(text.split()) for text in texts.values()), default=0) < FEWEST else None
+    texts = begins(html)
+    finding = max((len(text.split()) for text in texts.values()), default=0) >= FEWEST
+    return None if texts.get("h1") and finding else texts

@@ -1,4 +1,4 @@
-"""Every page begins with a sentence that answers, also where nothing is known yet."""
+"""Every page begins with its name and a line that gives the finding, also where nothing is known yet."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.http import HttpResponse
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
@@ -32,8 +33,22 @@ def short(client: Client, urls: dict[str, str]) -> dict[str, dict[str, str]]:
 
 
 def test_the_text_of_an_element_is_read_without_markup() -> None:
-    html = "<p>not here</p><main><p class=question>Who? </p><h1><b>Olga</b> is\n here.</h1><p>Later</p></main>"
-    assert begins(html) == {"p": "Who?", "h1": "Olga is here."}
+    html = "<p>not here</p><main><h1> Users</h1><p class=finding><b>Olga</b> is\n here.</p><p>Later</p></main>"
+    assert begins(html) == {"h1": "Users", "p": "Olga is here."}
+
+
+@pytest.mark.parametrize(
+    ("html", "enough"),
+    [
+        ("<main><h1>Alerts</h1><p>All clear: no open alerts.</p></main>", True),
+        ("<main><h1>$300 of $400, everything up</h1></main>", True),
+        ("<main><h1></h1><p>All clear: no open alerts.</p></main>", False),
+        ("<main><h1>Alerts</h1><p></p></main>", False),
+        ("<main><p>All clear: no open alerts.</p></main>", False),
+    ],
+)
+def test_a_page_needs_a_name_and_a_finding(html: str, enough: bool) -> None:
+    assert (dull(HttpResponse(html)) is None) is enough
 
 
 @pytest.mark.parametrize("role", ("anonymous", *ROLES))

@@ -98,7 +98,7 @@ def test_a_deployment_is_added_and_checked_at_once() -> None:
     assert (made.slug, made.api_key.reveal(), made.local) == ("llama", KEY, True)
     assert list(Deployment.objects.due(timezone.now())) == [made]
     assert KEY not in text(in_role("ops"), f"{LIST}llama/")
-    assert "All" not in text(in_role("manager"), LIST).split("<h1>")[1].split("</h1>")[0]
+    assert "All" not in text(in_role("manager"), LIST).split('class="finding">')[1].split("</p>")[0]
 
 
 EXPOSED = "The key is not sent: over http anybody on the way could read it."
