@@ -85,6 +85,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "dashboard.http.middleware.RefusalMiddleware",
     "dashboard.http.confinement.ConfinementMiddleware",
+    "dashboard.menu.table_csv.TableCsvMiddleware",
     "dashboard.http.middleware.ExploreMiddleware",
 ]
 

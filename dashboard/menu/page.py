@@ -40,7 +40,10 @@ class LinkGroup:
 
 @dataclass(frozen=True, slots=True)
 class Menu:
-    """The menu on one page: the sections, the pages of the section, the tabs of the page, the way back and the keys."""
+    """The menu on one page: the sections, the pages of the section, the tabs of the page, the way back and the keys.
+
+    `copies`: the page has a period or filters, so its address is worth a copy. `table`: its tables can be downloaded.
+    """
 
     sections: list[Link] = field(default_factory=list)
     groups: list[LinkGroup] = field(default_factory=list)
@@ -50,6 +53,8 @@ class Menu:
     section: Promise | str = ""
     page: Promise | str = ""
     at_left: bool = False
+    table: bool = False
+    copies: bool = False
 
     @property
     def here(self) -> str:
@@ -143,6 +148,8 @@ def menu_of(request: HttpRequest) -> Menu:
         section.label,
         entry.label,
         at_left=bar and section is SET_UP,
+        table=exact and page.table,
+        copies=exact and (page.table or bool(page.keeps)),
     )
 
 

@@ -28,7 +28,7 @@ class Page:
     the pages that are reached from it, with forms and details. `keeps` are the query parameters that a link to it
     keeps. `needs` is a permission beside the one of its view. `owners`: whoever owns an application may open it
     without. `demo`: it exists in the demo alone. `key` is the stroke after `g`. `words` are further names by
-    which the palette finds it.
+    which the palette finds it. `table`: what it shows can be downloaded as CSV.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Page:
     demo: bool = False
     key: str = ""
     words: Promise | str = ""
+    table: bool = False
 
     @property
     def all_pages(self) -> tuple[Page, ...]:
@@ -90,17 +91,18 @@ CHANGED = (
     Page("costs:anomalies", _("Anomalies")),
 )
 STATEMENTS = (
-    Page("costs:statements", _("Statements"), below=("costs:statement",), keeps=MONTH, owners=True),
+    Page("costs:statements", _("Statements"), below=("costs:statement",), keeps=MONTH, owners=True, table=True),
     Page("costs:sharing", _("How GPU cost is split"), keeps=MONTH),
 )
 LEDGER = (
-    Page("costs:ledger", _("Entries"), keeps=MONTH),
+    Page("costs:ledger", _("Entries"), keeps=MONTH, table=True),
     Page(
         "costs:charges",
         _("One-off costs"),
         words=_("manual charges"),
         below=("costs:charge-add", "costs:charge", "costs:charge-correct"),
         keeps=MONTH,
+        table=True,
     ),
     Page("costs:recurrences", _("Repeating costs"), below=("costs:recurrence",)),
     Page("costs:bills", _("Bill files"), below=("costs:bill",)),
@@ -108,7 +110,7 @@ LEDGER = (
 )
 SPEND = section(
     _("Spend"),
-    Page("costs:spend", _("Summary"), keeps=MONTH, key="s"),
+    Page("costs:spend", _("Summary"), keeps=MONTH, key="s", table=True),
     Page("costs:changes", _("What changed"), tabs=CHANGED),
     Page(
         "costs:plan",
@@ -124,12 +126,11 @@ SPEND = section(
         _("Bills"),
         below=("costs:reconciliation-close", "costs:reconciliation-correct", "costs:reconciliation-tolerance"),
         keeps=MONTH,
-        words=_("reconciliation invoices close a month"),
-    ),
+        words=_("reconciliation invoices close a month"), table=True),
     Page("costs:statements", _("Statements"), words=_("chargeback PDF"), tabs=STATEMENTS),
-    Page("costs:savings", _("Savings"), below=("costs:saving-dismiss",)),
+    Page("costs:savings", _("Savings"), below=("costs:saving-dismiss",), table=True),
     Page("costs:ledger", _("Ledger"), tabs=LEDGER),
-    Page("costs:units", _("Unit costs"), below=("costs:unit-users",), keeps=MONTH),
+    Page("costs:units", _("Unit costs"), below=("costs:unit-users",), keeps=MONTH, table=True),
     Page("costs:exports", _("Export"), below=("costs:export-add", "costs:export"), words=_("FOCUS CSV download")),
 )  # fmt: skip
 
@@ -140,10 +141,10 @@ SCENARIOS = (
 )
 RENTED = (
     Page("providers:providers", _("By provider"), key="v"),
-    Page("providers:leases", _("Leases"), below=("costs:lease", "providers:lease-stop")),
+    Page("providers:leases", _("Leases"), below=("costs:lease", "providers:lease-stop"), table=True),
 )
 MARKET = (
-    Page("providers:offers", _("Offers")),
+    Page("providers:offers", _("Offers"), table=True),
     Page("providers:offer-watches", _("Watches"), below=("providers:offer-watch", "providers:offer-watch-add")),
 )
 SELF_HOSTING = section(
@@ -158,8 +159,8 @@ SELF_HOSTING = section(
 
 MONITORING = section(
     _("Monitoring"),
-    Page("providers:uptime", _("Uptime"), below=("providers:outage",), key="u"),
-    Page("traffic:requests", _("Requests"), below=("traffic:request",), keeps=FILTERS, key="r"),
+    Page("providers:uptime", _("Uptime"), below=("providers:outage",), key="u", table=True),
+    Page("traffic:requests", _("Requests"), below=("traffic:request",), keeps=FILTERS, key="r", table=True),
     Page("traffic:latency", _("Latency"), keeps=FILTERS),
     Page(
         "providers:heartbeats", _("Batch jobs"), below=("providers:heartbeat-add", "providers:heartbeat")
@@ -173,7 +174,7 @@ MONITORING = section(
 
 QUALITY = section(
     _("Quality"),
-    Page("traffic:quality", _("Scoreboard"), key="q"),
+    Page("traffic:quality", _("Scoreboard"), key="q", table=True),
     Page("traffic:rate", _("Rate")),
 )
 
@@ -192,8 +193,9 @@ ALERTS = section(
             "alerts:resolve",
         ),
         key="a",
+        table=True,
     ),
-    Page("alerts:history", _("History")),
+    Page("alerts:history", _("History"), table=True),
     Page("alerts:rules", _("Rules"), below=("alerts:rule", "alerts:rule-new")),
     Page("alerts:silences", _("Silences & maintenance")),
     Page("alerts:channels", _("Channels"), below=("alerts:channel", "alerts:channel-add")),

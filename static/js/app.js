@@ -95,6 +95,29 @@
     button.textContent = button.dataset.done || button.textContent;
   }
 
+  // The address and the file of what is seen now, which a filter may have changed in place.
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest("[data-copy-link], [data-csv]");
+    if (!link) return;
+    const query = new URLSearchParams(location.search);
+    if (link.matches("[data-csv]")) {
+      query.set("as", "csv");
+      link.search = query;
+    } else if (navigator.clipboard) {
+      event.preventDefault();
+      await navigator.clipboard.writeText(location.href);
+      link.textContent = link.dataset.done;
+    }
+  });
+
+  // The address of a filtered page carries only what is set.
+  document.addEventListener("formdata", (event) => {
+    if (event.target.method !== "get") return;
+    for (const [name, value] of [...event.formData]) {
+      if (value === "" && event.formData.getAll(name).every((other) => other === "")) event.formData.delete(name);
+    }
+  });
+
   // A select or a checkbox in a form marked so sends it at once; its button stays for those without a script.
   document.addEventListener("change", (event) => {
     event.target.closest("form[data-auto]")?.requestSubmit();
