@@ -92,6 +92,7 @@ CEILINGS = {
     # Alerts.
     "/alerts/": 25,
     "/alerts/rules/": 19,
+    "/alerts/rules/ with names of applications": 20,
     # The API.
     "/api/v1/alerts": 5,
     "/api/v1/scorecard": 18,

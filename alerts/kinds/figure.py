@@ -12,6 +12,7 @@ from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Bar, Finding, RuleParams, Words
 from alerts.kinds.money import drivers
 from alerts.metrics.metric import Reading
+from alerts.metrics.scopes import Names
 from alerts.metrics.watch import Watch, capital
 from costs.allocation.queries import GroupBy
 
@@ -28,11 +29,11 @@ def finding_of(context: EvaluationContext, watch: Watch, reading: Reading) -> Fi
     """An unknown value holds no line crossed: what cannot be seen cannot be claimed to go on."""
     observation = watch.observe(reading)
     crossed = observation.crossed
-    value = value_text(watch, reading)
+    value, what = value_text(watch, reading), watch.what(context.current.names)
     title = _("%(what)s: %(value)s, %(against)s") if crossed else _("%(what)s: %(value)s, not %(against)s")
     return Finding(
         subject=watch.subject[:200],
-        title=title % {"what": capital(watch.what), "value": value, "against": watch.against},
+        title=title % {"what": capital(what), "value": value, "against": watch.against},
         crossed=crossed,
         clear=observation.clear,
         value="" if reading.value is None else f"{reading.value.quantize(Decimal('0.0001')).normalize():f}",
@@ -57,7 +58,7 @@ def words_of(context: EvaluationContext, watch: Watch, reading: Reading) -> Word
     return Words(
         todo=_("Look at what moved it, then act there; or move the rule’s line if this is as it should be."),
         detail=_("%(what)s is %(value)s, and the rule’s line is %(line)s.")
-        % {"what": capital(watch.what), "value": value, "line": line},
+        % {"what": capital(watch.what(context.current.names)), "value": value, "line": line},
         facts=[[_("Now"), value, watch.window.words], [_("Line"), line, _("this rule")]],
         bars=bars_of(watch, reading),
         drivers=drivers(context, context.month_of(place.filters, by)) if money else [],
@@ -75,7 +76,7 @@ def bars_of(watch: Watch, reading: Reading) -> list[Bar]:
     ]
 
 
-def sentence(thresholds: Mapping[str, Any]) -> str:
-    """`spend of application support-bot this month is over $500`. Raises BadThreshold."""
+def sentence(thresholds: Mapping[str, Any], names: Names) -> str:
+    """`spend of application Support bot this month is over $500`. Raises BadThreshold."""
     watch = Watch.of(thresholds)
-    return _("%(what)s is %(against)s") % {"what": watch.what, "against": watch.against}
+    return _("%(what)s is %(against)s") % {"what": watch.what(names), "against": watch.against}

@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from alerts.lifecycle.states import Observation
+from alerts.metrics.scopes import Names
 from alerts.metrics.thresholds import BadThreshold as BadThreshold
 from alerts.metrics.thresholds import RuleParams as RuleParams  # for the kinds, which import from here
 from alerts.metrics.thresholds import Threshold as Threshold
@@ -99,7 +100,9 @@ class Kind:
     clear_for_s: int = 0
     escalate_s: int | None = None
     shipped: bool = True  # every installation starts with one of it; else people make theirs
-    say: Callable[[Mapping[str, Any]], str] | None = None  # what a rule looks for, where its numbers do not say it
+    say: Callable[[Mapping[str, Any], Names], str] | None = (
+        None  # what a rule looks for, where its numbers do not say it
+    )
     unit: str = "count"  # of values and thresholds, for the chart: count, usd, percent, ms, s
     of_history: bool = False  # it reads days that a history brings: it waits while one is being loaded
     every_s: int = 0  # least time between two evaluations, for figures that are dear and move slowly

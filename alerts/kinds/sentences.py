@@ -9,19 +9,23 @@ from django.utils.translation import gettext as _
 
 from alerts.kinds import KINDS
 from alerts.kinds.finding import BadThreshold, Kind
+from alerts.metrics.scopes import Names
 from alerts.models import Rule
 from alerts.wording import listed, span
 
 
-def sentence(rule: Rule) -> str:
-    """`When a deployment is down (one mail for a vendor from: 3 deployments down), tell ops.`"""
+def sentence(rule: Rule, names: Names | None = None) -> str:
+    """`When a deployment is down (one mail for a vendor from: 3 deployments down), tell ops.`
+
+    With `names` the sentences of many rules read each table once.
+    """
     kind = KINDS[rule.kind]
     try:
-        what = kind.say(rule.thresholds) if kind.say else with_numbers(kind, rule)
+        what = kind.say(rule.thresholds, names or Names()) if kind.say else with_numbers(kind, rule)
     except BadThreshold as error:
         return str(error)
     lasting = _(" for %(span)s") % {"span": span(timedelta(seconds=rule.for_s))} if rule.for_s else ""
-    named = [person.get_username() for person in rule.recipients.all()] if rule.pk else []
+    named = [person.get_full_name() or person.get_username() for person in rule.recipients.all()] if rule.pk else []
     values = {"what": what, "lasting": lasting, "whom": listed([*rule.groups, *named] or list(kind.groups))}
     channels = [channel.name for channel in rule.channels.all()] if rule.pk else []
     if not channels and kind.shipped:
@@ -38,7 +42,7 @@ def looks_for(rule: Rule) -> str:
     if kind is None:
         return ""
     try:
-        return kind.say(rule.thresholds) if kind.say else _(kind.label)
+        return kind.say(rule.thresholds, Names()) if kind.say else _(kind.label)
     except BadThreshold:
         return _(kind.label)
 

@@ -103,7 +103,9 @@ def context_of(delivery: Delivery, reader: Reader) -> dict[str, Any]:
 def todo_of(transition: Transition, todo: str) -> str:
     """What to do first. The words are those of the last look, which knew nothing of what ended or raised it since."""
     if transition.after == State.RESOLVED and transition.cause == Cause.CLOSED:
-        who = transition.by.get_username() if transition.by else _("somebody")
+        who = _("somebody")
+        if transition.by:
+            who = transition.by.get_full_name() or transition.by.get_username()
         return _("Nothing to do: %(who)s resolved it by hand.") % {"who": who}
     if transition.after == State.RESOLVED and transition.cause == Cause.GONE:
         return _("Nothing to do: what it was about, or its rule, is no longer there.")

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from alerts.metrics.current import CurrentMetrics, Sums
 from alerts.metrics.history import MetricHistory
 from alerts.metrics.metric import Reading, Series, share
-from alerts.metrics.scopes import Missing, Place
+from alerts.metrics.scopes import Missing, Names, Place
 from alerts.metrics.windows import Window
 from costs.models import Budget, BudgetScope
 from costs.plan.queries import terms_of
@@ -59,7 +59,7 @@ def budget_use(current: CurrentMetrics, window: Window, place: Place) -> Reading
     """Per cent of what the month may cost. Raises Missing where nothing says that."""
     budget = current.context.budget_of(*budgeted(place))
     if budget is None:
-        raise no_budget(place)
+        raise no_budget(place, current.names)
     return Reading(share_of(budget.spent, budget.high), budget.at_least)
 
 
@@ -85,8 +85,8 @@ def budgeted(place: Place) -> tuple[str, str]:
     return place.scope.names[0] if place.scope.names else (BudgetScope.EVERYTHING.value, "")
 
 
-def no_budget(place: Place) -> Missing:
-    what = place.scope.words or _("of everything")
+def no_budget(place: Place, names: Names) -> Missing:
+    what = place.scope.words(names) or _("of everything")
     return Missing(
         _("No budget %(what)s runs this month, so this rule watches nothing; set one on the Plan page.")
         % {"what": what}

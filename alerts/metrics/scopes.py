@@ -1,6 +1,7 @@
-"""What a figure is of: an application, a provider, a model, a deployment, a task, an owner or a phase, by name.
+"""What a figure is of: an application, a provider, a model, a deployment, a task, an owner or a phase.
 
-Names and not keys, so that a rule can say what it was made for after that is gone.
+A rule keeps slugs and user names and no keys, so that it can say what it was made for after that is gone. Sentences
+have the names that people gave, from `Names.label`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
 from django.utils.translation import gettext as _
@@ -17,7 +18,7 @@ from django.utils.translation import gettext_noop
 
 from alerts.metrics.thresholds import BadThreshold
 from costs.models import Phase
-from providers.models import Account, Deployment, provider_names
+from providers.models import Account, Deployment, provider_name, provider_names
 from traffic.models import Application, Task
 from traffic.usage.filters import Filters
 
@@ -50,10 +51,9 @@ class Scope:
         named = stored if isinstance(stored, Mapping) else {}
         return cls(tuple((name, str(named[name])) for name in DIMENSIONS if named.get(name)))
 
-    @property
-    def words(self) -> str:
-        """`of application support-bot and task rag`; empty for everything."""
-        parts = [f"{_(DIMENSIONS[dimension])} {name}" for dimension, name in self.names]
+    def words(self, names: Names) -> str:
+        """`of application Support bot and task RAG`; empty for everything."""
+        parts = [f"{_(DIMENSIONS[dimension])} {names.label(dimension, name)}" for dimension, name in self.names]
         return _("of %(parts)s") % {"parts": _(" and ").join(parts)} if parts else ""
 
     @property
@@ -88,24 +88,36 @@ class Place:
         return Filters(**chosen)
 
 
+class Named(NamedTuple):
+    """One thing that a scope may be of: what people call it, and its keys in the rollups."""
+
+    label: str
+    keys: tuple[int, ...]
+
+
 class Names:
     """What there is at one moment, each read once."""
 
     @cached_property
-    def applications(self) -> dict[str, int]:
-        return dict(Application.objects.values_list("slug", "pk"))
+    def applications(self) -> dict[str, Named]:
+        rows = Application.objects.values_list("slug", "name", "pk")
+        return {slug: Named(name or slug, (pk,)) for slug, name, pk in rows}
 
     @cached_property
-    def deployments(self) -> dict[str, int]:
-        return dict(Deployment.objects.values_list("slug", "pk"))
+    def deployments(self) -> dict[str, Named]:
+        rows = Deployment.objects.values_list("slug", "name", "pk")
+        return {slug: Named(name or slug, (pk,)) for slug, name, pk in rows}
 
     @cached_property
-    def owners(self) -> dict[str, tuple[int, ...]]:
+    def owners(self) -> dict[str, Named]:
         """The applications of each person who may sign in, by user name."""
-        by_user: dict[str, tuple[int, ...]] = {}
+        by_user: dict[str, Named] = {}
         people = get_user_model().objects.filter(is_active=True)
-        for name, application in people.values_list("username", "owned_applications__pk"):
-            by_user[name] = (*by_user.get(name, ()), *([application] if application else []))
+        for user, first, last, application in people.values_list(
+            "username", "first_name", "last_name", "owned_applications__pk"
+        ):
+            keys = by_user[user].keys if user in by_user else ()
+            by_user[user] = Named(f"{first} {last}".strip() or user, (*keys, *([application] if application else [])))
         return by_user
 
     @cached_property
@@ -116,6 +128,23 @@ class Names:
     def providers(self) -> set[str]:
         theirs = Account.objects.values_list("kind", flat=True)
         return {*provider_names(), *theirs, *Deployment.objects.values_list("provider", flat=True)}
+
+    def label(self, dimension: str, name: str) -> str:
+        """What people call it; of what is gone the slug in quotes. Models and unknown providers are their own name."""
+        labels: Mapping[str, str]
+        match dimension:
+            case "model":
+                return name
+            case "provider":
+                return provider_name(name)
+            case "task":
+                labels = {value: str(label) for value, label in Task.choices}
+            case "phase":
+                labels = {slug: phase.name for slug, phase in self.phases.items()}
+            case _:
+                named: Mapping[str, Named] = getattr(self, f"{dimension}s")
+                labels = {name: named[name].label} if name in named else {}
+        return labels.get(name) or _("“%(name)s” (removed)") % {"name": name}
 
     def place(self, scope: Scope) -> Place:
         """Where a scope lies. Raises Missing."""
@@ -134,13 +163,9 @@ class Names:
 
     def _values(self, dimension: str, name: str) -> tuple[int | str, ...]:
         match dimension:
-            case "application":
-                return (self._known(self.applications, dimension, name),)
-            case "deployment":
-                return (self._known(self.deployments, dimension, name),)
-            case "owner":
-                theirs: tuple[int, ...] = self._known(self.owners, dimension, name)
-                return theirs
+            case "application" | "deployment" | "owner":
+                named: Named = self._known(getattr(self, f"{dimension}s"), dimension, name)
+                return named.keys
             case "provider" if name not in self.providers:
                 raise self._missing(dimension, name)
             case "task" if name not in Task.values:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_noop
 from alerts.lifecycle.states import Observation
 from alerts.metrics import METRICS
 from alerts.metrics.metric import Metric, Reading
-from alerts.metrics.scopes import DIMENSIONS, Scope
+from alerts.metrics.scopes import DIMENSIONS, Names, Scope
 from alerts.metrics.thresholds import BadThreshold
 from alerts.metrics.windows import Window
 
@@ -65,11 +65,10 @@ class Watch:
     def metric(self) -> Metric:
         return METRICS[self.key]
 
-    @property
-    def what(self) -> str:
-        """`spend of application support-bot this month`."""
+    def what(self, names: Names) -> str:
+        """`spend of application Support bot this month`."""
         when = "" if self.window == Window.NOW else self.window.words
-        return " ".join(filter(None, [_(self.metric.label), self.scope.words, when]))
+        return " ".join(filter(None, [_(self.metric.label), self.scope.words(names), when]))
 
     @property
     def subject(self) -> str:

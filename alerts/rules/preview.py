@@ -39,6 +39,7 @@ class Preview:
     """Oldest first; `why_not` says why there is no past to look at."""
 
     watch: Watch
+    what: str  # the figure and what it is of, in words
     now: datetime
     series: Series
     firings: list[Firing]
@@ -110,7 +111,7 @@ class Preview:
             for firing in self.firings
         ]
         return {
-            "series": [{"name": capital(self.watch.what), "points": points, "style": 1, "step": len(thinned) < 120}],
+            "series": [{"name": self.what, "points": points, "style": 1, "step": len(thinned) < 120}],
             "limits": [{"y": self.watch.line * scale, "label": self.watch.against, "name": _("the rule’s line")}],
             "shades": shades,
             "unit": unit,
@@ -128,12 +129,12 @@ class Preview:
 
 def preview(watch: Watch, policy: Policy, now: datetime) -> Preview:
     """Raises Missing where what the rule is about is gone."""
-    place = Names().place(watch.scope)
-    figure = watch.metric
+    names, figure = Names(), watch.metric
+    place, what = names.place(watch.scope), capital(watch.what(names))
     if figure.history is None:
-        return Preview(watch, now, [], [], _(figure.why_no_history))
+        return Preview(watch, what, now, [], [], _(figure.why_no_history))
     series = figure.history(MetricHistory(now), watch.window, place)
-    return Preview(watch, now, series, list(fired(watch, policy, series, now)))
+    return Preview(watch, what, now, series, list(fired(watch, policy, series, now)))
 
 
 def fired(watch: Watch, policy: Policy, series: Series, now: datetime) -> Iterator[Firing]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
@@ -19,7 +20,7 @@ from django.utils.translation import gettext_lazy
 from alerts.context.evaluation import EvaluationContext
 from alerts.lifecycle.states import Policy
 from alerts.metrics import METRICS
-from alerts.metrics.scopes import DIMENSIONS, Names, Scope
+from alerts.metrics.scopes import DIMENSIONS, Named, Names, Scope
 from alerts.metrics.thresholds import BadThreshold
 from alerts.metrics.units import read_amount
 from alerts.metrics.watch import OVER, SIDES, Watch, capital, check_clear, check_scope, window_of
@@ -148,19 +149,19 @@ class RuleSentence(forms.Form):
         }
         choices["escalate_groups"] = choices["groups"]
         there: dict[str, Iterable[tuple[str, str]]] = {
-            "application": ((slug, slug) for slug in sorted(names.applications)),
+            "application": by_label(names.applications),
             "provider": sorted((slug, provider_name(slug)) for slug in names.providers),
             "model": models.pairs,
-            "deployment": ((slug, slug) for slug in sorted(names.deployments)),
+            "deployment": by_label(names.deployments),
             "task": [(value, str(label)) for value, label in Task.choices],
-            "owner": ((name, name) for name in sorted(names.owners)),
+            "owner": by_label(names.owners),
             "phase": ((slug, phase.name) for slug, phase in names.phases.items()),
         }
         for dimension, pairs in there.items():
             options = list(pairs)
             gone = scope.get(dimension)
             if gone and gone not in dict(options):
-                options.append((gone, gone if dimension == "model" else _("%(name)s (gone)") % {"name": gone}))
+                options.append((gone, names.label(dimension, gone)))
             choices[dimension] = [("", _("any")), *options]
         for name, pairs in choices.items():
             self.fields[name].choices = pairs  # type: ignore[attr-defined]  # a choice field
@@ -253,7 +254,7 @@ class RuleSentence(forms.Form):
         assert self.watch is not None, "only a valid form is saved"
         data = self.cleaned_data
         rule = self.rule or Rule(kind="figure")
-        rule.name = data["name"] or capital(f"{self.watch.what} {self.watch.against}")[:200]
+        rule.name = data["name"] or capital(f"{self.watch.what(Names())} {self.watch.against}")[:200]
         rule.slug = rule.slug or free_slug(rule.name)
         rule.thresholds = self.watch.json
         rule.clear_for_s = min(data["for_s"], LONGEST_CLEAR_S)
@@ -290,6 +291,13 @@ def models_seen(chosen: Iterable[str]) -> FilterChoices:
     rows = UsageDay.objects.filter(day__gte=since).exclude(model="").values_list("model")
     uses = dict(rows.annotate(n=Sum("requests")).order_by())
     return most_used(uses, [name for name in chosen if name in uses])
+
+
+def by_label(named: Mapping[str, Named]) -> list[tuple[str, str]]:
+    """Slug and name, by name; a name that several have gets its slug behind it."""
+    uses = Counter(entry.label for entry in named.values())
+    pairs = [(slug, label if uses[label] == 1 else f"{label} ({slug})") for slug, (label, _keys) in named.items()]
+    return sorted(pairs, key=lambda pair: (pair[1].lower(), pair[0]))
 
 
 def free_slug(name: str) -> str:

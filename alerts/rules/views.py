@@ -18,6 +18,7 @@ from alerts.kinds import KINDS
 from alerts.kinds.finding import BadThreshold
 from alerts.kinds.sentences import sentence
 from alerts.mail.server import has_mail_server, mail_problem
+from alerts.metrics.scopes import Names
 from alerts.metrics.watch import Watch
 from alerts.models import Delivery, Rule
 from alerts.rules import queries, services
@@ -34,10 +35,11 @@ def rules(request: HttpRequest) -> HttpResponse:
     """Every shipped rule, and a page of those that people made."""
     now = timezone.now()
     recipients, failing, unreached = Recipients(), troubles(now), failing_recipients(now)
+    names = Names()
     search = request.GET.get("q", "").strip()
     page = queries.made_rules(search, request.GET.get("page", ""))
-    rows = [row_of(rule, recipients, failing.get(rule.pk), unreached) for rule in queries.shipped_rules()]
-    made = [row_of(rule, recipients, failing.get(rule.pk), unreached) for rule in page]
+    rows = [row_of(rule, names, recipients, failing.get(rule.pk), unreached) for rule in queries.shipped_rules()]
+    made = [row_of(rule, names, recipients, failing.get(rule.pk), unreached) for rule in page]
     context = {
         "page": RulesPage(queries.rule_counts(), [*made, *rows], page.paginator.count, search),
         "rows": rows,
@@ -50,9 +52,11 @@ def rules(request: HttpRequest) -> HttpResponse:
     return render(request, "alerts/rules/rules.html", context)
 
 
-def row_of(rule: Rule, recipients: Recipients, trouble: Delivery | None, failing: Collection[str]) -> RuleRow:
+def row_of(
+    rule: Rule, names: Names, recipients: Recipients, trouble: Delivery | None, failing: Collection[str]
+) -> RuleRow:
     addresses = recipients.of_rule(rule, KINDS[rule.kind].groups)
-    return RuleRow(rule, sentence(rule), addresses, trouble, failing, has_mail_server())
+    return RuleRow(rule, sentence(rule, names), addresses, trouble, failing, has_mail_server())
 
 
 @form_view("alerts.change_rule")

@@ -273,7 +273,10 @@ def test_a_preview_says_how_often_a_rule_would_have_fired() -> None:
     firings = [Firing(NOW - timedelta(hours=5), NOW - timedelta(hours=4)), Firing(TWO_HOURS_AGO, None)]
     watch = cast(Watch, None)
     past: Series = [(NOON, Decimal(1))]
-    pages = [Preview(watch, NOW, [], []), *(Preview(watch, NOW, past, firings[:n]) for n in (0, 1, 2))]
+    pages = [
+        Preview(watch, "Spend", NOW, [], []),
+        *(Preview(watch, "Spend", NOW, past, firings[:n]) for n in (0, 1, 2)),
+    ]
     assert [page.headline() for page in pages] == [
         "There is no past to try it on",
         "The last 90 days would have fired it 0 times",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -243,10 +244,42 @@ def test_an_alert_is_found_by_what_its_rule_names_and_its_mail_says_the_rule(ops
     for names, n in ((Names(application=["bot"]), 1), (Names(task=["rag"]), 1), (Names(application=["bo"]), 0)):
         assert Alert.objects.about(names).count() == n, names
     message = compose(Delivery.objects.get())
-    assert Alert.objects.get().title == "Spend of application bot and task rag this month: $30, over $20"
-    assert message.subject == "Spend of application bot a...k rag this month: $30, over $20"
-    assert "spend of application bot and task rag this month is over $20" in message.body
+    assert Alert.objects.get().title == "Spend of application bot and task RAG this month: $30, over $20"
+    assert message.subject == "Spend of application bot a...k RAG this month: $30, over $20"
+    assert "spend of application bot and task RAG this month is over $20" in message.body
     assert "/spend/?application=bot&task=rag" in message.body
+
+
+def test_rules_alerts_and_mails_have_the_names_that_people_gave_and_not_the_slugs(ops: Any) -> None:
+    made = ApplicationFactory.create(slug="site-chat", name="Website chat", owner=ops)
+    get_user_model().objects.filter(pk=ops.pk).update(first_name="Olga", last_name="Fern")
+    use(TODAY, 10, application_id=made.pk, cost=Decimal(30))
+    ours = rule(watching("spend", "20", application="site-chat"))
+    of_owner = rule(watching("spend", "20", owner="olga"), slug="owners")
+    ours.recipients.set([ops])
+    evaluate()
+    assert sentence(ours).startswith("When spend of application Website chat this month is over $20, tell ops and Olga")
+    assert "spend of owner Olga Fern this month" in sentence(of_owner)
+    alert = Alert.objects.get(rule=ours)
+    assert alert.title == "Spend of application Website chat this month: $30, over $20"
+    assert alert.subject == "spend/application:site-chat", "programs know it by its slug"
+    message = compose(Delivery.objects.filter(alert=alert).latest("pk"))
+    assert "site-chat" not in re.sub(r"https?://\S+", "", f"{message.subject}\n{message.body}")
+    seen = preview(Watch.of(ours.thresholds), Policy(), NOW)
+    assert seen.chart["series"][0]["name"] == "Spend of application Website chat this month"
+    made.delete()
+    assert "spend of application “site-chat” (removed) this month" in sentence(ours)
+
+
+def test_the_sentences_of_many_rules_read_each_table_of_names_once(
+    ops_client: Client, django_assert_max_num_queries: Any
+) -> None:
+    for n in range(12):
+        ApplicationFactory.create(slug=f"bot-{n}", name=f"Bot {n}")
+        rule(watching("spend", "20", application=f"bot-{n}"), slug=f"r{n}")
+    with django_assert_max_num_queries(ceiling("/alerts/rules/ with names of applications")):
+        page = ops_client.get(reverse("alerts:rules")).content.decode()
+    assert all(f"spend of application Bot {n} this month" in page for n in range(12))
 
 
 def test_a_deleted_rule_is_silent_and_one_brought_back_speaks_again(ops: Any) -> None:
@@ -377,7 +410,7 @@ def test_what_cannot_be_watched_is_a_sentence_at_the_field(
 def test_a_form_of_a_rule_on_something_deleted_still_shows_its_name(ops_client: Client) -> None:
     ours = rule(watching("spend", "20", application="bot"), last_error="There is no application “bot” any more.")
     shown = ops_client.get(reverse("alerts:rule", args=[ours.slug])).content.decode()
-    assert "bot (gone)" in shown and "any more" in shown
+    assert "“bot” (removed)" in shown and "any more" in shown
 
 
 def test_the_list_costs_the_same_for_any_number_of_rules(
