@@ -81,7 +81,7 @@ def judge(host: str, address: IPAddress, *, local: bool) -> None:
 
 def _refusal(host: str, address: IPAddress) -> str:
     if inner(address) in METADATA:
-        return _("%(host)s leads to %(address)s, where a cloud keeps this machine's own secrets; it is never used.") % {
+        return _("%(host)s leads to %(address)s, where a cloud stores this server's secrets. It is never used.") % {
             "host": host,
             "address": address,
         }
@@ -90,7 +90,7 @@ def _refusal(host: str, address: IPAddress) -> str:
             "host": host,
             "address": address,
         }
-    return _("%(host)s leads to the private address %(address)s; only what is marked as local may do that.") % {
+    return _("%(host)s leads to the private address %(address)s. Only addresses marked as local may do that.") % {
         "host": host,
         "address": address,
     }

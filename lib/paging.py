@@ -57,12 +57,12 @@ def cursor_value(kind: type, text: str) -> Any:
     except (ValueError, ArithmeticError):
         good = False
     if not good:
-        raise ApiError(422, _("This cursor was not given by this list."))
+        raise ApiError(422, _("This cursor is not from this list."))
     return value
 
 
 def cursor_id(number: int) -> int:
     """A row's id as a cursor carries it. Raises ApiError (422)."""
     if not 0 <= number < 2**63:
-        raise ApiError(422, _("This cursor was not given by this list."))
+        raise ApiError(422, _("This cursor is not from this list."))
     return number

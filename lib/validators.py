@@ -18,13 +18,11 @@ def web_address(value: str) -> None:
         parts = urlsplit(value)
         port = parts.port
     except ValueError:
-        raise ValidationError(_("This is no address."), code="invalid") from None
+        raise ValidationError(_("This is not a valid address."), code="invalid") from None
     if parts.scheme not in ("http", "https"):
         raise ValidationError(_("An address begins with http:// or https://."), code="invalid")
     if parts.username is not None or parts.password is not None:
-        raise ValidationError(
-            _("An address holds no user or password; the key has a field of its own."), code="invalid"
-        )
+        raise ValidationError(_("An address has no user or password. The key has its own field."), code="invalid")
     host = parts.netloc if port is None else parts.netloc.rpartition(":")[0]
     if not HOST.match(host) or re.search(r"\s", value):
-        raise ValidationError(_("This address has no host that could be looked up."), code="invalid")
+        raise ValidationError(_("This address has no valid host name."), code="invalid")

@@ -65,7 +65,7 @@ class AccountForm(forms.Form):
 
 def test_a_form_error_stands_at_the_field_and_in_the_summary() -> None:
     html = render_to_string("_form.html", {"form": AccountForm({"every": "10"}), "submit": "Save"})
-    assert "Not saved: 2 things to put right" in html
+    assert "2 errors: please fix them" in html
     assert 'href="#id_every"' in html
     assert 'id="id_every_error"' in html and 'aria-invalid="true"' in html
     assert 'value="10"' in html

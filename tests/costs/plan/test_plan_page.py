@@ -255,7 +255,7 @@ def test_a_stage_that_cannot_be_is_refused(plan: None, today: date, changes: dic
 def test_a_form_that_was_refused_keeps_what_was_typed(plan: None) -> None:
     page = phase(name="Third", budget_high=0).content.decode()
     assert 'value="Third"' in page
-    assert "one thing to put right" in page
+    assert "1 error: please fix it" in page
 
 
 # Pure.

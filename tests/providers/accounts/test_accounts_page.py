@@ -99,7 +99,7 @@ def test_a_key_is_stored_encrypted_and_never_comes_back() -> None:
 def test_a_form_with_an_error_does_not_repeat_the_key(action: str) -> None:
     status, page = post(in_role("ops"), ADD, **filled(name="", action=action))
     assert status == 422
-    assert "Not saved: one thing to put right" in page
+    assert "1 error: please fix it" in page
     assert KEY not in page
     assert not Account.objects.exists()
 
@@ -189,7 +189,7 @@ def test_by_htmx_a_test_answers_with_its_result_alone(sandbox: Sandbox) -> None:
     assert "The key is good" in page and "<html" not in page and "<form" not in page
     response = admin.post(ADD, at(sandbox, action="test", name=""), headers={"HX-Request": "true"})
     assert response.status_code == 422
-    assert "one thing to put right" in response.content.decode()
+    assert "1 error: please fix it" in response.content.decode()
 
 
 def test_saving_asks_the_vendor_first(sandbox: Sandbox) -> None:

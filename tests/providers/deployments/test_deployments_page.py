@@ -158,7 +158,7 @@ def test_what_cannot_be_is_refused_at_its_field(field: str, value: str) -> None:
 def test_only_an_admin_says_that_an_address_is_local() -> None:
     status, page = post(in_role("ops"), ADD, **filled())
     assert status == 422
-    assert "only what is marked as local may do that" in page
+    assert "Only addresses marked as local may do that" in page
     deployment()
     ops = in_role("ops2")
     assert ops.get(ONE).status_code == 403  # no role of that name

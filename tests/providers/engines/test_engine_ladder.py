@@ -256,7 +256,7 @@ def test_a_base_address_may_end_in_v1() -> None:
 def test_a_private_address_needs_the_word_local(url: str) -> None:
     result = check("vllm", url, local=False)
     assert (result.ok, result.step) == (False, "connect")
-    assert "only what is marked as local" in result.cause
+    assert "Only addresses marked as local" in result.cause
 
 
 def test_the_cloud_metadata_address_is_refused_even_when_local() -> None:

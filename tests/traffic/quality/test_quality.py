@@ -246,7 +246,7 @@ def test_only_who_may_see_figures_sees_what_an_accepted_answer_costs(
     rated(conn, shop, good=36, bad=4)
     manager = logged_in(person("mara", "traffic.view_quality", "costs.view_charge"))
     page, figures = text(viewer, "/quality/"), text(manager, "/quality/")
-    for money in ("USD per accepted answer", "0.0038", "has no cost of its own", "This page as JSON"):
+    for money in ("USD per accepted answer", "0.0038", "has no cost of its own", "API (JSON)"):
         assert money in figures
         assert money not in page
     assert "of <b>40</b> ratings find the answer acceptable" in page

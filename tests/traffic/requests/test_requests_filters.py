@@ -128,7 +128,7 @@ def test_a_page_says_how_far_back_it_has_looked(
     monkeypatch.setattr("traffic.requests.queries.READ_MOST", 2)
     monkeypatch.setattr("traffic.requests.hour_reads.READ_MOST", 2)
     page = text(viewer, URL, latency_from="1000")
-    assert "None back to" in page and "Further back" in page
+    assert "None back to" in page and "Next page" in page
 
 
 # Words in kept texts.

@@ -1,0 +1,162 @@
+"""Texts that people read keep to docs/reference/copy.md: words not used, length of a sentence, no semicolon."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+APPS = ("providers", "traffic", "costs", "alerts", "dashboard", "lib")
+# A folder is "done" once all its texts keep to the rules; "shared" are the templates outside any folder.
+DONE = ("lib", "templates/shared")
+LATER = (
+    "alerts",
+    "costs",
+    "dashboard",
+    "providers",
+    "traffic",
+    "templates/alerts",
+    "templates/charts",
+    "templates/costs",
+    "templates/dashboard",
+    "templates/providers",
+    "templates/registration",
+    "templates/traffic",
+)
+GETTEXT = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy", "pgettext", "pgettext_lazy", "npgettext"}
+PLAIN = {"label", "help_text", "empty_label"}
+LONGEST = 20  # words a sentence
+
+# Things that people use, as the subject of a verb.
+THING = (
+    r"(?:vendors?|engines?|servers?|machines?|pages?|rules?|reports?|bills?|logs?|programs?|models?|monitors?|tools?"
+    r"|connectors?|Breakeven|[Ii]t|\}|\)s|\}\})"
+)
+FORBIDDEN = {
+    "a verb of speaking (reports, shows, notified)": r"\b(?:tells?|told|says?|said|speaks?|spoke)\b",
+    "a verb of people with a thing as subject": rf"{THING} (?:asks?|knows?|gives?|hears?|thinks?|wants?|sees?)\b",
+    "a person without a name (unassigned, no recipients)": r"\b(?:nobody|somebody|someone|whoever|anybody|anyone)\b",
+    "a button without its verb and object": r"^Do it\b",
+    "a proverb or a joke": r"\b(?:cr(?:y|ies) wolf|burnt|for nothing|patience|next to nothing|in the clear)\b",
+    "an old word": r"\b(?:anew|dearer|dearest|reckons?|shall|mended|thereof|whereof)\b",
+    "the project's past": r"\b(?:the research|the note|rulers?|slips)\b",
+    "a semicolon": r";",
+}
+# Reference pages are about the research, and name it.
+ABOUT_THE_RESEARCH = ("costs/research/", "templates/costs/research/")
+
+
+def texts(path: Path) -> Iterator[tuple[int, str]]:
+    """Every text for people in one file, with its line: translations, and labels and helps of forms."""
+    source = path.read_text()
+    if path.suffix == ".py":
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Call):
+                yield from of_a_call(node)
+        return
+    for match in re.finditer(r"""\{%\s*trans(?:late)?\s+(?:"([^"]*)"|'([^']*)')""", source):
+        yield source.count("\n", 0, match.start()) + 1, match[1] or match[2]
+    for match in re.finditer(r"\{%\s*blocktrans(?:late)?\b.*?%\}(.*?)\{%\s*endblocktrans(?:late)?", source, re.DOTALL):
+        for part in re.split(r"\{%\s*plural\s*%\}", match[1]):
+            yield source.count("\n", 0, match.start()) + 1, " ".join(part.split())
+
+
+def of_a_call(node: ast.Call) -> Iterator[tuple[int, str]]:
+    name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+    values = list(node.args) if name in GETTEXT else []
+    values += [keyword.value for keyword in node.keywords if keyword.arg in PLAIN]
+    for value in values:
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            yield value.lineno, value.value
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text; a placeholder and a tag are no sentence's end, a colon and a middle dot are."""
+    bare = re.sub(r"<[^>]+>", " ", text)
+    bare = re.sub(r"\{\{.*?\}\}|\{\w*\}|%\(\w+\)[sd]", "N", bare)
+    return [part for part in re.split(r"(?<=[.?!:])\s+|\s·\s", bare) if part.strip()]
+
+
+def faults(text: str) -> list[str]:
+    plain = re.sub(r"&#?\w+;", " ", text)
+    names = [name for name, pattern in FORBIDDEN.items() if re.search(pattern, plain, re.IGNORECASE)]
+    longest = max((len(sentence.split()) for sentence in sentences(plain)), default=0)
+    return names + ([f"a sentence of {longest} words"] if longest > LONGEST else [])
+
+
+def files(folder: str) -> list[Path]:
+    if folder == "templates/shared":
+        return sorted((ROOT / "templates").glob("*.html"))
+    paths = (ROOT / folder).rglob("*")
+    return sorted(path for path in paths if path.suffix in (".py", ".html", ".txt") and "migrations" not in path.parts)
+
+
+@pytest.mark.parametrize("folder", DONE)
+def test_every_text_keeps_to_the_rules_of_copy(folder: str) -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {', '.join(names)}: {text}"
+        for path in files(folder)
+        for line, text in texts(path)
+        if (names := faults(text)) and not str(path.relative_to(ROOT)).startswith(ABOUT_THE_RESEARCH)
+    ]
+    assert found == [], f"{len(found)} texts; docs/reference/copy.md has the words to use\n" + "\n".join(found)
+
+
+def test_no_folder_is_left_out() -> None:
+    folders = {*APPS, "templates/shared"} | {
+        f"templates/{path.name}" for path in (ROOT / "templates").iterdir() if path.is_dir()
+    }
+    assert {*DONE, *LATER} == folders
+    assert not {*DONE} & {*LATER}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Told",
+        "The vendor tells no bill.",
+        "{name} asks for a key.",
+        "Nobody has it.",
+        "Do it",
+        "2 rules cry wolf",
+        "It speaks for 2 others",
+        "Costed anew",
+        "As the research has it",
+        "Say what the key may do.",
+        "Saved; it holds at once.",
+        " ".join(["word"] * 21),
+    ],
+)
+def test_what_the_rules_forbid_is_seen(text: str) -> None:
+    assert faults(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Notified",
+        "All clear: no open alerts",
+        "RunPod &amp; Vast.ai report no bill.",
+        "Ask ops to add one.",
+        "2 unassigned",
+    ],
+)
+def test_what_the_rules_allow_passes(text: str) -> None:
+    assert faults(text) == []
+
+
+def test_texts_are_read_from_templates_and_from_python(tmp_path: Path) -> None:
+    page, form = tmp_path / "page.html", tmp_path / "forms.py"
+    page.write_text(
+        '{% translate "One" %}\n{% blocktranslate with a=b trimmed %}\n Two\n{% plural %}\nThree{% endblocktranslate %}'
+    )
+    form.write_text(
+        '_("Four")\nngettext("Five", "Six", 2)\nCharField(label="Seven", help_text="Eight")\nlogger.info("no text")'
+    )
+    assert [text for _line, text in texts(page)] == ["One", "Two", "Three"]
+    assert [text for _line, text in texts(form)] == ["Four", "Five", "Six", "Seven", "Eight"]
+    assert [line for line, _text in texts(page)] == [1, 2, 2]
