@@ -26,12 +26,11 @@ from providers.models import Deployment
 from providers.uptime import report as uptime_report
 from providers.uptime.report import DeploymentUptime
 from traffic.models import Metric
-from traffic.quality.queries import ACCEPTABLE_SQL
+from traffic.quality.queries import ACCEPTABLE_SQL, COMPARED_DAYS
 from traffic.usage.filters import Filters
 from traffic.usage.reports import bucket_edges, bucket_value
 
 OWN = "self"
-COMPARED = timedelta(days=90)
 FEWEST_COMPARED = 10  # ratings of a task on each side, before both are compared
 Buckets = Sequence[tuple[int, int]]  # (log bucket, how many), ascending
 
@@ -181,7 +180,7 @@ WHERE r.day >= %(since)s AND r.day < %(until)s GROUP BY 1, 2
 def ratings_by_task(now: datetime, traffic: Traffic) -> list[RatedTask]:
     """Every task with requests or ratings of ours, the most requests first."""
     end = now.astimezone(UTC).date() + timedelta(days=1)
-    days = {"since": end - COMPARED, "lately": end - WINDOW, "until": end}
+    days = {"since": end - timedelta(days=COMPARED_DAYS), "lately": end - WINDOW, "until": end}
     rows = sql.mappings(RATINGS, {**days, "provider": OWN, "models": sorted(own_models(traffic))})
     sides = {(row["task"], row["ours"]): row for row in rows}
     requests = requests_by_task(traffic)

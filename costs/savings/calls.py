@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -13,22 +13,15 @@ from costs.list_prices import ListPrices, list_rates
 from costs.models import FindingKind
 from costs.savings.base import SavingFound, Window
 from costs.savings.cells import UsageCell, sample, share
-from lib.periods import Period
 from providers.accounts.queries import unusable_providers
 from traffic.models import Task
-from traffic.quality.queries import ACCEPTABLE_SQL, ENOUGH, QualityGroup, difference, quality
+from traffic.quality.queries import ACCEPTABLE_SQL, COMPARED_DAYS, ENOUGH, QualityGroup, compared, difference
 from traffic.usage.filters import Filters
 
-RATED_DAYS = 90
 MARGIN = -0.10  # how much lower the smaller model's acceptable share may be, at the low end of the 95 % interval
 SOMEBODY_WAITS = frozenset({Task.CHAT, Task.CODE, Task.QA, Task.RAG})
 LEAST_SAMPLE = 100
 ALL_BUT = 0.95  # share of the accepted answers that are no longer than the limit
-
-
-def rated_period(window: Window) -> Period:
-    until = datetime.combine(window.until, time.min, UTC)
-    return Period(until - timedelta(days=RATED_DAYS), until)
 
 
 def batches(cells: Sequence[UsageCell], window: Window) -> Iterator[SavingFound]:
@@ -66,12 +59,9 @@ def smaller_models(cells: Sequence[UsageCell], window: Window) -> Iterator[Savin
     used = {(cell.provider, cell.model) for cell in cells if cell.provider not in gone}
     prices = ListPrices.of({cell.model for cell in cells})
     last = window.last_days(1)[0]
+    by_task = compared(window.until, "model", Filters())
     for task in {cell.task for cell in cells}:
-        rated = {
-            model_rating.key: model_rating
-            for model_rating in quality(rated_period(window), "model", Filters(task=[task]))
-            if model_rating.key and model_rating.enough
-        }
+        rated = {group.key: group for group in by_task.get(task, [])}
         for cell in cells:
             if cell.task == task and cell.model in rated:
                 options = [
@@ -129,7 +119,7 @@ GROUP BY 1, 2, 3 HAVING count(*) >= %(enough)s
 
 def accepted_lengths(window: Window) -> dict[tuple[int, str, str], tuple[int, int]]:
     """By application, model and task: accepted answers, and the output tokens that 95 % of them keep."""
-    since = window.until - timedelta(days=RATED_DAYS)
+    since = window.until - timedelta(days=COMPARED_DAYS)
     params: dict[str, Any] = {"since": since, "until": window.until, "all_but": ALL_BUT, "enough": ENOUGH}
     with connection.cursor() as cursor:
         cursor.execute(ACCEPTED, params)

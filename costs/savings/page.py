@@ -18,10 +18,11 @@ from django.utils.translation import ngettext
 
 from costs import savings
 from costs.models import Finding, FindingKind, Search
-from lib.formats import dollars, percent, sentences, usd4, when
+from lib.formats import day_text, dollars, percent, sentences, usd4, when
 from lib.money import ZERO
 from providers.models import OfferKind, provider_name
 from traffic.models import Task
+from traffic.quality.queries import COMPARED_DAYS
 
 Evidence = Mapping[str, Any]
 
@@ -277,15 +278,17 @@ def batch_words(finding: Finding, seen: Evidence) -> tuple[str, str]:
 
 def smaller_words(finding: Finding, seen: Evidence) -> tuple[str, str]:
     sentence = _(
-        "%(requests)s requests went to %(model)s. Of this task’s rated answers %(acceptable)s of %(to_model)s are "
-        "acceptable (%(ratings)s ratings) against %(acceptable_now)s (%(ratings_now)s)."
+        "%(requests)s requests went to %(model)s. Of this task’s answers rated in the %(days)s days to %(day)s,"
+        " %(acceptable)s of %(to_model)s are acceptable (%(ratings)s ratings) against %(acceptable_now)s"
+        " (%(ratings_now)s)."
     )
     assumed = _(
         "As many tokens on either model, at %(price_share)s of the price. The share of good answers is at most "
         "%(worse)s lower, with 95 %% confidence."
     )
     worse = max(-seen.get("gap", [0, 0, 0])[1], 0)
-    return filled_in(sentence, {**seen, "model": finding.model}), filled_in(assumed, {**seen, "worse": worse})
+    seen = {**seen, "model": finding.model, "days": COMPARED_DAYS, "day": day_text(finding.until)}
+    return filled_in(sentence, seen), filled_in(assumed, {**seen, "worse": worse})
 
 
 def output_words(finding: Finding, seen: Evidence) -> tuple[str, str]:

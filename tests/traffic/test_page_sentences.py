@@ -357,8 +357,8 @@ def a_quality(ratings: int, acceptable: int, name: str = "Own", cost: Decimal | 
         (
             a_quality(100, 50),
             (a_quality(60, 30), a_quality(40, 40, "Haiku")),
-            "<b>50 %</b> (40 %–60 %) of <b>100</b> ratings find the answer acceptable; no task has enough of them for "
-            "two deployments, so deployments are not compared.",
+            "<b>50 %</b> (40 %–60 %) of <b>100</b> ratings find the answer acceptable; no task has enough ratings of "
+            "two deployments in the last 90 days, so deployments are not compared.",
         ),
     ],
 )
@@ -374,11 +374,13 @@ def test_the_quality_page_begins_with_the_share_of_acceptable_answers(
     [
         (
             (a_quality(60, 30), a_quality(40, 40, "Haiku"), a_quality(40, 0, "Third")),
-            "; for RAG Haiku <b>100 %</b> (91 %–100 %), Own <b>50 %</b> (38 %–62 %): a real difference.",
+            "; for RAG in the last 90 days Haiku <b>100 %</b> (91 %–100 %), Own <b>50 %</b> (38 %–62 %): "
+            "a real difference.",
         ),
         (
             (a_quality(60, 30), a_quality(60, 29, "<Haiku>")),
-            "; for RAG Own <b>50 %</b> (38 %–62 %), &lt;Haiku&gt; <b>48 %</b> (36 %–61 %): too close to call.",
+            "; for RAG in the last 90 days Own <b>50 %</b> (38 %–62 %), &lt;Haiku&gt; <b>48 %</b> (36 %–61 %): "
+            "too close to call.",
         ),
     ],
 )

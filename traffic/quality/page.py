@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
 from lib.formats import count, percent
-from traffic.quality.queries import ENOUGH, PASS, GroupBy, QualityGroup, differ
+from traffic.quality.queries import COMPARED_DAYS, ENOUGH, PASS, GroupBy, QualityGroup, differ
 
 TITLES = {
     "deployment": gettext_lazy("Deployment"),
@@ -103,7 +103,8 @@ class Table:
 class Answer:
     """The figures of the first sentence: all ratings of some days, and the groups, the most rated first.
 
-    `alike` are the groups that have enough ratings of the same `task`; groups are compared on it alone.
+    `alike` are the groups that have enough ratings of the same `task` in the last `COMPARED_DAYS`; groups are compared
+    on it alone.
     """
 
     total: QualityGroup | None
@@ -136,13 +137,18 @@ class Answer:
         judged = [named for named in self.groups if named.group.enough]
         if len(self.alike) < 2:
             if len(judged) > 1:
-                return _("; no task has enough of them for two deployments, so deployments are not compared")
+                text = _(
+                    "; no task has enough ratings of two deployments in the last %(days)s days, so deployments are not"
+                    " compared"
+                )
+                return text % {"days": COMPARED_DAYS}
             return _("; only %(name)s has enough of them to be judged") % {"name": judged[0].name} if judged else ""
         better, other = sorted(self.alike[:2], key=lambda named: -named.group.acceptable_share)
         real = differ(better.group, other.group)
         return format_html(
-            _("; for {task} {better} {share}, {other} {other_share}: {difference}"),
+            _("; for {task} in the last {days} days {better} {share}, {other} {other_share}: {difference}"),
             task=self.task,
+            days=COMPARED_DAYS,
             better=better.name,
             share=share_words(better.group),
             other=other.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import Decimal
 from math import sqrt
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from django.db.models import Avg, Case, CharField, Count, Exists, F, OuterRef, Q
 from django.db.models.functions import Cast, Concat
 
 from lib import confidence_intervals
+from lib.dates import midnight
 from lib.money import COST_STEP
 from lib.periods import Period
 from providers.models import Deployment
@@ -25,6 +27,7 @@ GroupBy = Literal["deployment", "model", "task"]
 
 ENOUGH = 30  # ratings from which on a share is worth reading
 PASS = 0.7  # share of acceptable answers that is asked for
+COMPARED_DAYS = 90  # whose ratings count wherever two sides are compared: work that has moved was rated long ago
 # Stars decide; a rating without stars is judged by its score.
 ACCEPTABLE = Q(stars__gte=Rating.PASSING_STARS) | Q(stars__isnull=True, score__gte=0)
 ACCEPTABLE_SQL = f"coalesce(r.stars >= {Rating.PASSING_STARS}, r.score >= 0)"  # of ratings `r`
@@ -95,22 +98,33 @@ def quality(period: Period, group_by: str = "", filters: Filters | None = None) 
     ]
 
 
-def like_with_like(period: Period, filters: Filters) -> tuple[str, list[QualityGroup]] | None:
-    """The most rated task of which two deployments or more have enough ratings, and those, the most rated first.
+def compared_period(today: date) -> Period:
+    """The UTC days, `today` included, whose ratings count where two models or deployments are compared."""
+    end = midnight(today + timedelta(days=1))
+    return Period(end - timedelta(days=COMPARED_DAYS), end)
 
-    Shares of different tasks say nothing about each other: one deployment may have the harder work.
+
+def compared(today: date, by: Literal["deployment", "model"], filters: Filters) -> dict[str, list[QualityGroup]]:
+    """By task, the groups of `compared_period` that have enough ratings of it, the most rated first.
+
+    Shares of different tasks say nothing about each other: one side may have the harder work.
     """
     rows = (
-        rated(period, filters)
-        .filter(deployment__isnull=False)
-        .values_list("task", "deployment__slug")
+        rated(compared_period(today), filters)
+        .values_list("task", KEYS[by])
         .annotate(n=Count("id"), good=Count("id", filter=ACCEPTABLE))
-        .order_by("-n", "deployment__slug")
+        .order_by("-n", KEYS[by])
     )
     by_task: dict[str, list[QualityGroup]] = {}
-    for task, slug, ratings, good in rows:
-        if ratings >= ENOUGH:
-            by_task.setdefault(task, []).append(QualityGroup(slug, ratings, good, 0, None, None))
+    for task, key, ratings, good in rows:
+        if ratings >= ENOUGH and key:
+            by_task.setdefault(task, []).append(QualityGroup(key, ratings, good, 0, None, None))
+    return by_task
+
+
+def like_with_like(today: date, filters: Filters) -> tuple[str, list[QualityGroup]] | None:
+    """The most rated task of which two deployments or more have enough ratings, and those, the most rated first."""
+    by_task = compared(today, "deployment", filters)
     tasks = [(task, groups) for task, groups in by_task.items() if task and len(groups) > 1]
     return max(tasks, key=lambda row: sum(group.ratings for group in row[1]), default=None)
 

@@ -38,7 +38,7 @@ def quality(request: HttpRequest) -> HttpResponse:
     tables = [table(kind, period, filters, money=money) for kind in kinds]
     rated = scoreboard.quality(period, "", filters)
     context = {
-        "answer": answer(rated[0] if rated else None, tables[0].groups, days, period, filters),
+        "answer": answer(rated[0] if rated else None, tables[0].groups, days, filters),
         "tables": tables,
         "money": money,
         "comments": comments(request, period, filters) if rated else [],
@@ -53,9 +53,9 @@ def quality(request: HttpRequest) -> HttpResponse:
     return render(request, "traffic/quality/quality.html", context)
 
 
-def answer(total: QualityGroup | None, groups: Sequence[Named], days: int, period: Period, filters: Filters) -> Answer:
+def answer(total: QualityGroup | None, groups: Sequence[Named], days: int, filters: Filters) -> Answer:
     """The first sentence; deployments are compared on one task that both have enough ratings of."""
-    pair = scoreboard.like_with_like(period, filters) if total and total.enough else None
+    pair = scoreboard.like_with_like(timezone.now().date(), filters) if total and total.enough else None
     if pair is None:
         return Answer(total, groups, days)
     task, alike = pair

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,6 +22,7 @@ from costs.savings.machines import runs
 from costs.savings.page import page
 from costs.savings.prompts import Prompt, repeats, unread_of
 from costs.tasks import search_savings
+from lib.formats import day_text
 from providers.audit.log import AuditEntry
 from providers.models import Deployment, Lease, Offer, RemovedAccount
 from tests.costs.people import client_of, text
@@ -38,7 +40,7 @@ from tests.traffic.request_rows import row
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.ingest.store import ingest
-from traffic.models import Application, Rating, Request
+from traffic.models import Application, Rating, Request, Task
 
 NOW = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 NIGHT = NOW.replace(hour=3)
@@ -132,6 +134,30 @@ def test_a_smaller_model_is_found_only_where_ratings_say_that_it_is_as_good(
     assert [one.evidence["to_model"] for one in rows] == (["small"] if found else [])
     for each in rows:
         assert each.monthly.quantize(Decimal("0.000001")) == month(140 * (Decimal("0.18") - Decimal("0.06")))
+
+
+def test_savings_and_quality_judge_a_pair_of_models_by_the_same_ratings_and_say_their_days(shop: Application) -> None:
+    """The larger model's ratings are of two months ago: within 30 days there would be nothing to compare."""
+    for model, days in (("large", 60), ("small", 0)):
+        served = DeploymentFactory.create(
+            slug=model, name=model.title(), provider="anthropic", engine="anthropic", model=model
+        )
+        requests = send(shop, model=model, task="chat", per_day=10, deployment_id=served.pk)
+        Rating.objects.bulk_create(
+            Rating(
+                day=one.day - timedelta(days=days), request_id=one.id, by=f"p{n}", score=1 if n < 96 else -1,
+                application=shop, model=model, task="chat", deployment=served,
+            )
+            for n, one in enumerate(requests[: 100 if model == "small" else 120])
+        )  # fmt: skip
+    savings.search(NOW)
+    client = client_of("manager")
+    saving = " ".join(text(client, "/spend/savings/").split())
+    quality = re.sub("<[^>]*>", "", text(client, "/quality/")).replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert f"rated in the 90 days to {day_text(NOW.date())}, 96 % of small are acceptable (100 ratings)" in saving
+    assert "against 80 % (120)" in saving
+    assert f"for {Task.CHAT.label} in the last 90 days Small 96 % (" in quality
+    assert "Large 80 % (" in quality
 
 
 @pytest.mark.parametrize("removed", [True, False])

@@ -201,7 +201,7 @@ def test_two_deployments_are_compared_and_chance_is_called_chance(
     rated(conn, shop, good=34, bad=6, deployment_id=two.pk)
     page = text(viewer, "/quality/")
     assert "<b>88 %</b> (78 %–93 %) of <b>80</b> ratings find the answer acceptable" in page
-    assert "; for RAG One <b>90 %</b> (77 %–96 %), Two <b>85 %</b> (71 %–93 %):" in page
+    assert "; for RAG in the last 90 days One <b>90 %</b> (77 %–96 %), Two <b>85 %</b> (71 %–93 %):" in page
     assert "too close to call." in page
     rated(conn, shop, good=0, bad=40, deployment_id=two.pk, task="qa")
     assert "too close to call." in text(viewer, "/quality/"), "ratings of another task change nothing"
@@ -216,7 +216,7 @@ def test_deployments_with_different_tasks_are_not_compared(
         made = DeploymentFactory.create(slug=slug, name=slug, provider="anthropic", engine="anthropic", model=slug)
         rated(conn, shop, good=good, bad=40 - good, deployment_id=made.pk, task=task)
     page = text(viewer, "/quality/")
-    assert "no task has enough of them for two deployments, so deployments are not compared." in page
+    assert "no task has enough ratings of two deployments in the last 90 days, so deployments are not compared." in page
     assert "a real difference" not in page
 
 
