@@ -79,6 +79,7 @@ class Work:
     hit: float = 0.9
     reasoning: float = 0.0  # part of the output
     long_cache: bool = False
+    grows: bool = True  # its sizes follow those of the months, `story.SIZES`
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,7 @@ APPLICATIONS = (
         "Nightly summaries",
         "jorun",
         ("jorun",),
-        (Work("batch", 1.0, own=1000, shared=1050, output=270, batch=True, hit=0.95),),
+        (Work("batch", 1.0, own=15_000, shared=1050, output=1_900, batch=True, hit=0.95, grows=False),),
         clock="night",
         weekend=1.0,
         keeps_bodies=True,

@@ -97,7 +97,7 @@ class Traffic:
         for application in APPLICATIONS:
             for work in application.work:
                 for factor in sorted(set(SIZES)):
-                    self.sizes[application.slug, work.task, factor] = _sizes(rng, work, factor)
+                    self.sizes[application.slug, work.task, factor] = _sizes(rng, work, factor if work.grows else 1.0)
 
     def day(self, day: date) -> Day:
         """Every row of a UTC day, sorted by time; about five thousand at the company's present size."""

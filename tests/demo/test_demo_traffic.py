@@ -9,7 +9,7 @@ import pytest
 
 from demo import bills, company
 from demo.bills import ClaudeBill, cost_by_class
-from demo.story import MONTHS, Story, add_months
+from demo.story import MONTHS, Story, add_months, moment
 from demo.traffic import NAMES_USERS, Day, Traffic, five_classes
 from lib.tokens import TOKEN_CLASSES
 
@@ -218,6 +218,18 @@ def test_the_present_month_ends_inside_the_budget_of_its_phase(present_month: li
     pod = company.GPU_HOURLY * 24 * len(present_month)
     spent = bill.total() + pod + company.UPKEEP_MONTHLY_EUR * max(company.EUR_RATES)
     assert 370 < spent < company.PHASES[1].budget_high
+
+
+def test_the_work_of_the_own_gpu_would_cost_clearly_more_on_the_api(present_month: list[Day]) -> None:
+    """By more than the 100 USD that are required even a fifth below the mean, so that the break-even mail goes out."""
+    at = moment(ANCHOR, 0)
+    own = [row for day in present_month for row in day.rows if row["provider"] == "self" and row["tokens"]]
+    on_api = Decimal(0)
+    for row in own:
+        tokens = five_classes(row["tokens"])
+        on_api += sum(cost_by_class(company.HAIKU_4_5.model, at, row["task"] == "batch", tokens))
+    pod = company.GPU_HOURLY * 730 + company.UPKEEP_MONTHLY_EUR * max(company.EUR_RATES)
+    assert on_api * Decimal("0.8") > pod + 100
 
 
 def test_a_month_of_the_first_phase_ends_inside_its_budget() -> None:
