@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 
 from costs.breakeven import what_ifs
 from costs.models import Decision, Effort, OpsWorkloadLimit, WhatIf
+from costs.models.decisions import Choice
 from costs.readiness import ops_workload, records, scorecard
 from costs.readiness.inputs import read_report
 from demo.company import PEOPLE
@@ -25,10 +26,8 @@ KEPT = (
     ("Everything routed", "routable=100", "if code and reasoning could go to our own GPU as well"),
     ("Twice the GPU's price", "price=0.68", ""),
 )
-STATEMENT = (
-    "We keep the hybrid: retrieval, simple questions and batches on our own GPU, the rest at the API. "
-    "Judged again next month, with more ratings."
-)
+STATEMENT = "We keep the hybrid: retrieval, simple questions and batches on our own GPU, the rest at the API."
+UNDECIDED = f"{STATEMENT} Judged again next month, with more ratings."
 
 
 def decide(now: datetime) -> None:
@@ -49,9 +48,9 @@ def decide(now: datetime) -> None:
         report = read_report(now)
         if report.traffic.requests:
             card = scorecard.judge(report.evidence)
-            records.sign(
-                choice="not_yet", statement=STATEMENT, figures=records.frozen(report, card), by=manager, at=now
-            )
+            choice = scorecard.CHOICES.get(card.state, Choice.NOT_YET)  # the company follows the verdict
+            statement = STATEMENT if choice == Choice.GO else UNDECIDED
+            records.sign(choice=choice, statement=statement, figures=records.frozen(report, card), by=manager, at=now)
 
 
 def _of_role(role: str) -> User:

@@ -20,8 +20,8 @@ TEXTS = Path(__file__).with_name("texts.json")
 EVERY = 20  # one row of so many carries its text
 END_USER = "end-user"
 # Per cent of weak answers among those that have a weak variant, and of good answers that still disappoint.
-WEAK = {True: 16, False: 12}
-DISAPPOINTS = {True: 6, False: 4}
+WEAK = {True: 15, False: 12}
+DISAPPOINTS = {True: 5, False: 4}
 COMMENTS = {
     1: ("", "", "", "Right and short.", "Exactly what the handbook says.", "Friendly, and it answers the question."),
     0: ("", "Right, but one sentence is missing.", "Correct; could be shorter.", "Does not say where to look it up."),

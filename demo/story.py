@@ -32,10 +32,10 @@ VOLUME = (
 SHARES: dict[str, tuple[float, ...]] = {
     "support-rag": (0.44, 0.43, 0.40, 0.38, 0.30, 0.30),
     "docs-qa": (0.26, 0.25, 0.24, 0.23, 0.17, 0.17),
-    "site-chat": (0.26, 0.25, 0.24, 0.24, 0.17, 0.17),
-    "code-helper": (0.0, 0.03, 0.06, 0.08, 0.09, 0.09),
-    "analyst": (0.0, 0.0, 0.02, 0.03, 0.04, 0.04),
-    "nightly-summaries": (0.04, 0.04, 0.04, 0.04, 0.23, 0.23),
+    "site-chat": (0.26, 0.25, 0.24, 0.24, 0.167, 0.167),
+    "code-helper": (0.0, 0.03, 0.06, 0.08, 0.085, 0.085),
+    "analyst": (0.0, 0.0, 0.02, 0.03, 0.035, 0.035),
+    "nightly-summaries": (0.04, 0.04, 0.04, 0.04, 0.243, 0.243),
 }
 # Prompts and answers grew as the teams learned what they could ask; longer ones came with the own GPU.
 SIZES = (0.56, 0.53, 0.50, 0.46, 1.0, 1.0)

@@ -112,7 +112,7 @@ class Serving:
         texts = {
             State.MET: _("everything <b>up</b>"),
             State.NOT_MET: ngettext("<b>{name} down</b>", "<b>{down} of {total} down</b>", len(down)),
-            State.NOT_ENOUGH: _("uptime <b>not known</b>") if total else _("nothing checked"),
+            State.NOT_ENOUGH: _("uptime <b>unknown</b>") if total else _("nothing checked"),
         }
         name = down[0].deployment.name if down else ""
         return format_html(texts[self.verdict.state], name=name, down=len(down), up=self.summary.up, total=total)

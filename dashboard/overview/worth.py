@@ -117,7 +117,7 @@ class Worth:
             State.MET: _("answers <b>good enough</b>"),
             State.NOT_MET: _("answers <b>not good enough</b>"),
             State.TOO_CLOSE: _("quality <b>too close to call</b>"),
-            State.NOT_ENOUGH: _("quality <b>not known</b>"),
+            State.NOT_ENOUGH: _("quality <b>unknown</b>"),
         }
         refused = _("self-hosted answers <b>worse than the API’s</b>")
         return mark_safe(refused if self.refuses else texts[self.verdict.state])  # noqa: S308 - texts of this file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from datetime import UTC, datetime
 from typing import Any
@@ -30,6 +31,8 @@ def test_the_demo_signs_once_what_its_figures_say(traffic: None) -> None:
         decide(timezone.now())
     record = Decision.objects.get()
     assert records.changed([record]) == []
+    state = json.loads(record.figures)["scorecard"]["state"]
+    assert record.choice == {"met": "go", "not_met": "no_go"}.get(state, "not_yet")
     assert OpsWorkloadLimit.objects.count() == 1
     assert (Effort.objects.count(), WhatIf.objects.count()) == (4, 3)
 

@@ -130,12 +130,12 @@ def serving(*states: str, checked: bool = True, slow: bool = False, record: Reco
             "3 of 3 down",
             "D0 went down 3 min ago. D1 went down 3 min ago. 0 of 3 answer.",
         ),
-        (serving("unknown"), State.NOT_ENOUGH, "uptime not known", "No check has run lately. The last ran now."),
-        (serving("up", checked=False), State.NOT_ENOUGH, "uptime not known", "No check has run lately."),
+        (serving("unknown"), State.NOT_ENOUGH, "uptime unknown", "No check has run lately. The last ran now."),
+        (serving("up", checked=False), State.NOT_ENOUGH, "uptime unknown", "No check has run lately."),
         (
             serving("up", "starting"),
             State.NOT_ENOUGH,
-            "uptime not known",
+            "uptime unknown",
             "1 of 2 deployments are up; the state of the others is not known.",
         ),
         (
@@ -213,18 +213,18 @@ NEEDED = "at least 70 % is required."
 @pytest.mark.parametrize(
     ("answers", "state", "headline", "sentence"),
     [
-        (worth(), State.NOT_ENOUGH, "quality not known", "No answer was rated in 30 days."),
+        (worth(), State.NOT_ENOUGH, "quality unknown", "No answer was rated in 30 days."),
         (
             worth(("rag", 5, 5)),
             State.NOT_ENOUGH,
-            "quality not known",
+            "quality unknown",
             "100 % of rated self-hosted answers are acceptable. No task has 30 ratings yet, so quality is not known. "
             "About 25 more ratings of RAG.",
         ),
         (
             worth(GOOD, own=False),
             State.NOT_ENOUGH,
-            "quality not known",
+            "quality unknown",
             "90 % of the API’s rated answers are acceptable; no self-hosted answer is rated.",
         ),
         (
