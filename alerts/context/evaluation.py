@@ -12,10 +12,10 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Case, Count, F, Max, Min, Sum, TextField, When
+from django.db.models import Case, Count, F, Min, Sum, TextField, When
 
 from alerts.context import restarts
-from alerts.context.known_names import KnownNames
+from alerts.context.lease_reads import LeaseReads
 from alerts.context.restarts import Restart
 from alerts.metrics.current import CurrentMetrics
 from alerts.metrics.month_budgets import MonthBudget, other_budget
@@ -39,31 +39,23 @@ from costs.reconciliation.tolerances import reconciliation_gaps
 from lib.confidence_intervals import Interval
 from lib.disk import Disk, disk_of
 from providers import offers
-from providers.leases.queries import busiest
 from providers.models import (
     Balance,
-    Deployment,
     Feed,
     Heartbeat,
-    Lease,
-    LeaseSpan,
-    LeaseState,
     Maintenance,
     OfferWatch,
     Outage,
 )
-from providers.models.leases import IDLE_BELOW
 from traffic.authentication.keys import expiring_keys
 from traffic.latency import recent as lately
-from traffic.models import Key, UsageDay, UsageHour
+from traffic.models import Key, UsageDay
 from traffic.quality.queries import QualityGroup
 from traffic.repricing.effect import WAITING_DAYS, Waiting, waiting_for_price
 from traffic.usage import models_used, silent_applications
 from traffic.usage.filters import Filters
-from traffic.usage.lease_use import last_requests
 
 RUN_RATE_DAYS = 30
-LONGEST_LOOK = timedelta(days=7)  # for the last request through a lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +67,7 @@ class Runs:
     oldest: datetime
 
 
-class EvaluationContext(KnownNames):
+class EvaluationContext(LeaseReads):
     """What one evaluation reads, as of `now`. Days and months are UTC, money is Decimal USD."""
 
     def __init__(self, now: datetime) -> None:
@@ -192,11 +184,6 @@ class EvaluationContext(KnownNames):
     @cached_property
     def open_outages(self) -> list[Outage]:
         return list(Outage.objects.open().select_related("deployment__lease__account").order_by("started_at"))
-
-    @cached_property
-    def deployments(self) -> dict[str, Deployment]:
-        """Every deployment by its slug."""
-        return {deployment.slug: deployment for deployment in Deployment.objects.all()}
 
     @cached_property
     def in_maintenance(self) -> set[int]:
@@ -364,79 +351,6 @@ class EvaluationContext(KnownNames):
     @cached_property
     def balances(self) -> list[Balance]:
         return list(Balance.objects.filter(account__enabled=True).select_related("account").order_by("account__slug"))
-
-    @cached_property
-    def leases(self) -> list[Lease]:
-        """Machines that we pay for now, with their account."""
-        return list(Lease.objects.reported().select_related("account").order_by("pk"))
-
-    @cached_property
-    def last_span(self) -> dict[int, LeaseSpan]:
-        """The newest span of each running lease: since when it has had its state."""
-        spans = LeaseSpan.objects.filter(lease__in=self.leases).order_by("lease_id", "-starts_at").distinct("lease_id")
-        return {span.lease_id: span for span in spans}
-
-    @cached_property
-    def ran_since(self) -> dict[int, datetime]:
-        """By lease that was once seen not to run, when that ended; a price that moves ends nothing."""
-        spans = LeaseSpan.objects.filter(lease__in=self.leases).exclude(state=LeaseState.RUNNING).order_by()
-        return {row["lease_id"]: row["last"] for row in spans.values("lease_id").annotate(last=Max("ends_at"))}
-
-    @cached_property
-    def tokens_since(self) -> dict[int, datetime]:
-        """By deployment, the last hour of the last week in which it answered anything."""
-        rows = UsageHour.objects.filter(hour__gte=self.now - timedelta(days=7), requests__gt=0)
-        return {row["deployment_id"]: row["last"] for row in rows.values("deployment_id").annotate(last=Max("hour"))}
-
-    @cached_property
-    def last_requests(self) -> dict[int, datetime]:
-        """By deployment of a lease, when the last request of the last week came."""
-        served = {deployment.pk for deployment in self.deployments.values() if deployment.lease_id is not None}
-        return last_requests({pk: hour for pk, hour in self.tokens_since.items() if pk in served})
-
-    @cached_property
-    def engines_busy(self) -> dict[int, float]:
-        """By lease, the share of the last hour in which the busiest engine on it had a request."""
-        on = {
-            deployment.pk: deployment.lease_id
-            for deployment in self.deployments.values()
-            if deployment.lease_id is not None
-        }
-        return busiest(on, self.now)
-
-    def unused_since(self, lease: Lease) -> datetime | None:
-        """Since when a lease has been idle; None while it is used, or where nothing says so."""
-        if lease.state == LeaseState.STOPPED:
-            span = self.last_span.get(lease.pk)
-            return span.starts_at if span else lease.seen_at
-        if lease.state != LeaseState.RUNNING:
-            return None
-        served = self.served_by(lease)
-        if not served:
-            return self._unserved_since(lease)
-        last = [self.last_requests[pk] for pk in served if pk in self.last_requests]
-        return max(last) if last else max(lease.started_at, self.now - LONGEST_LOOK)
-
-    def served_by(self, lease: Lease) -> list[int]:
-        """The deployments on a lease."""
-        return [deployment.pk for deployment in self.deployments.values() if deployment.lease_id == lease.pk]
-
-    def _unserved_since(self, lease: Lease) -> datetime | None:
-        """Of a running machine that no deployment is on: since when its vendor last saw its GPU at work, else since it
-        runs. It may train a model, so one that is at work is in use; an endpoint costs nothing while it is not."""
-        at_work = lease.utilisation is not None and lease.utilisation >= IDLE_BELOW
-        if at_work or lease.worker_per_hour is not None or not lease.price_per_hour:
-            return None
-        moments = [lease.started_at, self.ran_since.get(lease.pk), lease.used_at, self.now - LONGEST_LOOK]
-        return max(at for at in moments if at is not None)
-
-    @cached_property
-    def rented_per_hour(self) -> dict[int, Decimal]:
-        """By account, what its leases cost an hour now."""
-        totals: dict[int, Decimal] = {}
-        for lease in self.leases:
-            totals[lease.account_id] = totals.get(lease.account_id, Decimal(0)) + lease.price_per_hour
-        return totals
 
     @cached_property
     def runs(self) -> list[Runs]:
