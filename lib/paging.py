@@ -1,17 +1,20 @@
-"""Cursor pages of our JSON API: `?limit=&cursor=` -> `{"items": [...], "next": "cursor or null"}`.
+"""The pages of lists and their order.
 
-The pages of a vendor's answers are read by `providers.connectors.http.walk`.
+Cursor pages of our JSON API: `?limit=&cursor=` -> `{"items": [...], "next": "cursor or null"}`. The order of a page's
+list: `?sort=cost`, and `?sort=-cost` from the largest down. The pages of a vendor's answers are read by
+`providers.connectors.http.walk`.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from ninja import Schema
 from pydantic import Field
@@ -21,6 +24,8 @@ from lib.errors import ApiError, at
 Limit = Annotated[int, Field(ge=1, le=500)]
 T = TypeVar("T")
 LARGEST = Decimal(10_000_000)  # of numbers that a cursor carries
+# What a list can be sorted by: the key in the address, and the value of a row. None is unknown.
+Sorts = Mapping[str, Callable[[Any], Any]]
 
 
 class Page(Schema, Generic[T]):
@@ -66,3 +71,30 @@ def cursor_id(number: int) -> int:
     if not 0 <= number < 2**63:
         raise ApiError(422, _("This cursor is not from this list."))
     return number
+
+
+def known_sort(sort: str | None, keys: Iterable[str]) -> str:
+    """The order that the address asks for (`cost`, or `-cost` from the largest down); empty for none of these keys."""
+    return sort if sort and sort.removeprefix("-") in keys else ""
+
+
+def in_order(rows: Iterable[T], sorts: Sorts, sort: str | None) -> list[T]:
+    """The rows in the order of `sort`, unchanged for none of these; what has no value is last in both directions."""
+    order = known_sort(sort, sorts)
+    if not order:
+        return list(rows)
+    value = sorts[order.removeprefix("-")]
+    pairs = [(_comparable(value(row)), row) for row in rows]
+    with_value = [pair for pair in pairs if pair[0] is not None]
+    with_value.sort(key=lambda pair: pair[0], reverse=order.startswith("-"))
+    return [row for _value, row in [*with_value, *(pair for pair in pairs if pair[0] is None)]]
+
+
+def _comparable(value: Any) -> Any:
+    """Words without regard to capitals."""
+    return (str(value).casefold() or None) if isinstance(value, (str, Promise)) else value
+
+
+def page_number(text: str) -> int:
+    """The number of a page in an address, from 1 on; 1 for what is none."""
+    return max(1, int(text)) if text.isascii() and text.isdecimal() and len(text) < 6 else 1

@@ -11,10 +11,28 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from alerts.inbox.response_times import Pace
-from alerts.models import Alert, Delivery, Silence
+from alerts.models import Alert, AlertState, Delivery, DeliveryState, Severity, Silence
 from alerts.rules.noise import Noise
-from lib.formats import ago, duration, sentences
+from lib.formats import ago, count, duration, sentences
+from lib.paging import Sorts
 from lib.time_spans import Span
+
+# What lists of alerts can be sorted by. Urgency: the most urgent is the largest.
+URGENCY = {Severity.CRITICAL: 2, Severity.WARNING: 1}
+SORTS: Sorts = {
+    "state": lambda alert: (alert.state == AlertState.OPEN, URGENCY.get(alert.severity, 0)),
+    "title": lambda alert: alert.title,
+    "since": lambda alert: alert.opened_at,
+    "told": lambda alert: sum(delivery.state != DeliveryState.UNSENT for delivery in alert.deliveries.all()),
+}
+PAST_SORTS: Sorts = {
+    "title": lambda alert: alert.title,
+    "opened": lambda alert: alert.opened_at,
+    "over": lambda alert: alert.resolved_at,
+    "lasted": lambda alert: alert.lasted,
+    "rule": lambda alert: alert.rule.name,
+    "mails": lambda alert: len(alert.deliveries.all()),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +49,8 @@ class InboxPage:
     snoozed: Sequence[Alert] = ()
     noisy: Sequence[Noise] = ()
     silences: Sequence[Silence] = field(default=())
+    worst: Alert | None = None  # of the open ones, which may be in another order
+    sort: str = ""  # that order
 
     def answer(self) -> str:
         if self.late:
@@ -41,7 +61,7 @@ class InboxPage:
                 "{n} alerts need someone; first of all <b>{title}</b>.",
                 len(self.open),
             )
-            return format_html(text, n=len(self.open), title=self.open[0].title)
+            return format_html(text, n=len(self.open), title=(self.worst or self.open[0]).title)
         if taken := len(self.assigned) + len(self.acknowledged):
             return ngettext(
                 "Nothing new needs anyone; someone has the one open alert.",
@@ -122,6 +142,15 @@ class HistoryPage:
     total: int
     filtered: bool
     pace: Pace
+    sorted_among: int = 0  # how many of them the order is made of; 0 in the order of time
+
+    def order_note(self) -> str:
+        """In what order they stand, and among which of them that holds."""
+        if not self.sorted_among:
+            return _("newest first")
+        if self.sorted_among >= self.total:
+            return ""
+        return _("sorted among the newest %(n)s") % {"n": count(self.sorted_among)}
 
     def answer(self) -> str:
         values = {"n": self.total}

@@ -14,12 +14,13 @@ from alerts.delivery.queries import undelivered
 from alerts.evaluation.queries import evaluated_at, is_late
 from alerts.evaluation.write import status_of
 from alerts.inbox import queries, response_times
-from alerts.inbox.page import AlertPage, InboxPage
+from alerts.inbox.page import SORTS, AlertPage, InboxPage
 from alerts.lifecycle import states
 from alerts.lifecycle.states import State
 from alerts.mail.server import mail_problem
 from alerts.rules import noise
 from lib.http import get_view
+from lib.paging import in_order, known_sort
 from traffic.imports.loading import loading_until
 
 PERIODS = (7, 30, 90)  # days over which people look at how they do
@@ -41,17 +42,20 @@ def alerts(request: HttpRequest) -> HttpResponse:
     assigned = [alert for alert in awake if alert.state == State.OPEN and alert.assigned_to]
     open_ = [alert for alert in awake if alert.state == State.OPEN and not alert.assigned_to]
     silences = queries.silences_in_force(now)
-    days = period_of(request)
+    days, sort = period_of(request), known_sort(request.GET.get("sort"), SORTS)
+    snoozed = [alert for alert in shown if states.asleep(status_of(alert), now)]
     since = now - timedelta(days=days)
     page = InboxPage(
         late=is_late(now),
         evaluated_at=evaluated_at(),
         pace=response_times.pace(since),
         days=days,
-        open=open_,
-        assigned=assigned,
-        acknowledged=taken,
-        snoozed=[alert for alert in shown if states.asleep(status_of(alert), now)],
+        open=in_order(open_, SORTS, sort),
+        assigned=in_order(assigned, SORTS, sort),
+        acknowledged=in_order(taken, SORTS, sort),
+        snoozed=in_order(snoozed, SORTS, sort),
+        worst=open_[0] if open_ else None,
+        sort=sort,
         noisy=noise.noisy(since),
         silences=silences,
     )

@@ -27,6 +27,7 @@ from lib import formats
 from lib.dates import DAY
 from lib.formats import count, dollars, missing, usd
 from lib.money import ZERO
+from lib.paging import Sorts
 from lib.periods import next_month
 from providers.models import Lease, provider_name
 
@@ -87,6 +88,18 @@ class LedgerRow:
         if self.provenance == Provenance.ENTERED:
             return month_final_on(self.provider, self.day)
         return final_on(self.provider, self.day + DAY)
+
+
+# What the lines of a month can be sorted by.
+SORTS: Sorts = {
+    "day": lambda row: row.day,
+    "provider": lambda row: row.provider_name,
+    "category": lambda row: row.category_name,
+    "what": lambda row: row.model or row.resource or row.application,
+    "amount": lambda row: row.amount,
+    "source": lambda row: row.provenance,
+    "final": lambda row: row.final_on,
+}
 
 
 def headline(month: date, lines: int, total: Decimal, still_open: Decimal) -> str:

@@ -12,11 +12,12 @@ from django.utils.translation import gettext as _
 
 from costs.dates import month_asked, months_since, today
 from costs.labels import category_name
-from costs.ledger.page import LedgerRow, headline, ledger_rows
+from costs.ledger.page import SORTS, LedgerRow, headline, ledger_rows
 from costs.ledger.queries import first_known_day
 from costs.models import Provenance
 from lib.http import get_view
 from lib.money import ZERO
+from lib.paging import in_order, known_sort, page_number
 from providers.models import provider_name
 
 PER_PAGE = 100
@@ -32,9 +33,10 @@ def ledger(request: HttpRequest) -> HttpResponse:
     rows = [
         row for row in everything if all(not value or getattr(row, name) == value for name, value in filters.items())
     ]
-    number = _number(request.GET.get("page", ""))
-    shown = rows[(number - 1) * PER_PAGE :][:PER_PAGE]
-    query = {"month": f"{month:%Y-%m}"} | {name: value for name, value in filters.items() if value}
+    number, sort = page_number(request.GET.get("page", "")), known_sort(request.GET.get("sort"), SORTS)
+    shown = in_order(rows, SORTS, sort)[(number - 1) * PER_PAGE :][:PER_PAGE]
+    query = {"month": f"{month:%Y-%m}", **{name: value for name, value in filters.items() if value}}
+    query |= {"sort": sort} if sort else {}
     context = {
         "month": month,
         "today": now,
@@ -85,7 +87,3 @@ def fields(rows: list[LedgerRow], chosen: dict[str, str]) -> list[dict[str, obje
         }
         for name in FILTERS
     ]
-
-
-def _number(text: str) -> int:
-    return max(1, int(text)) if text.isdecimal() and len(text) < 6 else 1

@@ -20,6 +20,7 @@ from costs import savings
 from costs.models import Finding, FindingKind, Search
 from lib.formats import day_text, dollars, percent, sentences, usd4, when
 from lib.money import ZERO
+from lib.paging import Sorts, in_order
 from providers.models import OfferKind, provider_name
 from traffic.models import Task
 from traffic.quality.queries import COMPARED_DAYS
@@ -152,7 +153,29 @@ class Savings:
         return format_html(text, n=self.arrived_rows, sum=dollars(self.arrived))
 
 
-def page() -> Savings:
+# What each of the three lists can be sorted by; what another list has alone leaves it as it is.
+SORTS: Sorts = {
+    "title": lambda row: row.title,
+    "monthly": lambda row: row.finding.monthly,
+}
+ACCEPTED_SORTS: Sorts = {
+    "title": lambda row: row.title,
+    "decided": lambda row: row.finding.decided_at,
+    "promised": lambda row: row.finding.decided_monthly,
+    "before": lambda row: row.outcome and row.outcome.before,
+    "since": lambda row: row.outcome and row.outcome.after,
+    "arrived": lambda row: row.outcome and row.outcome.monthly,
+    "verdict": lambda row: row.verdict(),
+}
+DISMISSED_SORTS: Sorts = {
+    "title": lambda row: row.title,
+    "reason": lambda row: row.finding.reason,
+    "then": lambda row: row.finding.decided_monthly,
+    "decided": lambda row: row.finding.decided_at,
+}
+
+
+def page(sort: str = "") -> Savings:
     """Read the page in three statements, independent of the traffic."""
     findings = list(Finding.objects.select_related("application", "lease__account", "decided_by"))
     titles = {finding.key: title(finding) for finding in findings}
@@ -160,11 +183,12 @@ def page() -> Savings:
     state = Finding.State
     accepted = [shown for shown in rows if shown.finding.state == state.ACCEPTED]
     dismissed = [shown for shown in rows if shown.finding.state == state.DISMISSED]
+    open_ = [shown for shown in rows if shown.finding.state == state.OPEN]
     arrived = [shown.outcome.monthly for shown in accepted if shown.outcome and shown.outcome.monthly is not None]
     return Savings(
-        open=[shown for shown in rows if shown.finding.state == state.OPEN],
-        accepted=sorted(accepted, key=decided, reverse=True),
-        dismissed=sorted(dismissed, key=decided, reverse=True),
+        open=in_order(open_, SORTS, sort),
+        accepted=in_order(sorted(accepted, key=decided, reverse=True), ACCEPTED_SORTS, sort),
+        dismissed=in_order(sorted(dismissed, key=decided, reverse=True), DISMISSED_SORTS, sort),
         total=sum((finding.monthly for finding in findings if finding.counts), ZERO),
         arrived=sum(arrived, ZERO),
         arrived_rows=len(arrived),

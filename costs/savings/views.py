@@ -18,7 +18,11 @@ from providers.audit import log as audit_log
 
 @get_view("costs.view_charge")
 def savings(request: HttpRequest) -> HttpResponse:
-    return render(request, "costs/savings/savings.html", {"page": page(), "json_url": reverse("api:get_savings")})
+    return render(
+        request,
+        "costs/savings/savings.html",
+        {"page": page(request.GET.get("sort", "")), "json_url": reverse("api:get_savings")},
+    )
 
 
 @post_view("costs.add_charge")

@@ -32,6 +32,7 @@ from lib import formats
 from lib.allocation import in_cents
 from lib.formats import AT_LEAST, at_least_dollars, count, figure, sentences, state, usd
 from lib.money import CENT, ZERO
+from lib.paging import Sorts
 from lib.periods import next_month
 from providers.models import provider_name
 from traffic.models import Application
@@ -128,6 +129,16 @@ class Statement:
             for name, amount in row.provenance.items():
                 amounts[name] += amount
         return dict(amounts)
+
+
+# What the page of a month's statements can be sorted by; no requests stand there as none.
+SORTS: Sorts = {
+    "name": lambda statement: statement.name,
+    "requests": lambda statement: statement.requests or None,
+    "lines": lambda statement: len(statement.rows),
+    "total": lambda statement: statement.total,
+    "source": lambda statement: max(statement.provenance.items(), key=lambda item: item[1], default=("",))[0],
+}
 
 
 @dataclass(frozen=True)

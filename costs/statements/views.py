@@ -17,8 +17,9 @@ from django.utils.translation import gettext as _
 from costs.dates import month_asked, month_in, months_since, today
 from costs.focus.cells import text
 from costs.ledger.queries import first_known_day
-from costs.statements.queries import By, Statement, Statements, csv_rows, statements
+from costs.statements.queries import SORTS, By, Statement, Statements, csv_rows, statements
 from lib.http import get_view
+from lib.paging import in_order
 
 WAYS: tuple[By, ...] = ("application", "owner")
 
@@ -30,6 +31,7 @@ def statement_list(request: HttpRequest) -> HttpResponse:
     month_statements = seen(request, month, by)
     context = {
         "month_statements": month_statements,
+        "rows": in_order(month_statements.statements, SORTS, request.GET.get("sort")),
         "ways": [(way, way_name(way), f"?month={month:%Y-%m}&by={way}") for way in WAYS],
         "months": months_since(first_known_day(now), now),
         "sharing_url": reverse("costs:sharing"),

@@ -26,6 +26,7 @@ from costs.spend.page import SpendPage
 from costs.spend.token_costs import decimal, token_class_name
 from lib.formats import count, usd4
 from lib.money import ZERO
+from lib.paging import Sorts, in_order
 from lib.tokens import TOKEN_CLASSES
 from providers.models import Outage, provider_name
 from traffic.models import Rating, Task
@@ -178,11 +179,25 @@ class Incidents:
         return ratio(self.hours, self.count)
 
 
+# What the groups can be sorted by.
+SORTS: Sorts = {
+    "name": lambda unit: unit.name,
+    "requests": lambda unit: unit.requests,
+    "amount": lambda unit: unit.amount,
+    "per_request": lambda unit: unit.per_request,
+    "before": lambda unit: unit.per_request_before,
+    "per_accepted": lambda unit: unit.per_accepted,
+    "per_mtok": lambda unit: unit.per_mtok,
+    "by_token": lambda unit: unit.by_token or None,
+    "at_list": lambda unit: unit.at_list,
+}
+
+
 class UnitCosts:
     """The page's figures over a `SpendPage`; each part is read once, when it is asked for."""
 
-    def __init__(self, page: SpendPage, by: By) -> None:
-        self.page, self.by = page, by
+    def __init__(self, page: SpendPage, by: By, sort: str = "") -> None:
+        self.page, self.by, self.sort = page, by, sort
         self.days = page.days
 
     @cached_property
@@ -221,7 +236,8 @@ class UnitCosts:
         shown = [unit for unit in self.by_key.values() if unit.amount or unit.requests or unit.amount_before]
         for unit in shown:
             unit.name = self.name_of(unit.key)
-        return sorted(shown, key=lambda unit: (not unit.key, -unit.amount, -unit.requests, unit.name))
+        dearest = sorted(shown, key=lambda unit: (not unit.key, -unit.amount, -unit.requests, unit.name))
+        return in_order(dearest, SORTS, self.sort)
 
     def units(self, of_row: Any, of_line: Any) -> dict[str, Unit]:
         units: dict[str, Unit] = defaultdict(lambda: Unit("", "", is_early=self.days.is_early))

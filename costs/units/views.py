@@ -26,7 +26,7 @@ def units(request: HttpRequest) -> HttpResponse:
     query = cleaned_query(request.GET)
     by: By = next((name for name in BYS if name == query.get("by")), "application")
     spend = SpendPage(SpendParams(month_asked(request, opening_month(now)), Filters.of_query(query)), now)
-    costs = UnitCosts(spend, by)
+    costs = UnitCosts(spend, by, request.GET.get("sort", ""))
     labels = {"application": _("Application"), "task": _("Task"), "model": _("Model"), "provider": _("Provider")}
     context = {
         "days": spend.days,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+from urllib.parse import urlencode
 
 from django import template
 from django.forms import BaseForm
@@ -15,6 +17,7 @@ from dashboard.menu.page import Menu
 register = template.Library()
 
 UNDO = "undo:"
+PLACES = ("cursor", "page", "before", "as")  # parameters of a place in a list, which another order does not have
 
 
 @register.filter
@@ -47,23 +50,40 @@ def waiting_alerts(menu: Menu) -> SafeString:
     return format_html('<a href="{}">{}</a>.', entry.url, text)
 
 
+# A click on a heading changes the page in its place, as the forms of the page do. Without a script it is a link.
+IN_PLACE = SafeString('hx-boost="true" hx-target="#main" hx-select="#main" hx-swap="outerHTML show:none"')
+SORT = re.compile(r"-?[a-z_]{1,30}")
+
+
 @register.simple_tag(takes_context=True)
-def th(context: dict[str, Any], key: str, label: str, numeric: bool = False, default: str = "") -> SafeString:
+def th(
+    context: dict[str, Any], key: str, label: str, numeric: bool = False, default: str = "", table: str = ""
+) -> SafeString:
     """A heading that sorts by `?sort=key`, then `?sort=-key`; `default` is the page's own order.
 
-    `{% th "cost" _("Cost") numeric=True default="-cost" %}`. The link keeps the filters and drops the cursor.
+    `{% th "cost" _("Cost") numeric=True default="-cost" %}`. The link keeps the filters that are set and drops the
+    place in the list. `table` names the table where a page has several with the same keys.
     """
     query = context["request"].GET.copy()
     now = query.get("sort") or default
     # The first click sorts figures from the largest down, names from A.
     first, second = (f"-{key}", key) if numeric else (key, f"-{key}")
     query["sort"] = second if now == first else first
-    query.pop("cursor", None)
+    shown = [(name, value) for name, values in query.lists() for value in values if value and name not in PLACES]
     order = {key: "ascending", f"-{key}": "descending"}.get(now)
     return format_html(
-        '<th scope="col"{}{}><a href="?{}">{}</a></th>',
+        '<th scope="col"{}{}><a id="sort-{}" href="?{}" {}>{}</a></th>',
         SafeString(' class="num"') if numeric else "",
         format_html(' aria-sort="{}"', order) if order else "",
-        query.urlencode(),
+        f"{table}-{key}" if table else key,
+        urlencode(shown),
+        IN_PLACE,
         label,
     )
+
+
+@register.simple_tag(takes_context=True)
+def keep_sort(context: dict[str, Any]) -> SafeString:
+    """The field of a filter's form that keeps the order of the list; empty without one."""
+    sort = context["request"].GET.get("sort", "")
+    return format_html('<input type="hidden" name="sort" value="{}">', sort) if SORT.fullmatch(sort) else SafeString("")

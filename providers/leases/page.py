@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from lib.formats import count, dollars, sentences, usd4, when
+from lib.paging import Sorts
 from providers.leases.queries import LeaseNow, hourly
 from providers.leases.services import StopWay
 from providers.models import Lease
@@ -42,6 +43,21 @@ def unreported_note(leases: Sequence[LeaseNow]) -> str:
     return format_html(text, n=len(unknown), name=unknown[0].lease, since=when(unknown[0].lease.seen_at))
 
 
+# What the list of leases can be sorted by; money is USD.
+SORTS: Sorts = {
+    "name": lambda row: str(row.lease),
+    "state": lambda row: row.word,
+    "gpu": lambda row: row.lease.gpu,
+    "price": lambda row: None if row.unpriced else row.lease.price_per_hour,
+    "hours": lambda row: row.hours if row.busy_s is None else row.busy_s / 3600,
+    "cost": lambda row: row.cost,
+    "month": lambda row: row.month_cost,
+    "month_end": lambda row: row.month_end,
+    "busy": lambda row: row.utilisation,
+    "serves": lambda row: ", ".join(deployment.name for deployment in row.deployments),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class LeasesPage:
     """The leases that the address asks for: which are rented now, how many there are, and what they cost in USD."""
@@ -50,6 +66,7 @@ class LeasesPage:
     total: int
     spent: Decimal
     filtered: bool
+    sorted_among: int = 0  # how many of them the order is made of; 0 in the order of time
 
     def answer(self) -> str:
         if not self.total and self.filtered:
@@ -57,6 +74,13 @@ class LeasesPage:
         if not self.total:
             return _("No lease is known: we rent nothing, or no account that tells leases has been read.")
         return sentences(self._spent(), unpriced_note(self.active), self._wasted(), unreported_note(self.active))
+
+    def sorted_note(self) -> str:
+        """Among which leases the order holds; empty where it holds among all."""
+        if not 0 < self.sorted_among < self.total:
+            return ""
+        text = _("Sorted among the newest %(n)s leases. Choose an account, a GPU or a state to sort the others.")
+        return text % {"n": count(self.sorted_among)}
 
     @property
     def running(self) -> Sequence[LeaseNow]:

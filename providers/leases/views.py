@@ -10,12 +10,12 @@ from django.utils.translation import gettext as _
 
 from lib.errors import ApiError
 from lib.http import form_data, form_view, get_view, page_url, post_view
-from lib.paging import encode_cursor
+from lib.paging import encode_cursor, in_order, known_sort, page_number
 from providers.accounts.queries import accounts_now
 from providers.audit.log import log, log_form
 from providers.connectors.base import ConnectorError
 from providers.leases.forms import IdleForm, LeaseFilterForm, StopForm
-from providers.leases.page import LeasesPage, StopPage
+from providers.leases.page import SORTS, LeasesPage, StopPage
 from providers.leases.queries import (
     accounts_with_old_leases,
     all_leases,
@@ -31,31 +31,41 @@ from providers.models import Lease
 from providers.models.leases import LeaseQuerySet
 
 SHOWN = 30
+SORTED_MOST = 1_000  # leases, the newest, whose figures are read to put them into another order
 PAGE = "costs:lease"  # a lease's page joins requests and bills, which are read further right
 
 
 @get_view("providers.view_lease")
 def leases(request: HttpRequest) -> HttpResponse:
-    """All of them, newest first."""
+    """All of them, newest first or in the order that the address asks for."""
     now = timezone.now()
     accounts = accounts_now(now)
     names = [(account.account.slug, account.account.name) for account in accounts]
     form = LeaseFilterForm(request.GET, accounts=names, gpus=gpus_ever_rented())
     chosen = form.chosen(all_leases())
     old = accounts_with_old_leases(accounts)
-    rows = lease_figures(behind(chosen, request.GET.get("cursor"))[: SHOWN + 1], now, old)
+    sort = known_sort(request.GET.get("sort"), SORTS)
+    if sort:
+        number = page_number(request.GET.get("page", ""))
+        rows = in_order(lease_figures(chosen[:SORTED_MOST], now, old), SORTS, sort)[(number - 1) * SHOWN :]
+        after: dict[str, object] = {"page": number + 1}
+        first: dict[str, object] | None = {"page": None} if number > 1 else None
+    else:
+        rows = lease_figures(behind(chosen, request.GET.get("cursor"))[: SHOWN + 1], now, old)
+        last = rows[:SHOWN][-1].lease if rows else None
+        after = {"cursor": encode_cursor(last.started_at.isoformat(), last.pk) if last else None}
+        first = {"cursor": None} if request.GET.get("cursor") else None
     more, rows = len(rows) > SHOWN, rows[:SHOWN]
     active = lease_figures(chosen.active(), now, old)
-    after = encode_cursor(rows[-1].lease.started_at.isoformat(), rows[-1].lease.pk) if more else None
-    page = LeasesPage(active, chosen.count(), spent_on(chosen), bool(form.wanted))
+    page = LeasesPage(active, chosen.count(), spent_on(chosen), bool(form.wanted), SORTED_MOST if sort else 0)
     context = {
         "page": page,
         "form": form,
         "rows": rows,
         "total": page.total,
         "shown": len(rows),
-        "next_url": page_url(request, cursor=after) if after else None,
-        "first_url": page_url(request, cursor=None) if request.GET.get("cursor") else None,
+        "next_url": page_url(request, **after) if more else None,
+        "first_url": page_url(request, **first) if first else None,
         "json_url": "/api/v1/leases",
     }
     return render(request, "providers/leases/leases.html", context)

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from alerts.defaults import ensure_defaults
 from alerts.evaluation import services
+from alerts.inbox.page import PAST_SORTS, SORTS
 from alerts.mail import links
 from alerts.models import Address, Alert, Delivery, OptOut, Rule, Silence
 from dashboard.environment import Environment
@@ -21,6 +22,7 @@ from providers.audit.log import AuditEntry
 from tests.alerts.conftest import Scene, person
 from tests.alerts.people import EVIL, client_of
 from tests.query_ceilings import ceiling
+from tests.sorted_lists import assert_sorts, rows_of
 
 
 @pytest.fixture
@@ -290,3 +292,24 @@ def test_more_seconds_than_a_year_has_are_refused_where_they_stand(ops_client: C
         answer = ops_client.post(f"/alerts/rules/{alert.rule.kind}/", {"name": "x", "severity": "info", name: seconds})
         assert answer.status_code == 422
         assert f'id="id_{name}_error"' in answer.content.decode()
+
+
+def test_open_and_past_alerts_are_sorted_by_every_column(scene: Scene, ops_client: Client) -> None:
+    now = timezone.now()
+    ensure_defaults()
+    rule = Rule.objects.get(slug="outage")
+    for number, severity in enumerate(("warning", "critical", "info")):
+        words = {"title": f"Title {9 - number}", "severity": severity, "opened_at": now - timedelta(hours=number)}
+        words |= {"pending_since": words["opened_at"]}
+        Alert.objects.create(rule=rule, subject=f"deployment:o{number}", state="open", **words)
+        ended = {"resolved_at": now - timedelta(minutes=number)} if number else {}
+        Alert.objects.create(rule=rule, subject=f"deployment:p{number}", state="resolved", **words, **ended)
+    assert_sorts(ops_client, "/alerts/", SORTS)
+    assert_sorts(ops_client, "/alerts/history/", PAST_SORTS)
+    usual, titles = (ops_client.get(f"/alerts/{query}").content.decode() for query in ("", "?sort=title"))
+    assert [row.split("Title ")[1][0] for row in rows_of(titles)] == ["7", "8", "9"]
+    [first] = re.findall(r'<p class="finding">(.*?)</p>', usual, re.DOTALL)
+    assert first in titles, "the finding names the most urgent alert in any order"
+    for sort in ("lasted", "-lasted"):
+        rows = rows_of(ops_client.get(f"/alerts/history/?sort={sort}").content.decode())
+        assert "Title 9" in rows[-1], "an alert without an end has no duration"

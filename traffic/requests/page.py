@@ -14,9 +14,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from lib.formats import ago, count, dollars, missing, usd4
+from lib.formats import ago, count, dollars, missing, usd4, when
 from traffic.models import CostReason, Outcome, Rating, Request, Task
 from traffic.quality.queries import acceptable
+from traffic.requests.hour_reads import READ_MOST
 from traffic.requests.params import ActiveFilter, ParsedParams
 from traffic.requests.queries import RequestPage
 from traffic.usage.reports import UsageGroup
@@ -122,7 +123,8 @@ class RequestList:
 
     @property
     def newest(self) -> datetime | None:
-        return self.read.requests[0].started_at if self.read.requests and self.is_first else None
+        first = self.read.requests[0] if self.read.requests and self.is_first and not self.params.sort else None
+        return first.started_at if first else None
 
     @property
     def mine_only(self) -> bool:
@@ -150,6 +152,8 @@ class RequestList:
         if self.newest is not None:
             sentence = _("No request in the last 24 hours; the newest one here began {ago}.")
             return format_html(sentence, ago=ago(self.newest))
+        if self.params.sort and self.rows:
+            return _("No request in the last 24 hours.")
         if self.filtered:
             return _("No request of the last 24 hours passes these filters.")
         return _("No request has arrived yet, so there is nothing to look into.")
@@ -207,7 +211,19 @@ class RequestList:
         words += [_("before %(day)s") % {"day": date_format(until, "j M Y")}] if until else []
         return f"{' '.join(words)}, UTC"
 
+    def sorted_note(self) -> str:
+        """Among which requests the order holds; empty where it holds among all that pass."""
+        if self.read.sorted_since is None:
+            return ""
+        text = _(
+            "Sorted among the requests since {since}, because a page reads about {n} requests. Choose days, a model or"
+            " an application to sort others."
+        )
+        return format_html(text, since=when(self.read.sorted_since), n=count(READ_MOST))
+
     def heading(self) -> str:
+        if self.params.sort:
+            return _("Requests that pass the filters") if self.filtered else _("All requests")
         return _("Requests that pass the filters, the newest first") if self.filtered else _("The newest first")
 
     def note(self) -> str:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from lib.dates import day_of
+from lib.paging import known_sort
 from providers.models import Deployment, provider_name, provider_names
 from traffic.authentication.access import FIGURES
 from traffic.models import Application, Outcome, Task
@@ -62,7 +63,7 @@ LABELS = {
     "task": gettext_lazy("Task"),
     "outcome": gettext_lazy("Outcome"),
 }
-NO_FILTERS = {"cursor", "live", "kind"}  # parameters that take nothing out
+NO_FILTERS = {"cursor", "live", "kind", "sort", "as"}  # parameters that take nothing out
 MONEY = {"unpriced", "told_otherwise", "cost_from", "cost_to"}  # filters for those who see figures alone
 ENDS = {f"{bounds.name}_{end}" for bounds in RANGES for end in ("from", "to")}
 FILTERS = {*NAMES, "outcome", *FLAGS, *ENDS, "from", "to", "words", "user"}
@@ -88,6 +89,7 @@ class ParsedParams:
     ignored: list[str] = field(default_factory=list)  # sentences on what takes nothing out
     may_read: bool = False  # texts of some application
     money: bool = False
+    sort: str = ""  # empty for the newest first
     applications: list[ApplicationChoice] | None = None  # the applications, where they had to be read
 
 
@@ -115,6 +117,7 @@ def parsed_params(request: HttpRequest) -> ParsedParams:
         money=money,
         applications=applications,
     )
+    params.sort = sort_of(query.get("sort"), params)
     params.refused += unknown_values(query, params.request_filter)
     if query.get("user") and params.request_filter.user is None:
         params.refused.append(_("“%(user)s” is not the hash of a user.") % {"user": query["user"][:40]})
@@ -125,6 +128,13 @@ def parsed_params(request: HttpRequest) -> ParsedParams:
     if params.request_filter.words and not params.may_read:
         params.refused.append(_("Only who may read the texts of an application can look for words in them."))
     return params
+
+
+def sort_of(sort: str | None, params: ParsedParams) -> str:
+    """The order asked for; the newest first where words are looked for, and for costs that the reader may not see."""
+    keys = requests.SORTS if params.money else requests.SORTS.keys() - {"cost"}
+    order = known_sort(sort, keys)
+    return "" if order == requests.NEWEST_FIRST or params.request_filter.words else order
 
 
 def rollup_filter(request: HttpRequest) -> RequestFilter:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection
-from django.db.models import Q, Sum
+from django.db.models import F, Q, Sum
+from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
 
 from lib import paging
@@ -26,13 +28,33 @@ from traffic.models import Application, Installation, Rating, Request, RequestBo
 from traffic.models.requests import RequestQuerySet
 from traffic.request_ids import response_hash, second_hash
 from traffic.requests.facets import FilterChoices, most_used
-from traffic.requests.hour_reads import READ_MOST, Span, portions, spans
+from traffic.requests.hour_reads import MINUTE, READ_MOST, Span, portions, spans
 from traffic.requests.request_filter import Day, RequestFilter
 from traffic.usage.filters import Filters
 from traffic.visibility import Person, applications_of
 
 FIRST_ID = uuid.UUID(int=0)
 MONTH = 31  # days whose hours are read at once
+STATEMENTS_MOST = 4  # that one page in another order takes of the log
+SORTED_MOST = 1_000  # requests that the pages of another order show together
+
+# What the list can be sorted by besides time: the address's key, and the value. NULL is not known.
+SORTS: Mapping[str, Any] = {
+    "started": F("started_at"),
+    "application": Lower("application__name"),
+    "model": Lower("model"),
+    "outcome": F("outcome"),
+    "ttft": F("ttft_ms"),
+    "latency": F("latency_ms"),
+    "input": F("uncached_input")
+    + Coalesce("cache_read", 0)
+    + Coalesce("cache_write_5m", 0)
+    + Coalesce("cache_write_1h", 0),
+    "output": F("output"),
+    "cost": F("cost"),
+}
+NEWEST_FIRST = "-started"  # the order without a `sort`
+SORTED_VALUE: paging.Sorts = {"value": lambda request: request.sort_value}
 
 # Who may see what.
 
@@ -120,6 +142,7 @@ class RequestPage:
     requests: Sequence[Request]
     next: str | None
     reached: datetime | None = None
+    sorted_since: datetime | None = None  # of another order that does not reach all: from when on its requests are
 
 
 Place = tuple[datetime, uuid.UUID]
@@ -145,6 +168,59 @@ def newest(
         read += sum(span.rows for span in portion)
         reached = portion[-1].start if read >= READ_MOST else None
     return RequestPage(page, None)
+
+
+def in_order(
+    request_filter: RequestFilter, sort: str, *, retention_days: int, cursor: str | None = None, limit: int = 50
+) -> RequestPage:
+    """One page in another order: of the newest hours that hold `READ_MOST` rows together, or that `STATEMENTS_MOST`
+    statements reach. What is not known stands last.
+
+    The cursor keeps the end of those hours, so that the next page is of the same requests. Raises ApiError (422) for a
+    cursor that is not ours or of another order.
+    """
+    values = paging.decode_cursor(cursor, (str, str, int))
+    if values is not None and (values[0] != sort or not 0 < values[2] < SORTED_MOST):
+        raise ApiError(422, "This cursor was not given by this list.")
+    end = paging.cursor_value(datetime, values[1]) if values else timezone.now() + MINUTE
+    skipped = values[2] if values else 0
+    place, needed = (end, FIRST_ID), skipped + limit + 1
+    days = request_filter.days(*days_of(request_filter, retention_days, place))
+    requests: list[Request] = []
+    read, since = 0, None
+    for number, portion in enumerate(portions_of(request_filter, days, place, READ_MOST)):
+        if read >= READ_MOST or number >= STATEMENTS_MOST:
+            break
+        requests += rows_in_order(request_filter, portion, place, sort, needed)
+        read += sum(span.rows for span in portion)
+        since = portion[-1].start
+    else:
+        since = None
+    ordered = paging.in_order(requests, SORTED_VALUE, f"{'-' if sort.startswith('-') else ''}value")[:needed]
+    is_more = len(ordered) == needed and needed <= SORTED_MOST
+    after = paging.encode_cursor(sort, end.isoformat(), skipped + limit) if is_more else None
+    return RequestPage(ordered[skipped : skipped + limit], after, sorted_since=since)
+
+
+def rows_in_order(
+    request_filter: RequestFilter, portion: Sequence[Span], place: Place, sort: str, limit: int
+) -> Sequence[Request]:
+    """The first requests of these spans in this order; among equal ones the newest first."""
+
+    def turned(value: Any) -> Any:
+        return value.desc(nulls_last=True) if sort.startswith("-") else value.asc(nulls_last=True)
+
+    value = SORTS[sort.removeprefix("-")]
+    parts = [
+        statement(request_filter, span, place)
+        .annotate(sort_value=value)
+        .order_by(turned(F("sort_value")), "-started_at", "-id")[:limit]
+        for span in portion
+    ]
+    first, *others = parts
+    if others:
+        first = first.union(*others, all=True).order_by(turned(F("sort_value")), "-started_at", "-id")[:limit]
+    return list(first)
 
 
 def days_of(request_filter: RequestFilter, retention_days: int, place: Place | None = None) -> tuple[date, date]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -59,12 +60,13 @@ def request_list(request: HttpRequest) -> HttpResponse:
         sums=sums[0] if sums else None,
         is_first=first_page,
     )
+    can_be_live = first_page and not refused and not params.sort
     context = {
         "page": listed,
         "next_url": address(request, cursor=page.next) if page.next else None,
         "first_url": None if first_page else address(request, cursor=None),
-        "live": first_page and request.GET.get("live") != "0" and not refused,
-        "can_be_live": first_page and not refused,
+        "live": can_be_live and request.GET.get("live") != "0",
+        "can_be_live": can_be_live,
         "poll_url": address(request),
         "pause_url": address(request, live="0"),
         "follow_url": address(request, live=None),
@@ -95,6 +97,8 @@ def _read_page(request: HttpRequest, params: ParsedParams) -> tuple[RequestPage,
         return RequestPage([], None), params.refused
     try:
         read = prompt_search.newest_with_words if params.request_filter.words else requests.newest
+        if params.sort:
+            read = partial(requests.in_order, sort=params.sort)
         cursor = request.GET.get("cursor")
         return read(params.request_filter, retention_days=current_retention().requests, cursor=cursor, limit=PAGE), []
     except prompt_search.TooCommon as error:

@@ -19,7 +19,7 @@ from costs.models import Finding, Search
 from costs.savings import verify
 from costs.savings.base import SavingFound, Window, behind
 from costs.savings.machines import runs
-from costs.savings.page import page
+from costs.savings.page import ACCEPTED_SORTS, DISMISSED_SORTS, SORTS, page
 from costs.savings.prompts import Prompt, repeats, unread_of
 from costs.tasks import search_savings
 from lib.formats import day_text
@@ -36,6 +36,7 @@ from tests.factories import (
     TokenPriceFactory,
 )
 from tests.query_ceilings import ceiling
+from tests.sorted_lists import assert_sorts, html_of, rows_of
 from tests.traffic.request_rows import row
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow, Tokens
@@ -489,6 +490,25 @@ def test_the_page_says_what_to_do_why_and_where_its_requests_are(listed: Finding
     link = f"application=shop&amp;provider=anthropic&amp;model=large&amp;task=batch&amp;from={listed.since}"
     assert link in words
     assert "<b>One way to save</b> is open" in words
+
+
+def test_each_of_the_three_lists_is_sorted_by_its_columns(shop: Application) -> None:
+    day = NOW.date()
+    for number, state in enumerate(["open", "accepted", "dismissed"] * 3):
+        decided = {} if state == "open" else {"decided_at": NOW - number * DAY, "decided_monthly": 100 - number}
+        Finding.objects.create(
+            key=f"k{number}", kind="batch", application=shop, monthly=number, state=state, task="rag",
+            evidence={"live": 9, "sample": 9, "factor": 0.5}, since=day, until=day, found_at=NOW, seen_at=NOW,
+            model=f"m{number}", reason=f"Reason {9 - number}" if state == "dismissed" else "", **decided,
+        )  # fmt: skip
+    Search.objects.create(pk=1, at=NOW)
+    client = client_of("manager")
+    assert_sorts(client, "/spend/savings/", {*SORTS, *ACCEPTED_SORTS, *DISMISSED_SORTS})
+    open_rows = rows_of(html_of(client, "/spend/savings/?sort=monthly"))[:3]
+    assert [re.findall(r"\d\.00", row) for row in open_rows] == [["0.00"], ["3.00"], ["6.00"]]
+    reasons = rows_of(html_of(client, "/spend/savings/?sort=reason"))[-3:]
+    assert [row.split("Reason ")[1][0] for row in reasons] == ["1", "4", "7"]
+    assert [row.verdict() for row in page("-arrived").accepted] == ["cannot be told"] * 3  # none is measured
 
 
 def test_nothing_found_yet_says_when_and_what_helps(db: Any) -> None:

@@ -16,16 +16,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from costs.allocation.queries import spend
+from costs.ledger.page import SORTS as LEDGER_SORTS
 from costs.ledger.page import ledger_rows
-from costs.statements.queries import NOBODY, OWNERLESS, By, statements
+from costs.statements.queries import NOBODY, OWNERLESS, SORTS, By, statements
 from lib.allocation import in_cents
 from lib.money import CENT
+from lib.paging import in_order
 from lib.periods import next_month
 from tests.costs.month import TODAY, URL
 from tests.costs.pdf_text import text_of
 from tests.costs.people import client_of, text
 from tests.costs.usage_rows import usage
 from tests.query_ceilings import ceiling
+from tests.sorted_lists import assert_sorts, rows_of
 from traffic.models import Application
 
 
@@ -169,3 +172,25 @@ def test_cents_add_up_and_no_part_moves_by_a_cent(parts: dict[int, Decimal]) -> 
     cents = in_cents(parts, total)
     assert sum(cents.values()) == total
     assert all(abs(cents[key] - part) < CENT and cents[key] == cents[key].quantize(CENT) for key, part in parts.items())
+
+
+def test_statements_and_ledger_are_sorted_by_every_column(month: date) -> None:
+    client = client_of("manager")
+    asked = f"month={month:%Y-%m}"
+    for by in ("owner", "application"):
+        assert_sorts(client, f"{URL}?{asked}&by={by}", SORTS)
+    smallest = [row.split(" ≥")[0] for row in rows_of(text(client, f"{URL}?{asked}&by=owner&sort=total"))]
+    assert (
+        smallest == [row.split(" ≥")[0] for row in rows_of(text(client, f"{URL}?{asked}&by=owner&sort=-total"))][::-1]
+    )
+    assert_sorts(client, f"/spend/ledger/?{asked}", LEDGER_SORTS)
+    figures = [Decimal(row.amount) for row in in_order(ledger_rows(month), LEDGER_SORTS, "-amount")]
+    assert figures == sorted(figures, reverse=True)
+
+
+def test_the_file_of_a_sorted_list_has_its_order(month: date) -> None:
+    client, asked = client_of("manager"), f"month={month:%Y-%m}"
+    for sort in ("amount", "-amount"):
+        file = client.get(f"/spend/ledger/?{asked}&sort={sort}&as=csv").content.decode()
+        amounts = [Decimal(row[4]) for row in list(csv.reader(io.StringIO(file)))[1:]]
+        assert len(amounts) > 2 and amounts == sorted(amounts, reverse=sort.startswith("-"))

@@ -13,12 +13,13 @@ from django.utils import timezone
 from costs.allocation.queries import spend
 from costs.models import Effort
 from costs.spend.page import SpendPage, SpendParams
-from costs.units.queries import BYS, UnitCosts, months_back
+from costs.units.queries import BYS, SORTS, UnitCosts, months_back
 from providers.models import Account, Deployment, Discount
 from tests.costs.keys import key
 from tests.costs.usage_rows import usage
 from tests.costs.world import last_month
 from tests.factories import OutageFactory
+from tests.sorted_lists import assert_sorts
 from tests.traffic.people import text
 from traffic.models import Application, Rating
 from traffic.usage.filters import Filters
@@ -140,3 +141,16 @@ def read(query: str) -> Any:
 @pytest.mark.parametrize("query", ["by=nothing", "month=2026-13", "application=nobody", "month=0"])
 def test_nonsense_in_the_address_is_the_default(viewer: Client, world: Account, query: str) -> None:
     assert "Unit costs" in text(viewer, f"/spend/units/?{query}")
+
+
+def test_the_groups_are_sorted_by_every_column_and_what_has_no_unit_cost_is_last(
+    world: Account, viewer: Client
+) -> None:
+    url = f"/spend/units/?month={last_month()}&by=model"
+    assert_sorts(viewer, url, SORTS)
+    for name, value in SORTS.items():
+        for sort in (name, f"-{name}"):
+            units = UnitCosts(SpendPage(SpendParams(first_of_last(), Filters()), timezone.now()), "application", sort)
+            values = [value(unit) for unit in units.rows]
+            known = [figure for figure in values if figure is not None]
+            assert values == known + [None] * (len(values) - len(known)), sort

@@ -166,12 +166,15 @@ def sorted_head(query: str) -> str:
 
 
 def test_a_heading_sorts_the_other_way_the_second_time() -> None:
-    assert sorted_head("") == '<th scope="col" class="num" aria-sort="descending"><a href="?sort=cost">Cost</a></th>'
+    head = sorted_head("")
+    assert head.startswith('<th scope="col" class="num" aria-sort="descending"><a id="sort-cost" href="?sort=cost" hx-')
+    assert head.endswith(">Cost</a></th>")
     assert 'href="?sort=-cost"' in sorted_head("sort=name")
     assert 'aria-sort="ascending"' in sorted_head("sort=cost")
 
 
-def test_a_heading_keeps_the_filters_and_drops_the_cursor() -> None:
+def test_a_heading_keeps_the_filters_that_are_set_and_drops_the_cursor() -> None:
+    assert 'href="?sort=cost"' in sorted_head("provider=&page=3&before=9&as=csv")
     assert 'href="?provider=runpod&amp;sort=-cost"' in sorted_head("provider=runpod&sort=name&cursor=abc")
 
 

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from lib.encryption import encrypt
 from providers.audit.log import AuditEntry
+from providers.leases.page import SORTS
 from providers.leases.queries import lease_days
 from providers.models import Account, Feed, Lease, LeaseSpan
 from providers.polling import due
@@ -26,6 +27,7 @@ from sandbox.testing import Sandbox
 from tests.factories import LeaseSpanFactory, VendorCostFactory
 from tests.providers.people import account, assert_access, deployment, in_role, lease, text
 from tests.query_ceilings import ceiling
+from tests.sorted_lists import assert_sorts, rows_of
 from traffic.models import UsageHour
 
 pytestmark = pytest.mark.django_db
@@ -266,3 +268,31 @@ def test_a_lease_that_has_ended_is_told_from_when_to_when(ops: Client) -> None:
     page = text(ops, "/providers/leases/")
     assert "since" not in page
     assert re.search(r"<time [^>]+>\d+ \w{3}( \d{4})?, \d\d:\d\d</time> to <time", page)
+
+
+def test_the_list_is_sorted_by_every_column_and_what_is_not_reported_is_last(
+    ops: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = account()
+    lease(where, 1, name="middle", hours=20, utilisation=0.5)
+    lease(where, 2, name="unknown", hours=5)
+    lease(where, 3, name="Largest", hours=30, utilisation=0.9, gpu="A100")
+    assert_sorts(ops, URL, SORTS)
+    names = {sort: re.findall(r"(?:middle|unknown|Largest)", " ".join(rows_of(text(ops, f"{URL}?sort={sort}"))))
+             for sort in ("cost", "-cost", "busy", "-busy", "name")}  # fmt: skip
+    assert names["cost"] == ["unknown", "middle", "Largest"] == names["-cost"][::-1]
+    assert names["busy"] == ["middle", "Largest", "unknown"]
+    assert names["-busy"] == ["Largest", "middle", "unknown"]
+    assert names["name"] == ["Largest", "middle", "unknown"]
+    monkeypatch.setattr("providers.leases.views.SORTED_MOST", 2)
+    assert "Sorted among the newest 2 leases." in text(ops, f"{URL}?sort=cost")
+
+
+def test_a_sorted_list_is_paged_by_number(ops: Client) -> None:
+    where = account()
+    for n in range(35):
+        lease(where, n, hours=n + 1)
+    first, second = (text(ops, f"{URL}?sort=-cost&page={number}") for number in (1, 2))
+    assert [len(rows_of(page)) for page in (first, second)] == [30, 5]
+    assert not set(rows_of(first)) & set(rows_of(second))
+    assert "page=2" in first and "First page" in second and len(rows_of(text(ops, f"{URL}?sort=cost&page=x"))) == 30
