@@ -183,6 +183,8 @@ ACCESS: dict[str, Access] = {
     "traffic:request-rate": action(ALL, theirs=("staff",)),
     "traffic:quality": page(ALL),
     "traffic:rate": form(ALL),
+    "traffic:my-ratings": page(ALL),
+    "traffic:abstention-undo": action(ALL, theirs=ALL),
     "traffic:rating-undo": action(ALL, theirs=ALL),
     "traffic:applications": page(FIGURES),
     "traffic:application-add": form(ADMIN),

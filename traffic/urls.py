@@ -11,7 +11,7 @@ from traffic.imports.views import import_detail, import_do, import_errors, impor
 from traffic.latency.views import latency
 from traffic.privacy.views import application_erase, erasure_detail, erasure_list
 from traffic.quality.views import quality
-from traffic.ratings.views import rate, undo
+from traffic.ratings.views import abstention_undo, my_ratings, rate, undo
 from traffic.repricing import discount_views, price_views, unit_views
 from traffic.repricing.views import repricing_detail, repricing_do, repricing_list
 from traffic.requests.views import request_detail, request_list, request_rate, requests_export
@@ -27,7 +27,9 @@ urlpatterns = [
     path("requests/<uuid:identifier>/rate/", request_rate, name="request-rate"),
     path("quality/", quality, name="quality"),
     path("quality/rate/", rate, name="rate"),
+    path("quality/my-ratings/", my_ratings, name="my-ratings"),
     path("quality/ratings/<int:pk>/undo/", undo, name="rating-undo"),
+    path("quality/abstentions/<int:pk>/undo/", abstention_undo, name="abstention-undo"),
     path("settings/applications/", application_list, name="applications"),
     path("settings/applications/add/", application_add, name="application-add"),
     path("settings/applications/<slug:slug>/", application_edit, name="application"),

@@ -41,6 +41,8 @@ WHOLE: dict[str, Promise] = {
     "litellm": gettext_lazy("LiteLLM’s webhook"),
     "providers:status": gettext_lazy("Status page, for strangers"),
     "traffic:rate": gettext_lazy("Rate answers"),
+    "traffic:my-ratings": gettext_lazy("My ratings"),
+    "traffic:abstention-undo": gettext_lazy("Rate answers: judge again"),
     "alerts:list": gettext_lazy("Alerts"),
     "alerts:detail": gettext_lazy("Alert"),
     "alerts:again": gettext_lazy("Mail: send again"),

@@ -176,6 +176,7 @@ QUALITY = section(
     _("Quality"),
     Page("traffic:quality", _("Scoreboard"), key="q", table=True),
     Page("traffic:rate", _("Rate")),
+    Page("traffic:my-ratings", _("My ratings")),
 )
 
 ALERTS = section(

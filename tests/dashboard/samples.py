@@ -57,7 +57,7 @@ from tests.factories import (
 )
 from tests.traffic.people import arrive
 from traffic.gateway.aside import SET_ASIDE
-from traffic.models import Application, Erasure, Import, Key, Rating, Repricing, Route
+from traffic.models import Abstention, Application, Erasure, Import, Key, Rating, Repricing, Route
 
 
 @dataclass
@@ -195,6 +195,8 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
         f"traffic:{name}": {"slug": route.slug} for name in ("route", "route-switch", "route-move", "route-delete")
     }
     found |= {f"traffic:{name}": {"pk": key.pk} for name in ("key", "key-first", "key-rotate", "key-revoke")}
+    abstention = Abstention.objects.create(rater=owner, day=request.day, request_id=request.id)
+    found["traffic:abstention-undo"] = {"pk": abstention.pk}
     return found | {"traffic:rating-undo": {"pk": rating.pk}, "help-page": {"slug": "send-requests"}}
 
 

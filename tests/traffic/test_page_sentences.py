@@ -433,19 +433,13 @@ def a_rating_page(done: int = 0, waiting: int = 0, **changed: Any) -> RatingPage
 @pytest.mark.parametrize(
     ("page", "sentence"),
     [
-        (a_rating_page(0, 1), "<b>1 answer</b> waits for your judgement today."),
-        (a_rating_page(0, 90), "<b>40 answers</b> wait for your judgement today."),
-        (a_rating_page(3, 1), "<b>3 of 4</b> answers rated by you today; <b>1</b> more waits for your judgement."),
-        (a_rating_page(50, 9), "<b>50 of 50</b> answers rated by you today; <b>0</b> more wait for your judgement."),
-        (a_rating_page(answer=None), "No answer of your applications waits to be rated now."),
-        (
-            a_rating_page(1, answer=None),
-            "You have rated <b>1 answer</b> today, and no other one waits for you.",
-        ),
-        (
-            a_rating_page(2, answer=None),
-            "You have rated <b>2 answers</b> today, and no other one waits for you.",
-        ),
+        (a_rating_page(0, 1), "<b>0 of 1</b> answers rated today."),
+        (a_rating_page(0, 90), "<b>0 of 40</b> answers rated today."),
+        (a_rating_page(3, 1), "<b>3 of 4</b> answers rated today."),
+        (a_rating_page(50, 9), "<b>50 of 50</b> answers rated today."),
+        (a_rating_page(answer=None), "No answers to rate."),
+        (a_rating_page(1, answer=None), "All done: 1 answer rated today."),
+        (a_rating_page(2, answer=None), "All done: 2 answers rated today."),
     ],
 )
 def test_the_rating_page_begins_with_how_many_answers_wait(page: RatingPage, sentence: str) -> None:
@@ -454,10 +448,10 @@ def test_the_rating_page_begins_with_how_many_answers_wait(page: RatingPage, sen
 
 def test_an_answer_to_rate_is_blind_until_it_is_rated() -> None:
     new, rated = a_rating_page(3, 200), a_rating_page(3, 7, mine=Rating(stars=4), money=True)
-    assert marked_text(new.source()).endswith("asked 1 May 2020, 12:00 · who answered is shown after you rate")
+    assert marked_text(new.source()).endswith("asked 1 May 2020, 12:00 · the model is shown at the end")
     assert marked_text(rated.source()).endswith("asked 1 May 2020, 12:00")
     assert new.hidden() == "Speed and model stay hidden until you rate."
     assert rated.hidden() == "Speed, cost and model stay hidden until you rate."
     assert [new.heading(), rated.heading()] == ["Answer 4 of 40", "You have rated this answer"]
-    assert a_rating_page(50, 1).heading() == "One more answer"
+    assert a_rating_page(50, 1).heading() == "Next answer"
     assert [new.waiting_words(), rated.waiting_words()] == ["200 or more", "7"]

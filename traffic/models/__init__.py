@@ -19,7 +19,7 @@ from traffic.models.choices import (
 from traffic.models.dead_keys import DeadKeyUse
 from traffic.models.erasures import Erasure
 from traffic.models.imports import Import, SetAside
-from traffic.models.ratings import Rating
+from traffic.models.ratings import Abstention, Rating
 from traffic.models.repricings import RepricedDay, Repricing
 from traffic.models.requests import Request, RequestBody
 from traffic.models.routes import Fallback, Route
@@ -38,6 +38,7 @@ from traffic.models.usage import (
 )
 
 __all__ = [
+    "Abstention",
     "AdmittedName",
     "Application",
     "BudgetState",

@@ -82,3 +82,15 @@ class Rating(models.Model):
         if self.rater_kind == RaterKind.APPLICATION and self.application:
             return f"{self.application.slug}: {self.by}"
         return _("%(kind)s: %(name)s") % {"kind": RaterKind(self.rater_kind).label, "name": self.by}
+
+
+class Abstention(models.Model):
+    """A person said of an answer that they cannot judge it: it is not offered to them again. It is no rating."""
+
+    rater = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    day = models.DateField()  # of the request; old ones go with the days of which answers are offered
+    request_id = models.UUIDField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["rater", "request_id"], name="one_abstention_of_a_rater")]

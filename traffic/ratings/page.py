@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from lib.formats import sentences, when
+from lib.formats import when
 from traffic.models import Rating
 from traffic.ratings.queue import LONGEST, Answer
 
@@ -34,31 +35,14 @@ class RatingPage:
         return max(self.done, min(DAILY, self.done + self.waiting))
 
     def headline(self) -> str:
-        """How many answers wait, and how many are done."""
+        """How many answers are done and left: always one short line, so that nothing on the page moves."""
         if self.answer is None:
             if not self.done:
-                return _("No answer of your applications waits to be rated now.")
-            text = ngettext(
-                "You have rated <b>{n} answer</b> today, and no other one waits for you.",
-                "You have rated <b>{n} answers</b> today, and no other one waits for you.",
-                self.done,
-            )
+                return _("No answers to rate.")
+            text = ngettext("All done: {n} answer rated today.", "All done: {n} answers rated today.", self.done)
             return format_html(text, n=self.done)
-        if not self.done:
-            text = ngettext(
-                "<b>{n} answer</b> waits for your judgement today.",
-                "<b>{n} answers</b> wait for your judgement today.",
-                self.goal,
-            )
-            return format_html(text, n=self.goal)
-        left = self.goal - self.done
-        text = ngettext(
-            "<b>{n}</b> more waits for your judgement.",
-            "<b>{n}</b> more wait for your judgement.",
-            left,
-        )
-        done = format_html(_("<b>{done} of {goal}</b> answers rated by you today;"), done=self.done, goal=self.goal)
-        return sentences(done, format_html(text, n=left))
+        text = _("<b>{done} of {goal}</b> answers rated today.")
+        return format_html(text, done=self.done, goal=self.goal)
 
     def heading(self) -> str:
         """Which answer of today this is."""
@@ -66,7 +50,7 @@ class RatingPage:
             return _("You have rated this answer")
         if self.done < self.goal:
             return _("Answer %(n)s of %(goal)s") % {"n": self.done + 1, "goal": self.goal}
-        return _("One more answer")
+        return _("Next answer")
 
     def source(self) -> str:
         """Of which application the answer is, and from when; not who gave it before it is rated."""
@@ -78,7 +62,7 @@ class RatingPage:
             request.get_task_display(),
             format_html(_("asked {when}"), when=when(request.started_at)),
         ]
-        parts += [] if self.mine is not None else [_("who answered is shown after you rate")]
+        parts += [] if self.mine is not None else [_("the model is shown at the end")]
         return format_html(" · ".join(["{}"] * len(parts)), *parts)
 
     def hidden(self) -> str:
@@ -90,3 +74,18 @@ class RatingPage:
     def waiting_words(self) -> str:
         """How many answers wait; no more are counted than are looked at."""
         return _("%(n)s or more") % {"n": self.waiting} if self.waiting == LONGEST else str(self.waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class MyRatings:
+    """A page of what a person rated, the newest first; `first`: it is the first page."""
+
+    rows: Sequence[Rating]
+    today: int
+    first: bool
+
+    def headline(self) -> str:
+        """How many were rated today."""
+        if self.first and not self.rows:
+            return _("You have not rated an answer yet.")
+        return ngettext("%(n)s answer rated today.", "%(n)s answers rated today.", self.today) % {"n": self.today}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,7 +11,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from lib.dates import midnight
-from traffic.models import Application, Outcome, Rating, Request, RequestBody
+from traffic.models import Abstention, Application, Outcome, Rating, Request, RequestBody
 from traffic.visibility import Person
 
 DAYS = 14  # how far back an answer is still offered
@@ -33,7 +34,10 @@ def applications(user: Person) -> QuerySet[Application]:
 
 
 def waiting(user: Person) -> list[uuid.UUID]:
-    """Requests whose answers wait, the newest first, at most `LONGEST`."""
+    """Requests whose answers wait: of the newest, at most `LONGEST`, in an order of this person's own.
+
+    Of neighbours most come from one model, so in the order of time the next answer would not be blind any more.
+    """
     today = timezone.now().date()
     first, end = today - timedelta(days=DAYS), today + timedelta(days=2)
     bodies = RequestBody.objects.filter(
@@ -43,10 +47,12 @@ def waiting(user: Person) -> list[uuid.UUID]:
     requests = Request.objects.in_days(first, end).filter(
         Exists(bodies),
         ~Exists(mine),
+        ~Exists(Abstention.objects.filter(rater=user.pk, request_id=OuterRef("id"))),
         outcome=Outcome.OK,
         application__in=list(applications(user).values_list("pk", flat=True)),
     )
-    return list(requests.newest_first().values_list("id", flat=True)[:LONGEST])
+    newest = requests.newest_first().values_list("id", flat=True)[:LONGEST]
+    return sorted(newest, key=lambda identifier: hashlib.blake2b(f"{user.pk}/{identifier}".encode()).digest())
 
 
 def answer(user: Person, identifier: uuid.UUID) -> Answer | None:
@@ -70,3 +76,20 @@ def own_rating(user: Person, pk: int) -> Rating | None:
 def rated_today(user: Person) -> int:
     """How many answers this person has judged since midnight, UTC."""
     return Rating.objects.filter(rater_id=user.pk, created_at__gte=midnight(timezone.now().date())).count()
+
+
+def ratings_of(user: Person, before: int | None, limit: int) -> list[Rating]:
+    """What this person rated, the newest first, before the rating of a number where one is given."""
+    mine = Rating.objects.of_person(user).filter(rater_id=user.pk, request_id__isnull=False)
+    if before is not None:
+        mine = mine.filter(pk__lt=before)
+    return list(mine.select_related("application", "deployment").order_by("-pk")[:limit])
+
+
+def abstentions_of(user: Person) -> list[Abstention]:
+    """What this person could not judge of late, the newest first."""
+    return list(Abstention.objects.filter(rater=user.pk).order_by("-pk")[:LONGEST])
+
+
+def own_abstention(user: Person, pk: int) -> Abstention | None:
+    return Abstention.objects.filter(pk=pk, rater=user.pk).first()

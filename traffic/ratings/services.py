@@ -11,9 +11,10 @@ from django.db import connection
 from django.utils import timezone
 
 from traffic.authentication.keys import Caller
-from traffic.models import RaterKind, Rating, Request
+from traffic.models import Abstention, RaterKind, Rating, Request
 from traffic.ratings.judgement import Judgement
 from traffic.ratings.named_requests import find_request
+from traffic.ratings.queue import DAYS
 from traffic.ratings.waiting import COPIED, wait
 
 JUDGED = ("score", "stars", "comment")
@@ -76,3 +77,17 @@ def refresh_copies(*, days: int = 3) -> int:
     with connection.cursor() as cursor:
         cursor.execute(COPY_AGAIN, {"first": timezone.now().date() - timedelta(days=days)})
         return int(cursor.rowcount)
+
+
+def abstain(*, request: Request, rater: AbstractBaseUser) -> Abstention:
+    """Note that this person cannot judge an answer. Notes about days that are not offered any more are deleted."""
+    Abstention.objects.filter(rater=rater.pk, day__lt=timezone.now().date() - timedelta(days=DAYS)).delete()
+    made, _new = Abstention.objects.get_or_create(
+        rater_id=rater.pk, request_id=request.id, defaults={"day": request.day}
+    )
+    return made
+
+
+def withdraw_abstention(abstention: Abstention) -> None:
+    """The answer is offered again."""
+    abstention.delete()

@@ -14,7 +14,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from lib.http import form_view, post_view, undoable
+from lib.http import form_view, get_view, post_view, undoable
 from providers.audit.log import Action, person, record
 from traffic.authentication.access import FIGURES
 from traffic.conversation import turns
@@ -23,7 +23,8 @@ from traffic.ratings import queue as rating_queue
 from traffic.ratings import services as ratings
 from traffic.ratings.forms import RatingForm
 from traffic.ratings.judgement import Judgement
-from traffic.ratings.page import RatingPage
+from traffic.ratings.page import MyRatings, RatingPage
+from traffic.ratings.queue import Answer
 from traffic.request_ids import uuid_of
 
 # What each number of stars means.
@@ -37,6 +38,9 @@ SCALE = (
 WORDS = {stars: word for stars, word, _about in SCALE}
 REMEMBERED = "ratings_to_undo"  # in the session: what the last ratings replaced
 UNDOABLE = 20
+TYPED = "comment_typed"  # in the session: the comment of the rating that was taken back last
+BATCH = 40  # ratings that the end of the queue lists
+PAGE = 50
 
 
 @form_view("traffic.add_rating")
@@ -48,13 +52,17 @@ def rate(request: HttpRequest) -> HttpResponse:
     waiting = None if identifier is None else rating_queue.answer(request.user, identifier)
     if waiting is None:
         raise Http404(_("This answer is not here to be rated."))
+    here = reverse("traffic:rate")
+    if "cannot" in request.POST:
+        abstention = ratings.abstain(request=waiting.request, rater=current_user(request))
+        undoable(request, _("Noted: you cannot judge this answer."), "traffic:abstention-undo", abstention.pk)
+        return redirect(f"{here}?at={following}" if following else here)
     form = RatingForm(request.POST)
     if not form.is_valid():
         context = _queue(request, identifier) | {"form": form}
         return render(request, "traffic/quality/rate.html", context, status=422)
-    here = reverse("traffic:rate")
     judgement = Judgement(request.user.get_username(), None, form.cleaned_data["stars"], form.cleaned_data["comment"])
-    rate_with_message(request, waiting.request, judgement, back=f"{here}?at={waiting.request.id}")
+    rate_with_message(request, waiting.request, judgement, back=f"{here}?at={waiting.request.id}", blind=True)
     return redirect(f"{here}?at={following}" if following else here)
 
 
@@ -69,9 +77,10 @@ def _queue(request: HttpRequest, at: uuid.UUID | None) -> dict[str, Any]:
         record(Action.READ, actor=person(request), object_type="traffic.request", object_id=shown.request.id,
                message=_("in the rating queue"), chain=False)  # fmt: skip
     after = 0 if place is None else place + 1
+    mine = None if shown is None else rating_queue.rating_by(request.user, shown.request)
     page = RatingPage(
         answer=shown,
-        mine=None if shown is None else rating_queue.rating_by(request.user, shown.request),
+        mine=mine,
         done=rating_queue.rated_today(request.user),
         waiting=len(queue),
         previous=queue[place - 1] if place else None,
@@ -81,11 +90,46 @@ def _queue(request: HttpRequest, at: uuid.UUID | None) -> dict[str, Any]:
     return {
         "page": page,
         "turns": turns(shown.prompt) if shown else [],
-        "mine": page.mine,
+        "mine": mine,
+        "comment": _comment(request, shown, mine),
+        "rated": [] if shown else rating_queue.ratings_of(request.user, None, BATCH),
         "scale": SCALE,
         "passing_stars": Rating.PASSING_STARS,
         "applications": rating_queue.applications(request.user) if shown is None else None,
     }
+
+
+def _comment(request: HttpRequest, shown: Answer | None, mine: Rating | None) -> str:
+    """What stands in the comment's field: what was typed before the rating was taken back, else what is stored."""
+    if shown is not None and request.session.get(TYPED, {}).get("request") == str(shown.request.id):
+        return str(request.session[TYPED]["comment"])
+    return mine.comment if mine else ""
+
+
+@get_view("traffic.add_rating")
+def my_ratings(request: HttpRequest) -> HttpResponse:
+    """What I rated, with the models that answered; each leads to its answer, where it can be changed."""
+    before = request.GET.get("before", "")
+    rows = rating_queue.ratings_of(request.user, int(before) if before.isdecimal() and len(before) < 18 else None, PAGE)
+    context = {
+        "page": MyRatings(rows, rating_queue.rated_today(request.user), first=not before),
+        "abstentions": [] if before else rating_queue.abstentions_of(request.user),
+        "next_url": f"{request.path}?before={rows[-1].pk}" if len(rows) == PAGE else None,
+        "first_url": request.path if before else None,
+    }
+    return render(request, "traffic/quality/my_ratings.html", context)
+
+
+@post_view("traffic.add_rating")
+def abstention_undo(request: HttpRequest, pk: int) -> HttpResponse:
+    """Offer an answer again that its reader could not judge."""
+    abstention = rating_queue.own_abstention(request.user, pk)
+    if abstention is None:
+        raise Http404(_("This note is not yours, or it is gone already."))
+    back = f"{reverse('traffic:rate')}?at={abstention.request_id}"
+    ratings.withdraw_abstention(abstention)
+    messages.info(request, _("The answer is back in your queue."))
+    return redirect(back)
 
 
 def current_user(request: HttpRequest) -> AbstractBaseUser:
@@ -93,16 +137,21 @@ def current_user(request: HttpRequest) -> AbstractBaseUser:
     return cast(AbstractBaseUser, request.user)
 
 
-def rate_with_message(request: HttpRequest, rated: Request, judgement: Judgement, *, back: str) -> Rating:
-    """Store a judgement and show a toast with an undo, the rating and the model that answered."""
+def rate_with_message(
+    request: HttpRequest, rated: Request, judgement: Judgement, *, back: str, blind: bool = False
+) -> Rating:
+    """Store a judgement and show a toast with an undo and the rating. `blind`: without the model that answered, since
+    the next answer is likely to be of the same one; the page at the end of the queue and My ratings name it."""
     before = ratings.judgement_of(rating_queue.rating_by(request.user, rated))
     rating = ratings.rate(request=rated, judgement=judgement, rater=current_user(request))
     remembered = request.session.get(REMEMBERED, {})
     remembered[str(rating.pk)] = {"before": before, "back": back}
     request.session[REMEMBERED] = dict(list(remembered.items())[-UNDOABLE:])
-    sentence = _("Rated %(stars)s, %(word)s. It was %(model)s.") % {
-        "stars": judgement.stars, "word": WORDS.get(judgement.stars or 0, ""), "model": rated.model,
-    }  # fmt: skip
+    if request.session.get(TYPED, {}).get("request") == str(rated.id):
+        del request.session[TYPED]
+    text = _("Rated %(stars)s, %(word)s.") if blind else _("Rated %(stars)s, %(word)s. It was %(model)s.")
+    word = WORDS.get(judgement.stars or 0, "")
+    sentence = text % {"stars": judgement.stars, "word": word, "model": rated.model}
     undoable(request, sentence, "traffic:rating-undo", rating.pk)
     return rating
 
@@ -116,6 +165,7 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
     remembered = request.session.get(REMEMBERED, {})
     entry = remembered.pop(str(pk), None) or {}
     request.session[REMEMBERED] = remembered
+    request.session[TYPED] = {"request": str(rating.request_id), "comment": rating.comment}
     ratings.undo(rating=rating, before=entry.get("before"))
     messages.info(request, _("Your rating is taken back."))
     back = entry.get("back", "")

@@ -1,0 +1,126 @@
+"""The queue stays blind, its end says who answered, and a person finds and changes what they rated."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import psycopg
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from tests.traffic.people import application, arrive, logged_in, person, text
+from traffic.models import Abstention, Application, Rating, Request
+from traffic.ratings import queue, services
+
+RATE, MINE = "/quality/rate/", "/quality/my-ratings/"
+
+
+@pytest.fixture
+def ada(transactional_db: None) -> User:
+    return person("ada", "traffic.add_rating", "traffic.view_quality")
+
+
+@pytest.fixture
+def shop(ada: User) -> Application:
+    return application("shop", ada)
+
+
+def answers(conn: psycopg.Connection, shop: Application, count: int) -> list[Request]:
+    start = timezone.now() - timedelta(hours=1)
+    return arrive(
+        conn,
+        *(
+            {"application_id": shop.pk, "started_at": start + timedelta(minutes=n), "prompt": "[]",
+             "answer": f"Answer {n}.", "external_id": f"r{n}"}
+            for n in range(count)
+        ),
+    )  # fmt: skip
+
+
+def rate(client: Client, request: Request, **form: str) -> None:
+    assert client.post(RATE, {"request": str(request.id), "stars": "4", **form}).status_code == 302
+
+
+def test_the_order_is_a_persons_own_and_stays(conn: psycopg.Connection, shop: Application, ada: User) -> None:
+    rows = answers(conn, shop, 12)
+    bea = person("bea", "traffic.add_rating")
+    shop.members.add(bea)
+    orders = [queue.waiting(who) for who in (ada, bea)]
+    assert set(orders[0]) == set(orders[1]) == {row.id for row in rows}
+    assert orders[0] != orders[1] and orders[0] == queue.waiting(ada)
+    assert [row.id for row in reversed(rows)] not in orders  # which would give runs of one model away
+
+
+def test_the_end_of_the_queue_names_the_models(conn: psycopg.Connection, shop: Application, ada: User) -> None:
+    client = logged_in(ada)
+    for row in answers(conn, shop, 2):
+        rate(client, row)
+    page = text(client, RATE)
+    assert "All done: 2 answers rated today." in page and page.count("claude-test") >= 2
+
+
+def test_my_ratings_lists_mine_alone_and_leads_back(conn: psycopg.Connection, shop: Application, ada: User) -> None:
+    first, second = answers(conn, shop, 2)
+    client = logged_in(ada)
+    rate(client, first, comment="Made <b>up</b>.")
+    bea = person("bea", "traffic.add_rating")
+    shop.members.add(bea)
+    rate(logged_in(bea), second)
+    page = text(client, MINE)
+    assert f"{RATE}?at={first.id}" in page and str(second.id) not in page
+    assert "Made &lt;b&gt;up&lt;/b&gt;." in page and "1 answer rated today." in page
+
+
+def test_a_long_list_has_pages(conn: psycopg.Connection, shop: Application, ada: User) -> None:
+    (row,) = answers(conn, shop, 1)
+    client = logged_in(ada)
+    rate(client, row)
+    page = text(client, MINE, before=str(Rating.objects.get().pk))
+    assert str(row.id) not in page
+    for odd in ("x", "-1", "9" * 40):
+        assert client.get(MINE, {"before": odd}).status_code == 200
+    assert "You have not rated an answer yet." in text(logged_in(person("cleo", "traffic.add_rating")), MINE)
+
+
+def test_a_comment_survives_undo(conn: psycopg.Connection, shop: Application, ada: User) -> None:
+    row, other = answers(conn, shop, 2)
+    client = logged_in(ada)
+    rate(client, row, comment="Almost, but the date is wrong.")
+    back = client.post(f"/quality/ratings/{Rating.objects.get().pk}/undo/")
+    assert "Almost, but the date is wrong." in text(client, back["Location"])
+    assert "Almost" not in text(client, f"{RATE}?at={other.id}")
+    rate(client, row)
+    assert "Almost" not in text(client, f"{RATE}?at={row.id}")
+
+
+def test_what_cannot_be_judged_is_no_rating_and_not_offered_again(
+    conn: psycopg.Connection, shop: Application, ada: User
+) -> None:
+    row, other = answers(conn, shop, 2)
+    client = logged_in(ada)
+    answer = client.post(RATE, {"request": str(row.id), "cannot": "1", "next": str(other.id)})
+    assert answer["Location"] == f"{RATE}?at={other.id}"
+    assert not Rating.objects.exists() and queue.waiting(ada) == [other.id]
+    page = text(client, MINE)
+    assert "Could not judge" in page
+    back = client.post(f"/quality/abstentions/{Abstention.objects.get().pk}/undo/")
+    assert back["Location"] == f"{RATE}?at={row.id}" and set(queue.waiting(ada)) == {row.id, other.id}
+
+
+def test_nobody_withdraws_anothers_note(conn: psycopg.Connection, shop: Application, ada: User) -> None:
+    (row,) = answers(conn, shop, 1)
+    note = services.abstain(request=row, rater=ada)
+    assert services.abstain(request=row, rater=ada) == note
+    assert (
+        logged_in(person("eve", "traffic.add_rating")).post(f"/quality/abstentions/{note.pk}/undo/").status_code == 404
+    )
+
+
+def test_notes_about_days_that_are_not_offered_go(conn: psycopg.Connection, shop: Application, ada: User) -> None:
+    old, new = answers(conn, shop, 2)
+    services.abstain(request=old, rater=ada)
+    Abstention.objects.update(day=timezone.now().date() - timedelta(days=queue.DAYS + 1))
+    services.abstain(request=new, rater=ada)
+    assert [note.request_id for note in Abstention.objects.all()] == [new.id]
