@@ -9,14 +9,13 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from costs.verdicts.amounts import marked_saving
 from lib.confidence_intervals import Interval
-from lib.formats import figure, figure_value
+from lib.formats import figure, figure_value, local, zone_name
 
 # As `moment` writes it, with its weekday or without.
 MOMENT = re.compile(r"\b([A-Z][a-z]+day, )?(\d{1,2} [A-Z][a-z]{2} \d{4}, \d{2}:\d{2} UTC)\b")
@@ -66,10 +65,8 @@ def span(length: timedelta) -> str:
 
 def moment(at: datetime, *, weekday: bool = False) -> str:
     """`18 Jun 2026, 14:00 UTC`, in the zone of whoever reads it where that is known, else UTC."""
-    local = timezone.localtime(at)
-    name = local.tzname() or "UTC"
-    zone = f"UTC{name}" if name[0] in "+-" else name
-    return f"{date_format(local, 'l, j M Y, H:i' if weekday else 'j M Y, H:i')} {zone}"
+    here = local(at)
+    return f"{date_format(here, 'l, j M Y, H:i' if weekday else 'j M Y, H:i')} {zone_name(here)}"
 
 
 def localised(words: Any) -> Any:

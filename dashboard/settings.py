@@ -83,6 +83,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "dashboard.http.reader_zone.ReaderZoneMiddleware",
     "dashboard.http.middleware.RefusalMiddleware",
     "dashboard.http.confinement.ConfinementMiddleware",
     "dashboard.menu.table_csv.TableCsvMiddleware",

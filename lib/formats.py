@@ -239,31 +239,39 @@ def aware(value: datetime) -> datetime:
     return value.astimezone(UTC) if timezone.is_aware(value) else value.replace(tzinfo=UTC)
 
 
+def local(value: datetime) -> datetime:
+    """The moment in the active zone: of a page or a mail its reader's, else UTC."""
+    return timezone.localtime(aware(value))
+
+
+def zone_name(moment: datetime) -> str:
+    """`UTC`, `CET`; of a zone without letters `UTC+03`."""
+    name = moment.tzname() or "UTC"
+    return f"UTC{name}" if name[0] in "+-" else name
+
+
 @register.filter
 def when(value: date | datetime | None, kind: str = "") -> str:
-    """A moment: `18 Jun, 14:00` in a `<time>` (UTC; app.js rewrites it to the reader's zone). A date stays a date."""
+    """A moment: `18 Jun, 14:00` in a `<time>`, in the active zone, which the foot of the page names. A date stays a
+    date. Where the reader chose no zone it is UTC, and app.js rewrites it to the browser's."""
     if value is None:
         return missing(kind)
     if not isinstance(value, datetime):
         return format_html('<time datetime="{}">{}</time>', value.isoformat(), day_text(value))
-    moment = aware(value)
+    moment = local(value)
     text = f"{day_text(moment)}, {moment:%H:%M}"
-    return format_html(
-        '<time class="when" datetime="{}">{}</time>',
-        moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        text,
-    )
+    return format_html('<time class="when" datetime="{}">{}</time>', f"{aware(value):%Y-%m-%dT%H:%M:%SZ}", text)
 
 
 @register.filter
 def until(value: datetime) -> SafeString:
-    """A moment of the coming week: `Thursday 14:00` in a `<time>` (UTC and so named; app.js rewrites it to the reader's
-    zone)."""
-    moment = aware(value)
+    """A moment of the coming week: `Thursday 14:00 UTC` in a `<time>`, in the active zone and with its name."""
+    moment = local(value)
     return format_html(
-        '<time class="when" data-form="weekday" datetime="{}">{} UTC</time>',
-        moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        '<time class="when" data-form="weekday" datetime="{}">{} {}</time>',
+        f"{aware(value):%Y-%m-%dT%H:%M:%SZ}",
         date_format(moment, "l H:i"),
+        zone_name(moment),
     )
 
 
@@ -281,16 +289,16 @@ def ago(value: datetime | None, kind: str = "") -> str:
     """How long since, or until: `26 h ago`, `in 15 min`, `now`; the `<time>` carries the exact moment."""
     if value is None:
         return missing(kind)
-    moment = aware(value)
+    moment = local(value)
     seconds = int((timezone.now() - moment).total_seconds())
     span = rough_span(abs(seconds))
     text = _("now") if not span else (_("%(span)s ago") if seconds > 0 else _("in %(span)s")) % {"span": span}
-    iso = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
     return format_html(
-        '<time datetime="{}" title="{}, {} UTC">{}</time>',
-        iso,
+        '<time datetime="{}" title="{}, {} {}">{}</time>',
+        f"{aware(value):%Y-%m-%dT%H:%M:%SZ}",
         day_text(moment),
         f"{moment:%H:%M}",
+        zone_name(moment),
         text,
     )
 

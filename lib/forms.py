@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from django import forms
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Model
+from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -19,6 +21,19 @@ N = TypeVar("N", int, float)
 KEY_AGAIN = gettext_lazy("Enter the key again: the address that it is sent to has changed.")
 
 LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f]*")
+
+
+class UtcDateTimeField(forms.DateTimeField):
+    """A moment that is typed and shown in UTC whatever the zone of the page is: of a price, or the clock of a zone that
+    is a field of its own."""
+
+    def prepare_value(self, value: Any) -> Any:
+        with timezone.override(UTC):
+            return super().prepare_value(value)
+
+    def to_python(self, value: Any) -> datetime | None:
+        with timezone.override(UTC):
+            return super().to_python(value)
 
 
 def one_line(text: str) -> str:

@@ -30,7 +30,9 @@ class PreferenceForm(PreferenceModelForm):
     timezone = forms.CharField(
         label=gettext_lazy("Time zone"),
         max_length=60,
-        help_text=gettext_lazy("Its name: Europe/Berlin, America/New_York, UTC. Times in your mails are in it."),
+        help_text=gettext_lazy(
+            "Its name: Europe/Berlin, America/New_York, UTC. Times on pages and in mails are in it."
+        ),
     )
 
     reports = forms.MultipleChoiceField(

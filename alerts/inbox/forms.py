@@ -16,6 +16,7 @@ from alerts.inbox.queries import people_who_may_act
 from alerts.kinds import KINDS
 from alerts.lifecycle.silences import Matcher, read_labels
 from alerts.models import Severity
+from lib.forms import UtcDateTimeField
 from lib.recurring_windows import first_span, wall
 from lib.time_spans import Span
 from providers.uptime.window_fields import AgainForm
@@ -89,7 +90,7 @@ class MatcherForm(AgainForm):
         widget=forms.TextInput(attrs={"placeholder": "provider:vast model:mistral-7b", "spellcheck": "false"}),
         help_text=gettext_lazy("each of them must fit"),
     )
-    starts_at = forms.DateTimeField(
+    starts_at = UtcDateTimeField(  # `between` reads the clock alone
         label=gettext_lazy("From"),
         required=False,
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),

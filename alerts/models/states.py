@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -16,6 +18,7 @@ from alerts.lifecycle.silences import Matcher, Silenceable
 from alerts.lifecycle.states import Cause
 from alerts.models.querysets import AlertQuerySet, SilenceQuerySet
 from alerts.models.rules import Rule, Severity
+from alerts.wording import localised
 from lib.formats import state, when
 from lib.time_spans import Span
 from providers.models import Recurring
@@ -123,6 +126,11 @@ class Alert(models.Model):
             Severity.INFO: ("info", gettext("open, information")),
         }
         return state(*marks[Severity(self.severity)])
+
+    @cached_property
+    def shown_words(self) -> Any:
+        """Its words with their moments in the active zone, as its mails have them."""
+        return localised(self.words)
 
     def grouped_under(self) -> str:
         """The larger alert that it is a part of, by its title; empty where it stands alone."""

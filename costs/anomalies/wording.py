@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from costs.models import Anomaly, Driver
+from lib.formats import local, zone_name
 
 
 def sentence(row: Anomaly) -> str:
@@ -31,9 +31,8 @@ def signed(row: Anomaly) -> str:
 
 
 def since(row: Anomaly) -> str:
-    at = timezone.localtime(row.since)
-    name = at.tzname() or "UTC"
-    return f"{at:%-d %b, %H:%M} {f'UTC{name}' if name[0] in '+-' else name}"
+    at = local(row.since)
+    return f"{at:%-d %b, %H:%M} {zone_name(at)}"
 
 
 def figure(row: Anomaly, value: float) -> str:

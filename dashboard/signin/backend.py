@@ -47,6 +47,11 @@ class PasswordBackend(ModelBackend):
             throttle.succeed(counted)
         return user
 
+    def get_user(self, user_id: int) -> User | None:
+        """The person of a session with their preferences, whose time zone every page needs, in one statement."""
+        user = User.objects.select_related("alert_preference").filter(pk=user_id).first()
+        return user if user is not None and self.user_can_authenticate(user) else None
+
 
 def tell_failure(request: HttpRequest | None, username: str, why: str = "") -> None:
     """Write a failed sign-in to the audit log under the account's name. A name that belongs to no account is not

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from lib.encryption import encrypt
-from lib.forms import KEY_AGAIN, AddressField, Person, SecretField, bounded, free_slug, is_admin
+from lib.forms import KEY_AGAIN, AddressField, Person, SecretField, UtcDateTimeField, bounded, free_slug, is_admin
 from lib.netguard import AddressRefused, pin
 from lib.reach import hides_key
 from providers.engines import ENGINES
@@ -219,6 +219,7 @@ class MaintenanceForm(AgainForm, MaintenanceModelForm):
             "ends_at": gettext_lazy("To"),
             "reason": gettext_lazy("Reason"),
         }
+        field_classes = {"starts_at": UtcDateTimeField, "ends_at": UtcDateTimeField}  # `between` reads the clock alone
         widgets = {
             name: forms.DateTimeInput(format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local"})
             for name in ("starts_at", "ends_at")

@@ -9,7 +9,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from lib.forms import one_line
+from lib.forms import UtcDateTimeField, one_line
 from lib.tokens import TOKEN_CLASSES
 from providers.models import TokenPrice
 from providers.pricing.book import OTHER_MODEL
@@ -54,6 +54,7 @@ class PriceForm(PriceModelForm):
             "batch_factor": gettext_lazy("What a batch costs of every rate, for example 0.5. Empty: not known."),
             "source": gettext_lazy("Where the price is written: an address, an offer, a contract."),
         }
+        field_classes = {"starts_at": UtcDateTimeField}
         widgets = {
             "starts_at": forms.DateTimeInput(format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local"}),
             "provider": forms.TextInput(attrs={"list": "providers"}),

@@ -9,7 +9,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from lib.forms import one_line
+from lib.forms import UtcDateTimeField, one_line
 from providers.models import Priced, UnitPrice
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class UnitPriceForm(UnitPriceModelForm):
             "starts_at": gettext_lazy("A moment in the past is allowed; what is stored follows by a repricing."),
             "source": gettext_lazy("Where the price is written: an address, an offer, a contract."),
         }
+        field_classes = {"starts_at": UtcDateTimeField}
         widgets = {
             "starts_at": forms.DateTimeInput(format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local"}),
             "amount": forms.TextInput(attrs={"inputmode": "decimal", "class": "input-s"}),

@@ -61,7 +61,8 @@ def status_json(request: HttpRequest, address: str) -> HttpResponse:
 def status_preview(request: HttpRequest, slug: str) -> HttpResponse:
     """The page as strangers would see it, for us and before anybody else."""
     page = page_or_404(slug)
-    return HttpResponse(page_html(page, summary(page, timezone.now()), request.COOKIES.get("theme", "")))
+    with timezone.override(UTC):
+        return HttpResponse(page_html(page, summary(page, timezone.now()), request.COOKIES.get("theme", "")))
 
 
 def open_page(address: str) -> StatusPage:

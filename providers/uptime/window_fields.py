@@ -42,11 +42,11 @@ class AgainForm(forms.Form):
 
     def between(self, start: datetime, end: datetime) -> Span:
         """Two moments as the fields read them, by the clock of the form's zone."""
-        clock, zone = timezone.make_naive(start), ZoneInfo(self.cleaned_data["zone"])
+        clock, zone = timezone.make_naive(start, UTC), ZoneInfo(self.cleaned_data["zone"])
         if self.cleaned_data["repeats"] and is_skipped(clock, zone):
             # The first window says on which hours all others come; moved, it would say the wrong ones for good.
             self.add_error("starts_at", _("The clock of this zone skips that time on that day; begin on another day."))
-        return first_span(clock, timezone.make_naive(end), zone)
+        return first_span(clock, timezone.make_naive(end, UTC), zone)
 
     def check_again(self, first: Span) -> datetime | None:
         """Adds what is wrong with coming again to the fields; when it has come for the last time."""

@@ -1,4 +1,4 @@
-// What every page needs besides htmx: polls that rest with the tab, dialogs, toasts, and the reader's own time zone.
+// What every page needs besides htmx: polls that rest with the tab, dialogs, toasts, and the time zone of the browser.
 // Nothing here is needed to read a page or to send a form.
 "use strict";
 
@@ -9,8 +9,10 @@
     day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23",
   });
 
-  // "18 Jun, 14:00" as the server writes it, in the reader's zone; the UTC words stay as the tooltip.
+  // "18 Jun, 14:00" as the server writes it, in the browser's zone; the UTC words stay as the tooltip. Whoever chose a zone has
+  // the times in it already, and the foot of the page names it.
   function localise(root) {
+    if (!document.querySelector("[data-zone]")) return;
     for (const element of root.querySelectorAll("time.when[datetime]:not([data-utc])")) {
       const moment = new Date(element.dateTime);
       if (Number.isNaN(moment.valueOf()) || moment.getTimezoneOffset() === 0) continue;

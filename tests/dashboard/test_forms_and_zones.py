@@ -31,8 +31,9 @@ def test_the_silence_form_says_what_it_then_requires(db: Any) -> None:
 
 def test_the_footer_and_the_legend_name_the_zones_of_pages_and_of_mails(db: Any) -> None:
     text = logged_in(with_role("ops")).get(reverse("legend")).content.decode()
-    assert "times on pages in the zone of your browser, else UTC" in text
-    assert text.count("mails in the zone you chose") == 2, "with a script and without"
+    assert "times in the zone that the foot of the page names" in text
+    assert "All times and billing days are UTC, as vendors bill." in text
+    assert "Times in ZONE, the zone of your browser. Charts, billing days and mails are UTC." in text, "for the script"
 
 
 @pytest.mark.parametrize(("ledger", "told"), [({"play": Decimal("0.63")}, "0.63"), ({}, "9.01")])
