@@ -15,7 +15,7 @@ from django.template.defaultfilters import floatformat
 from django.utils import timezone
 from django.utils.dates import MONTHS, MONTHS_3
 from django.utils.formats import date_format, get_format
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html, format_html_join, strip_tags
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
@@ -34,6 +34,12 @@ STATES = ("ok", "warn", "bad", "unknown", "info")
 def sentences(*texts: str) -> SafeString:
     """Sentences in one line, with a space between two; empty ones are left out, texts without markup are escaped."""
     return format_html_join(" ", "{}", ((text,) for text in texts if text))
+
+
+@register.filter(is_safe=True)
+def without_links(text: str) -> str:
+    """The words of HTML, for a line that is a link itself; a text without markup as it is."""
+    return strip_tags(text) if isinstance(text, SafeString) else text
 
 
 def to_decimal(value: object) -> Decimal | None:

@@ -40,12 +40,6 @@ class KeyTest:
             return format_html(text, sentence=self.sentence)
         return self.sentence
 
-    def error(self) -> str:
-        """The same for the form, whose lines are links already."""
-        if self.same:
-            return _("This is the account %(name)s. Change its key there.") % {"name": self.same.name}
-        return self.sentence
-
     def consequence(self) -> str:
         return _("Nothing is stored yet.") if self.good else _("Nothing was stored.")
 

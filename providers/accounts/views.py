@@ -77,7 +77,7 @@ def edited(request: HttpRequest, account: Account, form: AccountForm) -> HttpRes
     if added or form.needs_test:
         tried, vendor = tested(filled) if action == "save" and filled.enabled else untested(filled)
         if not tried.good:
-            form.add_error("secret", tried.error())
+            form.add_error("secret", tried.finding())
             return shown(request, account, form, tried, status=422)
         services.note_identity(account=filled, vendor=vendor)
     services.save_account(account=filled, intervals=form.intervals, now=timezone.now())

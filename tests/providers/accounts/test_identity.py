@@ -93,6 +93,17 @@ def test_an_account_that_is_here_already_is_refused_with_its_name(kind: str, ena
     assert Account.objects.count() == 1
 
 
+def test_the_line_at_the_key_leads_to_the_account_that_has_it(vendors: Sandbox) -> None:
+    first = stored(vendors, "runpod")
+    assert all(read(first))
+    Account.objects.filter(pk=first.pk).update(name="R <b>&")
+    response = in_role("admin").post(f"{LIST}add/runpod/", form(vendors, "runpod", action="save"))
+    page = " ".join(response.content.decode().split())
+    link = f'This is the account <a href="{LIST}runpod/">R &lt;b&gt;&amp;</a>. Change its key there.'
+    assert f'id="id_secret_error"><span>{link}</span>' in page
+    assert ": This is the account R &lt;b&gt;&amp;. Change its key there.</a>" in page, "a link holds no other"
+
+
 @pytest.mark.parametrize("kind", ["anthropic", "runpod", "vast", "lambda", "google"])
 def test_an_account_that_is_here_already_is_refused_without_a_test_too(kind: str, vendors: Sandbox) -> None:
     assert all(read(stored(vendors, kind)))
