@@ -22,6 +22,7 @@ from lib.repeated_events import repeated
 from sandbox.engine import Engine, EngineOptions
 from tests.servers import home, servers
 
+ROOT = Path(__file__).parents[1]
 # How long an example takes is the machine's affair, and on a busy one no reason to fail.
 settings.register_profile("breakeven", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("breakeven")
@@ -38,16 +39,20 @@ def pytest_unconfigure() -> None:
 
 # Files of half a minute and more, the longest first: begun at the end, one worker would be at them while others wait.
 LONGEST = (
-    "browser/test_browser", "dashboard/test_up", "dashboard/test_backup", "dashboard/test_openapi",
-    "dashboard/test_database_roles", "alerts/test_pages", "dashboard/test_front", "traffic/test_gateway_durability",
-    "traffic/test_gateway_hostile", "traffic/test_ingest_process", "dashboard/test_access",
-    "providers/test_connectors_contract", "dashboard/test_backup_audit", "dashboard/test_embedded",
-    "traffic/test_linear", "traffic/test_live_emitters", "dashboard/test_connections",
+    "browser/test_browser", "browser/test_charts", "demo/test_frozen_demo", "dashboard/up/test_up",
+    "dashboard/backup/test_backup", "dashboard/test_openapi", "dashboard/embedded/test_database_roles",
+    "alerts/test_pages", "dashboard/front/test_front", "traffic/gateway/test_gateway_durability",
+    "traffic/gateway/test_gateway_hostile", "traffic/ingest/test_ingest_process", "dashboard/test_access",
+    "providers/connectors/test_connectors_contract", "dashboard/backup/test_backup_audit",
+    "dashboard/embedded/test_embedded", "traffic/redaction/test_linear", "traffic/ingest/test_live_emitters",
+    "dashboard/front/test_connections",
 )  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rank = {f"tests/{name}.py": number for number, name in enumerate(LONGEST)}
+    moved = [path for path in rank if not (ROOT / path).exists()]
+    assert not moved, f"LONGEST names files that are not there: {moved}"
     items.sort(key=lambda item: rank.get(item.nodeid.partition("::")[0], len(rank)))
 
 
