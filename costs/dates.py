@@ -53,7 +53,7 @@ def _asked(request: HttpRequest, else_shown: str) -> date | None:
     if month is not None and month <= running_month():
         return month
     if text:
-        message = _("“%(text)s” is no month that has begun, written as 2026-10: this is %(shown)s.")
+        message = _("“%(text)s” is not a past or current month. Write it as 2026-10. This is %(shown)s.")
         messages.warning(request, message % {"text": text[:40], "shown": else_shown})
     return None
 

@@ -26,12 +26,12 @@ class NameForm(forms.Form):
         super().__init__(data)
         self.account = account
         self.fields["name"].widget.attrs["autocomplete"] = "off"
-        self.fields["name"].help_text = _("Type %(name)s, so that it is this one.") % {"name": account.name}
+        self.fields["name"].help_text = _("Type %(name)s to confirm.") % {"name": account.name}
 
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"]).strip()
         if name != self.account.name:
-            raise forms.ValidationError(_("That is not its name."))
+            raise forms.ValidationError(_("The name does not match."))
         return name
 
 
@@ -52,8 +52,9 @@ class RemovalPage:
 
     def answer(self) -> str:
         text = _(
-            "With <b>{name}</b> go what it was billed, <b>{billed}</b>, and what was estimated for it, {estimated} "
-            "(leases: {leases}, bill lines: {lines}, usage rows: {usage}). It can be brought back for a day."
+            "Removing <b>{name}</b> removes <b>{billed}</b> billed and {estimated} estimated cost "
+            "(leases: {leases}, bill lines: {lines}, usage rows: {usage}). You can undo this for a "
+            "day."
         )
         return format_html(
             text,
@@ -67,9 +68,9 @@ class RemovalPage:
 
     def stays(self) -> list[str]:
         """What only names the account, or is of people or other sources."""
-        rows = [_("The request log and what was measured from it."), _("Charges that people entered.")]
+        rows = [_("The request log and its measured cost."), _("Manual entries.")]
         if self.brought.closed_lines:
-            text = _("%(n)s lines of months that an invoice closed: a closed month stays as it is.")
+            text = _("%(n)s lines of months closed by an invoice.")
             rows.append(text % {"n": count(self.brought.closed_lines)})
         if self.brought.deployments:
             names = ", ".join(self.brought.deployments)

@@ -28,10 +28,10 @@ def remove(request: HttpRequest, slug: str) -> HttpResponse:
     log(
         request,
         account,
-        _("Removed with what it brought: %(sum)s billed.") % {"sum": dollars(page.billed)},
+        _("Removed with its data: %(sum)s billed.") % {"sum": dollars(page.billed)},
         deleted=True,
     )
-    sentence = _("%(name)s is removed with what it brought.") % {"name": account.name}
+    sentence = _("%(name)s and its data are removed.") % {"name": account.name}
     undoable(request, sentence, "costs:account-restore", removed.pk)
     return redirect("providers:accounts")
 
@@ -41,9 +41,9 @@ def restore(request: HttpRequest, pk: int) -> HttpResponse:
     removed = services.removed_or_404(pk)
     account = services.restore(removed=removed)
     if account is None:
-        text = _("%(name)s cannot be brought back: another account has its name, or has brought the same, by now.")
+        text = _("%(name)s cannot be restored. Another account now has its name or its data.")
         messages.error(request, text % {"name": removed.name})
         return redirect("providers:accounts")
-    log(request, account, _("Brought back with what it brought."), added=True)
-    messages.success(request, _("%(name)s is back with what it brought.") % {"name": account.name})
+    log(request, account, _("Restored with its data."), added=True)
+    messages.success(request, _("%(name)s and its data are restored.") % {"name": account.name})
     return redirect("providers:account", slug=account.slug)

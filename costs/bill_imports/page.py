@@ -18,17 +18,17 @@ from lib.formats import count, dollars, state
 def headline(bill_import: BillImport, looked: BillPreview, charges: int, amount: Decimal) -> str:
     """What the file becomes or brought: how many charges, or how many of its rows cannot be entered."""
     if bill_import.undone_at:
-        text = _("<b>{name}</b> is taken back: nothing of it counts.")
+        text = _("<b>{name}</b> is undone and does not count.")
     elif looked.errors:
         text = ngettext(
-            "<b>One row</b> of {rows} cannot be entered, so nothing of <b>{name}</b> is.",
-            "<b>{errors} rows</b> of {rows} cannot be entered, so nothing of <b>{name}</b> is.",
+            "<b>1 row</b> of {rows} has an error, so nothing was saved.",
+            "<b>{errors} rows</b> of {rows} have errors, so nothing was saved.",
             len(looked.errors),
         )
     else:
         text = ngettext(
-            "The {rows} rows of <b>{name}</b> are <b>one charge</b> of <b>{amount}</b>.",
-            "The {rows} rows of <b>{name}</b> are <b>{charges} charges</b> of <b>{amount}</b>.",
+            "<b>{name}</b> has <b>1 entry</b> of <b>{amount}</b>.",
+            "<b>{name}</b> has <b>{charges} entries</b> of <b>{amount}</b>.",
             charges,
         )
     return format_html(
@@ -44,17 +44,17 @@ def headline(bill_import: BillImport, looked: BillPreview, charges: int, amount:
 def state_mark(bill_import: BillImport, waiting: str) -> SafeString:
     """How far the file has come; `waiting` is the word for one of which nothing is entered yet."""
     if bill_import.undone_at:
-        return state("unknown", _("taken back"))
+        return state("unknown", _("undone"))
     return state("ok", _("entered")) if bill_import.entered_at else state("info", waiting)
 
 
 def list_headline(entered: Sequence[BillImport]) -> str:
     """How many bills count, and what they come to."""
     if not entered:
-        return _("None yet; a bill in FOCUS becomes charges of its days.")
+        return _("No bill files yet. A FOCUS file becomes ledger entries by day.")
     text = ngettext(
-        "<b>One bill</b> of <b>{amount}</b> is entered.",
-        "<b>{n} bills</b> of <b>{amount}</b> together are entered.",
+        "<b>1 bill file</b> of <b>{amount}</b>.",
+        "<b>{n} bill files</b> of <b>{amount}</b>.",
         len(entered),
     )
     return format_html(text, n=len(entered), amount=dollars(sum(row.amount for row in entered)))

@@ -86,13 +86,13 @@ class LineChecks:
     def why_not(self, line: BillLine) -> str:
         """Why a row cannot be entered; empty where it can."""
         if line.day > self.today:
-            return _("This day has not come yet.")
+            return _("This day is in the future.")
         if line.bill in self.taken:
-            message = _("The bill of %(name)s for %(month)s came with %(file)s already; take that back first.")
+            message = _("%(file)s already has the bill of %(name)s for %(month)s. Undo that import first.")
             names = {"month": date_format(line.month, "F Y"), "file": self.taken[line.bill].file_name}
             return message % {"name": provider_name(line.provider), **names}
         if line.day < self.whole.get(line.provider, date.min):
-            message = _("The bill of %(name)s is read by itself and holds this day already; it would be counted twice.")
+            message = _("The bill of %(name)s already covers this day. The cost would count twice.")
             return message % {"name": provider_name(line.provider)}
         key = line.provider, line.day.replace(day=1)
         if key not in self.stated:
@@ -176,11 +176,11 @@ def undo_bill(*, pk: int) -> str:
     """Delete what it brought; why not, where a month of it was stated since."""
     bill_import = BillImport.objects.select_for_update().get(pk=pk)
     if bill_import.undone_at is not None:
-        return _("Nothing was changed: it was taken back before.")
+        return _("Not changed. The import was undone before.")
     if Charge.objects.filter(bill_import=bill_import).exclude(closing=None).exists():
-        return _("A month of it was closed by its invoice since: reopen that first.")
+        return _("An invoice has closed a month of this file. Reopen that month first.")
     if Charge.objects.filter(bill_import=bill_import, corrections__isnull=False).exists():
-        return _("A charge of it was corrected since: it stays.")
+        return _("An entry of this file was corrected, so the import cannot be undone.")
     charges, _by_model = Charge.objects.filter(bill_import=bill_import).delete()
     bill_import.undone_at = timezone.now()
     bill_import.save(update_fields=["undone_at"])

@@ -48,7 +48,7 @@ class BillForm(forms.Form):
         upload = self.cleaned_data["file"]
         self.content = upload.read(LARGEST + 1)
         if len(self.content) > LARGEST:
-            raise forms.ValidationError(_("A bill has at most 20 MB: export it by month."))
+            raise forms.ValidationError(_("A bill file has at most 20 MB. Export it by month."))
         try:
             self.looked = bill_imports.preview_bill(name=upload.name, content=self.content, today=today())
         except (UnreadableBill, NotInstalled) as error:
@@ -69,7 +69,7 @@ def bill_list(request: HttpRequest) -> HttpResponse:
     rows = queries.newest_imports(SHOWN)
     entered = [row for row in rows if row.entered_at and not row.undone_at]
     context = {
-        "rows": [(row, page.state_mark(row, _("looked at"))) for row in rows],
+        "rows": [(row, page.state_mark(row, _("previewed"))) for row in rows],
         "answer": page.list_headline(entered),
         "form": form,
         "may": may,
@@ -84,7 +84,7 @@ def _kept(request: HttpRequest, form: BillForm) -> HttpResponse:
     if new:
         audit_log.log(request, made, added=True)
     else:
-        messages.info(request, _("This very file is here already; it changes nothing a second time."))
+        messages.info(request, _("This file was uploaded before."))
     return redirect("costs:bill", made.pk)
 
 
@@ -108,7 +108,7 @@ def bill(request: HttpRequest, pk: int) -> HttpResponse:
         "it": bill_import,
         "may": request.user.has_perm("costs.add_charge"),
         "answer": problem or page.headline(bill_import, looked, len(charges), shown.amount),
-        "state_mark": page.state_mark(bill_import, _("nothing is entered yet")),
+        "state_mark": page.state_mark(bill_import, _("nothing saved yet")),
         "looked": looked,
         "errors": looked.errors[:SHOWN],
         "charges": charges[:SHOWN],
@@ -119,7 +119,7 @@ def bill(request: HttpRequest, pk: int) -> HttpResponse:
                 [(date_format(date.fromisoformat(f"{name}-01"), "F Y"), amount) for name, amount in months],
             ),
             (_("By provider"), shown.sums(lambda charge: provider_name(charge.provider))),
-            (_("For what"), shown.sums(lambda charge: category_name(charge.category))),
+            (_("By purpose"), shown.sums(lambda charge: category_name(charge.category))),
         ],
     }
     return render(request, "costs/bill_imports/bill.html", context)
@@ -134,10 +134,10 @@ def bill_enter(request: HttpRequest, pk: int) -> HttpResponse:
         messages.warning(request, str(error))
         return redirect("costs:bill", pk)
     if entered:
-        audit_log.log(request, bill_import, _("entered as charges"))
-        messages.success(request, _("Entered; it can be taken back whole."))
+        audit_log.log(request, bill_import, _("saved as entries"))
+        messages.success(request, _("Saved. You can undo the import."))
     else:
-        messages.info(request, _("Nothing was changed: it is entered already, or has rows that cannot be."))
+        messages.info(request, _("Not changed. The file is saved already or has errors."))
     return redirect("costs:bill", pk)
 
 
@@ -149,6 +149,6 @@ def bill_undo(request: HttpRequest, pk: int) -> HttpResponse:
     if why:
         messages.warning(request, why)
     else:
-        audit_log.log(request, bill_import, _("taken back"))
-        messages.success(request, _("Taken back: nothing of %(name)s counts.") % {"name": bill_import.file_name})
+        audit_log.log(request, bill_import, _("undone"))
+        messages.success(request, _("Import of %(name)s undone.") % {"name": bill_import.file_name})
     return redirect("costs:bills")

@@ -30,7 +30,7 @@ class NoRate(Exception):
     """No rate of a currency is known for a day; its text says so to a person."""
 
     def __init__(self, currency: str, day: date) -> None:
-        message = _("No rate of %(currency)s is known for %(day)s or the month before it.")
+        message = _("There is no rate of %(currency)s for %(day)s or the month before.")
         super().__init__(message % {"currency": currency, "day": date_format(day, "j F Y")})
 
 
@@ -71,13 +71,13 @@ def read_ecb(content: bytes) -> list[Rate]:
     try:
         rows = [row for row in csv.reader(io.StringIO(content.decode("utf-8-sig"))) if any(row)]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UnreadableRates(_("This is no CSV file in UTF-8.")) from error
+        raise UnreadableRates(_("This is not a CSV file in UTF-8.")) from error
     heads = [cell.strip() for cell in rows[0]] if rows else []
     if heads[:1] != ["Date"] or "USD" not in heads:
-        raise UnreadableRates(_("The first row must name Date and the currencies, USD among them, as the bank’s does."))
+        raise UnreadableRates(_("The first row must have Date and the currencies, including USD."))
     rates = [rate for number, row in enumerate(rows[1:], start=2) for rate in rates_of(heads, row, number)]
     if not rates:
-        raise UnreadableRates(_("The file holds no rate."))
+        raise UnreadableRates(_("The file has no rates."))
     return rates
 
 
@@ -99,7 +99,7 @@ def day_of(text: str, number: int) -> date:
             return datetime.strptime(text, form).replace(tzinfo=UTC).date()
         except ValueError:
             continue
-    raise UnreadableRates(_("Row %(n)d has no day: %(text)s.") % {"n": number, "text": text[:30]})
+    raise UnreadableRates(_("Row %(n)d has no valid day: %(text)s.") % {"n": number, "text": text[:30]})
 
 
 def rate_of(text: str, currency: str, number: int) -> Decimal | None:
@@ -111,9 +111,9 @@ def rate_of(text: str, currency: str, number: int) -> Decimal | None:
     except InvalidOperation:
         value = Decimal(0)
     if not (len(currency) == 3 and currency.isascii() and currency.isupper()):
-        raise UnreadableRates(_("%(text)s is no currency.") % {"text": currency[:30]})
+        raise UnreadableRates(_("%(text)s is not a currency.") % {"text": currency[:30]})
     if not value.is_finite() or not 0 < value < LARGEST_RATE:
-        message = _("Row %(n)d has no rate of %(currency)s: %(text)s.")
+        message = _("Row %(n)d has no valid rate of %(currency)s: %(text)s.")
         raise UnreadableRates(message % {"n": number, "currency": currency, "text": text[:30]})
     return value
 

@@ -33,7 +33,7 @@ ENTERABLE = (
 )  # fmt: skip
 LARGEST = Decimal(10_000_000)
 SLUG = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
-BY_HAND = "said with the charge"  # the source of a rate that a person wrote beside the amount
+BY_HAND = "entered with the cost"  # the source of a rate that a person wrote beside the amount
 
 
 class ChargeForm(forms.Form):
@@ -42,27 +42,27 @@ class ChargeForm(forms.Form):
     category = forms.ChoiceField(
         label=gettext_lazy("For"),
         choices=[(kind.value, kind.label) for kind in ENTERABLE],
-        help_text=gettext_lazy("An invoice stands for everything of its provider and month that no bill reports."),
+        help_text=gettext_lazy("An invoice replaces the unbilled cost of its provider and month."),
     )
     provider = forms.CharField(
         label=gettext_lazy("Provider"),
         max_length=40,
-        help_text=gettext_lazy("As other pages call it, such as runpod; self for our own machines."),
-        error_messages={"required": gettext_lazy("Say who is paid.")},
+        help_text=gettext_lazy("Short name, such as runpod. Use self for your own hardware."),
+        error_messages={"required": gettext_lazy("Enter the provider.")},
     )
     application = forms.ModelChoiceField(
         label=gettext_lazy("Application"),
         queryset=Application.objects.none(),
         required=False,
-        empty_label=gettext_lazy("of nobody in particular"),
+        empty_label=gettext_lazy("unallocated"),
         to_field_name="slug",
-        help_text=gettext_lazy("Whose statement it stands on; without one it stands on nobody’s, by itself."),
+        help_text=gettext_lazy("The application whose statement shows it. Without one it is unallocated."),
     )
     day = forms.DateField(
         label=gettext_lazy("Day"),
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        help_text=gettext_lazy("When the cost arose; or say its month below."),
+        help_text=gettext_lazy("Day of the cost. Or choose a month below."),
         error_messages={"invalid": gettext_lazy("Write the day as 2026-11-24.")},
     )
     month = forms.CharField(
@@ -70,19 +70,19 @@ class ChargeForm(forms.Form):
         required=False,
         max_length=7,
         widget=forms.TextInput(attrs={"type": "month", "placeholder": "2026-11"}),
-        help_text=gettext_lazy("Of an invoice, or of what is paid by the month; it counts on the month’s first day."),
+        help_text=gettext_lazy("For invoices and monthly costs. It counts on the first day of the month."),
     )
     repeats = forms.ChoiceField(
         label=gettext_lazy("Repeats"),
         required=False,
         choices=[("", gettext_lazy("once")), *Recurrence.Every.choices],
-        help_text=gettext_lazy("From the day or month above on; each time is a charge of its own."),
+        help_text=gettext_lazy("From the day or month above. Each repetition is a separate entry."),
     )
     until = forms.DateField(
         label=gettext_lazy("Until"),
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        help_text=gettext_lazy("The last day of what repeats; empty while nobody knows."),
+        help_text=gettext_lazy("Last day of the repetition. Blank: no end."),
         error_messages={"invalid": gettext_lazy("Write the day as 2026-11-24.")},
     )
     amount = forms.DecimalField(
@@ -91,9 +91,9 @@ class ChargeForm(forms.Form):
         decimal_places=6,
         widget=forms.TextInput(attrs={"inputmode": "decimal", "class": "input-s", "autocomplete": "off"}),
         error_messages={
-            "required": gettext_lazy("Say how much it was."),
+            "required": gettext_lazy("Enter the amount."),
             "invalid": gettext_lazy("Write the amount as a number such as 1234.56."),
-            "max_decimal_places": gettext_lazy("Six decimals are the most."),
+            "max_decimal_places": gettext_lazy("At most six decimals."),
         },
     )
     currency = forms.CharField(
@@ -110,7 +110,7 @@ class ChargeForm(forms.Form):
         decimal_places=9,
         widget=forms.TextInput(attrs={"inputmode": "decimal", "class": "input-s", "autocomplete": "off"}),
         help_text=gettext_lazy(
-            "USD for one unit of the currency. Empty takes the exchange rate of the day; USD needs none."
+            "USD for one unit of the currency. Blank: the exchange rate of the day. USD needs none."
         ),
         error_messages={"invalid": gettext_lazy("Write the rate as a number such as 1.0842.")},
     )
@@ -119,7 +119,7 @@ class ChargeForm(forms.Form):
         required=False,
         max_length=500,
         widget=forms.TextInput(),
-        help_text=gettext_lazy("What another person needs to find the receipt."),
+        help_text=gettext_lazy("Helps others to find the receipt."),
     )
 
     receipt = forms.FileField(
@@ -164,9 +164,9 @@ class ChargeForm(forms.Form):
     def clean_day(self) -> date | None:
         day: date | None = self.cleaned_data["day"]
         if day is not None and day > today() and not self.repeating:
-            raise forms.ValidationError(_("This day has not come yet; a charge is entered once it has arisen."))
+            raise forms.ValidationError(_("The day is in the future. Enter a cost once it has occurred."))
         if day is not None and day < FIRST_DAY:
-            raise forms.ValidationError(_("Nothing is kept from before 2020."))
+            raise forms.ValidationError(_("The first possible year is 2020."))
         return day
 
     def clean_month(self) -> date | None:
@@ -209,40 +209,40 @@ class ChargeForm(forms.Form):
     def check_when(self, data: dict[str, Any]) -> None:
         invoice = data["category"] == Category.INVOICE
         if invoice and data["month"] is None:
-            self.add_error("month", _("Say which month the invoice is for."))
+            self.add_error("month", _("Choose the month of the invoice."))
         elif data["day"] is None and data["month"] is None:
-            self.add_error("day", _("Say on which day or in which month it arose."))
+            self.add_error("day", _("Enter the day or the month."))
         elif data["day"] is not None and data["month"] is not None:
-            self.add_error("month", _("Say the day or the month, not both."))
+            self.add_error("month", _("Enter the day or the month, not both."))
 
     def check_amount(self, data: dict[str, Any]) -> None:
         amount, category = data["amount"], data["category"]
         if category == Category.CREDIT and amount >= 0:
-            self.add_error("amount", _("A credit lowers the spend: write it with a minus."))
+            self.add_error("amount", _("Enter a credit with a minus, because it lowers the spend."))
         elif amount < 0 and category not in (Category.CREDIT, Category.ADJUSTMENT):
-            self.add_error("amount", _("Only a credit or an adjustment can be below zero."))
+            self.add_error("amount", _("Only a credit or an adjustment can be negative."))
         elif amount == 0 and category != Category.INVOICE:
-            self.add_error("amount", _("A charge of nothing changes nothing."))
+            self.add_error("amount", _("The amount cannot be zero."))
 
     def check_rate(self, data: dict[str, Any]) -> None:
         rate, currency = data["rate"], data["currency"]
         if currency == "USD" and rate not in (None, Decimal(1)):
-            self.add_error("rate", _("USD needs no rate; clear it, or say another currency."))
+            self.add_error("rate", _("USD needs no rate. Clear it or choose another currency."))
         elif rate is not None and data.get("repeats"):
-            self.add_error("rate", _("Each time takes the rate of its own day: enter that under exchange rates."))
+            self.add_error("rate", _("Each repetition uses the rate of its day. Enter it under Exchange rates."))
         elif rate is not None and rate <= 0:
-            self.add_error("rate", _("A rate is above zero."))
+            self.add_error("rate", _("The rate must be above zero."))
         elif abs(data["amount"] * (rate or 1)) > LARGEST:
-            self.add_error("amount", _("More than ten million USD is surely a slip."))
+            self.add_error("amount", _("The amount must be below ten million USD."))
 
     def check_repeats(self, data: dict[str, Any]) -> None:
         until, start = data.get("until"), data["month"] or data["day"]
         if until is not None and not data.get("repeats"):
-            self.add_error("until", _("Only what repeats has a last day."))
+            self.add_error("until", _("Only a repeating cost has a last day."))
         elif until is not None and start is not None and until < start:
-            self.add_error("until", _("The last day lies before the first."))
+            self.add_error("until", _("The last day is before the first."))
         elif data.get("repeats") and data["category"] == Category.INVOICE:
-            self.add_error("repeats", _("An invoice is for one month: enter each by itself."))
+            self.add_error("repeats", _("An invoice is for one month. Enter each one separately."))
 
     def convert(self, data: dict[str, Any]) -> None:
         """The amount in USD, by the rate said here or else by the exchange rate of the day."""
@@ -257,10 +257,10 @@ class ChargeForm(forms.Form):
             self.converted = to_usd(amount, currency, min(day, today()))
         except NoRate as error:
             self.add_error("currency", str(error))
-            self.add_error("rate", _("Say how many USD one %(currency)s was.") % {"currency": currency})
+            self.add_error("rate", _("Enter how many USD one %(currency)s was.") % {"currency": currency})
             return
         if abs(self.converted.amount) > LARGEST:
-            self.add_error("amount", _("More than ten million USD is surely a slip."))
+            self.add_error("amount", _("The amount must be below ten million USD."))
 
     def check_not_billed(self, data: dict[str, Any]) -> None:
         """Where the vendor's own bill holds the whole month, an invoice would be counted on top of it."""
@@ -268,7 +268,7 @@ class ChargeForm(forms.Form):
         if until >= next_month(data["month"]):
             self.add_error(
                 "provider",
-                _("The bill of %(name)s is read by itself and holds this month already; it would be counted twice.")
+                _("The bill of %(name)s already covers this month. The cost would count twice.")
                 % {"name": provider_name(data["provider"])},
             )
 

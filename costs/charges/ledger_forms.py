@@ -32,10 +32,10 @@ class RecurrenceForm(ChargeForm):
     since = forms.DateField(
         label=gettext_lazy("Changes count from"),
         widget=date_input(),
-        help_text=gettext_lazy("Charges before this day stay as they are; those from it on are made anew."),
+        help_text=gettext_lazy("Entries before this day do not change. Later ones are made again."),
         error_messages={
             "invalid": gettext_lazy("Write the day as 2026-11-24."),
-            "required": gettext_lazy("Say from which day on the changes count."),
+            "required": gettext_lazy("Enter the first day of the changes."),
         },
     )
     field_order = (
@@ -70,7 +70,7 @@ class RecurrenceForm(ChargeForm):
         if since is not None and data.get("provider"):
             final = month_final_on(data["provider"], since)
             if final <= today():
-                message = _("The month of this day is final since %(day)s: choose a later day.")
+                message = _("The month of this day is final since %(day)s. Choose a later day.")
                 self.add_error("since", message % {"day": date_format(final, "j F Y")})
         return data
 
@@ -94,13 +94,13 @@ class CorrectionForm(forms.Form):
     """What a charge of a final month should have been."""
 
     right = forms.DecimalField(
-        label=gettext_lazy("Right amount"),
+        label=gettext_lazy("Correct amount"),
         max_digits=18,
         decimal_places=6,
         widget=forms.TextInput(attrs={"inputmode": "decimal", "class": "input-s", "autocomplete": "off"}),
-        help_text=gettext_lazy("In the charge’s own currency; the difference is entered today, as a line of its own."),
+        help_text=gettext_lazy("In the currency of the entry. The difference is booked today as a separate line."),
         error_messages={
-            "required": gettext_lazy("Say how much it should have been."),
+            "required": gettext_lazy("Enter the correct amount."),
             "invalid": gettext_lazy("Write the amount as a number such as 1234.56."),
         },
     )
@@ -108,7 +108,7 @@ class CorrectionForm(forms.Form):
         label=gettext_lazy("Reason"),
         max_length=500,
         widget=forms.TextInput(),
-        error_messages={"required": gettext_lazy("Say why, for whoever reads the statement.")},
+        error_messages={"required": gettext_lazy("Enter a reason for readers of the statement.")},
     )
 
     def __init__(self, *args: Any, charge: Charge, **kwargs: Any) -> None:
@@ -119,11 +119,11 @@ class CorrectionForm(forms.Form):
     def clean_right(self) -> Decimal:
         right: Decimal = self.cleaned_data["right"]
         if abs(right) > LARGEST:
-            raise forms.ValidationError(_("More than ten million is surely a slip."))
+            raise forms.ValidationError(_("The amount must be below ten million."))
         if right < 0 and self.charge.category not in (Category.CREDIT, Category.ADJUSTMENT):
-            raise forms.ValidationError(_("Only a credit or an adjustment can be below zero."))
+            raise forms.ValidationError(_("Only a credit or an adjustment can be negative."))
         if right == amount_with_corrections(self.charge):
-            raise forms.ValidationError(_("It is this amount already."))
+            raise forms.ValidationError(_("The entry already has this amount."))
         return right
 
 
@@ -135,15 +135,15 @@ class RateForm(forms.Form):
         max_length=3,
         widget=forms.TextInput(attrs={"class": "input-s", "autocomplete": "off"}),
         help_text=gettext_lazy("Three letters, such as EUR."),
-        error_messages={"required": gettext_lazy("Say which currency.")},
+        error_messages={"required": gettext_lazy("Enter the currency.")},
     )
     day = forms.DateField(
         label=gettext_lazy("From"),
         widget=date_input(),
-        help_text=gettext_lazy("It holds until the next rate, for a month at most."),
+        help_text=gettext_lazy("Valid until the next rate, for one month at most."),
         error_messages={
             "invalid": gettext_lazy("Write the day as 2026-11-24."),
-            "required": gettext_lazy("Say from which day on."),
+            "required": gettext_lazy("Enter the first day."),
         },
     )
     usd = forms.DecimalField(
@@ -152,7 +152,7 @@ class RateForm(forms.Form):
         decimal_places=9,
         widget=forms.TextInput(attrs={"inputmode": "decimal", "class": "input-s", "autocomplete": "off"}),
         error_messages={
-            "required": gettext_lazy("Say how many USD one unit is."),
+            "required": gettext_lazy("Enter how many USD one unit is."),
             "invalid": gettext_lazy("Write the rate as a number such as 1.0842."),
         },
     )
@@ -160,8 +160,8 @@ class RateForm(forms.Form):
         label=gettext_lazy("Source"),
         max_length=200,
         widget=forms.TextInput(),
-        help_text=gettext_lazy("Where another person can look it up."),
-        error_messages={"required": gettext_lazy("Say where the rate is from.")},
+        help_text=gettext_lazy("Where others can look it up."),
+        error_messages={"required": gettext_lazy("Enter the source of the rate.")},
     )
 
     def clean_currency(self) -> str:
@@ -169,23 +169,23 @@ class RateForm(forms.Form):
         if not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
             raise forms.ValidationError(_("A currency has three letters, such as EUR."))
         if currency == "USD":
-            raise forms.ValidationError(_("USD is what everything is counted in: it needs no rate."))
+            raise forms.ValidationError(_("USD needs no rate."))
         return currency
 
     def clean_day(self) -> date:
         day: date = self.cleaned_data["day"]
         if day > today():
-            raise forms.ValidationError(_("This day has not come yet."))
+            raise forms.ValidationError(_("This day is in the future."))
         if day < FIRST_DAY:
-            raise forms.ValidationError(_("Nothing is kept from before 2020."))
+            raise forms.ValidationError(_("The first possible year is 2020."))
         return day
 
     def clean_usd(self) -> Decimal:
         usd: Decimal = self.cleaned_data["usd"]
         if usd <= 0:
-            raise forms.ValidationError(_("A rate is above zero."))
+            raise forms.ValidationError(_("The rate must be above zero."))
         if usd >= LARGEST_RATE:
-            raise forms.ValidationError(_("No unit of a currency is worth that much."))
+            raise forms.ValidationError(_("This rate is too high."))
         return usd
 
     def rates(self) -> list[Rate]:
@@ -203,7 +203,7 @@ class RatesFileForm(forms.Form):
     file = forms.FileField(
         label=gettext_lazy("CSV of the bank"),
         widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
-        help_text=gettext_lazy("eurofxref.csv or eurofxref-hist.csv, taken out of its zip."),
+        help_text=gettext_lazy("eurofxref.csv or eurofxref-hist.csv, unpacked from its zip."),
         error_messages={
             "required": gettext_lazy("Choose a file."),
             "empty": gettext_lazy("This file is empty."),
@@ -220,9 +220,9 @@ class RatesFileForm(forms.Form):
         except UnreadableRates as error:
             raise forms.ValidationError(str(error)) from error
         if any(rate.day > today() for rate in self.new_rates):
-            raise forms.ValidationError(_("The file holds a day that has not come yet."))
+            raise forms.ValidationError(_("The file has a day in the future."))
         if not self.new_rates:
-            raise forms.ValidationError(_("The file holds no rate."))
+            raise forms.ValidationError(_("The file has no rates."))
         return self.cleaned_data["file"]
 
     def rates(self) -> list[Rate]:

@@ -49,19 +49,19 @@ class ChargeRow:
 def charges_headline(month: date | None, number: int, amount: Decimal) -> str:
     """How many charges were entered, for a month or ever, and what they come to."""
     if month is None and not number:
-        return _("Nobody has entered a charge yet; all that is known comes from bills, leases and requests.")
+        return _("No manual entries yet. All costs come from bills, GPU rentals and requests.")
     if not number:
-        text = _("Nobody has entered a charge for {month}.")
+        text = _("No manual entries for {month}.")
     elif month:
         text = ngettext(
-            "<b>One charge</b> of <b>{amount}</b> was entered by hand for {month}.",
-            "<b>{n} charges</b> of <b>{amount}</b> together were entered by hand for {month}.",
+            "<b>1 manual entry</b> of <b>{amount}</b> for {month}.",
+            "<b>{n} manual entries</b> of <b>{amount}</b> for {month}.",
             number,
         )
     else:
         text = ngettext(
-            "<b>One charge</b> of <b>{amount}</b> was entered by hand.",
-            "<b>{n} charges</b> of <b>{amount}</b> together were entered by hand.",
+            "<b>1 manual entry</b> of <b>{amount}</b>.",
+            "<b>{n} manual entries</b> of <b>{amount}</b>.",
             number,
         )
     return format_html(text, n=number, amount=dollars(amount), month=formats.month(month))
@@ -70,9 +70,9 @@ def charges_headline(month: date | None, number: int, amount: Decimal) -> str:
 def largest_text(sums: Sequence[tuple[str, Decimal]]) -> str:
     """Which provider has most of what was entered; `sums` are slugs and USD, the largest first."""
     if not sums:
-        return _("What belongs here")
+        return _("Examples")
     slug, amount = sums[0]
-    return _("%(name)s has most of it: %(amount)s") % {"name": provider_name(slug), "amount": dollars(amount)}
+    return _("Highest: %(name)s, %(amount)s") % {"name": provider_name(slug), "amount": dollars(amount)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +105,18 @@ class RecurrenceRow:
         if self.recurrence.stopped_at:
             return state("unknown", _("stopped"))
         if self.waiting:
-            return state("warn", _("waits for a rate"))
-        return state("ok", _("goes on")) if self.next else state("info", _("ended"))
+            return state("warn", _("exchange rate missing"))
+        return state("ok", _("active")) if self.next else state("info", _("ended"))
 
 
 def recurrences_headline(rows: Sequence[RecurrenceRow]) -> str:
     """How many charges repeat, and when the first of the list does next."""
     going_on = [(row, row.next) for row in rows if row.next]
     if not going_on:
-        return _("No charge repeats now.")
+        return _("No active repeating costs.")
     text = ngettext(
-        "<b>One charge</b> repeats: {category} at {provider}, next on <b>{day}</b>.",
-        "<b>{n} charges</b> repeat; the first of the list, {category} at {provider}, next on <b>{day}</b>.",
+        "<b>1 repeating cost</b>, next on <b>{day}</b>: {category} at {provider}.",
+        "<b>{n} repeating costs</b>, next on <b>{day}</b>: {category} at {provider}.",
         len(going_on),
     )
     first, day = going_on[0]
@@ -132,7 +132,7 @@ def recurrences_headline(rows: Sequence[RecurrenceRow]) -> str:
 def rates_headline(rates: Sequence[ExchangeRate], currencies: int) -> str:
     """The newest exchange rate, and of how many currencies there are any."""
     if not rates:
-        return _("No exchange rate is known yet; charges in USD need none.")
+        return _("No exchange rates yet. Entries in USD need none.")
     newest = rates[0]
     text = _("<b>1 {currency} is {usd} USD</b> since {day}.")
     rate = format_html(text, currency=newest.currency, usd=newest.usd.normalize(), day=date_format(newest.day, "j F Y"))

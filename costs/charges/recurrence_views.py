@@ -47,7 +47,7 @@ def recurrence_edit(request: HttpRequest, pk: int) -> HttpResponse:
             request, recurrence, message % {"before": before, "day": recurrence.counts_from, "after": recurrence}
         )
         request.session[UNDO_KEY] = {"pk": pk, "since": recurrence.counts_from.isoformat(), "values": values}
-        undoable(request, _("Saved. What it made from that day on was made anew."), "costs:recurrence-undo", pk)
+        undoable(request, _("Saved. Entries from that day were made again."), "costs:recurrence-undo", pk)
         return redirect("costs:recurrences")
     context = {"form": form, "recurrence": recurrence, "providers": sorted(provider_names().items())}
     return render(request, "costs/charges/recurrence_form.html", context, status=422 if form.errors else 200)
@@ -64,15 +64,15 @@ def recurrence_undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Take this person's last change of a series back from the day on that it counted; twice changes nothing."""
     recurrence, undo = queries.recurrence(pk), request.session.get(UNDO_KEY)
     if not undo or undo["pk"] != pk:
-        messages.warning(request, _("Nothing was changed: this change can no longer be taken back from here."))
+        messages.warning(request, _("This change can no longer be undone here."))
         return redirect("costs:recurrences")
     del request.session[UNDO_KEY]
     values, until = undo["values"], undo["values"]["until"]
     values |= {"original_amount": Decimal(values["original_amount"])}
     values |= {"until": date.fromisoformat(until) if until else None}
     change(recurrence=recurrence, since=date.fromisoformat(undo["since"]), today=today(), **values)
-    audit_log.log(request, recurrence, _("change taken back: %(what)s") % {"what": recurrence})
-    messages.success(request, _("Taken back: it is as it was before."))
+    audit_log.log(request, recurrence, _("change undone: %(what)s") % {"what": recurrence})
+    messages.success(request, _("Change undone."))
     return redirect("costs:recurrences")
 
 
@@ -82,7 +82,7 @@ def recurrence_stop(request: HttpRequest, pk: int) -> HttpResponse:
     if stop(pk):
         recurrence = queries.recurrence(pk)
         audit_log.log(request, recurrence, _("stopped"))
-        undoable(request, _("Stopped: no further charge is made."), "costs:recurrence-resume", pk)
+        undoable(request, _("Stopped. No further entries are made."), "costs:recurrence-resume", pk)
     return redirect("costs:recurrences")
 
 
@@ -91,6 +91,6 @@ def recurrence_resume(request: HttpRequest, pk: int) -> HttpResponse:
     """Go on as if it had never been stopped: what was due meanwhile is made now."""
     recurrence = queries.recurrence(pk)
     if resume(pk, today()):
-        audit_log.log(request, recurrence, _("goes on"))
-        messages.success(request, _("It goes on; what was due meanwhile is made."))
+        audit_log.log(request, recurrence, _("resumed"))
+        messages.success(request, _("Resumed. Missed entries are made."))
     return redirect("costs:recurrences")

@@ -97,13 +97,13 @@ def charge_undo(request: HttpRequest, pk: int) -> HttpResponse:
     deleted = dict(request.session.get(UNDO_KEY, {}))
     values = deleted.pop(str(pk), None)
     if values is None:
-        messages.warning(request, _("This charge can no longer be brought back from here; enter it again."))
+        messages.warning(request, _("This entry can no longer be restored here. Enter it again."))
         return redirect("costs:charges")
     request.session[UNDO_KEY] = deleted
     charge, made = services.restore_charge(values)
     if made:
-        _log(request, charge, Action.ADDED, _("brought back: %(what)s") % {"what": _words(charge)})
-        messages.success(request, _("Back again: %(what)s.") % {"what": _words(charge)})
+        _log(request, charge, Action.ADDED, _("restored: %(what)s") % {"what": _words(charge)})
+        messages.success(request, _("Restored: %(what)s.") % {"what": _words(charge)})
     return redirect("costs:charges")
 
 
@@ -144,7 +144,7 @@ def receipt(request: HttpRequest, pk: int) -> HttpResponse:
 def _repeat(request: HttpRequest, form: ChargeForm) -> HttpResponse:
     made = form.save_recurrence(request.user)
     audit_log.log(request, made, str(made), added=True)
-    messages.success(request, _("Entered, and again %(every)s.") % {"every": made.get_every_display()})
+    messages.success(request, _("Entered. It repeats %(every)s.") % {"every": made.get_every_display()})
     return redirect("costs:recurrences")
 
 
@@ -155,8 +155,8 @@ def _elsewhere(request: HttpRequest, charge: Charge) -> HttpResponse | None:
     if charge.bill_import is None:
         return None
     message = _(
-        "Nothing was changed: this charge is a line of %(file)s, which counts as its vendor wrote it. Take that bill "
-        "back and bring in the right one; once the month is final, a line can be corrected."
+        "Not changed. This entry is a line of %(file)s. Undo that bill and import the correct file. "
+        "After the month is final, you can correct the line."
     )
     messages.warning(request, message % {"file": charge.bill_import.file_name})
     return redirect("costs:bill", charge.bill_import.pk)

@@ -28,12 +28,12 @@ def why_stated(provider: str, day: date, today: date) -> str:
     month = day.replace(day=1)
     names = {"name": provider_name(provider), "month": date_format(month, "F Y")}
     if Closing.objects.filter(provider=provider, month=month).exists():
-        message = _("%(name)s’s %(month)s is closed by its invoice: enter a correction on a later day.")
+        message = _("%(month)s of %(name)s is closed by an invoice. Enter a correction on a later day.")
         return message % names
     final = month_final_on(provider, month)
     if today < final or not known_before(next_month(month)):
         return ""
-    message = _("%(month)s is final since %(day)s, and its statements stand: enter it on a later day, as a correction.")
+    message = _("%(month)s is final since %(day)s. Enter a correction on a later day.")
     return message % {**names, "day": date_format(final, "j F Y")}
 
 

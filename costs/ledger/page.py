@@ -105,17 +105,17 @@ SORTS: Sorts = {
 def headline(month: date, lines: int, total: Decimal, still_open: Decimal) -> str:
     """How many lines make how much, and how much of it may still change."""
     if not lines:
-        return format_html(_("No line of the ledger counts in {month} as asked."), month=formats.month(month))
+        return format_html(_("No entries match in {month}."), month=formats.month(month))
     if still_open:
         text = ngettext(
-            "<b>One line</b> makes <b>{total}</b> in {month}; <b>{open}</b> of it may still change.",
-            "<b>{lines} lines</b> make <b>{total}</b> in {month}; <b>{open}</b> of it may still change.",
+            "<b>{total}</b> in {month}, of which <b>{open}</b> may still change.",
+            "<b>{total}</b> in {month}, of which <b>{open}</b> may still change.",
             lines,
         )
     else:
         text = ngettext(
-            "<b>One line</b> makes <b>{total}</b> in {month}, and it is final.",
-            "<b>{lines} lines</b> make <b>{total}</b> in {month}, and all are final.",
+            "<b>{total}</b> in {month}, final (1 entry).",
+            "<b>{total}</b> in {month}, final ({lines} entries).",
             lines,
         )
     return format_html(

@@ -67,7 +67,7 @@ def compared(month: date) -> list[SharingComparison]:
         for row in lease_shares(machines, by):
             line = share_of(row)
             who = line.attribution.application_id
-            name = _("Idle") if line.idle else names.get(who, _("Requests of no application"))
+            name = _("Idle") if line.idle else names.get(who, _("Requests without an application"))
             rows.setdefault((line.idle, who), SharingComparison(name, line.idle)).amounts[by] += line.amount
     return sorted(rows.values(), key=lambda row: (row.idle, -row.tokens, row.name))
 
@@ -76,14 +76,9 @@ def headline(month: date, rows: list[SharingComparison], how: str) -> str:
     """What the month's machines cost, by what they are shared, and what of them is idle either way."""
     total = sum((row.tokens for row in rows), ZERO)
     idle = next((row for row in rows if row.idle), None)
-    text = _("No machine cost anything in {month}; what one costs is shared by <b>{how}</b>.")
-    if total and idle:
-        text = _(
-            "Machines cost <b>{total}</b> in {month} and are shared by <b>{how}</b>; "
-            "of it {by_tokens} is idle by tokens, {by_time} by time."
-        )
-    elif total:
-        text = _("Machines cost <b>{total}</b> in {month} and are shared by <b>{how}</b>.")
+    text = _("No GPU cost in {month}. The method is <b>{how}</b>.")
+    if (total and idle) or total:
+        text = _("GPU cost of <b>{total}</b> in {month} is split by <b>{how}</b>.")
     return format_html(
         text,
         total=dollars(total),

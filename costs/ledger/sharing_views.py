@@ -23,13 +23,13 @@ from providers.audit import log as audit_log
 class SharingForm(forms.Form):
     """By what machines are shared, from a month on."""
 
-    by = forms.ChoiceField(label=gettext_lazy("Share machines by"), choices=Sharing.By.choices)
+    by = forms.ChoiceField(label=gettext_lazy("Split GPU cost by"), choices=Sharing.By.choices)
     month = forms.CharField(
         label=gettext_lazy("From month"),
         max_length=7,
         widget=forms.TextInput(attrs={"type": "month", "placeholder": "2026-11"}),
-        help_text=gettext_lazy("Months before it stay as they were stated."),
-        error_messages={"required": gettext_lazy("Say from which month on.")},
+        help_text=gettext_lazy("Earlier months do not change."),
+        error_messages={"required": gettext_lazy("Enter the first month.")},
     )
 
     def clean_month(self) -> date:
@@ -38,7 +38,7 @@ class SharingForm(forms.Form):
         except ValueError:
             raise forms.ValidationError(_("Write the month as 2026-11.")) from None
         if not month >= FIRST_DAY:
-            raise forms.ValidationError(_("Nothing is kept from before 2020."))
+            raise forms.ValidationError(_("The first possible month is January 2020."))
         if month > today():
             raise forms.ValidationError(_("This month has not begun yet."))
         return month
@@ -72,8 +72,8 @@ def sharing(request: HttpRequest) -> HttpResponse:
 def _saved(request: HttpRequest, month: date, by: str) -> HttpResponse:
     before = sharing_choices.current(month)
     choice = sharing_choices.choose(month, by, user_id=request.user.pk)
-    message = _("from %(month)s on by %(by)s, before by %(before)s")
+    message = _("from %(month)s by %(by)s, before that by %(before)s")
     message %= {"month": f"{month:%Y-%m}", "by": choice.get_by_display(), "before": Sharing.By(before).label}
     audit_log.log(request, choice, message)
-    messages.success(request, _("Machines are shared %(how)s.") % {"how": message})
+    messages.success(request, _("GPU cost is split %(how)s.") % {"how": message})
     return redirect("costs:sharing")

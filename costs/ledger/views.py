@@ -69,7 +69,7 @@ def by_category(rows: list[LedgerRow]) -> list[tuple[str, Decimal]]:
 
 def fields(rows: list[LedgerRow], chosen: dict[str, str]) -> list[dict[str, object]]:
     """A select for each filter, with what occurs in the month."""
-    labels = {"provider": _("Provider"), "category": _("For"), "provenance": _("Known from")}
+    labels = {"provider": _("Provider"), "category": _("For"), "provenance": _("Source")}
     names: dict[str, Callable[[str], str]] = {
         "provider": provider_name,
         "category": category_name,

@@ -15,13 +15,13 @@ from traffic.models import Application
 class FindingKind(models.TextChoices):
     """What is paid without need."""
 
-    CACHE = "cache", _("repeated prompts that no cache holds")
-    UNREAD = "unread", _("cache writes that nobody reads")
-    BATCH = "batch", _("work sent live that a batch could do")
-    SMALLER = "smaller", _("a large model for what a smaller one does as well")
-    OUTPUT = "output", _("answers longer than people need")
-    IDLE = "idle", _("a machine in hours without requests")
-    RENT = "rent", _("on demand where another kind of rent fits")
+    CACHE = "cache", _("repeated prompts without caching")
+    UNREAD = "unread", _("cache writes that are never read")
+    BATCH = "batch", _("batchable work sent live")
+    SMALLER = "smaller", _("a smaller model is good enough")
+    OUTPUT = "output", _("answers longer than needed")
+    IDLE = "idle", _("GPU running without requests")
+    RENT = "rent", _("a cheaper contract fits")
     OFFER = "offer", _("the same GPU for less")
 
 

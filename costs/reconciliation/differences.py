@@ -25,10 +25,10 @@ def bill_note(row: ProviderMonthBill, until: date) -> str:
     if row.closed_on:
         return _("closed on %(day)s") % {"day": date_format(row.closed_on, "j M Y")}
     if row.complete_until is None:
-        return _("by an entered invoice") if row.invoiced else _("no bill is read")
+        return _("by an entered invoice") if row.invoiced else _("no bill feed")
     if row.complete_until < until:
-        return _("bill whole before %(day)s") % {"day": date_format(row.complete_until, "j M")}
-    return _("bill whole")
+        return _("bill complete before %(day)s") % {"day": date_format(row.complete_until, "j M")}
+    return _("bill complete")
 
 
 def differences(rows: Sequence[ProviderMonthBill], month: date | None = None) -> SafeString:
@@ -43,7 +43,7 @@ def differences(rows: Sequence[ProviderMonthBill], month: date | None = None) ->
     return sentences(
         _apart(rows, month),
         *(text for row in rows for text in missing_of(row)),
-        format_html(_("{sum} of the difference has no cause."), sum=dollars(unexplained)) if unexplained else "",
+        format_html(_("{sum} of the difference is unexplained."), sum=dollars(unexplained)) if unexplained else "",
     )
 
 
@@ -56,7 +56,7 @@ def _apart(rows: Sequence[ProviderMonthBill], month: date | None) -> SafeString:
         return format_html(text, below=dollars(below), above=dollars(above), short=short, more=more)
     if not below and not above:
         if any(row.pending for row in rows):
-            return sentences(_("Bills match our records to the cent, on the days that they hold so far."))
+            return sentences(_("Bills match our records to the cent for the days billed so far."))
         return sentences(_("Bills match our records to the cent."))
     records = sum((row.billed - row.gap for row in rows), ZERO)  # ours, of the days that the bills hold
     if below:
@@ -64,7 +64,7 @@ def _apart(rows: Sequence[ProviderMonthBill], month: date | None) -> SafeString:
     elif records:
         text = _("Bills are <b>{gap} ({share})</b> above our records.")
     else:
-        text = _("Bills are <b>{gap}</b> above our records, which are empty.")
+        text = _("Bills are <b>{gap}</b>, and our records are empty.")
     gap = below or above
     text_of_gap = dollars(gap)
     if month:

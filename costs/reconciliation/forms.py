@@ -43,22 +43,22 @@ class InvoiceForm(forms.Form):
         label=gettext_lazy("Month"),
         max_length=7,
         widget=forms.TextInput(attrs={"type": "month", "placeholder": "2026-10"}),
-        error_messages={"required": gettext_lazy("Say which month the invoice is for.")},
+        error_messages={"required": gettext_lazy("Choose the month of the invoice.")},
     )
     account = forms.ModelChoiceField(
         label=gettext_lazy("Account"),
         queryset=Account.objects.order_by("slug"),
         required=False,
         to_field_name="slug",
-        empty_label=gettext_lazy("not said"),
-        help_text=gettext_lazy("The one that the invoice names."),
+        empty_label=gettext_lazy("not stated"),
+        help_text=gettext_lazy("The account on the invoice."),
     )
     file = forms.FileField(
         label=gettext_lazy("Invoice"),
         required=False,
         widget=forms.FileInput(attrs={"accept": ACCEPT}),
         help_text=gettext_lazy(
-            "The vendor’s CSV is added up; a PDF or an image is kept beside the amount. At most 5 MB."
+            "The amounts of a CSV are added up. A PDF or image is stored with the amount. At most 5 MB."
         ),
         error_messages={"empty": gettext_lazy("This file is empty.")},
     )
@@ -67,26 +67,27 @@ class InvoiceForm(forms.Form):
         required=False,
         max_length=30,
         widget=amount_input(),
-        help_text=gettext_lazy("The total with tax, such as 1,234.56 or 1.234,56; empty takes the CSV’s sum."),
+        help_text=gettext_lazy("The total with tax, such as 1,234.56 or 1.234,56. Blank: the sum of the CSV."),
     )
     currency = forms.CharField(
         label=gettext_lazy("Currency"),
         required=False,
         max_length=3,
         widget=forms.TextInput(attrs={"class": "input-s", "autocomplete": "off"}),
-        help_text=gettext_lazy("Three letters; empty takes the CSV’s, else USD."),
+        help_text=gettext_lazy("Three letters. Blank: the currency of the CSV, otherwise USD."),
     )
-    tax = forms.CharField(label=gettext_lazy("Of it tax"), required=False, max_length=30, widget=amount_input())
+    tax = forms.CharField(label=gettext_lazy("Tax included"), required=False, max_length=30, widget=amount_input())
     credit = forms.CharField(
-        label=gettext_lazy("Of it credits"),
+        label=gettext_lazy("Credits included"),
         required=False,
         max_length=30,
         widget=amount_input(),
-        help_text=gettext_lazy("Credits lower the total: write them with a minus."),
+        help_text=gettext_lazy("Enter credits with a minus, because they lower the total."),
     )
     number = forms.CharField(label=gettext_lazy("Invoice number"), required=False, max_length=80)
     accept = forms.BooleanField(
-        label=gettext_lazy("Close it although a part has no cause, or the account’s name is new to us"), required=False
+        label=gettext_lazy("Close the month with an unexplained difference or an unknown account"),
+        required=False,
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -111,7 +112,7 @@ class InvoiceForm(forms.Form):
         month = date(int(match[1]), int(match[2]), 1)
         if next_month(month) > today():
             raise forms.ValidationError(
-                _("%(month)s is not over: its invoice can be held against it from %(day)s on.")
+                _("%(month)s is not over. Its invoice can be entered from %(day)s.")
                 % {"month": date_format(month, "F Y"), "day": date_format(next_month(month), "j F Y")}
             )
         return month
@@ -141,7 +142,7 @@ class InvoiceForm(forms.Form):
     def clean_credit(self) -> Decimal | None:
         credit = self.number_of("credit")
         if credit is not None and credit > 0:
-            raise forms.ValidationError(_("A credit lowers the total: write it with a minus."))
+            raise forms.ValidationError(_("Enter a credit with a minus, because it lowers the total."))
         return credit
 
     def number_of(self, name: str) -> Decimal | None:
@@ -153,7 +154,7 @@ class InvoiceForm(forms.Form):
         except UnreadableInvoice as error:
             raise forms.ValidationError(str(error)) from error
         if abs(number) > LARGEST:
-            raise forms.ValidationError(_("More than ten million is surely a slip."))
+            raise forms.ValidationError(_("The amount must be below ten million."))
         return number
 
     def clean_currency(self) -> str:
@@ -175,18 +176,20 @@ class InvoiceForm(forms.Form):
         provider, month = data["provider"], data["month"]
         names = {"name": provider_name(provider), "month": date_format(month, "F Y")}
         if closed := Closing.objects.filter(provider=provider, month=month).first():
-            message = _("%(name)s’s %(month)s was closed on %(day)s; what changed since is a correction of that.")
+            message = _("%(month)s of %(name)s was closed on %(day)s. Enter a correction instead.")
             self.add_error("month", message % {**names, "day": date_format(closed.created_at, "j F Y")})
             return
         bill_data = bills.read(month, timezone.now()).only(Filters(provider=[provider]))
         row = reconciled(bill_data, provider)
         if not (row.billed or row.ours):
-            self.add_error("month", _("Nothing is known of %(name)s in %(month)s: is it another account’s?") % names)
+            self.add_error("month", _("There is no cost of %(name)s in %(month)s. Check the provider.") % names)
         elif row.complete_until and row.complete_until < bill_data.until:
-            message = _("The bill of %(name)s holds %(month)s only before %(day)s yet; close it when it is whole.")
+            message = _(
+                "The bill of %(name)s covers %(month)s only before %(day)s. Close the month when the bill is complete."
+            )
             self.add_error("month", message % {**names, "day": date_format(row.complete_until, "j F")})
         elif row.invoiced:
-            message = _("An invoice of %(name)s for %(month)s stands among the charges already; delete it there first.")
+            message = _("The ledger already has an invoice of %(name)s for %(month)s. Delete that entry first.")
             self.add_error("month", message % names)
         self.row = row
 
@@ -202,10 +205,10 @@ class InvoiceForm(forms.Form):
             return
         month = f"{data['month']:%Y-%m}"
         if self.read.months - {month}:
-            message = _("The file is of %(other)s, and you close %(month)s.")
+            message = _("The file is for %(other)s, but you are closing %(month)s.")
             self.add_error("file", message % {"other": ", ".join(sorted(self.read.months)), "month": month})
         elif len(self.read.currencies) > 1:
-            message = _("The file has amounts in %(currencies)s; an invoice has one currency.")
+            message = _("The file has amounts in %(currencies)s. An invoice has one currency.")
             self.add_error("file", message % {"currencies": ", ".join(sorted(self.read.currencies))})
         else:
             self.check_names(data)
@@ -218,25 +221,25 @@ class InvoiceForm(forms.Form):
             account = ours.get(account_name.casefold())
             chosen = data["account"]
             if account is not None and (account.kind != data["provider"] or (chosen and account != chosen)):
-                wrong = _("The file is of %(account)s, an account at %(other)s.")
+                wrong = _("The file belongs to %(account)s, an account at %(other)s.")
                 self.add_error("file", wrong % {"account": account.name, "other": account.provider_name})
             elif account is None and not data["accept"]:
                 unknown = _(
-                    "The file is of the account %(account)s, which none of ours at %(name)s is called."
-                    " If it is ours, tick the box below."
+                    "The file belongs to the account %(account)s, which is not known at %(name)s. If "
+                    "it is yours, tick the box below."
                 )
                 self.add_error("file", unknown % {"account": account_name, "name": provider_name(data["provider"])})
 
     def check_amount(self, data: dict[str, Any]) -> None:
         stated, read = data["amount"], self.read
         if stated is None and read is None:
-            self.add_error("amount", _("Say how much the invoice was, or choose its CSV."))
+            self.add_error("amount", _("Enter the amount of the invoice or choose its CSV."))
         elif stated is not None and read is not None and stated != read.amount:
             wrong = _("The lines of the file add up to %(sum)s.")
             self.add_error("amount", wrong % {"sum": f"{read.amount:,.2f}"})
         elif self.total < 0:
             self.add_error(
-                "amount", _("An invoice is not below zero; a credit note is a correction of a closed month.")
+                "amount", _("An invoice cannot be negative. Enter a credit note as a correction of a closed month.")
             )
         else:
             self.check_currency(data)
@@ -255,7 +258,7 @@ class InvoiceForm(forms.Form):
             .distinct()
         )
         if theirs and self.paid_in not in theirs:
-            wrong = _("%(name)s bills us in %(theirs)s: an invoice in %(currency)s is another account’s.")
+            wrong = _("%(name)s bills in %(theirs)s, but this invoice is in %(currency)s. Check the account.")
             names = {"name": self.row.name, "theirs": ", ".join(sorted(theirs)), "currency": self.paid_in}
             self.add_error("currency", wrong % names)
             return
@@ -275,8 +278,8 @@ class InvoiceForm(forms.Form):
         left = self.settled.unexplained(self.row)
         if left and not data["accept"]:
             message = _(
-                "%(sum)s USD between this invoice and what bill and log say has no cause: say what of it is tax or"
-                " credits, or tick the box below."
+                "%(sum)s USD between the invoice and our records is unexplained. Enter its tax or "
+                "credits, or tick the box below."
             )
             self.add_error("amount", message % {"sum": f"{left:+,.2f}"})
 
@@ -311,14 +314,14 @@ class ClosingCorrectionForm(CorrectionForm):
         self.closing = closing
         kwargs.setdefault("initial", {"right": f"{month_close.amount_now(closing):.2f}"})
         forms.Form.__init__(self, *args, **kwargs)
-        self.fields["right"].help_text = _("In USD; the difference is entered today, as a line of its own.")
+        self.fields["right"].help_text = _("In USD. The difference is booked today as a separate line.")
 
     def clean_right(self) -> Decimal:
         right: Decimal = self.cleaned_data["right"]
         if not 0 <= right <= LARGEST:
-            raise forms.ValidationError(_("An invoice is between nothing and ten million."))
+            raise forms.ValidationError(_("An invoice is between zero and ten million."))
         if right == month_close.amount_now(self.closing):
-            raise forms.ValidationError(_("That is what it amounts to already."))
+            raise forms.ValidationError(_("The invoice already has this amount."))
         return right
 
 
@@ -332,7 +335,7 @@ class ToleranceForm(forms.Form):
         decimal_places=3,
         max_digits=6,
         widget=amount_input(),
-        error_messages={"required": gettext_lazy("Say a percentage; 0 leaves only the amount.")},
+        error_messages={"required": gettext_lazy("Enter a percentage. 0 means that only the amount counts.")},
     )
     usd = forms.DecimalField(
         label=gettext_lazy("Or USD a month"),
@@ -341,8 +344,8 @@ class ToleranceForm(forms.Form):
         decimal_places=2,
         max_digits=10,
         widget=amount_input(),
-        help_text=gettext_lazy("The larger of the two counts; 0 and 0 alert on every cent."),
-        error_messages={"required": gettext_lazy("Say an amount; 0 leaves only the percentage.")},
+        help_text=gettext_lazy("The larger of the two counts. With 0 and 0 every cent causes an alert."),
+        error_messages={"required": gettext_lazy("Enter an amount. 0 means that only the percentage counts.")},
     )
 
     @property

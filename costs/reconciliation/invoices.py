@@ -88,7 +88,7 @@ def decoded(content: bytes) -> str:
             continue
         if "\x00" not in text:
             return text
-    raise UnreadableInvoice(_("This is no text: choose the vendor’s CSV."))
+    raise UnreadableInvoice(_("This is not a text file. Choose the vendor’s CSV."))
 
 
 def delimiter_of(text: str) -> str:
@@ -129,13 +129,12 @@ def numbers(texts: list[str]) -> list[Decimal]:
     # A program writes all amounts of a file in the same way, so a clear amount decides about those that are ambiguous.
     signs = {sign for text in amounts if (sign := decimal_sign(text))}
     if len(signs) > 1:
-        raise UnreadableInvoice(_("Some amounts have a decimal comma and some a decimal point."))
+        raise UnreadableInvoice(_("Some amounts use a decimal comma, others a decimal point."))
     sign = signs.pop() if signs else None
     unclear = next((text for text in amounts if sign is None and re.search(r"[.,]", text)), None)
     if unclear is not None:
         raise UnreadableInvoice(
-            _("In %(text)s it is not clear which sign is the decimal one: write amounts with two decimals.")
-            % {"text": unclear}
+            _("The decimal sign of %(text)s is not clear. Write amounts with two decimals.") % {"text": unclear}
         )
     return [decimal(text, sign or ".") for text in amounts]
 
@@ -149,7 +148,7 @@ def bare(text: str) -> str:
         number = "-" + SIGNS.sub("", number[1:])
     number = f"-{number}" if below else number
     if not NUMBER.match(number):
-        raise UnreadableInvoice(_("%(text)s is no amount.") % {"text": text.strip()[:40] or "“”"})
+        raise UnreadableInvoice(_("%(text)s is not an amount.") % {"text": text.strip()[:40] or "“”"})
     return number
 
 
@@ -175,4 +174,4 @@ def decimal(text: str, sign: str) -> Decimal:
     try:
         return Decimal(text.replace(thousands, "").replace(sign, "."))
     except InvalidOperation:
-        raise UnreadableInvoice(_("%(text)s is no amount.") % {"text": text}) from None
+        raise UnreadableInvoice(_("%(text)s is not an amount.") % {"text": text}) from None

@@ -121,7 +121,7 @@ class ReconciliationPage:
         """How far the bills are from ours, and how much of what they bill we have seen."""
         seen = (
             format_html(
-                _("We have seen <b>{share}</b> of the tokens that {name} bills."),
+                _("Our log covers <b>{share}</b> of the tokens billed by {name}."),
                 share=percent(coverage.share),
                 name=coverage.name,
             )
@@ -134,9 +134,9 @@ def headline(month: date, compared: Reconciliation) -> SafeString:
     """How far the month's bills are from our records."""
     name = formats.month(month)
     if not compared.rows:
-        return format_html(_("Neither bill nor log says anything of {month}."), month=name)
+        return format_html(_("No bill and no requests in {month}."), month=name)
     return differences(compared.rows, month) or format_html(
-        _("No bill of {month} is known yet, so that our own figures stand alone."), month=name
+        _("No bill for {month} yet. The figures come from our own records."), month=name
     )
 
 

@@ -103,10 +103,10 @@ def set_tolerance(*, provider: str, share: Decimal, amount: Decimal, user: Any) 
 def words_of(tolerance: Tolerance | None, name: str) -> str:
     """How far the bill of the provider `name` may be from ours."""
     if tolerance is None:
-        text = _("Nobody has said how far the bill of {name} may be from ours, so the usual 5 % or $5 counts.")
+        text = _("The bill of {name} has the default tolerance of 5 % or $5.")
         return format_html(text, name=name)
     return format_html(
-        _("The bill of {name} may be <b>{share}</b> or <b>{amount}</b> a month from ours, whichever is more."),
+        _("The bill of {name} may differ by <b>{share}</b> or <b>{amount}</b> a month, whichever is more."),
         name=name,
         share=percent(tolerance.share),
         amount=dollars(tolerance.amount),

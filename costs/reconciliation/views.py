@@ -58,7 +58,7 @@ def reconciliation_close(request: HttpRequest) -> HttpResponse:
         try:
             closing = form.close_month(request.user)
         except IntegrityError:
-            form.add_error("month", _("Somebody else has closed this month just now."))
+            form.add_error("month", _("Another person has just closed this month."))
         else:
             message = _("%(what)s closed at %(sum)s USD") % {"what": _words(closing), "sum": f"{closing.amount:,.2f}"}
             audit_log.log(request, closing, message, added=True)
@@ -76,9 +76,11 @@ def reconciliation_reopen(request: HttpRequest, pk: int) -> HttpResponse:
     closing = month_close.closing_of(pk)
     month = closing.month
     if not month_close.may_reopen(closing, today()):
-        messages.warning(request, _("A month can be opened again only on the day it was closed: correct it instead."))
+        messages.warning(
+            request, _("A month can be reopened only on the day it was closed. Enter a correction instead.")
+        )
         return redirect("costs:reconciliation-correct", pk)
-    message = _("%(what)s opened again") % {"what": _words(closing)}
+    message = _("%(what)s reopened") % {"what": _words(closing)}
     audit_log.log(request, closing, message)
     month_close.reopen(closing)
     messages.success(request, f"{message}.")
@@ -117,7 +119,7 @@ def reconciliation_tolerance(request: HttpRequest, provider: str) -> HttpRespons
     if request.method == "POST" and form.is_valid():
         made = set_tolerance(provider=provider, share=form.share, amount=form.cleaned_data["usd"], user=request.user)
         audit_log.log(request, made, str(made), added=tolerance is None)
-        messages.success(request, _("Saved: the bill of %(name)s.") % {"name": provider_name(provider)})
+        messages.success(request, _("Tolerance of %(name)s saved.") % {"name": provider_name(provider)})
         return redirect(_address(None))
     context = {"form": form, "answer": words_of(tolerance, provider_name(provider))}
     return render(
@@ -141,7 +143,7 @@ def reconciliation_key(request: HttpRequest) -> HttpResponse:
         keys.clear_owner(account=account, api_key=key)
         words = _("any application")
         audit_log.log(request, account, _("key %(key)s: %(owner)s") % {"key": key, "owner": words})
-    messages.success(request, _("The key %(key)s is taken for: %(owner)s.") % {"key": key, "owner": words})
+    messages.success(request, _("Key %(key)s is assigned to %(owner)s.") % {"key": key, "owner": words})
     return redirect(f"{_address(month_in(request.POST.get('month', '')))}#keys-h")
 
 

@@ -13,6 +13,6 @@ class DismissForm(forms.Form):
         label=gettext_lazy("Reason"),
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=gettext_lazy("It is told again only when it is half as large again, and 5 USD a month more."),
-        error_messages={"required": gettext_lazy("Say why, so that whoever finds it again knows.")},
+        help_text=gettext_lazy("It is shown again only after growth by 50 % and $5 a month."),
+        error_messages={"required": gettext_lazy("Enter a reason. Other people will read it.")},
     )

@@ -51,17 +51,17 @@ class SavingRow:
         return person.get_full_name() or person.get_username() if person else ""
 
     def link_words(self) -> str:
-        return _("the machine") if self.finding.lease_id else _("the requests")
+        return _("GPU details") if self.finding.lease_id else _("Requests")
 
     def grown_note(self) -> str:
         """Why it is shown again after a dismissal; empty if it was never dismissed."""
         if not self.grown:
             return ""
         words = {"sum": dollars(self.finding.decided_monthly), "reason": self.finding.reason}
-        return _("Dismissed at %(sum)s (“%(reason)s”); it has grown since.") % words
+        return _("Dismissed at %(sum)s (“%(reason)s”). The saving has grown since.") % words
 
     def behind_note(self) -> str:
-        text = _("“%(other)s” is about the same tokens or hours and counts instead.")
+        text = _("Overlaps with “%(other)s”, which is counted instead.")
         return text % {"other": self.behind} if self.behind else ""
 
     def before_span(self) -> str:
@@ -77,22 +77,22 @@ class SavingRow:
     def verdict(self) -> str:
         """The result of the verification of an accepted saving, in a word or two."""
         return {
-            "arrived": _("arrived"), "partly": _("in part"), "failed": _("did not arrive"),
-            "waiting": _("not yet enough days"),
-        }.get(self.outcome.state if self.outcome else "", _("cannot be told"))  # fmt: skip
+            "arrived": _("arrived"), "partly": _("partly achieved"), "failed": _("not achieved"),
+            "waiting": _("not enough days yet"),
+        }.get(self.outcome.state if self.outcome else "", _("not measurable"))  # fmt: skip
 
     def verdict_note(self) -> str:
         """How much of the saving was measured, or why that is unknown; empty if it failed."""
         if self.outcome is None or self.outcome.state == "failed":
             return ""
         if self.outcome.state == "noise":
-            return _("days differ by as much without it")
+            return _("The change is within normal daily variation.")
         if self.outcome.state == "moved":
-            return _("work moved to or from our own machines meanwhile")
+            return _("Work moved to or from self-hosted models.")
         if self.outcome.state == "waiting":
             left = max(savings.NEEDED_DAYS - self.outcome.days, 0)
-            return ngettext("one whole day to go", "%(n)s whole days to go", left) % {"n": left}
-        return _("%(share)s of what was promised") % {"share": percent(self.outcome.share)}
+            return ngettext("1 full day to go", "%(n)s full days to go", left) % {"n": left}
+        return _("%(share)s of the expected saving") % {"share": percent(self.outcome.share)}
 
 
 MARKS = {"arrived": "ok", "partly": "warn", "failed": "bad", "waiting": "info"}
@@ -101,7 +101,7 @@ MARKS = {"arrived": "ok", "partly": "warn", "failed": "bad", "waiting": "info"}
 def measured_span(measured: dict[str, Any] | None) -> str:
     """The unit and the days of a measurement: `USD a request, 14 days from 3 June`."""
     if not measured or not measured["days"]:
-        return _("no whole day yet")
+        return _("no full day yet")
     units = {"request": _("USD a request"), "day": _("USD a day")}
     text = ngettext("{unit}, one day from {since}", "{unit}, {n} days from {since}", measured["days"])
     unit = units.get(measured["unit"], _("USD a GPU hour"))
@@ -129,15 +129,12 @@ class Savings:
 
     def _open(self) -> str:
         if self.search is None:
-            return _(
-                "Nobody has looked yet; the first search is made within ten minutes of the first requests, then once a"
-                " day."
-            )
+            return _("No search has run yet. The first runs within 10 minutes of the first requests.")
         if not self.open:
-            return _("Nothing is paid without need, as far as two weeks of requests can tell.")
+            return _("No savings found in the last two weeks of requests.")
         text = ngettext(
-            "<b>One way to save</b> is open, worth <b>{sum} a month</b>.",
-            "<b>{n} ways to save</b> are open, together worth <b>{sum} a month</b>.",
+            "<b>1 suggestion</b> could save <b>{sum} a month</b>.",
+            "<b>{n} suggestions</b> could save <b>{sum} a month</b>.",
             len(self.open),
         )
         return format_html(text, n=len(self.open), sum=dollars(self.total))
@@ -146,8 +143,8 @@ class Savings:
         if not self.arrived_rows:
             return ""
         text = ngettext(
-            "One that was accepted has been measured since: <b>{sum} a month</b>.",
-            "{n} that were accepted have been measured since: <b>{sum} a month</b>.",
+            "Accepted suggestions saved <b>{sum} a month</b>.",
+            "Accepted suggestions saved <b>{sum} a month</b>.",
             self.arrived_rows,
         )
         return format_html(text, n=self.arrived_rows, sum=dollars(self.arrived))
@@ -237,17 +234,17 @@ def task_name(task: str) -> str:
 def what(finding: Finding) -> str:
     to = finding.evidence
     return {
-        FindingKind.CACHE: _("cache the prompts that repeat"),
-        FindingKind.UNREAD: _("do not write to the cache what nobody reads"),
-        FindingKind.BATCH: _("send it as a batch"),
-        FindingKind.SMALLER: _("%(model)s does it as well") % {"model": to.get("to_model", "")},
+        FindingKind.CACHE: _("cache repeated prompts"),
+        FindingKind.UNREAD: _("stop caching prompts that are never reused"),
+        FindingKind.BATCH: _("send requests as a batch"),
+        FindingKind.SMALLER: _("move to %(model)s") % {"model": to.get("to_model", "")},
         FindingKind.OUTPUT: _("ask for shorter answers"),
         FindingKind.IDLE: {
-            "stopped": _("end it, it is stopped and still billed"),
-            "no_requests": _("stop it, it has no requests"),
+            "stopped": _("delete it (stopped but still billed)"),
+            "no_requests": _("stop it (no requests)"),
         }.get(to.get("way", ""), _("stop it in hours without requests")),
-        FindingKind.RENT: _("rent it as %(kind)s") % {"kind": kind_name(to.get("offer_kind", ""))},
-        FindingKind.OFFER: _("the same GPU at %(name)s") % {"name": provider_name(to.get("offer_provider", ""))},
+        FindingKind.RENT: _("change the contract to %(kind)s") % {"kind": kind_name(to.get("offer_kind", ""))},
+        FindingKind.OFFER: _("rent the same GPU at %(name)s") % {"name": provider_name(to.get("offer_provider", ""))},
     }[FindingKind(finding.kind)]
 
 
@@ -270,33 +267,30 @@ def evidence_url(finding: Finding) -> str:
 
 def cache_words(finding: Finding, seen: Evidence) -> tuple[str, str]:
     sentence = _(
-        "Of %(texts)s prompts looked at, %(repeating)s begin like another one and are paid in full: "
-        "%(share)s of all input that is not cached."
+        "%(repeating)s of %(texts)s sampled prompts share a beginning but are paid in full. They are "
+        "%(share)s of the uncached input."
     )
     assumed = _(
-        "At the present pace the next such prompt comes within %(minutes)s minutes in %(hit)s of the cases; the others "
-        "write the cache. Texts and tokens are taken to be in proportion."
+        "At the current rate %(hit)s of these prompts repeat within %(minutes)s minutes. The others "
+        "write the cache. Tokens are assumed proportional to text length."
     )
     return filled_in(sentence, seen), filled_in(assumed, seen)
 
 
 def unread_words(finding: Finding, seen: Evidence) -> tuple[str, str]:
-    sentence = _(
-        "Of %(written)s tokens written to the cache, at least %(unread)s were read by nobody within their hour: "
-        "more were written than read."
-    )
-    assumed = _("What nobody reads is sent as plain input. What the mended cache would save on top is not counted.")
+    sentence = _("At least %(unread)s of %(written)s tokens written to the cache were never read within their hour.")
+    assumed = _("Unread tokens are sent as plain input. Further savings from a better cache are not counted.")
     return filled_in(sentence, seen), assumed
 
 
 def batch_words(finding: Finding, seen: Evidence) -> tuple[str, str]:
     if seen.get("declared"):
-        sentence = _("%(live)s requests call themselves batch work and were sent live.")
+        sentence = _("%(live)s requests are labelled as batch work but were sent live.")
     else:
         sentence = _(
-            "%(live)s requests were sent live; of %(sample)s looked at none was streamed or names an end user."
+            "%(live)s requests were sent live. None of %(sample)s sampled requests was streamed or names an end user."
         )
-    assumed = _("Nobody waits for these answers: a batch may take a day, and costs %(factor)s of every rate.")
+    assumed = _("These answers can wait up to a day. A batch costs %(factor)s of every rate.")
     return filled_in(sentence, seen), filled_in(assumed, seen)
 
 
@@ -307,8 +301,8 @@ def smaller_words(finding: Finding, seen: Evidence) -> tuple[str, str]:
         " (%(ratings_now)s)."
     )
     assumed = _(
-        "As many tokens on either model, at %(price_share)s of the price. The share of good answers is at most "
-        "%(worse)s lower, with 95 %% confidence."
+        "Same tokens on both models, at %(price_share)s of the price. The share of acceptable "
+        "answers is at most %(worse)s lower (95 %% confidence)."
     )
     worse = max(-seen.get("gap", [0, 0, 0])[1], 0)
     seen = {**seen, "model": finding.model, "days": COMPARED_DAYS, "day": day_text(finding.until)}
@@ -317,11 +311,11 @@ def smaller_words(finding: Finding, seen: Evidence) -> tuple[str, str]:
 
 def output_words(finding: Finding, seen: Evidence) -> tuple[str, str]:
     sentence = _(
-        "All but one in twenty of the %(accepted)s answers that people accepted have at most %(limit)s tokens; "
-        "%(over)s of all output lies past that (mean %(mean)s)."
+        "95 %% of %(accepted)s acceptable answers have at most %(limit)s tokens. %(over)s of all "
+        "output exceeds that (mean %(mean)s)."
     )
     return filled_in(sentence, seen), filled_in(
-        _("No answer is longer than %(limit)s tokens, and none is asked for twice."), seen
+        _("Answers stay below %(limit)s tokens and are not requested again."), seen
     )
 
 
@@ -332,21 +326,21 @@ def idle_words(finding: Finding, seen: Evidence) -> tuple[str, str]:
             "no_requests": _("It ran for %(running)s hours without a request and costs $%(price)s an hour."),
         }[seen["way"]]
         seen = {**seen, "price": usd4(Decimal(seen["price"]))}
-        return filled_in(sentence, seen), _("A month has 730 hours. What is on its disk is not needed.")
-    sentence = _("Of %(running)s hours that it ran, %(idle)s had no request.")
-    assumed = _("It stands still in %(stoppable)s of them: stretches of three hours and more, less one for the start.")
+        return filled_in(sentence, seen), _("A month has 730 hours. The data on its disk is not needed.")
+    sentence = _("%(idle)s of %(running)s running hours had no request.")
+    assumed = _("It can be stopped in %(stoppable)s of them: pauses of at least 3 hours, minus 1 hour for the restart.")
     if not seen.get("disk_known"):
-        assumed += " " + _("What its disk goes on costing is not known and not taken off.")
+        assumed += " " + _("The cost of its disk is unknown and not deducted.")
     return filled_in(sentence, seen), filled_in(assumed, seen)
 
 
 def rent_words(finding: Finding, seen: Evidence) -> tuple[str, str]:
-    sentence = _("We pay $%(price)s per GPU hour; %(name)s offers the %(gpu)s as %(kind)s for $%(offer_price)s.")
+    sentence = _("We pay $%(price)s per GPU hour. %(name)s offers the %(gpu)s as %(kind)s for $%(offer_price)s.")
     assumed = {
-        OfferKind.SPOT: _("It may be taken away at any time; every rule that leads to it goes on elsewhere then."),
-        OfferKind.COMMITTED_1Y: _("It is paid for a year whether used or not; in these days it ran without a break."),
-        OfferKind.COMMITTED_3Y: _("It is paid for three years whether used or not; in these days it never stood."),
-    }.get(OfferKind(seen["offer_kind"]), _("The machine is as fast, and moving it costs nothing but the work."))
+        OfferKind.SPOT: _("The vendor may end it at any time. Its routes then need another target."),
+        OfferKind.COMMITTED_1Y: _("You pay for one year, used or not. It ran without a break in this period."),
+        OfferKind.COMMITTED_3Y: _("You pay for three years, used or not. It ran without a break in this period."),
+    }.get(OfferKind(seen["offer_kind"]), _("The GPU is as fast. Moving costs only working time."))
     return filled_in(sentence, with_offer(seen)), assumed
 
 

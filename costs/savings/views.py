@@ -66,12 +66,12 @@ def saving_undo(request: HttpRequest, pk: int) -> HttpResponse:
         advisor.reopen(pk=pk)
     except advisor.NotThere:
         return _too_late(request)
-    message = _("Open again: %(title)s") % {"title": title(finding)}
+    message = _("Reopened: %(title)s") % {"title": title(finding)}
     audit_log.log(request, finding, message)
     messages.success(request, f"{message}.")
     return redirect("costs:savings")
 
 
 def _too_late(request: HttpRequest) -> HttpResponse:
-    messages.warning(request, _("Somebody else has decided about this meanwhile; here is how it stands."))
+    messages.warning(request, _("Another person has decided about this suggestion. This is its current state."))
     return redirect("costs:savings")

@@ -33,14 +33,14 @@ def changes(request: HttpRequest) -> HttpResponse:
         "rows": rows,
         "answer": steps.headline(bridge, rows, page.days, plan),
         "period": steps.period(page.days, plan),
-        "drawn": steps.waterfall(bridge, rows, _("The plan") if plan else _("Before"), _("Now")),
+        "drawn": steps.waterfall(bridge, rows, _("Plan") if plan else _("Before"), _("Now")),
         "against": against,
         "plan": plan,
         "fields": fields_of(page, query),
         "filtered": any(query.getlist(name) for name in ("provider", "model", "application", "task")),
         "tabs": [
             (_("Last month"), address(query, against=None), against == "month"),
-            (_("The plan"), address(query, against="plan"), against == "plan"),
+            (_("Plan"), address(query, against="plan"), against == "plan"),
         ],
     }
     return render(request, "costs/variance/changes.html", context)

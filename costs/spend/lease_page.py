@@ -95,19 +95,14 @@ class LeasePage:
         if not row.active:
             text = _("<b>{lease}</b> cost <b>{cost}</b> in {hours} hours and ended on {ended}.")
         elif row.unreported:
-            text = _(
-                "<b>{lease}</b> has not been reported since {seen}; until then it cost <b>{cost}</b> in {hours} hours."
-            )
+            text = _("<b>{lease}</b> has not been reported since {seen}. It cost <b>{cost}</b> until then.")
         elif row.unpriced:
             text = _(
-                "<b>{lease}</b> has cost <b>{cost}</b> in {hours} hours; this month comes to at least <b>{month}</b>:"
-                " what its disk costs is known with the next bill."
+                "<b>{lease}</b> has cost <b>{cost}</b>. This month will be at least <b>{month}</b>. "
+                "The next bill adds the disk."
             )
         else:
-            text = _(
-                "<b>{lease}</b> has cost <b>{cost}</b> in {hours} hours; this month comes to <b>{month}</b> if it goes"
-                " on as now."
-            )
+            text = _("<b>{lease}</b> has cost <b>{cost}</b>. This month will be <b>{month}</b> at the current rate.")
         values = {"lease": row.lease, "cost": dollars(row.cost), "hours": floatformat(row.hours, "1g")}
         values |= {"month": dollars(row.month_end), "ended": when(row.lease.ended_at)}
         values["seen"] = when(row.lease.seen_at)
@@ -122,7 +117,7 @@ class LeasePage:
                 return format_html(_("{last}: <b>{burnt}</b> spent idle."), last=last, burnt=dollars(self.idle.burnt))
             text = _("No requests since {since}: <b>{burnt}</b> spent idle.")
             return format_html(text, since=ago(self.idle.since), burnt=dollars(self.idle.burnt))
-        return _("It is paid for nothing: %(why)s.") % {"why": self.row.wasted} if self.row.wasted else ""
+        return _("Paid but unused: %(why)s.") % {"why": self.row.wasted} if self.row.wasted else ""
 
     @property
     def too_idle(self) -> bool:
@@ -137,23 +132,23 @@ class LeasePage:
 
     def price(self) -> str:
         if self.row.unpriced:
-            return _("its disk; the next bill tells")
+            return _("disk, billed with the next bill")
         values = {"price": usd4(self.row.lease.price_per_hour), "month": dollars(monthly_cost(self.row.lease))}
         return _("$%(price)s an hour, %(month)s a month") % values
 
     def disk_price(self) -> str:
         per_hour = self.row.lease.disk_per_hour
         if per_hour is None:
-            return _("not told")
+            return _("not reported")
         return _("$%(price)s an hour, stopped or not") % {"price": usd4(per_hour)}
 
     def last_request(self) -> str:
         """When somebody asked it last, and what it has cost since then."""
         if not self.uses:
-            return _("no deployment is on it")
+            return _("no deployment")
         if self.idle:
             last = no_requests(self.row.lease, timezone.now()) if self.idle.longest else ago(self.idle.since)
-            return format_html(_("{last}, {burnt} since"), last=last, burnt=dollars(self.idle.burnt))
+            return format_html(_("{last}, {burnt} spent idle"), last=last, burnt=dollars(self.idle.burnt))
         return _("just now") if self.row.lease.state == LeaseState.RUNNING and self.row.active else missing("dash")
 
     def no_requests(self) -> str:
@@ -162,14 +157,14 @@ class LeasePage:
 
     def stop_headline(self) -> str:
         if not self.row.active:
-            return _("It has ended")
-        return _("To stop paying for it") if self.way and self.way.call else _("It is stopped by hand")
+            return _("Ended")
+        return _("Stop paying") if self.way and self.way.call else _("Stop it at the vendor")
 
     def uses_headline(self) -> str:
         n = len(self.uses)
         if not n:
-            return _("No deployment is on it")
-        return ngettext("One deployment runs on it", "%(n)s deployments run on it", n) % {"n": n}
+            return _("No deployments")
+        return ngettext("1 deployment", "%(n)s deployments", n) % {"n": n}
 
     def days_headline(self) -> str:
         """Hours and cost of each state, for the heading of the chart."""
@@ -180,7 +175,7 @@ class LeasePage:
         )
 
     def spans_headline(self) -> str:
-        return _("Every state and price that it had") if self.spans else _("Nothing has been observed of it yet")
+        return _("States and prices") if self.spans else _("No states recorded yet")
 
 
 def no_requests(lease: Lease, now: datetime) -> str:
@@ -188,7 +183,7 @@ def no_requests(lease: Lease, now: datetime) -> str:
     age = now - lease.started_at
     if age < timedelta(days=7):
         return _("no requests since it started %(span)s ago") % {"span": duration(age)}
-    return _("none for a week")
+    return _("none for 7 days")
 
 
 def account_of(pk: int) -> Account:

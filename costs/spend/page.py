@@ -116,19 +116,18 @@ class SpendPage:
     def answer(self, filtered: Sequence[str]) -> SafeString:
         """The page's sentences, with the names of what it is filtered by."""
         if not self.providers:
-            text = _("Nothing is known to have been spent in {month}.")
+            text = _("No spend recorded in {month}.")
             return format_html(text, month=month_name(self.days.since))
-        clauses = [self._spent(), self._on(filtered), self._against_before(), "" if filtered else self._mostly_at()]
-        spent = format_html("{}{}{}{}.", *clauses)
+        spent = format_html("{}{}{}.", self._spent(), self._on(filtered), self._against_before())
         early = too_early(self.days) if self.days.is_early and self.change.before > 0 else ""
-        return sentences(spent, early, self.bills.answer() if self.bills else "")
+        return sentences(spent, early)
 
     def _spent(self) -> SafeString:
         texts = {
-            (True, True): _("We have spent at least <b>{sum}</b> in {month}"),
-            (True, False): _("We have spent <b>{sum}</b> in {month}"),
-            (False, True): _("We spent at least <b>{sum}</b> in {month}"),
-            (False, False): _("We spent <b>{sum}</b> in {month}"),
+            (True, True): _("At least <b>{sum}</b> spent in {month} so far"),
+            (True, False): _("<b>{sum}</b> spent in {month} so far"),
+            (False, True): _("At least <b>{sum}</b> spent in {month}"),
+            (False, False): _("<b>{sum}</b> spent in {month}"),
         }
         text = texts[self.days.running, self.total.at_least]
         total = dollars(self.total.total)
@@ -143,14 +142,7 @@ class SpendPage:
         if self.change.before <= 0 or self.days.is_early:
             return ""
         words = {"change": signed_percent(self.change_share), "days": self.before_words()}
-        return _(", %(change)s against %(days)s") % words
-
-    def _mostly_at(self) -> str:
-        if len(self.largest) < 2:
-            return ""
-        first, second = self.largest
-        words = {"a": first.name, "a_share": percent(first.share), "b": second.name, "b_share": percent(second.share)}
-        return format_html(_(": <b>{a_share}</b> at {a}, <b>{b_share}</b> at {b}"), **words)
+        return _(", %(change)s compared with %(days)s") % words
 
     def month_words(self) -> str:
         name = month_name(self.days.since)
@@ -160,7 +152,7 @@ class SpendPage:
         return from_first(self.days.before_last)
 
     def against_words(self) -> str:
-        return _("against %(days)s, USD") % {"days": self.before_words()}
+        return _("compared with %(days)s, USD") % {"days": self.before_words()}
 
     @property
     def shares(self) -> dict[str, Decimal | None]:
@@ -201,11 +193,11 @@ class SpendPage:
     def change_headline(self) -> str:
         before = {"month": month_name(self.days.before)}
         if not self.change.before:
-            return _("Nothing was spent in %(month)s, so all of it is new") % before
+            return _("No spend in %(month)s, so all spend is new") % before
         row = next((row for row in self.steps if row.step == self.change.largest), None)
         if row is None:
-            return _("Nothing changed since %(month)s") % before
-        return _("%(step)s changed it most: %(sum)s") % {"step": row.name, "sum": signed_usd(row.step.amount)}
+            return _("No change since %(month)s") % before
+        return _("Largest change: %(step)s, %(sum)s") % {"step": row.name, "sum": signed_usd(row.step.amount)}
 
     @property
     def waterfall(self) -> dict[str, Any]:
@@ -245,9 +237,9 @@ class SpendPage:
 
     def days_headline(self) -> str:
         if not self.day_amounts:
-            return _("No day of this month is over yet")
+            return _("No complete day this month")
         day, most = max(self.day_amounts.items(), key=lambda item: item[1])
-        return _("A usual day costs %(usual)s; the dearest, %(day)s, cost %(sum)s") % {
+        return _("Typical day %(usual)s, highest day %(sum)s (%(day)s)") % {
             "usual": dollars(median(self.day_amounts.values())), "day": date_format(day, "j F"), "sum": dollars(most),
         }  # fmt: skip
 
@@ -279,9 +271,9 @@ class SpendPage:
         if not self.largest:
             return _("By provider")
         if len(self.largest) == 1:
-            return _("All of it was spent at %(name)s") % {"name": self.largest[0].name}
+            return _("%(name)s: 100 %% of spend") % {"name": self.largest[0].name}
         share = part(sum((row.amount for row in self.largest), ZERO), self.total.total)
-        whole, most = _("%(a)s and %(b)s make all of it"), _("%(a)s and %(b)s make %(share)s of it")
+        whole, most = _("%(a)s and %(b)s: 100 %% of spend"), _("%(a)s and %(b)s: %(share)s of spend")
         names = {"a": self.largest[0].name, "b": self.largest[1].name}
         return (whole if share == 1 else most) % {**names, "share": percent(share)}
 
@@ -294,8 +286,8 @@ class SpendPage:
     def users_headline(self) -> str:
         top = next((row for row in self.users if row.is_attributed and row.amount), None)
         if top is None:
-            return _("Nobody in particular used it")
-        text = _("{name} costs the most: {sum}, {share}")
+            return _("All spend is unallocated")
+        text = _("Highest cost: {name}, {sum} ({share})")
         return format_html(text, name=top.name, sum=dollars(top.amount), share=percent(top.share))
 
     @property
@@ -336,7 +328,7 @@ class SpendPage:
         return Bills(rows, gaps, month.state, self.days.until, month.computed_at if month.outdated else None)
 
     def bills_headline(self) -> str:
-        return self.bills.headline() if self.bills else _("Bills know no model, application or task")
+        return self.bills.headline() if self.bills else _("Bills have no model, application or task")
 
     # What is not known, and how fresh the rest is.
 
@@ -359,7 +351,7 @@ class SpendPage:
 
     def reported_headline(self) -> str:
         total = self.reported_total
-        return total.headline() if total else _("No request came with a cost of its own")
+        return total.headline() if total else _("Costs reported by other tools: none")
 
     @cached_property
     def fresh(self) -> Freshness:
@@ -374,8 +366,8 @@ class SpendPage:
         number = sum(charge["charges"] for charge in charges if charge["provenance"] == Provenance.ENTERED)
         url = reverse("costs:charges")
         if not number or not self.total.provenance.get("entered"):
-            return format_html('<a href="{}">{}</a>', url, _("charges by hand"))
-        text = ngettext("%(n)s charge by hand", "%(n)s charges by hand", number) % {"n": number}
+            return format_html('<a href="{}">{}</a>', url, _("manual entries"))
+        text = ngettext("%(n)s manual entry", "%(n)s manual entries", number) % {"n": number}
         return format_html('<a href="{}?month={}">{}</a>', url, f"{self.params.month:%Y-%m}", text)
 
     # The plan, for the running month as a whole.

@@ -130,7 +130,7 @@ class Unknowns:
             )
             return text % {"n": len(unpriced), "requests": count(sum(unpriced))}
         if self.rows:
-            return _("Every model has a price; some answers did not say their tokens")
+            return _("Every model has a price, but some responses have no token counts")
         return _("Every request has a cost")
 
 
@@ -158,12 +158,12 @@ class Freshness:
     def headline(self) -> str:
         failing = sum(1 for feed in self.feeds if feed.failures)
         if failing:
-            text = ngettext("%(n)s feed of the vendors fails", "%(n)s feeds of the vendors fail", failing)
+            text = ngettext("%(n)s vendor feed is failing", "%(n)s vendor feeds are failing", failing)
             return text % {"n": failing}
         last = max((feed.last_success_at for feed in self.feeds if feed.last_success_at), default=None)
         if last is None:
             return _("No vendor has been polled yet")
-        return format_html(_("Vendors answered the last poll {ago}"), ago=ago(last))
+        return format_html(_("Last vendor poll succeeded {ago}"), ago=ago(last))
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +225,7 @@ class Bills:
     def headline(self) -> str:
         """The heading of the table; the page's first sentences say how far the bills are from our records."""
         if not self.gaps:
-            return _("No bill holds a day of this month yet")
+            return _("No bill covers this month yet")
         over = [gap.name for gap in self.gaps if gap.over]
         if over:
             return _("Bills over tolerance: %(names)s") % {"names": ", ".join(over)}
@@ -240,7 +240,7 @@ class Bills:
         """When the bills were compared, where the data has changed since; else empty."""
         if self.older is None:
             return SafeString("")
-        return format_html(_("As of {when}: what has come in since is not in it yet."), when=when(self.older))
+        return format_html(_("As of {when}. Newer data is not included yet."), when=when(self.older))
 
 
 def between(data: SpendData, since: date, until: date) -> SpendData:
@@ -310,7 +310,7 @@ def shortened(rows: list[UserRow], total: Decimal) -> list[UserRow]:
     attributed = [row for row in rows if row.is_attributed]
     if len(attributed) <= MOST_SHOWN:
         return rows
-    others = UserRow("", "", _("%(n)s more, each with less") % {"n": f"{len(attributed) - MOST_SHOWN:,}"})
+    others = UserRow("", "", _("%(n)s more with lower cost") % {"n": f"{len(attributed) - MOST_SHOWN:,}"})
     for row in attributed[MOST_SHOWN:]:
         others.amount += row.amount
         others.requests += row.requests
@@ -348,14 +348,14 @@ class ReportedCost:
     def headline(self) -> str:
         if self.otherwise:
             text = ngettext(
-                "%(n)s request came with another cost than ours: %(theirs)s in all, by our prices %(ours)s",
-                "%(n)s requests came with another cost than ours: %(theirs)s in all, by our prices %(ours)s",
+                "%(n)s request with a different reported cost: %(theirs)s reported, %(ours)s calculated",
+                "%(n)s requests with a different reported cost: %(theirs)s reported, %(ours)s calculated",
                 self.otherwise,
             )
             return text % {"n": count(self.otherwise), "theirs": dollars(self.theirs), "ours": dollars(self.ours)}
         text = ngettext(
-            "The cost that came with %(n)s request is ours",
-            "The costs that came with %(n)s requests are ours",
+            "The reported cost of %(n)s request matches ours",
+            "The reported costs of %(n)s requests match ours",
             self.requests,
         )
         return text % {"n": count(self.requests)}
@@ -373,9 +373,9 @@ class ReportedCost:
 
 
 WHY = {
-    "idle": lambda: _("Hours of our machines without a request"),
-    "entered": lambda: _("Entered charges"),
-    "untold": lambda: _("Not told by bill or log"),
+    "idle": lambda: _("Idle GPU hours"),
+    "entered": lambda: _("Manual entries"),
+    "untold": lambda: _("Not in bill or log"),
 }
 
 

@@ -75,16 +75,16 @@ class TokenCosts:
 
     def headline(self) -> str:
         if not self.dearest or not self.cost:
-            return _("Nothing was paid by the token")
+            return _("No token charges")
         words = {"name": self.dearest.name, "share": percent(self.dearest.cost / self.cost)}
-        return _("%(name)s makes %(share)s of what APIs cost") % words
+        return _("%(name)s: %(share)s of API cost") % words
 
     def cache_note(self) -> str:
         """What the cache was worth; empty where it changed nothing."""
         if self.cache_saved > 0:
-            text = _("Without the cache the same prompts would have cost %(sum)s more at list prices.")
+            text = _("Prompt caching saved %(sum)s at list prices.")
         else:
-            text = _("Writing the cache cost %(sum)s more than reading it saved.")
+            text = _("Cache writes cost %(sum)s more than cache reads saved.")
         return text % {"sum": dollars(abs(self.cache_saved))} if self.cache_saved else ""
 
 

@@ -80,7 +80,7 @@ def sheet(month_statements: Statements, chosen: Sequence[Statement]) -> Sheet:
             state_of(month_statements),
         ],
         blocks=[*blocks, *(block_of(month_statements, statement) for statement in chosen)],
-        foot=_("Breakeven. Cents are rounded so that lines add up to statements, and statements to the ledger."),
+        foot=_("Breakeven. Lines are rounded to cents and add up to statements, and statements to the ledger."),
     )
 
 
@@ -90,7 +90,7 @@ def state_of(month_statements: Statements) -> str:
     if month_statements.final:
         return _("Final.")
     if month_statements.running:
-        return _("Not final: the month is not over; final on %(day)s.") % {"day": day}
+        return _("Not final: the month is not over. Final on %(day)s.") % {"day": day}
     return _("Not final: vendors may revise it until %(day)s.") % {"day": day}
 
 
@@ -104,15 +104,17 @@ def overview(chosen: Sequence[Statement], total: Decimal, unpriced: int) -> Bloc
         for statement in chosen
     ]
     head = (_("Statement"), _("Requests"), _("USD"))
-    return Block(_("Together"), head, rows, total, (60, 20, 20), numbers=2, unpriced=unpriced)
+    return Block(_("Total"), head, rows, total, (60, 20, 20), numbers=2, unpriced=unpriced)
 
 
 def block_of(month_statements: Statements, statement: Statement) -> Block:
-    head = (_("For"), _("Provider"), _("Model"), _("Known from"), _("USD"))
+    head = (_("For"), _("Provider"), _("Model"), _("Source"), _("USD"))
     notes = []
     if statement.unpriced:
         text = ngettext(
-            "At least: %(n)s request has no price.", "At least: %(n)s requests have no price.", statement.unpriced
+            "The total is a minimum: %(n)s request has no price.",
+            "The total is a minimum: %(n)s requests have no price.",
+            statement.unpriced,
         )
         notes.append(text % {"n": f"{statement.unpriced:,}"})
     rows = [(for_what(month_statements, statement, row), readable(row.provider_name), readable(row.key.model) or "–",
@@ -237,4 +239,4 @@ def table_of(paper: FPDF, block: Block, rows: Sequence[tuple[str, ...]], *, head
 
 
 def sum_row(block: Block) -> tuple[str, ...]:
-    return (_("Together"), *("" for _name in block.head[1:-1]), at_least(block.total, block.unpriced))
+    return (_("Total"), *("" for _name in block.head[1:-1]), at_least(block.total, block.unpriced))

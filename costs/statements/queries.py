@@ -74,9 +74,9 @@ class StatementLine:
     @property
     def why(self) -> str:
         return {
-            WHY_IDLE: _("hours of our machines without a request"),
-            WHY_ENTERED: _("entered for no application"),
-            WHY_UNTOLD: _("told by neither bill nor log"),
+            WHY_IDLE: _("idle GPU hours"),
+            WHY_ENTERED: _("manual entries without an application"),
+            WHY_UNTOLD: _("neither in bill nor log"),
         }.get(self.key.why, "")
 
 
@@ -120,7 +120,7 @@ class Statement:
         """The applications of an owner; of what is nobody's, how much of it machines without a request cost."""
         if self.has_name:
             return ", ".join(self.applications)
-        return _("of it idle machines %(idle)s") % {"idle": usd(self.idle)}
+        return _("of which idle GPUs %(idle)s") % {"idle": usd(self.idle)}
 
     @property
     def provenance(self) -> dict[str, Decimal]:
@@ -218,19 +218,19 @@ class Statements:
     def headline(self) -> str:
         """What the month cost whom; for a person who sees no figures, what their own applications cost."""
         if not self.statements:
-            text = _("Nothing was spent in {month}, so there is nothing to state.")
+            text = _("No spend in {month}, so there are no statements.")
             if not self.whole:
-                text = _("No application of yours has spent anything in {month}.")
+                text = _("Your applications have no costs in {month}.")
         elif not self.whole:
-            text = _("What you own has cost <b>{total}</b> in {month}.")
+            text = _("Your applications cost <b>{total}</b> in {month}.")
         else:
-            text = _("{month} cost <b>{total}</b>")
+            text = _("<b>{total}</b> in {month}")
             if self.running:
-                text = _("{month} is not over; so far <b>{total}</b> stands on its statements")
+                text = _("<b>{total}</b> in {month} so far")
             if self.named:
-                text += _(": most of it, <b>{most}</b>, is {name}’s")
+                text += _(", mostly {name}")
             if self.nobody:
-                text += _(", and <b>{rest}</b> is nobody’s in particular")
+                text += _(", <b>{rest}</b> unallocated")
             text += "."
         first = self.named[0] if self.named else None
         return format_html(
@@ -316,7 +316,7 @@ class StatementBuilder:
 
     def whose(self, application: Application | None) -> tuple[str, str]:
         if application is None:
-            return NOBODY, _("Not allocated")
+            return NOBODY, _("Unallocated")
         if self.by == "application":
             return application.slug, application.name
         if application.owner is None:

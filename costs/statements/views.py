@@ -108,10 +108,10 @@ def _all(request: HttpRequest) -> Statements:
     text = request.GET.get("month", "")
     month = month_in(text) if text else last_month(today())
     if month is None or month > today():
-        raise Http404(_("“%(text)s” is no month that has begun, written as 2026-10.") % {"text": text[:40]})
+        raise Http404(_("“%(text)s” is not a past or current month. Write it as 2026-10.") % {"text": text[:40]})
     month_statements = seen(request, month, _by(request.GET.get("by", "")))
     if not month_statements.whole and not month_statements.statements:
-        raise Http404(_("Nothing of this month stands on a statement of yours."))
+        raise Http404(_("You have no statement for this month."))
     return month_statements
 
 
@@ -122,7 +122,7 @@ def _one(request: HttpRequest, month: str, by: str, key: str) -> tuple[Statement
     month_statements = seen(request, first, _by(by))
     chosen = month_statements.get(key)
     if chosen is None:
-        raise Http404(_("Nothing of this month stands on such a statement."))
+        raise Http404(_("There is no such statement for this month."))
     return month_statements, chosen
 
 

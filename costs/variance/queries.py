@@ -88,35 +88,35 @@ NAMES = {
     "price": lambda: _("List prices"),
     "rest": lambda: _("Batch, discounts"),
     "gpu_hours": lambda: _("GPU hours"),
-    "gpu_price": lambda: _("Price of GPUs"),
-    "leases": lambda: _("Disks, machines"),
-    "other": lambda: _("Billed besides"),
-    "entered": lambda: _("By hand"),
+    "gpu_price": lambda: _("GPU price"),
+    "leases": lambda: _("Disks and network"),
+    "other": lambda: _("Other billed items"),
+    "entered": lambda: _("Manual entries"),
     "request_cost": lambda: _("Cost of a request"),
 }
 HOW = {
-    "new": lambda: _("what applications spend at the API that sent nothing before"),
-    "ended": lambda: _("what applications spent at the API that send nothing now"),
-    "volume": lambda: _("more or fewer requests, the models as they were"),
-    "mix": lambda: _("models that gained or lost their share of the requests, at their own cost of before"),
-    "tokens": lambda: _("longer or shorter prompts and answers, at the old prices"),
-    "cache": lambda: _("another share of the input from the cache"),
-    "price": lambda: _("the same tokens at the old list prices"),
-    "rest": lambda: _("what is left: batches, discounts, what bills differ"),
-    "gpu_hours": lambda: _("hours rented, at the old price of an hour"),
-    "gpu_price": lambda: _("what an hour costs more or less"),
-    "leases": lambda: _("disks, machines and traffic of leases"),
+    "new": lambda: _("API spend of applications without earlier requests"),
+    "ended": lambda: _("earlier API spend of applications without requests now"),
+    "volume": lambda: _("more or fewer requests, same models"),
+    "mix": lambda: _("share of models in the requests, at their earlier cost"),
+    "tokens": lambda: _("longer or shorter prompts and answers, at earlier prices"),
+    "cache": lambda: _("share of the input read from the cache"),
+    "price": lambda: _("changed list prices for the same tokens"),
+    "rest": lambda: _("batches, discounts and bill differences"),
+    "gpu_hours": lambda: _("rented hours, at the earlier price"),
+    "gpu_price": lambda: _("change of the hourly price"),
+    "leases": lambda: _("disks, VMs and traffic of GPU rentals"),
     "other": lambda: _("searches, taxes, credits, adjustments"),
-    "entered": lambda: _("upkeep and other entered charges"),
-    "request_cost": lambda: _("all that was spent, less what the plan had for as many requests"),
+    "entered": lambda: _("upkeep and other manual entries"),
+    "request_cost": lambda: _("spend minus the plan for the same number of requests"),
 }
 PLAN_ROWS = {
-    "volume": lambda: _("requests against the band’s upper end, at the plan’s cost of a request"),
-    "allowed": lambda: _("less: the plan for as many requests"),
+    "volume": lambda: _("requests compared with the upper end of the phase, at the planned cost of a request"),
+    "allowed": lambda: _("minus the plan for the same number of requests"),
     "api": lambda: _("paid by the token"),
-    "machines": lambda: _("rented machines"),
-    "other": lambda: _("what vendors bill besides"),
-    "entered": lambda: _("entered by hand"),
+    "machines": lambda: _("rented GPUs"),
+    "other": lambda: _("other billed items"),
+    "entered": lambda: _("manual entries"),
 }
 COUNTED = {"volume": "requests", "mix": "requests", "tokens": "tokens", "cache": "share", "gpu_hours": "hours"}
 
@@ -201,15 +201,15 @@ def headline(bridge: Bridge, rows: list[StepRow], days: Days, plan: Planned | No
     """Both sums, and the step that most of the difference comes from, or that it is too early to compare them."""
     early = ""
     if not bridge.before and not bridge.after:
-        return _("Nothing was spent in either period: no traffic yet.")
-    text = _("<b>{after}</b> against <b>{before}</b> for {days}")
+        return _("No spend in either period.")
+    text = _("<b>{after}</b> compared with <b>{before}</b> for {days}")
     if plan:
-        text = _("<b>{after}</b> against <b>{before}</b> that “{phase}” allows for these days")
+        text = _("<b>{after}</b> compared with <b>{before}</b> planned in “{phase}”")
     elif days.is_early:
         rows, early = [], too_early(days)
     largest = next((row for row in rows if row.step == bridge.largest), None)
     if largest:
-        text += _("; most of it comes from: {step}, <b>{amount}</b>")
+        text += _(", mainly {step} ({amount})")
     answer = format_html(
         text + ".",
         after=dollars(bridge.after),
@@ -248,7 +248,7 @@ def name_of(part: BridgePart, days: Days, applications: Mapping[int, Application
     if part.kind == "provider":
         return provider_name(part.key[0]), ledger
     if part.kind == "category":
-        words = {**dict(Category.choices), IDLE: _("idle GPU hours"), "": _("not told")}
+        words = {**dict(Category.choices), IDLE: _("idle GPU hours"), "": _("not reported")}
         vendor = f", {provider_name(part.key[1])}" if len(part.key) > 1 else ""
         return f"{words.get(part.key[0], part.key[0])}{vendor}", ledger
     return PLAN_ROWS[part.key[0]](), ""

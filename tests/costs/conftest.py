@@ -41,7 +41,7 @@ def viewer(db: None) -> Client:
 
 @pytest.fixture
 def world(db: None) -> Account:
-    """Two months: a billed API, a pod that serves `shop`, a charge by hand, and a model without a price."""
+    """Two months: a billed API, a pod that serves `shop`, a manual entry, and a model without a price."""
     month = datetime.now(UTC).date().replace(day=1)
     before = (month - timedelta(days=1)).replace(day=1)
     claude = AccountFactory.create(slug="claude", name="Claude")

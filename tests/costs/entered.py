@@ -1,4 +1,4 @@
-"""An account and charges that were entered by hand."""
+"""An account and charges that were manual entries."""
 
 from __future__ import annotations
 

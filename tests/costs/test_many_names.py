@@ -51,7 +51,7 @@ def test_a_select_lists_the_most_used_and_what_is_chosen(viewer: Client, crowd: 
 @pytest.mark.parametrize("url", SELECTS[:-1])
 def test_a_page_says_how_many_more_there_are_and_takes_a_name(viewer: Client, crowd: None, url: str) -> None:
     page = text(viewer, url)
-    assert f"type the name of one of the {MANY - MOST_SHOWN} others" in page
+    assert f"Type the name of one of the {MANY - MOST_SHOWN} others" in page
     assert '<input name="model"' in page
 
 

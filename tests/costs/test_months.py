@@ -16,7 +16,7 @@ PAGES = ("", "changes/", "units/", "ledger/", "charges/", "reconciliation/", "st
 def test_what_is_no_month_is_told(admin_client: Client, page: str, said: str) -> None:
     answer = admin_client.get(f"/spend/{page}", {"month": said})
     assert answer.status_code == 200
-    assert f"“{said}” is no month that has begun" in html.unescape(answer.content.decode())
+    assert f"“{said}” is not a past or current month" in html.unescape(answer.content.decode())
     assert "“<b>”" not in answer.content.decode()
 
 

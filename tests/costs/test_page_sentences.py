@@ -53,11 +53,11 @@ def plain(html: str) -> str:
 @pytest.mark.parametrize(
     ("lines", "still_open", "headline"),
     [
-        (0, 0, "No line of the ledger counts in November as asked."),
-        (1, 5, "One line makes $12.00 in November; $5.00 of it may still change."),
-        (1200, 5, "1,200 lines make $12.00 in November; $5.00 of it may still change."),
-        (1, 0, "One line makes $12.00 in November, and it is final."),
-        (1200, 0, "1,200 lines make $12.00 in November, and all are final."),
+        (0, 0, "No entries match in November."),
+        (1, 5, "$12.00 in November, of which $5.00 may still change."),
+        (1200, 5, "$12.00 in November, of which $5.00 may still change."),
+        (1, 0, "$12.00 in November, final (1 entry)."),
+        (1200, 0, "$12.00 in November, final (1,200 entries)."),
     ],
 )
 def test_the_ledger_counts_its_lines_and_says_what_may_still_change(lines: int, still_open: int, headline: str) -> None:
@@ -81,10 +81,10 @@ def test_the_page_of_sharing_says_what_machines_cost_and_what_of_it_is_idle() ->
     used.amounts |= {"tokens": Decimal(6), "time": Decimal(7)}
     idle.amounts |= {"tokens": Decimal(4), "time": Decimal(3)}
     assert plain(sharing_headline(MONTH, [used, idle], "tokens")) == (
-        "Machines cost $10.00 in November and are shared by tokens; of it $4.00 is idle by tokens, $3.00 by time."
+        "GPU cost of $10.00 in November is split by tokens."
     )
-    assert plain(sharing_headline(MONTH, [used], "time")) == "Machines cost $6.00 in November and are shared by time."
-    nothing = "No machine cost anything in November; what one costs is shared by time."
+    assert plain(sharing_headline(MONTH, [used], "time")) == "GPU cost of $6.00 in November is split by time."
+    nothing = "No GPU cost in November. The method is time."
     assert plain(sharing_headline(MONTH, [], "time")) == nothing
 
 
@@ -153,13 +153,13 @@ def test_the_largest_step_of_a_change_is_named() -> None:
     bridge = Bridge(Decimal(10), Decimal(15), [Step("volume", Decimal(4)), Step("mix", Decimal(1))])
     rows = changes.named_steps(bridge, WHOLE, {})
     assert plain(changes.headline(bridge, rows, WHOLE, None)) == (
-        "$15.00 against $10.00 for 1 to 31 October; most of it comes from: Volume, +4.00."
+        "$15.00 compared with $10.00 for 1 to 31 October, mainly Volume (+4.00)."
     )
     plan = changes.Planned(Phase(name="Pilot"), Decimal(10), 1000)
     against_plan = plain(changes.headline(bridge, [], WHOLE, plan))
-    assert against_plan == "$15.00 against $10.00 that “Pilot” allows for these days."
+    assert against_plan == "$15.00 compared with $10.00 planned in “Pilot”."
     nothing = Bridge(Decimal(0), Decimal(0), [])
-    assert changes.headline(nothing, [], WHOLE, None) == "Nothing was spent in either period: no traffic yet."
+    assert changes.headline(nothing, [], WHOLE, None) == "No spend in either period."
     assert plain(changes.period(WHOLE, plan)) == "up to 30 Nov"
     assert changes.period(RUNNING, None) == "1 to 10 November, compared with 1 to 10 October"
     assert changes.period(WHOLE, None) == "1 to 30 November, compared with 1 to 31 October"
@@ -190,21 +190,20 @@ def statements(*rows: Statement, today: date = date(YEAR, 12, 2), whole: bool = 
 
 
 SUPPORT = Statement("support", "Support", requests=1, total=Decimal(7))
-REST = Statement(NOBODY, "Not allocated", total=Decimal(3))
+REST = Statement(NOBODY, "Unallocated", total=Decimal(3))
 
 
 @pytest.mark.parametrize(
     ("shown", "headline"),
     [
-        (statements(), "Nothing was spent in November, so there is nothing to state."),
-        (statements(whole=False), "No application of yours has spent anything in November."),
-        (statements(SUPPORT, whole=False), "What you own has cost $7.00 in November."),
-        (statements(SUPPORT), "November cost $7.00: most of it, $7.00, is Support’s."),
-        (statements(REST), "November cost $3.00, and $3.00 is nobody’s in particular."),
+        (statements(), "No spend in November, so there are no statements."),
+        (statements(whole=False), "Your applications have no costs in November."),
+        (statements(SUPPORT, whole=False), "Your applications cost $7.00 in November."),
+        (statements(SUPPORT), "$7.00 in November, mostly Support."),
+        (statements(REST), "$3.00 in November, $3.00 unallocated."),
         (
             statements(SUPPORT, REST, today=date(YEAR, 11, 20)),
-            "November is not over; so far $10.00 stands on its statements: most of it, $7.00, is Support’s, "
-            "and $3.00 is nobody’s in particular.",
+            "$10.00 in November so far, mostly Support, $3.00 unallocated.",
         ),
     ],
 )
@@ -215,11 +214,11 @@ def test_statements_say_what_the_month_cost_and_whose_most_of_it_is(shown: State
 def test_a_statement_says_its_sum_and_its_requests() -> None:
     everything = statements(SUPPORT, REST)
     assert plain(everything.headline_of(SUPPORT)) == "Support: $7.00 of November’s $10.00, for 1 request."
-    assert plain(everything.headline_of(REST)) == "Not allocated: $3.00 of November’s $10.00."
+    assert plain(everything.headline_of(REST)) == "Unallocated: $3.00 of November’s $10.00."
     own = statements(SUPPORT, whole=False)
     many = Statement("support", "Support", requests=1200, total=Decimal(7))
     assert plain(own.headline_of(many)) == "Support: $7.00 in November, for 1,200 requests."
-    assert REST.parts_text() == "of it idle machines 0.00" and SUPPORT.parts_text() == ""
+    assert REST.parts_text() == "of which idle GPUs 0.00" and SUPPORT.parts_text() == ""
 
 
 def test_a_statement_says_until_when_it_may_change() -> None:
@@ -245,10 +244,10 @@ def reconciled(unexplained: int = 0, **more: Any) -> Reconciled:
 @pytest.mark.parametrize(
     ("rows", "headline"),
     [
-        ([], "Neither bill nor log says anything of November."),
+        ([], "No bill and no requests in November."),
         (
             [reconciled(billed=Decimal(0))],
-            "No bill of November is known yet, so that our own figures stand alone.",
+            "No bill for November yet. The figures come from our own records.",
         ),
         ([reconciled()], "Bills match our records to the cent."),
     ],
@@ -261,10 +260,10 @@ def test_a_provider_says_how_far_its_bill_goes() -> None:
     def note(**more: Any) -> str:
         return ProviderRow(reconciled(**more), [], None, WHOLE.until).bill_note()
 
-    assert note() == "no bill is read"
+    assert note() == "no bill feed"
     assert note(invoiced=Decimal(4)) == "by an entered invoice"
-    assert note(complete_until=date(YEAR, 11, 20)) == "bill whole before 20 Nov"
-    assert note(complete_until=WHOLE.until) == "bill whole"
+    assert note(complete_until=date(YEAR, 11, 20)) == "bill complete before 20 Nov"
+    assert note(complete_until=WHOLE.until) == "bill complete"
     assert note(closed_on=date(YEAR, 12, 3)) == f"closed on 3 Dec {YEAR}"
 
 
@@ -282,22 +281,22 @@ def test_a_provider_is_held_against_its_tolerance() -> None:
 
 def test_a_tolerance_is_told_or_the_usual_one_counts() -> None:
     said = Tolerance(share=Decimal("0.03"), amount=Decimal(9))
-    assert plain(words_of(said, "Vast")) == "The bill of Vast may be 3 % or $9.00 a month from ours, whichever is more."
-    assert plain(words_of(None, "Vast")).endswith("so the usual 5 % or $5 counts.")
+    assert plain(words_of(said, "Vast")) == "The bill of Vast may differ by 3 % or $9.00 a month, whichever is more."
+    assert plain(words_of(None, "Vast")).endswith("the default tolerance of 5 % or $5.")
 
 
-# --- charges by hand, what repeats, exchange rates ---
+# --- manual entries, what repeats, exchange rates ---
 
 
 @pytest.mark.parametrize(
     ("month", "number", "headline"),
     [
-        (None, 0, "Nobody has entered a charge yet; all that is known comes from bills, leases and requests."),
-        (MONTH, 0, "Nobody has entered a charge for November."),
-        (MONTH, 1, "One charge of $9.00 was entered by hand for November."),
-        (MONTH, 3, "3 charges of $9.00 together were entered by hand for November."),
-        (None, 1, "One charge of $9.00 was entered by hand."),
-        (None, 3, "3 charges of $9.00 together were entered by hand."),
+        (None, 0, "No manual entries yet. All costs come from bills, GPU rentals and requests."),
+        (MONTH, 0, "No manual entries for November."),
+        (MONTH, 1, "1 manual entry of $9.00 for November."),
+        (MONTH, 3, "3 manual entries of $9.00 for November."),
+        (None, 1, "1 manual entry of $9.00."),
+        (None, 3, "3 manual entries of $9.00."),
     ],
 )
 def test_entered_charges_are_counted_and_summed(month: date | None, number: int, headline: str) -> None:
@@ -305,8 +304,8 @@ def test_entered_charges_are_counted_and_summed(month: date | None, number: int,
 
 
 def test_the_links_of_entered_charges_say_what_is_behind_them() -> None:
-    assert charge_page.largest_text([]) == "What belongs here"
-    assert charge_page.largest_text([("lambda", Decimal(9))]) == "Lambda has most of it: $9.00"
+    assert charge_page.largest_text([]) == "Examples"
+    assert charge_page.largest_text([("lambda", Decimal(9))]) == "Highest: Lambda, $9.00"
 
 
 def test_a_charge_is_opened_where_it_can_be_changed() -> None:
@@ -329,24 +328,24 @@ def test_what_repeats_says_its_days_and_its_state() -> None:
     row = series()
     assert row.period() == f"since 1 Nov {YEAR}"
     assert series(until=date(YEAR, 12, 31)).period() == f"1 Nov {YEAR} to 31 Dec {YEAR}"
-    assert plain(row.state_mark()) == "goes on"
+    assert plain(row.state_mark()) == "active"
     waits = replace(row, waiting=[MONTH])
-    assert plain(waits.state_mark()) == "waits for a rate" and waits.lacks_rate
+    assert plain(waits.state_mark()) == "exchange rate missing" and waits.lacks_rate
     assert plain(replace(row, next=None).state_mark()) == "ended"
     stopped = replace(series(stopped_at=NOW), waiting=[MONTH])
     assert plain(stopped.state_mark()) == "stopped" and not stopped.lacks_rate
 
 
 def test_what_repeats_is_counted_and_the_first_is_named() -> None:
-    assert charge_page.recurrences_headline([replace(series(), next=None)]) == "No charge repeats now."
+    assert charge_page.recurrences_headline([replace(series(), next=None)]) == "No active repeating costs."
     single, two = charge_page.recurrences_headline([series()]), charge_page.recurrences_headline([series(), series()])
-    assert plain(single) == "One charge repeats: upkeep at Vast.ai, next on 1 December."
-    assert plain(two) == "2 charges repeat; the first of the list, upkeep at Vast.ai, next on 1 December."
+    assert plain(single) == "1 repeating cost, next on 1 December: upkeep at Vast.ai."
+    assert plain(two) == "2 repeating costs, next on 1 December: upkeep at Vast.ai."
 
 
 def test_the_newest_exchange_rate_is_told() -> None:
     rate = ExchangeRate(currency="EUR", usd=Decimal("1.0800"), day=MONTH)
-    assert charge_page.rates_headline([], 0) == "No exchange rate is known yet; charges in USD need none."
+    assert charge_page.rates_headline([], 0) == "No exchange rates yet. Entries in USD need none."
     single = plain(charge_page.rates_headline([rate], 1))
     assert single == f"1 EUR is 1.08 USD since 1 November {YEAR}. One currency has rates."
     assert plain(charge_page.rates_headline([rate], 3)).endswith("3 currencies have rates.")
@@ -358,22 +357,22 @@ def test_the_newest_exchange_rate_is_told() -> None:
 def test_a_bill_that_came_as_a_file_says_what_it_becomes() -> None:
     file, good = BillImport(file_name="b.csv", rows=1200), BillPreview()
     say = bill_page.headline
-    assert plain(say(file, good, 1, Decimal(9))) == "The 1,200 rows of b.csv are one charge of $9.00."
-    assert plain(say(file, good, 3, Decimal(9))) == "The 1,200 rows of b.csv are 3 charges of $9.00."
+    assert plain(say(file, good, 1, Decimal(9))) == "b.csv has 1 entry of $9.00."
+    assert plain(say(file, good, 3, Decimal(9))) == "b.csv has 3 entries of $9.00."
     single, two = BillPreview(errors=[(1, "no")]), BillPreview(errors=[(1, "no"), (2, "no")])
-    assert plain(say(file, single, 0, Decimal(0))) == "One row of 1,200 cannot be entered, so nothing of b.csv is."
-    assert plain(say(file, two, 0, Decimal(0))) == "2 rows of 1,200 cannot be entered, so nothing of b.csv is."
+    assert plain(say(file, single, 0, Decimal(0))) == "1 row of 1,200 has an error, so nothing was saved."
+    assert plain(say(file, two, 0, Decimal(0))) == "2 rows of 1,200 have errors, so nothing was saved."
     undone = BillImport(file_name="b.csv", rows=1200, undone_at=NOW)
-    assert plain(say(undone, good, 0, Decimal(0))) == "b.csv is taken back: nothing of it counts."
+    assert plain(say(undone, good, 0, Decimal(0))) == "b.csv is undone and does not count."
     marks = (undone, BillImport(entered_at=NOW), file)
-    assert [plain(bill_page.state_mark(row, "looked at")) for row in marks] == ["taken back", "entered", "looked at"]
+    assert [plain(bill_page.state_mark(row, "previewed")) for row in marks] == ["undone", "entered", "previewed"]
 
 
 def test_bills_as_files_are_counted_and_summed() -> None:
     rows = [BillImport(amount=Decimal(4)), BillImport(amount=Decimal(5))]
-    assert bill_page.list_headline([]) == "None yet; a bill in FOCUS becomes charges of its days."
-    assert plain(bill_page.list_headline(rows[:1])) == "One bill of $4.00 is entered."
-    assert plain(bill_page.list_headline(rows)) == "2 bills of $9.00 together are entered."
+    assert bill_page.list_headline([]) == "No bill files yet. A FOCUS file becomes ledger entries by day."
+    assert plain(bill_page.list_headline(rows[:1])) == "1 bill file of $4.00."
+    assert plain(bill_page.list_headline(rows)) == "2 bill files of $9.00."
 
 
 def test_exports_say_whether_they_arrived() -> None:

@@ -57,7 +57,7 @@ def client(db: None) -> Client:
 
 
 def fill(part: int) -> None:
-    """Some days of one more application, of two models, and charges by hand of them."""
+    """Some days of one more application, of two models, and manual entries of them."""
     application = ApplicationFactory.create(slug=f"a{part}", name=f"A{part}")
     own = Deployment.objects.get(slug="own")
     today = datetime.now(UTC).date()

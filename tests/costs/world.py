@@ -1,4 +1,4 @@
-"""A company of two months: bills, a pod, a charge by hand and a model without a price."""
+"""A company of two months: bills, a pod, a manual entry and a model without a price."""
 
 from __future__ import annotations
 

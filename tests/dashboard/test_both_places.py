@@ -82,7 +82,7 @@ def test_a_gap_is_over_tolerance_on_spend_on_reconciliation_and_for_the_rule(adm
         assert "Bills are $97.00 (24 %) below our records." in page
         assert "$97.00 of requests are missing from Anthropic’s bill." in page
         assert "over tolerance" in page
-        assert "explained" not in page.replace("of it unexplained", "")
+        assert "explained" not in page.replace("Unexplained", "")
     assert [(gap.provider, gap.gap) for gap in over_tolerance(NOW)] == [("anthropic", Decimal(-97))]
 
 
@@ -226,8 +226,8 @@ def test_an_owners_subtotals_say_at_least_where_one_of_their_requests_has_no_pri
         application = ApplicationFactory.create(slug=slug, name=slug.title(), owner=ann)
         usage(day=DAY, application_id=application.pk, cost=Decimal(cost), unpriced=unpriced)
     page = text(admin, "/spend/statements/2026-12/owner/ann/")
-    assert "Shop: ≥ $12.35" in page and "Together ≥ 12.35" in page
-    assert "Docs: $12.34" in page and "Together 12.34" in page
+    assert "Shop: ≥ $12.35" in page and "Total ≥ 12.35" in page
+    assert "Docs: $12.34" in page and "Total 12.34" in page
     assert "ann: ≥ $24.69" in page
 
 
@@ -240,7 +240,7 @@ def test_a_statement_says_at_least_on_its_page_in_its_pdf_and_in_its_csv(admin: 
     assert total in listed and "≥ 12.35" in listed
     assert f"Shop: {shop} of" in text(admin, "/spend/statements/2026-12/application/shop/")
     for path, title in (("2026-12/application/shop/statement.pdf", f"Shop: {shop}"),
-                        ("statements.pdf?month=2026-12&by=application", f"Together: {total}")):  # fmt: skip
+                        ("statements.pdf?month=2026-12&by=application", f"Total: {total}")):  # fmt: skip
         drawn = " ".join(" ".join(text_of(admin.get(f"/spend/statements/{path}").content)).split())
         assert title in drawn
         assert "≥ 12.35" in drawn or shop in drawn
@@ -287,7 +287,7 @@ def test_the_overview_and_spend_compare_the_month_with_the_same_named_days(
         overview, spend = text(admin, "/"), text(admin, "/spend/")
         change = re.search(rf"Against {days} \S+ \((\S+ %)\)", overview)
         assert change
-        assert f"{change[1]} against {days}" in spend
+        assert f"{change[1]} compared with {days}" in spend
 
 
 # --- from when a price holds: the price list, the price, a request ---

@@ -77,10 +77,10 @@ def test_the_page_shows_first_what_goes_and_what_stays(account: Account) -> None
     page = text(in_role("ops"), URL)
     lines = VendorCost.objects.filter(account=account).count()
     billed = sum(VendorCost.objects.filter(account=account).values_list("amount", flat=True))
-    assert f"With <b>RunPod</b> go what it was billed, <b>${billed:.2f}</b>, and what was estimated for it, $" in page
+    assert f"Removing <b>RunPod</b> removes <b>${billed:.2f}</b> billed and $" in page
     assert f"(leases: 1, bill lines: {lines}, usage rows: 0)" in page
     assert f"{DAY:%B %Y}" in page and "Deployments on its leases, with their checks: Our llama." in page
-    assert "To stop reading it and keep its figures, switch it off instead." in page
+    assert "To keep its figures, disable the account instead." in page
     assert "Remove it and what it brought" in text(in_role("admin"), f"{LIST}runpod/")
 
 
@@ -100,7 +100,7 @@ def test_what_it_brought_goes_with_it_and_nothing_else(account: Account) -> None
     assert list(Charge.objects.values_list("provider", flat=True)) == ["anthropic"]
     assert differences() == []
     entry = AuditEntry.objects.get(action="deleted", object_type="providers.account")
-    assert (entry.object_name, entry.actor) == ("RunPod", "ops") and entry.message.startswith("Removed with what it")
+    assert (entry.object_name, entry.actor) == ("RunPod", "ops") and entry.message.startswith("Removed with its data")
 
 
 def test_for_a_day_it_can_be_brought_back_to_the_last_digit(account: Account) -> None:
@@ -112,7 +112,7 @@ def test_for_a_day_it_can_be_brought_back_to_the_last_digit(account: Account) ->
     assert ops.post(f"{LIST}removed/{removed.pk}/restore/").status_code == 302
     assert rows() == before and ledger() == lines
     assert Deployment.objects.get().lease is not None and not RemovedAccount.objects.exists()
-    assert AuditEntry.objects.filter(action="added", message="Brought back with what it brought.").count() == 1
+    assert AuditEntry.objects.filter(action="added", message="Restored with its data.").count() == 1
 
 
 def test_a_day_later_it_is_gone_for_good(account: Account) -> None:
@@ -130,5 +130,5 @@ def test_it_does_not_come_back_beside_another_one_that_brought_the_same(account:
     Lease.objects.create(account=taken, external_id="1", origin="runpod", price_per_hour=1, started_at=DAY, seen_at=DAY)
     before = rows()
     page = ops.post(f"{LIST}removed/{RemovedAccount.objects.get().pk}/restore/", follow=True).content.decode()
-    assert "cannot be brought back" in page
+    assert "cannot be restored" in page
     assert rows() == before and RemovedAccount.objects.exists()

@@ -61,7 +61,7 @@ def test_a_bill_is_looked_at_entered_once_and_taken_back(manager: Client) -> Non
     content = written(line(), line(BilledCost="1.25"), line(BilledCost="0", ServiceName="free"))
     one = upload(manager, content)["Location"]
     assert not Charge.objects.exists()
-    assert "are <b>one charge</b> of <b>$3.75</b>" in text(manager, one)
+    assert "has <b>1 entry</b> of <b>$3.75</b>" in text(manager, one)
     manager.post(f"{one}enter/")
     charge = Charge.objects.get()
     assert (charge.provider, charge.category, charge.day, charge.amount, charge.application) == (
@@ -71,7 +71,7 @@ def test_a_bill_is_looked_at_entered_once_and_taken_back(manager: Client) -> Non
     assert upload(manager, content)["Location"] == one
     manager.post(f"{one}enter/")
     assert (Charge.objects.count(), BillImport.objects.count()) == (1, 1)
-    assert "<b>One bill</b> of <b>$3.75</b> is entered." in text(manager, URL)
+    assert "<b>1 bill file</b> of <b>$3.75</b>." in text(manager, URL)
     manager.post(f"{one}undo/")
     assert not Charge.objects.exists()
     assert upload(manager, content)["Location"] != one
@@ -100,7 +100,7 @@ def test_a_line_of_a_bill_is_not_changed_or_deleted_by_itself(manager: Client) -
     good = {"category": "vm", "provider": "openai", "day": f"{MONTH}", "amount": "9", "currency": "USD"}
     for refused in (manager.get(url), manager.post(url, good), manager.post(f"{url}delete/")):
         assert refused["Location"] == one
-    assert text(manager, one).count("Nothing was changed: this charge is a line of bill.csv") == 3
+    assert text(manager, one).count("Not changed. This entry is a line of bill.csv") == 3
     assert Charge.objects.values().get() == before
     assert f'href="{url}"' not in text(manager, "/spend/charges/")
 
@@ -166,7 +166,7 @@ def test_it_stands_for_what_was_only_measured_of_its_provider_and_month(manager:
 def test_a_currency_counts_at_the_rate_of_its_day_and_without_one_is_refused(manager: Client) -> None:
     content = written(line(BillingCurrency="EUR"))
     one = upload(manager, content)["Location"]
-    assert "No rate of EUR is known for" in text(manager, one)
+    assert "There is no rate of EUR for" in text(manager, one)
     manager.post(f"{one}enter/")
     assert not Charge.objects.exists()
     ExchangeRate.objects.create(currency="EUR", day=MONTH, usd="1.2", source="the bank")
@@ -192,7 +192,7 @@ def test_a_line_about_an_earlier_month_counts_in_the_one_that_asks_for_it() -> N
         ({"ChargePeriodStart": "yesterday"}, "ChargePeriodStart is no date and time: yesterday."),
         ({"ChargeCategory": "Rent"}, "ChargeCategory is none of FOCUS: Rent."),
         ({NEW: ""}, "No column says whose service it is"),
-        ({"BillingPeriodStart": "2999-01-01T00:00:00Z"}, "This day has not come yet."),
+        ({"BillingPeriodStart": "2999-01-01T00:00:00Z"}, "This day is in the future."),
     ],
 )
 def test_a_wrong_row_is_named_and_nothing_is_entered(db: None, changes: dict[str, str], sentence: str) -> None:
@@ -205,7 +205,7 @@ def test_a_wrong_row_is_named_and_nothing_is_entered(db: None, changes: dict[str
     [
         (b"", "The file holds no row that could become a charge."),
         (b"a,b\r\n1,2\r\n", "it has no column BilledCost, BillingCurrency, ChargePeriodStart, ChargeCategory."),
-        (b"\x00\x01\x02", "This is no text"),
+        (b"\x00\x01\x02", "This is not a text"),
         (b"PAR1 but no more", "This is no Parquet file."),
     ],
 )
@@ -218,10 +218,10 @@ def test_a_bill_that_is_here_or_read_by_itself_is_not_counted_twice(manager: Cli
     one = upload(manager, written(line()))["Location"]
     manager.post(f"{one}enter/")
     again = upload(manager, written(line(BilledCost="3")))["Location"]
-    assert "came with bill.csv already; take that back first." in text(manager, again)
+    assert "already has the bill of" in text(manager, again)
     account("anthropic", at(TODAY + timedelta(days=1)))
     other = upload(manager, written(line(**{NEW: "Anthropic"})))["Location"]
-    assert "is read by itself and holds this day already" in text(manager, other)
+    assert "already covers this day" in text(manager, other)
     manager.post(f"{again}enter/")
     manager.post(f"{other}enter/")
     assert Charge.objects.count() == 1
@@ -257,7 +257,7 @@ def test_what_a_bill_of_a_vendor_that_we_log_nothing_of_is_for_has_its_name(mana
     for category, amount in (("tokens", "2.50"), ("disk", "0.40"), ("tax", "0.55")):
         url = f"/spend/ledger/?month={MONTH:%Y-%m}&provider=openai&category={category}"
         assert url.replace("&", "&amp;") in page
-        assert f"<b>One line</b> makes <b>${amount}</b>" in text(manager, url)
+        assert f"<b>${amount}</b> in" in text(manager, url)
     # With requests of ours beside it, only what is no request can be told apart.
     usage(day=MONTH, provider="openai", cost=Decimal(2))
     row = reconciled(bills.read(MONTH, datetime.now(UTC)), "openai")
@@ -270,12 +270,12 @@ def test_nothing_new_is_dated_into_a_month_that_was_told_as_final(manager: Clien
     charge = {"category": "vm", "provider": "self", "day": f"{long_ago}", "amount": "5", "currency": "USD"}
     usage(day=long_ago.replace(day=1), provider="openai", cost=Decimal(2))
     form = manager.post("/spend/charges/add/", charge)
-    assert "and its statements stand: enter it on a later day, as a correction." in str(form.context["form"].errors)
+    assert "Enter a correction on a later day." in str(form.context["form"].errors)
     old = f"{long_ago.replace(day=1)}T00:00:00Z"
     one = upload(manager, written(line(BillingPeriodStart=old, ChargePeriodStart=old)))["Location"]
-    assert "and its statements stand" in text(manager, one)
+    assert "Enter a correction" in text(manager, one)
     repeating = manager.post("/spend/charges/add/", charge | {"repeats": "month"})
-    assert "and its statements stand" in str(repeating.context["form"].errors["day"])
+    assert "Enter a correction" in str(repeating.context["form"].errors["day"])
     assert not Charge.objects.exists()
 
 

@@ -94,7 +94,7 @@ def test_a_charge_counts_for_its_day_and_is_written_down(client: Client, ann: Us
     assert spend(date(2026, 3, 1), date(2026, 4, 1)).provenance["entered"] == 50
     entry = AuditEntry.objects.get()
     assert (entry.actor_id, entry.words) == (ann.pk, "upkeep, Self-hosted, 2026-03-04, 50.00 USD")
-    assert "<b>One charge</b> of <b>$50.00</b> was entered by hand." in text(client, URL)
+    assert "<b>1 manual entry</b> of <b>$50.00</b>." in text(client, URL)
 
 
 def test_another_currency_is_kept_beside_its_dollars(client: Client) -> None:
@@ -129,28 +129,28 @@ def test_a_credit_lowers_the_spend(client: Client) -> None:
         ({"amount": "NaN"}, "amount", "Write the amount as a number such as 1234.56."),
         ({"amount": "Infinity"}, "amount", "Write the amount as a number such as 1234.56."),
         ({"amount": "fifty"}, "amount", "Write the amount as a number such as 1234.56."),
-        ({"amount": ""}, "amount", "Say how much it was."),
-        ({"amount": "0"}, "amount", "A charge of nothing changes nothing."),
-        ({"amount": "-1"}, "amount", "Only a credit or an adjustment can be below zero."),
+        ({"amount": ""}, "amount", "Enter the amount."),
+        ({"amount": "0"}, "amount", "The amount cannot be zero."),
+        ({"amount": "-1"}, "amount", "Only a credit or an adjustment can be negative."),
         ({"amount": "1e300"}, "amount", "Ensure that there are no more than 18 digits in total."),
-        ({"amount": "99999999"}, "amount", "More than ten million USD is surely a slip."),
-        ({"category": "credit", "amount": "5"}, "amount", "A credit lowers the spend: write it with a minus."),
+        ({"amount": "99999999"}, "amount", "The amount must be below ten million USD."),
+        ({"category": "credit", "amount": "5"}, "amount", "Enter a credit with a minus, because it lowers the spend."),
         ({"category": "tokens"}, "category", "Select a valid choice. tokens is not one of the available choices."),
         ({"provider": "run\x07pod"}, "provider", "A provider is written with small letters, digits, dots and hyphens."),
         ({"provider": "../x"}, "provider", "A provider is written with small letters, digits, dots and hyphens."),
-        ({"provider": ""}, "provider", "Say who is paid."),
-        ({"day": "2199-01-01"}, "day", "This day has not come yet; a charge is entered once it has arisen."),
-        ({"day": "1999-01-01"}, "day", "Nothing is kept from before 2020."),
+        ({"provider": ""}, "provider", "Enter the provider."),
+        ({"day": "2199-01-01"}, "day", "The day is in the future. Enter a cost once it has occurred."),
+        ({"day": "1999-01-01"}, "day", "The first possible year is 2020."),
         ({"day": "soon"}, "day", "Write the day as 2026-11-24."),
-        ({"day": ""}, "day", "Say on which day or in which month it arose."),
-        ({"month": "2026-03"}, "month", "Say the day or the month, not both."),
+        ({"day": ""}, "day", "Enter the day or the month."),
+        ({"month": "2026-03"}, "month", "Enter the day or the month, not both."),
         ({"day": "", "month": "2199-01"}, "month", "This month has not begun yet."),
         ({"day": "", "month": "2026-13"}, "month", "Write the month as 2026-11."),
-        ({"category": "invoice"}, "month", "Say which month the invoice is for."),
-        ({"currency": "EUR"}, "rate", "Say how many USD one EUR was."),
-        ({"currency": "EUR", "rate": "0"}, "rate", "A rate is above zero."),
+        ({"category": "invoice"}, "month", "Choose the month of the invoice."),
+        ({"currency": "EUR"}, "rate", "Enter how many USD one EUR was."),
+        ({"currency": "EUR", "rate": "0"}, "rate", "The rate must be above zero."),
         ({"currency": "EUR", "rate": "NaN"}, "rate", "Write the rate as a number such as 1.0842."),
-        ({"rate": "1.1"}, "rate", "USD needs no rate; clear it, or say another currency."),
+        ({"rate": "1.1"}, "rate", "USD needs no rate. Clear it or choose another currency."),
         ({"currency": "US$"}, "currency", "A currency has three letters, such as EUR."),
     ],
 )
@@ -170,7 +170,7 @@ def test_an_invoice_of_a_month_that_is_billed_already_is_refused(client: Client)
     ledger.post()
     invoice = {"category": "invoice", "provider": "runpod", "day": ""}
     answer = enter(client, **invoice, month="2026-03")
-    assert "it would be counted twice" in str(answer.context["form"].errors["provider"])
+    assert "The cost would count twice" in str(answer.context["form"].errors["provider"])
     assert enter(client, **invoice, month="2026-04").status_code == 302
 
 
@@ -205,7 +205,7 @@ def test_an_undo_works_once_and_for_oneself_alone(client: Client, charge: Charge
     client.post(f"{URL}{charge.pk}/delete/")
     other = logged_in(person("bob", "costs.view_charge", "costs.add_charge"))
     page = other.post(f"{URL}{charge.pk}/undo/", follow=True).content.decode()
-    assert "can no longer be brought back" in page
+    assert "can no longer be restored" in page
     assert not Charge.objects.exists()
     for _ in range(2):
         client.post(f"{URL}{charge.pk}/undo/")
@@ -219,7 +219,7 @@ def test_a_final_month_is_corrected_by_a_line_of_today_and_keeps_what_was_stated
     for path in ("", "delete/"):
         assert client.post(f"{URL}{charge.pk}/{path}", GOOD | {"amount": "60"})["Location"] == correct
     answer = client.post(correct, {"right": "100", "reason": "x"})
-    assert answer.context["form"].errors["right"] == ["It is this amount already."]
+    assert answer.context["form"].errors["right"] == ["The entry already has this amount."]
     assert client.post(correct, {"right": "-1", "reason": "x"}).status_code == 422
     client.post(correct, {"right": "80", "reason": "Two hours less"})
     line = Charge.objects.get(corrects=charge)
@@ -227,7 +227,7 @@ def test_a_final_month_is_corrected_by_a_line_of_today_and_keeps_what_was_stated
     assert line.amount == -22
     assert line.original_amount == -20
     assert spend(date(2026, 3, 1), date(2026, 4, 1)).total == 110
-    assert "<b>80.00 EUR</b> for upkeep is stated for March" in text(client, correct)
+    assert "<b>80.00 EUR</b> for upkeep belongs to March" in text(client, correct)
     client.post(correct, {"right": "90", "reason": "One hour more"})
     assert Charge.objects.latest("pk").original_amount == 10
 
@@ -254,12 +254,12 @@ def test_what_bills_and_leases_make_cannot_be_touched(client: Client) -> None:
 def test_the_list_can_be_held_to_a_month(client: Client) -> None:
     enter(client)
     enter(client, day="2026-02-04", amount="7")
-    assert "<b>2 charges</b> of <b>$57.00</b> together" in text(client, URL)
-    assert "<b>One charge</b> of <b>$7.00</b> was entered by hand for February" in text(client, URL, month="2026-02")
-    assert "<b>2 charges</b>" in text(client, URL, month="x", page="x")
+    assert "<b>2 manual entries</b> of <b>$57.00</b>" in text(client, URL)
+    assert "<b>1 manual entry</b> of <b>$7.00</b> for February" in text(client, URL, month="2026-02")
+    assert "<b>2 manual entries</b>" in text(client, URL, month="x", page="x")
 
 
 def test_without_charges_the_list_says_what_belongs_there(client: Client) -> None:
     page = text(client, URL)
-    assert "Nobody has entered a charge yet" in page
+    assert "No manual entries yet" in page
     assert f'href="{ADD}"' in page

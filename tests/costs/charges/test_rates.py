@@ -39,14 +39,14 @@ def test_the_banks_file_is_crossed_with_its_dollar() -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"\xff\xfe", "This is no CSV file in UTF-8."),
-        (b"", "The first row must name Date"),
-        (b"Day,USD\n", "The first row must name Date"),
-        (b"Date,USD\n", "The file holds no rate."),
-        (b"Date,USD\nsoon,1.1\n", "Row 2 has no day: soon."),
-        (b"Date,USD\n2026-03-04,1.1\n2026-03-03,-1\n", "Row 3 has no rate of USD: -1."),
-        (b'Date,USD\n2026-03-04,"1,1"\n', "Row 2 has no rate of USD: 1,1."),
-        (b"Date,USD,<b>\n2026-03-04,1.1,2\n", "<b> is no currency."),
+        (b"\xff\xfe", "This is not a CSV file in UTF-8."),
+        (b"", "The first row must have Date"),
+        (b"Day,USD\n", "The first row must have Date"),
+        (b"Date,USD\n", "The file has no rates."),
+        (b"Date,USD\nsoon,1.1\n", "Row 2 has no valid day: soon."),
+        (b"Date,USD\n2026-03-04,1.1\n2026-03-03,-1\n", "Row 3 has no valid rate of USD: -1."),
+        (b'Date,USD\n2026-03-04,"1,1"\n', "Row 2 has no valid rate of USD: 1,1."),
+        (b"Date,USD,<b>\n2026-03-04,1.1,2\n", "<b> is not a currency."),
     ],
 )
 def test_a_file_that_is_not_the_banks_is_refused_whole(client: Client, content: bytes, sentence: str) -> None:
@@ -70,13 +70,13 @@ def test_rates_are_entered_by_hand_or_by_file_and_replace_those_of_their_day(cli
 @pytest.mark.parametrize(
     ("changes", "field", "sentence"),
     [
-        ({"currency": "USD"}, "currency", "USD is what everything is counted in: it needs no rate."),
+        ({"currency": "USD"}, "currency", "USD needs no rate."),
         ({"currency": "E1"}, "currency", "A currency has three letters, such as EUR."),
-        ({"usd": "0"}, "usd", "A rate is above zero."),
+        ({"usd": "0"}, "usd", "The rate must be above zero."),
         ({"usd": "NaN"}, "usd", "Write the rate as a number such as 1.0842."),
-        ({"usd": "999999"}, "usd", "No unit of a currency is worth that much."),
-        ({"day": "2199-01-01"}, "day", "This day has not come yet."),
-        ({"source": ""}, "source", "Say where the rate is from."),
+        ({"usd": "999999"}, "usd", "This rate is too high."),
+        ({"day": "2199-01-01"}, "day", "This day is in the future."),
+        ({"source": ""}, "source", "Enter the source of the rate."),
     ],
 )
 def test_a_wrong_rate_says_why(client: Client, changes: Any, field: str, sentence: str) -> None:

@@ -83,12 +83,12 @@ def test_one_is_entered_on_the_charges_form_changed_stopped_and_goes_on(client: 
     one, first = Recurrence.objects.get(), TODAY.replace(day=1)
     charge = Charge.objects.get()
     assert (charge.day, charge.key, charge.of_a_month) == (first, f"recurring:{one.pk}:{first}", True)
-    assert "<b>One charge</b> repeats: upkeep at Self-hosted, next on" in text(client, URL)
+    assert "<b>1 repeating cost</b>, next on" in text(client, URL)
     client.post(f"{URL}{one.pk}/", GOOD | {"amount": "60", "since": first.isoformat()})
     assert Charge.objects.get().amount == 60
     page = client.post(f"{URL}{one.pk}/stop/", follow=True).content.decode()
     assert f'action="{URL}{one.pk}/resume/"' in page
-    assert "No charge repeats now." in " ".join(page.split())
+    assert "No active repeating costs." in " ".join(page.split())
     client.post(f"{URL}{one.pk}/resume/")
     assert Recurrence.objects.get().stopped_at is None
     assert AuditEntry.objects.count() == 4
@@ -102,7 +102,7 @@ def test_a_change_of_a_series_is_taken_back_once(client: Client) -> None:
     client.post(f"{URL}{one.pk}/undo/")
     one.refresh_from_db()
     assert [one.original_amount, Charge.objects.get().amount] == [50, 50]
-    assert "can no longer be taken back" in client.post(f"{URL}{one.pk}/undo/", follow=True).content.decode()
+    assert "can no longer be undone" in client.post(f"{URL}{one.pk}/undo/", follow=True).content.decode()
 
 
 def test_a_deleted_time_is_not_made_again_until_it_is_brought_back(client: Client) -> None:
@@ -118,11 +118,11 @@ def test_a_deleted_time_is_not_made_again_until_it_is_brought_back(client: Clien
 @pytest.mark.parametrize(
     ("changes", "field", "sentence"),
     [
-        ({"until": "2026-01-01"}, "until", "The last day lies before the first."),
-        ({"repeats": "", "until": "2199-01-01"}, "until", "Only what repeats has a last day."),
-        ({"category": "invoice"}, "repeats", "An invoice is for one month: enter each by itself."),
-        ({"currency": "EUR"}, "currency", "No rate of EUR is known for"),
-        ({"currency": "EUR", "rate": "1.1"}, "rate", "Each time takes the rate of its own day: enter that under"),
+        ({"until": "2026-01-01"}, "until", "The last day is before the first."),
+        ({"repeats": "", "until": "2199-01-01"}, "until", "Only a repeating cost has a last day."),
+        ({"category": "invoice"}, "repeats", "An invoice is for one month. Enter each one separately."),
+        ({"currency": "EUR"}, "currency", "There is no rate of EUR for"),
+        ({"currency": "EUR", "rate": "1.1"}, "rate", "Each repetition uses the rate of its day. Enter it under"),
     ],
 )
 def test_what_is_refused_says_why(client: Client, changes: Any, field: str, sentence: str) -> None:

@@ -22,7 +22,7 @@ from tests.costs.people import client_of, text
 from tests.costs.reconciliation.test_reconcile import DAY, MONTH, NOW, bill, billed, claude, logged, report, whole
 
 __all__ = ["claude"]
-AS_OF = "what has come in since is not in it yet"
+AS_OF = "Newer data is not included yet."
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_the_spend_page_compares_a_month_once(month: Account, monkeypatch: pytes
     labels = {cause.label for row in stored(MONTH, NOW).rows for cause in row.causes}
     assert labels and all(label in first for label in labels) and AS_OF not in first
     logged(output=7, model="claude-2")
-    assert text(client, address).count(AS_OF) == 2, "in the answer and over the table"
+    assert text(client, address).count(AS_OF) == 2, "beside the comparison and over the table"
     monkeypatch.undo()
     assert refresh(timezone.now()) == 3, "this month and the last too"
     assert AS_OF not in text(client, address)

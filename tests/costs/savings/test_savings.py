@@ -484,12 +484,12 @@ def listed(shop: Application) -> Finding:
 
 def test_the_page_says_what_to_do_why_and_where_its_requests_are(listed: Finding) -> None:
     words = text(client_of("manager"), "/spend/savings/")
-    assert "Shop, batch: send it as a batch" in words
-    assert "70 requests call themselves batch work and were sent live" in words
+    assert "Shop, batch: send requests as a batch" in words
+    assert "70 requests are labelled as batch work but were sent live" in words
     assert "costs 50 % of every rate" in words
     link = f"application=shop&amp;provider=anthropic&amp;model=large&amp;task=batch&amp;from={listed.since}"
     assert link in words
-    assert "<b>One way to save</b> is open" in words
+    assert "<b>1 suggestion</b> could save" in words
 
 
 def test_each_of_the_three_lists_is_sorted_by_its_columns(shop: Application) -> None:
@@ -508,15 +508,15 @@ def test_each_of_the_three_lists_is_sorted_by_its_columns(shop: Application) -> 
     assert [re.findall(r"\d\.00", row) for row in open_rows] == [["0.00"], ["3.00"], ["6.00"]]
     reasons = rows_of(html_of(client, "/spend/savings/?sort=reason"))[-3:]
     assert [row.split("Reason ")[1][0] for row in reasons] == ["1", "4", "7"]
-    assert [row.verdict() for row in page("-arrived").accepted] == ["cannot be told"] * 3  # none is measured
+    assert [row.verdict() for row in page("-arrived").accepted] == ["not measurable"] * 3  # none is measured
 
 
 def test_nothing_found_yet_says_when_and_what_helps(db: Any) -> None:
     words = text(client_of("manager"), "/spend/savings/")
-    assert "Nobody has looked yet" in words
+    assert "No search has run yet" in words
     Search.objects.create(pk=1, at=NOW)
     manager = client_of("ops")
-    assert "Nothing to save that we know of" in text(manager, "/spend/savings/")
+    assert "No savings found" in text(manager, "/spend/savings/")
 
 
 def test_accepting_and_its_undo_are_in_the_audit_log(listed: Finding) -> None:
@@ -525,19 +525,19 @@ def test_accepting_and_its_undo_are_in_the_audit_log(listed: Finding) -> None:
     listed.refresh_from_db()
     assert (listed.state, listed.decided_by) == ("accepted", User.objects.get(username="a-manager"))
     words = text(client, "/spend/savings/")
-    assert "not yet enough days" in words
-    assert "7 whole days to go" in words
+    assert "not enough days yet" in words
+    assert "7 full days to go" in words
     client.post(f"/spend/savings/{listed.pk}/undo/")
     listed.refresh_from_db()
     assert (listed.state, listed.decided_by, listed.before) == ("open", None, None)
-    assert [entry.words[:8] for entry in AuditEntry.objects.order_by("pk")] == ["Accepted", "Open aga"]
+    assert [entry.words[:8] for entry in AuditEntry.objects.order_by("pk")] == ["Accepted", "Reopened"]
 
 
 def test_a_dismissal_needs_a_reason(listed: Finding) -> None:
     client = client_of("manager")
     answer = client.post(f"/spend/savings/{listed.pk}/dismiss/", {"reason": " "})
     assert answer.status_code == 422
-    assert "Say why" in answer.content.decode()
+    assert "Enter a reason" in answer.content.decode()
     assert one("batch").state == "open"
     client.post(f"/spend/savings/{listed.pk}/dismiss/", {"reason": "The report is read at once."})
     assert one("batch").reason == "The report is read at once."
@@ -548,7 +548,7 @@ def test_deciding_too_late_says_so(listed: Finding) -> None:
     client = client_of("manager")
     client.post(f"/spend/savings/{listed.pk}/accept/")
     answer = client.post(f"/spend/savings/{listed.pk}/accept/", follow=True)
-    assert "Somebody else has decided" in answer.content.decode()
+    assert "Another person has decided" in answer.content.decode()
     assert AuditEntry.objects.count() == 1
 
 

@@ -33,10 +33,10 @@ def savings_of(ways: int = 0, arrived: int = 0, searched: bool = True) -> Saving
 @pytest.mark.parametrize(
     ("page", "answer"),
     [
-        (savings_of(searched=False), "Nobody has looked yet; the first search is made within ten minutes of the first"),
-        (savings_of(), "Nothing is paid without need, as far as two weeks of requests can tell."),
-        (savings_of(1), "<b>One way to save</b> is open, worth <b>$12.50 a month</b>."),
-        (savings_of(2), "<b>2 ways to save</b> are open, together worth <b>$12.50 a month</b>."),
+        (savings_of(searched=False), "No search has run yet."),
+        (savings_of(), "No savings found in the last two weeks of requests."),
+        (savings_of(1), "<b>1 suggestion</b> could save <b>$12.50 a month</b>."),
+        (savings_of(2), "<b>2 suggestions</b> could save <b>$12.50 a month</b>."),
     ],
 )
 def test_the_answer_says_what_can_be_saved(page: Savings, answer: str) -> None:
@@ -44,10 +44,8 @@ def test_the_answer_says_what_can_be_saved(page: Savings, answer: str) -> None:
 
 
 def test_the_answer_says_what_arrived() -> None:
-    assert (
-        savings_of(1, 1).answer().endswith("</b>. One that was accepted has been measured since: <b>$7.00 a month</b>.")
-    )
-    assert savings_of(1, 2).answer().endswith("2 that were accepted have been measured since: <b>$7.00 a month</b>.")
+    assert savings_of(1, 1).answer().endswith("</b>. Accepted suggestions saved <b>$7.00 a month</b>.")
+    assert savings_of(1, 2).answer().endswith("Accepted suggestions saved <b>$7.00 a month</b>.")
     assert "accepted" not in savings_of(1).answer()
 
 
@@ -58,13 +56,13 @@ def row_of(outcome: Outcome | None = None, behind: str = "", **fields: Any) -> S
 @pytest.mark.parametrize(
     ("outcome", "mark", "verdict", "note"),
     [
-        (Outcome("arrived", "day", share=0.95), "ok", "arrived", "95 % of what was promised"),
-        (Outcome("partly", "day", share=0.6), "warn", "in part", "60 % of what was promised"),
-        (Outcome("failed", "day"), "bad", "did not arrive", ""),
-        (Outcome("noise", "day"), "unknown", "cannot be told", "days differ by as much without it"),
-        (Outcome("moved", "day"), "unknown", "cannot be told", "work moved to or from our own machines meanwhile"),
-        (Outcome("waiting", "day", days=5), "info", "not yet enough days", "2 whole days to go"),
-        (Outcome("waiting", "day", days=6), "info", "not yet enough days", "one whole day to go"),
+        (Outcome("arrived", "day", share=0.95), "ok", "arrived", "95 % of the expected saving"),
+        (Outcome("partly", "day", share=0.6), "warn", "partly achieved", "60 % of the expected saving"),
+        (Outcome("failed", "day"), "bad", "not achieved", ""),
+        (Outcome("noise", "day"), "unknown", "not measurable", "The change is within normal daily variation."),
+        (Outcome("moved", "day"), "unknown", "not measurable", "Work moved to or from self-hosted models."),
+        (Outcome("waiting", "day", days=5), "info", "not enough days yet", "2 full days to go"),
+        (Outcome("waiting", "day", days=6), "info", "not enough days yet", "1 full day to go"),
     ],
     ids=lambda value: value.state if isinstance(value, Outcome) else "",
 )
@@ -75,13 +73,13 @@ def test_an_accepted_saving_has_a_verdict(outcome: Outcome, mark: str, verdict: 
 
 def test_what_was_dismissed_and_has_grown_says_so() -> None:
     grown = row_of(state="open", decided_monthly=D(5), reason="Not <now>")
-    assert grown.grown_note() == "Dismissed at $5.00 (“Not <now>”); it has grown since."
+    assert grown.grown_note() == "Dismissed at $5.00 (“Not <now>”). The saving has grown since."
     assert (row_of(state="open").grown_note(), row_of().behind_note()) == ("", "")
-    assert row_of(behind="B").behind_note() == "“B” is about the same tokens or hours and counts instead."
+    assert row_of(behind="B").behind_note() == "Overlaps with “B”, which is counted instead."
 
 
 def test_a_finding_leads_to_its_machine_or_its_requests() -> None:
-    assert (row_of(lease_id=1).link_words(), row_of().link_words()) == ("the machine", "the requests")
+    assert (row_of(lease_id=1).link_words(), row_of().link_words()) == ("GPU details", "Requests")
 
 
 def test_whoever_decided_is_called_by_the_full_name_where_there_is_one() -> None:
@@ -95,10 +93,10 @@ def test_whoever_decided_is_called_by_the_full_name_where_there_is_one() -> None
         ("request", 1, "USD a request, one day from <time"),
         ("day", 14, "USD a day, 14 days from <time"),
         ("hour", 14, "USD a GPU hour, 14 days from <time"),
-        ("day", 0, "no whole day yet"),
+        ("day", 0, "no full day yet"),
     ],
 )
 def test_a_measurement_says_what_it_is_per_and_of_which_days(unit: str, days: int, words: str) -> None:
     since = "2026-09-01" if days else None
     assert measured_span({"unit": unit, "days": days, "since": since}).startswith(words)
-    assert measured_span(None) == "no whole day yet"
+    assert measured_span(None) == "no full day yet"

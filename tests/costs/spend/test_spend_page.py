@@ -153,7 +153,7 @@ def test_the_roles_that_may_see_figures_see_it(db: None, role: str, status: int)
 
 def test_with_nothing_known_the_page_says_so(viewer: Client) -> None:
     page = text(viewer, URL)
-    assert "Nothing is known to have been spent in" in page
+    assert "No spend recorded in" in page
     assert 'href="/spend/charges/"' in page
 
 
@@ -168,7 +168,7 @@ def test_the_page_says_what_the_api_says(viewer: Client, world: Account) -> None
     assert {row.slug: row.amount for row in page.providers} == {
         group["key"]: Decimal(group["amount"]) for group in answer["groups"]
     }
-    assert "at least <b>$9.40</b>" in html_of(response)
+    assert "At least <b>$9.40</b>" in html_of(response)
 
 
 @pytest.mark.parametrize("by", ["application", "model", "task"])
@@ -189,14 +189,14 @@ def test_idle_hours_and_entered_charges_have_rows_of_their_own(viewer: Client, w
     rows = [(row.name or row.why, row.amount) for row in page.users]
     assert rows == [
         ("Web shop", Decimal("0.3413")),
-        ("Entered charges", Decimal(6)),
-        ("Hours of our machines without a request", Decimal("3.06")),
+        ("Manual entries", Decimal(6)),
+        ("Idle GPU hours", Decimal("3.06")),
     ]
 
 
 def test_usage_of_a_console_is_named_where_the_bill_differs(viewer: Client, world: Account) -> None:
     page = text(viewer, URL, month=last_month())
-    assert "other tools or keys of the same account: 3 requests, claude-sonnet-5-5" in page
+    assert "other tools or keys of the account: 3 requests, claude-sonnet-5-5" in page
     assert "Bills match our records to the cent" in page  # the difference is less than one
 
 
@@ -213,7 +213,7 @@ def test_filters_live_in_the_address_and_empty_ones_are_none(viewer: Client, wor
     assert "model" not in response.context["json_url"]
     whole = viewer.get(URL, {"month": last_month(), "application": "shop"})
     assert whole.context["page"].total.total == Decimal("0.3413")
-    assert "Bills know no model, application or task" in whole.content.decode()
+    assert "Bills have no model, application or task" in whole.content.decode()
 
 
 @pytest.mark.parametrize("query", ["month=x", "month=2199-01", "month=0001-01", "by=x&application=nobody"])

@@ -73,15 +73,15 @@ def test_the_same_figures_at_the_same_moment_are_the_same_file_and_long_ones_go_
 def test_a_total_is_never_separated_from_its_rows_and_every_row_is_drawn_once() -> None:
     paper = _Paper("")
     paper.add_page()
-    head = ("For", "Provider", "Model", "Known from", "USD")
+    head = ("For", "Provider", "Model", "Source", "USD")
     for n in range(1, 40):
         rows = [(f"row {n}.{place}", "", "", "", "1.00") for place in range(n)]
         draw(paper, Block(f"Block {n}", head, rows, Decimal(n), (30, 18, 24, 14, 14)))
     said = [one for one in text_of(bytes(paper.output())) if one]
-    assert ("USD", "Together") not in set(pairwise(said))
+    assert ("USD", "Total") not in set(pairwise(said))
     drawn = [one for one in said if one.startswith("row ")]
     assert drawn == [f"row {n}.{place}" for n in range(1, 40) for place in range(n)]
-    assert said.count("Together") == 39
+    assert said.count("Total") == 39
 
 
 def test_every_column_of_figures_stands_right(named: date) -> None:

@@ -167,7 +167,7 @@ def test_small_steps_beside_large_sums_get_a_scale_of_their_own_and_it_is_said()
 
 def test_the_page_tells_every_step_with_links_to_its_rows(viewer: Client, world: Account) -> None:
     page = text(viewer, f"/spend/changes/?month={last_month()}")
-    assert "By hand" in page and "GPU hours" in page and "RunPod RTX 4090" in page
+    assert "Manual entries" in page and "GPU hours" in page and "RunPod RTX 4090" in page
     assert "Web shop" in page
     running = text(viewer, f"/spend/changes/?month={datetime.now(UTC):%Y-%m}")
     assert "/requests/?provider=anthropic&amp;model=claude-sonnet-5-5&amp;from=" in running
@@ -176,7 +176,7 @@ def test_the_page_tells_every_step_with_links_to_its_rows(viewer: Client, world:
 
 
 def test_without_any_traffic_the_page_says_so(viewer: Client) -> None:
-    assert "no traffic yet" in text(viewer, "/spend/changes/")
+    assert "No spend in either period" in text(viewer, "/spend/changes/")
 
 
 def test_a_plan_is_held_against_the_same_days(viewer: Client, world: Account) -> None:
@@ -185,15 +185,18 @@ def test_a_plan_is_held_against_the_same_days(viewer: Client, world: Account) ->
         starts_on=date(2020, 1, 1),
     )  # fmt: skip
     page = text(viewer, f"/spend/changes/?against=plan&month={last_month()}")
-    assert "against <b>$300.00</b> that “Now” allows" in page and "less: the plan for as many requests" in page
-    assert "Volume is held against the upper end of the phase’s band" in page
+    assert (
+        "compared with <b>$300.00</b> planned in “Now”" in page
+        and "minus the plan for the same number of requests" in page
+    )
+    assert "Volume compares the requests with the upper end of the phase" in page
     assert "Token costs are taken apart" not in page
     found = read(f"against=plan&month={last_month()}")
     assert D(found["before"]) == 300 and found["compared_with"] is None
 
 
 def test_without_a_phase_the_plan_is_said_to_be_missing(viewer: Client, world: Account) -> None:
-    assert "No phase was planned for these days" in text(viewer, "/spend/changes/?against=plan")
+    assert "No phase is planned for this period" in text(viewer, "/spend/changes/?against=plan")
     _secret, status = answer("against=plan")
     assert status == 404
 

@@ -148,7 +148,7 @@ def lease_page(row: LeaseNow | None = None, **more: Any) -> LeasePage:
     return LeasePage(row=row or rented(), **(parts | more))
 
 
-COST = "pod-1 has cost $6.25 in 12.5 hours; this month comes to $70.00 if it goes on as now."
+COST = "pod-1 has cost $6.25. This month will be $70.00 at the current rate."
 
 
 @pytest.mark.parametrize(
@@ -157,8 +157,7 @@ COST = "pod-1 has cost $6.25 in 12.5 hours; this month comes to $70.00 if it goe
         (lease_page(ENDED), "pod-1 cost $6.25 in 12.5 hours and ended on 19 Jun 2025, 12:00."),
         (
             lease_page(UNPRICED),
-            "pod-3 has cost $6.25 in 12.5 hours; this month comes to at least $70.00: what its disk costs is known with"
-            " the next bill.",
+            "pod-3 has cost $6.25. This month will be at least $70.00. The next bill adds the disk.",
         ),
         (lease_page(), COST),
         (
@@ -168,7 +167,7 @@ COST = "pod-1 has cost $6.25 in 12.5 hours; this month comes to $70.00 if it goe
         (lease_page(rented(lease(idle_minutes=180)), idle=idle(), uses=[used()]), COST),
         (
             lease_page(STOPPED),
-            f"{COST} It is paid for nothing: stopped, and billed all the same.".replace("pod-1", "pod-2"),
+            f"{COST} Paid but unused: stopped, and billed all the same.".replace("pod-1", "pod-2"),
         ),
     ],
 )
@@ -184,13 +183,16 @@ def test_headings_of_a_lease_follow_what_is_known_of_it() -> None:
         "$0.5000 an hour, $365.00 a month",
         "$0.1000 an hour, stopped or not",
     )
-    assert (lease_page(UNPRICED).price(), lease_page().disk_price()) == ("its disk; the next bill tells", "not told")
+    assert (lease_page(UNPRICED).price(), lease_page().disk_price()) == (
+        "disk, billed with the next bill",
+        "not reported",
+    )
     stops = (lease_page(ENDED), lease_page(way=way()), lease_page(way=way(call=False)), lease_page())
     assert [page.stop_headline() for page in stops] == [
-        "It has ended",
-        "To stop paying for it",
-        "It is stopped by hand",
-        "It is stopped by hand",
+        "Ended",
+        "Stop paying",
+        "Stop it at the vendor",
+        "Stop it at the vendor",
     ]
     last = (
         lease_page(),
@@ -200,19 +202,19 @@ def test_headings_of_a_lease_follow_what_is_known_of_it() -> None:
         lease_page(STOPPED, uses=[used()]),
     )
     assert [words(page.last_request()) for page in last] == [
-        "no deployment is on it",
-        "2 h ago, $1.00 since",
-        "none for a week, $1.00 since",
+        "no deployment",
+        "2 h ago, $1.00 spent idle",
+        "none for 7 days, $1.00 spent idle",
         "just now",
         "–",
     ]
     young = rented(lease(started_at=NOW - timedelta(hours=61)))
     page = lease_page(young, uses=[used()], idle=idle(longest=True))
-    assert words(page.last_request()) == "no requests since it started 2 d 13 h ago, $1.00 since"
+    assert words(page.last_request()) == "no requests since it started 2 d 13 h ago, $1.00 spent idle"
     assert page.no_requests() == "no requests since it started 2 d 13 h ago", "not a week: it is not that old"
     uses = [lease_page(uses=[used()] * n).uses_headline() for n in (0, 1, 2)]
-    assert uses == ["No deployment is on it", "One deployment runs on it", "2 deployments run on it"]
+    assert uses == ["No deployments", "1 deployment", "2 deployments"]
     states = [StateTotal("running", Decimal(10), Decimal(5)), StateTotal("stopped", Decimal("2.5"), Decimal(1))]
     assert lease_page(states=states).days_headline() == "10.0 h running for $5.00, 2.5 h stopped for $1.00"
-    assert lease_page().spans_headline() == "Nothing has been observed of it yet"
-    assert lease_page(spans=[LeaseSpan()]).spans_headline() == "Every state and price that it had"
+    assert lease_page().spans_headline() == "No states recorded yet"
+    assert lease_page(spans=[LeaseSpan()]).spans_headline() == "States and prices"

@@ -205,10 +205,10 @@ def test_its_own_cost_is_kept_beside_ours_and_summed_where_both_are_known(
 def test_the_difference_is_a_figure_of_spend_with_a_link_to_what_differs(key: str, price: TokenPrice) -> None:
     manager = in_role("manager")
     send(key, json.dumps(claude(2, response_cost=0)))
-    assert "No request came with a cost of its own" in manager.get("/spend/").content.decode()
+    assert "Costs reported by other tools: none" in manager.get("/spend/").content.decode()
     send(key, json.dumps([claude(1, response_cost=0.009)]))
     page = manager.get("/spend/").content.decode()
-    assert "1 request came with another cost than ours" in page
+    assert "1 request with a different reported cost" in page
     link = "?model=claude-test&amp;told_otherwise=1"
     assert link in page
     listed = manager.get("/requests/" + link.replace("&amp;", "&")).content.decode()

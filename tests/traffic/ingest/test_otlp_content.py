@@ -51,7 +51,7 @@ def test_without_opting_in_nothing_is_kept_or_looked_at(
     key: str, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def never(span: Span) -> Any:
-        raise AssertionError("looked at")
+        raise AssertionError("previewed")
 
     monkeypatch.setattr(module, "content_of", never)
     send(key, body(span(1, attributes={**USAGE, **CONTENT})))
