@@ -45,6 +45,11 @@ class Document:
     def url(self) -> str:
         return reverse("help-page", args=[self.slug])
 
+    def is_about(self, words: Sequence[str]) -> bool:
+        """Whether one of the words, in lower case, stands in its name or its title."""
+        head = f"{self.slug} {self.title.lower()}"
+        return any(word in head for word in words)
+
     def matches(self, words: Sequence[str]) -> bool:
         """Whether each of the words, in lower case, stands in the title or the text."""
         return all(word in self.text.lower() for word in words)
@@ -66,11 +71,7 @@ def find(query: str) -> list[Document]:
     """The documents in which every word of the query stands, a word in the title first; all where there is no word."""
     words = query.lower().split()[:10]
     hits = [page for page in documents().values() if page.matches(words)]
-    return (
-        sorted(hits, key=lambda page: not any(word in f"{page.slug} {page.title.lower()}" for word in words))
-        if words
-        else hits
-    )
+    return sorted(hits, key=lambda page: not page.is_about(words)) if words else hits
 
 
 @cache

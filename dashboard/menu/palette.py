@@ -14,6 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from dashboard.help import documents
 from dashboard.menu import queries
 from dashboard.menu.page import Link, LinkGroup, Reader
 from dashboard.menu.tree import PLACE_OF, SECTIONS, Page, Section
@@ -64,6 +65,7 @@ def groups(request: HttpRequest, text: str, visited: list[str]) -> list[LinkGrou
         for label, permission, read, name in kinds
         if may(permission)
     ]
+    found.append((_("Help"), [Link(page.title, page.url) for page in documents.find(question) if page.is_about(words)]))
     if may("providers.view_tokenprice"):
         prices = reverse("traffic:prices")
         rows = queries.models(words)

@@ -88,7 +88,7 @@ OVERVIEW = section(_("Overview"), Page("overview", _("Overview"), needs="costs.v
 
 CHANGED = (
     Page("costs:changes", _("Against last month or plan"), keeps=MONTH),
-    Page("costs:anomalies", _("Anomalies")),
+    Page("costs:anomalies", _("Anomalies"), words=_("anomaly unusual spike")),
 )
 STATEMENTS = (
     Page("costs:statements", _("Statements"), below=("costs:statement",), keeps=MONTH, owners=True, table=True),
@@ -115,6 +115,7 @@ SPEND = section(
     Page(
         "costs:plan",
         _("Budgets & plan"),
+        words=_("forecast phase stage limit"),
         below=(
             "costs:add-phase", "costs:phase", "costs:add-stage", "costs:stage", "costs:add-budget", "costs:budget",
             "costs:application-budgets", "costs:copy-plan", "costs:research-plan",
@@ -144,7 +145,7 @@ RENTED = (
     Page("providers:leases", _("Leases"), below=("costs:lease", "providers:lease-stop"), table=True),
 )
 MARKET = (
-    Page("providers:offers", _("Offers"), table=True),
+    Page("providers:offers", _("Offers"), words=_("spot price on demand"), table=True),
     Page("providers:offer-watches", _("Watches"), below=("providers:offer-watch", "providers:offer-watch-add")),
 )
 SELF_HOSTING = section(
@@ -159,11 +160,15 @@ SELF_HOSTING = section(
 
 MONITORING = section(
     _("Monitoring"),
-    Page("providers:uptime", _("Uptime"), below=("providers:outage",), key="u", table=True),
+    Page(
+        "providers:uptime", _("Uptime"), words=_("outage incident downtime health check"),
+        below=("providers:outage",), key="u", table=True,
+    ),
     Page("traffic:requests", _("Requests"), below=("traffic:request",), keeps=FILTERS, key="r", table=True),
     Page("traffic:latency", _("Latency"), keeps=FILTERS),
     Page(
-        "providers:heartbeats", _("Batch jobs"), below=("providers:heartbeat-add", "providers:heartbeat")
+        "providers:heartbeats", _("Batch jobs"), below=("providers:heartbeat-add", "providers:heartbeat"),
+        words=_("heartbeat cron"),
     ),
     Page(
         "providers:status-pages",
@@ -197,9 +202,14 @@ ALERTS = section(
         table=True,
     ),
     Page("alerts:history", _("History"), table=True),
-    Page("alerts:rules", _("Rules"), below=("alerts:rule", "alerts:rule-new")),
+    Page("alerts:rules", _("Rules"), words=_("threshold limit condition"), below=("alerts:rule", "alerts:rule-new")),
     Page("alerts:silences", _("Silences & maintenance")),
-    Page("alerts:channels", _("Channels"), below=("alerts:channel", "alerts:channel-add")),
+    Page(
+        "alerts:channels",
+        _("Channels"),
+        words=_("slack teams webhook pagerduty monitor"),
+        below=("alerts:channel", "alerts:channel-add"),
+    ),
     Page("alerts:deliveries", _("Notification log"), words=_("deliveries e-mail")),
     Page("alerts:mailbox", _("Demo mailbox"), below=("alerts:mail",), demo=True),
 )
@@ -229,13 +239,20 @@ CONNECT = Group(
             "traffic:keys",
             _("Keys"),
             _("access for programs"),
+            words=_("API key secret throttle rate limit quota"),
             below=("traffic:key-add", "traffic:key", "traffic:key-rotate", "traffic:key-first"),
         ),
-        Page("traffic:send-requests", _("Send requests"), _("lines to copy, with the addresses of this installation")),
+        Page(
+            "traffic:send-requests",
+            _("Send requests"),
+            _("lines to copy, with the addresses of this installation"),
+            words=_("gateway OpenTelemetry OTLP LiteLLM Langfuse OpenRouter SDK ingest"),
+        ),
         Page(
             "traffic:routes",
             _("Routes"),
             _("which request goes to which deployment"),
+            words=_("routing fallback"),
             below=("traffic:route", "traffic:route-add"),
         ),
         Page("traffic:imports", _("Imports"), _("history from files of other tools"), below=("traffic:import",)),
@@ -279,9 +296,15 @@ NOTIFICATIONS = Group(
 SYSTEM = Group(
     _("System"),
     (
-        Page("storage", _("Storage"), _("how much is stored, and for how long"), below=("storage-unstored",)),
+        Page(
+            "storage",
+            _("Storage"),
+            _("how much is stored, and for how long"),
+            words=_("retention disk"),
+            below=("storage-unstored",),
+        ),
         Page("help", _("Help"), _("how to do things"), below=("help-page",)),
-        Page("help-api", _("API docs"), _("every address of the JSON API")),
+        Page("help-api", _("API docs"), _("every address of the JSON API"), words=_("OpenAPI schema REST")),
         Page("legend", _("Legend"), _("what each mark and colour means")),
     ),
     _("The installation itself"),
