@@ -11,7 +11,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from alerts.delivery import mailbox as maildir
 from alerts.delivery.mailbox import Mail
 from alerts.delivery.page import MailboxPage, mail_answer
-from alerts.mail.framing import MAIL_POLICY, framing
+from alerts.mail.framing import MAIL_POLICY, framing, opens_elsewhere
 from lib.http import get_view
 
 
@@ -35,7 +35,7 @@ def mail_html(request: HttpRequest, name: str) -> HttpResponse:
     message = mail_or_404(name)
     if not message.html:
         raise Http404
-    return HttpResponse(message.with_pictures, headers={"Content-Security-Policy": MAIL_POLICY})
+    return HttpResponse(opens_elsewhere(message.with_pictures), headers={"Content-Security-Policy": MAIL_POLICY})
 
 
 @get_view("alerts.view_alert")

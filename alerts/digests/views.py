@@ -13,7 +13,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from alerts.digests.mail import bodies, context_of, words_of
 from alerts.digests.periods import newest
-from alerts.mail.framing import MAIL_POLICY, framing
+from alerts.mail.framing import MAIL_POLICY, framing, opens_elsewhere
 from alerts.models import ReportKind
 from lib.http import get_view
 
@@ -44,7 +44,7 @@ def digest_html(request: HttpRequest, kind: str) -> HttpResponse:
     if context["chart"]:
         image = base64.b64encode(context["chart"].image).decode()
         html = html.replace(f"cid:{CID}", f"data:image/png;base64,{image}")
-    return HttpResponse(html, headers={"Content-Security-Policy": MAIL_POLICY})
+    return HttpResponse(opens_elsewhere(html), headers={"Content-Security-Policy": MAIL_POLICY})
 
 
 def shown(kind: str) -> dict[str, Any]:

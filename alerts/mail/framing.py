@@ -19,6 +19,13 @@ MAIL_POLICY = "; ".join(
 )
 
 
+def opens_elsewhere(html: str) -> str:
+    """A mail's HTML whose links open in a new tab: in the frame itself our pages refuse to be shown."""
+    base = '<base target="_blank">'
+    head, tag, rest = html.partition("<head>")
+    return f"{head}{tag}{base}{rest}" if tag else base + html
+
+
 def framing(response: HttpResponse) -> HttpResponse:
     """A page that shows a mail in a frame."""
     response["Content-Security-Policy"] = "; ".join(

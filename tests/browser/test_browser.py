@@ -147,6 +147,23 @@ def test_the_break_even_mail_arrives_over_smtp_and_leads_to_its_alert(visit: Vis
     expect(page.locator("#main")).to_contain_text("accepted")
 
 
+def test_an_alert_is_acknowledged_from_the_mailbox_by_two_clicks(visit: Visit) -> None:
+    page = visit("/mail/")
+    mails = page.get_by_role("link", name=re.compile("Break-even passed"))
+    for _second in range(60):  # rules are evaluated every 15 seconds
+        if mails.count():
+            break
+        page.wait_for_timeout(1000)
+        page.reload()
+    mails.first.click()
+    frame = page.frame_locator("iframe.mail-frame")
+    with page.context.expect_page() as opened:
+        frame.get_by_role("link", name=re.compile("Acknowledge")).click()
+    asks = opened.value
+    asks.get_by_role("button", name=re.compile("Acknowledge|Take it")).click()
+    expect(asks.locator("body")).to_contain_text("cknowledged")
+
+
 def test_an_alert_is_acknowledged_on_the_overview(visit: Visit) -> None:
     page = visit("/")
     # Whichever is on top: on a busy machine others than the break-even's may have opened meanwhile.

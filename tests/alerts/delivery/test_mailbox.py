@@ -60,6 +60,13 @@ def test_a_mail_shows_its_text_and_its_html_in_a_frame_that_can_do_nothing(folde
     assert framed["X-Frame-Options"] == "SAMEORIGIN"
 
 
+def test_links_of_a_mail_open_in_a_new_tab_for_its_frame_shows_no_page(folder: Path, reader: Client) -> None:
+    put(folder, "1.a", html='<!doctype html><html><head><title>x</title></head><a href="http://x.example/">go</a>')
+    put(folder, "2.b", html='<a href="http://x.example/">go</a>')
+    assert b'<head><base target="_blank"><title>' in reader.get("/mail/1.a/html/").content
+    assert reader.get("/mail/2.b/html/").content.startswith(b'<base target="_blank"><a ')
+
+
 @pytest.mark.parametrize("name", ["..", ".hidden", "../../secret.key", "%2e%2e%2fsecret.key", "a/b", "nope"])
 def test_no_name_leads_out_of_the_mailbox(folder: Path, reader: Client, name: str) -> None:
     (folder.parent / "secret.key").write_text("secret")
