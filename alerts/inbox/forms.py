@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -32,6 +32,8 @@ HOURS = [
     (720, gettext_lazy("30 days")),
 ]
 MAIL_HOURS = 24
+LONGEST = timedelta(days=366)  # of a silence with an end time
+MATCHED = ("kind", "subject", "severity", "labels")
 
 
 class NoteForm(forms.Form):
@@ -96,6 +98,12 @@ class MatcherForm(AgainForm):
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         help_text=gettext_lazy("empty: now"),
     )
+    ends_at = UtcDateTimeField(
+        label=gettext_lazy("Or until"),
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        help_text=gettext_lazy("an end time, in place of the length"),
+    )
     field_order = (
         "kind",
         "subject",
@@ -103,6 +111,7 @@ class MatcherForm(AgainForm):
         "labels",
         "starts_at",
         "hours",
+        "ends_at",
         "zone",
         "repeats",
         "repeats_until",
@@ -127,7 +136,7 @@ class MatcherForm(AgainForm):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        if not self.errors and not any(data.get(name) for name in ("kind", "subject", "severity", "labels")):
+        if not {*MATCHED} & self.errors.keys() and not self.matcher.words:
             self.add_error(
                 "kind",
                 _("Fill in at least one of kind, subject, severity and labels. Everything at once cannot be silenced."),
@@ -135,26 +144,36 @@ class MatcherForm(AgainForm):
         if not self.errors:
             data["span"] = self._first(data)
             data["last"] = self.check_again(data["span"])
-            if data["span"].end <= timezone.now() and not data.get("repeats"):
+            if data["span"].end <= data["span"].start:
+                self.add_error("ends_at", _("A silence ends after it begins. Choose a later end."))
+            elif data["span"].end - data["span"].start > LONGEST:
+                self.add_error("ends_at", _("A silence lasts a year at most. Choose an earlier end."))
+            elif data["span"].end <= timezone.now() and not data.get("repeats"):
                 self.add_error("starts_at", _("That is over already; choose a later time."))
         return data
 
     def _first(self, data: dict[str, Any]) -> Span:
-        """From its beginning, or now; what comes again lasts by the clock, what comes once by the hour."""
-        lasts, now = timedelta(hours=data["hours"]), timezone.now()
+        """From its beginning, or now; what comes again lasts by the clock, what comes once by the hour. The end time
+        replaces the length where both are set."""
+        lasts, now, ends = timedelta(hours=data["hours"]), timezone.now(), data["ends_at"]
         zone = ZoneInfo(data["zone"])
         if data["starts_at"]:
-            first = self.between(data["starts_at"], data["starts_at"] + lasts)
+            first = self.between(data["starts_at"], ends or data["starts_at"] + lasts)
             begins = first.start
         else:
             start, begins = wall(now, zone), now
-            first = first_span(start, start + lasts, zone)
-        return Span(begins, first.end if data["repeats"] else begins + lasts)
+            first = first_span(start, timezone.make_naive(ends, UTC) if ends else start + lasts, zone)
+        return Span(begins, first.end if data["repeats"] or ends else begins + lasts)
 
     @property
     def matcher(self) -> Matcher:
-        """Of a valid form."""
-        return Matcher(*(self.cleaned_data[name] for name in ("kind", "subject", "severity", "labels")))
+        """Of a form whose fields in `MATCHED` are valid."""
+        return Matcher(*(self.cleaned_data[name] for name in MATCHED))
+
+    @property
+    def matcher_errors(self) -> list[str]:
+        """What stands in the way of a preview, which needs no times and no reason."""
+        return [str(error) for name in MATCHED for error in self.errors.get(name, ())]
 
 
 class SilenceForm(forms.Form):

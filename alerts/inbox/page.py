@@ -11,12 +11,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from alerts.inbox.response_times import Pace
-from alerts.models import Alert, AlertState, Delivery, DeliveryState, Severity, Silence
+from alerts.models import Alert, AlertState, Delivery, DeliveryState, Rule, Severity, Silence
 from alerts.rules.noise import Noise
 from lib.formats import ago, count, duration, sentences
 from lib.paging import Sorts
 from lib.time_spans import Span
 
+MOST_NAMED = 5  # rules in a preview's sentence
 # What lists of alerts can be sorted by. Urgency: the most urgent is the largest.
 URGENCY = {Severity.CRITICAL: 2, Severity.WARNING: 1}
 SORTS: Sorts = {
@@ -194,6 +195,33 @@ class SilencesPage:
 
     def headline(self) -> str:
         return _("In force now") if self.in_force else _("None is in force")
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What a silence would cover, before it is made; `problems` say what is missing in its form."""
+
+    alerts: Sequence[Alert] = ()
+    rules: Sequence[Rule] = ()
+    problems: Sequence[str] = ()
+
+    def sentence(self) -> str:
+        """`Covers 3 open alerts and 2 rules: High latency, Outage.`"""
+        if self.problems:
+            return " ".join(self.problems)
+        n, rules = len(self.alerts), len(self.rules)
+        if not n and not rules:
+            return _("Covers no open alert and no rule that has fired in the last 90 days. Check what you filled in.")
+        alerts = ngettext("%(n)s open alert", "%(n)s open alerts", n) % {"n": n}
+        if not rules:
+            return _("Covers %(alerts)s.") % {"alerts": alerts}
+        names = [rule.name for rule in self.rules[:MOST_NAMED]]
+        if rules > MOST_NAMED:
+            names.append(_("and %(n)s more") % {"n": rules - MOST_NAMED})
+        text = ngettext(
+            "Covers %(alerts)s and %(n)s rule: %(names)s.", "Covers %(alerts)s and %(n)s rules: %(names)s.", rules
+        )
+        return text % {"alerts": alerts, "n": rules, "names": ", ".join(names)}
 
 
 def bad_link_answer(why: str) -> str:

@@ -11,7 +11,9 @@ from django.contrib.auth.models import AbstractUser
 from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 
+from alerts.lifecycle.silences import Matcher, Target, labels_of
 from alerts.lifecycle.states import State
+from alerts.metrics.scopes import Scope
 from alerts.models import Alert, Delivery, Rule, Silence, Transition
 from alerts.models.querysets import AlertQuerySet, Names, SilenceQuerySet
 from lib.dates import day_of
@@ -23,6 +25,8 @@ MOST_COVERED = 50
 MOST_EARLIER = 10
 MOST_RULES = 200
 MOST_PAST_SILENCES = 20
+COVERED_SINCE = timedelta(days=90)
+MOST_COMPARED = 1000  # past alerts, for the preview of a silence
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +198,29 @@ def silences_in_force_with_counts(now: datetime) -> list[tuple[Silence, int]]:
     """Each with how many open alerts it covers."""
     alerts = list(Alert.objects.shown().select_related("rule"))
     return [(silence, sum(silence.covers(alert) for alert in alerts)) for silence in Silence.objects.in_force(now)]
+
+
+def covered_by(matcher: Matcher, now: datetime) -> tuple[list[Alert], list[Rule]]:
+    """The alerts that need someone and that a silence would cover, and the rules that are on and that it would hold
+    for: by their kind and severity and, where it names a subject or labels, by an alert of theirs in the last 90 days
+    that matches or by what the rule itself names."""
+    alerts = [alert for alert in Alert.objects.shown().select_related("rule") if matcher.matches(alert)]
+    rules = Rule.objects.enabled().order_by("name")
+    if matcher.kind:
+        rules = rules.filter(kind=matcher.kind)
+    if not matcher.subject and not matcher.labels:
+        return alerts, list(rules.filter(severity=matcher.severity) if matcher.severity else rules)
+    past = Alert.objects.filter(pending_since__gte=now - COVERED_SINCE, labels__contains=matcher.labels)
+    past = past.filter(subject__startswith=matcher.subject.partition("*")[0]).order_by("-id")
+    matching = {alert.rule_id for alert in past[:MOST_COMPARED] if matcher.matches(alert)}
+    return alerts, [rule for rule in rules if rule.pk in matching or matcher.matches(_named_by(rule))]
+
+
+def _named_by(rule: Rule) -> Target:
+    """What a rule by sentence is about, as its alert would be; a shipped rule names nothing."""
+    scope = Scope.of(rule.thresholds.get("scope")).subject if rule.kind == "figure" else ""
+    subject = f"{rule.thresholds['figure']}/{scope}" if scope else ""
+    return Target(rule.kind, subject, rule.severity, labels_of(subject))
 
 
 def planned_silences(now: datetime) -> list[tuple[Silence, Span]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -12,8 +14,8 @@ from alerts.evaluation import services
 from alerts.inbox import queries
 from alerts.inbox.acting_views import went_back
 from alerts.inbox.forms import MatcherForm
-from alerts.inbox.page import SilencesPage
-from lib.http import form_view, post_view
+from alerts.inbox.page import Coverage, SilencesPage
+from lib.http import asks_for_part, form_view, post_view
 from providers.audit.log import log
 from providers.uptime.queries import planned_maintenance
 
@@ -29,7 +31,13 @@ def silences(request: HttpRequest) -> HttpResponse:
         return render(request, "403.html", status=403)
     prefilled = {name: request.GET[name] for name in PREFILLED if name in request.GET}
     form = MatcherForm(request.POST) if request.method == "POST" else MatcherForm(initial=prefilled)
-    if request.method == "POST" and form.is_valid():
+    coverage: Coverage | None = None
+    if request.method == "POST" and "preview" in request.POST:
+        coverage = coverage_of(form, now)
+        if asks_for_part(request):
+            return render(request, "alerts/inbox/_covers.html", {"coverage": coverage})
+        form = MatcherForm(initial=request.POST.dict())
+    if form.is_bound and form.is_valid():
         data = form.cleaned_data
         later = data["starts_at"] or data["repeats"]
         made = services.silence(
@@ -51,8 +59,16 @@ def silences(request: HttpRequest) -> HttpResponse:
         "planned": planned_maintenance(now),
         "over": queries.past_silences(now),
         "form": form if may_silence else None,
+        "coverage": coverage,
     }
     return render(request, "alerts/inbox/silences.html", context, status=422 if form.errors else 200)
+
+
+def coverage_of(form: MatcherForm, now: datetime) -> Coverage:
+    """What a sent form would silence, or what is missing for that."""
+    if form.matcher_errors:
+        return Coverage(problems=form.matcher_errors)
+    return Coverage(*queries.covered_by(form.matcher, now))
 
 
 @post_view("alerts.add_silence")

@@ -256,3 +256,48 @@ def test_a_weekly_window_is_planned_on_its_page_and_shown_as_people_say_it(db: N
     assert refused.status_code == 422 and 'id="id_starts_at_error"' in refused.content.decode(), "the clock skips 02:00"
     client.post(f"/alerts/silences/{made.pk}/lift/")
     assert not Silence.objects.unexpired(timezone.now())
+
+
+def test_a_silence_lasts_until_the_end_time_of_its_form(scene: Scene) -> None:
+    client = logged_in(with_role("ops"))
+    sent = {"kind": "outage", "hours": 1, "reason": "move", "zone": "Europe/Berlin"}
+    sent |= {"starts_at": "2099-01-04T02:00", "ends_at": "2099-01-06T09:30"}
+    client.post("/alerts/silences/", sent)
+    made = Silence.objects.get()
+    assert (made.starts_at, made.until) == (
+        datetime(2099, 1, 4, 1, tzinfo=UTC), datetime(2099, 1, 6, 8, 30, tzinfo=UTC)
+    )  # fmt: skip
+    for wrong in ("2099-01-04T02:00", "2098-01-01T00:00", "2101-01-01T00:00"):
+        refused = client.post("/alerts/silences/", sent | {"ends_at": wrong})
+        assert refused.status_code == 422 and 'id="id_ends_at_error"' in refused.content.decode(), wrong
+
+
+def test_a_silence_that_matches_everything_is_refused_at_its_field_whatever_else_is_missing(scene: Scene) -> None:
+    refused = logged_in(with_role("ops")).post("/alerts/silences/", {"hours": 1})
+    page = refused.content.decode()
+    assert refused.status_code == 422 and 'id="id_kind_error"' in page and 'id="id_reason_error"' in page
+
+
+def test_what_a_silence_covers_is_shown_before_it_is_made(scene: Scene) -> None:
+    scene.set("deployment:mistral-7b", True)
+    scene.set("deployment:bge-m3", True)
+    scene.look(0)
+    Alert.objects.update(pending_since=timezone.now())
+    client, rule = logged_in(with_role("ops")), Rule.objects.get(kind="outage")
+
+    def covers(**fields: Any) -> str:
+        sent = {"preview": "1", **fields}
+        return client.post("/alerts/silences/", sent, headers={"hx-request": "true"}).content.decode()
+
+    assert f"Covers 2 open alerts and 1 rule: {rule.name}." in covers(kind="outage")
+    assert f"Covers 1 open alert and 1 rule: {rule.name}." in covers(labels="deployment:mistral-7b")
+    assert "Covers no open alert and no rule" in covers(subject="lease:*")
+    assert "Fill in at least one of kind" in covers()
+    assert "is no label" in covers(labels="mistral")
+    Rule.objects.create(
+        slug="dear", name="Dear <i>", kind="figure", thresholds={"figure": "spend", "scope": {"application": "docs-qa"}}
+    )
+    assert "Covers 0 open alerts and 1 rule: Dear &lt;i&gt;." in covers(labels="application:docs-qa")
+    page = client.post("/alerts/silences/", {"preview": "1", "kind": "outage", "reason": "move"}).content.decode()
+    assert "Covers 2 open alerts" in page and 'value="move"' in page and "_error" not in page, "without script"
+    assert not Silence.objects.exists()
