@@ -14,6 +14,7 @@ from alerts.kinds.money import drivers
 from alerts.metrics.metric import Reading
 from alerts.metrics.scopes import Names
 from alerts.metrics.watch import Watch, capital
+from alerts.wording import number
 from costs.allocation.queries import GroupBy
 
 
@@ -21,7 +22,7 @@ def watched(context: EvaluationContext, params: RuleParams, live: frozenset[str]
     """One subject for each rule: what its figure is of. Raises BadThreshold, and Missing where that is gone."""
     watch = Watch.of(params.stored)
     place = context.current.names.place(watch.scope)
-    reading = watch.metric.current(context.current, watch.window, place)
+    reading = watch.read(context.current, place)
     return (finding_of(context, watch, reading),)
 
 
@@ -79,4 +80,5 @@ def bars_of(watch: Watch, reading: Reading) -> list[Bar]:
 def sentence(thresholds: Mapping[str, Any], names: Names) -> str:
     """`spend of application Support bot this month is over $500`. Raises BadThreshold."""
     watch = Watch.of(thresholds)
-    return _("%(what)s is %(against)s") % {"what": watch.what(names), "against": watch.against}
+    text = _("%(what)s is %(against)s") % {"what": watch.what(names), "against": watch.against}
+    return text + (_(" of at least %(n)s requests") % {"n": number(watch.least)} if watch.least else "")

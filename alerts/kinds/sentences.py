@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
+from django.contrib.auth.models import AbstractUser
 from django.utils.translation import gettext as _
 
 from alerts.kinds import KINDS
 from alerts.kinds.finding import BadThreshold, Kind
 from alerts.metrics.scopes import Names
-from alerts.models import Rule
+from alerts.metrics.thresholds import SECONDS
+from alerts.models import Channel, Rule
 from alerts.wording import listed, span
 
 
@@ -19,20 +23,33 @@ def sentence(rule: Rule, names: Names | None = None) -> str:
 
     With `names` the sentences of many rules read each table once.
     """
-    kind = KINDS[rule.kind]
+    people, channels = (rule.recipients.all(), rule.channels.all()) if rule.pk else ((), ())
+    return sentence_of(KINDS[rule.kind], rule.thresholds, rule.for_s, rule.groups, people, channels, names)
+
+
+def sentence_of(
+    kind: Kind,
+    thresholds: Mapping[str, Any],
+    for_s: int,
+    groups: Iterable[str],
+    people: Iterable[AbstractUser],
+    channels: Iterable[Channel],
+    names: Names | None = None,
+) -> str:
+    """The same of a rule that is being written, by what its form holds; `for_s` in seconds."""
     try:
-        what = kind.say(rule.thresholds, names or Names()) if kind.say else with_numbers(kind, rule)
+        what = kind.say(thresholds, names or Names()) if kind.say else with_numbers(kind, thresholds)
     except BadThreshold as error:
         return str(error)
-    lasting = _(" for %(span)s") % {"span": span(timedelta(seconds=rule.for_s))} if rule.for_s else ""
-    named = [person.get_full_name() or person.get_username() for person in rule.recipients.all()] if rule.pk else []
-    values = {"what": what, "lasting": lasting, "whom": listed([*rule.groups, *named] or list(kind.groups))}
-    channels = [channel.name for channel in rule.channels.all()] if rule.pk else []
-    if not channels and kind.shipped:
+    lasting = _(" for %(span)s") % {"span": span(timedelta(seconds=for_s))} if for_s else ""
+    named = [person.get_full_name() or person.get_username() for person in people]
+    values = {"what": what, "lasting": lasting, "whom": listed([*groups, *named] or list(kind.groups))}
+    channel_names = [channel.name for channel in channels]
+    if not channel_names and kind.shipped:
         return _("When %(what)s%(lasting)s, tell %(whom)s.") % values
     return _("When %(what)s%(lasting)s, tell %(whom)s by %(channel)s.") % {
         **values,
-        "channel": listed([_("e-mail"), *channels]),
+        "channel": listed([_("e-mail"), *channel_names]),
     }
 
 
@@ -47,14 +64,18 @@ def looks_for(rule: Rule) -> str:
         return _(kind.label)
 
 
-def with_numbers(kind: Kind, rule: Rule) -> str:
+def with_numbers(kind: Kind, thresholds: Mapping[str, Any]) -> str:
     """The kind's label and its numbers. Raises BadThreshold."""
     numbers = [
-        f"{_(kind.thresholds[name].label)}: {amount(value)} {_(kind.thresholds[name].unit)}"
-        for name, value in kind.read(rule.thresholds).values.items()
+        f"{_(kind.thresholds[name].label)}: {amount(value, kind.thresholds[name].unit)}"
+        for name, value in kind.read(thresholds).values.items()
     ]
     return _(kind.label) + (f" ({'; '.join(numbers)})" if numbers else "")
 
 
-def amount(value: Decimal | list[Decimal]) -> str:
-    return ", ".join(f"{number:f}" for number in value) if isinstance(value, list) else f"{value:f}"
+def amount(value: Decimal | list[Decimal], unit: str) -> str:
+    """`50, 75 %`; seconds as `3 min`."""
+    if unit == SECONDS and not isinstance(value, list):
+        return span(timedelta(seconds=float(value)))
+    numbers = ", ".join(f"{number:f}" for number in value) if isinstance(value, list) else f"{value:f}"
+    return f"{numbers} {_(unit)}"

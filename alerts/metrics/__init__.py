@@ -14,6 +14,7 @@ MONEY = (Window.TODAY, Window.MONTH)
 SPENT = ("application", "provider", "model", "deployment", "task", "owner", "phase")
 TIMED = (Window.HOUR, Window.LAST_DAY, Window.TODAY)
 NOW = (Window.NOW,)
+FEW = 20  # requests: of fewer one failure is 5 % or more
 
 METRICS: dict[str, Metric] = {
     "spend": Metric(_("spend"), USD, MONEY, reads.spend, reads.spend_history, SPENT),
@@ -36,14 +37,14 @@ METRICS: dict[str, Metric] = {
         page="costs:plan",
         why_no_history=_("What the forecast said on each day of the past is not kept."),
     ),
-    "cost-per-request": Metric(_("measured cost per request"), USD, ANY, *of_sums(reads.cost_per_request)),
+    "cost-per-request": Metric(_("measured cost per request"), USD, ANY, *of_sums(reads.cost_per_request), least=FEW),
     "requests": Metric(_("requests"), REQUESTS, ANY, *of_sums(reads.requests), page="traffic:requests"),
     "run-rate": Metric(
         _("run rate, requests a month"), REQUESTS, NOW, reads.run_rate, reads.run_rate_history, (), "costs:plan"
     ),
     "tokens": Metric(_("tokens"), TOKENS, ANY, *of_sums(reads.tokens), page="traffic:requests"),
     "unpriced": Metric(_("requests of unknown cost"), REQUESTS, ANY, *of_sums(reads.unpriced), page="traffic:requests"),
-    "error-rate": Metric(_("error rate"), PERCENT, ANY, *of_sums(reads.error_rate), page="traffic:requests"),
+    "error-rate": Metric(_("error rate"), PERCENT, ANY, *of_sums(reads.error_rate), page="traffic:requests", least=FEW),
     "latency-p95": Metric(
         _("p95 latency"), DURATION, TIMED, reads.latency_p95, reads.latency_p95_history, page="traffic:requests"
     ),

@@ -44,6 +44,7 @@ class Metric:
     scopes: tuple[str, ...] = COLUMNS
     page: str = "costs:spend"  # where the evidence stands
     why_no_history: str = ""
+    least: int = 0  # requests from which a new rule trusts it, of a share or mean of requests; 0: of nothing else
     of_one: bool = False  # of one thing or everything, never of two things at once
 
     def path(self, scope: Scope) -> str:

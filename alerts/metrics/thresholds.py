@@ -9,6 +9,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+SECONDS = "s"  # the unit of a number that people read and write as a duration
+
 
 class BadThreshold(Exception):
     """A rule's number is missing, no number or out of bounds; the text says which."""

@@ -12,20 +12,24 @@ from django.utils.translation import gettext_noop
 
 from alerts.lifecycle.states import Observation
 from alerts.metrics import METRICS
-from alerts.metrics.metric import Metric, Reading
-from alerts.metrics.scopes import DIMENSIONS, Names, Scope
+from alerts.metrics.current import CurrentMetrics
+from alerts.metrics.history import MetricHistory
+from alerts.metrics.metric import Metric, Reading, Series
+from alerts.metrics.scopes import DIMENSIONS, Names, Place, Scope
 from alerts.metrics.thresholds import BadThreshold
 from alerts.metrics.windows import Window
 
 OVER: Final = "over"
 UNDER: Final = "under"
+MOST_REQUESTS = 1_000_000  # that a rule may wait for
 SIDES = {OVER: gettext_noop("over"), UNDER: gettext_noop("under")}
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
     """As a rule's `thresholds` keep it: `{"figure", "window", "scope": {dimension: name}, "side", "line": "500"}`, and
-    `"clear": "450"` where it is over only there (hysteresis); lines are decimal text in the figure's unit."""
+    `"clear": "450"` where it is over only there (hysteresis); lines are decimal text in the figure's unit. A share of
+    requests may have `"least": 20`, the requests below which it says nothing."""
 
     key: str
     window: Window
@@ -33,6 +37,7 @@ class Watch:
     side: str
     line: Decimal
     clear: Decimal | None = None  # None: the line itself
+    least: int = 0  # requests of the window below which the figure counts as unknown; 0: any number
 
     @classmethod
     def of(cls, thresholds: Mapping[str, Any]) -> Watch:
@@ -49,7 +54,8 @@ class Watch:
         line = line_of(thresholds.get("line"))
         clear = line_of(thresholds["clear"]) if thresholds.get("clear") not in (None, "") else None
         check_clear(side, line, clear)
-        return cls(key, window_of(figure, str(thresholds.get("window", ""))), scope, side, line, clear)
+        least = least_of(figure, thresholds.get("least") or 0)
+        return cls(key, window_of(figure, str(thresholds.get("window", ""))), scope, side, line, clear, least)
 
     @property
     def json(self) -> dict[str, Any]:
@@ -59,11 +65,28 @@ class Watch:
             "scope": dict(self.scope.names),
             "side": self.side,
             "line": f"{self.line:f}",
-        } | ({} if self.clear is None else {"clear": f"{self.clear:f}"})
+            **({} if self.clear is None else {"clear": f"{self.clear:f}"}),
+            **({"least": self.least} if self.least else {}),
+        }
 
     @property
     def metric(self) -> Metric:
         return METRICS[self.key]
+
+    def read(self, current: CurrentMetrics, place: Place) -> Reading:
+        """The value now; unknown while there are fewer requests than `least`."""
+        if self.least and current.sums(self.window, place).requests < self.least:
+            return Reading(None)
+        return self.metric.current(current, self.window, place)
+
+    def past(self, history: MetricHistory, place: Place) -> Series:
+        """The last 90 days, unknown as in `read`. Only of a metric with a history."""
+        assert self.metric.history is not None, "asked only where there is one"
+        series = self.metric.history(history, self.window, place)
+        if not self.least:
+            return series
+        few = {at for at, sums in history.sums(self.window, place) if sums.requests < self.least}
+        return [(at, None if at in few else value) for at, value in series]
 
     def what(self, names: Names) -> str:
         """`spend of application Support bot this month`."""
@@ -109,6 +132,19 @@ def check_clear(side: str, line: Decimal, clear: Decimal | None) -> None:
     if side == OVER:
         raise BadThreshold(_("It is over once it is back at the line or below; give less than the line."))
     raise BadThreshold(_("It is over once it is back at the line or above; give more than the line."))
+
+
+def least_of(figure: Metric, entered: Any) -> int:
+    """Raises BadThreshold for what is no number of requests; 0 for a figure that is no share of requests."""
+    if not figure.least:
+        return 0
+    try:
+        least = int(str(entered))
+    except ValueError:
+        least = -1
+    if not 0 <= least <= MOST_REQUESTS:
+        raise BadThreshold(_("Enter a number of requests up to %(most)s.") % {"most": f"{MOST_REQUESTS:,}"})
+    return least
 
 
 def window_of(figure: Metric, name: str) -> Window:

@@ -133,7 +133,7 @@ def preview(watch: Watch, policy: Policy, now: datetime) -> Preview:
     place, what = names.place(watch.scope), capital(watch.what(names))
     if figure.history is None:
         return Preview(watch, what, now, [], [], _(figure.why_no_history))
-    series = figure.history(MetricHistory(now), watch.window, place)
+    series = watch.past(MetricHistory(now), place)
     return Preview(watch, what, now, series, list(fired(watch, policy, series, now)))
 
 

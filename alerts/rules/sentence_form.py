@@ -18,14 +18,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from alerts.context.evaluation import EvaluationContext
+from alerts.kinds import KINDS
+from alerts.kinds.sentences import sentence_of
 from alerts.lifecycle.states import Policy
 from alerts.metrics import METRICS
 from alerts.metrics.scopes import DIMENSIONS, Named, Names, Scope
 from alerts.metrics.thresholds import BadThreshold
 from alerts.metrics.units import read_amount
-from alerts.metrics.watch import OVER, SIDES, Watch, capital, check_clear, check_scope, window_of
+from alerts.metrics.watch import MOST_REQUESTS, OVER, SIDES, Watch, capital, check_clear, check_scope, window_of
 from alerts.metrics.windows import Window
 from alerts.models import Channel, Rule, Severity
+from alerts.rules.forms import unfinished
 from alerts.wording import number
 from providers.models import provider_name
 from traffic.models import Task, UsageDay
@@ -71,6 +74,13 @@ class RuleSentence(forms.Form):
         required=False,
         widget=forms.TextInput(attrs={"placeholder": "$380, 75 %", "autocomplete": "off"}),
         help_text=gettext_lazy("a gap keeps a figure that wobbles from opening it again and again"),
+    )
+    least = forms.IntegerField(
+        label=gettext_lazy("of at least"),
+        required=False,
+        min_value=1,
+        max_value=MOST_REQUESTS,
+        help_text=gettext_lazy("requests, for an error rate or a cost per request (blank: 20)"),
     )
     for_s = forms.TypedChoiceField(label=gettext_lazy("lasting"), choices=LASTING, coerce=int, initial=900)
     application = forms.ChoiceField(label=gettext_lazy("of application"), required=False)
@@ -197,7 +207,8 @@ class RuleSentence(forms.Form):
         if not data.get("groups") and not data.get("recipients") and "groups" not in self.errors:
             self.add_error("groups", _("Choose a group or a person, or nobody would be told."))
         if not self.errors and window is not None and line is not None:
-            self.watch = self._seen(Watch(data["figure"], window, scope, data.get("side", OVER), line, clear))
+            least = (data.get("least") or figure.least) if figure.least else 0
+            self.watch = self._seen(Watch(data["figure"], window, scope, data.get("side", OVER), line, clear, least))
         return data
 
     def _clear(self, data: dict[str, Any], line: Decimal | None) -> Decimal | None:
@@ -217,7 +228,7 @@ class RuleSentence(forms.Form):
         """The watch, unless there is nothing for it to look at now, which is said at the figure."""
         current = EvaluationContext(timezone.now()).current
         try:
-            watch.metric.current(current, watch.window, current.names.place(watch.scope))
+            watch.read(current, current.names.place(watch.scope))
         except BadThreshold as error:
             self.add_error("figure", str(error))
             return None
@@ -230,8 +241,18 @@ class RuleSentence(forms.Form):
         return Policy(timedelta(seconds=seconds), timedelta(seconds=min(seconds, LONGEST_CLEAR_S)))
 
     @property
+    def sentence(self) -> str:
+        """The rule as it is entered, or what is still missing."""
+        if not self.is_valid() or self.watch is None:
+            return unfinished(self)
+        data = self.cleaned_data
+        return sentence_of(
+            KINDS["figure"], self.watch.json, data["for_s"], data["groups"], data["recipients"], data["channels"]
+        )
+
+    @property
     def sentence_fields(self) -> list[Any]:
-        return [self[name] for name in ("figure", "window", "side", "line", "clear", "for_s")]
+        return [self[name] for name in ("figure", "window", "side", "line", "clear", "least", "for_s")]
 
     @property
     def scope_fields(self) -> list[Any]:
@@ -281,6 +302,7 @@ def initial_of(rule: Rule, *, copy: bool) -> dict[str, Any]:
         initial["line"] = str(rule.thresholds.get("line", ""))
     else:
         initial["line"] = watch.metric.unit.say(watch.line)
+        initial["least"] = watch.least or (1 if watch.metric.least else None)
         initial["clear"] = "" if watch.clear is None else watch.metric.unit.say(watch.clear)
     return initial
 

@@ -82,6 +82,8 @@ def rule(request: HttpRequest, slug: str) -> HttpResponse:
     wait = request.GET.get("for_s", "")  # filled in by the noise report
     patience = {"for_s": int(wait)} if wait.isdecimal() and len(wait) < 7 else {}
     form = RuleForm(sent, instance=row, initial=patience) if may_edit else None
+    if form and "sentence" in request.POST:
+        return render(request, "alerts/rules/_sentence.html", {"form": form})
     if form and sent is not None and form.is_valid():
         services.save(form=form)
         log_form(request, row, form)
@@ -109,6 +111,8 @@ def filled_in(request: HttpRequest, *names: str) -> dict[str, str]:
 
 def _sentence(request: HttpRequest, form: RuleSentence | None, row: Rule | None) -> HttpResponse:
     """The page of a rule by sentence: the form, its preview, and on `save` the rule itself."""
+    if form and "sentence" in request.POST:
+        return render(request, "alerts/rules/_sentence.html", {"form": form})
     sent = form is not None and form.is_bound and form.is_valid()
     if form and sent and "preview" not in request.POST:
         saved = services.save_sentence(form=form)

@@ -20,6 +20,7 @@ from alerts.metrics.watch import OVER, UNDER, Watch
 from alerts.metrics.windows import Window
 from alerts.models import Alert, Rule, Sample, Silence
 from alerts.rules import noise
+from alerts.rules.forms import duration_text
 from providers.audit.log import AuditEntry
 from tests.alerts.conftest import Scene, person
 from tests.alerts.people import client_of
@@ -215,7 +216,7 @@ def test_a_noisy_rule_is_named_with_a_form_that_is_filled_already(
     [one] = noise.noisy(timezone.now() - timedelta(days=30))
     assert one.suggestion and one.url in page.replace("&amp;", "&")
     form = ops_client.get(one.url).content.decode()
-    assert f'name="for_s" value="{one.suggestion.form_values["for_s"]}"' in form
+    assert f'name="for_s" value="{duration_text(int(one.suggestion.form_values["for_s"]))}"' in form
     Rule.objects.update(enabled=False)
     assert noise.noisy(timezone.now() - timedelta(days=30)) == []
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -15,8 +16,10 @@ from django.utils import timezone
 from alerts.defaults import ensure_defaults
 from alerts.evaluation import services
 from alerts.inbox.page import PAST_SORTS, SORTS
+from alerts.kinds.sentences import sentence
 from alerts.mail import links
 from alerts.models import Address, Alert, Delivery, OptOut, Rule, Silence
+from alerts.rules.forms import RuleForm, SecondsField
 from dashboard.environment import Environment
 from providers.audit.log import AuditEntry
 from tests.alerts.conftest import Scene, person
@@ -173,7 +176,7 @@ def test_a_silence_needs_a_reason_and_can_be_ended(alert: Alert, ops_client: Cli
 def rule_form(**changes: Any) -> dict[str, Any]:
     return {
         "name": "Down", "enabled": "on", "severity": "warning", "threshold_group": "4", "for_s": "0",
-        "clear_for_s": "60", "escalate_s": "", "remind_s": "", **changes,
+        "clear_for_s": "1 minute", "escalate_s": "", "remind_s": "", **changes,
     }  # fmt: skip
 
 
@@ -182,8 +185,50 @@ def test_a_rule_is_edited_with_its_numbers_and_people(alert: Alert, ops_client: 
     assert ops_client.post(address, rule_form(recipients=[ops.pk])).status_code == 302
     rule = Rule.objects.get(slug="outage")
     assert (rule.thresholds, rule.clear_for_s, list(rule.recipients.all())) == ({"group": 4}, 60, [ops])
-    for bad in ({"threshold_group": "many"}, {"threshold_group": "-1"}, {"threshold_group": "NaN"}, {"remind_s": "1"}):
+    for bad in (
+        {"threshold_group": "many"},
+        {"threshold_group": "-1"},
+        {"threshold_group": "NaN"},
+        {"remind_s": "1 second"},
+        {"clear_for_s": "60"},
+    ):
         assert ops_client.post(address, rule_form(**bad)).status_code == 422, bad
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "shown"),
+    [
+        ("15 minutes", 900, "15 minutes"), ("1.5 h", 5400, "1 hour 30 minutes"), ("2d", 172_800, "2 days"),
+        ("1 h 30 min", 5400, "1 hour 30 minutes"), ("0", 0, "0"), ("90 s", 90, "1 minute 30 seconds"),
+    ],
+)  # fmt: skip
+def test_durations_are_written_and_shown_as_people_say_them(text: str, seconds: int, shown: str) -> None:
+    field = SecondsField()
+    assert (field.clean(text), field.prepare_value(seconds)) == (seconds, shown)
+    assert not field.has_changed(seconds, shown), "what was not touched is no change for the log"
+    for wrong in ("90", "1 fortnight", "h", "1 h x", "-1 h"):
+        with pytest.raises(ValidationError):
+            field.clean(wrong)
+
+
+def test_no_form_and_no_sentence_of_a_shipped_rule_has_seconds(ops_client: Client) -> None:
+    ensure_defaults()
+    for rule in Rule.objects.all():
+        page = ops_client.get(reverse("alerts:rule", args=[rule.slug])).content.decode()
+        assert not re.search(r"seconds (that|without|while)|\d\d+ s[,;)]", page), rule.slug
+    rule = Rule.objects.get(slug="late")
+    assert 'value="3 minutes"' in str(RuleForm(instance=rule)["threshold_evaluation_s"])
+    assert "Rules not run for: 3 min" in sentence(rule)
+
+
+def test_the_sentence_of_a_shipped_rule_is_shown_while_its_form_is_filled_in(alert: Alert, ops_client: Client) -> None:
+    address = reverse("alerts:rule", args=["outage"])
+    shown = ops_client.post(address, rule_form(for_s="6 hours", sentence="1")).content.decode()
+    assert "4 deployments down) for 6 h, tell ops." in shown
+    assert Rule.objects.get(slug="outage").for_s != 6 * 3600, "nothing is saved"
+    assert "Not complete yet. Opens after: Enter a time" in (
+        ops_client.post(address, rule_form(for_s="6", sentence="1")).content.decode()
+    )
 
 
 def test_a_mail_link_acts_without_a_login_once(alert: Alert, ops: Any, roles: None, settings: Any) -> None:
@@ -288,7 +333,7 @@ def test_what_is_not_there_is_not_found(ops_client: Client, scene: Scene) -> Non
 
 @pytest.mark.parametrize("name", ["for_s", "clear_for_s", "escalate_s", "remind_s"])
 def test_more_seconds_than_a_year_has_are_refused_where_they_stand(ops_client: Client, alert: Alert, name: str) -> None:
-    for seconds in (2**31, 10**40):
+    for seconds in (f"{2**31} s", f"{10**40} s", "9999999 days"):
         answer = ops_client.post(f"/alerts/rules/{alert.rule.kind}/", {"name": "x", "severity": "info", name: seconds})
         assert answer.status_code == 422
         assert f'id="id_{name}_error"' in answer.content.decode()

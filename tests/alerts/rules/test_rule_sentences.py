@@ -358,6 +358,39 @@ def sent(**more: Any) -> dict[str, Any]:
     return {**form, **more}
 
 
+def test_an_error_rate_of_too_few_requests_is_unknown_now_and_in_the_past(ops: Any) -> None:
+    use(TODAY, 4, errors=1)
+    rate = watching("error-rate", "5", "24h")
+    assert found(rate).crossed, "a rule without the number counts every request, as it did"
+    assert not found(rate | {"least": 20}).crossed and found(rate | {"least": 20}).value == ""
+    assert found(rate | {"least": 4}).crossed
+    assert preview(Watch.of(rate | {"least": 4}), Policy(), NOW).firings
+    assert not preview(Watch.of(rate | {"least": 5}), Policy(), NOW).firings
+    assert Watch.of(rate | {"least": 5}).json == rate | {"least": 5}
+    assert sentence(rule(rate | {"least": 20}, for_s=0)).startswith(
+        "When error rate in the last 24 hours is over 5\N{NO-BREAK SPACE}% of at least 20 requests, tell ops"
+    )
+
+
+def test_a_new_rule_about_a_rate_waits_for_20_requests_unless_told_otherwise(ops_client: Client) -> None:
+    new, rate = reverse("alerts:rule-new"), {"figure": "error-rate", "window": "hour", "line": "5 %"}
+    for entered, stored in (({}, 20), ({"least": "50"}, 50), ({"least": "1"}, 1)):
+        ops_client.post(new, sent(**rate, **entered))
+        assert Rule.objects.latest("pk").thresholds["least"] == stored
+    ops_client.post(new, sent(least="50"))
+    assert "least" not in Rule.objects.latest("pk").thresholds, "spend is no share of requests"
+    assert ops_client.post(new, sent(**rate, least="0")).status_code == 422
+
+
+def test_the_sentence_is_shown_while_a_rule_is_written(ops_client: Client) -> None:
+    new = reverse("alerts:rule-new")
+    shown = ops_client.post(new, sent(sentence="1")).content.decode()
+    made = ops_client.post(new, sent(), follow=True).content.decode()
+    text = "When spend this month is over $400 for 1 h, tell ops by e-mail."
+    assert text in shown and text in made and Rule.objects.count() == 1
+    assert "Not complete yet." in ops_client.post(new, sent(line="", sentence="1")).content.decode()
+
+
 def test_a_rule_is_made_tried_changed_copied_switched_off_deleted_and_brought_back(ops_client: Client) -> None:
     application("bot")
     new = reverse("alerts:rule-new")
