@@ -343,10 +343,10 @@ def test_the_export_requires_the_right_to_read_figures(db: None) -> None:
     assert client_of("staff").get("/api/v1/export/focus").status_code == 403
 
 
-def test_the_spend_page_links_to_the_month_that_it_shows(may: None) -> None:
+def test_the_page_of_exports_links_to_the_month_that_it_shows(may: None) -> None:
     client = client_of("manager")
-    page = text(client, "/spend/?month=2026-05")
-    links = re.findall(r'<a href="(/api/v1/export/focus[^"]+)" download>', page)
+    page = text(client, "/spend/exports/?month=2026-05")
+    links = re.findall(r'href="(/api/v1/export/focus[^"]+)" download>', page)
     assert len(links) == 3
     for link in links:
         answer = client.get(link.replace("&amp;", "&"))
