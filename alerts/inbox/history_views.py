@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from alerts.inbox import queries, response_times
-from alerts.inbox.page import PAST_SORTS, HistoryPage
+from alerts.inbox.page import SORTS, HistoryPage
 from alerts.kinds import KINDS
 from alerts.models import Severity
 from lib.dates import day_of
@@ -29,13 +29,13 @@ def history(request: HttpRequest) -> HttpResponse:
     params = asked_of(request)
     before = request.GET.get("before", "")
     key = int(before) if before.isdecimal() and len(before) < 18 else None
-    sort = known_sort(request.GET.get("sort"), PAST_SORTS)
+    sort = known_sort(request.GET.get("sort"), SORTS)
     page = queries.history_page(params, before=None if sort else key, size=SORTED_MOST if sort else SHOWN)
     rows, first_url = page.rows, address(params) if before else None
     next_url = None if page.next_before is None else address(params, before=str(page.next_before))
     if sort:
         number = page_number(request.GET.get("page", ""))
-        rows = in_order(rows, PAST_SORTS, sort)[(number - 1) * SHOWN :]
+        rows = in_order(rows, SORTS, sort)[(number - 1) * SHOWN :]
         next_url = address(params, sort=sort, page=str(number + 1)) if len(rows) > SHOWN else None
         first_url = address(params, sort=sort) if number > 1 else None
         rows = rows[:SHOWN]

@@ -25,10 +25,6 @@ SORTS: Sorts = {
     "title": lambda alert: alert.title,
     "since": lambda alert: alert.opened_at,
     "told": lambda alert: sum(delivery.state != DeliveryState.UNSENT for delivery in alert.deliveries.all()),
-}
-PAST_SORTS: Sorts = {
-    "title": lambda alert: alert.title,
-    "opened": lambda alert: alert.opened_at,
     "over": lambda alert: alert.resolved_at,
     "lasted": lambda alert: alert.lasted,
     "rule": lambda alert: alert.rule.name,
@@ -51,7 +47,6 @@ class InboxPage:
     noisy: Sequence[Noise] = ()
     silences: Sequence[Silence] = field(default=())
     worst: Alert | None = None  # of the open ones, which may be in another order
-    sort: str = ""  # that order
 
     def answer(self) -> str:
         if self.late:

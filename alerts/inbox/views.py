@@ -20,7 +20,7 @@ from alerts.lifecycle.states import State
 from alerts.mail.server import mail_problem
 from alerts.rules import noise
 from lib.http import get_view
-from lib.paging import in_order, known_sort
+from lib.paging import in_order
 from traffic.imports.loading import loading_until
 
 PERIODS = (7, 30, 90)  # days over which people look at how they do
@@ -42,7 +42,7 @@ def alerts(request: HttpRequest) -> HttpResponse:
     assigned = [alert for alert in awake if alert.state == State.OPEN and alert.assigned_to]
     open_ = [alert for alert in awake if alert.state == State.OPEN and not alert.assigned_to]
     silences = queries.silences_in_force(now)
-    days, sort = period_of(request), known_sort(request.GET.get("sort"), SORTS)
+    days, sort = period_of(request), request.GET.get("sort")
     snoozed = [alert for alert in shown if states.asleep(status_of(alert), now)]
     since = now - timedelta(days=days)
     page = InboxPage(
@@ -55,7 +55,6 @@ def alerts(request: HttpRequest) -> HttpResponse:
         acknowledged=in_order(taken, SORTS, sort),
         snoozed=in_order(snoozed, SORTS, sort),
         worst=open_[0] if open_ else None,
-        sort=sort,
         noisy=noise.noisy(since),
         silences=silences,
     )

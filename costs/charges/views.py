@@ -17,6 +17,7 @@ from costs.charges.ledger_forms import CorrectionForm
 from costs.dates import month_or_all, today
 from costs.models import Charge
 from lib.http import form_view, get_view, post_view, undoable
+from lib.paging import page_number
 from providers.audit import log as audit_log
 from providers.audit.log import Action
 from providers.models import provider_name, provider_names
@@ -29,7 +30,7 @@ UNDO_KEY, UNDO_KEPT = "deleted_charges", 5
 def charges(request: HttpRequest) -> HttpResponse:
     month = month_or_all(request)
     entered = queries.entered_charges(month)
-    number = _number(request.GET.get("page", ""))
+    number = page_number(request.GET.get("page", ""))
     rows = queries.page_of_charges(entered, (number - 1) * PER_PAGE, PER_PAGE + 1)
     total, amount = queries.count_and_sum(entered)
     context = {
@@ -176,10 +177,6 @@ def _words(charge: Charge) -> str:
 
 def _log(request: HttpRequest, charge: Charge, action: str, message: str) -> None:
     audit_log.record(action, actor=audit_log.person(request), thing=charge, message=message)
-
-
-def _number(text: str) -> int:
-    return max(1, int(text)) if text.isdecimal() and len(text) < 6 else 1
 
 
 def _page(month: date | None, number: int) -> str:

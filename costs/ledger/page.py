@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from django.db.models import Count, Sum
@@ -90,15 +91,12 @@ class LedgerRow:
         return final_on(self.provider, self.day + DAY)
 
 
-# What the lines of a month can be sorted by.
+# What the lines of a month can be sorted by: attributes of a row, and what was paid for.
 SORTS: Sorts = {
-    "day": lambda row: row.day,
-    "provider": lambda row: row.provider_name,
-    "category": lambda row: row.category_name,
+    **{
+        name: attrgetter(name) for name in ("day", "provider_name", "category_name", "amount", "provenance", "final_on")
+    },
     "what": lambda row: row.model or row.resource or row.application,
-    "amount": lambda row: row.amount,
-    "source": lambda row: row.provenance,
-    "final": lambda row: row.final_on,
 }
 
 

@@ -150,25 +150,17 @@ class Savings:
         return format_html(text, n=self.arrived_rows, sum=dollars(self.arrived))
 
 
-# What each of the three lists can be sorted by; what another list has alone leaves it as it is.
+# What the lists can be sorted by; one that lacks a value stays as it is.
 SORTS: Sorts = {
     "title": lambda row: row.title,
     "monthly": lambda row: row.finding.monthly,
-}
-ACCEPTED_SORTS: Sorts = {
-    "title": lambda row: row.title,
     "decided": lambda row: row.finding.decided_at,
-    "promised": lambda row: row.finding.decided_monthly,
+    "decided_monthly": lambda row: row.finding.decided_monthly,
     "before": lambda row: row.outcome and row.outcome.before,
     "since": lambda row: row.outcome and row.outcome.after,
     "arrived": lambda row: row.outcome and row.outcome.monthly,
-    "verdict": lambda row: row.verdict(),
-}
-DISMISSED_SORTS: Sorts = {
-    "title": lambda row: row.title,
+    "verdict": lambda row: row.outcome and row.verdict(),
     "reason": lambda row: row.finding.reason,
-    "then": lambda row: row.finding.decided_monthly,
-    "decided": lambda row: row.finding.decided_at,
 }
 
 
@@ -184,8 +176,8 @@ def page(sort: str = "") -> Savings:
     arrived = [shown.outcome.monthly for shown in accepted if shown.outcome and shown.outcome.monthly is not None]
     return Savings(
         open=in_order(open_, SORTS, sort),
-        accepted=in_order(sorted(accepted, key=decided, reverse=True), ACCEPTED_SORTS, sort),
-        dismissed=in_order(sorted(dismissed, key=decided, reverse=True), DISMISSED_SORTS, sort),
+        accepted=in_order(sorted(accepted, key=decided, reverse=True), SORTS, sort),
+        dismissed=in_order(sorted(dismissed, key=decided, reverse=True), SORTS, sort),
         total=sum((finding.monthly for finding in findings if finding.counts), ZERO),
         arrived=sum(arrived, ZERO),
         arrived_rows=len(arrived),

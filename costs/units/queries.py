@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Literal
 
 from django.db.models import Count, Sum
@@ -179,18 +180,9 @@ class Incidents:
         return ratio(self.hours, self.count)
 
 
-# What the groups can be sorted by.
-SORTS: Sorts = {
-    "name": lambda unit: unit.name,
-    "requests": lambda unit: unit.requests,
-    "amount": lambda unit: unit.amount,
-    "per_request": lambda unit: unit.per_request,
-    "before": lambda unit: unit.per_request_before,
-    "per_accepted": lambda unit: unit.per_accepted,
-    "per_mtok": lambda unit: unit.per_mtok,
-    "by_token": lambda unit: unit.by_token or None,
-    "at_list": lambda unit: unit.at_list,
-}
+# What the groups can be sorted by: attributes of a unit.
+SORTED_BY = ("name", "requests", "amount", "per_request", "per_request_before", "per_accepted", "per_mtok", "by_token")
+SORTS: Sorts = {name: attrgetter(name) for name in (*SORTED_BY, "at_list")}
 
 
 class UnitCosts:
