@@ -90,7 +90,7 @@ class Band:
         saves = _("and save %(low)s to %(high)s a month.") % {
             "low": signed_usd(self.saving_low), "high": signed_usd(self.saving_high),
         }  # fmt: skip
-        untold = format_html("<b>{}</b>", _("So it cannot be told yet which is cheaper."))
+        untold = format_html("<b>{}</b>", _("Too close to call."))
         return sentences(sure, self._crossings(), saves, "" if self.is_told else untold)
 
     def _crossings(self) -> str:

@@ -185,7 +185,9 @@ class KeepForm(forms.Form):
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         if WhatIf.objects.kept().filter(name=name).exists():
-            raise forms.ValidationError(_("Another scenario is called so; remove it first or choose another name."))
+            raise forms.ValidationError(
+                _("Another scenario has this name. Choose another name or remove that scenario.")
+            )
         return name
 
     def clean_query(self) -> str:

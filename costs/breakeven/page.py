@@ -80,32 +80,32 @@ class BreakEvenAnswer:
             return _("No request has come in yet, so there is no run rate to hold against a break-even.")
         if self.kind == "pays" and self.times:
             return _(
-                "Our own GPUs pay from <b>{at} requests</b> a month. We send <b>{n}</b>, {times} times that, and save"
-                " <b>{saving} a month</b>"
+                "Self-hosting is cheaper above <b>{at} requests</b> a month. We send <b>{n}</b>, "
+                "{times} times that, and save <b>{saving} a month</b>"
             )
         return {
             "no_traffic": _(
-                "No request has come in yet, so there is no run rate. With these figures our own GPUs would pay from"
-                " <b>{at} requests</b> a month."
+                "No requests yet, so there is no run rate. With these figures self-hosting is "
+                "cheaper above <b>{at} requests</b> a month."
             ),
             "no_counterfactual": _(
                 "Nothing can be compared: no API model with a price is known for any of our requests. Choose one below."
             ),
             "pays": _(
-                "Our own GPUs pay from <b>{at} requests</b> a month. We send <b>{n}</b>, {apart} past that, and save"
-                " <b>{saving} a month</b>"
+                "Self-hosting is cheaper above <b>{at} requests</b> a month. We send <b>{n}</b>, "
+                "{apart} past that, and save <b>{saving} a month</b>"
             ),
             "always": _(
-                "Our own GPUs cost less than the API at every volume: at our <b>{n} requests</b> a month they save"
-                " <b>{saving} a month</b>."
+                "Self-hosting is cheaper at every volume. At our <b>{n} requests</b> a month it "
+                "saves <b>{saving} a month</b>."
             ),
             "refused": _(
-                "Our own GPUs would take <b>{saving} a month</b> less at our <b>{n} requests</b>, but their answers are"
-                " rated significantly worse, so they are not called cheaper."
+                "Self-hosting costs <b>{saving} a month</b> less at our <b>{n} requests</b>. Its "
+                "answers are rated significantly worse, so it is not called cheaper."
             ),
             "ahead": _(
-                "Our own GPUs would pay from <b>{at} requests</b> a month. We send <b>{n}</b>, {apart} short of that."
-                " Until then the API costs <b>{saving} a month</b> less"
+                "Self-hosting is cheaper above <b>{at} requests</b> a month. We send <b>{n}</b>, "
+                "{apart} short of that. Until then the API costs <b>{saving} a month</b> less"
             ),
             "again": _(
                 "At our <b>{n} requests</b> a month the API is cheaper again, by <b>{saving}</b>: one more GPU is"
@@ -209,10 +209,10 @@ class BreakEvenPage:
         api = usd4(self.result.api_cost_per_request)
         words = {"api": api, "own": dollars(self.result.own_cost, 0), "n": self.result.gpus or 0}
         if self.inputs.selfhost.billing != "hourly":
-            return format_html(_("${api} a request on the API; {own} a month for GPUs by the second"), **words)
+            return format_html(_("${api} a request on the API, {own} a month for GPUs by the second"), **words)
         text = ngettext(
-            "${api} a request on the API; {own} a month for {n} GPU of our own",
-            "${api} a request on the API; {own} a month for {n} GPUs of our own",
+            "${api} a request on the API, {own} a month for {n} GPU",
+            "${api} a request on the API, {own} a month for {n} GPUs",
             self.result.gpus or 0,
         )
         return format_html(text, **words)
@@ -247,17 +247,14 @@ class BreakEvenPage:
     def rate_note(self) -> SafeString:
         growth = self.answer.growth
         changed = _("The run rate changed by %(growth)s in 30 days.") % {"growth": signed_percent(growth)}
-        waits = _(
-            "The alert waits until the run rate has stayed beyond the band for the days of its rule, fires once and"
-            " re-arms below the band."
-        )
+        waits = _("The alert fires once, after the run rate has stayed beyond the band for the days of its rule.")
         return sentences("" if growth is None else changed, waits)
 
     def guard_headline(self) -> str:
         if self.refused:
-            return _("“Cheaper” may not be said: rated quality is significantly worse")
+            return _("Not called cheaper, because rated quality is significantly worse")
         if self.gap:
-            return _("“Cheaper” may be said: quality is not significantly worse")
+            return _("Quality is not significantly worse")
         return _("Whether quality holds is not known: too few ratings of both sides")
 
     def gap_words(self) -> str:
@@ -357,9 +354,9 @@ def volume_rows(inputs: Inputs, result: Result) -> list[VolumeRow]:
     n = inputs.requests_per_month
     notes: dict[int, str] = dict.fromkeys(NOTED, "")
     for at, gpus in step_ends(inputs):
-        notes[at] = _("%(gpus)s GPUs are full at the peak; above, one more") % {"gpus": gpus}
+        notes[at] = _("%(gpus)s GPUs are full at the peak, one more above it") % {"gpus": gpus}
         if gpus == 1:
-            notes[at] = _("one GPU is full at the peak; above, two")
+            notes[at] = _("one GPU is full at the peak, two above it")
     saves_at = volume_saving(inputs, SAVING)
     if saves_at is not None:
         notes[saves_at] = _("saves the $100 that go/no-go asks")

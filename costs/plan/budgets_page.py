@@ -36,7 +36,7 @@ class BudgetRow:
         day = self.position.status.runs_out_on
         if self.verdict.state == State.NOT_MET and day is not None:
             return when(day)
-        return _("not this month") if self.verdict.state == State.MET else _("cannot be told yet")
+        return _("not this month") if self.verdict.state == State.MET else _("not enough data")
 
     @property
     def arithmetic(self) -> str:
@@ -95,7 +95,7 @@ def _shown(position: BudgetPosition) -> BudgetPosition:
 
 def _title_of(state: State, n: int) -> str:
     return {
-        State.NOT_MET: ngettext("%(names)s does not last", "%(names)s do not last", n),
+        State.NOT_MET: ngettext("Budget exceeded: %(names)s", "Budgets exceeded: %(names)s", n),
         State.TOO_CLOSE: ngettext("%(names)s is close to its budget", "%(names)s are close to their budgets", n),
         State.NOT_ENOUGH: ngettext(
             "It is too early to tell whether %(names)s lasts", "It is too early to tell whether %(names)s last", n

@@ -128,7 +128,7 @@ class Change:
 def headline(changes: Sequence[Change]) -> str:
     """Who changed the plan last; the newest change stands first."""
     if not changes:
-        return _("Nobody has changed the plan yet")
+        return _("No changes of the plan yet")
     return format_html(_("{who} changed the plan last, {when}"), who=changes[0].by, when=ago(changes[0].at))
 
 

@@ -43,7 +43,7 @@ class CopyForm(forms.Form):
             if source.months != target.months:
                 self.add_error("target", _("Copy a year to a year or a month to a month."))
             elif source == target:
-                self.add_error("target", _("This is the period that is copied; choose another one."))
+                self.add_error("target", _("This is the source period. Choose another one."))
         return data
 
     def drafts(self) -> list[Draft]:
@@ -68,7 +68,7 @@ def copy_plan(request: HttpRequest) -> HttpResponse:
 def research_plan(request: HttpRequest) -> HttpResponse:
     today = timezone.now().astimezone(UTC).date()
     form = ResearchForm(_given(request, "starts_on") or {"starts_on": plan_drafts.moved(today.replace(day=1), 1)})
-    words = {"title": _("The research’s six months"), "research": plan_page.research(sheets.load())}
+    words = {"title": _("Example plan of six months"), "research": plan_page.research(sheets.load())}
     return _drafted(request, form, words)
 
 

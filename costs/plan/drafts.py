@@ -98,18 +98,15 @@ class Draft:
 def answer(drafts: list[Draft] | None) -> SafeString:
     """The sentence of the preview; None before a period was chosen."""
     if drafts is None:
-        text = _(
-            "Phases, stages and budgets of a month or a year can be copied to another; nothing is added before you have"
-            " seen it."
-        )
+        text = _("Copy phases, stages and budgets of a month or year to another. You see a preview first.")
         return format_html("{}", text)
     fits = sum(1 for draft in drafts if not draft.problem)
     if not fits:
-        text = _("Nothing can be added: there is nothing in that period, or what is there speaks against it.")
+        text = _("Nothing to add. The period is empty or overlaps with the plan.")
         return format_html("{}", text)
     text = ngettext(
-        "<b>{n}</b> step would be added to the plan; nothing is changed yet.",
-        "<b>{n}</b> steps would be added to the plan; nothing is changed yet.",
+        "<b>{n}</b> step will be added. Nothing is changed yet.",
+        "<b>{n}</b> steps will be added. Nothing is changed yet.",
         fits,
     )
     return format_html(text, n=fits)

@@ -29,8 +29,8 @@ def free_slug(model: type[Phase] | type[Stage] | type[Budget], name: str) -> str
     return next(slug for slug in (base, *(f"{base}-{n}" for n in range(2, 1000))) if slug not in taken)
 
 
-CARRY_HELP = _("What last month’s own budget left is added to this month; it lapses after a month.")
-NO_BUDGET = _("A budget of 0 would be spent by the first request; write at least 0.01.")
+CARRY_HELP = _("The unused budget of last month is added to this month and lapses after it.")
+NO_BUDGET = _("The budget must be at least 0.01.")
 
 
 def more_than_nothing(amount: Decimal) -> Decimal:
@@ -96,11 +96,11 @@ class PhaseForm(Named):
         }
         help_texts = {
             "shape": _("In words: what serves the requests in this phase."),
-            "volume_to": _("The first volume that is too much for this phase; empty: no upper end."),
+            "volume_to": _("The first volume above this phase. Blank: no upper end."),
             "budget_high": _("Alerts and the forecast are held against this one."),
             "carries": CARRY_HELP,
             "starts_on": _("Empty while the phase has no date."),
-            "ends_on": _("The day after its last; empty: until another phase begins."),
+            "ends_on": _("The day after its last day. Blank: until another phase begins."),
         }
         widgets = {"starts_on": day_input(), "ends_on": day_input(), "shape": forms.Textarea(attrs={"rows": 3})}
 
@@ -192,7 +192,7 @@ class BudgetForm(Named):
             "high": _("Alerts and the forecast are held against this one."),
             "carries": CARRY_HELP,
             "starts_on": _("A month that it begins or ends in has its share of the days."),
-            "ends_on": _("The day after its last; empty: no end."),
+            "ends_on": _("The day after its last day. Blank: no end."),
         }
         widgets = {"starts_on": day_input(), "ends_on": day_input()}
 

@@ -109,7 +109,7 @@ class PlanPage:
         if current is None or held is None:
             return _("The phases and their budgets a month")
         if self.has_left_band:
-            return _("Planned: %(name)s; the volume is that of %(held)s") % {"name": current.name, "held": held.name}
+            return _("Planned: %(name)s, actual volume: %(held)s") % {"name": current.name, "held": held.name}
         words = {"n": count(self.plan.run_rate), "name": current.name}
         return _("%(n)s requests a month are inside the band of %(name)s") % words
 
@@ -382,12 +382,12 @@ class ForecastReview:
         if not self.checks:
             return _("The forecast has no whole month behind it yet")
         words = {"error": percent(self.error), "naive": percent(self.naive_error)}
-        return _("On the 10th the forecast was %(error)s off; a ruler was %(naive)s off") % words
+        return _("Forecast error on day 10: %(error)s (straight-line estimate: %(naive)s)") % words
 
     def fan_note(self) -> SafeString:
         """What the fan of the month's chart is meant to hold, and what it has held where that is clearly less."""
         if not self.looks.is_narrow:
-            return format_html("{}", _("USD, as it adds up; four months in five end inside the fan"))
+            return format_html("{}", _("USD, cumulative, 80 % forecast interval"))
         text = _(
             'USD, as it adds up; the fan is meant to hold 80 % of the ends and <a href="#record-h">has held {share}</a>'
         )

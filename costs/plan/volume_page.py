@@ -97,8 +97,8 @@ class BudgetReach:
     def headline(self) -> str:
         words = {"limit": dollars(self.phase.budget_high, 0), "name": self.phase.name, "n": count(self.live_breaks)}
         if not self.live_breaks:
-            return _("%(limit)s a month last for the whole band of %(name)s") % words
-        return _("%(limit)s a month last to %(n)s requests, not to the end of the band of %(name)s") % words
+            return _("The %(limit)s budget covers the whole range of %(name)s") % words
+        return _("The %(limit)s budget covers about %(n)s requests, not the full range of %(name)s") % words
 
     def note(self) -> SafeString:
         """What the research's own prices give for its second phase; empty for any other."""
@@ -211,7 +211,7 @@ class Split:
         if not self.requests:
             return _("Nothing was sent in 30 days, so there is no split to show")
         words = {"own": percent(Decimal(self.own) / self.requests), "planned": percent(PLANNED_SHARE)}
-        return _("Our own GPUs serve %(own)s of the requests; the plan says %(planned)s") % words
+        return _("Self-hosted share of requests: %(own)s, planned: %(planned)s") % words
 
     @property
     def lines(self) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ class ReasonForm(forms.Form):
 
     reason = forms.CharField(
         label=_("Reason"), max_length=500, widget=forms.Textarea(attrs={"rows": 2}),
-        error_messages={"required": _("Say why, so that others can judge it too.")},
+        error_messages={"required": _("Enter a reason for other readers.")},
     )  # fmt: skip
 
 
@@ -39,8 +39,8 @@ class SignForm(forms.Form):
     choice = forms.ChoiceField(label=_("We decide"), choices=Choice.choices)
     statement = forms.CharField(
         label=_("Statement"), max_length=2000, widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=_("What was decided and why. It is printed above the figures; once signed it cannot be changed."),
-        error_messages={"required": _("Say what was decided and why.")},
+        help_text=_("The decision and its reason, printed above the figures. It cannot be changed after signing."),
+        error_messages={"required": _("Enter the decision and its reason.")},
     )  # fmt: skip
     seen = forms.ChoiceField(choices=Choice.choices, widget=forms.HiddenInput)
 
@@ -82,7 +82,7 @@ class EffortForm(forms.ModelForm[Effort]):
         if day > self.today:
             raise forms.ValidationError(_("This day is still to come."))
         if day < self.today - timedelta(days=366):
-            raise forms.ValidationError(_("This is more than a year ago and would count for nothing."))
+            raise forms.ValidationError(_("This day is more than a year ago."))
         return day
 
     def clean_hours(self) -> Any:

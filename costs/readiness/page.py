@@ -88,9 +88,7 @@ class WorkloadRow:
         if self.name == "incidents":
             return format_html(link, reverse("providers:uptime") + "#outages", _("outages, as checks confirmed them"))
         if self.name == "pages":
-            return format_html(
-                link, reverse("alerts:list"), _("alerts about self-hosted deployments that reached someone")
-            )
+            return format_html(link, reverse("alerts:list"), _("delivered alerts about self-hosted deployments"))
         return format_html("{}", _("as people entered them"))
 
     @property
@@ -132,7 +130,7 @@ class DecidePage:
         """What forbids it, and why."""
         titles = {
             "quality-gap": _("Quality forbids it"),
-            "complexity": _("A person forbids it"),
+            "complexity": _("Manual veto"),
             "operations": _("Operations forbid it"),
             "volume": _("The volume forbids it"),
         }
@@ -158,17 +156,17 @@ class DecidePage:
         return points_apart(gap) if gap else _("not known")
 
     def change_headline(self) -> str:
-        return _("Nothing forbids it") if self.card.verdict == "go" else _("What would change the verdict")
+        return _("No blockers") if self.card.verdict == "go" else _("What would change the verdict")
 
     def people_headline(self) -> str:
-        return _("A person has said no") if self.report.no_go else _("What people decide")
+        return _("Manual veto") if self.report.no_go else _("What people decide")
 
     def workload_headline(self) -> str:
         if self.card.ops_workload.over:
-            return _("Running it asks more than was agreed")
+            return _("Operations exceed the limits")
         if self.card.ops_workload.limited:
-            return _("Running it stays within what was agreed")
-        return _("What running it asks of people")
+            return _("Operations stay within the limits")
+        return _("Operations workload")
 
     @property
     def workload(self) -> list[WorkloadRow]:

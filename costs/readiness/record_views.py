@@ -77,7 +77,7 @@ def enter_effort(request: HttpRequest) -> HttpResponse:
     data: dict[str, Any] = form.cleaned_data
     effort = ops_workload.enter_hours(day=data["day"], hours=data["hours"], what=data["what"], by=person(request))
     log(request, effort, effort.what, added=True)
-    messages.success(request, _("Entered; it counts for 30 days from its day on."))
+    messages.success(request, _("Saved. The hours count for 30 days."))
     return _to_ops_workload()
 
 
@@ -86,7 +86,7 @@ def withdraw_effort(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     effort = queries.effort(pk)
     if ops_workload.withdraw_hours(effort):
         log(request, effort, "Withdrawn.")
-        messages.success(request, _("Withdrawn; these hours no longer count."))
+        messages.success(request, _("Withdrawn. These hours no longer count."))
     return _to_ops_workload()
 
 

@@ -205,7 +205,7 @@ def _sentence(
         if objections:
             text += " " + objections[0].sentence
     else:
-        text = _("NOT YET: %(met)s of %(all)s criteria are met, %(open)s are not decided.") % values
+        text = _("NOT YET: %(met)s of %(all)s criteria are met, %(open)s undecided.") % values
     if justified:
         text += " " + _("The saving is set aside, because privacy or a fine-tuned model asks for our own GPUs.")
     return text

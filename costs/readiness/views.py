@@ -80,7 +80,7 @@ def withdraw(request: HttpRequest) -> HttpResponseRedirect:
     standing = queries.standing_no_go()
     if standing and decisions.withdraw_no_go():
         log(request, standing, "Withdrawn.")
-        messages.success(request, _("The no-go is withdrawn; the figures decide again."))
+        messages.success(request, _("The veto is withdrawn. The figures decide again."))
     return redirect("costs:decide")
 
 
@@ -101,7 +101,7 @@ def withdraw_switch(request: HttpRequest, kind: str) -> HttpResponseRedirect:
     standing = queries.standing_switch(kind)
     if standing and decisions.withdraw_justification(kind=kind):
         log(request, standing, "Withdrawn.")
-        messages.success(request, _("Withdrawn; the money counts again."))
+        messages.success(request, _("Withdrawn. The saving counts again."))
     return redirect("costs:decide")
 
 

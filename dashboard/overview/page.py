@@ -61,8 +61,8 @@ def headline(facts: Facts, month: Money, up: Serving, answers: Worth, own: SelfH
 def alerts_headline(number: int) -> str:
     """How many alerts need a person."""
     if not number:
-        return _("Nothing needs anyone now")
-    return ngettext("One thing needs someone now", "%(n)s things need someone now", number) % {"n": number}
+        return _("No alert needs action")
+    return ngettext("1 alert needs action", "%(n)s alerts need action", number) % {"n": number}
 
 
 def next_polls(feeds: Sequence[Feed]) -> SafeString:

@@ -58,8 +58,8 @@ class Row:
     def lost_text(self) -> str:
         """How long it was down in the last 90 days."""
         if self.lost:
-            return _("%(lost)s lost") % {"lost": duration(self.lost)}
-        return _("not checked") if self.uptime is None else _("nothing lost")
+            return _("%(lost)s down") % {"lost": duration(self.lost)}
+        return _("not checked") if self.uptime is None else _("no downtime")
 
     @property
     def short_cells(self) -> Sequence[Mapping[str, Any]]:
@@ -157,8 +157,8 @@ class Serving:
             return "" if record.uptime is None else _("No outage in 30 days.")
         outages = len(record.outages)
         text = ngettext(
-            "In 30 days one outage, of {name}, took {lost}.",
-            "In 30 days {n} outages took {lost}; the longest was of {name}.",
+            "1 outage in 30 days, at {name}, took {lost}.",
+            "{n} outages in 30 days took {lost}, the longest at {name}.",
             outages,
         )
         return format_html(text, n=outages, lost=duration(record.down), name=record.longest.name)

@@ -46,7 +46,7 @@ def waiting_alerts(menu: Menu) -> SafeString:
     entry = menu.waiting
     if entry is None:
         return SafeString("")
-    text = ngettext("%(n)s alert needs someone", "%(n)s alerts need someone", entry.count) % {"n": entry.count}
+    text = ngettext("%(n)s alert needs action", "%(n)s alerts need action", entry.count) % {"n": entry.count}
     return format_html('<a href="{}">{}</a>.', entry.url, text)
 
 

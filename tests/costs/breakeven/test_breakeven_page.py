@@ -48,14 +48,14 @@ def test_managers_and_ops_see_the_pages_and_staff_do_not(db: Any, role: str, sta
 
 def test_without_traffic_the_page_says_so_and_shows_the_research(db: Any) -> None:
     page = text(client_of("manager"), "/break-even/")
-    assert "No request has come in yet" in page
+    assert "No requests yet" in page
     assert "135,239" in page
 
 
 def test_past_the_crossing_the_saving_is_told(traffic: None) -> None:
     steady_days()
     page = text(client_of("manager"), "/break-even/")
-    assert "Our own GPUs pay from <b>about 135,000 (" in page
+    assert "Self-hosting is cheaper above <b>about 135,000 (" in page
     assert "times that, and save <b>$" in page
     assert "where we are" in page
 
@@ -70,7 +70,7 @@ def test_under_a_week_of_traffic_no_side_is_called_cheaper(traffic: None) -> Non
 def test_short_of_the_crossing_the_api_is_cheaper(traffic: None) -> None:
     steady_days()
     page = text(client_of("manager"), "/break-even/?requests=30,000")
-    assert "With your changes: Our own GPUs would pay from <b>about 135,000 (" in page
+    assert "With your changes: Self-hosting is cheaper above <b>about 135,000 (" in page
     assert "We send <b>30,000</b>, 78 % short of that" in page
 
 
@@ -85,8 +85,8 @@ def test_cheaper_is_refused_where_answers_are_rated_significantly_worse(traffic:
             for n in range(100)
         )  # fmt: skip
     page = text(client_of("manager"), "/break-even/")
-    assert "their answers are rated significantly worse, so they are not called cheaper" in page
-    assert "“Cheaper” may not be said" in page
+    assert "Its answers are rated significantly worse, so it is not called cheaper" in page
+    assert "Not called cheaper, because rated quality" in page
     assert "our GPU, rated worse" in page
     assert '<span class="state ok">our GPU</span>' not in page
 
@@ -94,8 +94,8 @@ def test_cheaper_is_refused_where_answers_are_rated_significantly_worse(traffic:
 def test_the_sum_is_written_out_and_both_cost_bases_stand_there(traffic: None) -> None:
     page = text(client_of("manager"), "/break-even/?speed=85&peak=1")
     assert "1 × $0.34 an hour × 730 h" in page
-    assert "ours, whole lease" in page
-    assert "ours, busy time only" in page
+    assert "self-hosted, full rental" in page
+    assert "self-hosted, busy time only" in page
     assert "Capacity used: tokens served of those that would fit</dt> <dd>19 %" in page
 
 
@@ -160,7 +160,7 @@ def test_what_cannot_be_worked_out_is_said_at_its_field(traffic: None, query: st
     answer = client.get(f"/break-even/?{query}")
     assert answer.status_code == 422
     assert list(answer.context["form"].errors) == [field]
-    assert "shown below is the live answer" in answer.content.decode()
+    assert "The live result is shown below" in answer.content.decode()
     assert client.get(f"/break-even/break-even.json?{query}").status_code == 422
 
 

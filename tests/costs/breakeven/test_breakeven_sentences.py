@@ -49,8 +49,8 @@ def answer_of(kind: str, n: int = 30_000, crossing: int | None = 20_000, **field
     [
         (
             answer_of("no_traffic", 0),
-            "No request has come in yet, so there is no run rate. With these figures our own GPUs would pay from"
-            " 20,000 requests a month.",
+            "No requests yet, so there is no run rate. With these figures self-hosting is cheaper above 20,000 "
+            "requests a month.",
         ),
         (
             answer_of("no_traffic", 0, None),
@@ -58,37 +58,38 @@ def answer_of(kind: str, n: int = 30_000, crossing: int | None = 20_000, **field
         ),
         (
             answer_of("pays"),
-            "Our own GPUs pay from 20,000 requests a month. We send 30,000, 50 % past that, and save $50 a month.",
+            "Self-hosting is cheaper above 20,000 requests a month. We send 30,000, 50 % past that, and save "
+            "$50 a month.",
         ),
         (
             answer_of("pays", 50_000, saves_at=90_000),
-            "Our own GPUs pay from 20,000 requests a month. We send 50,000, 2.5 times that, and save $50 a month."
+            "Self-hosting is cheaper above 20,000 requests a month. We send 50,000, 2.5 times that, and save "
+            "$50 a month."
             " A saving of $100 comes at about 90,000 requests.",
         ),
         (
             answer_of("always"),
-            "Our own GPUs cost less than the API at every volume: at our 30,000 requests a month they save $50 a"
-            " month.",
+            "Self-hosting is cheaper at every volume. At our 30,000 requests a month it saves $50 a month.",
         ),
         (
             answer_of("refused"),
-            "Our own GPUs would take $50 a month less at our 30,000 requests, but their answers are rated significantly"
-            " worse, so they are not called cheaper.",
+            "Self-hosting costs $50 a month less at our 30,000 requests. Its answers are rated significantly "
+            "worse, so it is not called cheaper.",
         ),
         (
             answer_of("ahead", crossing=60_000),
-            "Our own GPUs would pay from 60,000 requests a month. We send 30,000, 50 % short of that. Until then the"
-            " API costs $50 a month less.",
+            "Self-hosting is cheaper above 60,000 requests a month. We send 30,000, 50 % short of that. Until "
+            "then the API costs $50 a month less.",
         ),
         (
             answer_of("ahead", crossing=60_000, days=1),
-            "Our own GPUs would pay from 60,000 requests a month. We send 30,000, 50 % short of that. Until then the"
-            " API costs $50 a month less, and at the present growth we are there in 1 day.",
+            "Self-hosting is cheaper above 60,000 requests a month. We send 30,000, 50 % short of that. Until "
+            "then the API costs $50 a month less, and at the present growth we are there in 1 day.",
         ),
         (
             answer_of("ahead", crossing=60_000, days=9),
-            "Our own GPUs would pay from 60,000 requests a month. We send 30,000, 50 % short of that. Until then the"
-            " API costs $50 a month less, and at the present growth we are there in 9 days.",
+            "Self-hosting is cheaper above 60,000 requests a month. We send 30,000, 50 % short of that. Until "
+            "then the API costs $50 a month less, and at the present growth we are there in 9 days.",
         ),
         (
             answer_of("again", crossing=60_000),
@@ -134,8 +135,8 @@ def page_of(**fields: Any) -> BreakEvenPage:
             "At 30,000 requests a month it is not certain whether self-hosting is cheaper: about $201 ($100 to $300).",
         ),
         (None, None, "There is not enough data to judge a saving at 30,000 requests a month"),
-        ((100, 300), None, "Our own GPUs"),
-        ((-300, -100), None, "Our own GPUs"),
+        ((100, 300), None, "Self-hosting is cheaper"),
+        ((-300, -100), None, "Self-hosting is cheaper above"),
     ],
 )
 def test_the_first_sentence_goes_no_further_than_the_interval(
@@ -161,8 +162,8 @@ def test_an_uncertain_saving_reads_as_in_the_saving_criterion(other: Any) -> Non
 def test_the_curve_is_named_by_what_each_side_costs() -> None:
     result = page_of().result
     first = plain(page_of(result=replace(result, gpus=1)).curve_headline())
-    assert first == "$0.0032 a request on the API; $298 a month for 1 GPU of our own"
-    assert page_of(result=replace(result, gpus=2)).curve_headline().endswith("for 2 GPUs of our own")
+    assert first == "$0.0032 a request on the API, $298 a month for 1 GPU"
+    assert page_of(result=replace(result, gpus=2)).curve_headline().endswith("for 2 GPUs")
     own = replace(INPUTS.selfhost, billing="per_second", price_per_second=D("0.001"), gpu_tokens_per_second=D(85))
     assert page_of(inputs=replace(INPUTS, selfhost=own)).curve_headline().endswith("a month for GPUs by the second")
 
@@ -189,15 +190,15 @@ def test_the_run_rate_is_told_against_the_crossing() -> None:
 
 
 def test_the_growth_of_the_run_rate_is_told_where_it_is_known() -> None:
-    assert page_of().rate_note().startswith("The alert waits until")
+    assert page_of().rate_note().startswith("The alert fires once")
     assert plain(page_of(growth=D("0.2")).rate_note()).startswith("The run rate changed by +20 % in 30 days. The alert")
 
 
 @pytest.mark.parametrize(
     ("gap", "refused", "headline", "holds", "cheaper"),
     [
-        (Interval(D("-0.2"), D("-0.1")), True, "“Cheaper” may not be said", False, ("warn", "our GPU, rated worse")),
-        (Interval(D("-0.2"), D("0.1")), False, "“Cheaper” may be said", True, ("ok", "our GPU")),
+        (Interval(D("-0.2"), D("-0.1")), True, "Not called cheaper", False, ("warn", "our GPU, rated worse")),
+        (Interval(D("-0.2"), D("0.1")), False, "Quality is not significantly worse", True, ("ok", "our GPU")),
         (None, False, "Whether quality holds is not known", None, ("ok", "our GPU")),
     ],
 )
@@ -230,7 +231,7 @@ def test_how_sure_the_answer_is_is_told(
         "How sure: by how much the last 30 days differ, requests cost ±10 % and the run rate is 8,000–12,000 (95 %). "
     )
     assert within in plain(note)
-    assert note.endswith("<b>So it cannot be told yet which is cheaper.</b>") is not is_told
+    assert note.endswith("<b>Too close to call.</b>") is not is_told
 
 
 def test_the_input_that_moves_the_break_even_most_is_named() -> None:

@@ -136,7 +136,7 @@ def test_a_scenario_is_kept_by_name_and_held_against_the_live_answer(traffic: No
         ({"name": "x", "query": ""}, "Change something first"),
         ({"name": "x", "query": "gpu=&nonsense=1"}, "Change something first"),
         ({"name": "x", "query": "price=cheap"}, "cannot be worked out"),
-        ({"name": "Taken", "query": "price=1"}, "Another scenario is called so"),
+        ({"name": "Taken", "query": "price=1"}, "Another scenario has this name"),
     ],
 )
 def test_what_cannot_be_kept_is_said_and_nothing_saved(traffic: None, sent: dict[str, str], said: str) -> None:
@@ -160,7 +160,7 @@ def test_a_removed_scenario_comes_back_unless_its_name_is_taken(traffic: None) -
 
 def test_a_scenario_whose_offer_has_gone_says_so(traffic: None) -> None:
     WhatIf.objects.create(name="Gone", query="gpu=vast%2FB200%2Fspot")
-    assert "Cannot be worked out today" in text(client_of("manager"), "/break-even/kept/")
+    assert "Cannot be calculated today" in text(client_of("manager"), "/break-even/kept/")
 
 
 def test_many_scenarios_take_as_many_statements_as_one(traffic: None, django_assert_num_queries: Any) -> None:

@@ -162,10 +162,10 @@ def test_budget_inside_the_interval_of_its_forecast_is_too_close_on_the_page_and
     assert "Close one is close to its budget" in page and "does not last" not in page
     part = page.split('id="budgets-h"')[1].split("</section>")[0]
     chip = f'data-question="plan" data-period="2026-09" data-scope="{row.slug}" data-state="too_close"'
-    assert chip in part and "Close to budget" in part and "cannot be told yet" in part
+    assert chip in part and "Close to budget" in part and "not enough data" in part
     [answer] = manager.get("/api/v1/budgets").json()["budgets"]
     assert answer["state"] == "too_close" and answer["forecast"] is not None
-    for high, state, title in ((forecast.low / 2, "not_met", "Close one does not last"),
+    for high, state, title in ((forecast.low / 2, "not_met", "Budget exceeded: Close one"),
                                (forecast.high * 2, "met", "The one other budget lasts")):  # fmt: skip
         Budget.objects.filter(pk=row.pk).update(high=high)
         assert title in manager.get("/plan/").content.decode()
@@ -314,7 +314,7 @@ def test_an_applications_page_brings_its_own_budgets_and_its_owners(manager: Cli
 @pytest.mark.parametrize(
     ("changes", "field", "sentence"),
     [
-        ({"high": 0}, "high", "would be spent by the first request"),
+        ({"high": 0}, "high", "must be at least 0.01"),
         ({"low": -1}, "low", "cannot be negative"),
         ({"low": 11}, "high", "must not be below the low end"),
         ({"ends_on": "2025-01-01"}, "ends_on", "must end after its first day"),
@@ -387,7 +387,7 @@ def test_a_month_is_copied_to_the_next_after_a_look_at_it_and_taken_back(manager
     [
         ("2026-13", "2027-01", "Write a year like 2026 or a month like 2026-09"),
         ("2026", "2027-01", "Copy a year to a year"),
-        ("2026", "2026", "choose another one"),
+        ("2026", "2026", "Choose another one"),
         ("", "2026", "required"),
     ],
 )
@@ -411,7 +411,7 @@ def test_the_researchs_six_months_come_as_a_template_with_their_contradiction_to
         (date(2027, 2, 1), date(2027, 7, 1), 1750),
     ]  # fmt: skip
     assert [phase.starts_on for phase in Phase.objects.all()] == [date(2027, 1, 4), date(2027, 2, 1), None]
-    assert "Nothing can be added" in text(manager, "/plan/research/?starts_on=2027-01-04")
+    assert "Nothing to add" in text(manager, "/plan/research/?starts_on=2027-01-04")
 
 
 # Committed costs, and the volume against its band.

@@ -80,7 +80,7 @@ def test_without_a_phase_for_today_the_page_says_so(plan: None, today: date) -> 
 
 def test_without_any_phase_the_page_says_what_to_do(db: Any) -> None:
     page = text(client_of("manager"), "/plan/")
-    assert "There is no plan yet" in page
+    assert "No plan yet" in page
     assert "/plan/phases/add/" in page
     assert "/plan/phases/add/" not in text(client_of("ops"), "/plan/")
 
@@ -119,14 +119,14 @@ def test_the_split_is_told_by_task_against_the_planned_70_per_cent(plan: None, t
     for day in (today - timedelta(days=1), today):
         usage(day=day, task="rag", provider="self", requests=30, leased=30)
     page = text(client_of("manager"), "/plan/")
-    assert "Our own GPUs serve 60 % of the requests; the plan says 70" in page
+    assert "Self-hosted share of requests: 60 %, planned: 70" in page
     assert '<th scope="row">RAG</th> <td class="num">60</td> <td class="num">60</td>' in page
 
 
 def test_the_page_compares_past_forecasts_with_the_naive_one(plan: None, today: date) -> None:
     spending(today, "4", days=190)
     page = text(client_of("manager"), "/plan/")
-    assert "On the 10th the forecast was" in page
+    assert "Forecast error on day 10:" in page
     assert page.count('<span class="state ok">yes</span>') >= 4
 
 
@@ -200,7 +200,7 @@ def _manager() -> User:
 @pytest.mark.parametrize(
     ("changes", "field", "sentence"),
     [
-        ({"budget_high": 0}, "budget_high", "would be spent by the first request"),
+        ({"budget_high": 0}, "budget_high", "must be at least 0.01"),
         ({"budget_low": -1}, "budget_low", "cannot be negative"),
         ({"budget_low": 5}, "budget_high", "must not be below the low end"),
         ({"volume_to": 500_000}, "volume_to", "must end above its beginning"),

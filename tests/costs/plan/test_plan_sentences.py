@@ -124,7 +124,7 @@ def test_what_is_left_is_divided_by_the_days_that_are_left() -> None:
         ),
         (
             page(held=LARGE),
-            "Planned: 1 <now>; the volume is that of 2 scale-up",
+            "Planned: 1 <now>, actual volume: 2 scale-up",
             "4,000 requests a month lie outside the band of 1 <now>",
         ),
         (
@@ -174,7 +174,7 @@ def test_stages_are_told_by_their_sum() -> None:
 
 
 def test_the_split_is_told_against_the_plan() -> None:
-    assert Split(60, 100, [], []).headline() == "Our own GPUs serve 60\u202f% of the requests; the plan says 70\u202f%"
+    assert Split(60, 100, [], []).headline() == "Self-hosted share of requests: 60\u202f%, planned: 70\u202f%"
     assert Split(0, 0, [], []).headline() == "Nothing was sent in 30 days, so there is no split to show"
     assert (Split(0, 0, [], [(FIRST, D(1))]).lines, len(Split(0, 0, [], [(FIRST, D(1))] * 2).lines)) == ([], 1)
 
@@ -187,7 +187,7 @@ def review(months: int, inside: int = 0, of: int = 0) -> ForecastReview:
 def test_the_forecasts_past_is_told_with_its_error_and_its_cover() -> None:
     none, good, narrow = review(0), review(1, 9, 10), review(2, 1, 10)
     assert none.headline() == "The forecast has no whole month behind it yet"
-    assert good.headline().replace("\u202f", " ") == "On the 10th the forecast was 0 % off; a ruler was 10 % off"
+    assert good.headline().replace("\u202f", " ") == "Forecast error on day 10: 0 % (straight-line estimate: 10 %)"
     assert "1 of 1 month ended inside" in review(1).note()
     assert "2 of 2 months ended inside" in narrow.note()
     assert "Looked at from each day" not in review(1).note()
@@ -195,7 +195,7 @@ def test_the_forecasts_past_is_told_with_its_error_and_its_cover() -> None:
     assert narrow.note().endswith("take the interval for too narrow.")
     assert [word for _check, word in good.rows] == ["9 of 10"]
     assert 'class="none"' in review(1).rows[0][1]
-    assert good.fan_note() == "USD, as it adds up; four months in five end inside the fan"
+    assert good.fan_note() == "USD, cumulative, 80 % forecast interval"
     assert narrow.fan_note().endswith('<a href="#record-h">has held 10\u202f%</a>')
 
 
@@ -204,8 +204,8 @@ def reach(breaks: int | None, run_rate: int = 10, note: D | None = None) -> Budg
 
 
 def test_how_far_a_budget_goes_is_told_by_volume() -> None:
-    assert reach(None).headline() == "$400 a month last for the whole band of 2 scale-up"
-    assert reach(9000).headline() == ("$400 a month last to 9,000 requests, not to the end of the band of 2 scale-up")
+    assert reach(None).headline() == "The $400 budget covers the whole range of 2 scale-up"
+    assert reach(9000).headline() == ("The $400 budget covers about 9,000 requests, not the full range of 2 scale-up")
     assert (reach(None).note(), "breaks at about <b>160,635</b>" in reach(None, note=D(160635)).note()) == ("", True)
     assert "500,000 requests cost <b>$721</b> a month" in reach(9000).live_note()
     assert "Our volume is past that point" not in reach(9000).live_note() + reach(None).live_note()
@@ -221,7 +221,7 @@ def test_what_is_committed_is_told_with_its_share_where_there_is_a_forecast() ->
 
 def test_the_last_change_of_the_plan_is_told_with_its_age() -> None:
     change = Change(NOW, "Ann <a>", "phase", "A", "added", [], "")
-    assert headline([]) == "Nobody has changed the plan yet"
+    assert headline([]) == "No changes of the plan yet"
     assert headline([change]).startswith("Ann &lt;a&gt; changed the plan last, <time")
 
 
@@ -234,7 +234,7 @@ def test_an_application_counts_its_budgets() -> None:
 
 def test_a_preview_says_how_many_steps_would_be_added() -> None:
     fits, refused = drafts.Draft("stage", {}), drafts.Draft("stage", {}, "No.")
-    assert drafts.answer(None).startswith("Phases, stages and budgets of a month or a year can be copied")
-    assert drafts.answer([refused]).startswith("Nothing can be added")
-    assert drafts.answer([fits, refused]) == "<b>1</b> step would be added to the plan; nothing is changed yet."
-    assert drafts.answer([fits] * 2) == "<b>2</b> steps would be added to the plan; nothing is changed yet."
+    assert drafts.answer(None).startswith("Copy phases, stages and budgets of a month or year")
+    assert drafts.answer([refused]).startswith("Nothing to add")
+    assert drafts.answer([fits, refused]) == "<b>1</b> step will be added. Nothing is changed yet."
+    assert drafts.answer([fits] * 2) == "<b>2</b> steps will be added. Nothing is changed yet."

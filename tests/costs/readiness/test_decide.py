@@ -43,7 +43,7 @@ def verdict(client: Any) -> str:
 
 def test_without_any_measurement_the_verdict_is_not_yet(db: Any) -> None:
     page = text(client_of("manager"), "/decide/")
-    assert "NOT YET: 0 of 4 criteria are met, 4 are not decided." in page
+    assert "NOT YET: 0 of 4 criteria are met, 4 undecided." in page
     assert page.count('data-state="not_enough_data">Not enough data</span>') == 5, "four criteria and the whole"
 
 
@@ -53,7 +53,7 @@ def test_all_four_holding_is_a_go_with_the_evidence_beside(ready: Deployment) ->
     assert page.count('data-state="met">Met</span>') == 5, "four criteria and the whole"
     assert "60 ratings" in page
     assert "500 streams" in page
-    assert "Nothing forbids it" in page
+    assert "No blockers" in page
 
 
 def test_what_would_change_the_verdict_is_said(ready: Deployment) -> None:
@@ -90,7 +90,7 @@ def test_a_no_go_without_a_reason_is_refused(ready: Deployment) -> None:
     client = client_of("manager")
     answer = client.post("/decide/no-go/", {"reason": "  "})
     assert answer.status_code == 422
-    assert "Say why, so that others can judge it too." in answer.content.decode()
+    assert "Enter a reason for other readers." in answer.content.decode()
     assert not NoGo.objects.exists()
 
 
@@ -127,7 +127,7 @@ def test_only_who_may_decide_decides(db: Any, url: str) -> None:
 
 def test_ops_see_the_verdict_without_the_forms(ready: Deployment) -> None:
     page = text(client_of("ops"), "/decide/")
-    assert "A manager can forbid it with a reason" in page
+    assert "A manager can veto with a reason" in page
     assert 'action="/decide/no-go/"' not in page
 
 

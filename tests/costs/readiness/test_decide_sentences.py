@@ -66,9 +66,9 @@ def test_the_answer_names_the_first_change_unless_something_forbids_it() -> None
 
 
 def test_headings_follow_the_verdict_and_what_people_said() -> None:
-    assert page_of(verdict="go").change_headline() == "Nothing forbids it"
+    assert page_of(verdict="go").change_headline() == "No blockers"
     assert page_of().change_headline() == "What would change the verdict"
-    assert page_of(no_go=object()).people_headline() == "A person has said no"
+    assert page_of(no_go=object()).people_headline() == "Manual veto"
     assert page_of().people_headline() == "What people decide"
 
 
@@ -76,7 +76,7 @@ def test_headings_follow_the_verdict_and_what_people_said() -> None:
     ("slug", "title"),
     [
         ("quality-gap", "Quality forbids it"),
-        ("complexity", "A person forbids it"),
+        ("complexity", "Manual veto"),
         ("operations", "Operations forbid it"),
         ("volume", "The volume forbids it"),
     ],
@@ -168,9 +168,9 @@ def test_a_task_passes_fails_is_too_close_or_has_too_few_ratings() -> None:
 def test_the_burden_is_held_against_what_was_agreed() -> None:
     free, within = OpsWorkload(incidents=2), OpsWorkload(incidents=2, most_incidents=2)
     over = OpsWorkload(incidents=2, most_incidents=1)
-    assert page_of(ops_workload=free).workload_headline() == "What running it asks of people"
-    assert page_of(ops_workload=within).workload_headline() == "Running it stays within what was agreed"
-    assert page_of(ops_workload=over).workload_headline() == "Running it asks more than was agreed"
+    assert page_of(ops_workload=free).workload_headline() == "Operations workload"
+    assert page_of(ops_workload=within).workload_headline() == "Operations stay within the limits"
+    assert page_of(ops_workload=over).workload_headline() == "Operations exceed the limits"
     rows = [page_of(ops_workload=burden).workload[0] for burden in (free, within, over)]
     assert [(row.mark, row.word()) for row in rows] == [("unknown", "not limited"), ("ok", "yes"), ("bad", "no")]
 
@@ -179,7 +179,7 @@ def test_each_burden_says_where_it_comes_from() -> None:
     incidents, hours, pages = workload_rows(OpsWorkload())
     assert [row.label for row in (incidents, hours, pages)] == ["Incidents", "Hours of work", "Calls"]
     assert 'href="/uptime/#outages"' in incidents.source() and 'href="/alerts/"' in pages.source()
-    assert ">alerts about self-hosted deployments that reached someone</a>" in pages.source()
+    assert ">delivered alerts about self-hosted deployments</a>" in pages.source()
     assert WorkloadRow("hours", 0, None, False).source() == hours.source() == "as people entered them"
 
 

@@ -60,7 +60,7 @@ def test_a_later_decision_supersedes_and_the_earlier_one_stays_as_it_was(ready: 
     manager.post("/decide/sign/", {**SIGNED, "choice": "no_go", "statement": "After all not."})
     assert "Decision 2 has superseded it." in text(manager, "/decide/records/1/")
     second = text(manager, "/decide/records/2/")
-    assert "It stands." in second and "otherwise than the figures say" in second
+    assert "It stands." in second and "differs from the verdict of the figures" in second
     assert "Current decision: NO-GO (a-manager, " in text(manager, "/decide/")
 
 

@@ -172,18 +172,18 @@ def test_the_outages_of_a_month_are_counted_and_the_longest_is_named() -> None:
         serving("up", record=Record(30, [], hour, None, None, None, 1.0)).outages_sentence() == "No outage in 30 days."
     )
     single = Record(30, [broken], hour, broken, None, None, 0.9)
-    assert serving("up", record=single).outages_sentence() == "In 30 days one outage, of D0, took 1 h."
+    assert serving("up", record=single).outages_sentence() == "1 outage in 30 days, at D0, took 1 h."
     several = replace(single, outages=[broken, broken])
     sentence = serving("up", record=several).outages_sentence()
-    assert sentence == "In 30 days 2 outages took 1 h; the longest was of D0."
+    assert sentence == "2 outages in 30 days took 1 h, the longest at D0."
 
 
 def test_uptime_that_nobody_measured_has_no_figure() -> None:
     row = Row(now_of("D0", "up"), [], None, None, timedelta())
     assert (plain(row.uptime_text()), plain(row.uptime_short_text())) == ("no figure", "no figure")
     assert row.lost_text() == "not checked"
-    assert replace(row, uptime=1.0).lost_text() == "nothing lost"
-    assert replace(row, uptime=0.9, lost=timedelta(minutes=2)).lost_text() == "2 min lost"
+    assert replace(row, uptime=1.0).lost_text() == "no downtime"
+    assert replace(row, uptime=0.9, lost=timedelta(minutes=2)).lost_text() == "2 min down"
     up = serving("up")
     assert plain(up.worst_uptime()) == plain(up.checks_mark()) == "–"
     measured = replace(up, rows=[row, replace(row, uptime_short=0.995)], every_s=30)
@@ -494,9 +494,9 @@ def test_a_deployments_latency_is_told_with_what_is_usual() -> None:
 
 
 def test_alerts_are_counted_in_words() -> None:
-    assert alerts_headline(0) == "Nothing needs anyone now"
-    assert alerts_headline(1) == "One thing needs someone now"
-    assert alerts_headline(12) == "12 things need someone now"
+    assert alerts_headline(0) == "No alert needs action"
+    assert alerts_headline(1) == "1 alert needs action"
+    assert alerts_headline(12) == "12 alerts need action"
 
 
 def test_a_name_with_markup_is_escaped_in_every_sentence() -> None:
