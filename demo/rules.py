@@ -38,7 +38,7 @@ RULES = (
     ),
     Made(
         "website-chat-first-token",
-        "Website chat is slow to begin",
+        "Slow first token: Website chat",
         Watch("ttft-p95", Window.HOUR, Scope((("application", "site-chat"),)), OVER, Decimal(1500)),
         2 * HOUR_S,
         Severity.WARNING,
@@ -53,7 +53,7 @@ def maintenance(now: datetime) -> None:
     starts_at = datetime.combine(sunday, time(2), UTC)
     saturday = datetime.combine(now.date() - timedelta(days=now.weekday() + 2), time(22), ZoneInfo("Europe/Berlin"))
     Silence.objects.get_or_create(
-        reason="The index of the knowledge base is built anew",
+        reason="Rebuild of the knowledge base index",
         defaults={
             "kind": "latency",
             "labels": {"deployment": "mistral-7b"},

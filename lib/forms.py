@@ -1,4 +1,4 @@
-"""Fields and checks of forms: keys that are written and never shown, web addresses, slugs, bounds."""
+"""Fields and checks of forms: keys that are written and never shown, web addresses, lengths of time, slugs, bounds."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ Person = AbstractBaseUser | AnonymousUser
 N = TypeVar("N", int, float)
 KEY_AGAIN = gettext_lazy("Enter the key again: the address that it is sent to has changed.")
 
+UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
+LENGTH = re.compile(r"(\d{1,7})\s*(s|min|h|d|w)")
 LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f]*")
 
 
@@ -62,6 +64,29 @@ class AddressField(forms.CharField):
     def to_python(self, value: Any) -> str:
         text = super().to_python(value) or ""
         return text if not text or "://" in text else f"https://{text}"
+
+
+class LengthField(forms.CharField):
+    """A length of time as `30 min`, `12 h` or `1 d 6 h`, or `0`; its value is whole seconds."""
+
+    def to_python(self, value: Any) -> Any:
+        text = (super().to_python(value) or "").strip().lower()
+        if text and not re.fullmatch(rf"0|(?:{LENGTH.pattern}\s*)+", text):
+            raise forms.ValidationError(_("Write a duration as 30 min, 12 h or 1 d."))
+        return sum(int(n) * UNITS[unit] for n, unit in LENGTH.findall(text)) if text else None
+
+    def prepare_value(self, value: Any) -> Any:
+        return length(value) if isinstance(value, int) else value
+
+
+def length(seconds: int) -> str:
+    """`1 d 6 h` of 108,000: what a LengthField reads back."""
+    parts, left = [], seconds
+    for unit in ("d", "h", "min", "s"):
+        n, left = divmod(left, UNITS[unit])
+        if n:
+            parts.append(f"{n} {unit}")
+    return " ".join(parts) or "0"
 
 
 def free_slug(name: str, fallback: str, model: type[Model]) -> str:

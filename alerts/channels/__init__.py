@@ -54,7 +54,7 @@ def deliver_to(delivery: Delivery, now: datetime) -> str:
     if channel is None or channel.deleted_at:
         raise NotSent(_("The channel was deleted."), permanent=True)
     if not channel.enabled:
-        raise NotSent(_("The channel is switched off; this waits until somebody switches it on."))
+        raise NotSent(_("The channel is off. This waits until it is enabled."))
     return remembered(channel, lambda: hand_over(channel, note_of(delivery), now), now)
 
 
@@ -67,7 +67,7 @@ def remembered(channel: Channel, call: Callable[[], str], now: datetime) -> str:
         failed = {"answer": str(error), "answered_at": now, "failures": F("failures") + 1}
         rows.update(failing_since=Coalesce("failing_since", Value(now)), **failed)
         if isinstance(error, Gone):
-            rows.update(enabled=False, disabled_reason=_("It answered that it is gone for good: %s") % error)
+            rows.update(enabled=False, disabled_reason=_("It responded that it is permanently gone: %s") % error)
             log_event(logger, logging.WARNING, "channel_gone", channel_id=channel.pk, kind=channel.kind)
         raise
     rows.update(answer=answer, answered_at=now, failures=0, failing_since=None)

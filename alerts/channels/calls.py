@@ -33,7 +33,7 @@ def call(
     sent_headers = {"user-agent": "breakeven", **(headers or {})}
     try:
         if not channel.local and not url.startswith("https:"):
-            raise AddressRefused(_("A webhook's address begins with https: over http anybody on the way could read."))
+            raise AddressRefused(_("A webhook address begins with https. Over http, others could read the content."))
         transport = PinnedTransport(pin(url, local=channel.local), Deadline(LONGEST_ANSWER_S))
         timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s))
         with (
@@ -42,7 +42,7 @@ def call(
         ):
             answer, status = status_line(response), response.status_code
     except httpx.TimeoutException:
-        raise NotSent(_("It did not answer within %(n)s s.") % {"n": f"{timeout_s:g}"}) from None
+        raise NotSent(_("No response within %(n)s s.") % {"n": f"{timeout_s:g}"}) from None
     except AddressRefused as refused:
         raise NotSent(str(refused)) from None
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError) as error:
@@ -59,7 +59,7 @@ def status_line(response: httpx.Response) -> str:
     status = f"{response.status_code} {response.reason_phrase}".strip()
     if response.has_redirect_location:
         host = httpx.URL(response.headers["location"]).host or "?"
-        return _("%(status)s to %(host)s; redirects are not followed") % {"status": status, "host": host}
+        return _("%(status)s to %(host)s. Redirects are not followed.") % {"status": status, "host": host}
     body = b""
     with suppress(httpx.TimeoutException):  # the status has come; of the words, what there is until then
         for part in response.iter_raw():

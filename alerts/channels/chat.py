@@ -62,7 +62,7 @@ def read(url: str) -> dict[str, Any]:
         scheme = urlsplit(url).scheme.lower()
         parsed: dict[str, Any] | None = apprise.plugins.url_to_dict(url)  # type: ignore[no-untyped-call]
     except ValueError:
-        raise AddressRefused(_("This is no address.")) from None
+        raise AddressRefused(_("This is not a valid address.")) from None
     if parsed is None:
         raise AddressRefused(service_sentence() if scheme in apprise.plugins.N_MGR else unknown_sentence())
     if parsed["schema"] not in SCHEMES:
@@ -89,15 +89,15 @@ def asset() -> apprise.AppriseAsset:
 
 
 def file_sentence() -> str:
-    return _("The address names a file that the service would read on this machine; that is not used.")
+    return _("This service would read a file on this server, so the address is not accepted.")
 
 
 def service_sentence() -> str:
-    return _("This service is not used. These are: %(schemes)s.") % {"schemes": ", ".join(sorted(SCHEMES))}
+    return _("This service is not supported. Supported: %(schemes)s.") % {"schemes": ", ".join(sorted(SCHEMES))}
 
 
 def unknown_sentence() -> str:
-    return _("apprise does not know this address; see its list of services for how it is written.")
+    return _("This is not an Apprise address. The Apprise list of services shows the format of each.")
 
 
 def service(url: str, *, local: bool) -> str:
@@ -121,8 +121,8 @@ def say(channel: Channel, note: Note) -> str:
         raise NotSent(f"{type(error).__name__}: {redacted(str(error), url)}"[:SHOWN]) from None
     answer = redacted(heard.words(), url)
     if not good:
-        raise NotSent(answer or _("%(name)s did not take it and did not say why.") % {"name": sender.service_name})
-    return answer or _("%(name)s took it.") % {"name": sender.service_name}
+        raise NotSent(answer or _("%(name)s rejected it without a reason.") % {"name": sender.service_name})
+    return answer or _("%(name)s accepted it.") % {"name": sender.service_name}
 
 
 class Heard(logging.Handler):
@@ -182,12 +182,12 @@ class Guard:
         if not isinstance(address, tuple):
             if address is None:  # on a connection that was judged
                 return
-            raise AddressRefused(_("%(where)s is on this machine.") % {"where": address})
+            raise AddressRefused(_("%(where)s is on this server.") % {"where": address})
         host = str(address[0]).split("%")[0]
         try:
             judge(host, ipaddress.ip_address(host), local=self._here.local)
         except ValueError:
-            raise AddressRefused(_("%(host)s was not looked up.") % {"host": host}) from None
+            raise AddressRefused(_("The name %(host)s could not be resolved.") % {"host": host}) from None
 
 
 guard = Guard()

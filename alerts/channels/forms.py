@@ -22,15 +22,16 @@ else:  # takes no parameter at run time
     ChannelModelForm = forms.ModelForm
 
 ADDRESS_HELP = {
-    ChannelKind.WEBHOOK: gettext_lazy("Where a program of yours takes JSON. Begins with https."),
+    ChannelKind.WEBHOOK: gettext_lazy("The address that receives JSON. Begins with https."),
     ChannelKind.APPRISE: gettext_lazy(
         "As apprise writes it: slack://token-a/token-b/token-c/#ops, tgram://bot-token/chat, ntfys://ntfy.sh/topic, "
         "workflows://… for Teams, pagerduty://integration-key@api-key, matrixs://user:password@host/#room. Also used: "
         "Discord, Mattermost, Rocket.Chat, Google Chat, Zulip, Opsgenie, Pushover, Gotify, json(s), xml(s) and form(s)."
     ),
     ChannelKind.MONITOR: gettext_lazy(
-        "What the monitor gives you to ask for, such as https://hc-ping.com/… Begins with https. Asked with GET about "
-        "once a minute while every rule can be evaluated; set the monitor to speak after five minutes of silence."
+        "The ping address of the monitor, such as https://hc-ping.com/… Begins with https. "
+        "Breakeven sends a GET each minute while every rule can be evaluated. Set the monitor to "
+        "alert after five minutes without a ping."
     ),
 }
 
@@ -51,9 +52,9 @@ class ChannelForm(ChannelModelForm):
         fields = ["name", "local"]
         labels = {
             "name": gettext_lazy("Name"),
-            "local": gettext_lazy("local: may be on a private or loopback address"),
+            "local": gettext_lazy("Local: allow a private or loopback address"),
         }
-        help_texts = {"local": gettext_lazy("For receivers in your own network. Given by admins only.")}
+        help_texts = {"local": gettext_lazy("For receivers in your own network. Only admins may set this.")}
 
     def __init__(self, *args: Any, person: Person, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -61,20 +62,22 @@ class ChannelForm(ChannelModelForm):
         address, secret = self.fields["address"], self.fields["secret"]
         address.required = not self.stored
         words = [ADDRESS_HELP[ChannelKind(self.instance.kind)], _("Stored encrypted and never shown again.")]
-        address.help_text = " ".join(map(str, [*words, _("Empty: the stored one stays.")] if self.stored else words))
+        address.help_text = " ".join(map(str, [*words, _("Blank: keep the stored one.")] if self.stored else words))
         if self.instance.kind != ChannelKind.WEBHOOK:
             del self.fields["secret"]
         elif self.stored:
-            secret.help_text = _("Empty: the stored one stays. What is written here is never shown again.")
+            secret.help_text = _("Blank: keep the stored one. It is never shown again.")
         else:
             secret.initial = webhook.new_secret()
             secret.required = True
-            secret.help_text = _("Copy it to the receiver now: it proves that a call is ours, and is not shown again.")
+            secret.help_text = _(
+                "Copy it to the receiver now. It proves that a call is from Breakeven. It is not shown again."
+            )
         if not is_admin(person):  # whoever is none would reach our network by it
             del self.fields["local"]
             if self.instance.local:
                 address.disabled = True
-                address.help_text = _("The channel is local: only an admin changes its address.")
+                address.help_text = _("The channel is local. Only an admin can change its address.")
         self.order_fields(["name", "address", "secret", "local"])
 
     def clean(self) -> dict[str, Any]:
@@ -99,7 +102,7 @@ class ChannelForm(ChannelModelForm):
         except forms.ValidationError as error:
             raise AddressRefused(error.messages[0]) from None
         if not local and not address.startswith("https:"):
-            raise AddressRefused(_("A webhook's address begins with https: over http anybody on the way could read."))
+            raise AddressRefused(_("A webhook address begins with https. Over http, others could read the content."))
         return pin(address, local=local).host
 
     def filled(self) -> Channel:

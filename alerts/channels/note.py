@@ -40,7 +40,7 @@ def note_of(delivery: Delivery) -> Note:
 def text_of(context: dict[str, Any]) -> str:
     """Plain text: what to do first, the figures, where to look."""
     figures = [f"{fact.label}: {fact.value}" for fact in context["facts"][:FACTS]]
-    more = [_("Open as well: %s") % title for title in context["more"]]
+    more = [_("Also open: %s") % title for title in context["more"]]
     if context["unnamed"]:
         more.append(_("and %(n)s more") % {"n": context["unnamed"]})
     lines = [context["todo"], context["detail"], context["history"], *figures, *more, context["alert_url"]]
@@ -81,7 +81,7 @@ def data_of(delivery: Delivery, identifier: str) -> dict[str, Any]:
 def trial_note(identifier: str, by: str, now: datetime) -> Note:
     """What the test button sends; receivers know it by its event."""
     title = _("Test from Breakeven: alerts arrive here")
-    text = _("%(who)s sent this to see that it arrives; there is nothing to do.") % {"who": by}
+    text = _("%(who)s sent this test. No action is needed.") % {"who": by}
     data = {"version": VERSION, "id": identifier, "event": "test", "at": iso(now), "alert": None, "todo": text}
     return Note(identifier, title, text, "us", {**data, "detail": "", "facts": [], "demo": settings.DEMO})
 

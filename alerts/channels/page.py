@@ -22,7 +22,7 @@ class Tried(NamedTuple):
     answer: str
 
     def headline(self) -> str:
-        return _("It took the test") if self.good else _("It did not take the test")
+        return _("Test succeeded") if self.good else _("Test failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +33,26 @@ class ChannelsPage:
 
     def answer(self) -> str:
         if not self.rows and not has_mail_server():
-            return _("Alerts reach nobody: no mail server and no channel is set up.")
+            return _("No notifications are sent: no mail server and no channel is set up.")
         if not self.rows:
-            return _("Alerts go by e-mail alone: no channel is set up.")
+            return _("Alerts are sent by e-mail only. No channel is set up.")
         wrong = [row for row in self.rows if row.mark in ("bad", "warn")]
         if wrong:
             text = ngettext(
-                "The one channel does not answer as it should: <b>{name}</b>.",
-                "{bad} of {n} channels do not answer as they should; first <b>{name}</b>.",
+                "The only channel fails: <b>{name}</b>.",
+                "{bad} of {n} channels fail, <b>{name}</b> first.",
                 len(self.rows),
             )
             return format_html(text, n=len(self.rows), bad=len(wrong), name=wrong[0].name)
         on = sum(row.enabled for row in self.rows)
         return ngettext(
-            "%(n)s of %(all)s channels is on, and nothing has failed there.",
-            "%(n)s of %(all)s channels are on, and nothing has failed there.",
+            "%(n)s of %(all)s channels is on, without failures.",
+            "%(n)s of %(all)s channels are on, without failures.",
             on,
         ) % {"n": on, "all": len(self.rows)}
 
     def headline(self) -> str:
-        return _("Besides people’s mailboxes") if self.rows else _("Nothing besides people’s mailboxes yet")
+        return _("All channels") if self.rows else _("No channels yet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,56 +70,47 @@ class ChannelPage:
     def title(self) -> str:
         return _("Add a channel") if self.added else self.channel.name
 
-    def question(self) -> str:
-        if self.added:
-            return _("Where else shall alerts go?")
-        return _("Does “%(name)s” hear from us?") % {"name": self.channel.name}
-
     def answer(self) -> str:
         if self.added:
             return self._of_kind()
         if not self.channel.enabled:
-            off = _("It is switched off and told nothing; what is meant for it waits.")
+            off = _("The channel is off. Its notifications wait.")
             return self.channel.disabled_reason or off
         if self.channel.failing_since:
             text = ngettext(
-                "It has failed once, {ago}; it is tried again.",
-                "It has failed <b>{n} times</b> in a row, since {ago}; it is tried again.",
+                "1 failure, {ago}. Breakeven will retry.",
+                "<b>{n} failures</b> in a row, since {ago}. Breakeven will retry.",
                 self.channel.failures,
             )
             return format_html(text, n=self.channel.failures, ago=ago(self.channel.failing_since))
         if self.channel.answered_at:
-            text = _("It last answered {ago}: <b>{answer}</b>")
+            text = _("Last response {ago}: <b>{answer}</b>")
             return format_html(text, ago=ago(self.channel.answered_at), answer=self.channel.answer)
-        return _("It has not been told anything yet; send it a test.")
+        return _("Not used yet. Send a test.")
 
     def _of_kind(self) -> str:
         if self.channel.kind == ChannelKind.MONITOR:
             return _(
-                "It hears from us each minute while the rules run, and speaks when it hears nothing: also when this"
-                " machine is gone."
+                "The monitor receives a ping each minute while the rules run. It alerts you when pings "
+                "stop, even if this server is down."
             )
         if self.channel.kind == ChannelKind.WEBHOOK:
-            return _("To a program of yours, as signed JSON, each with an id of its own.")
-        return _(
-            "To a chat room or a pager, through apprise: Slack, Teams, Telegram, ntfy, PagerDuty, Matrix and others."
-        )
+            return _("Sends signed JSON to your own program. Each call has its own id.")
+        return _("Slack, Teams, Telegram, PagerDuty and 100 others, by an Apprise URL.")
 
     def form_headline(self) -> str:
         if not self.may_edit:
-            return _("Only ops may change it")
+            return _("Read-only for your role")
         if not self.added:
-            return _("Where it is, and what signs")
-        words = {ChannelKind.WEBHOOK: _("A new webhook"), ChannelKind.MONITOR: _("A new outside monitor")}
-        return words.get(ChannelKind(self.channel.kind), _("A new chat or pager"))
+            return _("Settings")
+        words = {ChannelKind.WEBHOOK: _("New webhook"), ChannelKind.MONITOR: _("New outside monitor")}
+        return words.get(ChannelKind(self.channel.kind), _("New chat or pager"))
 
     def rules_headline(self) -> str:
-        return _("Told by these rules") if self.rules else _("No rule tells it yet")
+        return _("Used by these rules") if self.rules else _("Used by no rule")
 
     def test_note(self) -> str:
         """What a test does."""
         if self.channel.kind == ChannelKind.MONITOR:
-            return _(
-                "A test asks for the address once, as each heartbeat does, saves nothing, and shows the answer here."
-            )
-        return _("A test sends one message that says so, saves nothing, and shows the answer here.")
+            return _("A test sends one ping, as each heartbeat does. It saves nothing and shows the response here.")
+        return _("A test sends one message that is marked as a test. It saves nothing and shows the response here.")

@@ -38,7 +38,7 @@ def channels(request: HttpRequest) -> HttpResponse:
 @form_view("alerts.add_channel")
 def channel_add(request: HttpRequest, kind: str) -> HttpResponse:
     if kind not in ChannelKind.values:
-        raise Http404(_("There is no channel of this kind."))
+        raise Http404(_("This kind of channel does not exist."))
     new_channel = Channel(kind=kind)
     return edited(request, new_channel, ChannelForm(sent(request), instance=new_channel, person=request.user))
 
@@ -73,7 +73,7 @@ def edited(request: HttpRequest, row: Channel, form: ChannelForm) -> HttpRespons
     services.save(channel=filled)
     log_form(request, filled, form, added=added)
     chosen = added and filled.kind != ChannelKind.MONITOR
-    text = _("%(name)s is saved; choose it in the rules that it is to hear of.") if chosen else _("%(name)s is saved.")
+    text = _("%(name)s is saved. Choose it in the rules that should use it.") if chosen else _("%(name)s is saved.")
     messages.success(request, text % {"name": filled.name})
     return redirect(filled)
 
@@ -111,8 +111,8 @@ def channel_switch(request: HttpRequest, slug: str) -> HttpResponse:
     row = queries.channel_by_slug(slug)
     enabled = request.POST.get("enabled") == "1"
     if services.switch(channel=row, enabled=enabled, now=timezone.now()):
-        log(request, row, _("Switched on.") if enabled else _("Switched off."))
-    text = _("%(name)s is told again; what waited leaves now.") if enabled else _("%(name)s is no longer told.")
+        log(request, row, _("Enabled.") if enabled else _("Disabled."))
+    text = _("%(name)s is enabled. Waiting notifications are sent now.") if enabled else _("%(name)s is disabled.")
     messages.success(request, text % {"name": row.name})
     return redirect(row)
 
@@ -131,8 +131,8 @@ def channel_undo(request: HttpRequest, slug: str) -> HttpResponse:
     """Take a deletion back, for a day."""
     row = queries.any_channel_by_slug(slug)
     if services.undelete(channel=row, now=timezone.now()):
-        log(request, row, _("Deletion taken back."))
-        messages.success(request, _("%(name)s is back.") % {"name": row.name})
+        log(request, row, _("Deletion undone."))
+        messages.success(request, _("%(name)s is restored.") % {"name": row.name})
         return redirect(row)
-    messages.warning(request, _("Nothing was changed: it was deleted too long ago, or not at all."))
+    messages.warning(request, _("Nothing was changed: it was deleted too long ago, or never."))
     return redirect("alerts:channels")

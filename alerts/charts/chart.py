@@ -46,7 +46,7 @@ def chart_of(delivery: Delivery) -> Chart | None:
         image=image,
         alt=seen.sentence,
         value=_("value %(value)s") % {"value": seen.say(last.value)},
-        line=_("line %(line)s") % {"line": seen.say(last.line)} if last.line is not None else "",
+        line=_("limit %(line)s") % {"line": seen.say(last.line)} if last.line is not None else "",
         since=seen.since,
         until=seen.until,
     )

@@ -63,10 +63,8 @@ class Timeline:
             "line": self.say(last.line) if last.line is not None else _("unknown"),
         }
         if len(set(values)) == 1:
-            return _("From %(since)s to %(until)s the value was %(most)s; its line is %(line)s.") % words
-        return (
-            _("From %(since)s to %(until)s the value was between %(least)s and %(most)s; its line is %(line)s.") % words
-        )
+            return _("From %(since)s to %(until)s the value was %(most)s, limit %(line)s.") % words
+        return _("From %(since)s to %(until)s the value was %(least)s to %(most)s, limit %(line)s.") % words
 
     def say(self, value: Decimal) -> str:
         """In the alert's unit."""
@@ -77,7 +75,7 @@ class Timeline:
         """Rows of the `lines` tag; the line as one of them, because a budget or a rule may have moved it."""
         rows = [self._row(_("Value"), [(point.at, point.value) for point in self.points], 1)]
         lines = [(point.at, point.line) for point in self.points if point.line is not None]
-        return [*rows, self._row(_("Line"), lines, 3)] if len(lines) >= FEWEST else rows
+        return [*rows, self._row(_("Limit"), lines, 3)] if len(lines) >= FEWEST else rows
 
     def _row(self, name: str, points: list[tuple[datetime, Any]], style: int) -> dict[str, Any]:
         scaled = [(at, value * self.scale) for at, value in points]

@@ -34,7 +34,7 @@ def merge_due(row: Delivery, now: datetime) -> int:
     if not row.deferred_by:
         return merged
     fellows = Delivery.objects.waiting_with(row, now)
-    answer = _("listed in the mail about what was held back")
+    answer = _("listed in the mail about delayed alerts")
     return merged + fellows.update(state="folded", folded_into=row, answer=answer)
 
 
@@ -45,7 +45,7 @@ def supersede(alert: Alert) -> int:
         alert__rule=alert.rule_id, alert__subject=alert.subject, alert__level__lt=alert.level,
         transition__after=State.OPEN, state="waiting", attempts=0, folded__isnull=True,
     )  # fmt: skip
-    return lower.update(state="folded", answer=_("a higher level was reached before it left"))
+    return lower.update(state="folded", answer=_("replaced by a higher level"))
 
 
 def split(row: Delivery, answer: str, refused: bool) -> int:
@@ -93,7 +93,7 @@ def context_of(row: Delivery) -> dict[str, Any]:
     return {
         "subject": subject,
         "heading": subject,
-        "verdict": _("Waited for you"),
+        "verdict": _("Delayed alerts"),
         "tone": "warn" if open_ else "ok",
         "at": moment(row.due_at),
         "demo": settings.DEMO,
@@ -111,18 +111,18 @@ def context_of(row: Delivery) -> dict[str, Any]:
 def todo_of(open_: int) -> str:
     """What to do first, without the mark at its end where that is a link."""
     if not open_:
-        return _("All of it is over; there is nothing to do.")
+        return _("All of them are resolved. No action is needed.")
     return ngettext(
-        "One of them is still open; look at it first", "%(n)s of them are still open; look at those first", open_
+        "1 of them is still open. Start with it", "%(n)s of them are still open. Start with those", open_
     ) % {"n": open_}
 
 
 def why_of(deferred_by: str) -> str:
     if deferred_by == "server":
-        return _("No mail server was set up when they opened; what is over by now is not listed.")
+        return _("No mail server was set up when they opened. Resolved alerts are not listed.")
     if deferred_by == "digest":
-        return _("You asked for a digest of what is not urgent.")
-    return _("Your quiet hours held these back; what is critical comes at once.")
+        return _("You chose a digest for alerts that are not urgent.")
+    return _("Your quiet hours delayed these. Critical alerts are sent at once.")
 
 
 def subject_of(messages: int, open_: int, deferred_by: str) -> str:
@@ -132,8 +132,8 @@ def subject_of(messages: int, open_: int, deferred_by: str) -> str:
     shape = (
         ngettext("Your digest: %(n)s alert, %(open)s open", "Your digest: %(n)s alerts, %(open)s open", messages)
         if deferred_by == "digest"
-        else ngettext("While you were quiet: %(n)s alert, %(open)s open",
-                      "While you were quiet: %(n)s alerts, %(open)s open", messages)
+        else ngettext("During your quiet hours: %(n)s alert, %(open)s open",
+                      "During your quiet hours: %(n)s alerts, %(open)s open", messages)
     )  # fmt: skip
     return shape % {"n": messages, "open": open_}
 

@@ -30,10 +30,12 @@ class DeliveriesPage:
         accepted = self.counts.get("accepted", 0) + self.counts.get("folded", 0)
         trying, dead = self.counts.get("failed", 0), self.counts.get("dead", 0)
         text = ngettext(
-            "<b>{n} of {all}</b> message was accepted;", "<b>{n} of {all}</b> messages were accepted;", accepted
+            "<b>{n} of {all}</b> notification was accepted,",
+            "<b>{n} of {all}</b> notifications were accepted,",
+            accepted,
         )
-        again = ngettext("%(n)s is tried again,", "%(n)s are tried again,", trying) % {"n": trying}
-        given_up = ngettext("%(n)s was given up.", "%(n)s were given up.", dead) % {"n": dead}
+        again = ngettext("%(n)s will be retried,", "%(n)s will be retried,", trying) % {"n": trying}
+        given_up = ngettext("%(n)s failed.", "%(n)s failed.", dead) % {"n": dead}
         unsent = self.counts.get("unsent", 0)
         no_server = ngettext(
             "%(n)s was not sent: no mail server is set up.", "%(n)s were not sent: no mail server is set up.", unsent
@@ -60,18 +62,18 @@ class PreferencesPage:
     def answer(self) -> str:
         if self.waiting:
             n = self.waiting
-            waits = ngettext("%(n)s message waits for you.", "%(n)s messages wait for you.", n) % {"n": n}
+            waits = ngettext("%(n)s notification is waiting.", "%(n)s notifications are waiting.", n) % {"n": n}
         else:
             waits = ""
         return sentences(self._reached(), waits)
 
     def _reached(self) -> str:
         if not self.email:
-            return _("You have no e-mail address, so nothing can be sent to you; an admin can add one.")
+            return _("You have no e-mail address, so you receive no notifications. An admin can add one.")
         wishes = self.wishes
         if wishes.quiet_from is None or wishes.quiet_until is None:
-            return format_html(_("At any hour, at <b>{email}</b>."), email=self.email)
-        text = _("Between {start} and {end} ({zone}) only what is critical reaches you at <b>{email}</b>.")
+            return format_html(_("Notifications go to <b>{email}</b> at any hour."), email=self.email)
+        text = _("Between {start} and {end} ({zone}) <b>{email}</b> receives only critical alerts.")
         start, end = (f"{clock:%H:%M}" for clock in (wishes.quiet_from, wishes.quiet_until))
         return format_html(text, start=start, end=end, zone=wishes.timezone, email=self.email)
 
@@ -85,20 +87,20 @@ class MailboxPage:
     def answer(self) -> str:
         n = len(self.mails)
         if not n:
-            return _("No mail has arrived in the demo's mailbox yet.")
+            return _("The demo mailbox is empty.")
         text = ngettext(
-            "One mail has arrived in the demo's mailbox: <b>{subject}</b>.",
-            "{n} mails have arrived in the demo's mailbox; the newest: <b>{subject}</b>.",
+            "1 mail: <b>{subject}</b>.",
+            "{n} mails, the newest: <b>{subject}</b>.",
             n,
         )
         return format_html(text, n=n, subject=self.mails[0].subject)
 
     def headline(self) -> str:
-        return _("Newest first") if self.mails else _("Nothing has arrived")
+        return _("Newest first") if self.mails else _("No mails")
 
 
 def mail_answer(mail: Mail) -> str:
     """What one mail is about."""
     if not mail.subject:
-        return _("A mail without a subject has arrived.")
-    return format_html(_("The demo’s mailbox holds this mail: <b>{subject}</b>"), subject=mail.subject)
+        return _("This mail has no subject.")
+    return format_html(_("Subject: <b>{subject}</b>"), subject=mail.subject)

@@ -27,7 +27,7 @@ def preferences(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         wishes = services.save_preference(form=form, address=person.email, now=timezone.now())
         log_form(request, wishes, form)
-        messages.success(request, _("Saved: it holds for the next alert, and for what waits."))
+        messages.success(request, _("Saved. It applies to the next alert and to waiting ones."))
         return redirect("alerts:preferences")
     context: dict[str, Any] = {
         "page": PreferencesPage(person.email, stored, queries.deferred_count(person.email)),

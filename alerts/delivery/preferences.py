@@ -31,31 +31,31 @@ class PreferenceForm(PreferenceModelForm):
         label=gettext_lazy("Time zone"),
         max_length=60,
         help_text=gettext_lazy(
-            "Its name: Europe/Berlin, America/New_York, UTC. Times on pages and in mails are in it."
+            "For example Europe/Berlin, America/New_York or UTC. Used for times on pages and in mails."
         ),
     )
 
     reports = forms.MultipleChoiceField(
-        label=gettext_lazy("By the calendar"),
+        label=gettext_lazy("Scheduled mails"),
         choices=ReportKind.choices,
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text=gettext_lazy("In the morning, at the hour below; days and months are UTC, as vendors bill."),
+        help_text=gettext_lazy("Sent at the hour below. Days and months are UTC, as vendors bill."),
     )
 
     class Meta:
         model = Preference
         fields = ["least", "quiet_from", "quiet_until", "digest", "reports", "digest_at", "timezone", "language"]
         labels = {
-            "least": gettext_lazy("Tell me from"),
-            "quiet_from": gettext_lazy("Quiet from"),
-            "quiet_until": gettext_lazy("Quiet until"),
-            "digest": gettext_lazy("Alerts once a day, in one mail"),
-            "digest_at": gettext_lazy("Mornings at"),
+            "least": gettext_lazy("Notify me from"),
+            "quiet_from": gettext_lazy("Quiet hours from"),
+            "quiet_until": gettext_lazy("Quiet hours until"),
+            "digest": gettext_lazy("Daily digest of alerts"),
+            "digest_at": gettext_lazy("Digest hour"),
         }
         help_texts = {
-            "least": gettext_lazy("What is less severe is not mailed to you; it stands on the Alerts page."),
-            "quiet_from": gettext_lazy("What is not critical waits until they end, then one mail lists it."),
+            "least": gettext_lazy("Less severe alerts are not mailed. They are on the Alerts page."),
+            "quiet_from": gettext_lazy("Alerts that are not critical wait until the end, then arrive in one mail."),
             "quiet_until": gettext_lazy("May be the next morning."),
         }
         widgets = {"quiet_from": clock(), "quiet_until": clock(), "digest_at": clock()}
@@ -72,13 +72,13 @@ class PreferenceForm(PreferenceModelForm):
         name: str = self.cleaned_data["timezone"].strip().replace(" ", "_")
         zone_name = {zone.lower(): zone for zone in available_timezones()}.get(name.lower())
         if zone_name is None:
-            raise forms.ValidationError(_("No time zone of this name is known; it looks like Europe/Berlin."))
+            raise forms.ValidationError(_("There is no time zone of this name. Use a name like Europe/Berlin."))
         return zone_name
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if bool(cleaned.get("quiet_from")) != bool(cleaned.get("quiet_until")):
-            self.add_error("quiet_until", _("Quiet hours need both a beginning and an end, or neither."))
+            self.add_error("quiet_until", _("Quiet hours need both a start and an end, or neither."))
         return cleaned
 
 

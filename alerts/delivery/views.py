@@ -54,12 +54,12 @@ def address_again(request: HttpRequest, pk: int) -> HttpResponse:
     row = queries.address_by_key(pk)
     sent = services.retry_address(address_id=pk)
     if sent is None:
-        messages.warning(request, _("Nothing was changed: mail goes to %(to)s already.") % {"to": row.address})
+        messages.warning(request, _("Nothing was changed: mail to %(to)s is already enabled.") % {"to": row.address})
         return redirect("alerts:deliveries")
-    log(request, row, _("Mail goes there again."))
+    log(request, row, _("Mail is enabled again."))
     text = ngettext(
-        "Mail goes to %(to)s again; %(n)s message that was given up leaves now.",
-        "Mail goes to %(to)s again; %(n)s messages that were given up leave now.",
+        "Mail to %(to)s is enabled. %(n)s failed notification is sent now.",
+        "Mail to %(to)s is enabled. %(n)s failed notifications are sent now.",
         sent,
     )
     messages.success(request, text % {"to": row.address, "n": sent})

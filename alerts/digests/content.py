@@ -48,7 +48,7 @@ def digest(kind: str, period: Period, today: date | None = None) -> dict[str, An
     return {
         "subject": subject_of(kind, on_plan, spend, plan, forecast),
         "heading": sentence(kind, period, spend, verdict),
-        "verdict": _("Needs someone now") if urgent else on_plan,
+        "verdict": _("Open alerts") if urgent else on_plan,
         "state": verdict.state.value,
         "month": f"{context.month_start:%Y-%m}",
         "scope": scope_of(until),
@@ -115,7 +115,7 @@ def subject_of(
         endings = [_(", %(month)s %(so_far)s of %(high)s") % words]
     else:
         words |= {"median": dollars(forecast[1], 0), "high": dollars(plan.high, 0)}
-        endings = [_(", on course for %(median)s of %(high)s") % words, _(", about %(median)s of %(high)s") % words]
+        endings = [_(", forecast %(median)s of %(high)s") % words, _(", about %(median)s of %(high)s") % words]
     return next((text + ending for ending in endings if len(text + ending) <= MOST), text)
 
 
@@ -133,9 +133,9 @@ def spent_sentence(kind: str, period: Period, spend: Spend) -> str:
         ReportKind.MONTHLY: _("In %(month)s you spent %(spent)s."),
     }
     nothing = {
-        ReportKind.DAILY: _("Yesterday, %(last)s, nothing was spent and no request came."),
-        ReportKind.WEEKLY: _("Last week, %(first)s to %(last)s, nothing was spent and no request came."),
-        ReportKind.MONTHLY: _("In %(month)s nothing was spent and no request came."),
+        ReportKind.DAILY: _("Yesterday, %(last)s, there was no spend and no request."),
+        ReportKind.WEEKLY: _("Last week, %(first)s to %(last)s, there was no spend and no request."),
+        ReportKind.MONTHLY: _("In %(month)s there was no spend and no request."),
     }
     chosen = shapes if spend.total or spend.requests else nothing
     spent = exact(spend.total)
@@ -150,9 +150,9 @@ def spent_sentence(kind: str, period: Period, spend: Spend) -> str:
 def todo_of(findings: list[Item]) -> str:
     """The first line: how much there is to look at."""
     if not findings:
-        return _("Nothing needs you: no alert is open, nothing failed, and no application moved.")
+        return _("All clear: no open alerts, no failures, no unusual spend.")
     n = min(len(findings), NAMED)
-    return ngettext("One thing to look at.", "%(n)s things to look at.", n) % {"n": n}
+    return ngettext("1 item to check.", "%(n)s items to check.", n) % {"n": n}
 
 
 def usual_ratio(period: Period) -> Decimal:
@@ -199,7 +199,7 @@ def facts_of(
             low, median, high = forecast
             reach = _("%(low)s to %(high)s") % {"low": dollars(low, 0), "high": dollars(high, 0)}
             ahead = meaning("forecast", median, plan.month, plan.scope or scope)
-            facts.append([_("On course for"), exact(median), reach, *ahead])
+            facts.append([_("Forecast"), exact(median), reach, *ahead])
     return facts
 
 
@@ -209,7 +209,7 @@ def drivers_of(spend: Spend, names: KnownNames) -> list[list[str]]:
     has_credit = any(group.amount < 0 for group in spend.groups)  # then shares of the total would pass 100 %
     return [
         [
-            names.named(group.key) if group.key else _("what no application is known for"),
+            names.named(group.key) if group.key else _("unallocated"),
             exact(group.amount),
             "" if has_credit else percent(group.amount / spend.total),
         ]

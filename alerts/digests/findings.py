@@ -76,7 +76,7 @@ def moves(period: Period, data: SpendData, usual: SpendData, names: KnownNames) 
         if abs(moved) < max(LEAST_MOVE * period.days, before * LEAST_SHARE):
             continue
         values = {
-            "name": names.named(name) if name else _("What no application is known for"),
+            "name": names.named(name) if name else _("Unallocated"),
             "spent": exact(now.get(name, ZERO)),
             "moved": exact(abs(moved)),
             "before": exact(before),
@@ -84,7 +84,7 @@ def moves(period: Period, data: SpendData, usual: SpendData, names: KnownNames) 
         more = _("%(name)s cost %(spent)s, %(moved)s more than usual")
         less = _("%(name)s cost %(spent)s, %(moved)s less than usual")
         rank = DOUBLED if moved > before else MOVED
-        detail = _("Usual is %(before)s for as many days.") % values
+        detail = _("Usually %(before)s for the same number of days.") % values
         yield Item(rank, abs(moved), (more if moved > 0 else less) % values, detail, page)
 
 
@@ -107,7 +107,7 @@ def outages(period: Period) -> Iterator[Item]:
             "%(name)s was down for %(span)s, in %(n)s outages",
             len(some),
         )
-        lost = ngettext("%(n)s request failed by it.", "%(n)s requests failed by them.", failed)
+        lost = ngettext("%(n)s request failed.", "%(n)s requests failed.", failed)
         detail = lost % {"n": number(failed)} if any(o.counted_at for o in some) else some[-1].cause
         page = f"{reverse('providers:uptime')}?deployment={deployment.slug}"
         title = text % {"name": deployment.name, "span": span(down), "n": len(some)}
@@ -137,6 +137,6 @@ def idle(data: SpendData) -> Iterator[Item]:
     if unused < LEAST_MOVE or unused < by_category.total * LEAST_SHARE:
         return
     values = {"what": category_name(IDLE), "amount": exact(unused), "share": percent(unused / by_category.total)}
-    title = _("%(amount)s, %(share)s of it, went to %(what)s") % values
-    detail = _("Stop what is not needed, or send batch work there.")
+    title = _("%(amount)s (%(share)s) went to %(what)s") % values
+    detail = _("Stop unused GPUs, or send batch work there.")
     yield Item(MOVED, unused, title, detail, reverse("providers:leases"))

@@ -60,11 +60,11 @@ def statement_words(period: Period, statements: Statements) -> dict[str, Any]:
         "tone": "ok" if statements.final else "us",
         "todo": _("File the attached statement.")
         if statements.final
-        else _("Look it through; what is missing can still be entered."),
+        else _("Check it. Missing costs can still be entered."),
         "detail": state,
         "items": [],
         "more": 0,
-        "facts": [*facts[:most], *others, [_("Together"), statements.total_words, _("as in the ledger")]],
+        "facts": [*facts[:most], *others, [_("Total"), statements.total_words, _("matches the ledger")]],
         "drivers": [],
         "points": [],
         "page": statement_path(period),
@@ -79,15 +79,15 @@ def unallocated(period: Period, statements: Statements, statement: Statement) ->
 
 def requests_of(statement: Statement) -> str:
     if not statement.has_name:
-        return _("of no application")
+        return _("unallocated")
     return ngettext("%(n)s request", "%(n)s requests", statement.requests) % {"n": f"{statement.requests:,}"}
 
 
 def state_of(statements: Statements) -> str:
     day = date_format(statements.final_on, "j F Y")
     if statements.final:
-        return _("No vendor revises it any more.")
-    return _("Vendors may revise it until %(day)s; the page then shows the last figures.") % {"day": day}
+        return _("Final: vendors no longer revise it.")
+    return _("Vendors may revise it until %(day)s. The page then shows the final figures.") % {"day": day}
 
 
 def message(delivery: Delivery) -> EmailMultiAlternatives:
@@ -148,13 +148,13 @@ def context_of(kind: str, words: dict[str, Any], at: datetime, cid: str) -> dict
         "items": [
             {"title": title, "detail": detail, "url": links.absolute(path)} for title, detail, path in words["items"]
         ],
-        "driven": _("What cost most"),
+        "driven": _("Highest costs"),
         "chart": chart_of(words, cid),
         "page_label": _("See every line") if is_statement else _("See the plan"),
         "page_name": _("Every line:") if is_statement else _("The plan:"),
-        "why": _("You get this once a month, with the statement attached.")
+        "why": _("You receive this once a month, with the statement attached.")
         if is_statement
-        else _("You get this because your preferences ask for it; days are UTC, as vendors bill."),
+        else _("You receive this because of your preferences. Days are UTC, as vendors bill."),
         "page_url": links.absolute(words["page"]),
         "list_url": links.absolute(reverse("alerts:list")),
         "preferences_url": links.absolute(reverse("alerts:preferences")),
@@ -174,7 +174,7 @@ def chart_of(words: dict[str, Any], cid: str) -> Chart | None:
     ends = last.at - timedelta(microseconds=1)  # each point is what the day before its midnight added
     values = {"spent": exact(last.value), "since": money_day(points[0].at), "until": money_day(ends)}
     plan = exact(last.line) if last.line is not None else ""
-    alt = _("From %(since)s to %(until)s the month came to %(spent)s.") % values
+    alt = _("From %(since)s to %(until)s the month cost %(spent)s.") % values
     return Chart(
         cid=cid,
         image=png(points),

@@ -249,7 +249,7 @@ def assign(
         alert.assigned_to = to  # type: ignore[assignment]  # the user model is a setting
         return states.assign(status_of(alert))
 
-    name = to.get_username() if to else _("nobody")
+    name = to.get_username() if to else _("unassigned")
     return _by_hand(alert_id, action, by, f"{name}: {note}" if note else name, now)
 
 
@@ -265,7 +265,7 @@ def erase_note(*, alert_id: int, by: AbstractBaseUser | None) -> Alert:
         mine = alert.transitions.filter(cause=Cause.NOTED, by=by.pk if by else None)
         newest = mine.order_by("-at", "-id").first()
         if newest is None:
-            raise states.NotPossible(_("there is no note of yours"))
+            raise states.NotPossible(_("you have no note here"))
         newest.delete()
     return alert
 
@@ -278,9 +278,9 @@ def _take_back(alert: Alert, at: datetime, quiet: bool) -> Step:
     remarks = (Cause.NOTED, Cause.ASSIGNED)
     newest = alert.transitions.exclude(cause__in=remarks).order_by("-at", "-id").first()
     if newest is None or newest.cause != Cause.CLOSED:
-        raise states.NotPossible(_("nobody resolved it by hand"))
+        raise states.NotPossible(_("it was not resolved manually"))
     if Alert.objects.live().filter(rule=alert.rule, subject=alert.subject).exists():
-        raise states.NotPossible(_("it has opened anew since"))
+        raise states.NotPossible(_("it has opened again since"))
     Delivery.objects.filter(transition=newest, state="waiting").delete()
     return states.reopen(status_of(alert))
 
@@ -319,7 +319,7 @@ def silence(
     ).ahead(at):
         raise ValueError(_("A silence must end in the future, after it begins."))
     if repeats and starts_at and until - starts_at > STEPS[repeats]:
-        raise ValueError(_("A window must be over before it comes again."))
+        raise ValueError(_("A window must end before it repeats."))
     row = Silence.objects.create(
         kind=matcher.kind,
         subject=matcher.subject,

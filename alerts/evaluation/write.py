@@ -277,7 +277,7 @@ def peak_of(alert: Alert, finding: Finding, at: datetime) -> Words:
     words = Words(peak=[f"{highest:f}", when])
     if highest > value:
         values = {"value": said_in(unit, highest), "day": day(datetime.fromisoformat(when).date())}
-        words["highest"] = _("Highest %(value)s on %(day)s.") % values
+        words["highest"] = _("Highest: %(value)s on %(day)s.") % values
     return words
 
 

@@ -60,45 +60,45 @@ class Ask:
 
 ASKS = {
     "acknowledge": Ask(
-        gettext_lazy("Do you take this alert on yourself?"),
+        gettext_lazy("Acknowledge this alert? You will be its owner."),
         gettext_lazy(
-            "It stays open, and is resolved by itself when it is over; nobody is reminded and nothing escalates."
+            "It stays open and resolves automatically when the problem ends. There are no reminders and no escalation."
         ),
         gettext_lazy("Acknowledge"),
-        gettext_lazy("Acknowledged: no reminder and no escalation."),
+        gettext_lazy("Acknowledged. No reminders and no escalation."),
     ),
     "silence": Ask(
-        gettext_lazy("For how long shall no mail come about this?"),
-        gettext_lazy("It is watched all the same; if it is still open when the silence ends, it is told then."),
+        gettext_lazy("Silence notifications about this for how long?"),
+        gettext_lazy("It is still evaluated. If it is open when the silence ends, recipients are notified then."),
         gettext_lazy("Silence"),
-        gettext_lazy("Silenced: no mail about it until then."),
+        gettext_lazy("Silenced: no notifications until then."),
     ),
     "resolve": Ask(
-        gettext_lazy("Is this alert over, whatever its rule says?"),
+        gettext_lazy("Resolve this alert manually?"),
         gettext_lazy(
-            "Whoever was told of it is told that it is over. While the line is still crossed it stays quiet; it opens"
-            " again when it is crossed anew."
+            "Its recipients are notified that it is resolved. It stays closed until the value is "
+            "back within the limit. After that it can open again."
         ),
         gettext_lazy("Resolve"),
-        gettext_lazy("Resolved: it opens again when the line is crossed anew."),
+        gettext_lazy("Resolved. It opens again when the limit is exceeded again."),
     ),
     "snooze": Ask(
-        gettext_lazy("Until when can this alert wait?"),
-        gettext_lazy("This one alert alone. If it gets worse it is told at once, and so is its end."),
+        gettext_lazy("Snooze this alert until when?"),
+        gettext_lazy("This applies to this alert only. You are notified at once if it gets worse or ends."),
         gettext_lazy("Snooze"),
-        gettext_lazy("Snoozed: said again then, if it is still so."),
+        gettext_lazy("Snoozed. You are notified then if it is still open."),
     ),
     "assign": Ask(
-        gettext_lazy("Who looks after this alert from now on?"),
-        gettext_lazy("They are told by mail. It stays open, and escalates, until somebody acknowledges it."),
+        gettext_lazy("Assign this alert to whom?"),
+        gettext_lazy("They are notified by e-mail. It stays open and escalates until it is acknowledged."),
         gettext_lazy("Assign"),
         gettext_lazy("Assigned."),
     ),
     "note": Ask(
-        gettext_lazy("What should whoever reads this later know?"),
-        gettext_lazy("The note stands in the timeline with your name; nothing else changes."),
-        gettext_lazy("Write it down"),
-        gettext_lazy("Written into the timeline."),
+        gettext_lazy("Add a note to this alert"),
+        gettext_lazy("Your note appears in the history with your name. Nothing else changes."),
+        gettext_lazy("Add note"),
+        gettext_lazy("Note added to the history."),
     ),
 }
 
@@ -188,7 +188,7 @@ def tell_mail_act(request: HttpRequest, alert: Alert, person: Person, action: st
 def _done(request: HttpRequest, alert: Alert, action: str, token: str, undo: str | None) -> HttpResponse:
     """`undo` is None where nothing was changed."""
     if token:  # whoever holds the mail need not be logged in, so there is no page to go back to
-        faster = _("Nothing was changed: somebody was faster than you.")
+        faster = _("Nothing was changed: another person has just changed it.")
         text = faster if undo is None else ASKS[action].done
         return render(request, "alerts/inbox/done.html", {"alert": alert, "text": text})
     back = _back(request) or str(alert.pk)
@@ -296,7 +296,7 @@ def bulk(request: HttpRequest) -> HttpResponse:
     keys = [pk for pk in sent.getlist("alert") if pk.isdecimal() and len(pk) < 18][:200]
     chosen = queries.alerts_by_keys(keys)
     if act is None or not chosen:
-        messages.warning(request, _("Nothing was changed: choose alerts and what to do with them."))
+        messages.warning(request, _("Nothing was changed: select alerts first."))
         return redirect("alerts:list")
     done: list[int] = []
     for alert in chosen:
@@ -304,7 +304,7 @@ def bulk(request: HttpRequest) -> HttpResponse:
             act(alert.pk, person)  # type: ignore[arg-type]  # logged in
             done.append(alert.pk)
         except NotPossible as error:
-            messages.warning(request, _("Not changed: %(title)s; %(why)s.") % {"title": alert.title, "why": error})
+            messages.warning(request, _("Not changed: %(title)s (%(why)s).") % {"title": alert.title, "why": error})
     if done:
         text = ngettext("One alert was changed.", "%(n)s alerts were changed.", len(done))
         undo = ""
@@ -323,7 +323,7 @@ def _taking_back(step: Callable[[int, HttpRequest], object]) -> Callable[..., Ht
         queries.alert_by_key(pk)
         try:
             step(pk, request)
-            messages.success(request, _("Taken back."))
+            messages.success(request, _("Undone."))
         except NotPossible as error:
             messages.warning(request, _("Nothing was changed: %(why)s.") % {"why": error})
         return went_back(request, str(pk))
@@ -355,7 +355,7 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
     """Try a message that was given up once more."""
     delivery = delivery_services.retry(delivery_id=pk)
     if delivery is None:
-        messages.warning(request, _("Nothing was changed: it was not given up."))
+        messages.warning(request, _("Nothing was changed: it has not failed."))
         return redirect("alerts:list")
     messages.success(request, _("It is sent again within seconds."))
     return redirect("alerts:deliveries") if delivery.report_id else redirect("alerts:detail", pk=delivery.alert_id)

@@ -64,7 +64,7 @@ class AssignForm(NoteForm):
         label=gettext_lazy("To"),
         queryset=get_user_model()._default_manager.none(),
         required=False,
-        empty_label=gettext_lazy("nobody"),
+        empty_label=gettext_lazy("unassigned"),
     )
     field_order = ("to", "note")
 
@@ -82,7 +82,7 @@ class MatcherForm(AgainForm):
         max_length=200,
         required=False,
         widget=forms.TextInput(attrs={"placeholder": "deployment:mistral-*", "spellcheck": "false"}),
-        help_text=gettext_lazy("as the alert’s page shows it; * stands for anything"),
+        help_text=gettext_lazy("As shown on the alert’s page. * matches anything."),
     )
     severity = forms.ChoiceField(label=gettext_lazy("Severity"), required=False)
     labels = forms.CharField(
@@ -90,19 +90,19 @@ class MatcherForm(AgainForm):
         max_length=400,
         required=False,
         widget=forms.TextInput(attrs={"placeholder": "provider:vast model:mistral-7b", "spellcheck": "false"}),
-        help_text=gettext_lazy("each of them must fit"),
+        help_text=gettext_lazy("All of them must match."),
     )
     starts_at = UtcDateTimeField(  # `between` reads the clock alone
         label=gettext_lazy("From"),
         required=False,
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        help_text=gettext_lazy("empty: now"),
+        help_text=gettext_lazy("Blank: now."),
     )
     ends_at = UtcDateTimeField(
         label=gettext_lazy("Or until"),
         required=False,
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        help_text=gettext_lazy("an end time, in place of the length"),
+        help_text=gettext_lazy("An end time instead of the length."),
     )
     field_order = (
         "kind",
@@ -131,7 +131,7 @@ class MatcherForm(AgainForm):
             return read_labels(self.cleaned_data["labels"])
         except ValueError as error:
             raise forms.ValidationError(
-                _("“%(part)s” is no label; write name:value, like provider:vast.") % {"part": error}
+                _("“%(part)s” is not a label. Write name:value, like provider:vast.") % {"part": error}
             ) from None
 
     def clean(self) -> dict[str, Any]:
@@ -139,7 +139,7 @@ class MatcherForm(AgainForm):
         if not {*MATCHED} & self.errors.keys() and not self.matcher.words:
             self.add_error(
                 "kind",
-                _("Fill in at least one of kind, subject, severity and labels. Everything at once cannot be silenced."),
+                _("Fill in at least one of kind, subject, severity and labels."),
             )
         if not self.errors:
             data["span"] = self._first(data)
@@ -149,7 +149,7 @@ class MatcherForm(AgainForm):
             elif data["span"].end - data["span"].start > LONGEST:
                 self.add_error("ends_at", _("A silence lasts a year at most. Choose an earlier end."))
             elif data["span"].end <= timezone.now() and not data.get("repeats"):
-                self.add_error("starts_at", _("That is over already; choose a later time."))
+                self.add_error("starts_at", _("That time is over. Choose a later one."))
         return data
 
     def _first(self, data: dict[str, Any]) -> Span:
@@ -180,9 +180,7 @@ class SilenceForm(forms.Form):
     """For how long, and why."""
 
     hours = forms.TypedChoiceField(label=gettext_lazy("For"), choices=HOURS, coerce=int, initial=24)
-    whole_kind = forms.BooleanField(
-        label=gettext_lazy("every alert of this kind, not only this subject"), required=False
-    )
+    whole_kind = forms.BooleanField(label=gettext_lazy("All alerts of this kind, not only this one"), required=False)
     reason = forms.CharField(label=gettext_lazy("Reason"), max_length=200)
 
     def narrow(self) -> None:

@@ -50,7 +50,7 @@ def history(request: HttpRequest) -> HttpResponse:
         "asked": params,
         "from_day": params["from"],
         "kinds": [
-            (name, queries.rule_name(name) if kind.shipped else _("rules of our own")) for name, kind in KINDS.items()
+            (name, queries.rule_name(name) if kind.shipped else _("custom rules")) for name, kind in KINDS.items()
         ],
         "severities": Severity.choices,
         "rules": queries.rules_by_sentence(),

@@ -53,51 +53,51 @@ class InboxPage:
             return self._unknown()
         if self.open:
             text = ngettext(
-                "One alert needs someone: <b>{title}</b>.",
-                "{n} alerts need someone; first of all <b>{title}</b>.",
+                "1 open, unassigned: <b>{title}</b>.",
+                "{n} open, unassigned. First: <b>{title}</b>.",
                 len(self.open),
             )
             return format_html(text, n=len(self.open), title=(self.worst or self.open[0]).title)
         if taken := len(self.assigned) + len(self.acknowledged):
             return ngettext(
-                "Nothing new needs anyone; someone has the one open alert.",
-                "Nothing new needs anyone; someone has each of the %(n)s open alerts.",
+                "No unassigned alerts. The only open alert has an owner.",
+                "No unassigned alerts. All %(n)s open alerts have an owner.",
                 taken,
             ) % {"n": taken}
         if n := len(self.snoozed):
             return ngettext(
-                "Nothing needs anyone now; the one open alert is put off.",
-                "Nothing needs anyone now; all %(n)s open alerts are put off.",
+                "No unassigned alerts. The only open alert is snoozed.",
+                "No unassigned alerts. All %(n)s open alerts are snoozed.",
                 n,
             ) % {"n": n}
-        return _("Nothing needs anyone now: no rule is broken.")
+        return _("All clear: no open alerts")
 
     def _unknown(self) -> str:
         if self.evaluated_at is None:
-            return _("No rule has run yet, so what needs someone now is unknown.")
-        text = _("The rules last ran {ago}, so what needs someone now is unknown.")
+            return _("Unknown: no rule has run yet.")
+        text = _("Unknown: the rules last ran {ago}.")
         return format_html(text, ago=ago(self.evaluated_at))
 
     def open_headline(self) -> str:
         n = len(self.open)
         if not n:
-            return _("None is open without somebody on it")
-        return ngettext("One is open and nobody has it", "%(n)s are open and nobody has them", n) % {"n": n}
+            return _("No unassigned alerts")
+        return ngettext("1 open, unassigned", "%(n)s open, unassigned", n) % {"n": n}
 
     def pace_headline(self) -> str:
         if self.pace.to_resolve:
-            return _("An alert is over after %(span)s, on average") % {"span": duration(self.pace.to_resolve)}
-        return _("No alert has ended in %(days)s days") % {"days": self.days}
+            return _("Mean time to resolve: %(span)s") % {"span": duration(self.pace.to_resolve)}
+        return _("Response times: no alert ended in %(days)s days") % {"days": self.days}
 
     def noise_headline(self) -> str:
         n = len(self.noisy)
-        return ngettext("One rule cries wolf", "%(n)s rules cry wolf", n) % {"n": n} if n else _("No rule cries wolf")
+        return ngettext("1 noisy rule", "%(n)s noisy rules", n) % {"n": n} if n else _("No noisy rules")
 
     def silences_headline(self) -> str:
         n = len(self.silences)
         if not n:
-            return _("No silence is in force")
-        return ngettext("One silence is in force", "%(n)s silences are in force", n) % {"n": n}
+            return _("No active silences")
+        return ngettext("1 active silence", "%(n)s active silences", n) % {"n": n}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,25 +110,25 @@ class AlertPage:
     def answer(self) -> str:
         alert = self.alert
         if alert.state == "resolved" and alert.opened_at:
-            text = _("{title}; over after <b>{span}</b>.")
+            text = _("Resolved after <b>{span}</b>.")
         elif alert.state == "resolved":
-            text = _("{title}; over before it opened.")
+            text = _("Ended before it opened.")
         elif alert.state == "open":
-            text = _("{title}; nobody has taken it on yet.")
+            text = _("Unassigned, opened {ago}.")
         elif alert.state == "acknowledged":
-            text = _("{title}; somebody has taken it on.")
+            text = _("Acknowledged, opened {ago}.")
         else:
-            text = _("{title}; it opens if this lasts.")
-        return format_html(text, title=alert.title, span=duration(alert.lasted))
+            text = _("Pending: it opens if the limit stays exceeded.")
+        return format_html(text, span=duration(alert.lasted), ago=ago(alert.opened_at))
 
     def todo_headline(self) -> str:
-        return _("What to do") if self.alert.is_shown else _("What was to do")
+        return _("What to do") if self.alert.is_shown else _("What to do then")
 
     def told_headline(self) -> str:
         n = len(self.deliveries)
         if not n:
-            return _("Nobody was told")
-        return ngettext("One mail was written", "%(n)s mails were written", n) % {"n": n}
+            return _("No notifications")
+        return ngettext("Notifications (1)", "Notifications (%(n)s)", n) % {"n": n}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,23 +151,15 @@ class HistoryPage:
     def answer(self) -> str:
         values = {"n": self.total}
         if self.filtered and not self.total:
-            return _("No past alert is like that.")
+            return _("No past alert matches.")
         if self.filtered:
-            return (
-                ngettext(
-                    "One alert that is over is like that.", "%(n)s alerts that are over are like that.", self.total
-                )
-                % values
-            )
+            return ngettext("1 past alert matches.", "%(n)s past alerts match.", self.total) % values
         if not self.total:
-            return _("No alert has come and gone here yet.")
-        text = (
-            ngettext("One alert has come and gone so far.", "%(n)s alerts have come and gone so far.", self.total)
-            % values
-        )
+            return _("No past alerts yet.")
+        text = ngettext("1 past alert.", "%(n)s past alerts.", self.total) % values
         if not self.pace.to_resolve:
             return text
-        lasted = _("In the last 30 days they lasted <b>{span}</b> on average.")
+        lasted = _("Mean time to resolve in the last 30 days: <b>{span}</b>.")
         return sentences(text, format_html(lasted, span=duration(self.pace.to_resolve)))
 
 
@@ -181,15 +173,15 @@ class SilencesPage:
     def answer(self) -> str:
         n, planned = len(self.in_force), len(self.planned)
         text = (
-            ngettext("<b>One silence</b> is in force{rest}.", "<b>{n} silences</b> are in force{rest}.", n)
+            ngettext("<b>1 active silence</b>{rest}.", "<b>{n} active silences</b>{rest}.", n)
             if n
-            else _("No silence is in force: mail goes out about everything that opens{rest}.")
+            else _("No active silences{rest}. All new alerts are notified.")
         )
-        rest = ngettext("; %(n)s more is planned", "; %(n)s more are planned", planned) % {"n": planned}
+        rest = ngettext(", %(n)s planned", ", %(n)s planned", planned) % {"n": planned}
         return format_html(text, n=n, rest=rest if planned else "")
 
     def headline(self) -> str:
-        return _("In force now") if self.in_force else _("None is in force")
+        return _("Active silences") if self.in_force else _("No active silences")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,18 +214,18 @@ class Coverage:
 def bad_link_answer(why: str) -> str:
     """Why a link of a mail does nothing; `why` is the word of a `BadLink`."""
     if why == "expired":
-        return _("This link of a mail is older than seven days and no longer works.")
+        return _("This link is older than seven days and has expired.")
     if why == "used":
-        return _("This link of a mail was used before and works only once.")
-    return _("This link is not one that we sent.")
+        return _("This link was already used. It works only once.")
+    return _("This link is not valid.")
 
 
 def subscription_answer(address: str, *, out: bool, answered: bool) -> str:
     """Whether an address gets a sort of mail, or the question before anybody answered it."""
     if out:
-        text = _("%(address)s gets no more mail of this kind.")
+        text = _("%(address)s no longer receives these mails.")
     elif answered:
-        text = _("%(address)s gets mail of this kind again.")
+        text = _("%(address)s receives these mails again.")
     else:
-        text = _("Shall %(address)s get no more mail of this kind?")
+        text = _("Stop sending these mails to %(address)s?")
     return text % {"address": address}

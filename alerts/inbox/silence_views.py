@@ -77,5 +77,5 @@ def end_silence(request: HttpRequest, pk: int) -> HttpResponse:
     row = queries.silence_by_key(pk)
     services.end_silence(silence_id=row.pk)
     log(request, row, _("Ended: the silence of %(what)s.") % {"what": row.matcher.words or _("everything")})
-    messages.success(request, _("The silence is over; what is open and was not told is told now."))
+    messages.success(request, _("The silence has ended. Recipients of open alerts are notified now."))
     return went_back(request, "silences")

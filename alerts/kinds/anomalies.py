@@ -26,7 +26,7 @@ def anomalies(context: EvaluationContext, params: RuleParams, live: frozenset[st
         if row.dismissed_at is None and not small:
             yield differs(context, subject, row)
         elif subject in live:
-            title = _("Expected: %(name)s") if row.dismissed_at else _("Too small to tell: %(name)s")
+            title = _("Expected: %(name)s") if row.dismissed_at else _("Too small to judge: %(name)s")
             yield Finding(subject, title % {"name": row.subject}, False, True, words=Words(page=page_of(row)))
     for subject in live - rows.keys():
         what, _slash, driver = subject.partition(":")[2].removeprefix("model:").rpartition("/")
@@ -57,8 +57,9 @@ def differs(context: EvaluationContext, subject: str, row: Anomaly) -> Finding:
         covered_by=spoken_for(context, row, models),
         labels={"application": row.application} if row.application else {"model": row.model},
         words=Words(
-            todo=_("Look at its requests since then; if it is as it should be, say on the page that it is expected."),
-            detail=_("%(said)s, compared with the same weekdays of its last eight weeks.") % {"said": sentence(row)},
+            todo=_("Check its requests since then. If this is normal, mark it as expected on the page."),
+            detail=_("%(changes)s, compared with the same weekdays of its last eight weeks.")
+            % {"changes": sentence(row)},
             facts=[
                 [_("Since"), moment(row.since), _("hours of the log")],
                 [
@@ -73,7 +74,7 @@ def differs(context: EvaluationContext, subject: str, row: Anomaly) -> Finding:
             drivers=[[capfirst(label), exact(amount), _("a day")] for label, amount in row.by_cause[:4]]
             if row.costs
             else [],
-            driven=_("What its days cost more by"),
+            driven=_("Causes of the extra cost"),
             page=page_of(row),
         ),
     )
@@ -87,10 +88,10 @@ def headline(row: Anomaly) -> str:
         Driver.ERRORS: _("Errors rose: %(name)s, now %(after)s"),
         Driver.LATENCY: _("Slowed down: %(name)s, now %(after)s"),
         Driver.VOLUME: _("More requests: %(name)s, now %(after)s"),
-        Driver.MIX: _("Dearer models: %(name)s, now %(after)s"),
-        Driver.REST: _("Dearer requests: %(name)s, now %(after)s"),
+        Driver.MIX: _("More expensive models: %(name)s, now %(after)s"),
+        Driver.REST: _("More expensive requests: %(name)s, now %(after)s"),
     }[Driver(row.driver)] % {"name": row.subject, "after": figure(row, row.after)}
-    return text if row.costs is None else _("%(said)s, %(costs)s a day") % {"said": text, "costs": signed(row)}
+    return text if row.costs is None else _("%(changes)s, %(costs)s a day") % {"changes": text, "costs": signed(row)}
 
 
 def spoken_for(context: EvaluationContext, row: Anomaly, models: list[str]) -> str:

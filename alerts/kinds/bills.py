@@ -28,7 +28,7 @@ def bill_gaps(context: EvaluationContext, params: RuleParams, live: frozenset[st
             title=_("No longer compared: %(what)s") % {"what": subject.partition(":")[2].replace(":", " ")},
             crossed=False,
             clear=True,
-            words=Words(todo=_("Nothing to do; the page keeps the month.")),
+            words=Words(todo=_("No action needed. The page keeps the month.")),
         )
 
 
@@ -40,8 +40,8 @@ def of(subject: str, bill: ReconciliationGap) -> Finding:
     month = date_format(bill.month, "F Y")
     names = {"name": bill.name, "month": month, "gap": dollars(abs(bill.gap)), "allowed": dollars(bill.allowed)}
     gap = meaning("bill-gap", bill.gap, bill.month, bill.provider)
-    apart = _("Bill apart: %(name)s, %(month)s, %(gap)s from ours")
-    within = _("Bill within tolerance: %(name)s, %(month)s, %(gap)s from ours")
+    apart = _("Bill difference: %(name)s, %(month)s, %(gap)s from our records")
+    within = _("Bill within tolerance: %(name)s, %(month)s, %(gap)s from our records")
     return Finding(
         subject=subject,
         title=(apart if bill.over else within) % names,
@@ -52,7 +52,7 @@ def of(subject: str, bill: ReconciliationGap) -> Finding:
         words=Words(
             todo=_("Open the reconciliation: each cause leads to its requests or bill lines.")
             if bill.over
-            else _("Nothing to do; the bill is within its tolerance."),
+            else _("No action needed. The bill is within its tolerance."),
             detail=_("%(name)s’s bill for %(month)s may differ by %(allowed)s from what is measured and estimated.")
             % names,
             facts=[
@@ -60,7 +60,7 @@ def of(subject: str, bill: ReconciliationGap) -> Finding:
                 [_("Difference"), dollars(bill.gap), _("%(allowed)s are allowed") % names, *gap],
             ],
             drivers=[[cause.label, dollars(cause.amount), ""] for cause in bill.causes[:CAUSES_SHOWN]],
-            driven=_("What the difference is made of"),
+            driven=_("Causes of the difference"),
             page=f"{reverse('costs:reconciliation')}?month={bill.month:%Y-%m}&provider={bill.provider}",
             providers=[bill.provider],
         ),

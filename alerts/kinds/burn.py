@@ -58,7 +58,7 @@ def burning(
     crossed = min(over.values()) >= times
     values = {"name": budget.name, "times": f"{over['long']:.1f}", "rate": exact(long)}
     title = (
-        _("Burning %(times)s times too fast: %(name)s, %(rate)s an hour")
+        _("Spending %(times)s times too fast: %(name)s, %(rate)s an hour")
         if crossed
         else _("Pace of the budget: %(name)s, %(rate)s an hour")
     )
@@ -71,7 +71,7 @@ def burning(
         threshold=f"{times:f}",
         labels=budget.labels,
         words=Words(
-            todo=_("Find the caller that began to spend, and stop or limit its key, before the budget is gone.")
+            todo=_("Find the caller with the new spend. Disable or limit its key before the budget is spent.")
             if crossed
             else "",
             detail=until_gone(context, budget, long),
@@ -94,11 +94,11 @@ def times_of(over: Decimal) -> str:
 def until_gone(context: EvaluationContext, budget: MonthBudget, rate: Decimal) -> str:
     left = budget.high - budget.spent
     if left <= 0:
-        return _("The budget is used up already.")
+        return _("The budget is already spent.")
     if rate <= 0:
         return ""
     lasts = timedelta(hours=float(min(left / rate, Decimal(10_000))))
-    return _("At this rate the %(left)s that are left last %(span)s, until %(at)s.") % {
+    return _("At this rate the remaining %(left)s lasts %(span)s, until %(at)s.") % {
         "left": exact(left), "span": span(lasts), "at": moment(context.now + lasts),
     }  # fmt: skip
 
@@ -111,7 +111,7 @@ def stages(context: EvaluationContext, params: RuleParams, live: frozenset[str])
         yield stage_stands(context, stage)
     names = {f"stage:{stage.slug}": stage.name for stage in context.stages}
     for subject in live & names.keys() - {f"stage:{stage.slug}" for stage in running}:
-        title = _("No longer news: %(name)s") % {"name": names[subject]}
+        title = _("Closed: %(name)s") % {"name": names[subject]}
         yield Finding(subject, title, crossed=False, clear=True, words=Words(page="/plan/"))
 
 
@@ -122,13 +122,13 @@ def stage_stands(context: EvaluationContext, stage: Stage) -> Finding:
     values = {"name": stage.name, "spent": exact(spent), "total": dollars(stage.budget)}
     if over:
         title = _("Over its total: %(name)s, %(spent)s of %(total)s")
-        todo = _("Decide whether the stage goes on: raise its total on the Plan page, or end it.")
+        todo = _("Raise the total of the stage on the Plan page, or end the stage.")
     elif ended:
         title = _("Stage ended: %(name)s, %(spent)s of %(total)s")
-        todo = _("Say on the Plan page what comes next; look at Decide for what the stage has shown.")
+        todo = _("Plan the next stage on the Plan page. Decide shows the results of this one.")
     else:
-        title = _("Stage runs: %(name)s, %(spent)s of %(total)s")
-        todo = _("Nothing to do.")
+        title = _("Stage running: %(name)s, %(spent)s of %(total)s")
+        todo = _("No action needed.")
     return Finding(
         subject=f"stage:{stage.slug}",
         title=title % values,

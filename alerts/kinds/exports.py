@@ -30,7 +30,7 @@ def exports(context: EvaluationContext, params: RuleParams, live: frozenset[str]
 def not_taken(target: ExportTarget, subject: str, late: timedelta, limit: str) -> Finding:
     """Its last run failed, or nobody ran it: the one is for its place to mend, the other for us."""
     title = (
-        _("Export fails: %(name)s, nothing taken for %(span)s")
+        _("Export failing: %(name)s, no success for %(span)s")
         if target.error
         else _("Export overdue: %(name)s, not run for %(span)s")
     )
@@ -44,11 +44,9 @@ def not_taken(target: ExportTarget, subject: str, late: timedelta, limit: str) -
         threshold=limit,
         words=Words(
             todo=what_to_do(target),
-            detail=_(
-                "Whoever reads its files sees old figures. It is tried every hour, and writes whatever it missed."
-            ),
+            detail=_("The exported files are out of date. Breakeven retries every hour and adds what is missing."),
             facts=[
-                [_("Goes to"), target.place, target.get_kind_display()],
+                [_("Destination"), target.place, target.get_kind_display()],
                 [_("Error"), target.error or _("none"), tried(target)],
                 [_("Last written"), moment(target.succeeded_at) if target.succeeded_at else _("never"), ""],
             ],
@@ -60,10 +58,10 @@ def not_taken(target: ExportTarget, subject: str, late: timedelta, limit: str) -
 
 def what_to_do(target: ExportTarget) -> str:
     if not target.error:
-        return _("See whether the worker and beat processes run: nobody has tried to write it.")
+        return _("Check that the worker and beat processes run. No attempt was made.")
     if target.kind == ExportTarget.Kind.FOLDER:
-        return _("Make room in the folder and let us write to it, as the error says; then run the export by hand.")
-    return _("Look at its address, bucket and keys as the error says, press Test, and then run the export by hand.")
+        return _("Fix the folder’s space or permissions as in the error, then run the export manually.")
+    return _("Fix its address, bucket or keys as in the error, press Test, then run the export manually.")
 
 
 def tried(target: ExportTarget) -> str:
@@ -72,11 +70,11 @@ def tried(target: ExportTarget) -> str:
 
 def is_well(target: ExportTarget, subject: str) -> Finding:
     """Taken again, or nobody waits for it; while its last run has failed it is not over."""
-    words = Words(todo=_("Nothing to do."), page=reverse("costs:exports"))
+    words = Words(todo=_("No action needed."), page=reverse("costs:exports"))
     if not target.enabled:
         title = _("Export switched off: %(name)s, 0 files are due")
     else:
-        title = _("Export written again: %(name)s, %(n)s files")
+        title = _("Export works again: %(name)s, %(n)s files")
     clear = not target.enabled or not target.error
     named = title % {"name": target.name, "n": target.files}
     return Finding(subject, named, crossed=False, clear=clear, value="0", words=words)

@@ -57,10 +57,10 @@ def words_of(context: EvaluationContext, watch: Watch, reading: Reading) -> Word
     by: GroupBy = "model" if "application" in dimensions else "application"
     place = context.current.names.place(watch.scope)
     return Words(
-        todo=_("Look at what moved it, then act there; or move the rule’s line if this is as it should be."),
-        detail=_("%(what)s is %(value)s, and the rule’s line is %(line)s.")
+        todo=_("Check what changed it. If the value is normal, change the rule’s limit."),
+        detail=_("%(what)s is %(value)s, limit %(line)s.")
         % {"what": capital(watch.what(context.current.names)), "value": value, "line": line},
-        facts=[[_("Now"), value, watch.window.words], [_("Line"), line, _("this rule")]],
+        facts=[[_("Now"), value, watch.window.words], [_("Limit"), line, _("this rule")]],
         bars=bars_of(watch, reading),
         drivers=drivers(context, context.month_of(place.filters, by)) if money else [],
         page=watch.metric.path(watch.scope),
@@ -70,7 +70,7 @@ def words_of(context: EvaluationContext, watch: Watch, reading: Reading) -> Word
 def bars_of(watch: Watch, reading: Reading) -> list[Bar]:
     value, line = reading.value or Decimal(0), watch.line
     most = max(value, line) or Decimal(1)
-    rows = [(_("Now"), value, "us"), (_("Line"), line, "limit")]
+    rows = [(_("Now"), value, "us"), (_("Limit"), line, "limit")]
     return [
         Bar(label=label, text=watch.metric.unit.say(amount), share=float(amount / most), tone=tone)
         for label, amount, tone in rows

@@ -39,8 +39,8 @@ def is_missed(context: EvaluationContext, heartbeat: Heartbeat, subject: str) ->
         threshold="0",
         since=since,
         words=Words(
-            todo=_("See on its machine whether %(name)s runs, and what it last wrote.") % {"name": heartbeat.name},
-            detail=_("The job said that it failed.") if failed else silence(heartbeat),
+            todo=_("Check on its server whether %(name)s runs, and its last log lines.") % {"name": heartbeat.name},
+            detail=_("The job reported a failure.") if failed else silence(heartbeat),
             facts=[[_("Last ping"), last, _("measured")], [_("Down since"), moment(since), _("grace included")]],
             page=page(heartbeat),
             over=_("Was missed: %(name)s, for %(span)s") % values,
@@ -50,9 +50,9 @@ def is_missed(context: EvaluationContext, heartbeat: Heartbeat, subject: str) ->
 
 def is_back(context: EvaluationContext, heartbeat: Heartbeat, subject: str) -> Finding:
     if heartbeat.paused:
-        title, todo = _("Paused: %(name)s"), _("Nothing to do; nobody waits for its pings.")
+        title, todo = _("Paused: %(name)s"), _("No action needed. Its pings are not expected while paused.")
     else:
-        title, todo = _("Pings again: %(name)s"), _("Nothing to do; it pinged.")
+        title, todo = _("Pings again: %(name)s"), _("No action needed. The ping arrived.")
     words = Words(todo=todo, page=page(heartbeat))
     title %= {"name": heartbeat.name or heartbeat.slug}
     return Finding(subject, title, crossed=False, clear=True, value="0", words=words)

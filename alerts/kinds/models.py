@@ -24,7 +24,7 @@ def prices(context: EvaluationContext, params: RuleParams, live: frozenset[str])
     for subject, change in changes.items():
         yield changed(context, subject, change)
     for subject in live - changes.keys():
-        title = _("No longer news: the price of %(name)s") % {"name": subject.partition("/")[2]}
+        title = _("Closed: the price of %(name)s") % {"name": subject.partition("/")[2]}
         yield Finding(subject, title, crossed=False, clear=True, words=Words(page=reverse("traffic:prices")))
 
 
@@ -52,15 +52,15 @@ def changed(context: EvaluationContext, subject: str, change: PriceChange) -> Fi
         since=None if ahead else change.new.starts_at,
         labels={"provider": change.provider, "model": change.model},
         words=Words(
-            todo=_("See whether the plan still fits, and whether another model does the same for less."),
-            detail=_("Reckoned with the tokens of the last 30 days; requests before it keep their price."),
+            todo=_("Check the plan, and whether a cheaper model is good enough."),
+            detail=_("Calculated from the tokens of the last 30 days. Earlier requests keep their price."),
             facts=[
                 *([label, f"{rate(old)} → {rate(new)}", _("USD per 1M tokens")] for label, old, new in change.rates),
                 [_("Effect"), by_month(monthly), _("a month, at the last 30 days’ use")],
-                [_("Known from"), who, moment(change.new.seen_at)],
+                [_("Source"), who, moment(change.new.seen_at)],
             ],
             drivers=users(context, change),
-            driven=_("Who uses it, last 30 days"),
+            driven=_("Applications that use it, last 30 days"),
             page=f"{reverse('traffic:prices')}?{urlencode({'provider': change.provider, 'model': change.model})}",
             providers=[change.provider],
         ),
@@ -91,7 +91,7 @@ def retiring(context: EvaluationContext, params: RuleParams, live: frozenset[str
     for subject, model in models.items():
         yield retires(context, subject, model)
     for subject in live - models.keys():
-        title = _("Used no more: %(name)s, 0 requests in 7 days") % {"name": subject.partition("/")[2]}
+        title = _("No longer used: %(name)s, 0 requests in 7 days") % {"name": subject.partition("/")[2]}
         yield Finding(subject, title, crossed=False, clear=True, value="0")
 
 
@@ -99,13 +99,15 @@ def retires(context: EvaluationContext, subject: str, model: Retiring) -> Findin
     left = (model.on - context.today).days
     values = {"name": model.model, "n": str(left), "day": long_day(model.on), "requests": number(model.requests)}
     if left > 0:
-        title = ngettext("Retires in %(n)s day: %(name)s, %(said)s", "Retires in %(n)s days: %(name)s, %(said)s", left)
+        title = ngettext(
+            "Retires in %(n)s day: %(name)s, %(volume)s", "Retires in %(n)s days: %(name)s, %(volume)s", left
+        )
     else:
-        title = _("Retired: %(name)s on %(day)s, %(said)s")
+        title = _("Retired: %(name)s on %(day)s, %(volume)s")
     usage = ngettext("%(requests)s request in 7 days", "%(requests)s requests in 7 days", model.requests) % values
     return Finding(
         subject=subject,
-        title=title % (values | {"said": usage}),
+        title=title % (values | {"volume": usage}),
         crossed=True,
         clear=False,
         value=str(left),
@@ -113,25 +115,25 @@ def retires(context: EvaluationContext, subject: str, model: Retiring) -> Findin
         severity="critical" if left <= 7 else "",
         labels={"provider": model.provider, "model": model.model},
         words=Words(
-            todo=_("Move these applications to another model before that day; from then on their requests fail.")
+            todo=_("Move these applications to another model before that day. Their requests fail after it.")
             if left > 0
             else _("Move these applications to another model now: their requests fail."),
             detail=(
-                _("The vendor switches %(name)s off on %(day)s.")
+                _("The vendor retires %(name)s on %(day)s.")
                 if left > 0
-                else _("The vendor switched %(name)s off on %(day)s.")
+                else _("The vendor retired %(name)s on %(day)s.")
             )
             % values,
             facts=[
                 [_("Model"), model.model, model.provider],
-                [_("Switched off on"), values["day"], _("the vendor’s list")],
+                [_("Retired on"), values["day"], _("the vendor’s list")],
                 [_("Applications"), listed([name or _("no application") for name, _n in model.applications]), ""],
             ],
             drivers=[
                 [name or _("no application"), number(n), percent(Decimal(n) / model.requests)]
                 for name, n in model.applications[:3]
             ],
-            driven=_("Who still uses it, last 7 days"),
+            driven=_("Applications that still use it, last 7 days"),
             page=f"{reverse('traffic:requests')}?{urlencode({'provider': model.provider, 'model': model.used_as[0]})}",
             providers=[model.provider],
         ),
@@ -173,7 +175,7 @@ def is_capped(context: EvaluationContext, subject: str, feed: Feed) -> Finding:
                     moment(feed.last_error_at) if feed.last_error_at else _("unknown"),
                     words_of(feed),
                 ],
-                [_("Until"), values["until"], _("if nobody raises it")],
+                [_("Until"), values["until"], _("unless it is raised")],
             ],
             page=reverse("providers:account", args=[account.slug]),
             providers=[account.kind],

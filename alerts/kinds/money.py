@@ -48,7 +48,7 @@ def ended(context: EvaluationContext, subject: str) -> Finding | None:
         crossed=False,
         clear=True,
         value=f"{spent:.2f}",
-        words=Words(todo=_("Nothing to do; a new month has begun with its own budget."), page="/plan/"),
+        words=Words(todo=_("No action needed. The new month has its own budget."), page="/plan/"),
     )
 
 
@@ -95,9 +95,9 @@ def budget_words(context: EvaluationContext, budget: MonthBudget, level: int) ->
     if not level:
         todo = ""
     elif level >= HUNDRED:
-        todo = _("Raise the budget on the Plan page, or slow down what costs most.")
+        todo = _("Raise the budget on the Plan page, or reduce the highest costs.")
     else:
-        todo = _("Look at what costs most, and whether the month still fits.")
+        todo = _("Check the highest costs and the forecast for the month.")
     spend = meaning("spend", budget.spent, budget.month, budget.scope)
     limit = meaning("budget", budget.high, budget.month, budget.scope)
     facts = [
@@ -116,7 +116,7 @@ def budget_words(context: EvaluationContext, budget: MonthBudget, level: int) ->
             ]
         )
     if budget.runs_out_on and left >= 0:
-        facts.append([_("Runs out on"), date_format(budget.runs_out_on, "j F"), _("at this pace")])
+        facts.append([_("Runs out on"), date_format(budget.runs_out_on, "j F"), _("at this rate")])
     return Words(
         todo=todo,
         detail=_("%(name)s has spent %(share)s of its budget for %(month)s.")
@@ -163,7 +163,7 @@ def drivers(context: EvaluationContext, month: Spend, most: int = 3) -> list[lis
     groups.sort(key=lambda group: -group.amount)
     return [
         [
-            context.named(group.key) if group.key else _("what no application is known for"),
+            context.named(group.key) if group.key else _("unallocated"),
             exact(group.amount),
             percent(group.amount / month.total),
         ]
@@ -200,10 +200,8 @@ def forecasts(context: EvaluationContext, params: RuleParams, live: frozenset[st
             labels=budget.labels,
             words=budget_words(context, budget, int(share))
             | Words(
-                todo=_("Decide now whether the budget moves or the traffic does; the month still has time.")
-                if crossed
-                else "",
-                detail=_("At the present pace the month ends between %(low)s and %(high)s, four times in five.")
+                todo=_("Raise the budget or reduce the traffic while there is time.") if crossed else "",
+                detail=_("At the current pace the month ends between %(low)s and %(high)s (80 %% interval).")
                 % {"low": exact(low), "high": exact(high)},
             ),
         )

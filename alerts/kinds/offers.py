@@ -40,13 +40,12 @@ def is_below(entry: WatchNow, subject: str) -> Finding:
         value=f"{price:f}",
         threshold=f"{watch.price:f}",
         words=Words(
-            todo=_("Look at it while it is there, and rent it at %(where)s if it still suits.") % values,
-            detail=_("%(where)s offers it for %(price)s per GPU-hour; the watch waits for less than %(line)s.")
-            % values,
+            todo=_("Check the offer, and rent it at %(where)s if it fits.") % values,
+            detail=_("%(where)s offers it for %(price)s per GPU-hour, below your limit of %(line)s.") % values,
             facts=[
                 [_("Price"), _("%(price)s per GPU-hour") % values, offer.provider_name],
                 [_("A month"), exact(price * MONTH_HOURS), _("730 hours of one GPU")],
-                [_("Below the line by"), exact(less), _("a month of one GPU")],
+                [_("Below the limit by"), exact(less), _("a month of one GPU")],
                 *facts(offer),
                 [_("Seen"), moment(offer.seen_at), _("the vendor's list")],
             ],
@@ -62,7 +61,7 @@ def facts(offer: Offer) -> Iterable[list[str]]:
     if offer.region:
         yield [_("Where"), offer.region, offer.provider_name]
     if offer.reliability is not None:
-        yield [_("Reliability"), percent(offer.reliability), _("said by the vendor")]
+        yield [_("Reliability"), percent(offer.reliability), _("reported by the vendor")]
 
 
 def is_kept(entry: WatchNow, subject: str) -> Finding:
@@ -71,7 +70,7 @@ def is_kept(entry: WatchNow, subject: str) -> Finding:
     assert old is not None, "unsure() asks for it"
     values = {"gpu": str(entry.watch), "price": rate(old.whole_per_gpu_hour), "where": old.provider_name}
     title = _("Offer not confirmed: %(gpu)s at %(price)s an hour") % values
-    todo = _("%(where)s has not told of its offers for a while; see its account.") % values
+    todo = _("%(where)s has not reported its offers recently. Check its account.") % values
     value = f"{old.whole_per_gpu_hour:f}"
     words = Words(todo=todo, page=page(entry.watch))
     return Finding(subject, title, crossed=False, clear=False, value=value, words=words)
@@ -80,12 +79,12 @@ def is_kept(entry: WatchNow, subject: str) -> Finding:
 def is_over(entry: WatchNow, subject: str) -> Finding:
     values = {"gpu": str(entry.watch), "line": rate(entry.watch.price)}
     if entry.lowest is None:
-        title, value = _("Offer gone: %(gpu)s, none is to be had") % values, ""
+        title, value = _("Offer gone: %(gpu)s, none available") % values, ""
     else:
         value = f"{entry.lowest.whole_per_gpu_hour:f}"
         now = rate(entry.lowest.whole_per_gpu_hour)
         title = _("Offer over: %(gpu)s, now %(now)s, above %(line)s") % (values | {"now": now})
-    words = Words(todo=_("Nothing to do; the watch goes on."), page=page(entry.watch))
+    words = Words(todo=_("No action needed. The watch continues."), page=page(entry.watch))
     return Finding(subject, title, crossed=False, clear=True, value=value, words=words)
 
 

@@ -33,14 +33,14 @@ def restarts(context: EvaluationContext, params: RuleParams, live: frozenset[str
             since=rows[0].at,
             severity="critical" if len(rows) >= OFTEN else "",
             words=Words(
-                todo=_("Read its log for why it ended; where the system killed it, give the machine more memory."),
+                todo=_("Check its log for the cause. If the system killed it, add memory to the server."),
                 detail=restarted(rows),
                 facts=[[moment(row.at), row.how, row.last_line] for row in rows[-10:]],
                 page=reverse("alerts:list"),
             ),
         )
     for subject in live - {f"process:{process}" for process in context.restarts}:
-        title = _("Runs on: %(name)s, 0 restarts in an hour") % {"name": subject.partition(":")[2]}
+        title = _("Stable again: %(name)s, 0 restarts in an hour") % {"name": subject.partition(":")[2]}
         yield Finding(subject, title, crossed=False, clear=True, value="0")
 
 

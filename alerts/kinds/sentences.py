@@ -46,8 +46,8 @@ def sentence_of(
     values = {"what": what, "lasting": lasting, "whom": listed([*groups, *named] or list(kind.groups))}
     channel_names = [channel.name for channel in channels]
     if not channel_names and kind.shipped:
-        return _("When %(what)s%(lasting)s, tell %(whom)s.") % values
-    return _("When %(what)s%(lasting)s, tell %(whom)s by %(channel)s.") % {
+        return _("When %(what)s%(lasting)s, notify %(whom)s.") % values
+    return _("When %(what)s%(lasting)s, notify %(whom)s by %(channel)s.") % {
         **values,
         "channel": listed([_("e-mail"), *channel_names]),
     }

@@ -38,7 +38,9 @@ def slow(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -
         ms = late.get((deployment.pk, metric))
         if ms is None:
             if subject in live:
-                yield Finding(subject, _("Too few requests to tell: %(name)s") % {"name": deployment.name}, False, True)
+                yield Finding(
+                    subject, _("Too few requests to judge: %(name)s") % {"name": deployment.name}, False, True
+                )
             continue
         yield speed(
             deployment, metric, ms, usual.get((deployment.pk, metric)), params, sum(now[deployment.pk, metric].values())
@@ -58,7 +60,7 @@ def speed(
     line = min((limit for limit in lines if limit is not None), default=None)
     crossed = line is not None and ms >= line
     values = {"name": deployment.name, "ms": duration(ms), "usual": duration(usual) if usual else _("unknown")}
-    title = _("Slow: %(name)s, p95 %(ms)s, usually %(usual)s") if crossed else _("Fast enough: %(name)s, p95 %(ms)s")
+    title = _("Slow: %(name)s, p95 %(ms)s, usually %(usual)s") if crossed else _("Normal latency: %(name)s, p95 %(ms)s")
     page = f"{reverse('providers:uptime')}?deployment={deployment.slug}"
     return Finding(
         subject=f"latency:{deployment.slug}",
@@ -70,15 +72,13 @@ def speed(
         depends_on=(f"deployment:{deployment.slug}", f"provider:{deployment.provider}"),
         labels={"provider": deployment.provider, "model": deployment.model, "deployment": deployment.slug},
         words=Words(
-            todo=_("See on Uptime since when; then whether its machine is full, or the vendor says that it is slow.")
-            if crossed
-            else "",
-            detail=_("Of the last hour’s requests one in twenty waited %(ms)s or longer %(what)s.")
+            todo=_("Check Uptime for the start, then its GPU load or the vendor’s status page.") if crossed else "",
+            detail=_("In the last hour 5 %% of requests waited %(ms)s or longer %(what)s.")
             % {"ms": duration(ms), "what": _(WHAT[metric])},
             facts=[
                 [_("p95 now"), duration(ms), _("%(n)s requests of the last hour") % {"n": number(n)}],
                 [_("p95 usually"), values["usual"], _("the 14 days before")],
-                [_("Line"), duration(line) if line is not None else _("none"), _("this rule")],
+                [_("Limit"), duration(line) if line is not None else _("none"), _("this rule")],
             ],
             page=page,
         ),
@@ -129,7 +129,7 @@ def failing(
     query = {"deployment": deployment.slug} if deployment else {"provider": provider, "model": model}
     return Finding(
         subject=f"errors:{key}"[:200],
-        title=(title if crossed else _("Answers: %(name)s, %(share)s of %(n)s requests fail")) % values,
+        title=(title if crossed else _("Recovered: %(name)s, %(share)s of %(n)s requests fail")) % values,
         crossed=crossed,
         clear=share < params.number("percent") - params.number("band") or not enough,
         value=f"{share:.2f}",
@@ -138,17 +138,19 @@ def failing(
         labels={"provider": provider}
         | ({"deployment": key, "model": deployment.model} if deployment else {"model": model}),
         words=Words(
-            todo=_("Open the failed requests: their error says whether it is the vendor, our key, or what we send.")
+            todo=_(
+                "Open the failed requests. Their errors show whether the vendor, the key or the request is the cause."
+            )
             if crossed
             else "",
-            detail=_("Of the requests since the last full hour began, %(failed)s of %(n)s failed.") % values,
+            detail=_("Since the start of the last full hour %(failed)s of %(n)s requests failed.") % values,
             facts=[
                 [_("Failed"), number(failed), _("measured, the last hour")],
                 [_("Requests"), number(requests), ""],
                 [_("Vendor"), provider_name(provider), ""],
             ],
             drivers=failed_most(context, rows, failed) if crossed else [],
-            driven=_("Whose requests fail"),
+            driven=_("Applications with failed requests"),
             page=f"{reverse('traffic:requests')}?{urlencode(query | {'outcome': 'error'})}",
             providers=[provider],
         ),
@@ -172,7 +174,7 @@ def quality(context: EvaluationContext, params: RuleParams, live: frozenset[str]
             yield quality_of(model, now, before, params.number("points"))
     few = {f"quality:{model}"[:200] for model, (now, _b) in context.rated.items() if now.ratings < ENOUGH}
     for subject in live & few:  # nothing says that it is good again
-        title = _("Too few ratings to tell: %(name)s") % {"name": subject.partition(":")[2]}
+        title = _("Too few ratings to judge: %(name)s") % {"name": subject.partition(":")[2]}
         yield Finding(subject, title, crossed=False, clear=False)
 
 
@@ -184,7 +186,7 @@ def quality_of(model: str, now: QualityGroup, before: QualityGroup, points: Deci
     title = (
         _("Quality fell: %(name)s, %(now)s accepted, before %(before)s")
         if crossed
-        else _("Quality holds: %(name)s, %(now)s accepted, before %(before)s")
+        else _("Quality stable: %(name)s, %(now)s accepted, before %(before)s")
     )
     return Finding(
         subject=f"quality:{model}"[:200],
@@ -195,12 +197,10 @@ def quality_of(model: str, now: QualityGroup, before: QualityGroup, points: Deci
         threshold="",
         labels={"model": model},
         words=Words(
-            todo=_("Read the answers that were refused, and see what changed: the model, the prompt, or the questions.")
+            todo=_("Read the rejected answers, and check what changed: the model, the prompt or the questions.")
             if crossed
             else "",
-            detail=_("The fall is larger than chance would let it be (95 % interval of the difference below 0).")
-            if crossed
-            else "",
+            detail=_("The fall is significant (95 % interval of the difference below 0).") if crossed else "",
             facts=[
                 [_("Last 14 days"), values["now"], _("%(n)s ratings") % {"n": number(now.ratings)}],
                 [_("60 days before"), values["before"], _("%(n)s ratings") % {"n": number(before.ratings)}],

@@ -46,12 +46,12 @@ def silent(context: EvaluationContext, subject: str, silence: Silence) -> Findin
         since=silence.last,
         labels={"application": silence.application},
         words=Words(
-            todo=_("See whether the program runs, and whether its exporter or key is refused here."),
-            detail=_("The same hours of the weeks before brought %(usual)s requests, as their median.") % values,
+            todo=_("Check that the application runs and that its key is accepted."),
+            detail=_("Median of the same hours in earlier weeks: %(usual)s requests.") % values,
             facts=[
                 [_("Last request before"), moment(silence.last), _("hours of the log")],
                 [_("Silent for"), values["span"], ""],
-                [_("Weeks before"), listed([number(n) for n in silence.usual]), _("requests in the same hours")],
+                [_("Earlier weeks"), listed([number(n) for n in silence.usual]), _("requests in the same hours")],
             ],
             page=f"{reverse('traffic:requests')}?{urlencode({'application': silence.application})}",
             over=_("Was silent: %(name)s, for %(span)s") % values,
@@ -61,5 +61,5 @@ def silent(context: EvaluationContext, subject: str, silence: Silence) -> Findin
 
 def heard(context: EvaluationContext, subject: str) -> Finding:
     name = subject.partition(":")[2]
-    words = Words(todo=_("Nothing to do."), page=f"{reverse('traffic:requests')}?{urlencode({'application': name})}")
+    words = Words(todo=_("No action needed."), page=f"{reverse('traffic:requests')}?{urlencode({'application': name})}")
     return Finding(subject, _("Sends as usual: %(name)s") % {"name": context.named(name)}, False, True, words=words)

@@ -34,7 +34,7 @@ def evaluation(context: EvaluationContext, params: RuleParams) -> Iterator[Findi
     late_kinds = [(runs, longest + slack(runs.kind)) for runs in context.runs]
     late_kinds = [(runs, limit) for runs, limit in late_kinds if context.now - runs.oldest > limit]
     if not late_kinds:
-        words = Words(todo=_("Nothing to do; every rule runs again."), page="/alerts/rules/")
+        words = Words(todo=_("No action needed. Every rule runs again."), page="/alerts/rules/")
         yield Finding(EVALUATION, _("Rules run again: 0 of them are late"), False, True, value="0", words=words)
         return
     old = [rule for runs, limit in late_kinds for rule in context.late_rules(runs.kind, context.now - limit)]
@@ -49,11 +49,11 @@ def evaluation(context: EvaluationContext, params: RuleParams) -> Iterator[Findi
         threshold=str(int(longest.total_seconds())),
         severity="critical",
         words=Words(
-            todo=_("See whether the worker and beat processes run, and what the rules' last errors say."),
-            detail=_("While rules do not run nothing else can alert you: budgets and outages go unseen."),
+            todo=_("Check that the worker and beat processes run, and read the last errors of the rules."),
+            detail=_("No other alerts are possible while the rules do not run."),
             facts=[
                 [_("Late rules"), listed([rule.name for rule in old]), ""],
-                [_("Last run"), moment(oldest), _("of the one that is latest")],
+                [_("Last run"), moment(oldest), _("of the latest rule")],
                 *[[rule.name, rule.last_error, ""] for rule in old[:10] if rule.last_error],
             ],
             page="/alerts/rules/",
@@ -78,10 +78,10 @@ def addresses(context: EvaluationContext, params: RuleParams, live: frozenset[st
         yield dead_channel(subject, channel)
     for subject in live - disabled.keys() - dead.keys():
         if subject.startswith("channel:"):
-            title = _("Channel answers again: %(name)s, 0 failures") % {"name": subject.partition(":")[2]}
+            title = _("Channel works again: %(name)s, 0 failures") % {"name": subject.partition(":")[2]}
             yield Finding(subject, title, crossed=False, clear=True, value="0")
             continue
-        title = _("Mail goes out again: %(address)s, 0 refusals") % {"address": subject.partition(":")[2]}
+        title = _("Mail works again: %(address)s, 0 rejections") % {"address": subject.partition(":")[2]}
         yield Finding(subject, title, crossed=False, clear=True, value="0")
 
 
@@ -89,7 +89,7 @@ def disabled_address(subject: str, row: Address) -> Finding:
     return Finding(
         subject=subject,
         title=ngettext(
-            "Mail refused: %(address)s, %(n)s time", "Mail refused: %(address)s, %(n)s times in a row", row.refusals
+            "Mail rejected: %(address)s, %(n)s time", "Mail rejected: %(address)s, %(n)s times in a row", row.refusals
         )
         % {"address": row.address, "n": row.refusals},
         crossed=True,
@@ -97,12 +97,12 @@ def disabled_address(subject: str, row: Address) -> Finding:
         value=str(row.refusals),
         threshold="0",
         words=Words(
-            todo=_("Correct the person's address, or switch it on again under Alerts, Deliveries."),
-            detail=_("The mail server refuses this address for good, so nothing more is sent there."),
+            todo=_("Correct the person's address, or enable it again under Alerts, Notifications."),
+            detail=_("The mail server permanently rejects this address, so nothing more is sent there."),
             facts=[
                 [_("Address"), row.address, ""],
-                [_("Refused"), moment(row.refused_at) if row.refused_at else "", _("last time")],
-                [_("Answer"), row.answer, _("the server's words")],
+                [_("Rejected"), moment(row.refused_at) if row.refused_at else "", _("last time")],
+                [_("Response"), row.answer, _("the server's response")],
             ],
             page="/alerts/deliveries/",
         ),
@@ -113,23 +113,23 @@ def dead_channel(subject: str, channel: Channel) -> Finding:
     since = channel.failing_since or channel.answered_at
     return Finding(
         subject=subject,
-        title=_("Channel dead: %(name)s, %(n)s failures in a row") % {"name": channel.name, "n": channel.failures},
+        title=_("Channel failed: %(name)s, %(n)s failures in a row") % {"name": channel.name, "n": channel.failures},
         crossed=True,
         clear=False,
         value=str(channel.failures),
         threshold="0",
         words=Words(
-            todo=_("Send it a test, and correct its address or mend what receives it."),
+            todo=_("Send a test, then correct its address or repair the receiver."),
             detail=channel.disabled_reason
             or (
-                _("It hears no heartbeat of ours, so it will say that we are silent; nothing else is lost.")
+                _("It receives no pings, so it will report that Breakeven is down. Nothing else is lost.")
                 if channel.kind == ChannelKind.MONITOR
-                else _("What is sent there is kept and tried again, later and later.")
+                else _("Its notifications are stored and retried with growing delays.")
             ),
             facts=[
                 [_("Channel"), channel.name, channel.shown],
                 [_("Failing since"), moment(since) if since else "", _("first of the failures in a row")],
-                [_("Answer"), channel.answer, _("its last words")],
+                [_("Response"), channel.answer, _("its last response")],
             ],
             page=channel.get_absolute_url(),
         ),

@@ -33,7 +33,7 @@ def disk(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -
     title = (
         _("Disk fills up: %(used)s used, %(free)s GB free")
         if crossed
-        else _("Room on the disk: %(used)s used, %(free)s GB free")
+        else _("Disk space recovered: %(used)s used, %(free)s GB free")
     )
     yield Finding(
         subject="disk:data",
@@ -44,8 +44,8 @@ def disk(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -
         threshold=f"{limit:f}",
         severity="critical" if used >= 95 or free < 1 or usage.low else "",
         words=Words(
-            todo=_("Make room, enlarge the disk, or keep requests for fewer days.") if crossed else "",
-            detail=_("With less than %(floor)s GB free, what applications send is refused until there is room again.")
+            todo=_("Free space, enlarge the disk, or keep requests for fewer days.") if crossed else "",
+            detail=_("Below %(floor)s GB free, requests of applications are refused until there is space.")
             % {"floor": floor}
             if crossed
             else "",
@@ -69,20 +69,20 @@ def retention(context: EvaluationContext, params: RuleParams, live: frozenset[st
     retained = context.kept_days(int(params.number("days")))
     values = {"days": number(retained.days), "first": day(retained.first) if retained.first else ""}
     facts = [
-        [_("Kept for"), _("%(days)s days") % values, _("as the settings say")],
-        [_("Oldest day"), long_day(retained.first) if retained.first else _("none"), _("requests one by one")],
+        [_("Kept for"), _("%(days)s days") % values, _("from the settings")],
+        [_("Oldest day"), long_day(retained.first) if retained.first else _("none"), _("single requests")],
     ]
     page = reverse("costs:reconciliation")
     if retained.overdue:
         yield Finding(
             subject="retention:overdue",
-            title=ngettext("Retention late: %(n)s day of requests should be gone",
-                           "Retention late: %(n)s days of requests should be gone", len(retained.overdue))
+            title=ngettext("Retention late: %(n)s day of requests to delete",
+                           "Retention late: %(n)s days of requests to delete", len(retained.overdue))
             % {"n": number(len(retained.overdue))},
             crossed=True, clear=False, value=str(len(retained.overdue)), threshold="0",
             words=Words(
-                todo=_("See whether beat and worker run, and what the worker's log says of retention."),
-                detail=_("Once a day what is too old is sealed and dropped; these days are still here."),
+                todo=_("Check that beat and worker run, and the worker's log about retention."),
+                detail=_("Days that are too old are deleted once a day. These days were not."),
                 facts=[*facts, [_("Late"), listed([day(on) for on in retained.overdue]), ""]], page=reverse("storage"),
             ),
         )  # fmt: skip
@@ -91,33 +91,35 @@ def retention(context: EvaluationContext, params: RuleParams, live: frozenset[st
         until = day(max(on for on, _provider in retained.unbilled))
         yield Finding(
             subject="retention:unbilled",
-            title=_("Days go unbilled: %(names)s, until %(until)s") % {"names": names, "until": until},
+            title=_("Days deleted before their bill: %(names)s, until %(until)s") % {"names": names, "until": until},
             crossed=True, clear=False, value=str(len(retained.unbilled)), threshold="0",
             words=Words(
-                todo=_("Mend the poll of the bill or enter the invoice, or keep requests for longer."),
-                detail=_("Their requests are dropped within a week while the vendor’s bill for them is not whole; then "
-                         "a difference can no longer be followed to its requests."),
-                facts=[*facts, *([day(on), provider, _("bill not whole")] for on, provider in retained.unbilled[:10])],
+                todo=_("Repair the poll of the bill, enter the invoice, or keep requests for longer."),
+                detail=_("Their requests are deleted within a week, before the vendor’s bill is complete. A "
+                         "difference can then no longer be traced to its requests."),
+                facts=[
+                    *facts, *([day(on), provider, _("bill not complete")] for on, provider in retained.unbilled[:10])
+                ],
                 page=page,
             ),
         )  # fmt: skip
     if retained.approaching:
         yield Finding(
             subject="retention:first",
-            title=ngettext("First requests go: those of %(first)s, in %(n)s day",
-                           "First requests go: those of %(first)s, in %(n)s days", retained.goes_in or 0)
+            title=ngettext("First requests deleted: those of %(first)s, in %(n)s day",
+                           "First requests deleted: those of %(first)s, in %(n)s days", retained.goes_in or 0)
             % (values | {"n": retained.goes_in}),
             crossed=True, clear=False, value=str(retained.goes_in), threshold="0", severity="info",
             words=Words(
-                todo=_("Nothing to do if that is meant; else keep more days, in the settings, before then."),
-                detail=_("From then on one day goes each day. Its totals stay: spend, usage and latency as before."),
+                todo=_("If this is not intended, keep more days in the settings before then."),
+                detail=_("From then on one day is deleted each day. The totals of spend, usage and latency stay."),
                 facts=facts, page=reverse("traffic:requests"),
             ),
         )  # fmt: skip
     there = {"overdue": retained.overdue, "unbilled": retained.unbilled, "first": retained.approaching}
     for subject in live:
         if not there.get(subject.partition(":")[2]):
-            yield Finding(subject, _("Retention is as it should be: 0 days at risk"), False, True, value="0")
+            yield Finding(subject, _("Retention normal: 0 days at risk"), False, True, value="0")
 
 
 def keys(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
@@ -130,8 +132,8 @@ def keys(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -
         yield key_expires(context, subject, key)
     gone = live - expiring.keys()
     for key in context.keys_of(int(subject.partition(":")[2]) for subject in gone):
-        title = _("Key no longer matters: %(name)s") if key.revoked_at else _("Key in order: %(name)s")
-        words = Words(todo=_("Nothing to do."), page=page_of(key))
+        title = _("Key no longer used: %(name)s") if key.revoked_at else _("Key valid: %(name)s")
+        words = Words(todo=_("No action needed."), page=page_of(key))
         yield Finding(f"key:{key.pk}", title % {"name": str(key)}, crossed=False, clear=True, words=words)
 
 
@@ -154,12 +156,12 @@ def key_expires(context: EvaluationContext, subject: str, key: Key) -> Finding:
         severity=urgency(context.now, key.expires_at),
         labels={"application": key.application.slug} if key.application else {},
         words=Words(
-            todo=_("Replace it: the new key works beside the old one for as long as you say, so nothing stops."),
-            detail=_("Once it has expired, everything sent with it is refused and not logged."),
+            todo=_("Replace it. The new key works beside the old one for a time that you choose."),
+            detail=_("After it expires, requests with it are refused and not logged."),
             facts=[
                 [_("Expires"), moment(key.expires_at), ""],
                 [_("Last used"), moment(key.last_used_at) if key.last_used_at else _("never"), ""],
-                [_("May"), ", ".join(key.scope_words), ""],
+                [_("Permissions"), ", ".join(key.scope_words), ""],
             ],
             page=page_of(key),
         ),
@@ -191,7 +193,10 @@ def certificates(context: EvaluationContext, params: RuleParams, live: frozenset
 
 def certificate_ends(context: EvaluationContext, subject: str, deployment: Deployment, ends: datetime) -> Finding:
     text = expiry(
-        context.now, ends, _("Certificate ends in %(span)s: %(name)s"), _("Certificate ended %(span)s ago: %(name)s")
+        context.now,
+        ends,
+        _("Certificate expires in %(span)s: %(name)s"),
+        _("Certificate expired %(span)s ago: %(name)s"),
     )
     left = int((ends - context.now).total_seconds() // 86_400)
     return Finding(
@@ -205,10 +210,10 @@ def certificate_ends(context: EvaluationContext, subject: str, deployment: Deplo
         depends_on=(f"deployment:{deployment.slug}",),
         labels={"provider": deployment.provider, "model": deployment.model, "deployment": deployment.slug},
         words=Words(
-            todo=_("Renew it where %(name)s is served, and see why it was not renewed by itself.")
+            todo=_("Renew it where %(name)s is served, and check why the automatic renewal failed.")
             % {"name": deployment.name},
-            detail=_("From that moment clients refuse the connection, and the deployment is down for all of them."),
-            facts=[[_("Ends"), moment(ends), _("the last check")], [_("Address"), deployment.url, ""]],
+            detail=_("After that clients refuse the connection and the deployment is down."),
+            facts=[[_("Expires"), moment(ends), _("the last check")], [_("Address"), deployment.url, ""]],
             page=uptime_of(deployment),
         ),
     )

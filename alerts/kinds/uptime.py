@@ -29,7 +29,7 @@ def outages(context: EvaluationContext, params: RuleParams, live: frozenset[str]
     for provider, slugs in vendors.items():
         yield vendor_down(context, provider, [down[slug] for slug in slugs])
     for provider in lagging - vendors.keys():
-        title = _("Answers in part: %(name)s") % {"name": provider_name(provider)}
+        title = _("Partly up: %(name)s") % {"name": provider_name(provider)}
         yield Finding(f"provider:{provider}", title, crossed=False, clear=False)
     yield from back_up(context, down, vendors.keys() | lagging, live)
 
@@ -98,7 +98,7 @@ def words_of(deployment: Deployment, outage: Outage, lasted: str) -> Words:
         % {"n": deployment.failures_to_confirm, "cause": outage.cause},
         facts=facts,
         drivers=lost(outage),
-        driven=_("What it has cost in requests"),
+        driven=_("Requests affected"),
         page=f"{reverse('providers:uptime')}?deployment={deployment.slug}",
         over=was_down(deployment, lasted),
     )
@@ -110,7 +110,7 @@ def lost(outage: Outage) -> list[list[str]]:
         return []
     failed, rerouted = outage.requests_failed, outage.requests_rerouted
     share = [percent(part / (failed + rerouted)) if failed + rerouted else "" for part in (failed, rerouted)]
-    return [[_("Failed"), number(failed), share[0]], [_("Answered elsewhere by a route"), number(rerouted), share[1]]]
+    return [[_("Failed"), number(failed), share[0]], [_("Rerouted"), number(rerouted), share[1]]]
 
 
 def was_down(deployment: Deployment, lasted: str) -> str:
@@ -119,8 +119,8 @@ def was_down(deployment: Deployment, lasted: str) -> str:
 
 def advice(deployment: Deployment) -> str:
     if deployment.provider == "self" or deployment.lease_id:
-        return _("Look at the machine behind %(name)s; requests fall back by your routes until it answers.")
-    return _("Look at the vendor's own status page; until %(name)s answers, requests fall back by your routes.")
+        return _("Check the GPU behind %(name)s. Your routes send requests to fallbacks until it is up.")
+    return _("Check the vendor's status page. Your routes send requests to fallbacks until %(name)s is up.")
 
 
 def vendor_down(context: EvaluationContext, provider: str, outages: list[Outage]) -> Finding:
@@ -139,19 +139,19 @@ def vendor_down(context: EvaluationContext, provider: str, outages: list[Outage]
         since=since,
         severity="critical",
         words=Words(
-            todo=_("Nothing at %(name)s answers; look at the vendor's own status first.") % {"name": name},
+            todo=_("All deployments at %(name)s are down. Check the vendor's status page first.") % {"name": name},
             detail=_("These are down: %(names)s.") % {"names": listed(names, 12)},
             facts=facts,
             drivers=[
                 [
                     o.deployment.name,
                     _("%(n)s failed") % {"n": number(o.requests_failed or 0)},
-                    _("%(n)s elsewhere") % {"n": number(o.requests_rerouted or 0)},
+                    _("%(n)s rerouted") % {"n": number(o.requests_rerouted or 0)},
                 ]
                 for o in sorted(outages, key=lambda o: -(o.requests_failed or 0))[:3]
                 if o.counted_at
             ],
-            driven=_("Where most requests failed"),
+            driven=_("Most failed requests"),
             page=reverse("providers:uptime"),
             over=_("Was down: %(name)s, all %(n)s deployments, for %(span)s") % values,
         ),
@@ -163,8 +163,8 @@ def back_up(
 ) -> Iterator[Finding]:
     """What was down and is not."""
     for provider in live_vendors(live) - vendors:
-        title = _("Answers again: %(name)s, 0 deployments are down") % {"name": provider_name(provider)}
-        words = Words(todo=_("Nothing to do; all its deployments answer again."), page=reverse("providers:uptime"))
+        title = _("Up again: %(name)s, 0 deployments are down") % {"name": provider_name(provider)}
+        words = Words(todo=_("No action needed. All its deployments are up again."), page=reverse("providers:uptime"))
         yield Finding(f"provider:{provider}", title, crossed=False, clear=True, value="0", words=words)
     for subject in live:
         what, _colon, name = subject.partition(":")
@@ -199,10 +199,10 @@ def is_up(context: EvaluationContext, deployment: Deployment) -> Finding:
         group=f"provider:{deployment.provider}",
         labels=labels_of(deployment),
         words=Words(
-            todo=_("Nothing to do; it answers its checks again."),
+            todo=_("No action needed. Its checks succeed again."),
             facts=facts,
             drivers=cost,
-            driven=_("What it has cost in requests"),
+            driven=_("Requests affected"),
             page=page,
             over=over,
         ),

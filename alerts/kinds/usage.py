@@ -52,11 +52,11 @@ def told_apart(by_subject: Mapping[str, list[Waiting]], live: frozenset[str]) ->
 def priced(subject: str) -> Finding:
     return Finding(
         subject=subject,
-        title=_("Priced: %(model)s, 0 requests of unknown cost are left") % {"model": subject.partition(":")[2]},
+        title=_("Priced: %(model)s, 0 requests of unknown cost left") % {"model": subject.partition(":")[2]},
         crossed=False,
         clear=True,
         value="0",
-        words=Words(todo=_("Nothing to do; every request of the last 30 days has its cost."), page="/spend/"),
+        words=Words(todo=_("No action needed. Every request of the last 30 days has a cost."), page="/spend/"),
     )
 
 
@@ -80,12 +80,12 @@ def without_price(users: Users, subject: str, rows: list[Waiting], fewest: int) 
         value=str(n),
         threshold=str(fewest),
         words=Words(
-            todo=_("Enter a price for %(model)s under Set up, Model prices, or map it to a known model; then reprice.")
+            todo=_("Enter a price for %(model)s under Set up, Model prices, or map it to a known model. Then re-price.")
             % {"model": model},
-            detail=_("Until then its requests count as unknown, not as free: spend and budgets say “at least”."),
+            detail=_("Until then its requests count as unknown, not as free. Spend and budgets show “at least”."),
             facts=facts_of(model, rows, providers, n),
             drivers=users.most({row.model for row in rows}),
-            driven=_("Who sends them, last 30 days"),
+            driven=_("Applications that send them, last 30 days"),
             page="/spend/",
             fixes=fixes_of(rows),
             providers=providers,
@@ -106,11 +106,11 @@ def many_without_price(users: Users, rows: list[Waiting], fewest: int) -> Findin
         value=str(n),
         threshold=str(fewest),
         words=Words(
-            todo=_("Ask who sends so many model names, then enter the prices of those that are real and reprice."),
-            detail=_("Until then their requests count as unknown, not as free: spend and budgets say “at least”."),
+            todo=_("Check which application sends these names, then enter the prices of real models and re-price."),
+            detail=_("Until then their requests count as unknown, not as free. Spend and budgets show “at least”."),
             facts=facts_of(listed(names, 10), rows, providers[:FIXES], n),
             drivers=users.most(None),
-            driven=_("Who sends them, last 30 days"),
+            driven=_("Applications that send them, last 30 days"),
             page="/settings/prices/",
             providers=providers[:MOST_APART],
         ),
@@ -150,7 +150,7 @@ class Users:
 def facts_of(model: str, rows: list[Waiting], providers: list[str], n: int) -> list[list[str]]:
     first, last = min(row.first for row in rows), max(row.last for row in rows)
     return [
-        [_("Model"), model, _("as the caller named it")],
+        [_("Model"), model, _("as named in the request")],
         [_("Provider"), listed(providers), ""],
         [_("Requests without a cost"), number(n), _("last 30 days")],
         [_("Tokens in them"), number(sum(row.tokens for row in rows)), _("measured")],

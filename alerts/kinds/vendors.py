@@ -33,11 +33,11 @@ def polls(context: EvaluationContext, params: RuleParams) -> Iterator[Finding]:
 def account_polled(context: EvaluationContext, params: RuleParams, account: Account, feeds: list[Feed]) -> Finding:
     subject = f"account:{account.slug}"
     if not account.enabled and not account.disabled_reason:
-        return fine(subject, account, _("Switched off: %(name)s, 0 polls are due"))
+        return fine(subject, account, _("Disabled: %(name)s, 0 polls are due"))
     if not account.enabled:
         return refused(context, subject, account, feeds)
     if account.new_identity:
-        return fine(subject, account, _("Waits for a decision: %(name)s, 0 rows are stored"))
+        return fine(subject, account, _("Waiting for a decision: %(name)s, 0 rows are stored"))
     given_up = [feed for feed in feeds if feed.disabled_reason]
     asked_for = [feed for feed in feeds if not feed.disabled_reason]
     bad = [feed for feed in asked_for if failing(feed, params) or overdue(feed, context.now, params)]
@@ -45,7 +45,7 @@ def account_polled(context: EvaluationContext, params: RuleParams, account: Acco
         return partly_refused(context, subject, account, given_up)
     if not bad:
         failures = sum(feed.failures for feed in feeds)
-        calm = fine(subject, account, _("Polls again: %(name)s, 0 feeds fail"))
+        calm = fine(subject, account, _("Polls work again: %(name)s, 0 feeds fail"))
         return calm if not failures else Finding(subject, calm.title, crossed=False, clear=False, value=str(failures))
     since = min(failing_since(feed, context.now) for feed in bad)
     lasted = span(context.now - since)
@@ -54,7 +54,7 @@ def account_polled(context: EvaluationContext, params: RuleParams, account: Acco
     title = (
         _("Poll overdue: %(name)s, due %(span)s ago")
         if unasked
-        else _("Poll failing: %(name)s, no answer for %(span)s")
+        else _("Poll failing: %(name)s, no success for %(span)s")
     )
     return Finding(
         subject=subject,
@@ -66,10 +66,10 @@ def account_polled(context: EvaluationContext, params: RuleParams, account: Acco
         since=since,
         covered_by=f"spend-cap:{account.slug}" if all(capped(feed, context.now) for feed in bad) else "",
         words=Words(
-            todo=_("See whether the worker and beat processes run: the vendor was not asked.")
+            todo=_("Check that the worker and beat processes run. No poll was sent.")
             if unasked
-            else _("Look at the account's last error; if the vendor is down there is nothing to do, polls go on."),
-            detail=_("Until it answers, its figures stand still: spend and leases may be higher than shown."),
+            else _("Check the account's last error. If the vendor is down, no action is needed and polls continue."),
+            detail=_("Its figures are not updated. Spend and leases may be higher than shown."),
             facts=[[words_of(feed), feed.last_error or _("overdue"), answered(feed)] for feed in bad],
             fixes=[[_("The account %(name)s") % {"name": account.name}, page_of(account)]],
             page=page_of(account),
@@ -87,20 +87,20 @@ def identities(context: EvaluationContext, params: RuleParams, live: frozenset[s
 def changed_hands(account: Account) -> Finding:
     subject = f"account-key:{account.slug}"
     if not account.new_identity or not account.enabled:
-        return fine(subject, account, _("Key as before: %(name)s, 0 decisions wait"))
+        return fine(subject, account, _("Key unchanged: %(name)s, 0 decisions open"))
     return Finding(
         subject=subject,
-        title=_("Key changed hands: %(name)s, 0 rows are stored") % {"name": account.name},
+        title=_("Key of another account: %(name)s, 0 rows are stored") % {"name": account.name},
         crossed=True,
         clear=False,
         value="1",
         threshold="0",
         words=Words(
-            todo=_("Decide on the account's page whose figures are read."),
+            todo=_("Choose on the account's page which account to read."),
             detail=_("The vendor reports another organisation or user behind this key than before."),
             facts=[
                 [_("Before"), ", ".join(account.identity), ""],
-                [_("Now"), ", ".join(account.new_identity), _("by the vendor")],
+                [_("Now"), ", ".join(account.new_identity), _("reported by the vendor")],
             ],
             fixes=[[_("The account %(name)s") % {"name": account.name}, page_of(account)]],
             page=page_of(account),
@@ -129,7 +129,9 @@ def brought_twice(account: Account, feeds: list[Feed]) -> Finding:
         words=Words(
             todo=_("Remove %(name)s or %(other)s: both read the same account at the vendor.")
             % {"name": account.name, "other": other},
-            detail=_("What %(other)s brought first is kept; the same rows of %(name)s are refused, so no sum changes.")
+            detail=_(
+                "Rows of %(other)s came first and stay. The same rows of %(name)s are refused, so no total changes."
+            )
             % {"name": account.name, "other": other},
             facts=[[words_of(feed), str(feed.refused["rows"]), refused_line(feed)] for feed in feeds],
             fixes=[[_("The account %(name)s") % {"name": account.name}, page_of(account)]],
@@ -178,12 +180,12 @@ def capped(feed: Feed, now: datetime) -> bool:
 
 def answered(feed: Feed) -> str:
     if feed.last_success_at is None:
-        return _("never answered")
-    return _("last answer %(at)s") % {"at": moment(feed.last_success_at)}
+        return _("never succeeded")
+    return _("last success %(at)s") % {"at": moment(feed.last_success_at)}
 
 
 def fine(subject: str, account: Account, title: str) -> Finding:
-    words = Words(todo=_("Nothing to do."), page=page_of(account))
+    words = Words(todo=_("No action needed."), page=page_of(account))
     return Finding(subject, title % {"name": account.name}, crossed=False, clear=True, value="0", words=words)
 
 
@@ -192,7 +194,7 @@ def refused(context: EvaluationContext, subject: str, account: Account, feeds: l
     last = [feed.last_success_at for feed in feeds if feed.last_success_at]
     lasted = span(context.now - (max(last) if last else account.created_at))
     twin = account.unverified.get("name")
-    title = _("Poll refused: %(name)s, no figures for %(span)s")
+    title = _("Key rejected: %(name)s, no figures for %(span)s")
     if twin:
         title = _("Account added twice: %(name)s is %(twin)s, 0 rows are stored")
     return Finding(
@@ -220,8 +222,8 @@ def partly_refused(context: EvaluationContext, subject: str, account: Account, f
     return Finding(
         subject=subject,
         title=ngettext(
-            "Poll refused: %(name)s, no %(what)s, %(n)s feed given up",
-            "Poll refused: %(name)s, no %(what)s, %(n)s feeds given up",
+            "Key rejected: %(name)s, no %(what)s, %(n)s feed stopped",
+            "Key rejected: %(name)s, no %(what)s, %(n)s feeds stopped",
             len(feeds),
         )
         % {"name": account.name, "what": what, "n": len(feeds)},
@@ -230,7 +232,7 @@ def partly_refused(context: EvaluationContext, subject: str, account: Account, f
         value=str(len(feeds)),
         threshold="0",
         words=Words(
-            todo=_("Give the key the permission that it lacks, then poll the account by hand."),
+            todo=_("Add the missing permission to the key, then poll the account manually."),
             detail=feeds[0].disabled_reason,
             facts=[[words_of(feed), feed.last_error, answered(feed)] for feed in feeds],
             fixes=[[_("The account %(name)s") % {"name": account.name}, page_of(account)]],
@@ -267,15 +269,15 @@ def balance_lasts(lasts: Runway, fewest: Decimal, band: Decimal, there: list[Lea
         threshold=f"{fewest}",
         severity="critical" if days < 1 else "",
         words=Words(
-            todo=_("Top the account up; at zero the vendor stops our machines.") if crossed else "",
+            todo=_("Top up the account. At zero the vendor stops your GPUs.") if crossed else "",
             detail=lasts_until(lasts, days),
             facts=[
                 [_("Balance"), exact(balance.amount), moment(balance.at)],
                 [_("Spend"), _("%(hourly)s an hour") % {"hourly": exact(hourly)}, source_of(lasts)],
-                [_("Lasts"), _("%(days)s days") % {"days": f"{days:.1f}"}, _("at this pace")],
+                [_("Lasts"), _("%(days)s days") % {"days": f"{days:.1f}"}, _("at this rate")],
             ],
             drivers=dearest(there),
-            driven=_("Which leases use it up"),
+            driven=_("Leases that use it"),
             page="/providers/",
         ),
     )
@@ -288,7 +290,7 @@ def dearest(leases: list[Lease], most: int = 3) -> list[list[str]]:
 
 
 def source_of(lasts: Runway) -> str:
-    return _("said by the vendor") if lasts.said_by_vendor else _("our leases there")
+    return _("reported by the vendor") if lasts.said_by_vendor else _("leases there")
 
 
 def lasts_until(lasts: Runway, days: Decimal) -> str:
@@ -315,7 +317,7 @@ def lease_used(context: EvaluationContext, lease: Lease, since: datetime | None,
     idle = max(context.now - since, timedelta(0)) if since else timedelta(0)
     wasted = lease.price_per_hour * Decimal(int(idle.total_seconds())) / 3600
     if idle <= longest:
-        words = Words(todo=_("Nothing to do."), page=lease_page(lease))
+        words = Words(todo=_("No action needed."), page=lease_page(lease))
         return Finding(
             subject,
             _("In use: %(name)s, $0 wasted") % {"name": name},
@@ -335,7 +337,7 @@ def lease_used(context: EvaluationContext, lease: Lease, since: datetime | None,
     bare = not stopped and not context.served_by(lease)
     fixes = [[_("Stop %(name)s") % {"name": name}, reverse("providers:lease-stop", args=[lease.pk])]]
     if bare:
-        fixes.append([_("Say which deployment is on it"), reverse("providers:deployments")])
+        fixes.append([_("Assign a deployment"), reverse("providers:deployments")])
     return Finding(
         subject=subject,
         title=title % values,
@@ -344,7 +346,7 @@ def lease_used(context: EvaluationContext, lease: Lease, since: datetime | None,
         value=f"{idle.total_seconds() / 3600:.1f}",
         threshold=f"{longest.total_seconds() / 3600:.4g}",
         words=Words(
-            todo=_("Stop it by the command below, or send it work: batch and rag requests may run there.")
+            todo=_("Stop it with the command below, or send it batch or RAG requests.")
             if way and way.call
             else _("End the lease at %(account)s's console.") % {"account": lease.account.name},
             detail=why_paid(stopped, bare) % {"span": span(idle), "hourly": exact(lease.price_per_hour)},
@@ -365,20 +367,20 @@ def lease_used(context: EvaluationContext, lease: Lease, since: datetime | None,
 
 def why_paid(stopped: bool, bare: bool) -> str:
     if stopped:
-        return _("It has been stopped for %(span)s and goes on costing %(hourly)s an hour.")
+        return _("It has been stopped for %(span)s and still costs %(hourly)s an hour.")
     if bare:
         return _(
-            "No deployment is on it, so no request went there for %(span)s at %(hourly)s an hour. If it does serve "
-            "one, say so under Set up, Deployments."
+            "It has no deployment, so it served no request for %(span)s at %(hourly)s an hour. If it "
+            "serves one, select the lease under Self-hosting, Deployments."
         )
-    return _("It has served no request for %(span)s and goes on costing %(hourly)s an hour.")
+    return _("It has served no request for %(span)s and costs %(hourly)s an hour.")
 
 
 def busy(context: EvaluationContext, lease: Lease) -> list[str]:
     """As on the lease's page."""
     share, name = busy_of(lease, context.engines_busy.get(lease.pk))
     if share is None:
-        return [name, _("not reported"), _("neither the vendor nor the engine reports it")]
+        return [name, _("not reported"), _("not reported by vendor or engine")]
     return [name, percent(share), "", *meaning("busy", share, scope=str(lease.pk))]
 
 
@@ -391,4 +393,4 @@ def how_to_stop(way: StopWay | None) -> list[list[str]]:
     if way is None:
         return []
     typed = [[_("To stop it"), way.command, way.loses]] if way.call else [[_("To stop it"), way.barred, ""]]
-    return [*typed, [_("By hand"), way.stop.console, _("the vendor's console")]]
+    return [*typed, [_("Manually"), way.stop.console, _("the vendor's console")]]

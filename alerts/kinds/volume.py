@@ -87,10 +87,10 @@ def break_even_title(saving: Saving | None) -> str:
     if saving is None or saving.interval is None:
         return _("Break-even: not enough data for a saving")
     if saving.is_refused:
-        return _("Not called cheaper: our GPU’s answers are rated worse")
+        return _("Not cheaper: self-hosted answers are rated worse")
     titles = {
-        "selfhost": _("Break-even passed: our GPU saves %(saving)s"),
-        "api": _("Below break-even: our GPU costs %(saving)s more"),
+        "selfhost": _("Break-even passed: self-hosting saves %(saving)s"),
+        "api": _("Below break-even: self-hosting costs %(saving)s more"),
         "too_close": _("Near break-even: too close to call, %(saving)s"),
     }
     return titles[saving.verdict] % {"saving": about(saving.amount, saving.interval)}
@@ -108,10 +108,10 @@ def break_even_facts(inputs: Inputs, result: Result, at: int | None, saving: Sav
         saved = _("Difference of cost")
     return [
         [_("Requests a month, all"), number(n), _("measured, last 30 days")],
-        [_("Of these our GPU may serve"), number(n * inputs.routable_share), routable],
+        [_("Of these, routable to our GPU"), number(n * inputs.routable_share), routable],
         [_("Break-even, all requests"), pays_from, _("today's prices")],
-        [_("API, all of it"), exact(result.api_cost), each],
-        [_("Our GPU and the rest"), exact(result.selfhost_cost), gpus_text(result, inputs.selfhost.gpu_hourly)],
+        [_("API only"), exact(result.api_cost), each],
+        [_("Self-hosting and the rest"), exact(result.selfhost_cost), gpus_text(result, inputs.selfhost.gpu_hourly)],
         [saved, about(result.saving, interval), _("a month"), *meaning("saving", result.saving), *ends],
     ]
 
@@ -122,8 +122,8 @@ def sides(result: Result) -> list[list[str]]:
     whole = result.selfhost_cost
     own, left = (percent(part / whole) if whole else "" for part in (result.own_cost, rest))
     return [
-        [_("API, all of it"), exact(result.api_cost), ""],
-        [_("Our GPU, lease and upkeep"), exact(result.own_cost), own],
+        [_("API only"), exact(result.api_cost), ""],
+        [_("Our GPU, rent and upkeep"), exact(result.own_cost), own],
         [_("The API for the rest"), exact(rest), left],
     ]
 
@@ -138,7 +138,11 @@ def break_even_bars(result: Result) -> list[Bar]:
 
 def quality_fact(gap: Interval | None) -> list[str]:
     """How our own answers are rated against the API's, as the Break-even page says it."""
-    return [_("Our answers against the API’s"), points_apart(gap) if gap else _("not known"), _("ratings of 90 days")]
+    return [
+        _("Self-hosted answers against the API"),
+        points_apart(gap) if gap else _("not known"),
+        _("ratings of 90 days"),
+    ]
 
 
 def break_even_advice(context: EvaluationContext, saving: Saving | None) -> str:
@@ -146,12 +150,12 @@ def break_even_advice(context: EvaluationContext, saving: Saving | None) -> str:
     if saving is not None and saving.is_refused:
         return _("Use a model whose answers are rated better, or send these tasks to the API.")
     if interval is not None and interval.high < 0:
-        return _("Check whether the GPUs that are rented are still needed.")
+        return _("Check whether the rented GPUs are still needed.")
     if interval is None or interval.low <= 0:
-        return _("More days of traffic narrow the interval; until then no GPU needs to be rented or ended for this.")
+        return _("More days of traffic narrow the interval. Until then, rent or stop no GPU because of this.")
     if context.leases:
-        return _("The GPU that is rented pays for itself; see on the Decide page what else speaks for it.")
-    return _("Go through the four criteria on the Decide page before anything is rented.")
+        return _("The rented GPU pays for itself. The Decide page shows the other criteria.")
+    return _("Check the four criteria on the Decide page before you rent a GPU.")
 
 
 def break_even_detail(result: Result, since: date | None, armed: int) -> str:
@@ -159,7 +163,7 @@ def break_even_detail(result: Result, since: date | None, armed: int) -> str:
     if since:
         sentences.append(_("The run rate has been on this side since %(day)s.") % {"day": day(since)})
     if result.cheaper == "selfhost" and armed:
-        text = _("It is said once for each crossing, and again after the run rate was below %(n)s requests a month.")
+        text = _("You are notified once, and again after the run rate was below %(n)s requests a month.")
         sentences.append(text % {"n": number(armed)})
     return " ".join(sentences)
 
@@ -196,7 +200,9 @@ def phase_band(context: EvaluationContext, params: RuleParams, live: frozenset[s
         value=str(rate),
         threshold=str(planned.volume_to if planned.volume_to and rate >= planned.volume_to else planned.volume_from),
         words=Words(
-            todo=_("Move the plan to the phase that fits, or find out where the volume comes from.") if outside else "",
+            todo=_("Choose the phase that fits on the Plan page, or check where the volume comes from.")
+            if outside
+            else "",
             detail=band_text(planned, other, since),
             facts=[
                 [_("Run rate"), number(rate), _("requests a month, last 30 days")],
@@ -204,7 +210,7 @@ def phase_band(context: EvaluationContext, params: RuleParams, live: frozenset[s
                 *([[other.name, band(other), _("holds this volume")]] if other and other != planned else []),
             ],
             drivers=busiest(context) if crossed else [],
-            driven=_("Where the volume comes from, last 30 days"),
+            driven=_("Volume by application, last 30 days"),
             page="/plan/",
         ),
     )
@@ -230,4 +236,4 @@ def band_text(planned: Phase, other: Phase | None, since: date | None) -> str:
     if other is None or other == planned or since is None:
         return ""
     values = {"day": day(since), "other": other.name, "planned": planned.name}
-    return _("Since %(day)s the volume is that of %(other)s, while the plan says %(planned)s.") % values
+    return _("Since %(day)s the volume fits %(other)s, while the plan is %(planned)s.") % values

@@ -23,9 +23,9 @@ from alerts.wording import facts_of, localised, moment, span
 
 # What the mail is about, in two words, and the colour of the line above it.
 VERDICTS = {
-    "info": gettext_lazy("Worth knowing"),
-    "warning": gettext_lazy("Needs a look"),
-    "critical": gettext_lazy("Needs someone now"),
+    "info": gettext_lazy("Information"),
+    "warning": gettext_lazy("Warning"),
+    "critical": gettext_lazy("Critical"),
 }
 NAMED = 20  # titles of the alerts that one mail speaks for besides its own
 DRIVERS = 3  # of a figure that are named
@@ -85,7 +85,7 @@ def context_of(delivery: Delivery, reader: Reader) -> dict[str, Any]:
             for bar in words.get("bars", [])
         ],
         "drivers": words.get("drivers", [])[:DRIVERS],
-        "driven": words.get("driven") or _("What costs most this month"),
+        "driven": words.get("driven") or _("Highest costs this month"),
         "chart": None,
         "history": history_of(alert, transition),
         "alert_url": links.alert_url(alert),
@@ -103,16 +103,16 @@ def context_of(delivery: Delivery, reader: Reader) -> dict[str, Any]:
 def todo_of(transition: Transition, todo: str) -> str:
     """What to do first. The words are those of the last look, which knew nothing of what ended or raised it since."""
     if transition.after == State.RESOLVED and transition.cause == Cause.CLOSED:
-        who = _("somebody")
+        who = _("a person")
         if transition.by:
             who = transition.by.get_full_name() or transition.by.get_username()
-        return _("Nothing to do: %(who)s resolved it by hand.") % {"who": who}
+        return _("No action needed: %(who)s resolved it manually.") % {"who": who}
     if transition.after == State.RESOLVED and transition.cause == Cause.GONE:
-        return _("Nothing to do: what it was about, or its rule, is no longer there.")
+        return _("No action needed: its subject or its rule was removed.")
     if transition.after == State.RESOLVED:
-        return todo or _("Nothing to do: it is over.")
+        return todo or _("No action needed: it is resolved.")
     if transition.cause == Cause.ESCALATED:
-        return (_("Take it on or find who does: nobody has acknowledged it. %(todo)s") % {"todo": todo}).strip()
+        return (_("Not acknowledged yet: acknowledge or assign it. %(todo)s") % {"todo": todo}).strip()
     return todo
 
 

@@ -16,6 +16,6 @@ def mail_problem() -> str:
     if has_mail_server():
         return ""
     return _(
-        "E-mail is off: no mail server is set up, so no alert reaches a mailbox. Set EMAIL_URL and restart Breakeven."
-        " Alerts that are still open are then sent, as one mail to each person; older messages are not."
+        "E-mail is off: no mail server is set up. Set EMAIL_URL and restart Breakeven. Alerts "
+        "that are open then are sent in one mail to each person."
     )

@@ -23,14 +23,14 @@ JOINERS = ("\N{ZERO WIDTH JOINER}", "\N{VARIATION SELECTOR-16}", "\N{VARIATION S
 def heading(title: str, cause: str, after: str) -> str:
     """An alert's title with why it is said now before it."""
     shapes = {
-        Cause.LOWERED: _("Lower: %s"),
-        Cause.GONE: _("Over: %s"),
+        Cause.LOWERED: _("Lower level: %s"),
+        Cause.GONE: _("Resolved: %s"),
         Cause.CLOSED: _("Closed: %s"),
-        Cause.REMINDED: _("Still: %s"),
-        Cause.UNSILENCED: _("Still: %s"),
-        Cause.WOKEN: _("Still: %s"),
-        Cause.ASSIGNED: _("Yours: %s"),
-        Cause.ESCALATED: _("Nobody has it: %s"),
+        Cause.REMINDED: _("Still open: %s"),
+        Cause.UNSILENCED: _("Still open: %s"),
+        Cause.WOKEN: _("Still open: %s"),
+        Cause.ASSIGNED: _("Assigned to you: %s"),
+        Cause.ESCALATED: _("Not acknowledged: %s"),
     }
     reason = Cause(cause)
     if reason is Cause.LOWERED and after != State.RESOLVED:

@@ -35,7 +35,7 @@ METRICS: dict[str, Metric] = {
         reads.forecast,
         None,
         page="costs:plan",
-        why_no_history=_("What the forecast said on each day of the past is not kept."),
+        why_no_history=_("Past forecasts are not stored."),
     ),
     "cost-per-request": Metric(_("measured cost per request"), USD, ANY, *of_sums(reads.cost_per_request), least=FEW),
     "requests": Metric(_("requests"), REQUESTS, ANY, *of_sums(reads.requests), page="traffic:requests"),
@@ -77,7 +77,7 @@ METRICS: dict[str, Metric] = {
         None,
         ("provider",),
         "providers:providers",
-        _("Only the latest balance is kept, not those of the past."),
+        _("Only the latest balance is stored, not past ones."),
     ),
     "idle-hours": Metric(
         _("hours that a lease has been idle"),
@@ -87,6 +87,6 @@ METRICS: dict[str, Metric] = {
         None,
         ("provider",),
         "providers:providers",
-        _("Since when a lease has been idle is known for the present alone."),
+        _("Idle time of a lease is only known for the present."),
     ),
 }

@@ -86,9 +86,9 @@ def budgeted(place: Place) -> tuple[str, str]:
 
 
 def no_budget(place: Place, names: Names) -> Missing:
-    what = place.scope.words(names) or _("of everything")
+    what = place.scope.words(names) or _("in total")
     return Missing(
-        _("No budget %(what)s runs this month, so this rule watches nothing; set one on the Plan page.")
+        _("There is no budget %(what)s this month, so this rule is inactive. Set one on the Plan page.")
         % {"what": what}
     )
 

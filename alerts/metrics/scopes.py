@@ -180,6 +180,5 @@ class Names:
     def _missing(self, dimension: str, name: str) -> Missing:
         values = {"what": _(DIMENSIONS[dimension]), "name": name}
         return Missing(
-            _("There is no %(what)s “%(name)s” any more, so this rule watches nothing; change it or delete it.")
-            % values
+            _("The %(what)s “%(name)s” was removed, so this rule is inactive. Change or delete it.") % values
         )

@@ -33,7 +33,7 @@ class Threshold:
             return self.number(entered)
         values = entered if isinstance(entered, list | tuple) else str(entered).replace(",", " ").split()
         if not values:
-            raise BadThreshold(_("%(label)s: give at least one number.") % {"label": self.label})
+            raise BadThreshold(_("%(label)s: enter at least one number.") % {"label": self.label})
         return sorted({self.number(value) for value in values})
 
     def number(self, entered: Any) -> Decimal:
@@ -42,7 +42,7 @@ class Threshold:
         except InvalidOperation:
             values = {"label": self.label, "given": entered, "unit": self.unit}
             raise BadThreshold(
-                _("%(label)s: “%(given)s” is no number; give it in %(unit)s, without the unit.") % values
+                _("%(label)s: “%(given)s” is not a number. Enter it in %(unit)s, without the unit.") % values
             ) from None
         if not number.is_finite() or not self.least <= number <= self.most:
             bounds = {"label": self.label, "least": self.least, "most": self.most, "unit": self.unit}

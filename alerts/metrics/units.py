@@ -103,19 +103,19 @@ def read_amount(text: str, unit: Unit, what: str) -> Decimal:
     match = WRITTEN.fullmatch(text.strip())
     digits = number_of(match["number"]) if match else None
     if match is None or digits is None:
-        raise BadThreshold(_("“%(given)s” is no amount; write for instance %(example)s.") % values)
+        raise BadThreshold(_("“%(given)s” is not an amount. Write for instance %(example)s.") % values)
     word = match["unit"].strip().lower() or ("$" if match["dollar"] else "")
     factor = unit.words.get(word) if word else ONE
     if factor is None or (match["dollar"] and "$" not in unit.words):
         other = next((candidate for candidate in UNITS if ("$" if match["dollar"] else word) in candidate.words), None)
         other_label = _(other.label) if other else word
         raise BadThreshold(
-            _("%(what)s is counted in %(unit)s, and “%(given)s” says %(other)s; write for instance %(example)s.")
+            _("%(what)s is measured in %(unit)s, not in %(other)s (“%(given)s”). Write for instance %(example)s.")
             % {**values, "other": other_label}
         )
     amount = digits * SCALES[match["scale"] or ""] * factor
     if amount > MOST:
-        raise BadThreshold(_("%(given)s is more than any figure here can be.") % values)
+        raise BadThreshold(_("%(given)s is larger than any possible value.") % values)
     return amount
 
 

@@ -45,10 +45,10 @@ class Watch:
         key = str(thresholds.get("figure", ""))
         figure = METRICS.get(key)
         if figure is None:
-            raise BadThreshold(_("No figure is called “%(name)s”; choose another.") % {"name": key})
+            raise BadThreshold(_("There is no figure “%(name)s”. Choose another.") % {"name": key})
         side = str(thresholds.get("side", OVER))
         if side not in SIDES:
-            raise BadThreshold(_("A line is crossed over or under, not “%(name)s”.") % {"name": side})
+            raise BadThreshold(_("Choose over or under, not “%(name)s”.") % {"name": side})
         scope = Scope.of(thresholds.get("scope"))
         check_scope(figure, scope)
         line = line_of(thresholds.get("line"))
@@ -104,7 +104,7 @@ class Watch:
         text = f"{_(SIDES[self.side])} {self.metric.unit.say(self.line)}"
         if self.clear is None:
             return text
-        return _("%(over)s, until it is back at %(clear)s") % {"over": text, "clear": self.metric.unit.say(self.clear)}
+        return _("%(over)s, recovers at %(clear)s") % {"over": text, "clear": self.metric.unit.say(self.clear)}
 
     def observe(self, reading: Reading) -> Observation:
         """The side of the line on which a value lies. An unknown value crosses no line."""
@@ -130,8 +130,8 @@ def check_clear(side: str, line: Decimal, clear: Decimal | None) -> None:
     if clear is None or (clear <= line if side == OVER else clear >= line):
         return
     if side == OVER:
-        raise BadThreshold(_("It is over once it is back at the line or below; give less than the line."))
-    raise BadThreshold(_("It is over once it is back at the line or above; give more than the line."))
+        raise BadThreshold(_("Recovery must be at the threshold or below. Enter a lower value."))
+    raise BadThreshold(_("Recovery must be at the threshold or above. Enter a higher value."))
 
 
 def least_of(figure: Metric, entered: Any) -> int:
@@ -153,33 +153,35 @@ def window_of(figure: Metric, name: str) -> Window:
         return Window(name)
     names = _(" or ").join(f"“{window.words}”" for window in figure.windows)
     raise BadThreshold(
-        _("%(what)s is known %(windows)s only; choose that.") % {"what": capital(_(figure.label)), "windows": names}
+        _("%(what)s is only available %(windows)s. Choose that.") % {"what": capital(_(figure.label)), "windows": names}
     )
 
 
 def check_scope(figure: Metric, scope: Scope) -> None:
     """Raises BadThreshold for a dimension that the figure does not have."""
     if {"application", "owner"} <= {dimension for dimension, _name in scope.names}:
-        raise BadThreshold(_("Name an application or an owner; an application has its owner already."))
+        raise BadThreshold(_("Choose an application or an owner, not both."))
     if figure.of_one and len(scope.names) > 1:
-        raise BadThreshold(_("%(what)s is of one thing only; name one.") % {"what": capital(_(figure.label))})
+        raise BadThreshold(
+            _("%(what)s is only available for a single item. Choose one.") % {"what": capital(_(figure.label))}
+        )
     for dimension, _name in scope.names:
         if dimension in figure.scopes:
             continue
         values = {"what": capital(_(figure.label)), "dimension": _(DIMENSIONS[dimension])}
         values["others"] = _(" or ").join(_(DIMENSIONS[name]) for name in figure.scopes)
         if figure.scopes:
-            raise BadThreshold(_("%(what)s is not known by %(dimension)s; it is by %(others)s.") % values)
-        raise BadThreshold(_("%(what)s is known of everything together, not by %(dimension)s.") % values)
+            raise BadThreshold(_("%(what)s is not available by %(dimension)s, only by %(others)s.") % values)
+        raise BadThreshold(_("%(what)s is only available as a total, not by %(dimension)s.") % values)
 
 
 def line_of(value: Any) -> Decimal:
     try:
         line = Decimal(str(value))
     except InvalidOperation:
-        raise BadThreshold(_("The line “%(given)s” is no number.") % {"given": value}) from None
+        raise BadThreshold(_("The threshold “%(given)s” is not a number.") % {"given": value}) from None
     if not line.is_finite():
-        raise BadThreshold(_("The line “%(given)s” is no number.") % {"given": value})
+        raise BadThreshold(_("The threshold “%(given)s” is not a number.") % {"given": value})
     return line
 
 

@@ -62,6 +62,6 @@ class Channel(models.Model):
     def word(self) -> str:
         """The same in a word or two."""
         if not self.enabled:
-            return str(_("switched off by itself") if self.disabled_reason else _("off"))
-        words = {"ok": _("answers"), "warn": _("failing"), "bad": _("dead"), "unknown": _("not used yet")}
+            return str(_("disabled automatically") if self.disabled_reason else _("off"))
+        words = {"ok": _("working"), "warn": _("failing"), "bad": _("failed"), "unknown": _("not used yet")}
         return str(words[self.mark])

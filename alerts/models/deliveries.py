@@ -18,9 +18,9 @@ class DeliveryState(models.TextChoices):
     WAITING = "waiting", _("waiting")
     SENDING = "sending", _("sending")
     ACCEPTED = "accepted", _("accepted")
-    FAILED = "failed", _("failed, tried again")
-    DEAD = "dead", _("given up")
-    FOLDED = "folded", _("said in another mail")
+    FAILED = "failed", _("failed, will be retried")
+    DEAD = "dead", _("failed")
+    FOLDED = "folded", _("included in another mail")
     UNSENT = "unsent", _("not sent: no mail server is set up")
 
 
@@ -93,19 +93,19 @@ class Delivery(models.Model):
         """Whether it arrived, as pages mark it."""
         marks = {
             DeliveryState.ACCEPTED: ("ok", gettext("accepted")),
-            DeliveryState.DEAD: ("bad", gettext("given up")),
-            DeliveryState.FOLDED: ("info", gettext("in another mail")),
-            DeliveryState.FAILED: ("warn", gettext("tried again")),
+            DeliveryState.DEAD: ("bad", gettext("failed")),
+            DeliveryState.FOLDED: ("info", gettext("included in another mail")),
+            DeliveryState.FAILED: ("warn", gettext("will be retried")),
             DeliveryState.UNSENT: ("bad", gettext("not sent: no mail server is set up")),
         }
-        return state(*marks.get(DeliveryState(self.state), ("unknown", gettext("on its way"))))
+        return state(*marks.get(DeliveryState(self.state), ("unknown", gettext("being sent"))))
 
     def log_mark(self) -> str:
         """The same with when it is tried again, or when and why it leaves later."""
         if self.state == DeliveryState.FAILED:
             return format_html('{}<span class="secondary">{}</span>', self.state_mark(), ago(self.due_at))
         if self.deferred_by and self.state in (DeliveryState.WAITING, DeliveryState.SENDING):
-            leaves = format_html(gettext("leaves {at}"), at=when(self.due_at))
+            leaves = format_html(gettext("sends {at}"), at=when(self.due_at))
             return format_html(
                 '{}<span class="secondary">{}</span>', state("unknown", self.get_deferred_by_display()), leaves
             )
@@ -115,7 +115,7 @@ class Delivery(models.Model):
         """How often it was tried, what the server said, and when it is tried again."""
         attempts = ngettext("%(n)s attempt", "%(n)s attempts", self.attempts) % {"n": self.attempts}
         failed = self.state == DeliveryState.FAILED
-        again = format_html(gettext("again {ago}"), ago=ago(self.due_at)) if failed else ""
+        again = format_html(gettext("retry {ago}"), ago=ago(self.due_at)) if failed else ""
         return format_html_join(" · ", "{}", ((part,) for part in (attempts, self.answer, again) if part))
 
     @property

@@ -13,7 +13,7 @@ from alerts.models.rules import Severity
 
 
 class Digest(models.TextChoices):
-    NEVER = "", _("nothing: each alert has a mail of its own")
+    NEVER = "", _("none: one mail for each alert")
     INFO = "info", _("information")
     WARNING = "warning", _("information and warnings")
 

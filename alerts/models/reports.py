@@ -8,9 +8,9 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ReportKind(models.TextChoices):
-    DAILY = "daily", _("Each morning: what yesterday cost, and what to look at")
-    WEEKLY = "weekly", _("Each Monday: the same of the week")
-    MONTHLY = "monthly", _("On the first: the same of the month")
+    DAILY = "daily", _("Each morning: costs of yesterday and items to check")
+    WEEKLY = "weekly", _("Each Monday: the same for the week")
+    MONTHLY = "monthly", _("On the first: the same for the month")
     STATEMENT = "statement", _("The month’s statement of costs, as a PDF, by the third")
 
 

@@ -53,7 +53,7 @@ class Rule(models.Model):
         """Whether it watches, as pages mark it."""
         if not self.enabled:
             return state("unknown", gettext("off"))
-        return state("bad", gettext("broken")) if self.last_error else state("ok", gettext("on"))
+        return state("bad", gettext("cannot be evaluated")) if self.last_error else state("ok", gettext("on"))
 
     @property
     def took_ms(self) -> str:

@@ -32,23 +32,23 @@ def cause_choices() -> list[tuple[str, str]]:
 
 
 REASONS = {
-    Cause.BEGAN: _("the line is crossed; it must last"),
-    Cause.CROSSED: _("the line is crossed"),
-    Cause.PASSED: _("over before it opened"),
-    Cause.CLEARED: _("clear of the line again"),
+    Cause.BEGAN: _("limit exceeded, waiting for the delay"),
+    Cause.CROSSED: _("limit exceeded"),
+    Cause.PASSED: _("ended before it opened"),
+    Cause.CLEARED: _("back within the limit"),
     Cause.GONE: _("no longer there"),
-    Cause.RAISED: _("a higher level takes over"),
+    Cause.RAISED: _("replaced by a higher level"),
     Cause.LOWERED: _("back at a lower level"),
     Cause.UNSILENCED: _("still open after the silence"),
-    Cause.ESCALATED: _("nobody acknowledged it"),
+    Cause.ESCALATED: _("escalated, not acknowledged"),
     Cause.REMINDED: _("still open"),
-    Cause.ACKNOWLEDGED: _("somebody has it"),
-    Cause.CLOSED: _("resolved by hand"),
-    Cause.UNDONE: _("taken back"),
-    Cause.SNOOZED: _("put off"),
-    Cause.WOKEN: _("still so after the snooze"),
-    Cause.ASSIGNED: _("given to somebody"),
-    Cause.NOTED: _("a note"),
+    Cause.ACKNOWLEDGED: _("acknowledged"),
+    Cause.CLOSED: _("resolved manually"),
+    Cause.UNDONE: _("undone"),
+    Cause.SNOOZED: _("snoozed"),
+    Cause.WOKEN: _("still open after the snooze"),
+    Cause.ASSIGNED: _("assigned"),
+    Cause.NOTED: _("note"),
 }
 
 
@@ -144,10 +144,10 @@ class Alert(models.Model):
         states = [row.state for row in self.deliveries.all()]
         unsent = states.count("unsent")
         if n := len(states) - unsent:
-            return ngettext("%(n)s message", "%(n)s messages", n) % {"n": n}
+            return ngettext("%(n)s notification", "%(n)s notifications", n) % {"n": n}
         if unsent:
             return state("bad", gettext("not sent"))
-        return format_html('<span class="none">{}</span>', gettext("nobody"))
+        return format_html('<span class="none">{}</span>', gettext("unassigned"))
 
     @property
     def is_shown(self) -> bool:
@@ -245,9 +245,9 @@ class Silence(Recurring):
     def end_label(self) -> str:
         """What a button does that ends it."""
         if self.repeats:
-            return gettext("End it for good")
+            return gettext("Delete")
         planned = self.starts_at is not None and self.starts_at > timezone.now()
-        return gettext("Take it back") if planned else gettext("End it now")
+        return gettext("Cancel") if planned else gettext("End now")
 
     def covers(self, what: Silenceable) -> bool:
         return self.matcher.matches(what)

@@ -107,28 +107,28 @@ class RuleForm(RuleModelForm):
     """A rule with the numbers that its kind needs."""
 
     for_s = SecondsField(
-        label=gettext_lazy("Opens after"),
-        help_text=gettext_lazy("over the limit without a break for, such as 15 minutes; 0: at once"),
+        label=gettext_lazy("Delay"),
+        help_text=gettext_lazy("Time over the limit, such as 15 minutes. 0: at once."),
     )
     clear_for_s = SecondsField(
-        label=gettext_lazy("Resolved after"),
-        help_text=gettext_lazy("back within the limit for, such as 15 minutes; 0: at once"),
+        label=gettext_lazy("Resolve after"),
+        help_text=gettext_lazy("Time within the limit, such as 15 minutes. 0: at once."),
     )
     escalate_s = SecondsField(
-        label=gettext_lazy("Told to others too after"),
+        label=gettext_lazy("Escalate after"),
         required=False,
-        help_text=gettext_lazy("such as 6 hours without an acknowledgement (blank: never)"),
+        help_text=gettext_lazy("Time without an acknowledgement, such as 6 hours. Blank: never."),
     )
     remind_s = SecondsField(
-        label=gettext_lazy("Said again every"),
+        label=gettext_lazy("Repeat every"),
         required=False,
-        help_text=gettext_lazy("such as 1 day while it is open (blank: once is enough)"),
+        help_text=gettext_lazy("While it is open, such as 1 day. Blank: do not repeat."),
     )
     escalate_groups = forms.MultipleChoiceField(
-        label=gettext_lazy("The others"),
+        label=gettext_lazy("Escalate to"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text=gettext_lazy("groups; none chosen: admins"),
+        help_text=gettext_lazy("Groups. None selected: admins."),
     )
 
     class Meta:
@@ -147,13 +147,13 @@ class RuleForm(RuleModelForm):
         ]
         labels = {
             "name": gettext_lazy("Name"),
-            "enabled": gettext_lazy("Switched on"),
+            "enabled": gettext_lazy("Enabled"),
             "severity": gettext_lazy("Severity"),
-            "recipients": gettext_lazy("Tell"),
-            "channels": gettext_lazy("And these channels"),
+            "recipients": gettext_lazy("Notify"),
+            "channels": gettext_lazy("Channels"),
         }
         help_texts = {
-            "recipients": gettext_lazy("people with an e-mail address; nobody chosen: the groups of this kind"),
+            "recipients": gettext_lazy("People with an e-mail address. None selected: the default groups."),
         }
         widgets = {"recipients": forms.CheckboxSelectMultiple, "channels": forms.CheckboxSelectMultiple}
 
@@ -179,7 +179,7 @@ class RuleForm(RuleModelForm):
         """Refuse reminders that come more often than every 300 s."""
         seconds: int | None = self.cleaned_data["remind_s"]
         if seconds is not None and seconds < 300:
-            raise forms.ValidationError(_("Reminders come every 5 minutes at most."))
+            raise forms.ValidationError(_("Repeat at most every 5 minutes."))
         return seconds
 
     @property

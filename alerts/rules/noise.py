@@ -94,7 +94,7 @@ def better_line(watch: Watch, peaks: Iterable[Decimal]) -> Suggestion | None:
     if left == len(ranked) or (line <= watch.line if watch.side == OVER else line >= watch.line):
         return None
     amount = watch.metric.unit.say(line)
-    shape = _("raise it to %(line)s") if watch.side == OVER else _("lower it to %(line)s")
+    shape = _("Raise the limit to %(line)s") if watch.side == OVER else _("Lower the limit to %(line)s")
     return Suggestion(shape % {"line": amount}, left, {"line": amount})
 
 
@@ -117,5 +117,5 @@ def better_wait(for_s: int, lengths: Sequence[timedelta]) -> Suggestion | None:
     if wait > LONGEST_WAIT_S:
         return None
     left = sum(length.total_seconds() > wait - for_s for length in ranked)
-    text = _("open it only after %(span)s") % {"span": span(timedelta(seconds=wait))}
+    text = _("Raise the delay to %(span)s") % {"span": span(timedelta(seconds=wait))}
     return Suggestion(text, left, {"for_s": str(wait)})

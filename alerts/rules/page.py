@@ -39,7 +39,7 @@ class RuleRow:
         if not self.rule.enabled or self.rule.last_error:
             return self.rule.state_mark()
         fires = self.rule.shown  # type: ignore[attr-defined]  # annotated by `RuleQuerySet.listed`
-        return state("warn", _("fires")) if fires else state("ok", _("quiet"))
+        return state("warn", _("Firing")) if fires else state("ok", _("OK"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +63,25 @@ class RulesPage:
 
     def _wrong(self) -> str:
         if broken := self.counts.broken:
-            return ngettext("; %(n)s cannot be evaluated", "; %(n)s cannot be evaluated", broken) % {"n": broken}
+            return ngettext(", %(n)s cannot be evaluated", ", %(n)s cannot be evaluated", broken) % {"n": broken}
         if untold := len(self.untold):
-            return ngettext("; %(n)s reaches nobody", "; %(n)s reach nobody", untold) % {"n": untold}
+            return ngettext(", %(n)s has no working recipient", ", %(n)s have no working recipient", untold) % {
+                "n": untold
+            }
         failing = {row.trouble.recipient for row in self.rows if row.rule.enabled and row.trouble}
         if n := len(failing):
             text = ngettext(
-                "; each reaches somebody, but messages to %(n)s recipient are not delivered",
-                "; each reaches somebody, but messages to %(n)s recipients are not delivered",
+                ", but notifications to %(n)s recipient fail",
+                ", but notifications to %(n)s recipients fail",
                 n,
             )
             return text % {"n": n}
-        return _(", and each reaches somebody")
+        return _(", all with working recipients")
 
     def made_headline(self) -> str:
         if self.made:
-            return ngettext("One rule of our own", "%(n)s rules of our own", self.made) % {"n": self.made}
-        return _("No rule of our own holds this word") if self.search else _("No rule of our own yet")
+            return ngettext("Custom rules (1)", "Custom rules (%(n)s)", self.made) % {"n": self.made}
+        return _("No custom rule matches") if self.search else _("No custom rules yet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,28 +97,20 @@ class RulePage:
     def title(self) -> str:
         return self.rule.name if self.rule else _("New rule")
 
-    def question(self) -> str:
-        if self.rule is None:
-            return _("What should somebody be told about?")
-        return _("What does the rule “%(name)s” watch?") % {"name": self.rule.name}
-
     def answer(self) -> str:
         if self.seen:
             return self.seen.sentence
         if self.rule:
             return sentence(self.rule)
-        return _("A new rule is one sentence: when a figure is over or under a line for a while, tell somebody.")
+        return _("A rule notifies people when a figure stays over or under a limit.")
 
     def form_headline(self) -> str:
-        if not self.may_edit:
-            return _("Only ops may change it")
-        made = self.rule is None or self.rule.kind == "figure"
-        return _("Say it in one sentence") if made else _("Its line, its patience, its people")
+        return _("Condition, delay, recipients") if self.may_edit else _("Read-only for your role")
 
     def told_headline(self) -> str:
         if n := len(self.addresses):
-            return ngettext("It tells one person", "It tells %(n)s people", n) % {"n": n}
-        return _("It tells channels alone") if self.channels and self._shipped else _("It tells nobody")
+            return ngettext("Recipients (1)", "Recipients (%(n)s)", n) % {"n": n}
+        return _("Channels only") if self.channels and self._shipped else _("No recipients")
 
     @property
     def _shipped(self) -> bool:

@@ -51,23 +51,21 @@ class Preview:
 
     def headline(self) -> str:
         if self.why_not or not self.has_values:
-            return _("There is no past to try it on")
+            return _("No history to test it on")
         n = len(self.firings)
-        return ngettext(
-            "The last 90 days would have fired it once", "The last 90 days would have fired it %(n)s times", n
-        ) % {"n": n}
+        return ngettext("1 alert in the last 90 days", "%(n)s alerts in the last 90 days", n) % {"n": n}
 
     @property
     def sentence(self) -> str:
         """When it would have fired, how often, for how long."""
         if self.why_not:
-            return _("How often it would have fired cannot be told. %(why)s") % {"why": self.why_not}
+            return _("It is unknown how often it would have fired. %(why)s") % {"why": self.why_not}
         if not self.has_values:
-            return _("In the last %(days)s days nothing was known of this figure, so it would not have fired.") % {
+            return _("This figure has no data in the last %(days)s days, so the rule would not have fired.") % {
                 "days": DAYS
             }
         if not self.firings:
-            return _("In the last %(days)s days it would not have fired; the %(most)s was %(value)s.") % {
+            return _("In the last %(days)s days it would not have fired. The %(most)s value was %(value)s.") % {
                 "days": DAYS,
                 "most": _("highest") if self.watch.side == "over" else _("lowest"),
                 "value": self.watch.metric.unit.say(self.extreme),
@@ -82,8 +80,8 @@ class Preview:
         }
         text = ngettext(
             "In the last %(days)s days it would have fired once, on %(last)s, for %(total)s.",
-            "In the last %(days)s days it would have fired %(n)s times, for %(total)s in all and %(longest)s at the"
-            " longest, last on %(last)s.",
+            "In the last %(days)s days it would have fired %(n)s times, last on %(last)s. Total "
+            "%(total)s, the longest %(longest)s.",
             n,
         )
         return (text % values) + (_(" It would be open now.") if self.firings[-1].ended_at is None else "")
@@ -112,7 +110,7 @@ class Preview:
         ]
         return {
             "series": [{"name": self.what, "points": points, "style": 1, "step": len(thinned) < 120}],
-            "limits": [{"y": self.watch.line * scale, "label": self.watch.against, "name": _("the rule’s line")}],
+            "limits": [{"y": self.watch.line * scale, "label": self.watch.against, "name": _("the rule’s limit")}],
             "shades": shades,
             "unit": unit,
         }

@@ -64,16 +64,16 @@ class RuleSentence(forms.Form):
     window = forms.ChoiceField(label=gettext_lazy("measured"), initial=Window.MONTH)
     side = forms.ChoiceField(label=gettext_lazy("is"))
     line = forms.CharField(
-        label=gettext_lazy("the line, with its unit"),
+        label=gettext_lazy("Threshold, with unit"),
         max_length=40,
         widget=forms.TextInput(attrs={"placeholder": "$400, 80 %, 800 ms", "autocomplete": "off"}),
     )
     clear = forms.CharField(
-        label=gettext_lazy("until it is back at"),
+        label=gettext_lazy("Recovers at"),
         max_length=40,
         required=False,
         widget=forms.TextInput(attrs={"placeholder": "$380, 75 %", "autocomplete": "off"}),
-        help_text=gettext_lazy("a gap keeps a figure that wobbles from opening it again and again"),
+        help_text=gettext_lazy("A gap avoids repeated alerts when the value hovers around the threshold."),
     )
     least = forms.IntegerField(
         label=gettext_lazy("of at least"),
@@ -82,7 +82,7 @@ class RuleSentence(forms.Form):
         max_value=MOST_REQUESTS,
         help_text=gettext_lazy("requests, for an error rate or a cost per request (blank: 20)"),
     )
-    for_s = forms.TypedChoiceField(label=gettext_lazy("lasting"), choices=LASTING, coerce=int, initial=900)
+    for_s = forms.TypedChoiceField(label=gettext_lazy("for"), choices=LASTING, coerce=int, initial=900)
     application = forms.ChoiceField(label=gettext_lazy("of application"), required=False)
     provider = forms.ChoiceField(label=gettext_lazy("of provider"), required=False)
     model = forms.ChoiceField(label=gettext_lazy("of model"), required=False)
@@ -92,38 +92,40 @@ class RuleSentence(forms.Form):
     phase = forms.ChoiceField(label=gettext_lazy("of phase"), required=False)
     severity = forms.ChoiceField(label=gettext_lazy("as"), choices=Severity.choices, initial=Severity.WARNING)
     groups = forms.MultipleChoiceField(
-        label=gettext_lazy("tell the groups"), required=False, widget=forms.CheckboxSelectMultiple
+        label=gettext_lazy("Notify groups"), required=False, widget=forms.CheckboxSelectMultiple
     )
     recipients = forms.ModelMultipleChoiceField(
-        label=gettext_lazy("and the people"),
+        label=gettext_lazy("and people"),
         queryset=get_user_model()._default_manager.filter(is_active=True).exclude(email=""),
         required=False,
         widget=forms.CheckboxSelectMultiple,
     )
     channels = forms.ModelMultipleChoiceField(
-        label=gettext_lazy("by e-mail, and these channels"),
+        label=gettext_lazy("By e-mail and these channels"),
         queryset=Channel.objects.choosable(),
         required=False,
         widget=forms.CheckboxSelectMultiple,
     )
     escalate_s = forms.TypedChoiceField(
-        label=gettext_lazy("Unacknowledged, tell admins as well"),
+        label=gettext_lazy("If not acknowledged, escalate to admins"),
         choices=AFTER,
         coerce=int,
         empty_value=None,
         required=False,
     )
     escalate_groups = forms.MultipleChoiceField(
-        label=gettext_lazy("or these groups instead of admins"), required=False, widget=forms.CheckboxSelectMultiple
+        label=gettext_lazy("Escalate to these groups instead of admins"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
     )
     remind_s = forms.TypedChoiceField(
-        label=gettext_lazy("Still open, say it again"), choices=AFTER, coerce=int, empty_value=None, required=False
+        label=gettext_lazy("Repeat while open"), choices=AFTER, coerce=int, empty_value=None, required=False
     )
     name = forms.CharField(
         label=gettext_lazy("Name"),
         max_length=200,
         required=False,
-        help_text=gettext_lazy("empty: what the rule watches"),
+        help_text=gettext_lazy("Blank: named after the figure."),
     )
 
     def __init__(
@@ -149,7 +151,7 @@ class RuleSentence(forms.Form):
         names, models = Names(), models_seen([scope.get("model", ""), self.model_named])
         if models.more:
             self.fields["model"].help_text = _(
-                "The most used of the last 90 days; for one of the %(n)s others add &model=NAME to the address."
+                "The most used of the last 90 days. For one of the %(n)s others, add &model=NAME to the address."
             ) % {"n": number(models.more)}
         choices: dict[str, Choices] = {
             "figure": [(key, _(figure.label)) for key, figure in METRICS.items()],
@@ -205,7 +207,7 @@ class RuleSentence(forms.Form):
                 self.add_error("line", str(error))
         clear = self._clear(data, line)
         if not data.get("groups") and not data.get("recipients") and "groups" not in self.errors:
-            self.add_error("groups", _("Choose a group or a person, or nobody would be told."))
+            self.add_error("groups", _("Choose at least one group or person to notify."))
         if not self.errors and window is not None and line is not None:
             least = (data.get("least") or figure.least) if figure.least else 0
             self.watch = self._seen(Watch(data["figure"], window, scope, data.get("side", OVER), line, clear, least))

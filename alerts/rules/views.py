@@ -87,7 +87,7 @@ def rule(request: HttpRequest, slug: str) -> HttpResponse:
     if form and sent is not None and form.is_valid():
         services.save(form=form)
         log_form(request, row, form)
-        messages.success(request, _("Saved; it holds from the next evaluation on, within 15 seconds."))
+        messages.success(request, _("Saved. It applies within 15 seconds."))
         return redirect("alerts:rules")
     context = {**_of_rule(row, bool(form)), "form": form}
     return render(request, "alerts/rules/rule.html", context, status=422 if form and form.errors else 200)
@@ -117,7 +117,7 @@ def _sentence(request: HttpRequest, form: RuleSentence | None, row: Rule | None)
     if form and sent and "preview" not in request.POST:
         saved = services.save_sentence(form=form)
         log_form(request, saved, form, added=row is None)
-        messages.success(request, _("Saved; it holds from the next evaluation on, within 15 seconds."))
+        messages.success(request, _("Saved. It applies within 15 seconds."))
         return redirect("alerts:rule", slug=saved.slug)
     seen: Preview | None = None
     if form and sent and form.watch:
@@ -142,7 +142,7 @@ def rule_switch(request: HttpRequest, slug: str) -> HttpResponse:
     """Off where it is on, and on where it is off."""
     row = queries.rule_by_slug(slug)
     services.switch(rule=row, on=not row.enabled)
-    text = _("Switched on: %(name)s.") if row.enabled else _("Switched off: %(name)s.")
+    text = _("Enabled: %(name)s.") if row.enabled else _("Disabled: %(name)s.")
     log(request, row, text % {"name": row.name})
     undoable(request, text % {"name": row.name}, "alerts:rule-switch", row.slug)
     return redirect("alerts:rules")
@@ -165,7 +165,7 @@ def rule_restore(request: HttpRequest, slug: str) -> HttpResponse:
     row = queries.any_made_rule_by_slug(slug)
     if row.deleted_at is not None:
         services.restore(rule=row)
-        text = _("Back again: %(name)s.") % {"name": row.name}
+        text = _("Restored: %(name)s.") % {"name": row.name}
         log(request, row, text)
         messages.success(request, text)
     return redirect("alerts:rules")

@@ -53,7 +53,7 @@ class AccountForm(AccountModelForm):
         label=gettext_lazy("Base URL"),
         required=False,
         max_length=200,
-        help_text=gettext_lazy("For a proxy or a sandbox; empty: the vendor's own. Begins with https."),
+        help_text=gettext_lazy("For a proxy or a sandbox. Blank: the vendor's own. Begins with https."),
     )
     secret = SecretField(label=gettext_lazy("Key"))
 
@@ -62,12 +62,12 @@ class AccountForm(AccountModelForm):
         fields = ["name", "base_url", "local", "may_stop"]
         labels = {
             "name": gettext_lazy("Name"),
-            "local": gettext_lazy("local: may be on a private or loopback address"),
-            "may_stop": gettext_lazy("leases may be stopped from here"),
+            "local": gettext_lazy("Local: allow a private or loopback address"),
+            "may_stop": gettext_lazy("Allow stopping GPUs from Breakeven (always asks first)"),
         }
         help_texts = {
-            "may_stop": gettext_lazy("By people, after a question; never by itself. The key needs the right to do so."),
-            "local": gettext_lazy("For sandboxes and proxies in your own network. Given by admins only."),
+            "may_stop": gettext_lazy("Only people can stop a GPU. The key needs this permission."),
+            "local": gettext_lazy("For sandboxes and proxies in your own network. Only admins may set this."),
         }
 
     def __init__(self, *args: Any, person: Person, **options: Any) -> None:
@@ -78,7 +78,7 @@ class AccountForm(AccountModelForm):
         self.stored_key = bool(self.instance.pk and self.instance.secret)
         self.fields["base_url"].widget.attrs["placeholder"] = self.vendor.default_base_url
         self.fields["secret"].required = not self.stored_key
-        self.fields["secret"].error_messages["required"] = _("The vendor asks for a key.")
+        self.fields["secret"].error_messages["required"] = _("The vendor requires a key.")
         self.fields["secret"].help_text = self._key_help()
         if self.vendor.stop is None:
             del self.fields["may_stop"]
@@ -90,7 +90,7 @@ class AccountForm(AccountModelForm):
     def _key_help(self) -> str:
         words = [_(self.vendor.key_help), _("Stored encrypted and never shown again.")]
         if self.stored_key:
-            words.append(_("Empty: the stored key stays."))
+            words.append(_("Blank: keep the stored key."))
         return " ".join(words)
 
     def _guard_local(self) -> None:
@@ -100,7 +100,7 @@ class AccountForm(AccountModelForm):
         del self.fields["local"]
         if self.instance.local:
             self.fields["base_url"].disabled = True
-            self.fields["base_url"].help_text = _("The account is local: only an admin changes its address.")
+            self.fields["base_url"].help_text = _("The account is local. Only an admin can change its address.")
 
     def _add_options(self) -> None:
         for name, option in self.vendor.options.items():
@@ -114,7 +114,7 @@ class AccountForm(AccountModelForm):
                 min_value=LEAST_EVERY_S,
                 max_value=MOST_EVERY_S,
                 initial=intervals.get(kind, every_s),
-                error_messages={"min_value": _("60 or more: once a minute is as often as we ask.")},
+                error_messages={"min_value": _("At least 60 seconds.")},
             )
 
     @property
@@ -138,7 +138,7 @@ class AccountForm(AccountModelForm):
     def _judge_address(self, base_url: str, *, local: bool) -> None:
         try:
             if not local and not base_url.startswith("https:"):
-                raise AddressRefused(_("The base URL must be https: over http the key would travel in the clear."))
+                raise AddressRefused(_("The base URL must be https. Over http the key is not encrypted."))
             pin(base_url.replace("{api}", "compute"), local=local)
         except AddressRefused as refused:
             self.add_error("base_url", str(refused))

@@ -20,14 +20,14 @@ LEAST_LATE = timedelta(minutes=10)
 
 # State -> how it is marked and called; the worst stands first.
 STATES: dict[str, tuple[str, str | Promise]] = {
-    "changed": ("bad", _("Key changed hands")),
-    "refused": ("bad", _("Refused")),
+    "changed": ("bad", _("Key of another account")),
+    "refused": ("bad", _("Key rejected")),
     "failing": ("bad", _("Failing")),
-    "partly": ("warn", _("Partly refused")),
+    "partly": ("warn", _("Partly rejected")),
     "late": ("warn", _("Late")),
     "retrying": ("warn", _("Failed once")),
     "waiting": ("unknown", _("Not read yet")),
-    "off": ("unknown", _("Switched off")),
+    "off": ("unknown", _("Disabled")),
     "ok": ("ok", _("On time")),
 }
 ORDER = {state: n for n, state in enumerate(STATES)}
@@ -39,7 +39,7 @@ FEED_WORDS: dict[str, str | Promise] = {
     "costs": _("costs"),
     "balance": _("balance"),
     "payments": _("payments"),
-    "names": _("names of workspaces and keys"),
+    "names": _("workspace and key names"),
 }
 
 
@@ -104,8 +104,8 @@ class AccountNow:
     def late_notice(self) -> str:
         """How old what we know of it is."""
         if self.read_at is None:
-            return gettext("Nothing is known of %(name)s yet") % {"name": self.account.name}
-        text = gettext("What we know of {name} is old: it last answered {ago}")
+            return gettext("No data of %(name)s yet") % {"name": self.account.name}
+        text = gettext("Data of {name} is old: last read {ago}")
         return format_html(text, name=self.account.name, ago=ago(self.read_at))
 
     @property
@@ -126,9 +126,9 @@ def given_up_sentence(account: AccountNow) -> str:
     refused, reason = account.given_up, account.given_up[0].feed.disabled_reason
     what = ", ".join(feed.gives for feed in refused)
     if len(refused) == len(account.feeds):
-        return gettext("%(reason)s We no longer ask for its %(what)s.") % {"reason": reason, "what": what}
+        return gettext("%(reason)s Its %(what)s are no longer read.") % {"reason": reason, "what": what}
     others = ", ".join(feed.gives for feed in account.feeds if feed not in refused)
-    sentence = gettext("%(reason)s We no longer ask for its %(what)s; its %(kept)s are read on.")
+    sentence = gettext("%(reason)s Its %(what)s are no longer read. Its %(kept)s still are.")
     return sentence % {"reason": reason, "what": what, "kept": others}
 
 

@@ -28,15 +28,15 @@ class KeyTest:
 
     def headline(self) -> str:
         if self.same:
-            return _("This account is here already")
-        return _("The vendor takes the key") if self.good else _("The vendor does not take it")
+            return _("This account exists already")
+        return _("Connection works") if self.good else _("Connection failed")
 
     def finding(self) -> str:
         """What the vendor said, or why the account is not taken; with a link where another account is meant."""
         if self.same:
             return here_already(self.same.slug, self.same.name)
         if self.other:
-            text = _("{sentence} It is another account than the one that was read so far.")
+            text = _("{sentence} It is not the account read so far.")
             return format_html(text, sentence=self.sentence)
         return self.sentence
 
@@ -52,39 +52,39 @@ class AccountsPage:
 
     def answer(self) -> str:
         if not self.rows:
-            return _("No account is set up yet, so no bill, lease or offer is known.")
+            return _("No accounts yet, so there are no bills, leases or offers.")
         on = [row for row in self.rows if row.account.enabled]
         good = sum(row.state == "ok" for row in self.rows)
         wrong = [row for row in self.rows if row.mark in ("bad", "warn")]
         if wrong:
             text = ngettext(
-                "<b>{good} of {n} account</b> is read on time;",
-                "<b>{good} of {n} accounts</b> are read on time;",
+                "<b>{good} of {n} account</b> is read on time.",
+                "<b>{good} of {n} accounts</b> are read on time.",
                 len(on),
             )
             return sentences(format_html(text, n=len(on), good=good), self._last_answer(wrong[0]))
         if not on:
-            return _("Every account is switched off, so nothing is read.")
+            return _("All accounts are disabled, so nothing is read.")
         if good == len(on):
             text = ngettext("The one account is read on time.", "All <b>{n} accounts</b> are read on time.", len(on))
         else:
             text = ngettext(
-                "So far <b>{good} of {n}</b> account could be read whole.",
-                "So far <b>{good} of {n}</b> accounts could be read whole.",
+                "<b>{good} of {n}</b> account is read completely so far.",
+                "<b>{good} of {n}</b> accounts are read completely so far.",
                 len(on),
             )
         return format_html(text, n=len(on), good=good)
 
     def _last_answer(self, row: AccountNow) -> str:
         if row.read_at is None:
-            return format_html(_("<b>{name}</b> has never answered."), name=row.account.name)
-        return format_html(_("<b>{name}</b> last answered {ago}."), name=row.account.name, ago=ago(row.read_at))
+            return format_html(_("<b>{name}</b> was never read."), name=row.account.name)
+        return format_html(_("<b>{name}</b> was last read {ago}."), name=row.account.name, ago=ago(row.read_at))
 
     def headline(self) -> str:
         n = len(self.rows)
         if not n:
-            return _("Begin with one account")
-        return ngettext("One account", "%(n)s accounts, the worst first", n) % {"n": n}
+            return _("Add your first account")
+        return ngettext("1 account", "%(n)s accounts, problems first", n) % {"n": n}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,43 +97,36 @@ class AccountPage:
     def title(self) -> str:
         return self.account.name if self.row else _("Add an account")
 
-    def question(self) -> str:
-        if self.row:
-            return _("Is this account read, and what does it say?")
-        return _("What do we need to read this account?")
-
     def answer(self) -> str:
         if self.row is None:
-            text = _("With a key, <b>{name}</b> tells us {what}.")
+            text = _("With a key, <b>{name}</b> reports {what}.")
             return format_html(text, name=self.account.provider_name, what=", ".join(self.gives))
         return self._state(self.row)
 
     def _state(self, row: AccountNow) -> str:
         refusals = row.given_up
         text = {
-            "off": _("<b>{name}</b> is switched off and is not read."),
-            "partly": _("<b>{name}</b> refuses our key its {what}; everything else is read on."),
-            "refused": _("<b>{name}</b> refuses our key everything, so we stopped asking; its figures are old."),
+            "off": _("<b>{name}</b> is disabled and not read."),
+            "partly": _("<b>{name}</b> rejects our key for {what}. Other data is still read."),
+            "refused": _("<b>{name}</b> rejects our key, so polls stopped. Its figures are old."),
             "changed": _(
-                "The key of <b>{name}</b> now belongs to another account at {vendor}. "
-                "Nothing is stored until you decide."
+                "The key of <b>{name}</b> now belongs to another account at {vendor}. Choose below which "
+                "account to read."
             ),
-            "ok": _("<b>{name}</b> is read on time, last {ago} and again {next}."),
-            "waiting": _(
-                "<b>{name}</b> is read on time so far; one of its lists is still to be read for the first time."
-            ),
+            "ok": _("<b>{name}</b> is read on time. Last {ago}, next {next}."),
+            "waiting": _("<b>{name}</b> is read on time so far. One feed is not read yet."),
         }.get(row.state)
         if self.account.unverified.get("account"):
-            text = _("<b>{name}</b> is switched off, because another account reads the same.")
+            text = _("<b>{name}</b> is disabled because another account reads the same data.")
         elif self.account.disabled_reason:
-            text = _("<b>{name}</b> refused us, so we stopped asking; its figures are old.")
+            text = _("<b>{name}</b> rejects our key, so polls stopped. Its figures are old.")
         elif row.state == "waiting" and row.read_at is None:
             text = _("<b>{name}</b> is connected. First data is being read…")
         elif text is None:
             text = (
-                _("<b>{name}</b> does not answer as it should; it last did {ago} and is asked again {next}.")
+                _("<b>{name}</b> fails. Last success {ago}, next attempt {next}.")
                 if row.read_at
-                else _("<b>{name}</b> has not answered us a single time yet.")
+                else _("<b>{name}</b> could not be read yet.")
             )
         return format_html(
             text,
@@ -179,7 +172,7 @@ class AccountPage:
         unverified = self.account.unverified
         if slug := unverified.get("account"):
             return here_already(slug, unverified["name"])
-        text = _("The vendor did not report whose this key is, so another account may read the same: {why}")
+        text = _("The owner of this key is unknown, so another account may read the same data: {why}")
         return format_html(text, why=unverified["why"]) if unverified else ""
 
     def refused(self) -> list[str]:
@@ -192,18 +185,18 @@ class AccountPage:
             return self.row.error
         if self.row.state == "ok":
             n = len(self.row.feeds)
-            return ngettext("Its one list is read", "All %(n)s lists are read", n) % {"n": n}
-        return _("What is read, and when")
+            return ngettext("Feed up to date", "All feeds up to date", n) % {"n": n}
+        return _("Feeds")
 
     def form_headline(self) -> str:
         if self.row:
-            return _("Change the account")
-        return _("An account at %(name)s") % {"name": self.account.provider_name}
+            return _("Settings")
+        return _("New account at %(name)s") % {"name": self.account.provider_name}
 
 
 def here_already(slug: str, name: str) -> str:
     """That a key is of an account that is read already, with the link to it."""
-    text = _('This is the account <a href="{url}">{name}</a>. Change its key there.')
+    text = _('This account exists as <a href="{url}">{name}</a>. Change its key there.')
     return format_html(text, url=reverse("providers:account", args=[slug]), name=name)
 
 
@@ -211,12 +204,12 @@ def refused_sentence(feed: Feed) -> str:
     """How many rows of a feed's last answer are refused, whose they are, and an example in another currency."""
     n = feed.refused["rows"]
     text = ngettext(
-        "{what}: {n} row was brought by {account} before and is refused{example}.",
-        "{what}: {n} rows were brought by {account} before and are refused{example}.",
+        "{what}: {n} row was already read by {account} and is refused{example}.",
+        "{what}: {n} rows were already read by {account} and are refused{example}.",
         n,
     )
     other = next((line for line in feed.refused["examples"] if len(line) == 3), None)
-    example = _("; %(line)s stays in %(stored)s, %(refused)s is refused")
+    example = _(", for example %(line)s stays in %(stored)s, %(refused)s is refused")
     words = example % dict(zip(("line", "stored", "refused"), other, strict=True)) if other else ""
     link = format_html(
         '<a href="{}">{}</a>', reverse("providers:account", args=[feed.refused["account"]]), feed.refused["name"]

@@ -31,7 +31,7 @@ TIER_WORDS: dict[str, str | Promise] = {
     "standard": gettext_lazy("standard"),
     "batch": gettext_lazy("batch"),
     "priority": gettext_lazy("priority"),
-    "priority_on_demand": gettext_lazy("priority, beyond what is committed"),
+    "priority_on_demand": gettext_lazy("priority, above the commitment"),
     "flex": gettext_lazy("flex"),
     "flex_discount": gettext_lazy("flex, discounted"),
     "web_search": gettext_lazy("web searches"),
@@ -93,7 +93,9 @@ class VendorReport:
 
     def unnamed_headline(self) -> str:
         n = len(self.unnamed)
-        return ngettext("One kind of charge has no category", "%(n)s kinds of charges have no category", n) % {"n": n}
+        return ngettext("1 kind of charge without a category", "%(n)s kinds of charges without a category", n) % {
+            "n": n
+        }
 
     @property
     def unbilled(self) -> Sequence[BillPart]:
@@ -192,7 +194,7 @@ def tiers(used: Iterable[Mapping[str, Any]], billed: Iterable[tuple[str, str, De
     parts: dict[str, BillPart] = {}
 
     def part(id_: str) -> BillPart:
-        return parts.setdefault(id_, BillPart(id_, str(TIER_WORDS.get(id_, id_) or _("not said"))))
+        return parts.setdefault(id_, BillPart(id_, str(TIER_WORDS.get(id_, id_) or _("not reported"))))
 
     for row in used:
         part(row["service_tier"]).add(row)

@@ -82,7 +82,7 @@ def edited(request: HttpRequest, account: Account, form: AccountForm) -> HttpRes
         services.note_identity(account=filled, vendor=vendor)
     services.save_account(account=filled, intervals=form.intervals, now=timezone.now())
     log_form(request, filled, form, added=added)
-    sentence = _("%(name)s is saved; its first polls start within seconds.") if added else _("%(name)s is saved.")
+    sentence = _("%(name)s is saved. Its first polls start within seconds.") if added else _("%(name)s is saved.")
     messages.success(request, sentence % {"name": filled.name})
     return redirect("providers:account", slug=filled.slug)
 
@@ -130,7 +130,7 @@ def reported_range(request: HttpRequest) -> tuple[int, str | None]:
 def poll(request: HttpRequest, slug: str) -> HttpResponse:
     row = account_or_404(slug)
     if not row.enabled:
-        messages.warning(request, _("%(name)s is switched off: enable it first.") % {"name": row.name})
+        messages.warning(request, _("%(name)s is disabled: enable it first.") % {"name": row.name})
     else:
         services.poll_soon(account=row, now=timezone.now())
         messages.success(request, _("%(name)s is read within seconds.") % {"name": row.name})
@@ -144,8 +144,8 @@ def split(request: HttpRequest, slug: str) -> HttpResponse:
     if not row.new_identity:
         return redirect("providers:account", slug=slug)
     new = services.split_account(account=row, now=timezone.now())
-    log(request, row, _("Switched off without a key: the key changed hands."))
-    log(request, new, _("Made of a key that changed hands."), added=True)
+    log(request, row, _("Disabled without a key: the key belongs to another account."))
+    log(request, new, _("Created from a key of another account."), added=True)
     messages.success(request, _("%(name)s is read as a new account, within seconds.") % {"name": new.name})
     return redirect("providers:account", slug=new.slug)
 
@@ -154,7 +154,7 @@ def split(request: HttpRequest, slug: str) -> HttpResponse:
 def disable(request: HttpRequest, slug: str) -> HttpResponse:
     row = account_or_404(slug)
     services.disable_account(account=row)
-    log(request, row, _("Switched off."))
+    log(request, row, _("Disabled."))
     undoable(request, _("%(name)s is no longer read.") % {"name": row.name}, "providers:account-enable", slug)
     return redirect("providers:account", slug=slug)
 
@@ -163,6 +163,6 @@ def disable(request: HttpRequest, slug: str) -> HttpResponse:
 def enable(request: HttpRequest, slug: str) -> HttpResponse:
     row = account_or_404(slug)
     services.enable_account(account=row, now=timezone.now())
-    log(request, row, _("Switched on."))
+    log(request, row, _("Enabled."))
     messages.success(request, _("%(name)s is read again, within seconds.") % {"name": row.name})
     return redirect("providers:account", slug=slug)

@@ -108,7 +108,7 @@ class Connector(ABC):
     def stop_lease(self, lease_id: str, handle: str) -> None:
         """Stop a lease now. Raises ConnectorError; when none comes the vendor has taken the call."""
         if self.stop is None:
-            raise ConnectorError(_("%(vendor)s stops nothing by API.") % {"vendor": self.label}, permanent=True)
+            raise ConnectorError(_("%(vendor)s has no API to stop GPUs.") % {"vendor": self.label}, permanent=True)
         call = stop_call(self.stop, self.base_url, lease_id, handle)
         with self.writing() as http:
             answer = http.send(call.method, call.url, **({} if call.body is None else {"json": call.body}))
@@ -116,7 +116,7 @@ class Connector(ABC):
                 return
             body = http.read(answer)
         if isinstance(body, dict) and body.get("error"):
-            raise ConnectorError(_("%(vendor)s did not stop it; look at its console.") % {"vendor": self.label})
+            raise ConnectorError(_("%(vendor)s did not stop it. Check its console.") % {"vendor": self.label})
 
     def _cannot(self, feed: str) -> ConnectorError:
         return ConnectorError(_("%(vendor)s has no %(feed)s.") % {"vendor": self.label, "feed": feed}, permanent=True)
@@ -128,7 +128,7 @@ class Connector(ABC):
             yield
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, InvalidOperation, OverflowError) as error:
             raise ConnectorError(
-                _("%(vendor)s answered in a form that we do not know (%(what)s).")
+                _("%(vendor)s sent a response in an unknown format (%(what)s).")
                 % {"vendor": self.label, "what": redact(_what(error), self.config.secret)}
             ) from None
 

@@ -39,7 +39,7 @@ class Google(Connector):
     reread = {"costs": timedelta(days=4), "usage": timedelta(days=4)}
     stop = Stop(
         *("POST", "/compute/v1/{handle}/stop"),
-        loses=gettext_lazy("Disks and addresses stay and are billed on; local SSDs lose what is on them."),
+        loses=gettext_lazy("Disks and addresses stay and are still billed. Data on local SSDs is lost."),
         console="https://console.cloud.google.com/compute/instances",
         command="gcloud compute instances stop {instances} --zone={zones} --project={projects}",
     )

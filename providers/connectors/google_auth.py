@@ -56,8 +56,10 @@ def _token(connector: Connector, scopes: Sequence[str]) -> str:
 def _bad_grant(answer: Answer) -> ConnectorError | None:
     if answer.status not in (400, 401):
         return None
-    words = {"status": answer.status, "said": vendor_message(answer)}
-    return ConnectorError(_("Google Cloud refused the service account (%(status)s). %(said)s") % words, permanent=True)
+    words = {"status": answer.status, "response": vendor_message(answer)}
+    return ConnectorError(
+        _("Google Cloud rejected the service account (%(status)s). %(response)s") % words, permanent=True
+    )
 
 
 class _Reply:

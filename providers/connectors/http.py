@@ -87,9 +87,7 @@ class VendorHttp:
 
     def _transport(self, base_url: str, *, local: bool) -> PinnedTransport:
         if base_url.startswith("http:") and not local:
-            raise ConnectorError(
-                _("The base URL must be https: over http the key would travel in the clear."), permanent=True
-            )
+            raise ConnectorError(_("The base URL must be https. Over http the key is not encrypted."), permanent=True)
         try:
             return PinnedTransport(pin(base_url, local=local), self._deadline)
         except AddressRefused as refused:
@@ -115,14 +113,14 @@ class VendorHttp:
         """The JSON of a good answer, numbers with a point as Decimal."""
         kind = answer.headers.get("content-type", "").split(";")[0].strip().lower()
         if kind in ("text/html", "application/xhtml+xml"):
-            raise self._error(_("%(vendor)s answered with a web page in place of data; it may be under maintenance."))
+            raise self._error(_("%(vendor)s sent a web page instead of data. It may be in maintenance."))
         if kind != "application/json" and not kind.endswith("+json"):
-            raise self._error(_("%(vendor)s answered with %(kind)s in place of JSON."), kind=kind[:60] or "no type")
+            raise self._error(_("%(vendor)s sent %(kind)s instead of JSON."), kind=kind[:60] or "no type")
         try:
             return parse_json(answer.body)
         except (ValueError, RecursionError):
             raise self._error(
-                _("%(vendor)s answered with broken or cut JSON (%(size)s bytes)."), size=len(answer.body)
+                _("%(vendor)s sent broken or incomplete JSON (%(size)s bytes)."), size=len(answer.body)
             ) from None
 
     def send(self, method: str, url: str, **options: Any) -> Answer:
@@ -150,7 +148,7 @@ class VendorHttp:
             if self._deadline.left_s <= 0:
                 raise self._too_late() from None
             raise self._error(
-                _("%(vendor)s did not answer within %(seconds)s s."), seconds=f"{self._timeout:g}"
+                _("%(vendor)s did not respond within %(seconds)s s."), seconds=f"{self._timeout:g}"
             ) from None
         except AddressRefused as refused:
             raise ConnectorError(str(refused), permanent=True) from None
@@ -165,7 +163,7 @@ class VendorHttp:
         for part in response.iter_bytes():
             size += len(part)
             if size > MOST_BYTES:
-                raise self._error(_("%(vendor)s answered with more than 32 MiB."))
+                raise self._error(_("%(vendor)s sent more than 32 MiB."))
             parts.append(part)
         return b"".join(parts)
 
@@ -176,38 +174,38 @@ class VendorHttp:
         if 300 <= status < 400:
             target = urlsplit(answer.headers.get("location", "")).hostname or "?"
             return self._error(
-                _("%(vendor)s redirects to %(host)s; a base URL must answer itself."), permanent=True, host=target
+                _("%(vendor)s redirects to %(host)s. Enter the final base URL."), permanent=True, host=target
             )
         if status == 401:
-            return self._error(_("%(vendor)s refused the key (401)."), permanent=True)
+            return self._error(_("%(vendor)s rejected the key (401)."), permanent=True)
         if status == 403:
             return self._error(
-                _("%(vendor)s refused the key (403): it lacks a permission. %(said)s"),
+                _("%(vendor)s rejected the key (403): a permission is missing. %(response)s"),
                 permanent=True,
                 partial=True,
-                said=vendor_message(answer),
+                response=vendor_message(answer),
             )
         if status == 429:
             return self._error(
-                _("%(vendor)s asks us to slow down (429). %(said)s"), wait=wait, said=vendor_message(answer)
+                _("%(vendor)s limits the request rate (429). %(response)s"), wait=wait, response=vendor_message(answer)
             )
         if status >= 500:
             return self._error(
-                _("%(vendor)s has a problem (%(status)s). %(said)s"),
+                _("%(vendor)s has a problem (%(status)s). %(response)s"),
                 wait=wait,
                 status=status,
-                said=vendor_message(answer),
+                response=vendor_message(answer),
             )
         return self._error(
-            _("%(vendor)s refused the request (%(status)s). %(said)s"),
+            _("%(vendor)s refused the request (%(status)s). %(response)s"),
             wait=wait,
             status=status,
-            said=vendor_message(answer),
+            response=vendor_message(answer),
         )
 
     def _too_late(self) -> ConnectorError:
         return self._error(
-            _("%(vendor)s did not finish its answer within %(seconds)s s."), seconds=f"{self._deadline.seconds:g}"
+            _("%(vendor)s did not finish its response within %(seconds)s s."), seconds=f"{self._deadline.seconds:g}"
         )
 
     def _error(
@@ -317,6 +315,6 @@ def walk(label: str, page: Callable[[str | None], tuple[list[T], str | None]]) -
         if not cursor:
             return
         if cursor in seen:
-            raise ConnectorError(_("%(vendor)s gives the same page again and again.") % {"vendor": label})
+            raise ConnectorError(_("%(vendor)s repeats the same page.") % {"vendor": label})
         seen.add(cursor)
-    raise ConnectorError(_("%(vendor)s does not come to an end (10,000 pages).") % {"vendor": label})
+    raise ConnectorError(_("%(vendor)s sent more than 10,000 pages.") % {"vendor": label})

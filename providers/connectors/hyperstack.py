@@ -32,7 +32,7 @@ class Hyperstack(Connector):
 
     def test(self) -> str:
         with self._http() as http, self.parsing():
-            return _("The key is good: the price book has %(count)s prices.") % {"count": len(_prices(http))}
+            return _("The key works: the price book has %(count)s prices.") % {"count": len(_prices(http))}
 
     def fetch_offers(self) -> Fetched[OfferRow]:
         with self._http() as http, self.parsing():

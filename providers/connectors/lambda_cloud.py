@@ -34,7 +34,7 @@ class LambdaCloud(Connector):
     spacing = 1.0
     stop = Stop(
         *("POST", "/instance-operations/terminate", {"instance_ids": ["{id}"]}),
-        loses=gettext_lazy("The machine and everything on its own disk are destroyed for good; file systems stay."),
+        loses=gettext_lazy("The instance and its disk are deleted permanently. File systems stay."),
         console="https://cloud.lambda.ai/instances",
         destroys=True,
     )
@@ -42,7 +42,7 @@ class LambdaCloud(Connector):
     def test(self) -> str:
         with bearer(self) as http, self.parsing():
             instances = http.get("/instances")["data"]
-            return _("The key is good for a Lambda account with %(count)s instances.") % {"count": len(instances)}
+            return _("The key works for a Lambda account with %(count)s instances.") % {"count": len(instances)}
 
     def fetch_offers(self) -> Fetched[OfferRow]:
         with bearer(self) as http, self.parsing():

@@ -39,14 +39,14 @@ class RunPod(Connector):
     unique_bills = True
     stop = Stop(
         *("POST", "/v2/pods/{id}/stop"),
-        loses=gettext_lazy("The container disk is cleared; the volume stays, and is billed until the pod is deleted."),
+        loses=gettext_lazy("The container disk is deleted. The volume stays and is billed until the pod is deleted."),
         console="https://console.runpod.io/pods",
     )
 
     def test(self) -> str:
         with bearer(self) as http, self.parsing():
             pods = http.get("/v2/pods")["pods"]
-            return _("The key is good for a RunPod account with %(count)s pods.") % {"count": len(pods)}
+            return _("The key works for a RunPod account with %(count)s pods.") % {"count": len(pods)}
 
     def identity(self) -> list[str]:
         with bearer(self) as http, self.parsing():

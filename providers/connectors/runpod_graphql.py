@@ -18,6 +18,6 @@ def graphql(http: VendorHttp, query: str) -> dict[str, Any]:
     answer: dict[str, Any] = http.post("/graphql", {"query": query})
     if answer.get("errors"):
         message = str(answer["errors"][0].get("message", ""))[:200]
-        raise ConnectorError(_("RunPod refused the query: %(said)s") % {"said": http.clean(message)})
+        raise ConnectorError(_("RunPod refused the query: %(response)s") % {"response": http.clean(message)})
     data: dict[str, Any] = answer["data"]
     return data

@@ -52,6 +52,6 @@ def _unwrapped(error: BaseException | None) -> ConnectorError | None:
 
 def _unknown(label: str, error: Exception) -> ConnectorError:
     return ConnectorError(
-        _("%(vendor)s answered in a form that its own SDK does not know (%(what)s).")
+        _("%(vendor)s sent a response that its SDK cannot read (%(what)s).")
         % {"vendor": label, "what": type(error).__name__}
     )

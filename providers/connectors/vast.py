@@ -47,7 +47,9 @@ class Vast(Connector):
     unique_bills = True
     stop = Stop(
         *("PUT", "/api/v0/instances/{id}/", {"state": "stopped"}),
-        loses=gettext_lazy("The disk stays and is billed on; the GPU may be gone when the instance is started again."),
+        loses=gettext_lazy(
+            "The disk stays and is still billed. The GPU may be taken when you start the instance again."
+        ),
         console="https://cloud.vast.ai/instances/",
     )
 
@@ -114,14 +116,14 @@ class Vast(Connector):
 def _explain(answer: Answer) -> ConnectorError | None:
     code, words = str(answer.fields.get("error", "")), vendor_message(answer)
     if answer.status in (401, 403) or (answer.status == 404 and (code == "auth_error" or "Invalid user key" in words)):
-        status = {"status": answer.status, "said": words}
+        status = {"status": answer.status, "response": words}
         partial = answer.status == 403 and code != "auth_error"  # a key may be limited to some of the API
-        return ConnectorError(_("Vast.ai refused the key (%(status)s). %(said)s") % status, True, partial=partial)
+        return ConnectorError(_("Vast.ai rejected the key (%(status)s). %(response)s") % status, True, partial=partial)
     if code == "search_quota_exceeded":
         reset = float(answer.headers.get("x-ratelimit-reset") or 0) - datetime.now(UTC).timestamp()
-        return ConnectorError(_("Vast.ai's daily quota of searches is used up."), retry_after=max(reset, 3600.0))
+        return ConnectorError(_("The daily search quota at Vast.ai is used up."), retry_after=max(reset, 3600.0))
     if answer.status == 200 and answer.fields.get("success") is False:
-        return ConnectorError(_("Vast.ai refused the request. %(said)s") % {"said": words})
+        return ConnectorError(_("Vast.ai refused the request. %(response)s") % {"response": words})
     return None
 
 

@@ -34,7 +34,7 @@ UNITS = {
     "check_every_s": gettext_lazy("seconds"),
     "timeout_s": gettext_lazy("seconds"),
     "context_tokens": gettext_lazy("tokens"),
-    "max_concurrency": gettext_lazy("calls"),
+    "max_concurrency": gettext_lazy("requests"),
     "tokens_per_second": gettext_lazy("tokens a second"),
     "failures_to_confirm": gettext_lazy("failures in a row"),
     "successes_to_recover": gettext_lazy("good checks in a row"),
@@ -55,7 +55,7 @@ class DeploymentForm(DeploymentModelForm):
         max_length=40,
         validators=[RegexValidator(r"^[a-z0-9][a-z0-9_.-]*$", gettext_lazy("Small letters, digits and hyphens."))],
         widget=forms.TextInput(attrs={"list": "providers"}),
-        help_text=gettext_lazy("Whose bill its requests are on: self where it runs on your own lease or machine."),
+        help_text=gettext_lazy("The provider that bills its requests. Choose self for your own lease or server."),
     )
 
     class Meta:
@@ -83,32 +83,30 @@ class DeploymentForm(DeploymentModelForm):
             "name": gettext_lazy("Name"),
             "slug": gettext_lazy("Short name"),
             "engine": gettext_lazy("Engine"),
-            "local": gettext_lazy("local: may be on a private or loopback address"),
+            "local": gettext_lazy("Local: allow a private or loopback address"),
             "model": gettext_lazy("Model"),
             "lease": gettext_lazy("Runs on"),
             "context_tokens": gettext_lazy("Context"),
-            "max_concurrency": gettext_lazy("Calls at once"),
-            "tokens_per_second": gettext_lazy("One GPU's output"),
-            "checked": gettext_lazy("check its health"),
+            "max_concurrency": gettext_lazy("Concurrent requests"),
+            "tokens_per_second": gettext_lazy("Output of one GPU"),
+            "checked": gettext_lazy("Check its health"),
             "check_every_s": gettext_lazy("Check every"),
-            "timeout_s": gettext_lazy("Give up after"),
+            "timeout_s": gettext_lazy("Timeout"),
             "failures_to_confirm": gettext_lazy("Down after"),
-            "successes_to_recover": gettext_lazy("Up again after"),
-            "probe_completion": gettext_lazy("ask for one token at each check"),
+            "successes_to_recover": gettext_lazy("Recovers after"),
+            "probe_completion": gettext_lazy("Request one token at each check"),
         }
         help_texts = {
-            "slug": gettext_lazy("Programs and reports call it so; it cannot be changed later. Empty: from the name."),
-            "local": gettext_lazy("For engines in your own network or on this machine. Given by admins only."),
-            "model": gettext_lazy("As the engine calls it; a check is no success when another one is served."),
-            "lease": gettext_lazy("The rented machine that pays for its requests."),
-            "context_tokens": gettext_lazy("Longer prompts are routed elsewhere. Empty: not known."),
+            "slug": gettext_lazy("Used in requests and reports. It cannot be changed later. Blank: from the name."),
+            "local": gettext_lazy("For engines in your own network or on this server. Only admins may set this."),
+            "model": gettext_lazy("The engine's name for it. A check fails when the engine serves another model."),
+            "lease": gettext_lazy("The rented GPU that it runs on."),
+            "context_tokens": gettext_lazy("Longer prompts are routed elsewhere. Blank: unknown."),
             "max_concurrency": gettext_lazy(
-                "Others wait at the gateway, in turns among applications. Empty: as the engine says, else no limit."
+                "More requests wait at the gateway. Blank: the limit that the engine reports, else none."
             ),
-            "tokens_per_second": gettext_lazy(
-                "All requests together, from a trial or the catalogue. Empty: not known."
-            ),
-            "probe_completion": gettext_lazy("Sees more than the health route does, and costs a token each time."),
+            "tokens_per_second": gettext_lazy("Total of all requests, from a trial or the catalogue. Blank: unknown."),
+            "probe_completion": gettext_lazy("Tests more than the health route and costs one token each time."),
         }
 
     def fields_with_units(self) -> list[tuple[forms.BoundField, str]]:
@@ -137,7 +135,7 @@ class DeploymentForm(DeploymentModelForm):
         mine = Q(ended_at=None) | Q(deployments=self.instance.pk)
         leases.queryset = Lease.objects.filter(mine).select_related("account").distinct()
         leases.label_from_instance = lease_label  # type: ignore[method-assign,assignment]  # Django's documented hook
-        leases.empty_label = _("no lease of ours")
+        leases.empty_label = _("no lease")
         engines.choices = [(kind, Deployment(engine=kind).engine_label) for kind in ENGINES]
 
     def _guard_local(self) -> None:
@@ -146,16 +144,16 @@ class DeploymentForm(DeploymentModelForm):
         del self.fields["local"]
         if self.instance.local:
             self.fields["url"].disabled = True
-            self.fields["url"].help_text = _("The deployment is local: only an admin changes its address.")
+            self.fields["url"].help_text = _("The deployment is local. Only an admin can change its address.")
 
     def _key_help(self) -> None:
-        stays = _("Empty: the stored key stays.") if self.stored_key else _("Empty: the engine asks for none.")
+        stays = _("Blank: keep the stored key.") if self.stored_key else _("Blank: the engine requires none.")
         self.fields["api_key"].help_text = _("Stored encrypted and never shown again.") + " " + stays
 
     def clean_slug(self) -> str:
         slug = str(self.cleaned_data["slug"] or "")
         if slug == "add":
-            raise forms.ValidationError(_("This word is taken: choose another."))
+            raise forms.ValidationError(_("This name is taken. Choose another."))
         return slug
 
     def clean_max_concurrency(self) -> int | None:
@@ -236,5 +234,5 @@ class MaintenanceForm(AgainForm, MaintenanceModelForm):
             if first.end <= first.start:
                 self.add_error("ends_at", _("The window ends before it begins."))
             elif first.end <= timezone.now() and not cleaned.get("repeats"):
-                self.add_error("ends_at", _("The window is over: what was down then stays down."))
+                self.add_error("ends_at", _("The window is in the past."))
         return cleaned

@@ -19,9 +19,9 @@ from providers.uptime.page import DeploymentNow
 
 LADDER: tuple[tuple[str, str | Promise], ...] = (
     ("connect", gettext_lazy("Connect")),
-    ("liveness", gettext_lazy("Alive")),
+    ("liveness", gettext_lazy("Live")),
     ("models", gettext_lazy("Serves the model")),
-    ("completion", gettext_lazy("Answers")),
+    ("completion", gettext_lazy("Responds")),
 )
 
 
@@ -38,8 +38,8 @@ class DeploymentsPage:
     def headline(self) -> str:
         n = len(self.rows)
         if not n:
-            return _("Begin with one deployment")
-        return ngettext("One model behind one URL", "%(n)s models, the worst first", n) % {"n": n}
+            return _("Add your first deployment")
+        return ngettext("1 model", "%(n)s models, problems first", n) % {"n": n}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,47 +53,42 @@ class DeploymentPage:
     def title(self) -> str:
         return self.deployment.name if self.now else _("Add a deployment")
 
-    def question(self) -> str:
-        if self.now:
-            return _("Where does this model answer, and how is it checked?")
-        return _("Which model, behind which URL?")
-
     def answer(self) -> str:
         if self.now is None:
-            return _("A new deployment is one model behind one URL, checked from then on.")
+            return _("A deployment is one model at one URL. It is checked from now on.")
         row = self.deployment
         cause = ""
         if not row.enabled:
-            text = _("<b>{name}</b> is switched off: no request goes there and nothing is checked.")
+            text = _("<b>{name}</b> is disabled: no requests and no checks.")
         elif self.now.state == "up":
-            text = _("<b>{name}</b> is up: {engine} answered {ago} in {ms}.")
+            text = _("<b>{name}</b> is up. Last check {ago} in {ms} ({engine}).")
         elif self.now.state == "down":
-            text, cause = _("<b>{name}</b> is down: it stopped answering {since}."), row.last_cause
+            text, cause = _("<b>{name}</b> is down since {since}."), row.last_cause
         else:
-            text = _("Whether <b>{name}</b> is up is not known at this moment.")
+            text = _("The state of <b>{name}</b> is currently unknown.")
         values = {"engine": row.engine_label, "ago": ago(row.last_check_at), "since": ago(row.state_since)}
         return sentences(format_html(text, name=row.name, ms=duration(row.last_latency_ms), **values), cause)
 
     def form_headline(self) -> str:
-        return _("Change the deployment") if self.now else _("What it is and where")
+        return _("Settings") if self.now else _("Details")
 
     def use_headline(self) -> str:
-        return _("Requests may go there") if self.deployment.enabled else _("No request goes there")
+        return _("Receiving traffic") if self.deployment.enabled else _("Disabled")
 
     def maintenance_headline(self) -> str:
         if not self.planned:
-            return _("No maintenance is planned")
+            return _("No planned maintenance")
         return format_html(_("Maintenance from {start}"), start=when(self.planned[0][1].start))
 
     def check_headline(self) -> str:
         """What the latest check found there."""
         served = self.deployment.served_model
         if served and served == self.deployment.model:
-            return _("It serves the model that is expected")
+            return _("It serves the expected model")
         if served:
             return _("It serves %(name)s") % {"name": served}
         if self.deployment.last_check_at:
-            return _("The model that is expected was not seen")
+            return _("The expected model was not found")
         return _("Not checked yet")
 
     def concurrency(self) -> str:
@@ -102,15 +97,15 @@ class DeploymentPage:
         if row.max_concurrency is not None:
             return _("%(n)s, as set here") % {"n": count(row.max_concurrency)}
         if row.engine_slots is not None:
-            return _("%(n)s, as the engine says") % {"n": count(row.engine_slots)}
-        return _("no limit: nobody set one, and the engine does not say")
+            return _("%(n)s, reported by the engine") % {"n": count(row.engine_slots)}
+        return _("no limit set or reported")
 
     def certificate(self) -> str:
         """When the TLS certificate ends, or why nothing is known of one."""
         if self.deployment.tls_expires_at:
             return when(self.deployment.tls_expires_at)
         if self.deployment.url.startswith("https"):
-            return _("not seen yet")
+            return _("not read yet")
         return _("none, it is plain HTTP")
 
 
@@ -139,10 +134,10 @@ class Trial:
 
     def headline(self) -> str:
         if self.result.ok:
-            return _("It answers, in %(ms)s") % {"ms": duration(self.result.latency_ms)}
+            return _("Check succeeded in %(ms)s") % {"ms": duration(self.result.latency_ms)}
         if self.result.state == "starting":
             return _("It is starting")
-        return _("It does not answer as it should")
+        return _("Check failed")
 
     def rungs(self) -> list[Rung]:
         """The ladder of the check: what went well, where it ended, what was not tried."""
@@ -158,10 +153,10 @@ class Trial:
         else:
             mark, word = ("warn", _("starting")) if self.result.state == "starting" else ("bad", _("failed"))
             ladder.append(Rung(steps[reached][1], mark, word, self.result.cause))
-        ladder += (Rung(label, "unknown", _("not tried")) for _step, label in steps[reached + 1 :])
+        ladder += (Rung(label, "unknown", _("not tested")) for _step, label in steps[reached + 1 :])
         if self.result.scrape is not None:
             counted = self.result.scrape.sample is not None
             ladder.append(
-                Rung(_("Tells its counters"), "ok" if counted else "warn", _("done") if counted else _("not told"))
+                Rung(_("Reports metrics"), "ok" if counted else "warn", _("done") if counted else _("not reported"))
             )
         return ladder

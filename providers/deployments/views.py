@@ -133,8 +133,8 @@ def windows(deployment: Deployment, now: datetime) -> dict[str, Any]:
 def disable(request: HttpRequest, slug: str) -> HttpResponse:
     row = queries.deployment_or_404(slug)
     services.disable_deployment(deployment=row)
-    log(request, row, _("Switched off."))
-    undoable(request, _("%(name)s gets no requests now.") % {"name": row.name}, "providers:deployment-enable", slug)
+    log(request, row, _("Disabled."))
+    undoable(request, _("%(name)s receives no requests now.") % {"name": row.name}, "providers:deployment-enable", slug)
     return redirect("providers:deployment", slug=slug)
 
 
@@ -142,8 +142,8 @@ def disable(request: HttpRequest, slug: str) -> HttpResponse:
 def enable(request: HttpRequest, slug: str) -> HttpResponse:
     row = queries.deployment_or_404(slug)
     services.enable_deployment(deployment=row, now=timezone.now())
-    log(request, row, _("Switched on."))
-    messages.success(request, _("%(name)s may get requests again.") % {"name": row.name})
+    log(request, row, _("Enabled."))
+    messages.success(request, _("%(name)s can receive requests again.") % {"name": row.name})
     return redirect("providers:deployment", slug=slug)
 
 
@@ -156,7 +156,7 @@ def plan_maintenance(request: HttpRequest, slug: str) -> HttpResponse:
         return shown(request, row, form, status=422, window=window)
     services.plan_maintenance(window=window.instance)
     log(request, row, _("Maintenance planned: %(reason)s.") % {"reason": window.instance.reason})
-    messages.success(request, _("The window is planned; failures in it do not count."))
+    messages.success(request, _("The window is planned. Failures in it do not count."))
     return redirect("providers:deployment", slug=slug)
 
 
@@ -167,5 +167,5 @@ def end_maintenance(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     window = queries.window_or_404(row, pk)
     services.end_maintenance(window=window, now=timezone.now())
     log(request, row, _("Maintenance ended: %(reason)s.") % {"reason": window.reason})
-    messages.success(request, _("The window is closed."))
+    messages.success(request, _("The window has ended."))
     return redirect("providers:deployment", slug=slug)

@@ -82,27 +82,24 @@ class EngineNow:
     def headline(self) -> str:
         values = {"name": self.label, "range": self.range_label}
         if self.charts:
-            return _("What %(name)s told of itself in %(range)s") % values
+            return _("%(name)s metrics, last %(range)s") % values
         if self.scrapes:
-            return _("%(name)s told nothing of itself in %(range)s") % values
-        return _("%(name)s tells nothing of itself") % values
+            return _("No %(name)s metrics in the last %(range)s") % values
+        return _("%(name)s reports no metrics") % values
 
     def note(self) -> str:
         """Where the lines begin, how often they are broken, and restarts."""
         begins = watched = restarts = ""
         if self.begins:
-            text = _("They were first read at {at}; the lines begin there.")
+            text = _("First read at {at}.")
             begins = format_html(text, at=when(self.begins))
         if self.watched < WHOLE:
-            text = _(
-                "They were read in %(share)s of the time since the first reading shown; where they were not, the lines"
-                " are broken."
-            )
+            text = _("Read in %(share)s of the time since the first reading. Gaps show missing readings.")
             watched = text % {"share": percent(self.watched)}
         if self.restarts:
             restarts = ngettext(
-                "It restarted once; what it counted before that is kept.",
-                "It restarted %(n)s times; what it counted before each is kept.",
+                "1 restart. Earlier counts are included.",
+                "%(n)s restarts. Earlier counts are included.",
                 self.restarts,
             ) % {"n": self.restarts}
         return sentences(begins, watched, restarts)
@@ -111,29 +108,26 @@ class EngineNow:
         """Why there is no chart."""
         if not self.scrapes:
             readable = [engine.label for kind in ENGINES if (engine := engine_of(kind)).has_metrics]
-            text = _(
-                "%(engines)s and %(last)s have metrics that are read at every check; of this one only the checks and"
-                " our own requests are known."
-            )
+            text = _("%(engines)s and %(last)s report metrics. For this engine only checks and requests are available.")
             return text % {"engines": ", ".join(readable[:-1]), "last": readable[-1]}
         if self.reading and self.reading.cause:
             return self.reading.cause
         if self.reading:
-            return _("Nothing was read in this time; a longer one may show more.")
-        return _("The next check that goes well reads them; the lines begin there.")
+            return _("No readings in this period. Choose a longer one.")
+        return _("The next successful check reads them.")
 
     def counters_mark(self) -> str:
         """The mark before `counters`; empty where they are read as they should be, or never."""
         if not self.scrapes or self.reading is None:
             return ""
         if self.reading.cause:
-            return state("warn", _("not told"))
+            return state("warn", _("not reported"))
         return state("unknown", _("old")) if self.old else ""
 
     def counters(self) -> str:
         """How the engine's counters were read last, in a cell."""
         if not self.scrapes:
-            return _("this engine has none")
+            return _("not available for this engine")
         if self.reading is None:
             return _("not read yet")
         return self.reading.cause or ago(self.reading.at)
@@ -204,7 +198,7 @@ def known_of(lines: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def titles() -> list[str]:
-    return [_("Requests at once"), _("KV cache"), _("Tokens a second"), _("Time to first token"), _("Preemptions")]
+    return [_("Concurrent requests"), _("KV cache"), _("Tokens a second"), _("Time to first token"), _("Preemptions")]
 
 
 def charts_of(first: datetime, end: datetime, step: timedelta, points: Sequence[Point]) -> list[Chart]:
@@ -223,8 +217,8 @@ def charts_of(first: datetime, end: datetime, step: timedelta, points: Sequence[
             requests_words(points),
             "count",
             [
-                line(_("under way, mean"), lambda p: gauge(p, "running", 1), 1),
-                line(_("under way, most"), lambda p: gauge(p, "running", 2), 2),
+                line(_("running, mean"), lambda p: gauge(p, "running", 1), 1),
+                line(_("running, peak"), lambda p: gauge(p, "running", 2), 2),
                 line(_("waiting, mean"), lambda p: gauge(p, "waiting", 1), 3),
             ],
         ),
@@ -252,7 +246,7 @@ def charts_of(first: datetime, end: datetime, step: timedelta, points: Sequence[
             "percent",
             [
                 line(_("mean"), lambda p: gauge(p, "kv_cache", 1), 1),
-                line(_("most"), lambda p: gauge(p, "kv_cache", 2), 2),
+                line(_("peak"), lambda p: gauge(p, "kv_cache", 2), 2),
             ],
             y_to=1.0,
         ),
@@ -300,8 +294,8 @@ def requests_words(points: Sequence[Point]) -> str:
         return ""
     facts = {"mean": short(mean), "most": short(most), "waiting": short(waiting or 0)}
     if waiting:
-        return _("%(mean)s at the mean, %(most)s at most; up to %(waiting)s waited.") % facts
-    return _("%(mean)s at the mean, %(most)s at most; none was seen waiting.") % facts
+        return _("Mean %(mean)s, peak %(most)s, up to %(waiting)s waiting.") % facts
+    return _("Mean %(mean)s, peak %(most)s, none waiting.") % facts
 
 
 def tokens_words(points: Sequence[Point]) -> str:
@@ -312,11 +306,9 @@ def tokens_words(points: Sequence[Point]) -> str:
     cached, prompt = rate_of(points, "cached_tokens"), rate_of(points, "prompt_tokens")
     facts = {"mean": short(mean), "most": short(most), "cached": f"{(cached or 0) / (prompt or 1):.0%}"}
     if cached:
-        sentence = _(
-            "%(mean)s of answers at the mean, %(most)s at most; %(cached)s of the prompts came from the cache."
-        )
+        sentence = _("Answers: mean %(mean)s, peak %(most)s. %(cached)s of prompt tokens from the cache.")
         return sentence % facts
-    return _("%(mean)s of answers at the mean, %(most)s at most.") % facts
+    return _("Answers: mean %(mean)s, peak %(most)s.") % facts
 
 
 def ttft_words(points: Sequence[Point]) -> str:
@@ -328,21 +320,21 @@ def ttft_words(points: Sequence[Point]) -> str:
     if half is None or most is None:
         return ""
     facts = {"half": f"{half:.2f}", "most": f"{most:.2f}", "n": short(sum(counts.values()))}
-    return _("Half within %(half)s s, 95 %% within %(most)s s, of %(n)s answers by the engine's own buckets.") % facts
+    return _("p50 %(half)s s, p95 %(most)s s, %(n)s answers (engine histogram).") % facts
 
 
 def cache_words(points: Sequence[Point]) -> str:
     mean, most = mean_of(points, "kv_cache"), most_of(points, "kv_cache")
     if mean is None or most is None:
         return ""
-    return _("%(mean)s full at the mean, %(most)s at most.") % {"mean": f"{mean:.0%}", "most": f"{most:.0%}"}
+    return _("Mean %(mean)s full, peak %(most)s.") % {"mean": f"{mean:.0%}", "most": f"{most:.0%}"}
 
 
 def preemption_words(points: Sequence[Point]) -> str:
     counts = [n for point in points if (n := point.counts["preemptions"]) is not None]
     if not any(counts):
-        return _("No request was put back for want of cache.")
-    return _("%(n)s times a request was put back for want of cache.") % {"n": short(sum(counts))}
+        return _("No preemptions.")
+    return _("%(n)s preemptions.") % {"n": short(sum(counts))}
 
 
 def short(value: float) -> str:

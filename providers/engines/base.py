@@ -277,5 +277,5 @@ def require_samples(text: str, prefixes: tuple[str, ...], label: str) -> Samples
     except ValueError:
         raise Fault("metrics", _("The metrics of %(label)s cannot be read.") % {"label": label}) from None
     if not samples:
-        raise Fault("metrics", _("The address answers, but not with metrics of %(label)s.") % {"label": label})
+        raise Fault("metrics", _("The address responds, but not with metrics of %(label)s.") % {"label": label})
     return samples

@@ -42,19 +42,19 @@ def for_error(error: Exception, url: str) -> str:
     """Why there was no answer at all."""
     place = {"where": where(url)}
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return _("The name %(host)s cannot be found.") % {"host": urlsplit(url).hostname or "?"}
+        return _("The name %(host)s cannot be resolved.") % {"host": urlsplit(url).hostname or "?"}
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return _certificate(error.certificate_error, place)
     if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
-        return _("%(where)s does not speak TLS as we do; is it http instead of https?") % place
+        return _("TLS with %(where)s failed. Check whether it is http instead of https.") % place
     if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError | UnicodeError):
         return _("The address of this deployment is not a valid URL.")
     if isinstance(error, aiohttp.ServerDisconnectedError):
-        return _("%(where)s closed the connection without an answer.") % place
+        return _("%(where)s closed the connection without a response.") % place
     if isinstance(error, aiohttp.ClientResponseError):
-        return _("%(where)s does not answer in HTTP.") % place
+        return _("%(where)s does not respond in HTTP.") % place
     if isinstance(error, aiohttp.ClientPayloadError):
-        return _("%(where)s broke off in the middle of its answer.") % place
+        return _("%(where)s closed the connection during its response.") % place
     return _for_errno(error, place)
 
 
@@ -75,7 +75,7 @@ def _certificate(error: Exception, place: dict[str, str]) -> str:
     if "Hostname mismatch" in text or "doesn't match" in text or "not valid for" in text:
         return _("The TLS certificate of %(where)s is for another name.") % place
     if "self-signed" in text or "self signed" in text or "unable to get local issuer" in text:
-        return _("The TLS certificate of %(where)s is not signed by an authority that we trust.") % place
+        return _("The TLS certificate of %(where)s is not signed by a trusted authority.") % place
     return _("The TLS certificate of %(where)s is not valid.") % place
 
 
@@ -85,23 +85,23 @@ def for_status(reply: Reply, label: str) -> str:
         "label": label,
         "status": reply.status,
         "path": urlsplit(reply.url).path or "/",
-        "said": server_message(reply),
+        "response": server_message(reply),
     }
     if reply.status == 401:
-        return _("The server wants a key, or does not know ours (401).")
+        return _("The server requires a key or rejects ours (401).")
     if reply.status == 403:
-        return _("The server knows our key but does not let it in (403).")
+        return _("The key has no permission for this server (403).")
     if reply.status in (404, 405):
-        return _("There is no %(path)s there: wrong path, or not %(label)s (%(status)s).") % facts
+        return _("%(path)s does not exist: wrong path, or not %(label)s (%(status)s).") % facts
     if reply.status == 429:
         return _("The server limits us: too many requests (429).")
     if 300 <= reply.status < 400:
         target = urlsplit(reply.location)
         facts["target"] = f"{target.scheme}://{target.netloc}" if target.netloc else target.path
-        return _("The address redirects to %(target)s; enter the final address (%(status)s).") % facts
-    if facts["said"]:
-        return _("The server answers %(status)s: %(said)s") % facts
-    return _("The server answers %(status)s on %(path)s.") % facts
+        return _("The address redirects to %(target)s. Enter the final address (%(status)s).") % facts
+    if facts["response"]:
+        return _("The server returns %(status)s: %(response)s") % facts
+    return _("The server returns %(status)s on %(path)s.") % facts
 
 
 def server_message(reply: Reply) -> str:
@@ -134,25 +134,25 @@ def loading(label: str) -> str:
 
 
 def limited() -> str:
-    return _("The server answers but limits our checks (429), so its model list was not seen.")
+    return _("The server limits our checks (429), so its model list was not read.")
 
 
 def too_slow(seconds: float) -> str:
-    return _("No answer within %(seconds)g s.") % {"seconds": seconds}
+    return _("No response within %(seconds)g s.") % {"seconds": seconds}
 
 
 def too_long(limit: int) -> str:
-    return _("The answer is longer than %(kib)d KiB, so it was not read.") % {"kib": limit // 1024}
+    return _("The response is longer than %(kib)d KiB, so it was not read.") % {"kib": limit // 1024}
 
 
 def not_json(reply: Reply) -> str:
     if "html" in reply.content_type or reply.body.lstrip()[:1] == b"<":
-        return _("The server answers with a web page instead of its model list: wrong path, or a proxy's page.")
-    return _("The server's model list is not readable JSON.")
+        return _("The server returns a web page instead of its model list: wrong path, or a proxy's page.")
+    return _("The server's model list is not valid JSON.")
 
 
 def no_model_list(label: str) -> str:
-    return _("The answer is not a model list of %(label)s: another engine may be running there.") % {"label": label}
+    return _("The response is not a model list of %(label)s: another engine may be running there.") % {"label": label}
 
 
 def wrong_engine(expected: str, actual: str) -> str:
@@ -164,14 +164,14 @@ def wrong_engine(expected: str, actual: str) -> str:
 
 def model_missing(expected: str, served: Sequence[str]) -> str:
     if not served:
-        return _("The server has no model loaded; %(model)s is expected.") % {"model": expected}
+        return _("The server has no model loaded. Expected: %(model)s.") % {"model": expected}
     facts = {"model": expected, "served": ", ".join(served[:SHOWN_MODELS]), "more": len(served) - SHOWN_MODELS}
     if len(served) <= SHOWN_MODELS:
-        return _("The model %(model)s is not served there; served: %(served)s.") % facts
+        return _("The model %(model)s is not served there. Served: %(served)s.") % facts
     return (
         ngettext(
-            "The model %(model)s is not served there; served: %(served)s and %(more)d more.",
-            "The model %(model)s is not served there; served: %(served)s and %(more)d more.",
+            "The model %(model)s is not served there. Served: %(served)s and %(more)d more.",
+            "The model %(model)s is not served there. Served: %(served)s and %(more)d more.",
             len(served) - SHOWN_MODELS,
         )
         % facts
@@ -181,9 +181,12 @@ def model_missing(expected: str, served: Sequence[str]) -> str:
 def for_completion(reply: Reply) -> str:
     words = server_message(reply)
     if words:
-        return _("The server refuses a completion (%(status)s): %(said)s") % {"status": reply.status, "said": words}
+        return _("The server refuses a completion (%(status)s): %(response)s") % {
+            "status": reply.status,
+            "response": words,
+        }
     return _("The server refuses a completion (%(status)s).") % {"status": reply.status}
 
 
 def stream_error(event: Any) -> str:
-    return _("The server broke off a completion: %(said)s") % {"said": clipped(message_of(event)) or "?"}
+    return _("The server stopped a completion: %(response)s") % {"response": clipped(message_of(event)) or "?"}

@@ -50,7 +50,7 @@ async def _first_content(
             if ttft_ms is None and has_content(_event(line)):
                 ttft_ms = answer.elapsed_ms
         if ttft_ms is None:
-            raise Fault("completion", _("The server answered a completion without any content."))
+            raise Fault("completion", _("The server returned a completion without content."))
         return round(ttft_ms, 3)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zoneinfo
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from lib.forms import bounded, free_slug
+from lib.forms import LengthField, bounded, free_slug, length
 from providers.heartbeats.services import BadCron, next_run
 from providers.models import Heartbeat
 
@@ -20,32 +19,7 @@ if TYPE_CHECKING:
 else:  # takes no parameter at run time
     HeartbeatModelForm = forms.ModelForm
 
-UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
-LENGTH = re.compile(r"(\d{1,7})\s*(s|min|h|d|w)")
 LEAST_S, MOST_PERIOD_S, MOST_GRACE_S = 30, 366 * 86_400, 31 * 86_400
-
-
-class LengthField(forms.CharField):
-    """A length of time as `30 min`, `12 h` or `1 d 6 h`; its value is whole seconds."""
-
-    def to_python(self, value: Any) -> Any:
-        text = (super().to_python(value) or "").strip().lower()
-        if text and not re.fullmatch(rf"(?:{LENGTH.pattern}\s*)+", text):
-            raise forms.ValidationError(_("Write a length as 30 min, 12 h or 1 d."))
-        return sum(int(n) * UNITS[unit] for n, unit in LENGTH.findall(text)) if text else None
-
-    def prepare_value(self, value: Any) -> Any:
-        return length(value) if isinstance(value, int) else value
-
-
-def length(seconds: int) -> str:
-    """`1 d 6 h` of 108,000: what a LengthField reads back."""
-    parts, left = [], seconds
-    for unit in ("d", "h", "min", "s"):
-        n, left = divmod(left, UNITS[unit])
-        if n:
-            parts.append(f"{n} {unit}")
-    return " ".join(parts) or "0 s"
 
 
 class HeartbeatForm(HeartbeatModelForm):
@@ -54,17 +28,17 @@ class HeartbeatForm(HeartbeatModelForm):
     period_s = LengthField(
         label=gettext_lazy("Every"),
         required=False,
-        help_text=gettext_lazy("As 30 min, 12 h or 1 d: without a cron schedule."),
+        help_text=gettext_lazy("As 30 min, 12 h or 1 d, without a cron schedule."),
     )
     grace_s = LengthField(
-        label=gettext_lazy("Grace"),
-        help_text=gettext_lazy("How much later it may be, and how long a run that told its start may take."),
+        label=gettext_lazy("Grace period"),
+        help_text=gettext_lazy("Allowed delay of a ping, and longest run after a start ping."),
     )
     time_zone = forms.CharField(
         label=gettext_lazy("Time zone"),
         max_length=50,
         required=False,
-        help_text=gettext_lazy("Of the cron schedule, as Europe/Rome. Empty: UTC."),
+        help_text=gettext_lazy("For the cron schedule, as Europe/Rome. Blank: UTC."),
     )
 
     class Meta:
@@ -77,8 +51,8 @@ class HeartbeatForm(HeartbeatModelForm):
             "cron": gettext_lazy("Cron schedule"),
         }
         help_texts = {
-            "slug": gettext_lazy("Alerts call it so; it cannot be changed later. Empty: from the name."),
-            "cron": gettext_lazy("Minute, hour, day of the month, month, day of the week, as 30 2 * * 1-5."),
+            "slug": gettext_lazy("Used in alerts. It cannot be changed later. Blank: from the name."),
+            "cron": gettext_lazy("Minute, hour, day of month, month, day of week, as 30 2 * * 1-5."),
         }
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -90,7 +64,7 @@ class HeartbeatForm(HeartbeatModelForm):
     def clean_slug(self) -> str:
         slug = str(self.cleaned_data["slug"] or "")
         if slug == "add" or (slug and Heartbeat.objects.not_deleted().filter(slug=slug).exists()):
-            raise forms.ValidationError(_("This word is taken: choose another."))
+            raise forms.ValidationError(_("This name is taken. Choose another."))
         return slug
 
     def clean_period_s(self) -> int:

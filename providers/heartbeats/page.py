@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from lib.formats import ago, when
-from providers.heartbeats.forms import length
+from lib.forms import length
 from providers.heartbeats.report import HeartbeatNow, spans_of, uptime_of
 from providers.models import Heartbeat, HeartbeatPing, HeartbeatSpan
 from providers.uptime import page as uptime_page
@@ -29,7 +29,7 @@ class HeartbeatsPage:
     def answer(self) -> str:
         total = len(self.beats)
         if not total:
-            return _("No batch job tells us yet when it ran.")
+            return _("No batch job sends pings yet.")
         down = [beat for beat in self.beats if beat.state == "down"]
         good = sum(beat.state == "up" for beat in self.beats)
         if len(down) == 1:
@@ -37,19 +37,19 @@ class HeartbeatsPage:
             text = _("<b>{name}</b> has been missing since {since}.")
             return format_html(text, name=missing.name, since=when(missing.state_since))
         if down:
-            text = _("<b>{n} of {total} batch jobs</b> missed their time or failed.")
+            text = _("<b>{n} of {total} batch jobs</b> are late or failed.")
             return format_html(text, n=len(down), total=total)
         if good == total:
             text = ngettext("The one batch job ran on time.", "All <b>{n} batch jobs</b> ran on time.", total)
             return format_html(text, n=total)
-        text = _("<b>{n} of {total}</b> batch jobs ran on time; nothing is known to be missing.")
+        text = _("<b>{n} of {total}</b> batch jobs ran on time. No other is late.")
         return format_html(text, n=good, total=total)
 
     def headline(self) -> str:
         n = len(self.beats)
         if not n:
-            return _("Begin with one job")
-        return ngettext("One job that pings", "%(n)s jobs that ping, the worst first", n) % {"n": n}
+            return _("Add your first batch job")
+        return ngettext("1 job", "%(n)s jobs, problems first", n) % {"n": n}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,44 +63,39 @@ class HeartbeatPage:
     def title(self) -> str:
         return self.beat.heartbeat.name if self.beat else _("Add a batch job")
 
-    def question(self) -> str:
-        if self.beat:
-            return _("Did this job run, and when is it expected?")
-        return _("Which job, and how often?")
-
     def answer(self) -> str:
         if self.beat is None:
-            return _("A new batch job gets an address of its own; whoever asks it says that the job ran.")
+            return _("A batch job has its own address. It sends a ping there after each run.")
         row = self.beat.heartbeat
         if row.paused:
-            text = _("<b>{name}</b> was paused {since}: nobody waits for its pings.")
+            text = _("<b>{name}</b> is paused since {since}. No pings are expected.")
         elif self.beat.state == "down" and row.last_signal == "fail":
-            text = _("<b>{name}</b> said {ago} that it failed.")
+            text = _("<b>{name}</b> reported a failure {ago}.")
         elif self.beat.state == "down":
-            text = _("<b>{name}</b> did not ping in time: it was due by {due}.")
+            text = _("<b>{name}</b> is late: its ping was due by {due}.")
         elif not row.last_ping_at:
-            text = _("<b>{name}</b> has not pinged yet; from its first ping on it is expected.")
+            text = _("<b>{name}</b> is waiting for its first ping.")
         elif row.running_since:
             text = _("<b>{name}</b> started {began} and must end by {due}.")
         else:
-            text = _("<b>{name}</b> last pinged {ago}; it is late after {due}.")
+            text = _("<b>{name}</b> is on time. Last ping {ago}, next due by {due}.")
         values = {"since": ago(row.state_since), "ago": ago(row.last_ping_at), "began": ago(row.running_since)}
         return format_html(text, name=row.name, due=when(row.due_at), **values)
 
     def form_headline(self) -> str:
-        return _("When it is expected") if self.beat else _("What it is called and when it is expected")
+        return _("Schedule") if self.beat else _("Name and schedule")
 
     def watched_headline(self) -> str:
         return _("Paused") if self.beat and self.beat.heartbeat.paused else _("Watched")
 
     def missed_headline(self) -> str:
-        return _("What was missed in 90 days") if self.spans else _("Nothing was missed in 90 days")
+        return _("Missed pings in 90 days") if self.spans else _("No missed pings in 90 days")
 
     def pings_headline(self) -> str:
         n = len(self.pings)
         if not n:
-            return _("No ping yet")
-        return ngettext("The last ping", "The last %(n)s pings", n) % {"n": n}
+            return _("No pings yet")
+        return ngettext("Last ping", "Last %(n)s pings", n) % {"n": n}
 
 
 def days_until(now: datetime) -> Any:
@@ -135,4 +130,4 @@ def expected(heartbeat: Heartbeat) -> str:
 
 
 def missed(n: int) -> str:
-    return ngettext("missed once", "missed %(n)s times", n) % {"n": n}
+    return ngettext("1 missed", "%(n)s missed", n) % {"n": n}

@@ -33,7 +33,7 @@ def next_run(cron: str, zone: str, after: datetime) -> datetime:
     """The first moment of a cron schedule after another moment, UTC. Raises BadCron."""
     fields = cron.split()
     if len(fields) != 5:
-        raise BadCron(_("Five fields are needed: minute, hour, day of the month, month, day of the week."))
+        raise BadCron(_("Enter five fields: minute, hour, day of month, month, day of week."))
     minute, hour, day, month, weekday = fields
     here = ZoneInfo(zone)
     try:
@@ -41,7 +41,7 @@ def next_run(cron: str, zone: str, after: datetime) -> datetime:
         schedule = crontab(minute, hour, re.sub(r"\b7$", "0", weekday), day, month)
         last, delta, _now = schedule.remaining_delta(after.astimezone(here), tz=here)
     except (ParseException, ValueError, KeyError, RuntimeError) as error:
-        raise BadCron(_("This schedule cannot be read or never comes: %(why)s.") % {"why": error}) from error
+        raise BadCron(_("This schedule is invalid or never runs: %(why)s.") % {"why": error}) from error
     next_at: datetime = last + delta
     return next_at.astimezone(UTC)
 
@@ -107,7 +107,7 @@ def _apply(heartbeat: Heartbeat, signal: Signal, run_s: float | None, now: datet
     if heartbeat.paused:
         return
     if signal == Signal.FAIL:
-        _go_down(heartbeat, now, _("The job said that it failed."))
+        _go_down(heartbeat, now, _("The job reported a failure."))
     else:
         _come_up(heartbeat, now)
 
@@ -157,10 +157,10 @@ def judge(*, now: datetime) -> int:
 def silence(heartbeat: Heartbeat) -> str:
     """Why an overdue heartbeat is down."""
     if heartbeat.running_since is not None:
-        return _("It started and did not say within its grace that it finished.")
+        return _("It started but sent no finish ping within its grace period.")
     if heartbeat.last_ping_at is None:
-        return _("No ping has come since it is watched.")
-    return _("No ping came in time.")
+        return _("No ping since the job was added.")
+    return _("No ping arrived in time.")
 
 
 # Settings.

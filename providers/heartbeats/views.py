@@ -91,7 +91,12 @@ def pause(request: HttpRequest, slug: str) -> HttpResponse:
     row = queries.heartbeat_or_404(slug)
     services.pause(heartbeat=row, now=timezone.now())
     log(request, row, _("Paused."))
-    undoable(request, _("Nobody waits for %(name)s now.") % {"name": row.name}, "providers:heartbeat-resume", slug)
+    undoable(
+        request,
+        _("%(name)s is paused. No pings are expected.") % {"name": row.name},
+        "providers:heartbeat-resume",
+        slug,
+    )
     return redirect("providers:heartbeat", slug=slug)
 
 
@@ -118,8 +123,8 @@ def delete(request: HttpRequest, slug: str) -> HttpResponse:
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     row = queries.deleted_heartbeat_or_404(pk)
     if services.undelete_heartbeat(heartbeat=row, now=timezone.now()):
-        log(request, row, _("Brought back."))
-        messages.success(request, _("%(name)s is back, at the same address.") % {"name": row.name})
+        log(request, row, _("Restored."))
+        messages.success(request, _("%(name)s is restored with the same address.") % {"name": row.name})
     else:
-        messages.warning(request, _("Another heartbeat has its short name now; delete that one first."))
+        messages.warning(request, _("Another batch job has its short name now. Delete that one first."))
     return redirect("providers:heartbeats")

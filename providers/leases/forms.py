@@ -27,9 +27,9 @@ class LeaseFilterForm(forms.Form):
         label=gettext_lazy("When"),
         required=False,
         choices=[
-            ("", gettext_lazy("now and before")),
-            ("now", gettext_lazy("now")),
-            ("before", gettext_lazy("before")),
+            ("", gettext_lazy("current and past")),
+            ("now", gettext_lazy("current")),
+            ("before", gettext_lazy("past")),
         ],
     )
     account = forms.ChoiceField(label=gettext_lazy("Account"), required=False)
@@ -69,7 +69,9 @@ class IdleForm(LeaseModelForm):
         fields = ["idle_minutes"]
         labels = {"idle_minutes": gettext_lazy("Idle after")}
         help_texts = {
-            "idle_minutes": gettext_lazy("Minutes without a request through its deployments. Empty: as the rule says.")
+            "idle_minutes": gettext_lazy(
+                "Minutes without a request through its deployments. Blank: the rule's default."
+            )
         }
 
     def clean_idle_minutes(self) -> int | None:
@@ -89,10 +91,10 @@ class StopForm(forms.Form):
         super().__init__(data)
         self.lease = lease
         self.fields["name"].widget.attrs["autocomplete"] = "off"
-        self.fields["name"].help_text = _("Type %(name)s, so that it is this one.") % {"name": lease}
+        self.fields["name"].help_text = _("Type %(name)s to confirm.") % {"name": lease}
 
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"]).strip()
         if name != str(self.lease):
-            raise forms.ValidationError(_("That is not its name."))
+            raise forms.ValidationError(_("The name does not match."))
         return name

@@ -23,8 +23,8 @@ def unpriced_note(leases: Sequence[LeaseNow]) -> str:
     if not unpriced:
         return ""
     text = ngettext(
-        "<b>{name}</b> is stopped; its disk is billed on, and what it costs is known with the next bill.",
-        "{n} are stopped, {name} first; their disks are billed on, and what they cost is known with the next bill.",
+        "<b>{name}</b> is stopped, but its disk is billed. The cost is on the next bill.",
+        "{n} are stopped ({name} first), but their disks are billed. The cost is on the next bill.",
         len(unpriced),
     )
     return format_html(text, n=len(unpriced), name=unpriced[0].lease)
@@ -36,8 +36,8 @@ def unreported_note(leases: Sequence[LeaseNow]) -> str:
     if not unknown:
         return ""
     text = ngettext(
-        "<b>{name}</b> has not been reported since {since}: its account is not read, so nobody knows whether it runs.",
-        "{n} leases are not reported, {name} since {since}: nobody knows whether they run.",
+        "The state of <b>{name}</b> is unknown since {since}: its account is not read.",
+        "The state of {n} leases is unknown, {name} since {since}.",
         len(unknown),
     )
     return format_html(text, n=len(unknown), name=unknown[0].lease, since=when(unknown[0].lease.seen_at))
@@ -70,9 +70,9 @@ class LeasesPage:
 
     def answer(self) -> str:
         if not self.total and self.filtered:
-            return _("No lease is like that; take a condition away.")
+            return _("No lease matches. Remove a filter.")
         if not self.total:
-            return _("No lease is known: we rent nothing, or no account that tells leases has been read.")
+            return _("No leases: nothing is rented, or no account with leases was read.")
         return sentences(self._spent(), unpriced_note(self.active), self._wasted(), unreported_note(self.active))
 
     def sorted_note(self) -> str:
@@ -89,8 +89,8 @@ class LeasesPage:
 
     def _spent(self) -> str:
         text = ngettext(
-            "<b>{all} lease</b> has cost <b>{spent}</b> so far{rest}",
-            "<b>{all} leases</b> have cost <b>{spent}</b> so far{rest}",
+            "<b>{all} lease</b> cost <b>{spent}</b> so far{rest}",
+            "<b>{all} leases</b> cost <b>{spent}</b> so far{rest}",
             self.total,
         )
         return format_html(text, all=count(self.total), spent=dollars(self.spent), rest=self._still_rented())
@@ -100,12 +100,12 @@ class LeasesPage:
         if not n and self.active:
             return "."
         if not n:
-            return _("; none of them is rented now.")
+            return _(", none rented now.")
         if not per_hour:
-            text = ngettext("; one of them is still rented.", "; {n} of them are still rented.", n)
+            text = ngettext(", 1 still rented.", ", {n} still rented.", n)
         else:
             text = ngettext(
-                "; one of them goes on at <b>{hour} an hour</b>.", "; {n} of them go on at <b>{hour} an hour</b>.", n
+                ", 1 still rented at <b>{hour} an hour</b>.", ", {n} still rented at <b>{hour} an hour</b>.", n
             )
         return format_html(text, n=n, hour=dollars(per_hour))
 
@@ -114,22 +114,22 @@ class LeasesPage:
         if not wasted:
             return ""
         text = ngettext(
-            "<b>{name}</b> is paid for nothing: {why}.",
-            "{n} of them are paid for nothing, <b>{name}</b> first: {why}.",
+            "<b>{name}</b> is idle: {why}.",
+            "{n} idle, <b>{name}</b> first: {why}.",
             len(wasted),
         )
         return format_html(text, n=len(wasted), name=wasted[0].lease, why=wasted[0].wasted)
 
     def filter_headline(self) -> str:
-        return _("Only leases like this") if self.filtered else _("Look for a lease")
+        return _("Filtered leases") if self.filtered else _("Find leases")
 
     def headline(self) -> str:
         n = len(self.running)
         if n:
-            return ngettext("One is rented now", "%(n)s are rented now", n) % {"n": n}
+            return ngettext("1 rented now", "%(n)s rented now", n) % {"n": n}
         if self.active:
-            return _("None is known to run")
-        return _("All of them have ended") if self.total else _("Nothing to see")
+            return _("None known to run")
+        return _("All ended") if self.total else _("No leases")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,18 +152,16 @@ class StopPage:
 
     def answer(self) -> str:
         if self.way is None:
-            text = _("<b>{lease}</b> cannot be stopped from here: it has ended, or its vendor takes no such call.")
+            text = _("<b>{lease}</b> cannot be stopped here: it has ended, or its vendor has no API for it.")
             return format_html(text, lease=self.lease)
         if self.way.barred:
-            return format_html(
-                _("<b>{lease}</b> is not stopped from here. {why}"), lease=self.lease, why=self.way.barred
-            )
+            return format_html(_("<b>{lease}</b> cannot be stopped here. {why}"), lease=self.lease, why=self.way.barred)
         return sentences(self._saved(), self._goes_on())
 
     def _saved(self) -> str:
         per_hour, disk = self.lease.price_per_hour, self.lease.disk_per_hour or Decimal(0)
         if self.destroys:
-            text = _("Ending <b>{lease}</b> saves <b>${saved} an hour</b> and destroys the machine.")
+            text = _("Ending <b>{lease}</b> saves <b>${saved} an hour</b> and deletes the instance.")
             return format_html(text, lease=self.lease, saved=usd4(per_hour))
         text = _("Stopping <b>{lease}</b> saves <b>${saved} an hour</b>.")
         return format_html(text, lease=self.lease, saved=usd4(per_hour - disk))
@@ -172,10 +170,10 @@ class StopPage:
         disk = self.lease.disk_per_hour
         if self.destroys or not self.possible or not disk:
             return ""
-        return format_html(_("Its disk goes on costing ${disk} an hour."), disk=usd4(disk))
+        return format_html(_("Its disk still costs ${disk} an hour."), disk=usd4(disk))
 
     def consequence(self) -> str:
         return _("This cannot be undone") if self.destroys else _("It can be started again at the vendor")
 
     def button(self) -> str:
-        return _("End it for good") if self.destroys else _("Stop it now")
+        return _("Delete instance") if self.destroys else _("Stop GPU")

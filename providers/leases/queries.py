@@ -110,7 +110,7 @@ class LeaseNow:
         if self.unreported:
             return format_html(_("not reported since {since}"), since=when(self.lease.seen_at))
         if self.old:
-            text = _("{word} when last seen, {ago}")
+            text = _("{word} when last read, {ago}")
             return format_html(text, word=self.lease.get_state_display(), ago=ago(self.lease.seen_at))
         if self.active:
             return format_html(_("since {since}"), since=when(self.lease.started_at))
@@ -125,13 +125,13 @@ class LeaseNow:
         if not self.active or self.unreported or not self.lease.price_per_hour:
             return ""
         if self.lease.state == LeaseState.STOPPED:
-            return _("stopped, and billed all the same")
+            return _("stopped, still billed")
         at_work = self.utilisation is not None and self.utilisation >= IDLE_BELOW  # perhaps it trains a model
         paid_idle = self.lease.state == LeaseState.RUNNING and self.lease.worker_per_hour is None
         if paid_idle and not at_work and not self.deployments:
-            return _("no deployment is on it")
+            return _("no deployment uses it")
         if self.utilisation is not None and self.utilisation < IDLE_BELOW:
-            return _("its GPU does next to nothing")
+            return _("GPU almost idle")
         return ""
 
 
@@ -347,11 +347,14 @@ class Runway:
         if self.empty:
             text, day = _("The prepaid balance at {name} is used up"), ""
         elif self.lasts_until:
-            text, day = _("{name}’s prepaid {amount} last until <b>{day}</b> at this rate"), self._day(self.lasts_until)
+            text, day = (
+                _("{name} balance ({amount}) lasts until <b>{day}</b> at this rate"),
+                self._day(self.lasts_until),
+            )
         elif self.per_hour:
-            text, day = _("The prepaid {amount} at {name} last for years at this rate"), ""
+            text, day = _("{name} balance ({amount}) lasts for years at this rate"), ""
         else:
-            text, day = _("Nothing is spent of the prepaid {amount} at {name}"), ""
+            text, day = _("{name} balance ({amount}) is not being used"), ""
         return format_html(text, name=self.balance.account.name, amount=dollars(self.balance.amount), day=day)
 
     def _day(self, moment: datetime) -> str:
@@ -360,7 +363,7 @@ class Runway:
     def ends(self) -> str:
         """When it is used up, or why no moment can be said."""
         if self.lasts_until is None:
-            return _("years") if self.per_hour else _("nothing is spent")
+            return _("years") if self.per_hour else _("not used")
         return until(self.lasts_until) if self.soon else when(self.lasts_until)
 
 

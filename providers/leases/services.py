@@ -51,9 +51,9 @@ def stop_way(lease: Lease) -> StopWay | None:
 def no_machine(lease: Lease) -> str:
     """Why no call stops it; empty where one does."""
     if lease.kind == OfferKind.SERVERLESS:
-        return _("A serverless endpoint costs nothing while it sleeps; set its workers to 0 at the vendor's console.")
+        return _("A serverless endpoint is free while idle. Set its workers to 0 in the vendor's console.")
     if lease.state == LeaseState.STOPPED:
-        return _("It is stopped already. What is billed on is its disk, which only the vendor's console deletes.")
+        return _("It is already stopped. Its disk is still billed. Delete it in the vendor's console.")
     if lease.account.kind == "google" and not lease.handle:
         return _("Its project and zone are known after the next poll.")
     return ""
@@ -61,9 +61,9 @@ def no_machine(lease: Lease) -> str:
 
 def not_allowed(lease: Lease) -> str:
     if not lease.account.may_stop:
-        return _("Stopping by API is switched off for the account %(name)s.") % {"name": lease.account.name}
+        return _("Stopping GPUs is disabled for the account %(name)s.") % {"name": lease.account.name}
     if not lease.account.enabled:
-        return _("The account %(name)s is switched off.") % {"name": lease.account.name}
+        return _("The account %(name)s is disabled.") % {"name": lease.account.name}
     return ""
 
 
@@ -91,6 +91,8 @@ def stop_by_api(*, lease: Lease, way: StopWay) -> str:
     )
     Feed.objects.filter(account=lease.account, kind="leases").due_now(timezone.now())
     sentence = (
-        _("%(vendor)s took the call to end %(lease)s.") if way.stop.destroys else _("%(vendor)s is stopping %(lease)s.")
+        _("%(vendor)s accepted the request to end %(lease)s.")
+        if way.stop.destroys
+        else _("%(vendor)s is stopping %(lease)s.")
     )
     return sentence % {"vendor": connector.label, "lease": lease}

@@ -108,7 +108,7 @@ def stop(request: HttpRequest, pk: int) -> HttpResponse:
         log(request, lease, _("Stopping by API failed: %(why)s") % {"why": error.message})
         return confirmation(request, lease, way, form, failed=error.message)
     log(request, lease, _("Stopped by API: %(call)s") % {"call": way.call.line if way.call else ""})
-    messages.success(request, sentence + " " + _("The next poll tells how it went."))
+    messages.success(request, sentence + " " + _("The next poll shows the result."))
     return redirect(PAGE, pk=pk)
 
 

@@ -20,7 +20,7 @@ class ActorKind(models.TextChoices):
     COMMAND = "command", gettext_lazy("command line")
     MAIL = "mail", gettext_lazy("link of a mail")
     SYSTEM = "system", gettext_lazy("Breakeven itself")
-    STRANGER = "stranger", gettext_lazy("nobody we know")
+    STRANGER = "stranger", gettext_lazy("unknown user")
 
 
 class Action(models.TextChoices):
@@ -33,7 +33,7 @@ class Action(models.TextChoices):
     PASSWORD = "password", gettext_lazy("set a password")
     SESSION = "session", gettext_lazy("ended a session")
     REFUSED = "refused", gettext_lazy("was refused")
-    REVOKED_KEY = "revoked-key", gettext_lazy("used a dead key")
+    REVOKED_KEY = "revoked-key", gettext_lazy("used an invalid key")
     READ = "read", gettext_lazy("read texts")
     EXPORT = "export", gettext_lazy("exported")
     COMMAND = "command", gettext_lazy("ran a command")

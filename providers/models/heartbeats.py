@@ -37,8 +37,8 @@ class Heartbeat(SoftDeleted):
     """A job that is expected to ping: every so often, or by a cron schedule."""
 
     class Schedule(models.TextChoices):
-        PERIOD = "period", _("every so often")
-        CRON = "cron", _("by a cron schedule")
+        PERIOD = "period", _("at an interval")
+        CRON = "cron", _("by cron schedule")
 
     slug = models.SlugField(max_length=80)
     name = models.CharField(max_length=100)

@@ -29,9 +29,9 @@ class StatusPage(SoftDeleted):
     """A choice of deployments and heartbeats with their state; never money, addresses or what engines answered."""
 
     class Access(models.TextChoices):
-        OFF = "off", _("nobody: a draft")
-        UNLISTED = "unlisted", _("whoever has the secret link")
-        PUBLIC = "public", _("everybody")
+        OFF = "off", _("draft, not public")
+        UNLISTED = "unlisted", _("people with the secret link")
+        PUBLIC = "public", _("everyone")
 
     slug = models.SlugField(max_length=80)
     title = models.CharField(max_length=100)

@@ -49,7 +49,7 @@ class OfferForm(forms.Form):
     gpu = forms.MultipleChoiceField(label=gettext_lazy("GPU"), required=False)
     kind = forms.MultipleChoiceField(label=gettext_lazy("Kind"), required=False, choices=OfferKind.choices)
     provider = forms.MultipleChoiceField(label=gettext_lazy("Provider"), required=False)
-    region = forms.CharField(label=gettext_lazy("Region holds"), required=False, max_length=100)
+    region = forms.CharField(label=gettext_lazy("Region contains"), required=False, max_length=100)
     memory = forms.DecimalField(
         label=gettext_lazy("Memory, GB at least"), required=False, min_value=Decimal(0), max_value=Decimal(10_000)
     )
@@ -59,9 +59,9 @@ class OfferForm(forms.Form):
     reliability = forms.DecimalField(
         label=gettext_lazy("Reliability, % at least"), required=False, min_value=Decimal(0), max_value=Decimal(100)
     )
-    model = forms.ChoiceField(label=gettext_lazy("Tokens of"), required=False)
-    sold_out = forms.BooleanField(label=gettext_lazy("sold out ones too"), required=False)
-    cheaper = forms.BooleanField(label=gettext_lazy("only cheaper than ours"), required=False)
+    model = forms.ChoiceField(label=gettext_lazy("Token speed for"), required=False)
+    sold_out = forms.BooleanField(label=gettext_lazy("Include sold out"), required=False)
+    cheaper = forms.BooleanField(label=gettext_lazy("Only cheaper than ours"), required=False)
 
     def __init__(self, data: Any, *, gpus: Choices, providers: Choices, models: Choices) -> None:
         super().__init__(data)
@@ -116,13 +116,13 @@ class OfferWatchForm(OfferWatchModelForm):
         max_value=MOST_PRICE,
         max_digits=20,
         decimal_places=12,
-        help_text=gettext_lazy("A mail is sent when an offer costs less than this."),
+        help_text=gettext_lazy("You are notified when an offer costs less than this."),
     )
 
     class Meta:
         model = OfferWatch
         fields = ["gpu", "kind", "provider", "region", "price"]
-        labels = {"region": gettext_lazy("Region holds")}
+        labels = {"region": gettext_lazy("Region contains")}
 
     field_order = ("gpu", "kind", "provider", "region", "reliability", "price")
 

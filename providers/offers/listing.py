@@ -127,7 +127,7 @@ def sorted_offers(
     offers = offers.annotate(sort_value=Coalesce(by.value, Value(missing)) if by.missing else by.value)
     if after := decode_cursor(cursor, (str, str, int)):
         if after[0] != sort:
-            raise ApiError(422, _("This cursor belongs to a list in another order."))
+            raise ApiError(422, _("This cursor belongs to a list in a different order."))
         at = cursor_value(by.kind, after[1])
         side = "lt" if falling else "gt"
         offers = offers.filter(Q(**{f"sort_value__{side}": at}) | Q(sort_value=at, pk__gt=cursor_id(after[2])))

@@ -56,7 +56,7 @@ class Rent:
             return unreported_note(self.active)
         unpriced = any(row.unpriced for row in self.active)
         if not self.per_hour and not unpriced:
-            return _("What we rent costs nothing at this moment.")
+            return _("Rented GPUs cost nothing at the moment.")
         text = _("<b>{leases}</b>: {month} by the end of the month.")
         if self.per_hour:
             text = _("<b>{leases}</b>: <b>{hour} an hour</b>, {month} by the end of the month.")
@@ -73,8 +73,8 @@ class Rent:
         if not wasted:
             return ""
         text = ngettext(
-            "<b>{name}</b> is paid for nothing, {hour} an hour: {why}.",
-            "{n} of them are paid for nothing, {name} first: {why}.",
+            "Idle: <b>{name}</b>, {hour} an hour ({why}).",
+            "{n} idle, {name} first ({why}).",
             len(wasted),
         )
         first = wasted[0]
@@ -85,7 +85,7 @@ class Rent:
         """How many leases there are, and on how many a GPU runs."""
         reported = [row for row in self.active if not row.unreported]
         if not reported:
-            return _("None is known to run") if self.active else _("We rent nothing now")
+            return _("None known to run") if self.active else _("No rented GPUs")
         running = sum(row.runs_gpu for row in reported)
         text = ngettext("%(n)s lease, %(running)s", "%(n)s leases, %(running)s", len(reported))
         with_gpu = _("%(n)s with a GPU running") % {"n": running} if running else _("none with a GPU running")
@@ -93,7 +93,7 @@ class Rent:
 
     def ended_headline(self) -> str:
         n = len(self.ended)
-        return ngettext("One that has ended", "The last %(n)s that have ended", n) % {"n": n}
+        return ngettext("1 ended lease", "The last %(n)s ended leases", n) % {"n": n}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +133,10 @@ class ProvidersPage:
 
     def _offered(self) -> str:
         if self.cheapest is None:
-            return _("No offer is known yet: no account that tells offers has been read.")
+            return _("No offers yet: no account with offers was read.")
         text = ngettext(
-            "{n} kind of GPU can be rented now, {gpu} for <b>{price} an hour</b> at {provider}.",
-            "{n} kinds of GPUs can be rented now, the cheapest, {gpu}, for <b>{price} an hour</b> at {provider}.",
+            "{n} kind of GPU available: {gpu} at <b>{price} an hour</b> ({provider}).",
+            "{n} kinds of GPUs available, the cheapest {gpu} at <b>{price} an hour</b> ({provider}).",
             len(self.gpus),
         )
         return format_html(text, n=len(self.gpus), **words_of(self.cheapest))
@@ -144,16 +144,16 @@ class ProvidersPage:
     def _to_be_had(self, rent: Rent) -> str:
         """What could be rented instead."""
         if self.better and self.better.saving.caveat:
-            text = _("{gpu} can be had for <b>{price}</b> at {provider}, but only {kind}.")
+            text = _("{gpu} is available for <b>{price}</b> at {provider}, but only {kind}.")
             return format_html(text, **words_of(self.better.offer))
         if self.better:
-            text = _("The same {gpu} can be had for <b>{price}</b> at {provider}.")
+            text = _("The same {gpu} is available for <b>{price}</b> at {provider}.")
             return format_html(text, **words_of(self.better.offer))
         if self.cheapest is None:
-            return _("No offer is known yet.")
+            return _("No offers yet.")
         if rent.per_hour:
-            return _("Nothing like it can be had for less.")
-        text = _("The cheapest to be had is {gpu} for <b>{price} an hour</b> at {provider}.")
+            return _("No comparable offer is cheaper.")
+        text = _("The cheapest is {gpu} for <b>{price} an hour</b> at {provider}.")
         return format_html(text, **words_of(self.cheapest))
 
     def gpu_headline(self) -> str:
@@ -166,7 +166,7 @@ class ProvidersPage:
         if self.cheapest:
             text = _("The cheapest GPU is {gpu} for {price} an hour at {provider}")
             return format_html(text, **words_of(self.cheapest))
-        return _("No offer is known")
+        return _("No offers")
 
     def freshness_headline(self) -> str:
         values = {"all": len(self.accounts), "late": len(self.late)}
@@ -253,12 +253,12 @@ class OffersPage:
 
     def _fitting(self) -> str:
         if not self.offered:
-            return _("No offer is known yet: no account that tells offers has been read.")
+            return _("No offers yet: no account with offers was read.")
         if not self.total:
-            return _("None of the offers is like that; take a condition away.")
+            return _("No offer matches. Remove a filter.")
         text = ngettext(
-            "<b>{all} offer</b> fits: {gpu}, {kind}, for <b>{price} an hour</b>.",
-            "<b>{all} offers</b> fit, from <b>{price} an hour</b> ({gpu}, {kind}).",
+            "<b>{all} offer</b>: {gpu}, {kind}, at <b>{price} an hour</b>.",
+            "<b>{all} offers</b> from <b>{price} an hour</b> ({gpu}, {kind}).",
             self.total,
         )
         lowest = self.market[0]
@@ -268,13 +268,13 @@ class OffersPage:
     def _against_ours(self) -> str:
         if self.better:
             text = ngettext(
-                "One is cheaper than what we rent now and saves <b>{saving} a month</b> at {provider}.",
-                "{n} are cheaper than what we rent now; the best saves <b>{saving} a month</b> at {provider}.",
+                "1 is cheaper than the rented GPUs and saves <b>{saving} a month</b> at {provider}.",
+                "{n} are cheaper than the rented GPUs. The best saves <b>{saving} a month</b> at {provider}.",
                 self.better.offers,
             )
             saving, provider = dollars(self.better.saving.monthly, 0), self.better.offer.provider_name
             return format_html(text, n=self.better.offers, saving=saving, provider=provider)
-        return _("None is cheaper than what we rent now.") if self.rented and self.offered else ""
+        return _("None is cheaper than the rented GPUs.") if self.rented and self.offered else ""
 
     def _old_prices(self, source: AccountNow) -> str:
         read_at = source.offers.feed.last_success_at if source.offers else None
@@ -282,18 +282,18 @@ class OffersPage:
         return format_html(text, name=source.account.provider_name, ago=ago(read_at))
 
     def filter_headline(self) -> str:
-        return _("Only offers like this") if self.filtered else _("Look for a GPU")
+        return _("Filtered offers") if self.filtered else _("Find offers")
 
     def market_headline(self) -> str:
         lowest = self.market[0]
-        text = _("{gpu} ({kind}) is the cheapest of them")
+        text = _("Cheapest: {gpu} ({kind})")
         return format_html(text, gpu=lowest.gpu, kind=lowest.kind_label)
 
     def headline(self) -> str:
         if self.better:
             n = self.better.offers
-            return ngettext("One offer beats what we pay", "%(n)s offers beat what we pay", n) % {"n": n}
-        return _("No offer beats what we pay") if self.rented else _("Every offer that fits")
+            return ngettext("1 offer is cheaper than ours", "%(n)s offers are cheaper than ours", n) % {"n": n}
+        return _("No offer is cheaper than ours") if self.rented else _("Matching offers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,17 +305,17 @@ class WatchesPage:
     def answer(self) -> str:
         n, below = len(self.watches), [row for row in self.watches if row.below]
         if not n:
-            return _("Nobody waits for a lower price yet.")
+            return _("No price watches yet.")
         if not below:
             text = ngettext(
-                "No: the one offer that is waited for costs more, or is not to be had.",
-                "None of the <b>{n}</b> offers that are waited for is there at its price.",
+                "The watched offer is more expensive or not available.",
+                "None of the <b>{n}</b> watched offers is below its price.",
                 n,
             )
             return format_html(text, n=n)
         text = ngettext(
-            "<b>{n}</b> of {total} is there: {what} for <b>{price} an hour</b> at {provider}.",
-            "<b>{n}</b> of {total} are there; {what} for <b>{price} an hour</b> at {provider}.",
+            "<b>{n}</b> of {total} is below its price: {what} at <b>{price} an hour</b> ({provider}).",
+            "<b>{n}</b> of {total} are below their price. Best: {what} at <b>{price} an hour</b> ({provider}).",
             len(below),
         )
         return format_html(text, n=len(below), total=n, what=below[0].watch, **lowest_words(below[0]))
@@ -323,8 +323,8 @@ class WatchesPage:
     def headline(self) -> str:
         n = len(self.watches)
         if not n:
-            return _("Begin with one offer")
-        return ngettext("One offer is waited for", "%(n)s offers are waited for", n) % {"n": n}
+            return _("Add your first watch")
+        return ngettext("1 watch", "%(n)s watches", n) % {"n": n}
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,35 +340,24 @@ class WatchPage:
     def title(self) -> str:
         return str(self.watch or _("Add a watch"))
 
-    def question(self) -> str:
-        return _("Is this offered at our price?") if self.row else _("Which GPU, and below which price?")
-
     def answer(self) -> str:
         if self.row is None:
-            return _(
-                "A mail is sent when any vendor that we read offers it for less, and the alert ends when the price"
-                " rises again or the offer goes."
-            )
+            return _("You are notified when a connected vendor offers it for less.")
         watch = self.row.watch
         if self.row.below:
-            text = _("Yes: <b>{what}</b> costs <b>{price} an hour</b> at {provider}, below {line}.")
+            text = _("Available: <b>{what}</b> at <b>{price} an hour</b> ({provider}), below {line}.")
         elif self.row.unsure and self.row.old:
             old = self.row.old
-            text = _(
-                "Perhaps: <b>{what}</b> cost {price} an hour at {provider} {ago}, and the vendor has not answered"
-                " since."
-            )
+            text = _("Not confirmed: <b>{what}</b> cost {price} an hour at {provider} {ago}. No data since.")
             return format_html(text, what=watch, ago=ago(old.seen_at), **words_of(old))
         elif self.row.lowest:
-            text = _(
-                "No: <b>{what}</b> costs <b>{price} an hour</b> at {provider} and more elsewhere; {line} is waited for."
-            )
+            text = _("Waiting: <b>{what}</b> costs at least <b>{price} an hour</b> ({provider}). The limit is {line}.")
         else:
-            return format_html(_("No: nobody offers <b>{what}</b> now."), what=watch)
+            return format_html(_("Waiting: no vendor offers <b>{what}</b> now."), what=watch)
         return format_html(text, what=watch, line=dollars(watch.price), **lowest_words(self.row))
 
     def form_headline(self) -> str:
-        return _("What is waited for") if self.row else _("What to wait for")
+        return _("Watch") if self.row else _("New watch")
 
 
 def lowest_words(row: WatchNow) -> dict[str, str]:

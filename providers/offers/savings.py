@@ -116,11 +116,11 @@ def caveat(offered: str, rented: str) -> str:
     if offered == rented:
         return ""
     if offered == OfferKind.SPOT:
-        return _("may be taken away at any time")
+        return _("can be interrupted at any time")
     if offered == OfferKind.COMMITTED_1Y:
-        return _("bound for a year")
+        return _("requires a one-year commitment")
     if offered == OfferKind.COMMITTED_3Y:
-        return _("bound for three years")
+        return _("requires a three-year commitment")
     return ""
 
 

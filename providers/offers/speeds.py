@@ -40,7 +40,7 @@ class Speed:
         """`L4: 24–30 tokens/s` and who says so."""
         low, high = (floatformat(figure) for figure in (self.low, self.high))
         text = (
-            _("{gpu}: {speed} tokens/s of one stream, so at most this ({source})")
+            _("{gpu}: {speed} tokens/s for one stream, so an upper limit ({source})")
             if self.bound
             else _("{gpu}: {speed} tokens/s ({source})")
         )
@@ -100,7 +100,7 @@ def speed_of(
     """`source` and `address` are a deployment's name and slug where the speed is of one of ours."""
     slow, quick = (Decimal(str(rate)) / gpu_count for rate in (low, high))
     if basis == OURS:
-        words = _("our deployment %(name)s") % {"name": source}
+        words = _("deployment %(name)s") % {"name": source}
         return Speed(gpu, slow, quick, False, words, reverse("providers:deployment", args=[address]))
     words = _("%(source)s, %(engine)s") % {"source": source, "engine": engine}
     return Speed(gpu, slow, quick, basis == Throughput.Basis.SINGLE_STREAM, words, address)

@@ -60,7 +60,7 @@ def edited(request: HttpRequest, row: OfferWatch, prefilled: dict[str, str]) -> 
     filled = form.filled()
     save_watch(watch=filled)
     log_form(request, filled, form, added=added)
-    messages.success(request, _("A mail is sent when %(what)s is offered below the price.") % {"what": filled})
+    messages.success(request, _("You are notified when %(what)s is offered below the price.") % {"what": filled})
     return redirect("providers:offer-watches")
 
 
@@ -83,7 +83,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
     row = watch_or_404(pk)
     soft_delete(row=row, now=timezone.now())
     log(request, row, _("Deleted."), deleted=True)
-    undoable(request, _("Nobody waits for %(what)s now.") % {"what": row}, "providers:offer-watch-undo", row.pk)
+    undoable(request, _("%(what)s is no longer watched.") % {"what": row}, "providers:offer-watch-undo", row.pk)
     return redirect("providers:offer-watches")
 
 
@@ -91,6 +91,6 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     row = deleted_watch_or_404(pk)
     undelete(row=row)
-    log(request, row, _("Brought back."))
+    log(request, row, _("Restored."))
     messages.success(request, _("%(what)s is watched again.") % {"what": row})
     return redirect("providers:offer-watches")

@@ -47,12 +47,12 @@ class WatchNow:
             price, seen = dollars(self.old.whole_per_gpu_hour), ago(self.old.seen_at)
             seen_last = format_html(_("{price}, {ago}"), price=price, ago=seen)
             return format_html('{}<span class="secondary">{}</span>', state("unknown", _("not confirmed")), seen_last)
-        return state("info", _("waiting")) if self.lowest else state("unknown", _("none to be had"))
+        return state("info", _("waiting")) if self.lowest else state("unknown", _("not available"))
 
     def conditions(self) -> str:
         """Where it must be and how reliable; empty where that does not matter."""
         least = self.watch.min_reliability
-        reliable = _("from %(share)s reliable") % {"share": percent(least, 1)} if least else ""
+        reliable = _("reliability from %(share)s") % {"share": percent(least, 1)} if least else ""
         return " · ".join(part for part in (self.watch.region, reliable) if part)
 
     @property

@@ -110,7 +110,7 @@ def verify(account: Account, connector: Connector, identity: list[str]) -> None:
         account.unverified = {}
         Account.objects.filter(pk=account.pk).update(unverified={})
         return
-    reason = _("This is the account %(name)s. Change its key there.") % {"name": same.name}
+    reason = _("This account exists as %(name)s. Change its key there.") % {"name": same.name}
     unverified = {"account": same.slug, "name": same.name}
     rows = Account.objects.filter(pk=account.pk, enabled=True)
     if rows.update(enabled=False, disabled_reason=reason, unverified=unverified):
@@ -120,7 +120,7 @@ def verify(account: Account, connector: Connector, identity: list[str]) -> None:
 
 
 def changed_hands(account: Account) -> str:
-    text = _("The key now belongs to another account at %(vendor)s. Nothing is stored until a person decides.")
+    text = _("The key now belongs to another account at %(vendor)s. Nothing is stored until you choose an account.")
     return text % {"vendor": account.provider_name}
 
 

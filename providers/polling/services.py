@@ -84,7 +84,7 @@ def poll(feed: Feed) -> bool:
         log_event(
             logger, logging.ERROR, "poll_crashed", exc_info=error, account=slug, feed=feed.kind, ms=ms_since(started)
         )
-        record_failure(feed, ConnectorError(_("Our own code failed (%s).") % type(error).__name__), timezone.now())
+        record_failure(feed, ConnectorError(_("Internal error (%s).") % type(error).__name__), timezone.now())
         return False
     record_success(feed, rows, complete_until, timezone.now())
     log_event(

@@ -38,11 +38,11 @@ class DiscountForm(DiscountModelForm):
             "source": gettext_lazy("Source"),
         }
         help_texts = {
-            "model": gettext_lazy("As the price book calls it. Empty: every model without a discount of its own."),
-            "ends_on": gettext_lazy("It still holds on this day. Empty: until it is taken back."),
-            "percent": gettext_lazy("For example 12.5. Or leave it empty and give own rates."),
-            "uncached_input": gettext_lazy("USD per million tokens. A class left empty costs what the list says."),
-            "source": gettext_lazy("The contract, and where it lies."),
+            "model": gettext_lazy("The name in the price book. Blank: every model without its own discount."),
+            "ends_on": gettext_lazy("Included. Blank: until it is deleted."),
+            "percent": gettext_lazy("For example 12.5. Or leave it blank and enter own rates."),
+            "uncached_input": gettext_lazy("USD per million tokens. Blank: list price."),
+            "source": gettext_lazy("The contract and where it is stored."),
         }
         widgets = {
             "starts_on": forms.DateInput({"type": "date"}, "%Y-%m-%d"),
@@ -62,17 +62,17 @@ class DiscountForm(DiscountModelForm):
         percent, own = cleaned.get("percent"), [name for name in TOKEN_CLASSES if cleaned.get(name) is not None]
         for name in own:
             if cleaned[name] < 0:
-                self.add_error(name, _("A price is not below zero."))
+                self.add_error(name, _("A price cannot be negative."))
         if percent is not None and not 0 < percent <= 100:
-            self.add_error("percent", _("A discount is more than 0 % and at most 100 %."))
+            self.add_error("percent", _("A discount must be above 0 % and at most 100 %."))
         elif percent is not None and own:
-            self.add_error("percent", _("Give a percentage or own rates, not both."))
+            self.add_error("percent", _("Enter a percentage or own rates, not both."))
         elif percent is None and not own and "percent" not in self.errors:
-            self.add_error("percent", _("Say how much is off, or give own rates."))
+            self.add_error("percent", _("Enter a percentage or own rates."))
         if own and not cleaned.get("model") and "model" not in self.errors:
-            self.add_error("model", _("Own rates are those of one model: name it."))
+            self.add_error("model", _("Own rates require a model."))
         if cleaned.get("starts_on") and cleaned.get("ends_on") and cleaned["ends_on"] < cleaned["starts_on"]:
-            self.add_error("ends_on", _("The last day lies before the first one."))
+            self.add_error("ends_on", _("The last day is before the first one."))
         elif not self.errors:
             self.refuse_overlap(cleaned)
         return cleaned
@@ -83,7 +83,7 @@ class DiscountForm(DiscountModelForm):
         other = Discount.objects.overlapping(account.kind, model, cleaned["starts_on"], cleaned.get("ends_on")).first()
         if other is None:
             return
-        until = other.ends_on or _("it is taken back")
+        until = other.ends_on or _("it is deleted")
         other_terms = {"name": other.account, "from": other.starts_on, "until": until}
-        sentence = _("A discount of %(name)s holds from %(from)s until %(until)s already: take it back first.")
+        sentence = _("%(name)s already has a discount from %(from)s until %(until)s. Delete it first.")
         self.add_error("starts_on", sentence % other_terms)

@@ -33,14 +33,14 @@ class PriceForm(PriceModelForm):
         labels = {
             "provider": gettext_lazy("Provider"),
             "model": gettext_lazy("Model"),
-            "starts_at": gettext_lazy("Holds from (UTC)"),
+            "starts_at": gettext_lazy("Valid from (UTC)"),
             "uncached_input": gettext_lazy("Input"),
             "cache_read": gettext_lazy("Cache read"),
             "cache_write_5m": gettext_lazy("Cache write, 5 min"),
             "cache_write_1h": gettext_lazy("Cache write, 1 h"),
             "output": gettext_lazy("Output"),
             "batch_factor": gettext_lazy("Batch factor"),
-            "over_tokens": gettext_lazy("Long prompts begin past"),
+            "over_tokens": gettext_lazy("Long prompts start above"),
             "over_uncached_input": gettext_lazy("Input, long prompts"),
             "over_cache_read": gettext_lazy("Cache read, long prompts"),
             "over_cache_write_5m": gettext_lazy("Cache write 5 min, long prompts"),
@@ -49,10 +49,10 @@ class PriceForm(PriceModelForm):
             "source": gettext_lazy("Source"),
         }
         help_texts = {
-            "starts_at": gettext_lazy("Requests from then on cost this; a moment in the past is allowed."),
-            "cache_read": gettext_lazy("Empty: not known, and requests with such tokens stay unpriced."),
-            "batch_factor": gettext_lazy("What a batch costs of every rate, for example 0.5. Empty: not known."),
-            "source": gettext_lazy("Where the price is written: an address, an offer, a contract."),
+            "starts_at": gettext_lazy("Used for requests from then on. A time in the past is allowed."),
+            "cache_read": gettext_lazy("Blank: unknown. Requests with such tokens stay unpriced."),
+            "batch_factor": gettext_lazy("Share of every rate for batches, for example 0.5. Blank: unknown."),
+            "source": gettext_lazy("The source of the price: an address, an offer or a contract."),
         }
         field_classes = {"starts_at": UtcDateTimeField}
         widgets = {
@@ -78,33 +78,35 @@ class PriceForm(PriceModelForm):
     def clean_provider(self) -> str:
         provider = one_line(self.cleaned_data["provider"]).lower()
         if provider == "self":
-            raise forms.ValidationError(_("Our own models have no list price: their cost is their share of the lease."))
+            raise forms.ValidationError(
+                _("Self-hosted models have no list price. Their cost is their share of the lease.")
+            )
         return provider
 
     def clean_model(self) -> str:
         model = one_line(self.cleaned_data["model"])
         if model == OTHER_MODEL:
-            raise forms.ValidationError(_("These are many models under one name, which have no price in common."))
+            raise forms.ValidationError(_("This name covers several models with different prices."))
         return model
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         for name in ("batch_factor", "over_tokens", *TOKEN_CLASSES, *(f"over_{field}" for field in TOKEN_CLASSES)):
             if (cleaned.get(name) or 0) < 0:
-                self.add_error(name, _("A price is not below zero."))
+                self.add_error(name, _("A price cannot be negative."))
         if cleaned.get("over_tokens") is None and any(
             cleaned.get(f"over_{name}") is not None for name in TOKEN_CLASSES
         ):
-            self.add_error("over_tokens", _("Say from how many tokens on the prices of long prompts hold."))
+            self.add_error("over_tokens", _("Enter the number of tokens above which a prompt is long."))
         elif cleaned.get("over_tokens") is not None and not cleaned.get("over_output"):
-            self.add_error("over_output", _("Say what long prompts cost."))
+            self.add_error("over_output", _("Enter the prices of long prompts."))
         self._refuse_edit(cleaned)
         return cleaned
 
     def _refuse_edit(self, cleaned: dict[str, Any]) -> None:
         versions = TokenPrice.objects.of(cleaned.get("provider", ""), cleaned.get("model", ""))
         if cleaned.get("starts_at") and versions.filter(starts_at=cleaned["starts_at"]).exists():
-            self.add_error("starts_at", _("A price from this very moment stands already, and prices are never edited."))
+            self.add_error("starts_at", _("A price with this start exists already. Prices cannot be edited."))
 
     # How the page groups the fields.
 

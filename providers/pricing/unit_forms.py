@@ -31,15 +31,15 @@ class UnitPriceForm(UnitPriceModelForm):
             "name": gettext_lazy("Name"),
             "variant": gettext_lazy("Only for"),
             "amount": gettext_lazy("Price or factor"),
-            "starts_at": gettext_lazy("Holds from (UTC)"),
+            "starts_at": gettext_lazy("Valid from (UTC)"),
             "source": gettext_lazy("Source"),
         }
         help_texts = {
-            "name": gettext_lazy("The GPU as offers call it, a machine type, or a tier: priority, flex, geo:us."),
-            "variant": gettext_lazy("The kind of rent, a region, or the model of a tier’s factor. Empty: any."),
-            "amount": gettext_lazy("USD for one unit; of a tier what every token rate is multiplied by."),
-            "starts_at": gettext_lazy("A moment in the past is allowed; what is stored follows by a repricing."),
-            "source": gettext_lazy("Where the price is written: an address, an offer, a contract."),
+            "name": gettext_lazy("The GPU's name in offers, a machine type, or a tier: priority, flex, geo:us."),
+            "variant": gettext_lazy("The kind of rent, a region, or the model of a tier’s factor. Blank: any."),
+            "amount": gettext_lazy("USD for one unit. For a tier: the factor of every token rate."),
+            "starts_at": gettext_lazy("A time in the past is allowed. Re-price stored requests afterwards."),
+            "source": gettext_lazy("The source of the price: an address, an offer or a contract."),
         }
         field_classes = {"starts_at": UtcDateTimeField}
         widgets = {
@@ -61,17 +61,17 @@ class UnitPriceForm(UnitPriceModelForm):
         cleaned = super().clean() or {}
         kind, amount = cleaned.get("kind"), cleaned.get("amount")
         if amount is not None and amount < 0:
-            self.add_error("amount", _("A price is not below zero."))
+            self.add_error("amount", _("A price cannot be negative."))
         if kind in NAMED and not cleaned.get("name") and "name" not in self.errors:
-            self.add_error("name", _("Say which one: a price of any GPU, machine or tier is none."))
+            self.add_error("name", _("Enter the name of the GPU, machine or tier."))
         if kind == Priced.TIER and amount is not None and not 0 < amount <= MOST_FACTOR:
-            self.add_error("amount", _("A factor is above 0 and at most 100; 1 is the standard price."))
+            self.add_error("amount", _("A factor must be above 0 and at most 100. 1 is the standard price."))
         if kind == Priced.TIER and "+" in cleaned.get("name", ""):
-            self.add_error("name", _("One tier or region at a time: their factors are multiplied."))
+            self.add_error("name", _("Enter one tier or region. Their factors are multiplied."))
         if not self.errors:
             standing = UnitPrice.objects.of(UnitPrice(**{name: cleaned[name] for name in self.same}))
             if standing.filter(starts_at=cleaned["starts_at"]).exists():
-                self.add_error("starts_at", _("A price from this very moment stands already; prices are not edited."))
+                self.add_error("starts_at", _("A price with this start exists already. Prices cannot be edited."))
         return cleaned
 
     same = ("kind", "provider", "name", "variant")

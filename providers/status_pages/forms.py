@@ -27,13 +27,13 @@ class StatusPageForm(StatusPageModelForm):
             "title": gettext_lazy("Title"),
             "slug": gettext_lazy("Short name"),
             "intro": gettext_lazy("Introduction"),
-            "access": gettext_lazy("Shown to"),
+            "access": gettext_lazy("Visible to"),
             "deployments": gettext_lazy("Deployments"),
             "heartbeats": gettext_lazy("Batch jobs"),
         }
         help_texts = {
-            "slug": gettext_lazy("The end of a public page's address. Empty: from the title."),
-            "deployments": gettext_lazy("Shown by the names that they have here."),
+            "slug": gettext_lazy("The end of a public page's address. Blank: from the title."),
+            "deployments": gettext_lazy("Shown under their names here."),
         }
         widgets = {
             "deployments": forms.CheckboxSelectMultiple,
@@ -58,14 +58,14 @@ class StatusPageForm(StatusPageModelForm):
         slug = str(self.cleaned_data["slug"] or "")
         others = StatusPage.objects.not_deleted().exclude(pk=self.instance.pk)
         if slug == "add" or (slug and others.filter(slug=slug).exists()):
-            raise forms.ValidationError(_("This word is taken: choose another."))
+            raise forms.ValidationError(_("This name is taken. Choose another."))
         return slug or free_slug(self.cleaned_data.get("title", ""), "status", StatusPage)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         shows = [*cleaned.get("deployments", ()), *cleaned.get("heartbeats", ())]
         if cleaned.get("access") != StatusPage.Access.OFF and not shows:
-            self.add_error("access", _("Choose at least one thing to show before others see the page."))
+            self.add_error("access", _("Choose at least one deployment or batch job before you publish the page."))
         return cleaned
 
 

@@ -44,7 +44,7 @@ class Incident:
         return self.ended_at - self.started_at if self.ended_at else None
 
     def length(self) -> str:
-        return duration(self.lasted) if self.lasted else _("not over yet")
+        return duration(self.lasted) if self.lasted else _("ongoing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Summary:
     def sentence(self) -> str:
         n = len(self.services)
         if self.state == "up":
-            return ngettext("The one service works.", "All %(n)d services work.", n) % {"n": n}
+            return ngettext("The service is up.", "All %(n)d services are up.", n) % {"n": n}
         if self.state == "down":
             down = self.count("down")
             return ngettext("%(down)d of %(n)d services is down.", "%(down)d of %(n)d services are down.", down) % {
@@ -100,17 +100,17 @@ class Summary:
                 "n": n,
             }
         if self.state == "maintenance":
-            return _("Nothing is down; %(n)d of %(all)d services are in maintenance.") % {
+            return _("No outages. %(n)d of %(all)d services are in maintenance.") % {
                 "n": self.count("maintenance"),
                 "all": n,
             }
-        return _("Nothing is known to be down; of %(n)d of %(all)d services the state is not known.") % {
+        return _("No known outages. The state of %(n)d of %(all)d services is unknown.") % {
             "n": self.count("unknown", "starting"),
             "all": n,
         }
 
     def outages_headline(self) -> str:
-        return _("Recent outages") if self.incidents else _("No outage in 90 days")
+        return _("Recent outages") if self.incidents else _("No outages in 90 days")
 
 
 def as_json(page: Summary) -> dict[str, Any]:
@@ -155,22 +155,22 @@ class StatusPagesPage:
     def answer(self) -> str:
         total, shown = len(self.pages), sum(page.open for page in self.pages)
         if not total:
-            return _("Nobody outside sees our uptime: there is no status page.")
+            return _("No status pages yet.")
         if not shown:
             return ngettext(
-                "Nobody outside sees our uptime: the one status page is a draft.",
-                "Nobody outside sees our uptime: all %(n)s status pages are drafts.",
+                "The only status page is a draft.",
+                "All %(n)s status pages are drafts.",
                 total,
             ) % {"n": total}
         text = ngettext(
-            "<b>{n}</b> of {total} status pages is open without a login.",
-            "<b>{n}</b> of {total} status pages are open without a login.",
+            "<b>{n}</b> of {total} status pages is public.",
+            "<b>{n}</b> of {total} status pages are public.",
             shown,
         )
         return format_html(text, n=shown, total=total)
 
     def headline(self) -> str:
-        return _("Each shows a choice of deployments and batch jobs") if self.pages else _("Begin with one page")
+        return _("Each shows selected deployments and batch jobs") if self.pages else _("Add your first status page")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +184,12 @@ class SettingsPage:
 
     def answer(self) -> str:
         if self.page is None:
-            return _("A new status page shows a choice of deployments and batch jobs to whom you choose.")
+            return _("A status page shows selected deployments and batch jobs.")
         text = {
-            StatusPage.Access.PUBLIC: _("<b>{title}</b> is open to everybody, without a login."),
-            StatusPage.Access.UNLISTED: _("<b>{title}</b> is open to whoever has its secret link."),
+            StatusPage.Access.PUBLIC: _("<b>{title}</b> is public, without a login."),
+            StatusPage.Access.UNLISTED: _("<b>{title}</b> is open to people with its secret link."),
         }.get(
             StatusPage.Access(self.page.access),
-            _("<b>{title}</b> is a draft that only people who are logged in can look at."),
+            _("<b>{title}</b> is a draft. Only signed-in people can open it."),
         )
         return format_html(text, title=self.page.title)

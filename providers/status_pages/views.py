@@ -78,8 +78,8 @@ def delete(request: HttpRequest, slug: str) -> HttpResponse:
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     page = queries.deleted_page_or_404(pk)
     if undelete(row=page):
-        log(request, page, _("Brought back."))
-        messages.success(request, _("%(title)s is back.") % {"title": page.title})
+        log(request, page, _("Restored."))
+        messages.success(request, _("%(title)s is restored.") % {"title": page.title})
     else:
-        messages.warning(request, _("Another page has its short name now; give that one another first."))
+        messages.warning(request, _("Another page has its short name now. Change that one first."))
     return redirect("providers:status-pages")

@@ -141,7 +141,7 @@ async def _start(batch: Batch) -> Checks:
 async def check(client: EngineClient, deployment: Deployment) -> CheckResult:
     """One check of one deployment, now; nothing is written."""
     if deployment.engine not in ENGINES:
-        return _impossible(_("The engine %(engine)s is not known here.") % {"engine": deployment.engine})
+        return _impossible(_("The engine %(engine)s is not supported.") % {"engine": deployment.engine})
     try:
         target = target_of(deployment)
     except (SecretUnreadable, KeyExposed) as error:
@@ -201,8 +201,7 @@ class KeyExposed(Exception):
 
 def exposed_sentence() -> str:
     return _(
-        "The key is not sent: over http anybody on the way could read it. Begin the URL with https, or have an admin "
-        "mark the deployment as local."
+        "The key is not sent, because http is not encrypted. Use https, or an admin can mark the deployment as local."
     )
 
 

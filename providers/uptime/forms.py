@@ -28,9 +28,9 @@ class OutageForm(OutageModelForm):
         }
         widgets = {"public_note": forms.Textarea}
         help_texts = {
-            "note": gettext_lazy("For us: what is being done, who has it."),
-            "public_note": gettext_lazy("Status pages show this, and never the cause above."),
-            "post_mortem": gettext_lazy("What happened, why, what keeps it from happening again."),
+            "note": gettext_lazy("Internal: what is being done, and by whom."),
+            "public_note": gettext_lazy("Status pages show this, but not the cause above."),
+            "post_mortem": gettext_lazy("What happened, why, and how to prevent it."),
         }
 
     def __init__(self, *args: Any, **options: Any) -> None:

@@ -108,15 +108,15 @@ class UptimeSummary:
     def answer(self) -> str:
         """The Uptime page's sentence."""
         if not self.total:
-            return _("No deployment is set up yet, so nothing is known about uptime.")
+            return _("No deployments yet, so there is no uptime data.")
         if self.last_check_at is None:
             return ngettext(
-                "%(n)s deployment is set up, but it has not been checked yet.",
-                "%(n)s deployments are set up, but none has been checked yet.",
+                "%(n)s deployment, not checked yet.",
+                "%(n)s deployments, none checked yet.",
                 self.total,
             ) % {"n": self.total}
         if self.stopped:
-            text = _("No check has run since {ago}, so whether anything is up is unknown.")
+            text = _("Uptime is unknown: no check has run since {ago}.")
             return format_html(text, ago=ago(self.last_check_at))
         if self.up == self.total:
             return self._all_up()
@@ -124,8 +124,8 @@ class UptimeSummary:
 
     def _all_up(self) -> str:
         text = ngettext(
-            "The one deployment, {name}, is up and answered its last check in {ms}.",
-            "All {n} deployments are up; the slowest, {name}, answered its last check in {ms}.",
+            "{name} is up. Its last check took {ms}.",
+            "All {n} deployments are up. Slowest check: {name}, {ms}.",
             self.total,
         )
         slowest = self.slowest.deployment if self.slowest else None
@@ -135,11 +135,11 @@ class UptimeSummary:
 
     def _down(self) -> str:
         if not self.down:
-            return _("Nothing is down;")
+            return _("No deployment is down,")
         if len(self.down) > 1:
-            return _("%(n)s of %(total)s deployments are down;") % {"n": len(self.down), "total": self.total}
+            return _("%(n)s of %(total)s deployments are down,") % {"n": len(self.down), "total": self.total}
         deployment = self.down[0].deployment
-        text = _("<b>{name}</b> has been down since {since};")
+        text = _("<b>{name}</b> has been down since {since},")
         return format_html(text, name=deployment.name, since=when(deployment.state_since))
 
     def _counts(self) -> str:
@@ -149,7 +149,7 @@ class UptimeSummary:
         unknown = len(self.unknown)
         counts = [
             (self.up, _("%(n)s of %(total)s are up")),
-            (off, ngettext("%(n)s is on a stopped machine", "%(n)s are on stopped machines", off)),
+            (off, ngettext("%(n)s is on a stopped GPU", "%(n)s are on stopped GPUs", off)),
             (starting, ngettext("%(n)s is starting", "%(n)s are starting", starting)),
             (maintenance, ngettext("%(n)s is in maintenance", "%(n)s are in maintenance", maintenance)),
             (unknown, ngettext("%(n)s is unknown", "%(n)s are unknown", unknown)),
@@ -159,37 +159,37 @@ class UptimeSummary:
 
     def speed_headline(self) -> str:
         if self.slowest is None:
-            return _("Nothing that is up can be timed")
+            return _("No check times")
         values = {"name": self.slowest.deployment.name, "ms": duration(self.slowest.deployment.last_latency_ms)}
-        return _("%(name)s is the slowest to answer a check: %(ms)s") % values
+        return _("Slowest check: %(name)s, %(ms)s") % values
 
     def deployments_answer(self, off: int) -> str:
         """The sentence of the deployments' list; `off` are switched off besides."""
         if not self.total:
             if off:
-                return _("Every deployment is switched off, so no request can be sent.")
-            return _("No deployment is set up yet, so no request can be sent.")
+                return _("All deployments are disabled, so no requests can be sent.")
+            return _("No deployments yet, so no requests can be sent.")
         if self.down:
             text = ngettext(
-                "<b>{up} of {n} deployment</b> is up; <b>{name}</b> is down.",
-                "<b>{up} of {n} deployments</b> are up; <b>{name}</b> is down.",
+                "<b>{up} of {n} deployment</b> is up. <b>{name}</b> is down.",
+                "<b>{up} of {n} deployments</b> are up. <b>{name}</b> is down.",
                 self.total,
             )
         elif self.up == self.total:
             text = ngettext(
-                "The one deployment is up and may get requests.",
-                "All <b>{n} deployments</b> are up and may get requests.",
+                "The only deployment is up and can receive requests.",
+                "All <b>{n} deployments</b> are up and can receive requests.",
                 self.total,
             )
         elif off_machines := len(self.by_state.get("stopped", ())):
             text = ngettext(
-                "<b>{up} of {n} deployments</b> are up; {off} is on a stopped machine.",
-                "<b>{up} of {n} deployments</b> are up; {off} are on stopped machines.",
+                "<b>{up} of {n} deployments</b> are up. {off} is on a stopped GPU.",
+                "<b>{up} of {n} deployments</b> are up. {off} are on stopped GPUs.",
                 off_machines,
             )
             return format_html(text, up=self.up, n=self.total, off=off_machines)
         else:
-            text = _("<b>{up} of {n} deployments</b> are up; of the others it is not known.")
+            text = _("<b>{up} of {n} deployments</b> are up. The others are unknown.")
         name = self.down[0].deployment.name if self.down else ""
         return format_html(text, up=self.up, n=self.total, name=name)
 
@@ -294,32 +294,32 @@ class OutagePage:
 
     def answer(self) -> str:
         text = (
-            _("<b>{name}</b> was down for <b>{lasted}</b> from {start};")
+            _("<b>{name}</b> was down for <b>{lasted}</b> from {start}.")
             if self.outage.ended_at
-            else _("<b>{name}</b> is down, for <b>{lasted}</b> so far, since {start};")
+            else _("<b>{name}</b> has been down for <b>{lasted}</b>, since {start}.")
         )
         name, start = self.outage.deployment.name, when(self.outage.started_at)
         return sentences(format_html(text, name=name, lasted=duration(self.lasted), start=start), self._requests())
 
     def _requests(self) -> str:
         if self.cost.failed is None:
-            return _("the requests that it hit are not counted yet.")
+            return _("Affected requests are not counted yet.")
         return ngettext(
-            "%(n)s request failed and %(rerouted)s went elsewhere.",
-            "%(n)s requests failed and %(rerouted)s went elsewhere.",
+            "%(n)s request failed and %(rerouted)s were rerouted.",
+            "%(n)s requests failed and %(rerouted)s were rerouted.",
             self.cost.failed,
         ) % {"n": self.cost.failed, "rerouted": count(self.cost.rerouted)}
 
     def rent(self) -> str:
         """What its machine cost while it was down."""
         if not self.outage.deployment.lease_id:
-            return _("nothing is rented for it")
+            return _("no lease")
         return self.cost.rent()
 
     def lesson_headline(self) -> str:
         if self.outage.post_mortem:
-            return _("What was learnt")
-        return _("Nobody has written down what was learnt")
+            return _("Post-mortem")
+        return _("No post-mortem yet")
 
 
 # What broke.
@@ -370,20 +370,20 @@ class Record:
         n = len(self.outages)
         if n and self.longest:
             text = ngettext(
-                "{n} outage in {days} days took {lost}; it was of {name}, on {when}",
-                "{n} outages in {days} days took {lost}; the longest was of {name}, on {when}",
+                "{n} outage in {days} days, {lost} down: {name}, {when}",
+                "{n} outages in {days} days, {lost} down. Longest: {name}, {when}",
                 n,
             )
             began = when(self.longest.outage.started_at)
             lost = duration(self.down)
             return format_html(text, n=n, days=self.days, lost=lost, name=self.longest.name, when=began)
-        text = _("Nothing was checked in %(days)s days") if self.uptime is None else _("No outage in %(days)s days")
+        text = _("No checks in %(days)s days") if self.uptime is None else _("No outages in %(days)s days")
         return text % {"days": self.days}
 
     def headline(self) -> str:
         if self.outages:
-            return _("What broke and why")
-        return ngettext("Nothing broke in %(n)s day", "Nothing broke in %(n)s days", self.days) % {"n": self.days}
+            return _("Outages")
+        return ngettext("No outages in %(n)s day", "No outages in %(n)s days", self.days) % {"n": self.days}
 
 
 def record(

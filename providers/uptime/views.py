@@ -110,9 +110,9 @@ def _strip(
 ) -> dict[str, Any]:
     share, down = figures.uptime_since(period[0]), timedelta(seconds=figures.down_since(period[0]))
     if down:
-        lost = _("%(lost)s lost") % {"lost": duration(down)}
+        lost = _("%(lost)s down") % {"lost": duration(down)}
     else:
-        lost = _("not checked") if share is None else _("nothing lost")
+        lost = _("not checked") if share is None else _("no downtime")
     return {
         "now": entry,
         "cells": uptime_page.cells(figures, period, windows, now),

@@ -23,21 +23,21 @@ class AgainForm(forms.Form):
         max_length=60,
         required=False,
         widget=forms.TextInput(attrs={"placeholder": "UTC", "spellcheck": "false"}),
-        help_text=gettext_lazy("of the times above; like Europe/Berlin"),
+        help_text=gettext_lazy("For the times above, like Europe/Berlin."),
     )
-    repeats = forms.ChoiceField(label=gettext_lazy("Comes again"), choices=Repeats.choices, required=False)
+    repeats = forms.ChoiceField(label=gettext_lazy("Repeats"), choices=Repeats.choices, required=False)
     repeats_until = forms.DateField(
-        label=gettext_lazy("Comes again until"),
+        label=gettext_lazy("Repeats until"),
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}),
-        help_text=gettext_lazy("its last day; empty: for good"),
+        help_text=gettext_lazy("Last day. Blank: no end."),
     )
 
     def clean_zone(self) -> str:
         name = self.cleaned_data["zone"].strip().replace(" ", "_") or "UTC"
         zone_name = {zone.lower(): zone for zone in available_timezones()}.get(name.lower())
         if zone_name is None:
-            raise forms.ValidationError(_("No time zone of this name is known; it looks like Europe/Berlin."))
+            raise forms.ValidationError(_("There is no time zone of this name. Use a name like Europe/Berlin."))
         return zone_name
 
     def between(self, start: datetime, end: datetime) -> Span:
@@ -45,7 +45,7 @@ class AgainForm(forms.Form):
         clock, zone = timezone.make_naive(start, UTC), ZoneInfo(self.cleaned_data["zone"])
         if self.cleaned_data["repeats"] and is_skipped(clock, zone):
             # The first window says on which hours all others come; moved, it would say the wrong ones for good.
-            self.add_error("starts_at", _("The clock of this zone skips that time on that day; begin on another day."))
+            self.add_error("starts_at", _("This time does not exist on that day in this zone. Choose another day."))
         return first_span(clock, timezone.make_naive(end, UTC), zone)
 
     def check_again(self, first: Span) -> datetime | None:
@@ -54,10 +54,10 @@ class AgainForm(forms.Form):
         if not repeats:
             return None
         if first.end - first.start > STEPS[repeats]:
-            self.add_error("repeats", _("A window must be over before it comes again."))
+            self.add_error("repeats", _("A window must end before it repeats."))
         until = end_of_day(last, self.cleaned_data["zone"]) if last else None
         if until and until <= max(first.start, timezone.now()):
-            self.add_error("repeats_until", _("That is before the window comes again."))
+            self.add_error("repeats_until", _("This is before the window repeats."))
         return until
 
 

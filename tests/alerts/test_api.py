@@ -152,7 +152,7 @@ def test_a_program_takes_its_steps_back(actor: Client, scene: Scene) -> None:
     assert send(actor, f"{path}/resolve", note="done")[1]["state"] == "resolved"
     assert send(actor, f"{path}/reopen")[1]["state"] == "open"
     assert [row.note for row in scene.alert().transitions.filter(by__username="olga")] == [
-        "key pager", "not mine (key pager)", "key pager", "key pager", "olga: key pager", "nobody: key pager",
+        "key pager", "not mine (key pager)", "key pager", "key pager", "olga: key pager", "unassigned: key pager",
         "done (key pager)", "key pager",
     ]  # fmt: skip
 

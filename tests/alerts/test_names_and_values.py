@@ -55,11 +55,11 @@ def test_a_title_and_text_follow_the_value_down_with_the_peak_beside_it(month: N
     assert (alert.state, alert.level) == ("open", 100), "within the band"
     assert alert.title == "90 % of budget: P, $392.87 of $400"
     assert "98" in alert.words["detail"], "the title and the text are of one look"
-    assert alert.words["highest"] == f"Highest $642.08 on {NOW.day} Nov."
+    assert alert.words["highest"] == f"Highest: $642.08 on {NOW.day} Nov."
     text = logged_in(with_role("ops")).get(reverse("alerts:list")).content.decode()
-    assert "$392.87 of $400" in text and "Highest $642.08" in text
+    assert "$392.87 of $400" in text and "Highest: $642.08" in text
     page = logged_in(with_role("admin")).get(alert.get_absolute_url()).content.decode()
-    assert "$392.87 of $400" in page and "Highest $642.08" in page
+    assert "$392.87 of $400" in page and "Highest: $642.08" in page
 
 
 def test_a_new_peak_takes_the_place_of_the_old_one(scene: Scene) -> None:
@@ -67,7 +67,7 @@ def test_a_new_peak_takes_the_place_of_the_old_one(scene: Scene) -> None:
         scene.set("a", True, value=value, threshold="10", title=f"now {value}")
         scene.look()
     alert = scene.alert()
-    assert (alert.title, alert.words["peak"][0], alert.words["highest"]) == ("now 24", "25", "Highest 25 on 24 Nov.")
+    assert (alert.title, alert.words["peak"][0], alert.words["highest"]) == ("now 24", "25", "Highest: 25 on 24 Nov.")
     scene.set("a", True, value="26", threshold="10")
     scene.look()
     assert "highest" not in scene.alert().words, "it is at its peak"

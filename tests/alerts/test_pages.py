@@ -66,7 +66,7 @@ def test_the_page_says_what_needs_someone_now(alert: Alert, ops_client: Client) 
     assert "unknown" in html, "the rules have not run for five minutes"
     Rule.objects.update(evaluated_at=timezone.now())
     html = ops_client.get(reverse("alerts:list")).content.decode()
-    assert "One alert needs someone" in html
+    assert "1 open, unassigned" in html
     assert "Acknowledge" in html
 
 
@@ -89,12 +89,12 @@ def test_the_mark_beside_alerts_counts_what_nobody_has_and_nobody_put_off(
     services.snooze(alert_id=found["b"], until=timezone.now() + timedelta(hours=1), by=ops)
     services.acknowledge(alert_id=found["c"], by=ops)
     sentence, mark = seen()
-    assert mark == "1" and sentence == "One alert needs someone: <b>Down: d, $1</b>."
+    assert mark == "1" and sentence == "1 open, unassigned: <b>Down: d, $1</b>."
     services.assign(alert_id=found["d"], to=ops, by=None)
-    assert seen() == ("Nothing new needs anyone; someone has each of the 3 open alerts.", "")
+    assert seen() == ("No unassigned alerts. All 3 open alerts have an owner.", "")
     for name in "acd":
         services.resolve(alert_id=found[name], by=ops)
-    assert seen() == ("Nothing needs anyone now; the one open alert is put off.", "")
+    assert seen() == ("No unassigned alerts. The only open alert is snoozed.", "")
     Alert.objects.update(snoozed_until=timezone.now() - timedelta(seconds=1))
     assert seen()[1] == "1", "a snooze that is over"
 
@@ -124,7 +124,7 @@ def test_managers_look_and_do_not_touch(alert: Alert, manager: Client) -> None:
             manager.post(reverse(f"alerts:{action}", args=[alert.pk]), {"hours": 1, "reason": "x"}).status_code == 403
         )
     assert manager.post(reverse("alerts:rule", args=["outage"]), {}).status_code == 403
-    assert b"Only ops may change it" in manager.get(reverse("alerts:rule", args=["outage"])).content
+    assert b"Read-only for your role" in manager.get(reverse("alerts:rule", args=["outage"])).content
     alert.refresh_from_db()
     assert alert.state == "open"
     assert not Silence.objects.exists()
@@ -223,9 +223,9 @@ def test_no_form_and_no_sentence_of_a_shipped_rule_has_seconds(ops_client: Clien
 def test_the_sentence_of_a_shipped_rule_is_shown_while_its_form_is_filled_in(alert: Alert, ops_client: Client) -> None:
     address = reverse("alerts:rule", args=["outage"])
     shown = ops_client.post(address, rule_form(for_s="6 hours", sentence="1")).content.decode()
-    assert "4 deployments down) for 6 h, tell ops." in shown
+    assert "4 deployments down) for 6 h, notify ops." in shown
     assert Rule.objects.get(slug="outage").for_s != 6 * 3600, "nothing is saved"
-    assert "Not complete yet. Opens after: Enter a time" in (
+    assert "Not complete yet. Delay: Enter a time" in (
         ops_client.post(address, rule_form(for_s="6", sentence="1")).content.decode()
     )
 

@@ -149,13 +149,13 @@ def test_neither_the_alert_nor_the_page_calls_a_gpu_cheaper_whose_answers_are_ra
     assert "not called cheaper" in first and "Not called cheaper" in alert.title
     last = Transition.objects.latest("pk")
     facts = {label: value for label, value, *_rest in last.words["facts"]}
-    assert "Saving" not in facts and facts["Our answers against the API’s"] in page
-    assert "percentage points worse" in facts["Our answers against the API’s"]
+    assert "Saving" not in facts and facts["Self-hosted answers against the API"] in page
+    assert "percentage points worse" in facts["Self-hosted answers against the API"]
     reader = User.objects.create_superuser("ada", "ada@example.com")
     mail = Delivery(alert=alert, transition=last, recipient=reader.email, created_at=NOW)
     subject, body, _html = bodies(mail, Reader(reader))
     assert "Not called cheaper" in subject
-    assert facts["Our answers against the API’s"] in body
+    assert facts["Self-hosted answers against the API"] in body
     assert "saves" not in subject + body
 
 

@@ -18,7 +18,7 @@ def test_the_demo_has_one_noisy_rule_and_one_refused_mailbox(db: Any) -> None:
     assert Alert.objects.count() == noise.FIRINGS
     client = logged_in(with_role("admin"))
     page = client.get("/alerts/").content.decode()
-    assert f"fired {noise.FIRINGS} times and was acknowledged 0" in page and "Shall we raise it to" in page
+    assert f"fired {noise.FIRINGS} times and was acknowledged 0" in page and "Raise the limit to" in page
     deliveries = client.get("/alerts/deliveries/").content.decode()
-    assert "One address gets no mail" in deliveries and noise.LEFT in deliveries
+    assert "1 blocked address" in deliveries and noise.LEFT in deliveries
     assert Address.objects.count() == 1

@@ -172,8 +172,8 @@ def test_the_companys_own_rules_are_sentences_and_a_deleted_one_stays_deleted(cr
     set_up(credentials)
     said = [sentence(rule) for rule in Rule.objects.filter(kind="figure")]
     assert said == [
-        "When spend of application Support assistant today is over $4.75 for 1 h, tell ops and manager by e-mail.",
-        "When p95 time to first token of application Website chat in the last hour is over 1.5 s for 2 h, tell ops by"
+        "When spend of application Support assistant today is over $4.75 for 1 h, notify ops and manager by e-mail.",
+        "When p95 time to first token of application Website chat in the last hour is over 1.5 s for 2 h, notify ops by"
         " e-mail.",
     ]
     Rule.objects.update(deleted_at=NOW)

@@ -134,10 +134,10 @@ def test_gone_for_good_switches_it_off_and_a_redirect_is_not_followed(
     receiver.plan = [(302, f"{receiver.url}/elsewhere"), (410, "")]
     deliver(hooked)
     assert [call.path for call in receiver.calls] == ["/hook"]
-    assert Channel.objects.get().answer == "302 Found to 127.0.0.1; redirects are not followed"
+    assert Channel.objects.get().answer == "302 Found to 127.0.0.1. Redirects are not followed."
     assert deliver(hooked, 60).dead == 1
     made = Channel.objects.get()
-    assert not made.enabled and "gone for good" in made.disabled_reason
+    assert not made.enabled and "permanently gone" in made.disabled_reason
     hooked.set("b", True)
     hooked.look()
     assert Delivery.objects.filter(alert__subject="b", channel="webhook").count() == 0
@@ -169,7 +169,7 @@ def test_a_dead_channel_is_an_alert_to_admins_and_stands_beside_its_rules(
     assert found.subject == "channel:hook" and found.crossed
     assert KINDS["system"].groups == ("admin",)
     page = logged_in(with_role("admin")).get("/alerts/rules/").content.decode()
-    assert "dead" in page and "Not delivered to hook" in page and "500 Internal Server Error: no" in page
+    assert "failed" in page and "Not delivered to hook" in page and "500 Internal Server Error: no" in page
     Channel.objects.update(failures=0, failing_since=None)
     (found,) = addresses(EvaluationContext(hooked.now), asked, frozenset({"channel:hook"}))
     assert found.clear and not found.crossed
@@ -185,10 +185,10 @@ def test_a_dead_channel_is_an_alert_to_admins_and_stands_beside_its_rules(
         ("apprise", "json://169.254.169.254/", "link-local"),
         ("apprise", "json://168.63.129.16/", "a cloud stores this server's secrets"),
         ("webhook", "https://168.63.129.16/", "a cloud stores this server's secrets"),
-        ("apprise", "syslog://", "This service is not used"),
-        ("apprise", "mailto://user:password@example.com", "This service is not used"),
+        ("apprise", "syslog://", "This service is not supported"),
+        ("apprise", "mailto://user:password@example.com", "This service is not supported"),
         ("apprise", "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/?template=/etc/passwd", "a file"),
-        ("apprise", "nothing://x", "does not know"),
+        ("apprise", "nothing://x", "not an Apprise address"),
     ],
 )
 def test_where_we_do_not_go_is_refused_when_it_is_called(db: Any, kind: str, address: str, why: str) -> None:
@@ -356,7 +356,7 @@ def test_a_channel_is_added_tested_switched_deleted_and_brought_back(admin: Clie
     sent = form(address=f"{receiver.url}/hook", action="test")
     receiver.plan = [(418, "short and stout")]
     tried = admin.post("/alerts/channels/add/webhook/", sent, headers={"HX-Request": "true"}).content.decode()
-    assert "It did not take the test" in tried and "short and stout" in tried and "<html" not in tried
+    assert "Test failed" in tried and "short and stout" in tried and "<html" not in tried
     assert receiver.calls[0].data["event"] == "test" and not Channel.objects.exists()
     admin.post("/alerts/channels/add/webhook/", form(address=f"{receiver.url}/hook"))
     made = Channel.objects.get()
@@ -373,7 +373,7 @@ def test_a_channel_is_added_tested_switched_deleted_and_brought_back(admin: Clie
     assert admin.get(made.get_absolute_url()).status_code == 404
     admin.post(f"{made.get_absolute_url()}undo/")
     again = admin.get(made.get_absolute_url()).content.decode()
-    assert "Deletion taken back." in again and "Switched off." in again
+    assert "Deletion undone." in again and "Disabled." in again
     Channel.objects.update(deleted_at=START)
     tasks.deliver()
     assert Channel.objects.get().address == "", "after a day its secrets are gone"
@@ -410,7 +410,7 @@ def test_a_rule_chooses_channels_and_the_log_shows_each_answer(
 def test_a_deleted_channel_gives_up_and_one_switched_off_waits(hooked: Scene, receiver: Receiver, smtp: Smtp) -> None:
     Channel.objects.update(enabled=False)
     assert deliver(hooked).failed == 1
-    assert "switched off" in Delivery.objects.get(channel="webhook").answer
+    assert "channel is off" in Delivery.objects.get(channel="webhook").answer
     Channel.objects.update(deleted_at=hooked.now)
     assert deliver(hooked, 60).dead == 1
     assert receiver.calls == []
@@ -431,5 +431,5 @@ def test_a_receiver_that_trickles_bytes_ends_in_time(
         if answer:
             assert calls.call(channel(url), "POST", b"{}").startswith(answer)
         else:
-            with pytest.raises(NotSent, match="did not answer within"):
+            with pytest.raises(NotSent, match="No response within"):
                 calls.call(channel(url), "POST", b"{}")

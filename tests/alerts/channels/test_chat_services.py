@@ -1,6 +1,6 @@
 """Each service that people are likely to have: its own bytes over a real connection, and its own words when it refuses.
 
-Where apprise lets a host be given it is the server's here; of the others only the address is changed on its way out.
+Where apprise lets a host be given it is the server's here; of the others only the address is changed being sent out.
 """
 
 from __future__ import annotations
@@ -142,4 +142,4 @@ def test_the_test_button_shows_what_it_really_answers(db: Any, service: Service,
     answer(receiver, *[said] * 4, status=status)
     form = {"name": "Room", "address": service.url.format(host=receiver.host), "local": "on", "action": "test"}
     page = admin.post("/alerts/channels/add/apprise/", form, headers={"HX-Request": "true"}).content.decode()
-    assert "It did not take the test" in page and service.hears in page
+    assert "Test failed" in page and service.hears in page

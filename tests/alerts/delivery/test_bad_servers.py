@@ -75,7 +75,7 @@ def test_it_is_seen_beside_the_rule_and_tried_until_it_is_mended(
     row = Delivery.objects.get()
     assert row.state == "failed" and TROUBLES[name].says in row.answer
     page = logged_in(with_role("admin")).get("/alerts/rules/outage/").content.decode()
-    assert "A message to olga@example.com has not arrived" in page and TROUBLES[name].says in page
+    assert "A notification to olga@example.com failed" in page and TROUBLES[name].says in page
     TROUBLES[name].mend(mailbox, settings)
     waiting.now += outbox.GIVE_UP_AFTER / 96
     assert outbox.deliver(clock=lambda: waiting.now) == outbox.Delivered(accepted=1)

@@ -41,7 +41,7 @@ def test_mails_are_listed_newest_first_and_their_names_are_only_text(folder: Pat
     put(folder, "1.a")
     put(folder, "2.b", subject="<script>x</script> grün")
     html = reader.get("/mail/").content.decode()
-    assert "2 mails have arrived" in html
+    assert "2 mails, the newest" in html
     assert "&lt;script&gt;x&lt;/script&gt; grün" in html
 
 
@@ -84,7 +84,7 @@ def test_what_is_no_mail_is_shown_as_far_as_it_can_be(folder: Path, reader: Clie
 def test_an_empty_mailbox_says_so_and_outside_the_demo_there_is_none(
     folder: Path, reader: Client, settings: Any
 ) -> None:
-    assert b"No mail has arrived" in reader.get("/mail/").content
+    assert b"The demo mailbox is empty" in reader.get("/mail/").content
     settings.DEMO = False
     assert reader.get("/mail/").status_code == 404
     assert Client().get("/mail/").status_code == 302

@@ -192,7 +192,7 @@ def test_an_address_that_is_not_there_is_disabled_at_once_and_admins_are_told(
     services.evaluate(now=scene.now, kinds=["system"])
     deliver(scene)
     assert mailbox.recipients == ["ada@example.com"]
-    assert mailbox.subjects() == ["Mail refused: olga@example.com, 1 time"]
+    assert mailbox.subjects() == ["Mail rejected: olga@example.com, 1 time"]
     body = mailbox.accepted[0].get_body(("plain",))
     assert body and "550 5.1.1 no such person" in body.get_content()
 
@@ -217,14 +217,14 @@ def test_a_refused_address_is_mailed_again_by_hand_with_what_was_given_up(
     deliver(waiting)
     client = logged_in(with_role("admin"))
     page = client.get("/alerts/deliveries/").content.decode()
-    assert "One address gets no mail" in page and "550 5.1.1 no such person" in page
+    assert "1 blocked address" in page and "550 5.1.1 no such person" in page
     where = f"/alerts/addresses/{Address.objects.get().pk}/again/"
     said = client.post(where, follow=True).content.decode()
-    assert "Mail goes to olga@example.com again; 1 message that was given up leaves now." in said
+    assert "Mail to olga@example.com is enabled. 1 failed notification is sent now." in said
     assert "gets no mail" not in said
     assert outbox.deliver().accepted == 1
     assert "Nothing was changed" in client.post(where, follow=True).content.decode()
-    assert AuditEntry.objects.get().words == "Mail goes there again."
+    assert AuditEntry.objects.get().words == "Mail is enabled again."
 
 
 def test_a_dead_message_can_be_sent_again_by_hand(

@@ -81,11 +81,11 @@ def test_quiet_hours_hold_back_what_is_not_critical_and_then_one_mail_lists_it(
     scene.look()
     assert deliver(scene, utc(2026, 11, 25, 5, 59)) == 0
     assert deliver(scene, utc(2026, 11, 25, 6)) == 1
-    assert mailbox.subjects()[1:] == ["While you were quiet: 3 alerts, 1 open"]
+    assert mailbox.subjects()[1:] == ["During your quiet hours: 3 alerts, 1 open"]
     text = mailbox.accepted[1].get_body(("plain",)).get_content()  # type: ignore[union-attr]  # it has one
     html = mailbox.accepted[1].get_body(("html",)).get_content()  # type: ignore[union-attr]  # it has one
-    for words in ("Down: a, $12.50", "Over: Down: a", "Slow: b", "24 Nov 2026, 23:00 CET"):
-        assert words in text or words.replace("Over: Down", "Over: Up again") in text, words
+    for words in ("Down: a, $12.50", "Resolved: Down: a", "Slow: b", "24 Nov 2026, 23:00 CET"):
+        assert words in text or words.replace("Resolved: Down", "Resolved: Up again") in text, words
     assert "Slow: b, $&lt;3&gt;" in html
     states = Delivery.objects.order_by("id").values_list("state", "deferred_by")
     assert sorted(states) == [("accepted", ""), ("accepted", "quiet"), ("folded", "quiet"), ("folded", "quiet")]
@@ -153,8 +153,8 @@ def test_everybody_says_on_their_own_page_how_they_want_to_be_told(scene: Scene,
     assert url in admin.get("/alerts/").content.decode(), "linked from the person's menu"
     good = {"least": "info", "digest": "", "digest_at": "08:00", "timezone": "europe/berlin", "language": "en"}
     for bad, why in (
-        ({"timezone": "Mars/Olympus"}, "No time zone of this name"),
-        ({"quiet_from": "22:00"}, "both a beginning and an end"),
+        ({"timezone": "Mars/Olympus"}, "no time zone of this name"),
+        ({"quiet_from": "22:00"}, "both a start and an end"),
         ({"digest_at": "25:99"}, "valid time"),
     ):
         answer = admin.post(url, good | bad)
@@ -167,7 +167,7 @@ def test_everybody_says_on_their_own_page_how_they_want_to_be_told(scene: Scene,
     scene.set("a", True, severity="warning")
     scene.look()
     assert Delivery.objects.get().deferred_by == "digest"
-    assert "1 message waits for you" in mine.get(url).content.decode()
+    assert "1 notification is waiting" in mine.get(url).content.decode()
     mine.post(url, good)
     assert Delivery.objects.get().deferred_by == "", "what waits follows the new wishes"
 

@@ -126,10 +126,10 @@ def test_a_digest_says_what_was_spent_how_the_plan_stands_and_what_moved(spent: 
         said = digest("daily", DAY)
     heading = "Yesterday, 24 November, you spent $9.00. November stays within its budget: about $"
     assert said["heading"].startswith(heading)
-    assert said["subject"].startswith("Within budget: $9.00 yesterday, on course for $")
+    assert said["subject"].startswith("Within budget: $9.00 yesterday, forecast $")
     assert (said["state"], said["tone"]) == ("met", "ok")
     assert [item[0] for item in said["items"]] == ["Bot cost $9.00, $7.00 more than usual"]
-    assert said["todo"] == "One thing to look at."
+    assert said["todo"] == "1 item to check."
     assert said["drivers"] == [["Bot", "$9.00", "100\N{NO-BREAK SPACE}%"]]
     assert Decimal(said["points"][-1][1]) == Decimal(55), "the month, day by day"
 
@@ -165,7 +165,7 @@ def test_digest_written_when_its_month_is_over_says_how_it_ended_and_has_no_fore
     written = words_of(kind, period, datetime(2026, 12, 1, 8, 5, tzinfo=UTC))
     assert f"November {words} its budget: $5" in written["heading"] and written["state"] == state
     text, html = bodies(context_of(kind, written, MORNING, "chart"))
-    assert "On course for" not in text + html and "will go over" not in text + html
+    assert "Forecast" not in text + html and "will go over" not in text + html
     assert written["subject"].endswith(f", November $58.66 of ${high}")
     marks = {mark.meaning: mark.value for mark in marked(html)}
     assert marks["spend", "2026-11", ""] == "58.66" and marks["verdict: plan", "2026-11", ""] == state
@@ -177,7 +177,7 @@ def test_digest_has_no_forecast_in_the_first_days_of_a_month_as_the_pages_have_n
     written = digest("daily", Period(date(2026, 12, 1), date(2026, 12, 2)))
     assert "it is too early to tell" in written["heading"] and written["state"] == "not_enough_data"
     assert written["subject"] == "Too early to tell: $2.00 yesterday, December $2.00 of $400"
-    assert "On course for" not in [fact[0] for fact in written["facts"]]
+    assert "Forecast" not in [fact[0] for fact in written["facts"]]
 
 
 def test_shares_of_a_digest_are_left_out_where_a_credit_lowers_the_total(spent: Application) -> None:
@@ -198,8 +198,8 @@ def test_shares_of_a_digest_are_left_out_where_a_credit_lowers_the_total(spent: 
 @pytest.mark.parametrize(
     ("total", "median", "subject"),
     [
-        ("9", "73", "Close to budget: $9.00 last week, on course for $73 of $50"),
-        ("103.86", "410", "Close to budget: $103.86 last week, about $410 of $50"),
+        ("9", "73", "Close to budget: $9.00 last week, forecast $73 of $50"),
+        ("1103.86", "44100", "Close to budget: $1,103.86 last week, about $44,100 of $50"),
         ("11103.86", "1044100", "Close to budget: $11,103.86 last week"),
     ],
 )
@@ -219,15 +219,15 @@ def test_open_alerts_come_first_by_urgency_and_only_three_things_are_named(spent
         )  # fmt: skip
     said = digest("daily", DAY)
     assert [item[0] for item in said["items"]] == ["Down: 2", "Bot cost $9.00, $7.00 more than usual", "Down: 1"]
-    assert (said["more"], said["verdict"]) == (2, "Needs someone now")
+    assert (said["more"], said["verdict"]) == (2, "Open alerts")
     assert said["subject"].startswith("Within budget: "), "the subject is about the money, within its sixty characters"
 
 
 def test_where_there_is_nothing_to_say_it_says_so(spent: Application) -> None:
     quiet = digest("daily", Period(YESTERDAY - timedelta(days=3), YESTERDAY - timedelta(days=2)))
-    assert quiet["items"] == [] and quiet["todo"].startswith("Nothing needs you: no alert is open")
+    assert quiet["items"] == [] and quiet["todo"].startswith("All clear: no open alerts")
     silent = digest("daily", Period(date(2026, 11, 26), date(2026, 11, 27)))
-    assert silent["heading"].startswith("Yesterday, 26 November, nothing was spent and no request came.")
+    assert silent["heading"].startswith("Yesterday, 26 November, there was no spend and no request.")
 
 
 def test_the_mail_is_sent_once_with_text_as_good_as_html_and_one_click_to_leave(
@@ -249,11 +249,11 @@ def test_the_mail_is_sent_once_with_text_as_good_as_html_and_one_click_to_leave(
         "you spent $9.00",
         "Bot cost $9.00, $7.00 more than usual",
         "Usual",
-        "On course for",
-        "the month came to",
+        "Forecast",
+        "the month cost",
     ):
         assert said in text and said in html, said
-    assert text.splitlines()[0] == "One thing to look at."
+    assert text.splitlines()[0] == "1 item to check."
     assert ("08:05 CET" not in text and "08:05 CET" in html) or "CET" in html
     url = message["List-Unsubscribe"].strip(" <>")
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click" and url in text

@@ -91,7 +91,7 @@ def test_four_levels_crossed_within_a_minute_are_one_alert_and_one_mail(
         crossed(money, "all", level)
         money.look(10)
         deliver(money)
-    assert not mailbox.accepted, "the first waits a minute for what may follow"
+    assert not mailbox.accepted, "the first waits a minute for what pending"
     deliver(money, 60)
     assert [mail["Subject"].split("] ")[-1] for mail in mailbox.accepted] == ["100 % of budget: all"]
     assert Alert.objects.shown().count() == 1

@@ -66,9 +66,9 @@ def test_a_monitor_that_fails_is_asked_again_seen_by_all_and_told_to_admins(
     monitor.refresh_from_db()
     assert (monitor.answer, monitor.failures, monitor.failing_since) == ("500 Internal Server Error: no", 45, START)
     (found,) = addresses(EvaluationContext(START + timedelta(seconds=675)), KINDS["system"].read({}), frozenset())
-    assert found.crossed and "hears no heartbeat" in found.words["detail"]
+    assert found.crossed and "receives no pings" in found.words["detail"]
     page = logged_in(with_role("admin")).get("/alerts/channels/").content.decode()
-    assert "500 Internal Server Error: no" in page and "each evaluation" in page
+    assert "500 Internal Server Error: no" in page and "every minute" in page
     assert watch.heartbeat(START + timedelta(seconds=690)) == 1
     assert "secret" not in "".join(
         record.getMessage() for record in caplog.records if record.name == "alerts.evaluation.watch"
@@ -100,7 +100,7 @@ def test_a_monitor_is_set_up_and_tested_in_the_browser_and_no_rule_can_choose_it
     sent = {"name": "Outside", "address": f"{receiver.url}/ping/secret", "local": "on", "action": "test"}
     receiver.plan = [(404, "no such check")]
     tried = admin.post("/alerts/channels/add/monitor/", sent).content.decode()
-    assert "It did not take the test" in tried and "404 Not Found: no such check" in tried
+    assert "Test failed" in tried and "404 Not Found: no such check" in tried
     page = admin.post("/alerts/channels/add/monitor/", {**sent, "action": "save"}, follow=True).content.decode()
     assert "Outside is saved." in page and "ping/secret" not in page
     assert "Outside" not in admin.get("/alerts/rules/outage/").content.decode()
@@ -142,7 +142,7 @@ def test_a_rule_about_polls_that_is_switched_off_still_tells_that_nobody_evaluat
     assert watch.stand_in()
     assert [subject[:11] for subject in mailbox.subjects()] == ["Rules late:"]
     assert not Alert.objects.exclude(subject="evaluation").exists(), "polls stay switched off"
-    assert "only evaluation is still told" in "\n".join(explain(rule))
+    assert "Only evaluation is still notified" in "\n".join(explain(rule))
     services.evaluate(wait=True)
     services.evaluate(wait=True)
     assert Alert.objects.get().state == "resolved"

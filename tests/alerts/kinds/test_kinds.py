@@ -116,7 +116,7 @@ def test_a_model_without_a_price_is_named_until_it_is_priced(db: Any) -> None:
     assert found.crossed
     UsageDay.objects.update(unpriced=0)
     [calm] = findings("unpriced", live=frozenset({found.subject}))
-    assert (calm.clear, calm.title) == (True, "Priced: aurora-2-preview, 0 requests of unknown cost are left")
+    assert (calm.clear, calm.title) == (True, "Priced: aurora-2-preview, 0 requests of unknown cost left")
 
 
 def test_many_models_without_a_price_are_one_alert_and_a_bounded_number_of_queries(
@@ -251,7 +251,7 @@ def test_a_poll_that_fails_again_and_again_is_told_with_how_long_it_has_failed(d
     good = began - timedelta(minutes=15)
     one = feed(account(), failures=3, failing_since=began, last_success_at=good, last_error="503 from the vendor")
     found = polled()
-    assert (found.title, found.crossed) == ("Poll failing: Claude org, no answer for 4 min", True)
+    assert (found.title, found.crossed) == ("Poll failing: Claude org, no success for 4 min", True)
     assert found.since == began
     assert found.words["facts"][0][1] == "503 from the vendor"
     assert found.words["page"] == "/settings/accounts/claude/"
@@ -273,7 +273,7 @@ def test_rows_of_two_accounts_and_a_key_that_changed_hands_are_told(db: Any) -> 
     assert calm.clear and by_subject["account-twice:claude"].clear
     Account.objects.filter(pk=first.pk).update(new_identity=["organization org_2"])
     by_subject = {found.subject: found for found in findings("account")}
-    assert by_subject["account-key:claude"].title == "Key changed hands: Claude org, 0 rows are stored"
+    assert by_subject["account-key:claude"].title == "Key of another account: Claude org, 0 rows are stored"
     assert polled().clear, "one alert for one matter"
 
 
@@ -336,8 +336,8 @@ def test_a_running_machine_that_no_deployment_is_on_burns_money_too(db: Any) -> 
         LeaseSpanFactory.create(lease=lease, state=state, price_per_hour=Decimal("0.34"), **at)
     found = only("lease")
     assert (found.crossed, found.title) == (True, "Idle GPU: gpu-1, $3.40 in 10 h")
-    assert "No deployment is on it" in found.words["detail"]
-    assert found.words["fixes"][1] == ["Say which deployment is on it", "/settings/deployments/"]
+    assert "It has no deployment" in found.words["detail"]
+    assert found.words["fixes"][1] == ["Assign a deployment", "/settings/deployments/"]
     Lease.objects.update(utilisation=0.9)
     assert only("lease").clear, "it may train a model"
     Lease.objects.update(utilisation=0.0, used_at=NOW - timedelta(hours=7))
@@ -375,7 +375,7 @@ def test_a_lease_has_its_own_idle_time_and_is_told_with_the_command_that_stops_i
     facts = {label: (value, more) for label, value, more, *_mark in found.words["facts"]}
     key = '-H "Authorization: Bearer $RUNPOD_API_KEY"'
     assert facts["To stop it"][0] == f"curl -X POST https://api.runpod.io/v2/pods/pod1/stop {key}"
-    assert facts["By hand"][0] == "https://console.runpod.io/pods"
+    assert facts["Manually"][0] == "https://console.runpod.io/pods"
     assert facts["Busy"][0] == "not reported"
     for n, sample in busy:
         engine_series.add([Scraped(one.pk, NOW - timedelta(minutes=9 - n), Scrape(sample), None, timedelta(0))])
@@ -409,7 +409,7 @@ def test_a_feed_that_was_given_up_is_told_while_the_others_are_read(db: Any) -> 
     feed(where, kind="usage")
     refused = feed(where, failures=3, disabled_reason="The vendor refused the key (403).")
     found = polled()
-    assert (found.crossed, found.title) == (True, "Poll refused: Claude org, no costs, 1 feed given up")
+    assert (found.crossed, found.title) == (True, "Key rejected: Claude org, no costs, 1 feed stopped")
     assert found.words["detail"] == "The vendor refused the key (403)."
     assert found.words["fixes"] == [["The account Claude org", "/settings/accounts/claude/"]]
     Feed.objects.filter(pk=refused.pk).update(disabled_reason="", failures=0)
@@ -435,7 +435,7 @@ def test_break_even_is_crossed_when_the_run_rate_has_stayed_past_it(db: Any) -> 
     growing(days=89, before=100, after=60_000, since=40)
     passed = only("break-even")
     assert passed.crossed, passed
-    assert passed.title.startswith("Break-even passed: our GPU saves about $")
+    assert passed.title.startswith("Break-even passed: self-hosting saves about $")
     assert passed.since
     assert passed.since < NOW - timedelta(days=7)
 
@@ -464,7 +464,7 @@ def test_break_even_says_nothing_where_nothing_can_be_compared(db: Any) -> None:
 @pytest.mark.parametrize(
     ("days", "requests", "every_other", "title"),
     [
-        (40, 60_000, Decimal(1), "Break-even passed: our GPU saves about $"),
+        (40, 60_000, Decimal(1), "Break-even passed: self-hosting saves about $"),
         (40, 5_500, Decimal(60), "Near break-even: too close to call, about $"),
         (6, 60_000, Decimal(1), "Break-even: not enough data for a saving"),
     ],
@@ -495,7 +495,7 @@ def test_a_volume_in_another_phases_band_is_told_after_its_days(phase: Phase) ->
 
 def test_an_address_that_is_disabled_is_told_to_admins(db: Any) -> None:
     Address.objects.create(address="olga@example.com", refusals=3, disabled_at=NOW, refused_at=NOW, answer="550 no")
-    assert only("system").title == "Mail refused: olga@example.com, 3 times in a row"
+    assert only("system").title == "Mail rejected: olga@example.com, 3 times in a row"
     assert KINDS["system"].groups == ("admin",)
 
 
@@ -536,9 +536,9 @@ def test_a_threshold_that_is_none_is_refused_with_a_sentence(given: Any) -> None
         (
             "lease",
             {"hours": "2 days"},
-            "Idle or stopped for: “2 days” is no number; give it in hours, without the unit.",
+            "Idle or stopped for: “2 days” is not a number. Enter it in hours, without the unit.",
         ),
-        ("budget", {"levels": "$300"}, "Levels: “$300” is no number; give it in %, without the unit."),
+        ("budget", {"levels": "$300"}, "Levels: “$300” is not a number. Enter it in %, without the unit."),
         ("budget", {"levels": "5000"}, "Levels must be between 1 and 1000 %."),
         ("latency", {"ms": "10"}, "Or to the first token over must be between 100 and 600000 ms."),
     ],
@@ -555,7 +555,7 @@ def test_an_explanation_says_why_a_rule_fires_or_not(phase: Phase) -> None:
     ensure_defaults()
     spend("100")
     rule = Rule.objects.get(kind="budget")
-    assert "  No alert: the line is not crossed." in list(explain(rule, NOW))
+    assert "  No alert: the limit is not exceeded." in list(explain(rule, NOW))
     spend("200")
     assert "  It opens at the next evaluation." in list(explain(rule, NOW))
     services.evaluate(now=NOW, kinds=["budget"])
@@ -576,7 +576,7 @@ def test_explanations_durations_and_dates_are_said_in_the_readers_language(
     spend("200")
     lines = [line for line in explain(Rule.objects.get(kind="budget"), NOW) if line and ":2026-11:" not in line]
     assert [line for line in lines[1:] if "»" not in line] == []
-    assert any("value $200.00 against a line at $200.00" in line for line in lines)
+    assert any("value $200.00, limit $200.00" in line for line in lines)
 
 
 def test_a_batch_job_that_missed_its_time_or_failed_alarms_until_it_pings(db: None) -> None:

@@ -68,9 +68,9 @@ def test_a_budget_burns_only_where_both_the_day_and_the_last_hour_are_too_fast(p
     assert (found.crossed, found.clear, found.value) == (False, False, "1.00")
     hour(NOW - 5 * HOUR, 10, cost=Decimal(72))
     found = only("burn-rate")
-    assert (found.crossed, found.title) == (True, "Burning 4.0 times too fast: Scale-up, $4.00 an hour")
+    assert (found.crossed, found.title) == (True, "Spending 4.0 times too fast: Scale-up, $4.00 an hour")
     assert found.subject == "burn:phase:scale-up:2026-11"
-    assert found.words["detail"].startswith("At this rate the $720.00 that are left last 7 d 12 h, until ")
+    assert found.words["detail"].startswith("At this rate the remaining $720.00 lasts 7 d 12 h, until ")
     UsageHour.objects.filter(hour=NOW - HOUR).delete()
     found = only("burn-rate")
     assert (found.crossed, found.clear) == (False, True), "the last hour is calm again, whatever the day was"
@@ -277,7 +277,7 @@ def test_the_floor_is_told_before_it_is_reached_whatever_the_rule_says(
     """On 100 GB nothing is taken in with less than 3 GB free."""
     [finding] = on_disk(used, total=100, params={"percent": "100", "gb": "0.1"})
     assert (finding.crossed, finding.clear, finding.severity) == (crossed, clear, severity)
-    assert ("With less than 3.0 GB free" in finding.words["detail"]) == crossed
+    assert ("Below 3.0 GB free" in finding.words["detail"]) == crossed
 
 
 def test_a_small_disk_is_told_by_what_is_free(db: Any) -> None:
@@ -306,9 +306,9 @@ def test_days_that_go_before_their_bill_is_whole_are_told(db: Any) -> None:
         overdue=[date(2025, 10, 1)], unbilled=[(date(2025, 10, 24), "anthropic")], approaching=True
     ) if found.crossed}  # fmt: skip
     assert crossed == {
-        "retention:overdue": "Retention late: 1 day of requests should be gone",
-        "retention:unbilled": "Days go unbilled: anthropic, until 24 Oct",
-        "retention:first": "First requests go: those of 24 Oct, in 5 days",
+        "retention:overdue": "Retention late: 1 day of requests to delete",
+        "retention:unbilled": "Days deleted before their bill: anthropic, until 24 Oct",
+        "retention:first": "First requests deleted: those of 24 Oct, in 5 days",
     }
     assert all(found.clear for found in keeps())
 
@@ -358,7 +358,7 @@ def test_a_certificate_that_ends_is_told_until_a_check_sees_a_new_one(db: Any) -
     one.tls_expires_at = NOW + 3 * DAY
     one.save()
     found = only("system-certificate")
-    assert (found.title, found.value) == ("Certificate ends in 3 d: mistral-7b", "3")
+    assert (found.title, found.value) == ("Certificate expires in 3 d: mistral-7b", "3")
     one.tls_expires_at = NOW + 90 * DAY
     one.save()
     assert over("system-certificate", found.subject).title == "Certificate renewed: mistral-7b, until 22 February 2027"
@@ -377,15 +377,15 @@ def test_an_export_that_keeps_failing_is_told_with_its_error_until_its_files_arr
     begun = NOW.replace(hour=0)
     assert findings("late-export", now=begun + 2.9 * HOUR) == []
     found = only("late-export", now=begun + 3 * HOUR)
-    assert (found.subject, found.title) == (f"export:{one.pk}", "Export fails: Lake, nothing taken for 3 h")
+    assert (found.subject, found.title) == (f"export:{one.pk}", "Export failing: Lake, no success for 3 h")
     assert (found.crossed, found.value, found.threshold, found.since) == (True, "3.0", "3", begun)
     assert found.words["facts"][1][1] == one.error
-    assert found.words["todo"].startswith("Make room in the folder")
+    assert found.words["todo"].startswith("Fix the folder’s space")
     live = frozenset({found.subject})
     one.succeeded_at, one.error = begun + 4 * HOUR, ""
     one.save()
     again = only("late-export", live=live)
-    assert (again.clear, again.title) == (True, "Export written again: Lake, 6 files")
+    assert (again.clear, again.title) == (True, "Export works again: Lake, 6 files")
     one.delete()
     assert findings("late-export", live=live) == []
 
@@ -403,7 +403,7 @@ def test_an_export_that_nobody_runs_is_ours_to_mend_and_one_that_is_off_is_no_ne
     assert found.title == "Export overdue: Lake, not run for 30 d"
     assert "worker and beat" in found.words["todo"]
     ExportTarget.objects.update(error="The store refused it: SignatureDoesNotMatch.")
-    assert "bucket and keys" in only("late-export").words["todo"]
+    assert "bucket or keys" in only("late-export").words["todo"]
     ExportTarget.objects.update(enabled=False)
     assert findings("late-export") == []
     assert over("late-export", f"export:{one.pk}").title == "Export switched off: Lake, 0 files are due"
@@ -437,7 +437,7 @@ def test_a_kinds_life_from_its_mail_to_its_end_goes_through_the_same_states(phas
     hour(NOW - 5 * HOUR, 10, cost=Decimal(72))
     services.evaluate(now=NOW, kinds=["burn-rate"], wait=True)
     assert Alert.objects.get().state == "open"
-    assert any("crossed" in line for line in explain(Rule.objects.get(slug="burn-rate"), NOW))
+    assert any("limit exceeded" in line for line in explain(Rule.objects.get(slug="burn-rate"), NOW))
     UsageHour.objects.filter(hour=NOW - HOUR).delete()
     for minutes in (1, 17):
         services.evaluate(now=NOW + timedelta(minutes=minutes), kinds=["burn-rate"], wait=True)
@@ -485,7 +485,7 @@ def test_deployments_go_by_their_names_in_titles_and_sentences(db: Any) -> None:
     Outage.objects.update(ended_at=NOW)
     up = next(found for found in findings("outage", live=frozenset({"deployment:d1"})))
     assert (up.title, up.words["over"]) == ("Up again: Pod 1, after 3 min", "Was down: Pod 1, for 3 min")
-    assert findings("system-certificate")[0].title == "Certificate ends in 2 d: Pod 0"
+    assert findings("system-certificate")[0].title == "Certificate expires in 2 d: Pod 0"
     hour(NOW - HOUR, 40, deployment_id=pods[0].pk, errors=30)
     [failing] = findings("error-rate")
     assert failing.title.startswith("Errors: Pod 0, 75")
@@ -493,4 +493,4 @@ def test_deployments_go_by_their_names_in_titles_and_sentences(db: Any) -> None:
     [over] = findings("error-rate", now=NOW + 3 * HOUR, live=frozenset({"errors:d0"}))
     assert over.title == "No requests to fail: Pod 0"
     [few] = findings("latency", live=frozenset({"latency:d2"}))
-    assert few.title == "Too few requests to tell: Pod 2"
+    assert few.title == "Too few requests to judge: Pod 2"

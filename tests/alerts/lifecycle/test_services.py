@@ -202,7 +202,7 @@ def test_people_acknowledge_resolve_and_take_it_back(scene: Scene, ops: Any) -> 
     assert Alert.objects.count() == 1, "it is still so, and a person knows"
     assert Delivery.objects.count() == 2
     assert services.reopen(alert_id=alert.pk, by=ops, now=scene.now).state == "open"
-    assert Delivery.objects.count() == 1, "the message of the taken back step had not left"
+    assert Delivery.objects.count() == 1, "the message of the undone step had not left"
     scene.set("a", False)
     scene.look()
     assert scene.alert().state == "resolved"
@@ -241,7 +241,7 @@ def test_a_rule_that_cannot_be_read_says_so_and_stops_no_other(scene: Scene, ops
     scene.set("a", True)
     scene.look()
     other.refresh_from_db()
-    assert "no number" in other.last_error
+    assert "not a number" in other.last_error
     assert other.evaluated_at is None
     assert Alert.objects.get().rule.slug == "outage"
 

@@ -158,7 +158,7 @@ def test_whoever_is_given_an_alert_is_told_and_the_timeline_says_who_by(scene: S
     row = alert.transitions.latest("id")
     assert (row.cause, row.by, row.note, row.after) == ("assigned", ops, "mia: you know it", "open")
     assert [d.recipient for d in row.deliveries.all()] == ["mia@example.com"]
-    assert compose(row.deliveries.get()).subject.startswith("Yours: Down: a")
+    assert compose(row.deliveries.get()).subject.startswith("Assigned to you: Down: a")
     services.assign(alert_id=alert.pk, to=ops, by=ops, now=scene.now)
     assert not alert.transitions.latest("id").deliveries.exists(), "they know"
 
@@ -198,7 +198,7 @@ def test_explain_says_what_an_alert_waits_for(scene: Scene, ops: Any) -> None:
     services.silence(matcher=Matcher(subject="deployment:*"), until=until, reason="move", by=ops, now=scene.now)
     said = "\n".join(explain(Rule.objects.get(kind="outage"), scene.now))
     assert "Snoozed until" in said and "Grouped under account:vast" in said and "Silenced until" in said
-    assert "Unacknowledged, it is told to admins in" in said
+    assert "If not acknowledged, it escalates to admins in" in said
 
 
 def test_a_window_that_comes_every_sunday_quiets_each_of_them_across_the_clock_change(scene: Scene, ops: Any) -> None:
@@ -229,7 +229,7 @@ def test_a_window_that_comes_every_sunday_quiets_each_of_them_across_the_clock_c
 
 def test_one_that_comes_again_is_ended_for_good_and_must_be_over_before_it_comes_again(scene: Scene, ops: Any) -> None:
     given: dict[str, Any] = {"matcher": Matcher("outage"), "repeats": "day", "reason": "x", "by": ops}
-    with pytest.raises(ValueError, match="before it comes again"):
+    with pytest.raises(ValueError, match="before it repeats"):
         services.silence(until=scene.now + timedelta(hours=25), **given, now=scene.now)
     made = services.silence(until=scene.now + timedelta(hours=1), **given, now=scene.now)
     assert Silence.objects.in_force(scene.now + timedelta(days=3, minutes=30)) == [made]

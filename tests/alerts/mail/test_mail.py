@@ -71,7 +71,7 @@ def test_every_address_is_absolute_and_of_this_alert_alone(opened: Delivery, set
 
 def test_text_and_html_say_the_same(opened: Delivery) -> None:
     text, html = part(parsed(opened), "plain"), part(parsed(opened), "html")
-    for said in ("$412.30", "billed 90 %", "$300–400", "$200.00", "48 %", "What costs most"):
+    for said in ("$412.30", "billed 90 %", "$300–400", "$200.00", "48 %", "Highest costs this month"):
         assert said in text, said
         assert said in html, said
     first = text.splitlines()[0]
@@ -108,7 +108,7 @@ def test_the_end_has_no_button_to_acknowledge_it(scene: Scene, opened: Delivery,
     scene.look()
     end = Delivery.objects.get(transition__after="resolved")
     html = part(parsed(end), "html")
-    assert "Nothing to do" in html
+    assert "No action needed" in html
     assert "/acknowledge/" not in html
     assert "It was open from" in html
     assert parsed(end)["In-Reply-To"] == opened.message_id
@@ -116,7 +116,7 @@ def test_the_end_has_no_button_to_acknowledge_it(scene: Scene, opened: Delivery,
 
 @pytest.mark.parametrize(
     ("cause", "begins"),
-    [("lowered", "Lower: "), ("gone", "Over: "), ("closed", "Closed: "), ("escalated", "Nobody has it: ")],
+    [("lowered", "Lower level: "), ("gone", "Resolved: "), ("closed", "Closed: "), ("escalated", "Not acknowledged: ")],
 )
 def test_the_subject_says_why_it_comes(opened: Delivery, cause: str, begins: str) -> None:
     opened.transition.cause, opened.transition.after = cause, "open" if cause == "escalated" else "resolved"
@@ -129,13 +129,13 @@ def test_what_ended_by_hand_or_is_gone_asks_for_nothing_and_an_escalation_asks_t
 ) -> None:
     opened.transition.cause = "escalated"
     opened.transition.save()
-    assert part(parsed(opened), "plain").startswith("Take it on or find who does: nobody has acknowledged it. ")
+    assert part(parsed(opened), "plain").startswith("Not acknowledged yet: acknowledge or assign it. ")
     services.resolve(alert_id=opened.alert.pk, by=ops, now=scene.now)
     end = Delivery.objects.get(transition__cause="closed")
-    assert part(parsed(end), "plain").startswith("Nothing to do: olga resolved it by hand.")
+    assert part(parsed(end), "plain").startswith("No action needed: olga resolved it manually.")
     end.transition.cause = "gone"
     end.transition.save()
-    assert part(parsed(end), "plain").startswith("Nothing to do: what it was about")
+    assert part(parsed(end), "plain").startswith("No action needed: its subject or its rule was removed")
 
 
 def test_words_of_a_table_break_only_where_they_fit_nowhere() -> None:

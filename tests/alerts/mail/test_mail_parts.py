@@ -123,7 +123,7 @@ def test_the_chart_is_a_part_of_the_mail_and_its_words_stand_in_every_part(grown
     image = next(one for one in message.walk() if one.get_content_type() == "image/png")
     html, text = part(message, "html"), part(message, "plain")
     assert f'src="cid:{image["Content-ID"].strip("<>")}"' in html
-    alt = "the value was 12.5; its line is 10"
+    alt = "the value was 12.5, limit 10"
     assert alt in html and alt in text
     assert html.count(alt) == 1 and "<img " in html and 'alt="From ' in html
     assert compose(grown).attachments[0].get_payload() == compose(grown).attachments[0].get_payload()
@@ -201,6 +201,6 @@ def test_a_budgets_chart_is_its_month_added_up_and_ends_in_the_figure_of_the_mai
     assert seen is not None
     values = [point.value for point in seen.points]
     assert values[:3] == [0, 2, 4] and values[-2:] == [46, Decimal("47.50")]
-    assert seen.sentence.endswith("between $0.00 and $47.50; its line is $40.00.")
+    assert seen.sentence.endswith("$0.00 to $47.50, limit $40.00.")
     with timezone.override(ZoneInfo("Europe/Berlin")):
         assert seen.sentence.startswith("From 1 Nov 2026 to 24 Nov 2026 the value"), "a day of money has no hour"

@@ -34,9 +34,9 @@ def test_between_the_line_and_its_clear_line_nothing_changes(
 
 
 def test_a_clear_line_on_the_wrong_side_is_refused() -> None:
-    with pytest.raises(BadThreshold, match="less than the line"):
+    with pytest.raises(BadThreshold, match="at the threshold or below"):
         Watch.of({**OVER, "clear": "501"})
-    with pytest.raises(BadThreshold, match="more than the line"):
+    with pytest.raises(BadThreshold, match="at the threshold or above"):
         Watch.of({**UNDER, "clear": "449"})
 
 

@@ -141,10 +141,10 @@ def test_the_use_of_a_budget_is_that_of_the_thing_named_and_without_one_says_so(
     assert [(one.opened_at.date(), one.ended_at and one.ended_at.date()) for one in seen.firings] == [
         (date(2026, 10, 5), date(2026, 11, 1))
     ]
-    with pytest.raises(Missing, match="No budget of everything runs this month"):
+    with pytest.raises(Missing, match="There is no budget in total this month"):
         found(watching("budget-use", "70"))
     refused = ops_client.post(reverse("alerts:rule-new"), sent(figure="budget-use", line="80 %"))
-    assert "No budget of everything runs this month" in refused.content.decode()
+    assert "There is no budget in total this month" in refused.content.decode()
 
 
 def test_a_lower_bound_is_under_no_line_and_over_those_that_it_has_passed() -> None:
@@ -204,12 +204,12 @@ def test_an_amount_is_read_as_people_write_it(text: str, unit: Any, amount: str)
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("80 %", "Spend is counted in dollars, and “80 %” says per cent; write for instance $400."),
-        ("5 parsecs", "Spend is counted in dollars, and “5 parsecs” says parsecs; write for instance $400."),
-        ("1,5", "“1,5” is no amount; write for instance $400."),
-        ("-5", "“-5” is no amount; write for instance $400."),
-        ("nan", "“nan” is no amount; write for instance $400."),
-        ("9" * 30, f"{'9' * 30} is more than any figure here can be."),
+        ("80 %", "Spend is measured in dollars, not in per cent (“80 %”). Write for instance $400."),
+        ("5 parsecs", "Spend is measured in dollars, not in parsecs (“5 parsecs”). Write for instance $400."),
+        ("1,5", "“1,5” is not an amount. Write for instance $400."),
+        ("-5", "“-5” is not an amount. Write for instance $400."),
+        ("nan", "“nan” is not an amount. Write for instance $400."),
+        ("9" * 30, f"{'9' * 30} is larger than any possible value."),
     ],
 )
 def test_a_wrong_unit_is_a_sentence(text: str, said: str) -> None:
@@ -229,9 +229,9 @@ def test_a_rule_on_something_deleted_says_so_and_its_alert_ends(ops: Any) -> Non
     evaluate(NOW + timedelta(minutes=2))
     ours.refresh_from_db()
     assert Alert.objects.get(rule=ours).state == "resolved"
-    assert ours.last_error.startswith("There is no application “bot” any more")
+    assert ours.last_error.startswith("The application “bot” was removed")
     assert ours.evaluated_at == NOW + timedelta(minutes=2), "it was looked at, so it is not late"
-    assert any("no application “bot”" in line for line in explain(ours, NOW))
+    assert any("The application “bot” was removed" in line for line in explain(ours, NOW))
     with pytest.raises(Missing):
         found(watching("spend", "20", application="bot"))
 
@@ -258,7 +258,9 @@ def test_rules_alerts_and_mails_have_the_names_that_people_gave_and_not_the_slug
     of_owner = rule(watching("spend", "20", owner="olga"), slug="owners")
     ours.recipients.set([ops])
     evaluate()
-    assert sentence(ours).startswith("When spend of application Website chat this month is over $20, tell ops and Olga")
+    assert sentence(ours).startswith(
+        "When spend of application Website chat this month is over $20, notify ops and Olga"
+    )
     assert "spend of owner Olga Fern this month" in sentence(of_owner)
     alert = Alert.objects.get(rule=ours)
     assert alert.title == "Spend of application Website chat this month: $30, over $20"
@@ -308,12 +310,12 @@ def test_any_number_of_rules_of_one_shape_costs_the_same_queries(ops: Any, djang
 def test_a_rule_is_said_as_a_sentence_and_explained(ops: Any) -> None:
     use(TODAY, 10, cost=Decimal(30))
     ours = rule(watching("spend", "20"), for_s=3600)
-    said = "When spend this month is over $20 for 1 h, tell ops by e-mail."
+    said = "When spend this month is over $20 for 1 h, notify ops by e-mail."
     assert sentence(ours) == said
     lines = "\n".join(explain(ours, NOW))
-    assert said in lines and "value 30 against a line at 20: crossed." in lines
+    assert said in lines and "value 30, limit 20: limit exceeded." in lines
     ours.thresholds = watching("nothing", "20")
-    assert sentence(ours) == "No figure is called “nothing”; choose another."
+    assert sentence(ours) == "There is no figure “nothing”. Choose another."
 
 
 def test_the_preview_says_when_it_would_have_fired_and_for_how_long() -> None:
@@ -322,11 +324,11 @@ def test_the_preview_says_when_it_would_have_fired_and_for_how_long() -> None:
     seen = preview(Watch.of(watching("spend", "40", "today")), Policy(), NOW)
     assert [firing.opened_at.date() for firing in seen.firings] == [date(2026, 10, 15), date(2026, 11, 4)]
     assert seen.sentence == (
-        "In the last 90 days it would have fired 2 times, for 1 d 22 h in all and 23 h at the longest, last on 4 Nov."
+        "In the last 90 days it would have fired 2 times, last on 4 Nov. Total 1 d 22 h, the longest 23 h."
     )
     assert len(seen.chart["shades"]) == 2
     calm = preview(Watch.of(watching("spend", "90", "today")), Policy(), NOW)
-    assert calm.sentence == "In the last 90 days it would not have fired; the highest was $70."
+    assert calm.sentence == "In the last 90 days it would not have fired. The highest value was $70."
     month = preview(Watch.of(watching("spend", "60")), Policy(), NOW)
     assert month.firings[-1].ended_at is None and month.sentence.endswith("It would be open now.")
 
@@ -368,7 +370,7 @@ def test_an_error_rate_of_too_few_requests_is_unknown_now_and_in_the_past(ops: A
     assert not preview(Watch.of(rate | {"least": 5}), Policy(), NOW).firings
     assert Watch.of(rate | {"least": 5}).json == rate | {"least": 5}
     assert sentence(rule(rate | {"least": 20}, for_s=0)).startswith(
-        "When error rate in the last 24 hours is over 5\N{NO-BREAK SPACE}% of at least 20 requests, tell ops"
+        "When error rate in the last 24 hours is over 5\N{NO-BREAK SPACE}% of at least 20 requests, notify ops"
     )
 
 
@@ -386,7 +388,7 @@ def test_the_sentence_is_shown_while_a_rule_is_written(ops_client: Client) -> No
     new = reverse("alerts:rule-new")
     shown = ops_client.post(new, sent(sentence="1")).content.decode()
     made = ops_client.post(new, sent(), follow=True).content.decode()
-    text = "When spend this month is over $400 for 1 h, tell ops by e-mail."
+    text = "When spend this month is over $400 for 1 h, notify ops by e-mail."
     assert text in shown and text in made and Rule.objects.count() == 1
     assert "Not complete yet." in ops_client.post(new, sent(line="", sentence="1")).content.decode()
 
@@ -397,7 +399,9 @@ def test_a_rule_is_made_tried_changed_copied_switched_off_deleted_and_brought_ba
     tried = ops_client.post(new, sent(application="bot", preview="1"))
     assert "In the last 90 days" in tried.content.decode() and not Rule.objects.exists()
     made = ops_client.post(new, sent(application="bot"), follow=True)
-    assert "When spend of application bot this month is over $400 for 1 h, tell ops by e-mail." in made.content.decode()
+    assert (
+        "When spend of application bot this month is over $400 for 1 h, notify ops by e-mail." in made.content.decode()
+    )
     ours = Rule.objects.get()
     assert ours.slug == "spend-of-application-bot-this-month-over-400"
     page = reverse("alerts:rule", args=[ours.slug])
@@ -421,12 +425,12 @@ def test_a_rule_is_made_tried_changed_copied_switched_off_deleted_and_brought_ba
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"line": "80 %"}, "Spend is counted in dollars"),
-        ({"window": "hour"}, "Spend is known “today” or “this month” only"),
-        ({"figure": "uptime", "line": "99 %", "task": "rag"}, "Uptime is not known by task; it is by provider or"),
-        ({"figure": "run-rate", "window": "now", "line": "5", "task": "rag"}, "is known of everything together"),
-        ({"groups": []}, "Choose a group or a person"),
-        ({"application": "bot", "owner": "olga"}, "Name an application or an owner"),
+        ({"line": "80 %"}, "Spend is measured in dollars"),
+        ({"window": "hour"}, "Spend is only available “today” or “this month”"),
+        ({"figure": "uptime", "line": "99 %", "task": "rag"}, "Uptime is not available by task, only by provider or"),
+        ({"figure": "run-rate", "window": "now", "line": "5", "task": "rag"}, "only available as a total"),
+        ({"groups": []}, "Choose at least one group or person"),
+        ({"application": "bot", "owner": "olga"}, "Choose an application or an owner"),
         ({"application": "gone"}, "gone is not one of the available choices"),
     ],
 )
@@ -441,9 +445,9 @@ def test_what_cannot_be_watched_is_a_sentence_at_the_field(
 
 
 def test_a_form_of_a_rule_on_something_deleted_still_shows_its_name(ops_client: Client) -> None:
-    ours = rule(watching("spend", "20", application="bot"), last_error="There is no application “bot” any more.")
+    ours = rule(watching("spend", "20", application="bot"), last_error="The application “bot” was removed.")
     shown = ops_client.get(reverse("alerts:rule", args=[ours.slug])).content.decode()
-    assert "“bot” (removed)" in shown and "any more" in shown
+    assert "“bot” (removed)" in shown and "was removed" in shown
 
 
 def test_the_list_costs_the_same_for_any_number_of_rules(
@@ -453,7 +457,7 @@ def test_the_list_costs_the_same_for_any_number_of_rules(
         rule(watching("spend", "500"), f"spend-{n}")
     with django_assert_max_num_queries(ceiling("/alerts/rules/")):
         shown = ops_client.get(reverse("alerts:rules")).content.decode()
-    assert "60 rules of our own" in shown and shown.count("/alerts/rules/spend-") == 50
+    assert "Custom rules (60)" in shown and shown.count("/alerts/rules/spend-") == 50
     assert "spend-7" in ops_client.get(reverse("alerts:rules") + "?q=spend-7").content.decode()
 
 

@@ -125,7 +125,7 @@ def test_a_stored_key_is_never_sent_to_a_new_address(sandbox: Sandbox) -> None:
 
 def test_an_account_without_a_key_is_not_stored() -> None:
     status, page = post(in_role("ops"), ADD, **filled(secret=""))
-    assert (status, "The vendor asks for a key." in page) == (422, True)
+    assert (status, "The vendor requires a key." in page) == (422, True)
 
 
 # Local.
@@ -175,9 +175,9 @@ def test_a_test_says_what_the_vendor_says_and_stores_nothing(sandbox: Sandbox) -
     admin = in_role("admin")
     status, page = post(admin, ADD, **at(sandbox, action="test"))
     assert status == 200
-    assert "The key is good for a RunPod account" in page and "<h1>" in page
+    assert "The key works for a RunPod account" in page and "<h1>" in page
     status, page = post(admin, ADD, **at(sandbox, action="test", secret="rpa_wrongwrongwrong"))
-    assert "refused the key (401)" in page
+    assert "rejected the key (401)" in page
     assert "rpa_wrongwrongwrong" not in page
     assert not Account.objects.exists()
 
@@ -186,7 +186,7 @@ def test_by_htmx_a_test_answers_with_its_result_alone(sandbox: Sandbox) -> None:
     admin = in_role("admin")
     response = admin.post(ADD, at(sandbox, action="test"), headers={"HX-Request": "true"})
     page = response.content.decode()
-    assert "The key is good" in page and "<html" not in page and "<form" not in page
+    assert "The key works" in page and "<html" not in page and "<form" not in page
     response = admin.post(ADD, at(sandbox, action="test", name=""), headers={"HX-Request": "true"})
     assert response.status_code == 422
     assert "1 error: please fix it" in response.content.decode()
@@ -196,13 +196,13 @@ def test_saving_asks_the_vendor_first(sandbox: Sandbox) -> None:
     admin = in_role("admin")
     status, page = post(admin, ADD, **at(sandbox, action="save", secret="rpa_wrongwrongwrong"))
     assert status == 422
-    assert "refused the key (401)" in page and "Nothing was stored." in page
+    assert "rejected the key (401)" in page and "Nothing was stored." in page
     assert not Account.objects.exists()
     assert post(admin, ADD, **at(sandbox, action="save"))[0] == 302
     for feed in claim(timezone.now(), account=Account.objects.get()):
         assert poll(feed)
     page = text(admin, f"{LIST}runpod/")
-    assert "All 4 lists are read" in page
+    assert "All feeds up to date" in page
     assert "Last changed by admin" in page
 
 
@@ -236,22 +236,24 @@ def test_switching_off_stops_polls_and_is_undone_by_one_press() -> None:
     answer = ops.post(f"{LIST}runpod/disable/", follow=True)
     assert f"{LIST}runpod/enable/" in answer.content.decode()  # the toast's undo
     assert claim(timezone.now() + timedelta(days=1)) == []
-    assert "is switched off and is not read" in text(ops, f"{LIST}runpod/")
+    assert "is disabled and not read" in text(ops, f"{LIST}runpod/")
     ops.post(f"{LIST}runpod/enable/")
     made.refresh_from_db()
     assert made.enabled
     assert len(claim(timezone.now())) == 4
     said = [entry.message for entry in AuditEntry.objects.order_by("pk")]
-    assert said == ["Switched off.", "Switched on."]
+    assert said == ["Disabled.", "Enabled."]
 
 
 def test_an_account_that_was_refused_says_so_and_starts_anew_when_enabled() -> None:
-    made = account(enabled=False, disabled_reason="RunPod refused the key (401).")
-    read(made, timedelta(hours=3), failures=3, last_error="RunPod refused the key (401).", last_error_at=timezone.now())
+    made = account(enabled=False, disabled_reason="RunPod rejected the key (401).")
+    read(
+        made, timedelta(hours=3), failures=3, last_error="RunPod rejected the key (401).", last_error_at=timezone.now()
+    )
     ops = in_role("ops")
     page = text(ops, LIST)
-    assert "Refused" in page and "RunPod refused the key (401)." in page and "Replace key" in page
-    assert "refused us, so we stopped asking" in text(ops, f"{LIST}runpod/")
+    assert "Key rejected" in page and "RunPod rejected the key (401)." in page and "Replace key" in page
+    assert "rejects our key, so polls stopped" in text(ops, f"{LIST}runpod/")
     ops.post(f"{LIST}runpod/enable/")
     made.refresh_from_db()
     assert (made.enabled, made.disabled_reason) == (True, "")
@@ -264,7 +266,7 @@ def test_the_list_puts_the_worst_first_with_its_last_error() -> None:
     error = {"last_error": "RunPod has a problem (502).", "last_error_at": timezone.now()}
     read(broken, timedelta(hours=2), failures=7, **error)
     page = text(in_role("ops"), LIST)
-    assert "<b>1 of 2 accounts</b> are read on time; <b>Broken</b> last answered" in page
+    assert "<b>1 of 2 accounts</b> are read on time. <b>Broken</b> was last read" in page
     assert page.index(">Broken<") < page.index(">Fine<")
     assert "7 in a row" in page
 

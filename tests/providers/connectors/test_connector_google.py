@@ -168,7 +168,7 @@ def test_a_forged_service_account_is_refused(sandbox: Sandbox) -> None:
     good = json.loads(sandbox.config("google").secret)
     with running_sandbox() as other:
         forged = json.loads(other.config("google").secret) | {"token_uri": good["token_uri"]}
-    with pytest.raises(ConnectorError, match="refused the service account") as caught:
+    with pytest.raises(ConnectorError, match="rejected the service account") as caught:
         connect("google", sandbox.config("google", secret=json.dumps(forged))).test()
     assert caught.value.permanent
 

@@ -39,11 +39,11 @@ def test_numbers_with_a_point_are_exact(answers: Answers) -> None:
     ("status", "words", "permanent"),
     [
         (400, "refused the request (400). Bad thing.", False),
-        (401, "refused the key (401).", True),
+        (401, "rejected the key (401).", True),
         (402, "refused the request (402)", False),
-        (403, "lacks a permission. Bad thing.", True),
+        (403, "a permission is missing. Bad thing.", True),
         (404, "refused the request (404)", False),
-        (429, "asks us to slow down (429). Bad thing.", False),
+        (429, "limits the request rate (429). Bad thing.", False),
         (500, "has a problem (500). Bad thing.", False),
         (503, "has a problem (503)", False),
         (529, "has a problem (529)", False),
@@ -95,7 +95,7 @@ def test_what_is_no_json_is_refused_by_its_type(answers: Answers, kind: str, wor
 @pytest.mark.parametrize("body", [b"", b'{"a": ', b"\xff\xfe", b'{"a": NaN}', b"[" * 100_000, b"-Infinity"])
 def test_broken_json_is_a_sentence(answers: Answers, body: bytes) -> None:
     answers.say("/x", body)
-    with pytest.raises(ConnectorError, match=r"broken or cut JSON \(\d+ bytes\)"):
+    with pytest.raises(ConnectorError, match=r"broken or incomplete JSON \(\d+ bytes\)"):
         get(answers)
 
 
@@ -127,7 +127,7 @@ def test_a_server_that_trickles_is_left_at_the_deadline(start: bytes, drop: byte
         config = AccountConfig(url, SECRET, local=True, timeout=5, deadline=Deadline(0.4))
         with (
             VendorHttp("Acme", url, config) as http,
-            pytest.raises(ConnectorError, match=r"Acme did not finish its answer within 0\.4 s\."),
+            pytest.raises(ConnectorError, match=r"Acme did not finish its response within 0\.4 s\."),
         ):
             http.get("/x")
 
@@ -168,7 +168,7 @@ def test_an_address_where_nobody_listens_is_a_sentence() -> None:
 
 
 def test_a_key_is_not_sent_in_the_clear_over_the_internet() -> None:
-    with pytest.raises(ConnectorError, match="in the clear") as caught:
+    with pytest.raises(ConnectorError, match="is not encrypted") as caught:
         VendorHttp("Acme", "http://example.org", AccountConfig())
     assert caught.value.permanent
 
@@ -191,7 +191,7 @@ def test_paging_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(walk("Acme", lambda cursor: pages[cursor])) == [1, 2, 3]
     count = iter(range(100))
     monkeypatch.setattr(connector_http, "MOST_PAGES", 20)
-    with pytest.raises(ConnectorError, match="come to an end"):
+    with pytest.raises(ConnectorError, match="more than 10,000 pages"):
         list(walk("Acme", lambda cursor: ([], str(next(count)))))
 
 

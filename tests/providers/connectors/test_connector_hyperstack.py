@@ -33,7 +33,7 @@ def test_a_machine_is_offered_at_the_price_books_price_of_one_gpu(answers: Answe
 
 def test_the_key_is_proved_by_the_price_book(answers: Answers) -> None:
     answers.say_recorded("/pricebook", "hyperstack_pricebook")
-    assert hyperstack(answers).test() == "The key is good: the price book has 5 prices."
+    assert hyperstack(answers).test() == "The key works: the price book has 5 prices."
 
 
 def test_a_price_book_of_another_shape_is_a_sentence(answers: Answers) -> None:

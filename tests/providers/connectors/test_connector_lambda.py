@@ -47,7 +47,7 @@ def test_instances_become_leases_without_their_notebooks(answers: Answers) -> No
 def test_an_impossible_price_is_refused(answers: Answers, cents: Any) -> None:
     kind = {"name": "n", "description": "1x L4 (24 GB)", "price_cents_per_hour": cents, "specs": {"gpus": 1}}
     answers.say("/instance-types", {"data": {"n": {"instance_type": kind, "regions_with_capacity_available": []}}})
-    with pytest.raises(ConnectorError, match="form that we do not know"):
+    with pytest.raises(ConnectorError, match="response in an unknown format"):
         lambda_cloud(answers).fetch_offers()
 
 

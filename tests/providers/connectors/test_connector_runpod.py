@@ -103,13 +103,13 @@ def test_an_error_inside_a_good_answer_is_an_error(answers: Answers) -> None:
 def test_an_impossible_price_is_refused(answers: Answers, price: object) -> None:
     gpu = {"id": "NVIDIA L4", "memory": 24, "price": {"secure": price or [1]}, "availability": "LOW"}
     answers.say("/v2/catalog/gpus", {"gpus": [gpu]})
-    with pytest.raises(ConnectorError, match="form that we do not know"):
+    with pytest.raises(ConnectorError, match="response in an unknown format"):
         runpod(answers, spot=False).fetch_offers()
 
 
 def test_a_price_that_is_no_number_at_all_is_broken_json(answers: Answers) -> None:
     answers.say("/v2/catalog/gpus", b'{"gpus": [{"id": "NVIDIA L4", "memory": 24, "price": {"secure": NaN}}]}')
-    with pytest.raises(ConnectorError, match="broken or cut JSON"):
+    with pytest.raises(ConnectorError, match="broken or incomplete JSON"):
         runpod(answers, spot=False).fetch_offers()
 
 

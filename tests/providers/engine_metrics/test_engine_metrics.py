@@ -99,7 +99,7 @@ def test_llama_cpp_prompt_tokens_include_those_from_the_cache_as_everywhere() ->
     ("answer", "sentence"),
     [
         (as_json({"error": {"type": "not_supported_error"}}, 501), "switched off: start it with --metrics"),
-        (as_json({}, 401), "wants a key"),
+        (as_json({}, 401), "requires a key"),
         (as_text("<html>Welcome</html>", content_type="text/html"), "not with metrics of vLLM"),
         (Answer(), "not with metrics of vLLM"),
         (as_text('vllm:num_requests_running{model_name="qwen" 3\n'), "cannot be read"),

@@ -98,7 +98,7 @@ def test_another_model_than_expected_is_named(kind: str) -> None:
     make, _, key = HEALTHY[kind]
     result = checked(kind, make(), model="another", api_key=key)
     assert (result.ok, result.step) == (False, "models")
-    assert "another is not served there; served: " in result.cause
+    assert "another is not served there. Served: " in result.cause
 
 
 @pytest.mark.parametrize("kind", ENGINES)
@@ -143,7 +143,7 @@ def test_llama_cpp_that_loads_is_starting_and_not_down() -> None:
 def test_any_other_503_is_down_with_the_servers_words() -> None:
     unhealthy = as_json({"error": "unhealthy", "error_type": "healthcheck"}, 503)
     result = checked("tgi", Stub({"GET /health": unhealthy}))
-    assert (result.state, result.cause) == ("down", "The server answers 503: unhealthy")
+    assert (result.state, result.cause) == ("down", "The server returns 503: unhealthy")
 
 
 def test_another_engine_is_recognised_by_its_model_list() -> None:
@@ -157,23 +157,23 @@ def test_another_engine_without_our_liveness_route_is_recognised_too() -> None:
 
 
 def test_a_wrong_path_is_told_from_a_wrong_engine() -> None:
-    assert checked("vllm", Stub({})).cause == "There is no /health there: wrong path, or not vLLM (404)."
+    assert checked("vllm", Stub({})).cause == "/health does not exist: wrong path, or not vLLM (404)."
 
 
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        (as_json({"error": "Unauthorized"}, 401), "The server wants a key, or does not know ours (401)."),
-        (as_json({}, 403), "The server knows our key but does not let it in (403)."),
-        (as_json({"error": {"message": "boom"}}, 500), "The server answers 500: boom"),
-        (as_text("<html>Bad gateway", 502, "text/html"), "The server answers 502 on /v1/models."),
-        (as_text("<html>Welcome", 200, "text/html"), "The server answers with a web page instead of its model list"),
-        (as_text("{", 200), "The server's model list is not readable JSON."),
-        (as_json({"data": "no list"}), "The answer is not a model list of vLLM"),
-        (as_json([1]), "The answer is not a model list of vLLM"),
-        (as_json({"data": []}), "The server has no model loaded; qwen is expected."),
-        (Answer(302, headers={"Location": "https://login.test/x?token=1"}), "redirects to https://login.test;"),
-        (as_text("x" * 1_100_000), "The answer is longer than 1024 KiB"),
+        (as_json({"error": "Unauthorized"}, 401), "The server requires a key or rejects ours (401)."),
+        (as_json({}, 403), "The key has no permission for this server (403)."),
+        (as_json({"error": {"message": "boom"}}, 500), "The server returns 500: boom"),
+        (as_text("<html>Bad gateway", 502, "text/html"), "The server returns 502 on /v1/models."),
+        (as_text("<html>Welcome", 200, "text/html"), "The server returns a web page instead of its model list"),
+        (as_text("{", 200), "The server's model list is not valid JSON."),
+        (as_json({"data": "no list"}), "The response is not a model list of vLLM"),
+        (as_json([1]), "The response is not a model list of vLLM"),
+        (as_json({"data": []}), "The server has no model loaded. Expected: qwen."),
+        (Answer(302, headers={"Location": "https://login.test/x?token=1"}), "redirects to https://login.test."),
+        (as_text("x" * 1_100_000), "The response is longer than 1024 KiB"),
     ],
 )
 def test_each_way_to_be_wrong_has_its_sentence(answer: Answer, sentence: str) -> None:
@@ -205,7 +205,7 @@ def test_a_slow_answer_ends_at_the_deployments_timeout() -> None:
     stub = stubs.vllm()
     stub.routes["GET /v1/models"] = as_json({}, delay_s=1.0)
     result = checked("vllm", stub, timeout_s=0.2)
-    assert (result.ok, result.step, result.cause) == (False, "liveness", "No answer within 0.2 s.")
+    assert (result.ok, result.step, result.cause) == (False, "liveness", "No response within 0.2 s.")
 
 
 def test_something_that_is_no_web_server_is_told_as_such() -> None:
@@ -217,7 +217,7 @@ def test_something_that_is_no_web_server_is_told_as_such() -> None:
             async with ssh, EngineClient() as client:
                 return await engine_of("vllm").check(client, Target(f"http://127.0.0.1:{port}", local=True))
 
-        assert asyncio.run(climb()).cause == f"127.0.0.1:{port} does not answer in HTTP."
+        assert asyncio.run(climb()).cause == f"127.0.0.1:{port} does not respond in HTTP."
 
 
 def test_a_refused_completion_says_why() -> None:
@@ -230,9 +230,9 @@ def test_a_refused_completion_says_why() -> None:
 @pytest.mark.parametrize(
     ("events", "sentence"),
     [
-        ([{"error": {"message": "worker died"}}], "The server broke off a completion: worker died"),
+        ([{"error": {"message": "worker died"}}], "The server stopped a completion: worker died"),
         (["{nonsense"], "The server's stream is not readable."),
-        ([{"choices": []}, "[DONE]"], "The server answered a completion without any content."),
+        ([{"choices": []}, "[DONE]"], "The server returned a completion without content."),
     ],
 )
 def test_a_broken_stream_is_a_failure_though_it_began_with_200(events: list[Any], sentence: str) -> None:
@@ -298,7 +298,7 @@ def test_a_body_that_grows_when_unpacked_is_capped() -> None:
     stub.routes["GET /v1/models"] = Answer(200, bomb, headers={"Content-Encoding": "gzip"})
     result = checked("vllm", stub, model="qwen")
     assert (result.ok, result.state) == (False, "down")
-    assert "The answer is longer than 1024 KiB" in result.cause
+    assert "The response is longer than 1024 KiB" in result.cause
 
 
 @pytest.mark.parametrize(
@@ -329,9 +329,9 @@ def test_an_expired_certificate_is_told_as_such(tmp_path: Path) -> None:
 def test_an_untrusted_certificate_is_told_as_such(tmp_path: Path) -> None:
     context, _, _ = certificate(tmp_path, days=20)
     with serving(stubs.vllm(), context) as stub:
-        assert "not signed by an authority that we trust" in check("vllm", stub.url).cause
+        assert "not signed by a trusted authority" in check("vllm", stub.url).cause
 
 
 def test_https_to_an_http_server_is_told_as_such() -> None:
     with serving(stubs.vllm()) as stub:
-        assert "is it http instead of https?" in check("vllm", stub.url.replace("http:", "https:")).cause
+        assert "Check whether it is http instead of https" in check("vllm", stub.url.replace("http:", "https:")).cause

@@ -47,7 +47,7 @@ def test_the_whole_ladder_is_climbed_to_a_token(engine: Engine) -> None:
             assert result.ttft_ms is not None
             assert result.ttft_ms > 0
             other = await llama.check(client, replace(target, model="large"))
-            assert other.cause.startswith("The model large is not served there; served: tiny")
+            assert other.cause.startswith("The model large is not served there. Served: tiny")
             wrong = await engine_of("vllm").check(client, target)
             assert wrong.cause == "This is llama.cpp, not vLLM: change the engine of this deployment."
 
@@ -93,7 +93,7 @@ def test_a_key_that_is_missing_is_asked_for(options: EngineOptions) -> None:
             target = Target(engine.url, "tiny", api_key=key, local=True)
             return (await engine_of("llamacpp").check(client, target)).cause
 
-    assert asyncio.run(ask("")) == "The server wants a key, or does not know ours (401)."
+    assert asyncio.run(ask("")) == "The server requires a key or rejects ours (401)."
     assert asyncio.run(ask("of-the-suite")) == ""
     engine.stop()
 

@@ -161,11 +161,11 @@ def with_story(slug: str = "llama") -> Deployment:
 def test_the_page_says_in_words_what_the_engine_told_and_breaks_its_lines() -> None:
     with_story()
     page = text(in_role("manager"), "/settings/deployments/llama/")
-    assert "What vLLM told of itself in 24 hours" in page
-    assert "20 of answers at the mean, 20 at most." in page
-    assert "vLLM does not tell: KV cache, Time to first token, Preemptions." in page
-    assert "It serves the model that is expected" in page
-    assert re.search(r"They were read in 6\d.% of the time", page)
+    assert "vLLM metrics, last 24 hours" in page
+    assert "Answers: mean 20, peak 20." in page
+    assert "vLLM does not report: KV cache, Time to first token, Preemptions." in page
+    assert "It serves the expected model" in page
+    assert re.search(r"Read in 6\d.% of the time", page)
     chart = page[page.index("<h3>Tokens a second") :]
     chart = chart[: chart.index("</figure>")]
     assert chart.count("<polyline") == 2  # answers, before the gap and after it
@@ -181,7 +181,7 @@ def test_a_short_history_is_drawn_bucket_by_bucket_in_each_range(asked: str, ste
     assert (sum(point.samples for point in shown.points), shown.step.total_seconds()) == (2, step)
     page = text(in_role("ops"), "/settings/deployments/llama/", range=asked)
     assert f'aria-current="true">{engine_page.RANGES[asked].label}' in page
-    assert "They were first read at" in page
+    assert "First read at" in page
 
 
 def test_a_long_history_is_drawn_in_steps_from_the_start_of_the_range(one: Deployment) -> None:
@@ -194,14 +194,14 @@ def test_a_long_history_is_drawn_in_steps_from_the_start_of_the_range(one: Deplo
 
 def test_a_range_that_there_is_not_is_the_default() -> None:
     with_story()
-    assert "told of itself in 24 hours" in text(in_role("ops"), "/settings/deployments/llama/", range="century")
+    assert "metrics, last 24 hours" in text(in_role("ops"), "/settings/deployments/llama/", range="century")
 
 
 @pytest.mark.parametrize(
     ("engine", "cause", "said"),
     [
-        ("ollama", "", "Ollama tells nothing of itself"),
-        ("llamacpp", "", "The next check that goes well reads them"),
+        ("ollama", "", "Ollama reports no metrics"),
+        ("llamacpp", "", "The next successful check reads them"),
         ("llamacpp", "The server's metrics are switched off: start it with --metrics.", "start it with --metrics"),
     ],
 )
@@ -257,4 +257,4 @@ def test_what_is_nothing_but_zeros_is_said_without_a_chart() -> None:
     keep(shown, *(EngineSample(running=1, preemptions_total=4) for _ in range(4)), first=first)
     page = text(in_role("ops"), "/settings/deployments/llama/")
     after = page[page.index("<h3>Preemptions") :]
-    assert after.startswith("<h3>Preemptions</h3> <p>No request was put back for want of cache.</p> </div>")
+    assert after.startswith("<h3>Preemptions</h3> <p>No preemptions.</p> </div>")

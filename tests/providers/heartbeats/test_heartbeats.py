@@ -14,9 +14,9 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
+from lib.forms import LengthField, length
 from providers.audit.log import AuditEntry
 from providers.heartbeats import services as heartbeats
-from providers.heartbeats.forms import LengthField, length
 from providers.heartbeats.ping_views import MOST_BYTES
 from providers.heartbeats.ping_views import ping as ping_view
 from providers.heartbeats.report import beat_now, uptime_of
@@ -113,7 +113,7 @@ def test_a_run_that_started_must_end_within_its_grace_and_its_length_is_kept() -
     assert beat.due_at == NOON + 40 * MINUTE
     assert beat_now(beat, NOON + 31 * MINUTE).word == "running"
     heartbeats.judge(now=NOON + 41 * MINUTE)
-    assert "did not say within its grace" in HeartbeatSpan.objects.get().cause
+    assert "sent no finish ping within its grace period" in HeartbeatSpan.objects.get().cause
     beat = sent(beat, Signal.SUCCESS, NOON + 50 * MINUTE)
     assert (beat.state, beat.last_run_s, beat.running_since) == ("up", 1200.0, None)
 
@@ -241,7 +241,7 @@ def test_a_batch_job_is_added_edited_deleted_and_brought_back_with_its_address()
     admin.post(reverse("providers:heartbeat-undo", args=[beat.pk]))
     assert Client().get(f"/ping/{beat.ping_id}").status_code == 200
     said = list(AuditEntry.objects.order_by("pk").values_list("message", flat=True))
-    assert said[-2:] == ["Deleted.", "Brought back."]
+    assert said[-2:] == ["Deleted.", "Restored."]
     assert len(said) == 4
 
 
@@ -249,8 +249,8 @@ def test_a_batch_job_is_added_edited_deleted_and_brought_back_with_its_address()
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"schedule": "cron", "cron": "61 * * * *"}, "cannot be read"),
-        ({"period_s": "soon"}, "Write a length"),
+        ({"schedule": "cron", "cron": "61 * * * *"}, "is invalid or never runs"),
+        ({"period_s": "soon"}, "Write a duration"),
         ({"period_s": "1 s"}, "From 30 s to"),
         ({"grace_s": ""}, "required"),
         ({"time_zone": "Rome"}, "no time zone"),
@@ -271,7 +271,7 @@ def test_who_may_only_look_does_not_see_the_address_to_ping() -> None:
     beat = sent(job(), Signal.SUCCESS, timezone.now())
     page = text(in_role("manager"), reverse("providers:heartbeat", args=[beat.slug]))
     assert str(beat.ping_id) not in page
-    assert "last pinged" in page
+    assert "Last ping" in page
 
 
 @pytest.mark.django_db

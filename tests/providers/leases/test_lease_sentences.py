@@ -41,24 +41,22 @@ def leases_page(*active: LeaseNow, total: int = 3, filtered: bool = False) -> Le
 @pytest.mark.parametrize(
     ("page", "sentence"),
     [
-        (leases_page(total=0, filtered=True), "No lease is like that; take a condition away."),
-        (leases_page(total=0), "No lease is known: we rent nothing, or no account that tells leases has been read."),
-        (leases_page(total=1), "1 lease has cost $99.50 so far; none of them is rented now."),
-        (leases_page(rented()), "3 leases have cost $99.50 so far; one of them goes on at $0.50 an hour."),
+        (leases_page(total=0, filtered=True), "No lease matches. Remove a filter."),
+        (leases_page(total=0), "No leases: nothing is rented, or no account with leases was read."),
+        (leases_page(total=1), "1 lease cost $99.50 so far, none rented now."),
+        (leases_page(rented()), "3 leases cost $99.50 so far, 1 still rented at $0.50 an hour."),
         (
             leases_page(rented(), STOPPED),
-            "3 leases have cost $99.50 so far; 2 of them go on at $1.00 an hour. pod-2 is paid for nothing: stopped,"
-            " and billed all the same.",
+            "3 leases cost $99.50 so far, 2 still rented at $1.00 an hour. pod-2 is idle: stopped, still billed.",
         ),
         (
             leases_page(UNPRICED),
-            "3 leases have cost $99.50 so far; one of them is still rented. pod-3 is stopped; its disk is billed on,"
-            " and what it costs is known with the next bill.",
+            "3 leases cost $99.50 so far, 1 still rented. pod-3 is stopped, but its disk is billed."
+            " The cost is on the next bill.",
         ),
         (
             leases_page(STOPPED, STOPPED),
-            "3 leases have cost $99.50 so far; 2 of them go on at $1.00 an hour. 2 of them are paid for nothing, pod-2"
-            " first: stopped, and billed all the same.",
+            "3 leases cost $99.50 so far, 2 still rented at $1.00 an hour. 2 idle, pod-2 first: stopped, still billed.",
         ),
     ],
 )
@@ -68,17 +66,17 @@ def test_the_leases_page_says_what_they_cost_and_what_goes_on(page: LeasesPage, 
 
 def test_headings_of_the_leases_page_follow_its_rows() -> None:
     pages = (leases_page(rented()), leases_page(rented(), STOPPED), leases_page(), leases_page(total=0))
-    headlines = ["One is rented now", "2 are rented now", "All of them have ended", "Nothing to see"]
+    headlines = ["1 rented now", "2 rented now", "All ended", "No leases"]
     assert [page.headline() for page in pages] == headlines
-    assert leases_page().filter_headline() == "Look for a lease"
-    assert leases_page(filtered=True).filter_headline() == "Only leases like this"
-    assert words(unpriced_note([UNPRICED, UNPRICED])).startswith("2 are stopped, pod-3 first; their disks")
+    assert leases_page().filter_headline() == "Find leases"
+    assert leases_page(filtered=True).filter_headline() == "Filtered leases"
+    assert words(unpriced_note([UNPRICED, UNPRICED])).startswith("2 are stopped (pod-3 first), but their disks")
 
 
 def test_a_lease_says_from_when_to_when_it_was_there() -> None:
     assert words(rented().since()) == "since 18 Jun 2025, 12:00"
     assert words(ENDED.since()) == "18 Jun 2025, 12:00 to 19 Jun 2025, 12:00"
-    assert words(rented(old=True).since()) == "running when last seen, 2 h ago"
+    assert words(rented(old=True).since()) == "running when last read, 2 h ago"
 
 
 @pytest.mark.parametrize(
@@ -87,16 +85,16 @@ def test_a_lease_says_from_when_to_when_it_was_there() -> None:
         (runway("0", "1", timedelta(0)), "The prepaid balance at Vast is used up", "18 Jun 2025, 12:00"),
         (
             runway("34", "1", timedelta(days=2)),
-            "Vast’s prepaid $34.00 last until Friday 12:00 UTC at this rate",
+            "Vast balance ($34.00) lasts until Friday 12:00 UTC at this rate",
             "Friday 12:00 UTC",
         ),
         (
             runway("34", "1", timedelta(days=20)),
-            "Vast’s prepaid $34.00 last until Tuesday, 8 July at this rate",
+            "Vast balance ($34.00) lasts until Tuesday, 8 July at this rate",
             "8 Jul 2025, 12:00",
         ),
-        (runway("34", "1", None), "The prepaid $34.00 at Vast last for years at this rate", "years"),
-        (runway("34", "0", None), "Nothing is spent of the prepaid $34.00 at Vast", "nothing is spent"),
+        (runway("34", "1", None), "Vast balance ($34.00) lasts for years at this rate", "years"),
+        (runway("34", "0", None), "Vast balance ($34.00) is not being used", "not used"),
     ],
 )
 def test_a_runway_says_how_long_the_money_lasts(row: Runway, finding: str, ends: str) -> None:
@@ -114,16 +112,16 @@ def way(*, destroys: bool = False, barred: str = "", call: bool = True) -> StopW
     [
         (
             StopPage(lease(), None),
-            "pod-1 cannot be stopped from here: it has ended, or its vendor takes no such call.",
+            "pod-1 cannot be stopped here: it has ended, or its vendor has no API for it.",
         ),
-        (StopPage(lease(), way(barred="Not allowed.")), "pod-1 is not stopped from here. Not allowed."),
+        (StopPage(lease(), way(barred="Not allowed.")), "pod-1 cannot be stopped here. Not allowed."),
         (
             StopPage(lease(disk_per_hour=Decimal("0.1")), way(destroys=True)),
-            "Ending pod-1 saves $0.5000 an hour and destroys the machine.",
+            "Ending pod-1 saves $0.5000 an hour and deletes the instance.",
         ),
         (
             StopPage(lease(disk_per_hour=Decimal("0.1")), way()),
-            "Stopping pod-1 saves $0.4000 an hour. Its disk goes on costing $0.1000 an hour.",
+            "Stopping pod-1 saves $0.4000 an hour. Its disk still costs $0.1000 an hour.",
         ),
         (StopPage(lease(), way()), "Stopping pod-1 saves $0.5000 an hour."),
     ],
@@ -131,7 +129,7 @@ def way(*, destroys: bool = False, barred: str = "", call: bool = True) -> StopW
 def test_what_stopping_a_lease_saves_is_said_before_it_is_done(page: StopPage, sentence: str) -> None:
     assert words(page.answer()) == sentence
     assert page.consequence() == ("This cannot be undone" if page.destroys else "It can be started again at the vendor")
-    assert page.button() == ("End it for good" if page.destroys else "Stop it now")
+    assert page.button() == ("Delete instance" if page.destroys else "Stop GPU")
     assert page.possible is (page.way is not None and not page.way.barred)
 
 
@@ -167,7 +165,7 @@ COST = "pod-1 has cost $6.25. This month will be $70.00 at the current rate."
         (lease_page(rented(lease(idle_minutes=180)), idle=idle(), uses=[used()]), COST),
         (
             lease_page(STOPPED),
-            f"{COST} Paid but unused: stopped, and billed all the same.".replace("pod-1", "pod-2"),
+            f"{COST} Paid but unused: stopped, still billed.".replace("pod-1", "pod-2"),
         ),
     ],
 )

@@ -56,7 +56,7 @@ def test_figures_are_for_whoever_may_see_leases() -> None:
     manager = Client()
     manager.force_login(User.objects.get(username="manager"))
     page = text(manager, page_of(made))
-    assert "Stop it" not in page and "Idle after" not in page
+    assert "Stop GPU" not in page and "Idle after" not in page
 
 
 def test_the_list_has_now_and_before_and_can_be_filtered(ops: Client) -> None:
@@ -65,7 +65,7 @@ def test_the_list_has_now_and_before_and_can_be_filtered(ops: Client) -> None:
     lease(where, 2, name="gone", state="ended", hours=48, ended_at=timezone.now() - timedelta(hours=24))
     lease(other, 3, name="elsewhere", gpu="L4", kind="spot")
     whole = text(ops, URL)
-    assert "<b>3 leases</b> have cost <b>$17.60</b> so far; 2 of them go on at <b>$0.80 an hour</b>." in whole
+    assert "<b>3 leases</b> cost <b>$17.60</b> so far, 2 still rented at <b>$0.80 an hour</b>." in whole
     for query, names in (
         ({"when": "now"}, {"here", "elsewhere"}), ({"when": "before"}, {"gone"}), ({"account": "vast"}, {"elsewhere"}),
         ({"gpu": "L4"}, {"elsewhere"}), ({"kind": "spot"}, {"elsewhere"}),
@@ -73,7 +73,7 @@ def test_the_list_has_now_and_before_and_can_be_filtered(ops: Client) -> None:
     ):  # fmt: skip
         page = text(ops, f"{URL}?{urlencode(query)}")
         assert {name for name in ("here", "gone", "elsewhere") if f">{name}</a>" in page} == names, query
-    assert "No lease is like that" in text(ops, URL, gpu="L4", when="before")
+    assert "No lease matches" in text(ops, URL, gpu="L4", when="before")
 
 
 def test_a_long_list_is_paged_with_as_many_statements(ops: Client) -> None:
@@ -100,7 +100,7 @@ def test_a_lease_says_what_it_costs_and_what_it_burns_while_nobody_asks(ops: Cli
         "curl -X POST https://api.runpod.io/v2/pods/pod1/stop -H &quot;Authorization: Bearer $RUNPOD_API_KEY&quot;"
         in page
     )
-    assert "The container disk is cleared" in page
+    assert "The container disk is deleted" in page
     assert ">7</td>" in page
     used(one, 0)
     assert "spent idle." not in text(ops, page_of(made))
@@ -116,9 +116,9 @@ def test_a_stopped_lease_shows_its_disk_and_the_bill(ops: Client) -> None:
         amount=Decimal("0.02"), original_amount=Decimal("0.02"), resource=made.external_id,
     )  # fmt: skip
     page = text(ops, page_of(made))
-    assert "Paid but unused: stopped, and billed all the same." in page
+    assert "Paid but unused: stopped, still billed." in page
     assert "disk $0.02." in page
-    assert "What is billed on is its disk" in page
+    assert "Its disk is still billed" in page
 
 
 def test_what_is_not_known_of_a_disk_is_no_zero(ops: Client) -> None:
@@ -130,7 +130,7 @@ def test_serverless_is_told_by_busy_seconds(ops: Client) -> None:
     price = Decimal(2)
     made = lease(account(), hours=1, kind="serverless", price_per_hour=price, worker_per_hour=price / 2)
     assert "7,200 s of workers, $1.0000 an hour each" in text(ops, page_of(made))
-    assert "set its workers to 0" in text(ops, page_of(made))
+    assert "Set its workers to 0" in text(ops, page_of(made))
 
 
 def test_days_are_cut_at_midnight_utc() -> None:
@@ -206,12 +206,12 @@ def test_a_lease_is_stopped_at_its_vendor_and_the_next_poll_tells(
     dry = " ".join(ops.post(url, {"action": "dry"}).content.decode().split())
     assert "Dry run: nothing was called" in dry
     wrong = ops.post(url, {"action": "stop", "name": "other"})
-    assert (wrong.status_code, "That is not its name." in wrong.content.decode()) == (422, True)
+    assert (wrong.status_code, "The name does not match." in wrong.content.decode()) == (422, True)
     poll_leases(made.account)
     made.refresh_from_db()
     assert (made.state, AuditEntry.objects.count()) == ("running", 0)
     answer = ops.post(url, {"action": "stop", "name": "one"}, follow=True)
-    assert "The next poll tells how it went." in answer.content.decode()
+    assert "The next poll shows the result." in answer.content.decode()
     (entry,) = AuditEntry.objects.all()
     assert entry.message.startswith("Stopped by API: P")
     poll_leases(made.account)
@@ -226,7 +226,7 @@ def test_a_lease_is_stopped_at_its_vendor_and_the_next_poll_tells(
 def test_nothing_is_called_unless_the_account_allows_it(sandbox: Sandbox, ops: Client) -> None:
     made = rented(sandbox, "runpod")
     page = text(ops, page_of(made, "stop/"))
-    assert "Stopping by API is switched off for the account Runpod." in page
+    assert "Stopping GPUs is disabled for the account Runpod." in page
     ops.post(page_of(made, "stop/"), {"action": "stop", "name": "one"})
     poll_leases(made.account)
     made.refresh_from_db()
@@ -236,7 +236,7 @@ def test_nothing_is_called_unless_the_account_allows_it(sandbox: Sandbox, ops: C
 
 def test_a_vendor_that_does_not_stop_it_is_quoted_and_logged(sandbox: Sandbox, ops: Client) -> None:
     made = rented(sandbox, "runpod", may_stop=True)
-    for fault, words in (("500", "RunPod has a problem (500)."), ("html", "a web page in place of data")):
+    for fault, words in (("500", "RunPod has a problem (500)."), ("html", "a web page instead of data")):
         sandbox.fault("runpod", fault, count=1)
         answer = ops.post(page_of(made, "stop/"), {"action": "stop", "name": "one"})
         assert answer.status_code == 422
@@ -247,19 +247,23 @@ def test_a_vendor_that_does_not_stop_it_is_quoted_and_logged(sandbox: Sandbox, o
 def test_only_vendors_that_stop_by_api_offer_the_switch(ops: Client) -> None:
     account()
     account("claude", "anthropic")
-    assert "leases may be stopped from here" in text(ops, reverse("providers:account", args=["runpod"]))
-    assert "leases may be stopped from here" not in text(ops, reverse("providers:account", args=["claude"]))
+    assert "Allow stopping GPUs from Breakeven (always asks first)" in text(
+        ops, reverse("providers:account", args=["runpod"])
+    )
+    assert "Allow stopping GPUs from Breakeven (always asks first)" not in text(
+        ops, reverse("providers:account", args=["claude"])
+    )
 
 
 def test_what_is_stopped_with_a_disk_that_no_bill_has_told_is_never_said_to_cost_nothing(ops: Client) -> None:
     made = lease(account(), name="gpu-1", state="stopped", price_per_hour=Decimal(0))
     for url in ("/providers/", "/providers/leases/"):
         page = text(ops, url)
-        assert "<b>gpu-1</b> is stopped; its disk is billed on" in page, url
+        assert "<b>gpu-1</b> is stopped, but its disk is billed" in page, url
         assert "$0.00 an hour" not in page and "costs nothing" not in page, url
     assert "at least" in text(ops, page_of(made))
     Lease.objects.update(disk_per_hour=Decimal(0))
-    assert "What we rent costs nothing at this moment." in text(ops, "/providers/")
+    assert "Rented GPUs cost nothing at the moment." in text(ops, "/providers/")
 
 
 def test_a_lease_that_has_ended_is_told_from_when_to_when(ops: Client) -> None:

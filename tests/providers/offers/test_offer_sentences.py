@@ -59,39 +59,38 @@ def providers_page(rent: Rent | None = None, *, offers: int = 1, saving: BestSav
 @pytest.mark.parametrize(
     ("page", "sentence"),
     [
-        (providers_page(offers=0), "No offer is known yet: no account that tells offers has been read."),
-        (providers_page(), "1 kind of GPU can be rented now, L4 for $0.20 an hour at Vast.ai."),
+        (providers_page(offers=0), "No offers yet: no account with offers was read."),
+        (providers_page(), "1 kind of GPU available: L4 at $0.20 an hour (Vast.ai)."),
         (
             providers_page(offers=2),
-            "2 kinds of GPUs can be rented now, the cheapest, L4, for $0.20 an hour at Vast.ai.",
+            "2 kinds of GPUs available, the cheapest L4 at $0.20 an hour (Vast.ai).",
         ),
-        (providers_page(Rent(), offers=0), "We rent no GPU now. No offer is known yet."),
-        (providers_page(Rent()), "We rent no GPU now. The cheapest to be had is L4 for $0.20 an hour at Vast.ai."),
+        (providers_page(Rent(), offers=0), "We rent no GPU now. No offers yet."),
+        (providers_page(Rent()), "We rent no GPU now. The cheapest is L4 for $0.20 an hour at Vast.ai."),
         (
             providers_page(Rent([rented()])),
-            "1 lease, 1 with a GPU running: $0.50 an hour, $70.00 by the end of the month. Nothing like it can be had"
-            " for less.",
+            "1 lease, 1 with a GPU running: $0.50 an hour, $70.00 by the end of the month. No comparable"
+            " offer is cheaper.",
         ),
         (
             providers_page(Rent([rented(lease(gpu_count=1))]), saving=better()),
-            "1 lease, 1 with a GPU running: $0.50 an hour, $70.00 by the end of the month. The same L4 can be had for"
-            " $0.20 at Vast.ai.",
+            "1 lease, 1 with a GPU running: $0.50 an hour, $70.00 by the end of the month. The same L4 is available"
+            " for $0.20 at Vast.ai.",
         ),
         (
             providers_page(Rent([STOPPED], runways=[runway("34", "0", None)]), saving=better(caveat="a catch")),
-            "1 lease, none with a GPU running: $0.50 an hour, $70.00 by the end of the month. pod-2 is paid for"
-            " nothing, $0.50 an hour: stopped, and billed all the same. L4 can be had for $0.20 at Vast.ai, but only"
-            " spot. Nothing is spent of the prepaid $34.00 at Vast.",
+            "1 lease, none with a GPU running: $0.50 an hour, $70.00 by the end of the month. Idle: pod-2,"
+            " $0.50 an hour (stopped, still billed). L4 is available for $0.20 at Vast.ai, but only spot."
+            " Vast balance ($34.00) is not being used.",
         ),
         (
             providers_page(Rent([UNPRICED])),
-            "1 lease, none with a GPU running: ≥ $70.00 by the end of the month. pod-3 is stopped; its"
-            " disk is billed on, and what it costs is known with the next bill. The cheapest to be had is L4 for $0.20"
-            " an hour at Vast.ai.",
+            "1 lease, none with a GPU running: ≥ $70.00 by the end of the month. pod-3 is stopped, but its"
+            " disk is billed. The cost is on the next bill. The cheapest is L4 for $0.20 an hour at Vast.ai.",
         ),
         (
             providers_page(Rent([rented(lease(price_per_hour=Decimal(0)))]), offers=0),
-            "What we rent costs nothing at this moment. No offer is known yet.",
+            "Rented GPUs cost nothing at the moment. No offers yet.",
         ),
     ],
 )
@@ -103,23 +102,23 @@ def test_headings_of_the_providers_page_follow_what_is_rented_and_offered() -> N
     asleep = rented(lease(kind="serverless", price_per_hour=Decimal(0)))
     rents = (Rent(), Rent([rented()]), Rent([rented(), STOPPED]), Rent([UNPRICED]), Rent([rented(), asleep]))
     assert [words(rent.headline()) for rent in rents] == [
-        "We rent nothing now",
+        "No rented GPUs",
         "1 lease, 1 with a GPU running",
         "2 leases, 1 with a GPU running",
         "1 lease, none with a GPU running",
         "2 leases, 1 with a GPU running",
     ]
     assert [Rent(ended=[ENDED] * n).ended_headline() for n in (1, 2)] == [
-        "One that has ended",
-        "The last 2 that have ended",
+        "1 ended lease",
+        "The last 2 ended leases",
     ]
-    savings = (better(), better(caveat="bound for a year"), None)
+    savings = (better(), better(caveat="requires a one-year commitment"), None)
     assert [words(providers_page(saving=saving).gpu_headline()) for saving in savings] == [
         "L4, spot, at Vast.ai would save $219 a month",
-        "L4, spot, at Vast.ai would save $219 a month, but bound for a year",
+        "L4, spot, at Vast.ai would save $219 a month, but requires a one-year commitment",
         "The cheapest GPU is L4 for $0.20 an hour at Vast.ai",
     ]
-    assert providers_page(offers=0).gpu_headline() == "No offer is known"
+    assert providers_page(offers=0).gpu_headline() == "No offers"
 
 
 def offers_page(
@@ -139,27 +138,27 @@ def offers_page(
     [
         (
             offers_page(0, offered=0),
-            "No offer is known yet: no account that tells offers has been read.",
-            "Every offer that fits",
+            "No offers yet: no account with offers was read.",
+            "Matching offers",
         ),
-        (offers_page(0), "None of the offers is like that; take a condition away.", "Every offer that fits"),
-        (offers_page(), "1 offer fits: L4, spot, for $0.20 an hour.", "Every offer that fits"),
+        (offers_page(0), "No offer matches. Remove a filter.", "Matching offers"),
+        (offers_page(), "1 offer: L4, spot, at $0.20 an hour.", "Matching offers"),
         (
             offers_page(2, rented=True),
-            "2 offers fit, from $0.20 an hour (L4, spot). None is cheaper than what we rent now.",
-            "No offer beats what we pay",
+            "2 offers from $0.20 an hour (L4, spot). None is cheaper than the rented GPUs.",
+            "No offer is cheaper than ours",
         ),
         (
             offers_page(2, rented=True, better=better()),
-            "2 offers fit, from $0.20 an hour (L4, spot). One is cheaper than what we rent now and saves $219 a month"
+            "2 offers from $0.20 an hour (L4, spot). 1 is cheaper than the rented GPUs and saves $219 a month"
             " at Vast.ai.",
-            "One offer beats what we pay",
+            "1 offer is cheaper than ours",
         ),
         (
             offers_page(2, rented=True, better=better(2)),
-            "2 offers fit, from $0.20 an hour (L4, spot). 2 are cheaper than what we rent now; the best saves $219 a"
+            "2 offers from $0.20 an hour (L4, spot). 2 are cheaper than the rented GPUs. The best saves $219 a"
             " month at Vast.ai.",
-            "2 offers beat what we pay",
+            "2 offers are cheaper than ours",
         ),
     ],
 )
@@ -171,8 +170,8 @@ def test_the_offers_page_says_what_fits_and_what_beats_ours(page: OffersPage, se
 def test_old_prices_are_named_with_their_vendor_and_age() -> None:
     page = offers_page(silent=[account_now("late", feed(old=True))])
     assert words(page.answer()).endswith("Vast.ai’s prices are from 2 h ago and may no longer hold.")
-    assert words(page.market_headline()) == "L4 (spot) is the cheapest of them"
-    assert page.filter_headline() == "Look for a GPU"
+    assert words(page.market_headline()) == "Cheapest: L4 (spot)"
+    assert page.filter_headline() == "Find offers"
 
 
 def test_what_a_million_tokens_cost_is_explained_by_speeds_and_their_sources() -> None:
@@ -183,7 +182,7 @@ def test_what_a_million_tokens_cost_is_explained_by_speeds_and_their_sources() -
     note = ModelSpeeds("m", "Mistral", speeds).note()
     assert words(note) == (
         "M tokens: a million output tokens of Mistral on a GPU that is busy all the time. L4: 20–30 tokens/s (the"
-        " note); H100: 90 tokens/s of one stream, so at most this (a page)."
+        " note); H100: 90 tokens/s for one stream, so an upper limit (a page)."
     )
     assert '<a href="/x/">a page</a>' in note
 
@@ -199,11 +198,11 @@ UNSURE, NONE = watch(None, offer()), watch()
 @pytest.mark.parametrize(
     ("watches", "sentence"),
     [
-        ([], "Nobody waits for a lower price yet."),
-        ([NONE], "No: the one offer that is waited for costs more, or is not to be had."),
-        ([NONE, DEAR], "None of the 2 offers that are waited for is there at its price."),
-        ([BELOW, DEAR], "1 of 2 is there: L4 for $0.20 an hour at Vast.ai."),
-        ([BELOW, BELOW], "2 of 2 are there; L4 for $0.20 an hour at Vast.ai."),
+        ([], "No price watches yet."),
+        ([NONE], "The watched offer is more expensive or not available."),
+        ([NONE, DEAR], "None of the 2 watched offers is below its price."),
+        ([BELOW, DEAR], "1 of 2 is below its price: L4 at $0.20 an hour (Vast.ai)."),
+        ([BELOW, BELOW], "2 of 2 are below their price. Best: L4 at $0.20 an hour (Vast.ai)."),
     ],
 )
 def test_the_watches_page_says_which_price_is_there(watches: list[WatchNow], sentence: str) -> None:
@@ -213,34 +212,34 @@ def test_the_watches_page_says_which_price_is_there(watches: list[WatchNow], sen
 @pytest.mark.parametrize(
     ("row", "sentence", "mark"),
     [
-        (BELOW, "Yes: L4 costs $0.20 an hour at Vast.ai, below $0.30.", "below the price"),
+        (BELOW, "Available: L4 at $0.20 an hour (Vast.ai), below $0.30.", "below the price"),
         (
             UNSURE,
-            "Perhaps: L4 cost $0.20 an hour at Vast.ai 2 h ago, and the vendor has not answered since.",
+            "Not confirmed: L4 cost $0.20 an hour at Vast.ai 2 h ago. No data since.",
             "not confirmed$0.20, 2 h ago",
         ),
-        (DEAR, "No: L4 costs $1.00 an hour at Vast.ai and more elsewhere; $0.30 is waited for.", "waiting"),
-        (NONE, "No: nobody offers L4 now.", "none to be had"),
+        (DEAR, "Waiting: L4 costs at least $1.00 an hour (Vast.ai). The limit is $0.30.", "waiting"),
+        (NONE, "Waiting: no vendor offers L4 now.", "not available"),
     ],
 )
 def test_a_watch_says_whether_its_price_is_there(row: WatchNow, sentence: str, mark: str) -> None:
     page = WatchPage(row)
     assert words(page.answer()) == sentence
     assert words(row.state_mark()) == mark
-    assert (page.title(), page.question()) == ("L4", "Is this offered at our price?")
+    assert page.title() == "L4"
 
 
 def test_a_new_watch_says_what_it_will_do() -> None:
     page = WatchPage(None)
-    assert page.answer().startswith("A mail is sent when any vendor that we read offers it for less")
-    assert (page.title(), page.question()) == ("Add a watch", "Which GPU, and below which price?")
+    assert page.answer().startswith("You are notified when a connected vendor offers it for less")
+    assert page.title() == "Add a watch"
     assert [WatchesPage([NONE] * n).headline() for n in (0, 1, 2)] == [
-        "Begin with one offer",
-        "One offer is waited for",
-        "2 offers are waited for",
+        "Add your first watch",
+        "1 watch",
+        "2 watches",
     ]
     conditions = WatchNow(OfferWatch(gpu="L4", region="EU", min_reliability=0.985), None, None).conditions()
-    assert words(conditions) == "EU · from 98.5 % reliable"
+    assert words(conditions) == "EU · reliability from 98.5 %"
 
 
 # Accounts.
@@ -253,14 +252,14 @@ WAITING, OFF = account_now("waiting", feed()), account_now("off", enabled=False)
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [
-        ([], "No account is set up yet, so no bill, lease or offer is known."),
-        ([NEVER], "0 of 1 account is read on time; Vast has never answered."),
-        ([account_now("late", feed()), OK], "1 of 2 accounts are read on time; Vast last answered 2 h ago."),
+        ([], "No accounts yet, so there are no bills, leases or offers."),
+        ([NEVER], "0 of 1 account is read on time. Vast was never read."),
+        ([account_now("late", feed()), OK], "1 of 2 accounts are read on time. Vast was last read 2 h ago."),
         ([OK], "The one account is read on time."),
         ([OK, OK], "All 2 accounts are read on time."),
-        ([WAITING], "So far 0 of 1 account could be read whole."),
-        ([WAITING, OK], "So far 1 of 2 accounts could be read whole."),
-        ([OFF], "Every account is switched off, so nothing is read."),
+        ([WAITING], "0 of 1 account is read completely so far."),
+        ([WAITING, OK], "1 of 2 accounts are read completely so far."),
+        ([OFF], "All accounts are disabled, so nothing is read."),
     ],
 )
 def test_the_accounts_page_says_how_many_are_read(rows: list[AccountNow], sentence: str) -> None:
@@ -270,58 +269,57 @@ def test_the_accounts_page_says_how_many_are_read(rows: list[AccountNow], senten
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
-        (account_now("refused", disabled_reason="401"), "Vast refused us, so we stopped asking; its figures are old."),
-        (OFF, "Vast is switched off and is not read."),
+        (account_now("refused", disabled_reason="401"), "Vast rejects our key, so polls stopped. Its figures are old."),
+        (OFF, "Vast is disabled and not read."),
         (
             account_now("partly", feed(refused=True)),
-            "Vast refuses our key its offers; everything else is read on.",
+            "Vast rejects our key for offers. Other data is still read.",
         ),
         (
             account_now("refused", feed(refused=True)),
-            "Vast refuses our key everything, so we stopped asking; its figures are old.",
+            "Vast rejects our key, so polls stopped. Its figures are old.",
         ),
-        (OK, "Vast is read on time, last 2 h ago and again in 5 min."),
-        (WAITING, "Vast is read on time so far; one of its lists is still to be read for the first time."),
+        (OK, "Vast is read on time. Last 2 h ago, next in 5 min."),
+        (WAITING, "Vast is read on time so far. One feed is not read yet."),
         (
             account_now("failing", feed()),
-            "Vast does not answer as it should; it last did 2 h ago and is asked again in 5 min.",
+            "Vast fails. Last success 2 h ago, next attempt in 5 min.",
         ),
         (account_now("waiting", feed(read=False)), "Vast is connected. First data is being read…"),
-        (NEVER, "Vast has not answered us a single time yet."),
+        (NEVER, "Vast could not be read yet."),
     ],
 )
 def test_an_account_says_whether_it_is_read(row: AccountNow, sentence: str) -> None:
     page = AccountPage(row.account, row)
     assert words(page.answer()).replace("299 s", "5 min") == sentence
-    assert (page.title(), page.form_headline()) == ("Vast", "Change the account")
+    assert (page.title(), page.form_headline()) == ("Vast", "Settings")
 
 
 def test_a_new_account_says_what_its_key_tells() -> None:
     page = AccountPage(Account(kind="vast", name="Vast"), None)
-    assert words(page.answer()).startswith("With a key, Vast.ai tells us ")
-    assert (page.title(), page.form_headline()) == ("Add an account", "An account at Vast.ai")
-    assert page.question() == "What do we need to read this account?"
-    assert KeyTest(True, "").headline() == "The vendor takes the key"
-    assert KeyTest(False, "").headline() == "The vendor does not take it"
+    assert words(page.answer()).startswith("With a key, Vast.ai reports ")
+    assert (page.title(), page.form_headline()) == ("Add an account", "New account at Vast.ai")
+    assert KeyTest(True, "").headline() == "Connection works"
+    assert KeyTest(False, "").headline() == "Connection failed"
     assert KeyTest(False, "").consequence() == "Nothing was stored."
 
 
 def test_headings_of_accounts_follow_their_states() -> None:
     assert [AccountsPage([OK] * n).headline() for n in (0, 1, 2)] == [
-        "Begin with one account",
-        "One account",
-        "2 accounts, the worst first",
+        "Add your first account",
+        "1 account",
+        "2 accounts, problems first",
     ]
     rows = (OK, account_now("ok", feed(), feed()), WAITING)
     assert [AccountPage(row.account, row).feeds_headline() for row in rows] == [
-        "Its one list is read",
-        "All 2 lists are read",
-        "What is read, and when",
+        "Feed up to date",
+        "All feeds up to date",
+        "Feeds",
     ]
     late = account_now("late", feed())
     assert [words(row.late_notice()) for row in (late, NEVER)] == [
-        "What we know of Vast is old: it last answered 2 h ago",
-        "Nothing is known of Vast yet",
+        "Data of Vast is old: last read 2 h ago",
+        "No data of Vast yet",
     ]
     pages = ([late, OK], [late, late], [OK], [OK, OK], [WAITING, OK])
     assert [ProvidersPage(rows, None, (), (), None).freshness_headline() for rows in pages] == [

@@ -73,7 +73,7 @@ def test_a_row_leads_to_a_watch_with_its_price_filled_in(ops: Client) -> None:
 def test_a_watch_is_added_edited_removed_and_brought_back_with_an_audit_row_each(ops: Client) -> None:
     account()
     offer()
-    assert "Nothing is watched" in text(ops, URL)
+    assert "No watches" in text(ops, URL)
     form = {"gpu": "RTX 4090", "kind": "spot", "provider": "", "region": "EU", "reliability": "99.5", "price": "0.25"}
     assert ops.post(ADD, form).status_code == 302
     made = OfferWatch.objects.get()
@@ -87,13 +87,13 @@ def test_a_watch_is_added_edited_removed_and_brought_back_with_an_audit_row_each
     made.refresh_from_db()
     assert made.price == Decimal("0.20")
     removed = ops.post(f"{url}delete/", follow=True).content.decode()
-    assert "Nothing is watched" in removed and f"{url}undo/" in removed
+    assert "No watches" in removed and f"{url}undo/" in removed
     assert ops.get(url).status_code == 404
     ops.post(f"{url}undo/")
-    assert "One offer is waited for" in text(ops, URL)
+    assert "1 watch" in text(ops, URL)
     log = list(AuditEntry.objects.order_by("pk"))
     assert [entry.action for entry in log] == ["added", "changed", "deleted", "changed"]
-    assert all(entry.changes for entry in log[:2]) and log[3].message.startswith("Brought back")
+    assert all(entry.changes for entry in log[:2]) and log[3].message.startswith("Restored")
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_vendor_that_fell_silent_is_not_believed_and_not_forgotten_for_a_day(o
     one = watch()
     read(where, timedelta(hours=9))
     assert (now_of(one).below, now_of(one).unsure) == (False, True)
-    assert "not confirmed" in text(ops, URL) and "Perhaps:" in text(ops, f"{URL}{one.pk}/")
+    assert "not confirmed" in text(ops, URL) and "Not confirmed:" in text(ops, f"{URL}{one.pk}/")
     Offer.objects.update(seen_at=timezone.now() - timedelta(hours=25))
     assert (now_of(one).below, now_of(one).unsure) == (False, False)
 

@@ -126,7 +126,7 @@ def test_a_failing_vendor_is_explained_and_stops_no_other(db: Any, sandbox: Sand
 
 def fail_for(feed: Feed, span: timedelta, now: datetime) -> datetime:
     """The vendor's garbage at each poll of so long a time; when the next one is due."""
-    end, broken = now + span, ConnectorError("Claude answered with broken or cut JSON (11 bytes).")
+    end, broken = now + span, ConnectorError("Claude sent broken or incomplete JSON (11 bytes).")
     while now < end:
         record_failure(feed, broken, now)
         feed.refresh_from_db()
@@ -186,7 +186,7 @@ def refusing(feed: Feed) -> None:
     """A vendor that says 403 to one feed, three times."""
     for _ in range(due.STRIKES):
         feed.refresh_from_db()
-        record_failure(feed, ConnectorError("RunPod refused the key (403).", True, partial=True), timezone.now())
+        record_failure(feed, ConnectorError("RunPod rejected the key (403).", True, partial=True), timezone.now())
 
 
 def test_a_permission_that_lacks_switches_off_one_feed_and_the_others_go_on(db: Any, sandbox: Sandbox) -> None:
@@ -200,7 +200,7 @@ def test_a_permission_that_lacks_switches_off_one_feed_and_the_others_go_on(db: 
     now = account_now(Account.objects.with_feeds().get(), timezone.now())
     assert now.state == "partly"
     assert now.error == (
-        "RunPod refused the key (403). We no longer ask for its costs; its balance, leases, offers are read on."
+        "RunPod rejected the key (403). Its costs are no longer read. Its balance, leases, offers still are."
     )
     poll_soon(account=made, now=timezone.now())
     assert {feed.kind for feed in due.claim(timezone.now())} == {"offers", "leases", "balance", "costs"}

@@ -146,7 +146,7 @@ def test_payments_are_shown_and_are_no_cost(vendors: Sandbox) -> None:
     assert all(poll(feed) for feed in due_again)
     assert VendorPayment.objects.count() == 1, "the same answer twice"
     page = text(in_role("manager"), "/settings/accounts/vast/")
-    assert "25.50 paid in of late" in page and "credit stripe_payments" in page
+    assert "25.50 paid in recently" in page and "credit stripe_payments" in page
 
 
 def test_a_gpu_of_google_shows_what_its_machine_and_disk_cost_besides(vendors: Sandbox) -> None:
@@ -157,7 +157,7 @@ def test_a_gpu_of_google_shows_what_its_machine_and_disk_cost_besides(vendors: S
     committed = Offer.objects.get(gpu="T4", kind="committed_3y", region="us-central1")
     assert committed.machine_per_gpu_hour is not None and committed.machine_per_gpu_hour < offer.machine_per_gpu_hour
     page = text(in_role("ops"), "/providers/offers/", gpu="T4")
-    assert "GPU 0.3500, its machine 0.1900" in page and "disk 0.17 a GB and month" in page
+    assert "GPU 0.3500, host 0.1900" in page and "disk 0.17 a GB and month" in page
 
 
 def test_what_nobody_knows_is_listed_with_its_words_and_sum() -> None:
@@ -168,5 +168,5 @@ def test_what_nobody_knows_is_listed_with_its_words_and_sum() -> None:
             description="Cloud Run: Jobs Requests", starts_at=DAY - timedelta(days=day), ends_at=DAY,
         )  # fmt: skip
     page = text(in_role("manager"), "/settings/accounts/google/")
-    assert "One kind of charge has no category" in page
+    assert "1 kind of charge without a category" in page
     assert "Cloud Run: Jobs Requests" in page and "0.40" in page

@@ -160,12 +160,12 @@ def test_a_page_is_made_changed_deleted_and_brought_back(llama: Deployment) -> N
     edit = reverse("providers:status-page", args=[page.slug])
     assert "/status/our-models/badge.svg" in text(admin, edit)
     empty = admin.post(edit, {"title": "Our models", "slug": "our-models", "access": "public"})
-    assert (empty.status_code, "Choose at least one thing" in empty.content.decode()) == (422, True)
+    assert (empty.status_code, "Choose at least one deployment" in empty.content.decode()) == (422, True)
     admin.post(reverse("providers:status-page-delete", args=[page.slug]))
     assert Client().get("/status/our-models/").status_code == 404
     admin.post(reverse("providers:status-page-undo", args=[page.pk]))
     assert Client().get("/status/our-models/").status_code == 200
-    assert "1</b> of 1 status pages is open" in text(admin, reverse("providers:status-pages"))
+    assert "1</b> of 1 status pages is public" in text(admin, reverse("providers:status-pages"))
 
 
 def test_a_name_that_was_given_away_since_stays_with_its_new_page(llama: Deployment) -> None:

@@ -94,9 +94,9 @@ def test_three_failures_open_one_outage_and_two_successes_end_it(stub: Stub) -> 
     check_at(3, 4, 5)
     outage = Outage.objects.get()
     assert (outage.started_at, outage.confirmed_at, outage.ended_at) == (at(1), at(3), None)
-    assert outage.cause == "The server answers 500: boom"
+    assert outage.cause == "The server returns 500: boom"
     one.refresh_from_db()
-    assert (one.state, one.state_since, one.last_cause) == ("down", at(1), "The server answers 500: boom")
+    assert (one.state, one.state_since, one.last_cause) == ("down", at(1), "The server returns 500: boom")
     stub.routes["GET /health"] = stubs.Answer()
     check_at(6, 7, 8)
     outage.refresh_from_db()
@@ -148,9 +148,9 @@ def test_one_engine_that_hangs_or_is_unknown_stops_no_other(stub: Stub) -> None:
         assert due_checks.check_due(now=at(0)) == 4
     causes = dict(Deployment.objects.values_list("slug", "last_cause"))
     assert causes == {
-        "slow": "No answer within 0.2 s.",
+        "slow": "No response within 0.2 s.",
         "gone": "127.0.0.1:1 refuses the connection: nothing listens there.",
-        "odd": "The engine never-heard-of is not known here.",
+        "odd": "The engine never-heard-of is not supported.",
         "fine": "",
     }
 
@@ -194,7 +194,7 @@ def test_past_the_deadline_the_rest_is_given_up_without_a_verdict(stub: Stub, mo
 
 def test_a_deployment_can_be_tried_before_it_is_saved(stub: Stub) -> None:
     tried = Deployment(slug="new", engine="vllm", url=stub.url, model="another", local=True)
-    assert due_checks.check_now(deployment=tried).cause == "The model another is not served there; served: qwen."
+    assert due_checks.check_now(deployment=tried).cause == "The model another is not served there. Served: qwen."
     assert not Check.objects.filter(day=START.date()).exists()
 
 

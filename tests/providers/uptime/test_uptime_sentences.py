@@ -74,20 +74,20 @@ STARTING, PLANNED = deployment("starting"), deployment("maintenance")
 @pytest.mark.parametrize(
     ("summary", "sentence"),
     [
-        (uptime(), "No deployment is set up yet, so nothing is known about uptime."),
+        (uptime(), "No deployments yet, so there is no uptime data."),
         (
             uptime(deployment("unknown", last_check_at=None)),
-            "1 deployment is set up, but it has not been checked yet.",
+            "1 deployment, not checked yet.",
         ),
-        (uptime(UNKNOWN), "No check has run since 2 h ago, so whether anything is up is unknown."),
-        (uptime(UP), "The one deployment, mistral, is up and answered its last check in 84 ms."),
-        (uptime(UP, UP), "All 2 deployments are up; the slowest, mistral, answered its last check in 84 ms."),
+        (uptime(UNKNOWN), "Uptime is unknown: no check has run since 2 h ago."),
+        (uptime(UP), "mistral is up. Its last check took 84 ms."),
+        (uptime(UP, UP), "All 2 deployments are up. Slowest check: mistral, 84 ms."),
         (
             uptime(UP, DOWN, STARTING, PLANNED, UNKNOWN),
-            "llama has been down since WHEN; 1 of 5 are up, 1 is starting, 1 is in maintenance, 1 is unknown.",
+            "llama has been down since WHEN, 1 of 5 are up, 1 is starting, 1 is in maintenance, 1 is unknown.",
         ),
-        (uptime(DOWN, DOWN), "2 of 2 deployments are down; 0 of 2 are up."),
-        (uptime(UP, STARTING, STARTING), "Nothing is down; 1 of 3 are up, 2 are starting."),
+        (uptime(DOWN, DOWN), "2 of 2 deployments are down, 0 of 2 are up."),
+        (uptime(UP, STARTING, STARTING), "No deployment is down, 1 of 3 are up, 2 are starting."),
     ],
 )
 def test_the_uptime_page_says_what_is_up_and_what_the_others_are(summary: UptimeSummary, sentence: str) -> None:
@@ -98,13 +98,13 @@ def test_the_uptime_page_says_what_is_up_and_what_the_others_are(summary: Uptime
 @pytest.mark.parametrize(
     ("rows", "off", "sentence"),
     [
-        ([], 1, "Every deployment is switched off, so no request can be sent."),
-        ([], 0, "No deployment is set up yet, so no request can be sent."),
-        ([DOWN], 0, "0 of 1 deployment is up; llama is down."),
-        ([DOWN, UP], 0, "1 of 2 deployments are up; llama is down."),
-        ([UP], 0, "The one deployment is up and may get requests."),
-        ([UP, UP], 0, "All 2 deployments are up and may get requests."),
-        ([UP, UNKNOWN], 0, "1 of 2 deployments are up; of the others it is not known."),
+        ([], 1, "All deployments are disabled, so no requests can be sent."),
+        ([], 0, "No deployments yet, so no requests can be sent."),
+        ([DOWN], 0, "0 of 1 deployment is up. llama is down."),
+        ([DOWN, UP], 0, "1 of 2 deployments are up. llama is down."),
+        ([UP], 0, "The only deployment is up and can receive requests."),
+        ([UP, UP], 0, "All 2 deployments are up and can receive requests."),
+        ([UP, UNKNOWN], 0, "1 of 2 deployments are up. The others are unknown."),
     ],
 )
 def test_the_deployments_page_says_how_many_answer(rows: list[DeploymentNow], off: int, sentence: str) -> None:
@@ -114,20 +114,20 @@ def test_the_deployments_page_says_how_many_answer(rows: list[DeploymentNow], of
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
-        (deployment(enabled=False), "mistral is switched off: no request goes there and nothing is checked."),
-        (UP, "mistral is up: vLLM answered 2 h ago in 84 ms."),
+        (deployment(enabled=False), "mistral is disabled: no requests and no checks."),
+        (UP, "mistral is up. Last check 2 h ago in 84 ms (vLLM)."),
         (
             deployment("down", last_cause="HTTP 500."),
-            "mistral is down: it stopped answering 2 h ago. HTTP 500.",
+            "mistral is down since 2 h ago. HTTP 500.",
         ),
-        (UNKNOWN, "Whether mistral is up is not known at this moment."),
+        (UNKNOWN, "The state of mistral is currently unknown."),
     ],
 )
 def test_a_deployment_says_whether_it_is_up(row: DeploymentNow, sentence: str) -> None:
     page = DeploymentPage(row.deployment, row)
     assert words(page.answer()) == sentence
-    assert (page.title(), page.form_headline()) == ("mistral", "Change the deployment")
-    assert page.use_headline() == ("Requests may go there" if row.deployment.enabled else "No request goes there")
+    assert (page.title(), page.form_headline()) == ("mistral", "Settings")
+    assert page.use_headline() == ("Receiving traffic" if row.deployment.enabled else "Disabled")
 
 
 def test_a_deployment_says_what_the_latest_check_saw() -> None:
@@ -138,31 +138,31 @@ def test_a_deployment_says_what_the_latest_check_saw() -> None:
         deployment(last_check_at=None),
     )
     assert [DeploymentPage(row.deployment, row).check_headline() for row in rows] == [
-        "It serves the model that is expected",
+        "It serves the expected model",
         "It serves other",
-        "The model that is expected was not seen",
+        "The expected model was not found",
         "Not checked yet",
     ]
     certificates = (UP, deployment(url="https://a"), deployment(tls_expires_at=NOON))
     assert [words(DeploymentPage(row.deployment, row).certificate()) for row in certificates] == [
         "none, it is plain HTTP",
-        "not seen yet",
+        "not read yet",
         "18 Jun 2025, 12:00",
     ]
     planned = DeploymentPage(UP.deployment, UP, [(Maintenance(), Span(NOON, NOON))])
     assert words(planned.maintenance_headline()) == "Maintenance from 18 Jun 2025, 12:00"
     new = DeploymentPage(Deployment(), None)
-    assert new.maintenance_headline() == "No maintenance is planned"
-    assert (new.title(), new.question()) == ("Add a deployment", "Which model, behind which URL?")
-    assert new.answer() == "A new deployment is one model behind one URL, checked from then on."
+    assert new.maintenance_headline() == "No planned maintenance"
+    assert new.title() == "Add a deployment"
+    assert new.answer() == "A deployment is one model at one URL. It is checked from now on."
 
 
 @pytest.mark.parametrize(
     ("result", "headline", "mark"),
     [
-        (CheckResult(ok=True, step="models", state="up", latency_ms=84.0), "It answers, in 84 ms", "ok"),
+        (CheckResult(ok=True, step="models", state="up", latency_ms=84.0), "Check succeeded in 84 ms", "ok"),
         (CheckResult(ok=False, step="liveness", state="starting", latency_ms=1.0), "It is starting", "warn"),
-        (CheckResult(ok=False, step="connect", state="down", latency_ms=1.0), "It does not answer as it should", "bad"),
+        (CheckResult(ok=False, step="connect", state="down", latency_ms=1.0), "Check failed", "bad"),
     ],
 )
 def test_a_trial_says_how_it_went(result: CheckResult, headline: str, mark: str) -> None:
@@ -175,8 +175,8 @@ def test_a_deployment_says_since_when_or_what_it_was() -> None:
     assert words(DeploymentNow(UP.deployment, "unknown").note()) == "was up"
     assert DeploymentNow(Deployment(state="up"), "up").note() == ""
     assert words(DOWN.down_notice()) == "llama went down 2 h ago"
-    assert uptime(UP).speed_headline() == "mistral is the slowest to answer a check: 84 ms"
-    assert uptime(DOWN).speed_headline() == "Nothing that is up can be timed"
+    assert uptime(UP).speed_headline() == "Slowest check: mistral, 84 ms"
+    assert uptime(DOWN).speed_headline() == "No check times"
 
 
 def broke(*, ended: bool = True) -> Broke:
@@ -194,16 +194,16 @@ def record(*outages: Broke, share: float | None = 0.99) -> Record:
     [
         (
             record(broke()),
-            "1 outage in 30 days took 2 h; it was of mistral, on 18 Jun 2025, 12:00",
-            "What broke and why",
+            "1 outage in 30 days, 2 h down: mistral, 18 Jun 2025, 12:00",
+            "Outages",
         ),
         (
             record(broke(), broke()),
-            "2 outages in 30 days took 2 h; the longest was of mistral, on 18 Jun 2025, 12:00",
-            "What broke and why",
+            "2 outages in 30 days, 2 h down. Longest: mistral, 18 Jun 2025, 12:00",
+            "Outages",
         ),
-        (record(share=None), "Nothing was checked in 30 days", "Nothing broke in 30 days"),
-        (record(), "No outage in 30 days", "Nothing broke in 30 days"),
+        (record(share=None), "No checks in 30 days", "No outages in 30 days"),
+        (record(), "No outages in 30 days", "No outages in 30 days"),
     ],
 )
 def test_a_record_says_what_broke(row: Record, finding: str, headline: str) -> None:
@@ -222,13 +222,13 @@ def test_an_outage_says_how_long_it_took_and_what_it_hit() -> None:
 @pytest.mark.parametrize(
     ("ended", "cost", "sentence"),
     [
-        (True, NO_COST, "was down for 1 h from 18 Jun 2025, 12:00; the requests that it hit are not counted yet."),
+        (True, NO_COST, "was down for 1 h from 18 Jun 2025, 12:00. Affected requests are not counted yet."),
         (
             False,
             OutageCost(1, 2),
-            "is down, for 1 h so far, since 18 Jun 2025, 12:00; 1 request failed and 2 went elsewhere.",
+            "has been down for 1 h, since 18 Jun 2025, 12:00. 1 request failed and 2 were rerouted.",
         ),
-        (True, OutageCost(3, 0), "was down for 1 h from 18 Jun 2025, 12:00; 3 requests failed and 0 went elsewhere."),
+        (True, OutageCost(3, 0), "was down for 1 h from 18 Jun 2025, 12:00. 3 requests failed and 0 were rerouted."),
     ],
 )
 def test_the_page_of_an_outage_says_what_it_did(ended: bool, cost: OutageCost, sentence: str) -> None:
@@ -236,15 +236,15 @@ def test_the_page_of_an_outage_says_what_it_did(ended: bool, cost: OutageCost, s
     row = Outage(deployment=UP.deployment, started_at=NOON, ended_at=end, post_mortem="")
     page = OutagePage(row, timedelta(hours=1), cost)
     assert words(page.answer()) == f"mistral {sentence}"
-    assert page.rent() == "nothing is rented for it"
-    assert page.lesson_headline() == "Nobody has written down what was learnt"
+    assert page.rent() == "no lease"
+    assert page.lesson_headline() == "No post-mortem yet"
 
 
 def test_the_rent_of_an_outage_is_unknown_until_it_is_observed() -> None:
     row = Outage(deployment=deployment(lease_id=1).deployment, started_at=NOON, post_mortem="Learnt.")
     assert words(OutagePage(row, timedelta(hours=1), NO_COST).rent()) == "–"
     page = OutagePage(row, timedelta(hours=1), OutageCost(money=Decimal(2)))
-    assert (page.rent(), page.lesson_headline()) == ("$2.00", "What was learnt")
+    assert (page.rent(), page.lesson_headline()) == ("$2.00", "Post-mortem")
 
 
 # Engines.
@@ -278,12 +278,12 @@ READ, FAILED = EngineReading(at=TWO_HOURS_AGO), EngineReading(at=TWO_HOURS_AGO, 
         (
             engine(scrapes=False),
             "vLLM, SGLang, LMDeploy, Text Generation Inference and llama.cpp",
-            "this engine has none",
+            "not available for this engine",
         ),
-        (engine(reading=FAILED), "No route.", "not told No route."),
-        (engine(reading=READ), "Nothing was read in this time; a longer one may show more.", "2 h ago"),
-        (engine(reading=READ, old=True), "Nothing was read in this time", "old 2 h ago"),
-        (engine(), "The next check that goes well reads them; the lines begin there.", "not read yet"),
+        (engine(reading=FAILED), "No route.", "not reported No route."),
+        (engine(reading=READ), "No readings in this period. Choose a longer one.", "2 h ago"),
+        (engine(reading=READ, old=True), "No readings in this period", "old 2 h ago"),
+        (engine(), "The next successful check reads them.", "not read yet"),
     ],
 )
 def test_an_engine_without_charts_says_why(row: EngineNow, why: str, counters: str) -> None:
@@ -293,16 +293,15 @@ def test_an_engine_without_charts_says_why(row: EngineNow, why: str, counters: s
 
 def test_an_engine_says_what_its_lines_lack() -> None:
     chart = Chart("Requests", "", "count", ())
-    assert engine(charts=[chart]).headline() == "What vLLM told of itself in 24 hours"
-    assert engine().headline() == "vLLM told nothing of itself in 24 hours"
-    assert engine(scrapes=False).headline() == "vLLM tells nothing of itself"
+    assert engine(charts=[chart]).headline() == "vLLM metrics, last 24 hours"
+    assert engine().headline() == "No vLLM metrics in the last 24 hours"
+    assert engine(scrapes=False).headline() == "vLLM reports no metrics"
     assert words(engine(begins=NOON, watched=0.5, restarts=2).note()) == (
-        "They were first read at 18 Jun 2025, 12:00; the lines begin there. They were read in 50 % of the time since"
-        " the first reading shown; where they were not, the lines are broken. It restarted 2 times; what it counted"
-        " before each is kept."
+        "First read at 18 Jun 2025, 12:00. Read in 50 % of the time since the first reading."
+        " Gaps show missing readings. 2 restarts. Earlier counts are included."
     )
     assert engine().note() == ""
-    assert engine(restarts=1).note() == "It restarted once; what it counted before that is kept."
+    assert engine(restarts=1).note() == "1 restart. Earlier counts are included."
 
 
 # Batch jobs and status pages.
@@ -322,12 +321,12 @@ def beat(state: str = "up", **more: Any) -> HeartbeatNow:
 @pytest.mark.parametrize(
     ("beats", "sentence"),
     [
-        ([], "No batch job tells us yet when it ran."),
+        ([], "No batch job sends pings yet."),
         ([beat("down"), beat()], "nightly has been missing since 18 Jun 2025, 12:00."),
-        ([beat("down"), beat("down")], "2 of 2 batch jobs missed their time or failed."),
+        ([beat("down"), beat("down")], "2 of 2 batch jobs are late or failed."),
         ([beat()], "The one batch job ran on time."),
         ([beat(), beat()], "All 2 batch jobs ran on time."),
-        ([beat(), beat("unknown")], "1 of 2 batch jobs ran on time; nothing is known to be missing."),
+        ([beat(), beat("unknown")], "1 of 2 batch jobs ran on time. No other is late."),
     ],
 )
 def test_the_page_of_batch_jobs_says_which_ran(beats: list[HeartbeatNow], sentence: str) -> None:
@@ -337,16 +336,16 @@ def test_the_page_of_batch_jobs_says_which_ran(beats: list[HeartbeatNow], senten
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
-        (beat(paused=True, state_since=TWO_HOURS_AGO), "nightly was paused 2 h ago: nobody waits for its pings."),
-        (beat("down", last_signal="fail"), "nightly said 2 h ago that it failed."),
-        (beat("down"), "nightly did not ping in time: it was due by 18 Jun 2025, 12:00."),
-        (beat("unknown", last_ping_at=None), "nightly has not pinged yet; from its first ping on it is expected."),
+        (beat(paused=True, state_since=TWO_HOURS_AGO), "nightly is paused since 2 h ago. No pings are expected."),
+        (beat("down", last_signal="fail"), "nightly reported a failure 2 h ago."),
+        (beat("down"), "nightly is late: its ping was due by 18 Jun 2025, 12:00."),
+        (beat("unknown", last_ping_at=None), "nightly is waiting for its first ping."),
         (
             beat(running_since=TWO_HOURS_AGO),
             "nightly started 2 h ago and must end by 18 Jun 2025, 12:00.",
         ),
-        (beat(), "nightly last pinged 2 h ago; it is late after 18 Jun 2025, 12:00."),
-        (None, "A new batch job gets an address of its own; whoever asks it says that the job ran."),
+        (beat(), "nightly is on time. Last ping 2 h ago, next due by 18 Jun 2025, 12:00."),
+        (None, "A batch job has its own address. It sends a ping there after each run."),
     ],
 )
 def test_a_batch_job_says_when_it_ran(row: HeartbeatNow | None, sentence: str) -> None:
@@ -357,17 +356,17 @@ def test_a_batch_job_says_when_it_ran(row: HeartbeatNow | None, sentence: str) -
 
 def test_headings_of_a_batch_job_follow_its_pings() -> None:
     assert [HeartbeatPage(None, (), [HeartbeatPing()] * n).pings_headline() for n in (0, 1, 2)] == [
-        "No ping yet",
-        "The last ping",
-        "The last 2 pings",
+        "No pings yet",
+        "Last ping",
+        "Last 2 pings",
     ]
     assert [HeartbeatPage(beat(paused=paused), (), ()).watched_headline() for paused in (True, False)] == [
         "Paused",
         "Watched",
     ]
-    assert HeartbeatPage(None, (), ()).missed_headline() == "Nothing was missed in 90 days"
-    assert HeartbeatPage(None, [HeartbeatSpan()], ()).missed_headline() == "What was missed in 90 days"
-    assert [missed(n) for n in (0, 1, 2)] == ["missed 0 times", "missed once", "missed 2 times"]
+    assert HeartbeatPage(None, (), ()).missed_headline() == "No missed pings in 90 days"
+    assert HeartbeatPage(None, [HeartbeatSpan()], ()).missed_headline() == "Missed pings in 90 days"
+    assert [missed(n) for n in (0, 1, 2)] == ["0 missed", "1 missed", "2 missed"]
     assert [HeartbeatPing(signal=signal).mark for signal in ("fail", "start", "success")] == ["bad", "info", "ok"]
 
 
@@ -378,11 +377,11 @@ def status_page(access: str) -> StatusPage:
 @pytest.mark.parametrize(
     ("pages", "sentence"),
     [
-        ([], "Nobody outside sees our uptime: there is no status page."),
-        (["off"], "Nobody outside sees our uptime: the one status page is a draft."),
-        (["off", "off"], "Nobody outside sees our uptime: all 2 status pages are drafts."),
-        (["public", "off"], "1 of 2 status pages is open without a login."),
-        (["public", "unlisted"], "2 of 2 status pages are open without a login."),
+        ([], "No status pages yet."),
+        (["off"], "The only status page is a draft."),
+        (["off", "off"], "All 2 status pages are drafts."),
+        (["public", "off"], "1 of 2 status pages is public."),
+        (["public", "unlisted"], "2 of 2 status pages are public."),
     ],
 )
 def test_the_list_of_status_pages_says_how_many_are_open(pages: list[str], sentence: str) -> None:
@@ -392,10 +391,10 @@ def test_the_list_of_status_pages_says_how_many_are_open(pages: list[str], sente
 @pytest.mark.parametrize(
     ("page", "sentence"),
     [
-        (None, "A new status page shows a choice of deployments and batch jobs to whom you choose."),
-        (status_page("public"), "Our API is open to everybody, without a login."),
-        (status_page("unlisted"), "Our API is open to whoever has its secret link."),
-        (status_page("off"), "Our API is a draft that only people who are logged in can look at."),
+        (None, "A status page shows selected deployments and batch jobs."),
+        (status_page("public"), "Our API is public, without a login."),
+        (status_page("unlisted"), "Our API is open to people with its secret link."),
+        (status_page("off"), "Our API is a draft. Only signed-in people can open it."),
     ],
 )
 def test_the_settings_of_a_status_page_say_who_sees_it(page: StatusPage | None, sentence: str) -> None:
@@ -406,7 +405,7 @@ def test_the_settings_of_a_status_page_say_who_sees_it(page: StatusPage | None, 
 
 def test_an_outage_of_a_status_page_says_how_long_it_took() -> None:
     assert Incident("API", NOON, NOON + timedelta(hours=1), "").length() == "1 h"
-    assert Incident("API", NOON, None, "").length() == "not over yet"
+    assert Incident("API", NOON, None, "").length() == "ongoing"
 
 
 def test_no_mean_time_between_outages_is_longer_than_what_was_watched() -> None:
