@@ -443,7 +443,7 @@ def test_batch_and_long_prompts_are_part_of_the_sum() -> None:
         ({"tokens": None}, "No price is known for this model"),
         ({"outcome": "error", "http_status": 529, "error_type": "overloaded_error"}, "failed with status 529"),
         ({"outcome": "timeout"}, "did not answer in time"),
-        ({"latency_ms": None, "ttft_ms": None}, "Nobody told us its latency"),
+        ({"latency_ms": None, "ttft_ms": None}, "Latency not reported"),
         ({"route": "routine"}, "routine"),
         ({"raw": {"tries": [{"deployment": "own", "error": "connect_timeout"}]}}, "<b>own</b> (connect_timeout)"),
         ({"raw": {"usage": {"input_tokens": 7}}}, "&quot;input_tokens&quot;: 7"),
