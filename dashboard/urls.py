@@ -5,10 +5,11 @@ from __future__ import annotations
 from django.urls import include, path
 
 from dashboard.api import api
+from dashboard.api_docs.views import help_api
 from dashboard.audit.views import audit, audit_export
 from dashboard.checklist.views import checklist_hide, checklist_show
 from dashboard.health.views import healthz, metrics, readyz
-from dashboard.help.views import help_api, help_index, help_page
+from dashboard.help.views import help_index, help_page
 from dashboard.http.look import legend, theme
 from dashboard.menu.views import find, settings_index
 from dashboard.overview.views import overview

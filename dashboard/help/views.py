@@ -1,4 +1,4 @@
-"""Help: the documents of the installed version as pages, and the reference of the JSON API."""
+"""Help: the documents of the installed version as pages."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from dashboard.api import api
-from dashboard.help.api_reference import operations
 from dashboard.help.documents import FOLDERS, body_of, documents, find
 from lib.http import get_view
 
@@ -45,8 +43,3 @@ def help_page(request: HttpRequest, slug: str) -> HttpResponse:
     except KeyError:
         raise Http404(_("There is no help page of this name.")) from None
     return render(request, "dashboard/help/page.html", {"document": document, "body": body_of(slug)})
-
-
-@get_view()
-def help_api(request: HttpRequest) -> HttpResponse:
-    return render(request, "dashboard/help/api.html", {"operations": operations(api.get_openapi_schema())})

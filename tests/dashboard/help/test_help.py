@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import resolve
 
 from dashboard.api import api
-from dashboard.help.api_reference import operations, type_words
+from dashboard.api_docs.views import operations, type_words
 from dashboard.help.documents import DOCS, FOLDERS, Document, anchor, body_of, documents, find, page_of
 from tests.traffic.people import logged_in, person, text
 

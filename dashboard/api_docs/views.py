@@ -1,10 +1,16 @@
-"""The page of the JSON API, made from its schema: what each operation takes and gives, in words of the schema."""
+"""The page of the JSON API, made from its schema: what each operation takes and gives."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from dashboard.api import api
+from lib.http import get_view
 
 Schema = Mapping[str, Any]
 
@@ -102,3 +108,9 @@ def type_words(schema: Schema, part: Schema, depth: int = 0) -> str:
         inner = ", ".join(f"{name}: {type_words(schema, field, depth + 1)}" for name, field in properties.items())
         return f"{{{inner}}}"
     return f"{kind} ({part['format']})" if "format" in part else str(kind)
+
+
+@get_view()
+def help_api(request: HttpRequest) -> HttpResponse:
+    """Every operation, from the schema that programs get."""
+    return render(request, "dashboard/help/api.html", {"operations": operations(api.get_openapi_schema())})
