@@ -11,7 +11,7 @@ from dashboard.checklist.views import checklist_hide, checklist_show
 from dashboard.health.views import healthz, metrics, readyz
 from dashboard.help.views import help_index, help_page
 from dashboard.http.look import legend, theme
-from dashboard.menu.views import find, settings_index
+from dashboard.menu.views import find, saved_view, saved_view_delete, saved_view_undo, saved_views, settings_index
 from dashboard.overview.views import overview
 from dashboard.people.role_views import role
 from dashboard.people.views import people, person, person_add, person_link, person_sessions, person_switch
@@ -43,6 +43,10 @@ urlpatterns = [
     path("help/api/", help_api, name="help-api"),
     path("help/<slug:slug>/", help_page, name="help-page"),
     path("find/", find, name="find"),
+    path("views/", saved_views, name="saved-views"),
+    path("views/<int:pk>/", saved_view, name="saved-view"),
+    path("views/<int:pk>/delete/", saved_view_delete, name="saved-view-delete"),
+    path("views/<int:pk>/undo/", saved_view_undo, name="saved-view-undo"),
     path("legend/", legend, name="legend"),
     path("theme/", theme, name="theme"),
     path("login/", door.sign_in, name="login"),

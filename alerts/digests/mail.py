@@ -148,6 +148,10 @@ def context_of(kind: str, words: dict[str, Any], at: datetime, cid: str) -> dict
         "items": [
             {"title": title, "detail": detail, "url": links.absolute(path)} for title, detail, path in words["items"]
         ],
+        "views": [
+            {"title": name, "detail": finding, "url": links.absolute(path)}
+            for name, finding, path in words.get("views", [])
+        ],
         "driven": _("Highest costs"),
         "chart": chart_of(words, cid),
         "page_label": _("See every line") if is_statement else _("See the plan"),

@@ -14,6 +14,7 @@ from django.utils import timezone, translation
 
 from alerts.digests.mail import stated, words_of
 from alerts.digests.periods import LAST_DAY, MAY_SEE, Period, chosen, due, due_at
+from alerts.digests.saved import views_in
 from alerts.mail import links
 from alerts.models import Address, Delivery, Preference, Report, ReportKind
 from costs.models import Charge
@@ -82,7 +83,7 @@ def waits(kind: str, period: Period, wishes: Preference, now: datetime, final: d
 def write(person: Any, wishes: Preference, kind: str, period: Period, now: datetime) -> int:
     """One report and its message; 0 where somebody else wrote it meanwhile."""
     with translation.override(wishes.language), timezone.override(ZoneInfo(wishes.timezone)):
-        words = words_of(kind, period, now)
+        words = words_of(kind, period, now) | {"views": views_in(kind, person)}
     with transaction.atomic():
         report, made = Report.objects.get_or_create(
             person=person, kind=kind, starts_on=period.since,

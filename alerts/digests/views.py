@@ -13,6 +13,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from alerts.digests.mail import bodies, context_of, words_of
 from alerts.digests.periods import newest
+from alerts.digests.saved import views_in
 from alerts.mail.framing import MAIL_POLICY, framing, opens_elsewhere
 from alerts.models import ReportKind
 from lib.http import get_view
@@ -29,7 +30,7 @@ TAB_LABELS = {
 @get_view("costs.view_charge")
 def digest(request: HttpRequest, kind: str) -> HttpResponse:
     """Subject, text and, in a frame, the HTML of the newest period."""
-    context = shown(kind)
+    context = shown(request, kind)
     text, _html = bodies(context)
     kinds = [(option.value, str(TAB_LABELS[option]), option.value == kind) for option in ReportKind]
     context_for_page = {"kind": kind, "kinds": kinds, "subject": context["subject"], "text": text}
@@ -39,7 +40,7 @@ def digest(request: HttpRequest, kind: str) -> HttpResponse:
 @get_view("costs.view_charge")
 @xframe_options_sameorigin
 def digest_html(request: HttpRequest, kind: str) -> HttpResponse:
-    context = shown(kind)
+    context = shown(request, kind)
     _text, html = bodies(context)
     if context["chart"]:
         image = base64.b64encode(context["chart"].image).decode()
@@ -47,8 +48,9 @@ def digest_html(request: HttpRequest, kind: str) -> HttpResponse:
     return HttpResponse(opens_elsewhere(html), headers={"Content-Security-Policy": MAIL_POLICY})
 
 
-def shown(kind: str) -> dict[str, Any]:
+def shown(request: HttpRequest, kind: str) -> dict[str, Any]:
     if kind not in ReportKind.values:
         raise Http404
     now = timezone.now()
-    return context_of(kind, words_of(kind, newest(kind, now.date()), now), now, CID)
+    words = words_of(kind, newest(kind, now.date()), now) | {"views": views_in(kind, request.user)}
+    return context_of(kind, words, now, CID)

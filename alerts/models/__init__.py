@@ -7,6 +7,7 @@ from alerts.models.deliveries import Address, DeferredBy, Delivery, DeliveryStat
 from alerts.models.preferences import Digest, Preference
 from alerts.models.reports import Report, ReportKind
 from alerts.models.rules import Rule, Severity
+from alerts.models.saved import SavedView
 from alerts.models.states import REASONS, Alert, AlertState, Sample, Silence, Transition, cause_choices
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "ReportKind",
     "Rule",
     "Sample",
+    "SavedView",
     "Severity",
     "Silence",
     "Transition",

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from dashboard.help import documents
 from dashboard.menu import queries
 from dashboard.menu.page import Link, LinkGroup, Reader
+from dashboard.menu.saved import visible_views
 from dashboard.menu.tree import PLACE_OF, SECTIONS, Page, Section
 from lib.formats import month as month_words
 
@@ -52,6 +53,10 @@ def groups(request: HttpRequest, text: str, visited: list[str]) -> list[LinkGrou
     found += [
         (_("Pages"), _matching(_pages(reader), words)),
         (_("Actions"), [link for link in _actions(reader) if words[0] in str(link.label).casefold()]),
+        (
+            _("Saved views"),
+            _matching([(it.name, Link(it.name, it.path)) for it in visible_views(reader)], words),
+        ),
         (_("Months"), _months(words) if may("costs.view_charge") else []),
         (_("Applications"), _applications(request, words)),
     ]

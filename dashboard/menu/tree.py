@@ -289,6 +289,7 @@ NOTIFICATIONS = Group(
         Page(
             "alerts:preferences", _("My notifications"), _("quiet hours, digest, time zone"), below=("alerts:digest",)
         ),
+        Page("saved-views", _("Saved views"), _("lists with their filters, by name"), below=("saved-view",)),
         Page("account", _("My account"), _("where you are signed in, password"), below=("password_change", "confirm")),
     ),
     _("What you receive, and your account"),

@@ -12,6 +12,8 @@ from alerts.mail.server import mail_problem
 from dashboard.checklist.page import checklist
 from dashboard.checklist.queries import progress
 from dashboard.http.demo_progress import loading
+from dashboard.menu.page import Reader
+from dashboard.menu.saved import pinned_views
 from dashboard.overview import page
 from lib.http import asks_for_part, get_view
 
@@ -34,5 +36,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "may_act": request.user.has_perm("alerts.change_alert"),
         "json_url": "/api/v1/phases",
     }
+    if not asks_for_part(request):
+        context["pinned"] = pinned_views(Reader(request))
     whole, part = "dashboard/overview/overview.html", "dashboard/overview/_overview.html"
     return render(request, part if asks_for_part(request) else whole, context)

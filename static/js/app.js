@@ -97,10 +97,14 @@
     button.textContent = button.dataset.done || button.textContent;
   }
 
-  // The address and the file of what is seen now, which a filter may have changed in place.
+  // The address, the file and the saved view of what is seen now, which a filter may have changed in place.
   document.addEventListener("click", async (event) => {
-    const link = event.target.closest("[data-copy-link], [data-csv]");
+    const link = event.target.closest("[data-copy-link], [data-csv], [data-save]");
     if (!link) return;
+    if (link.matches("[data-save]")) {
+      link.search = new URLSearchParams({ address: location.pathname + location.search });
+      return;
+    }
     const query = new URLSearchParams(location.search);
     if (link.matches("[data-csv]")) {
       query.set("as", "csv");

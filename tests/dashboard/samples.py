@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from alerts.defaults import ensure_defaults as alert_rules
 from alerts.mail import links
-from alerts.models import Address, Alert, Channel, Delivery, Rule, Silence, Transition
+from alerts.models import Address, Alert, Channel, Delivery, Rule, SavedView, Silence, Transition
 from costs.models import (
     Anomaly,
     BillImport,
@@ -139,6 +139,9 @@ def of_providers() -> dict[str, dict[str, Any]]:
     watch = OfferWatch.objects.create(gpu="RTX 4090", price="0.30")
     for name in ("offer-watch", "offer-watch-delete", "offer-watch-undo"):
         found[f"providers:{name}"] = {"pk": watch.pk}
+    view = SavedView.objects.create(owner=User.objects.create_user("keeper"), name="Mine", path="/requests/")
+    for name in ("saved-view", "saved-view-delete", "saved-view-undo"):
+        found[name] = {"pk": view.pk}
     found["providers:outage"], found["providers:ping"] = {"pk": outage.pk}, {"ping_id": heartbeat.ping_id}
     found["providers:ping-signal"] = {"ping_id": heartbeat.ping_id, "what": "start"}
     lease = LeaseFactory.create(
