@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 import httpx
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from alerts.channels import Gone
 from alerts.mail.smtp import NotSent
@@ -19,6 +22,28 @@ CONNECT_S = 5.0
 LONGEST_ANSWER_S = 12.0  # of a call as a whole: a server that drips bytes stays below every read timeout
 MOST_BYTES = 2000  # of an answer; enough to see what it says
 SHOWN = 300
+# What a text of a failed call contains, and its sentence. None begins with a host: digits at the front are a status.
+FAILURES = (
+    (
+        re.compile(r"imed ?out|timeout", re.IGNORECASE),
+        gettext_lazy("The server %(host)s did not answer within %(n)s s."),
+    ),
+    (
+        re.compile(r"resol|getaddrinfo|service not known", re.IGNORECASE),
+        gettext_lazy("The address of %(host)s could not be found."),
+    ),
+    (re.compile(r"refused", re.IGNORECASE), gettext_lazy("The server %(host)s refused the connection.")),
+    (re.compile(r"certificate|SSL", re.IGNORECASE), gettext_lazy("The certificate of %(host)s is not valid.")),
+    (re.compile(r""), gettext_lazy("The connection to %(host)s failed.")),
+)
+
+
+def failure(host: str, text: str, timeout_s: float = TIMEOUT_S) -> str:
+    """A failed call as a sentence; `text` is what a library wrote of it."""
+    return str(next(sentence for mark, sentence in FAILURES if mark.search(text))) % {
+        "host": host,
+        "n": f"{timeout_s:g}",
+    }
 
 
 def call(
@@ -42,11 +67,11 @@ def call(
         ):
             answer, status = status_line(response), response.status_code
     except httpx.TimeoutException:
-        raise NotSent(_("No response within %(n)s s.") % {"n": f"{timeout_s:g}"}) from None
+        raise NotSent(failure(urlsplit(url).hostname or "?", "timeout", timeout_s)) from None
     except AddressRefused as refused:
         raise NotSent(str(refused)) from None
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError) as error:
-        raise NotSent(f"{type(error).__name__}: {error}"[:SHOWN]) from None
+        raise NotSent(failure(urlsplit(url).hostname or "?", repr(error))) from None
     if status == HTTPStatus.GONE:
         raise Gone(answer)
     if not response.is_success:

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import apprise
 from django.utils.translation import gettext as _
 
+from alerts.channels.calls import failure
 from alerts.channels.note import Note
 from alerts.mail.smtp import NotSent
 from alerts.models import Channel
@@ -118,7 +119,7 @@ def say(channel: Channel, note: Note) -> str:
     except AddressRefused as refused:
         raise NotSent(str(refused)) from None
     except Exception as error:  # a hundred plugins of other people's fail in a hundred ways; none may stop the outbox
-        raise NotSent(f"{type(error).__name__}: {redacted(str(error), url)}"[:SHOWN]) from None
+        raise NotSent(failure(sender.service_name, repr(error))) from None
     answer = redacted(heard.words(), url)
     if not good:
         raise NotSent(answer or _("%(name)s rejected it without a reason.") % {"name": sender.service_name})
@@ -139,7 +140,8 @@ class Heard(logging.Handler):
         if record.levelno >= logging.WARNING or text.startswith(ANSWERS):
             self.lines.append(text)
         elif "Socket Exception" in text:
-            self.lines.append(text[-160:].rpartition("Caused by ")[2])
+            host, waited = re.search(r"host='([^']+)'", text), re.search(r"timeout=([\d.]+)", text)
+            self.lines = [failure(host[1] if host else "?", text, float(waited[1]) if waited else 0)]
 
     def words(self) -> str:
         return " · ".join(dict.fromkeys(self.lines))[:SHOWN]

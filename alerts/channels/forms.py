@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -36,6 +37,15 @@ ADDRESS_HELP = {
 }
 
 
+WEBHOOKS = {  # services with a field of their own: the shape of their webhook's URL, and how it begins
+    "slack": (re.compile(r"https://hooks\.slack\.com/services/\w+/\w+/\w+"), "https://hooks.slack.com/services/…"),
+    "teams": (
+        re.compile(r"https://[\w.-]+\.(logic\.azure|api\.powerplatform)\.com(:443)?/\S*workflows/\S+[?&]sig=\S+"),
+        "https://….logic.azure.com:443/workflows/…",
+    ),
+}
+
+
 class ChannelForm(ChannelModelForm):
     """A channel of one kind, which stays; "local" is an admin's to give."""
 
@@ -56,12 +66,17 @@ class ChannelForm(ChannelModelForm):
         }
         help_texts = {"local": gettext_lazy("For receivers in your own network. Only admins may set this.")}
 
-    def __init__(self, *args: Any, person: Person, **options: Any) -> None:
+    def __init__(self, *args: Any, person: Person, service: str = "", **options: Any) -> None:
+        """`service` is a key of `WEBHOOKS`: the address is the URL of a webhook there."""
         super().__init__(*args, **options)
+        self.service = service
         self.stored, self.was_local = bool(self.instance.address), self.instance.local
         address, secret = self.fields["address"], self.fields["secret"]
         address.required = not self.stored
-        words = [ADDRESS_HELP[ChannelKind(self.instance.kind)], _("Stored encrypted and never shown again.")]
+        if service:
+            address.label = _("Webhook URL")
+        shape = WEBHOOKS[service][1] if service else ADDRESS_HELP[ChannelKind(self.instance.kind)]
+        words = [shape, _("Stored encrypted and never shown again.")]
         address.help_text = " ".join(map(str, [*words, _("Blank: keep the stored one.")] if self.stored else words))
         if self.instance.kind != ChannelKind.WEBHOOK:
             del self.fields["secret"]
@@ -93,6 +108,9 @@ class ChannelForm(ChannelModelForm):
 
     def _judged(self, address: str, *, local: bool) -> str:
         """What everybody may know of an address that we go to: its host or its service. Raises AddressRefused."""
+        if self.service and not WEBHOOKS[self.service][0].fullmatch(address):
+            values = {"service": self.service.capitalize(), "url": WEBHOOKS[self.service][1]}
+            raise AddressRefused(_("This is no webhook URL of %(service)s, which begins like %(url)s.") % values)
         if self.instance.kind == ChannelKind.APPRISE:
             from alerts.channels import chat  # apprise is large
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from alerts.channels import hand_over, queries, services, trial_note
-from alerts.channels.forms import ChannelForm
+from alerts.channels.forms import WEBHOOKS, ChannelForm
 from alerts.channels.page import ChannelPage, ChannelsPage, Tried
 from alerts.mail.server import mail_problem
 from alerts.mail.smtp import NotSent
@@ -37,10 +37,13 @@ def channels(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters()
 @form_view("alerts.add_channel")
 def channel_add(request: HttpRequest, kind: str) -> HttpResponse:
-    if kind not in ChannelKind.values:
+    service = kind if kind in WEBHOOKS else ""
+    if not service and kind not in ChannelKind.values:
         raise Http404(_("This kind of channel does not exist."))
-    new_channel = Channel(kind=kind)
-    return edited(request, new_channel, ChannelForm(sent(request), instance=new_channel, person=request.user))
+    new_channel = Channel(kind=ChannelKind.APPRISE if service else kind)
+    return edited(
+        request, new_channel, ChannelForm(sent(request), instance=new_channel, person=request.user, service=service)
+    )
 
 
 @sensitive_post_parameters()

@@ -13,11 +13,11 @@ from django.utils.translation import ngettext
 from alerts.inbox.response_times import Pace
 from alerts.models import Alert, AlertState, Delivery, DeliveryState, Rule, Severity, Silence
 from alerts.rules.noise import Noise
+from alerts.wording import listed
 from lib.formats import ago, count, duration, sentences
 from lib.paging import Sorts
 from lib.time_spans import Span
 
-MOST_NAMED = 5  # rules in a preview's sentence
 # What lists of alerts can be sorted by. Urgency: the most urgent is the largest.
 URGENCY = {Severity.CRITICAL: 2, Severity.WARNING: 1}
 SORTS: Sorts = {
@@ -202,13 +202,11 @@ class Coverage:
         alerts = ngettext("%(n)s open alert", "%(n)s open alerts", n) % {"n": n}
         if not rules:
             return _("Covers %(alerts)s.") % {"alerts": alerts}
-        names = [rule.name for rule in self.rules[:MOST_NAMED]]
-        if rules > MOST_NAMED:
-            names.append(_("and %(n)s more") % {"n": rules - MOST_NAMED})
+        names = listed([rule.name for rule in self.rules])
         text = ngettext(
             "Covers %(alerts)s and %(n)s rule: %(names)s.", "Covers %(alerts)s and %(n)s rules: %(names)s.", rules
         )
-        return text % {"alerts": alerts, "n": rules, "names": ", ".join(names)}
+        return text % {"alerts": alerts, "n": rules, "names": names}
 
 
 def bad_link_answer(why: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -136,15 +137,9 @@ def check_clear(side: str, line: Decimal, clear: Decimal | None) -> None:
 
 def least_of(figure: Metric, entered: Any) -> int:
     """Raises BadThreshold for what is no number of requests; 0 for a figure that is no share of requests."""
-    if not figure.least:
-        return 0
-    try:
-        least = int(str(entered))
-    except ValueError:
-        least = -1
-    if not 0 <= least <= MOST_REQUESTS:
-        raise BadThreshold(_("Enter a number of requests up to %(most)s.") % {"most": f"{MOST_REQUESTS:,}"})
-    return least
+    if not re.fullmatch(r"\d{1,7}", str(entered)):
+        raise BadThreshold(_("“%(given)s” is no number of requests.") % {"given": entered})
+    return int(entered) if figure.least else 0
 
 
 def window_of(figure: Metric, name: str) -> Window:

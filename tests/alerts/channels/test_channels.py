@@ -155,7 +155,9 @@ def test_a_mail_server_and_a_channel_that_are_away_hold_up_neither_each_other_no
     done = deliver(hooked)
     assert (done.accepted, done.failed) == (4, 2), "one mail and one call were tried, all of the webhook arrived"
     assert len(receiver.calls) == 4
-    assert "ConnectError" in Delivery.objects.get(recipient="away", state="failed").answer
+    assert (
+        Delivery.objects.get(recipient="away", state="failed").answer == "The server 127.0.0.1 refused the connection."
+    )
 
 
 def test_a_dead_channel_is_an_alert_to_admins_and_stands_beside_its_rules(
@@ -431,5 +433,35 @@ def test_a_receiver_that_trickles_bytes_ends_in_time(
         if answer:
             assert calls.call(channel(url), "POST", b"{}").startswith(answer)
         else:
-            with pytest.raises(NotSent, match="No response within"):
+            with pytest.raises(NotSent, match="did not answer within"):
                 calls.call(channel(url), "POST", b"{}")
+
+
+@pytest.mark.parametrize(
+    ("service", "url", "wrong"),
+    [
+        (
+            "slack",
+            "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ",
+            "https://slack.com/x",
+        ),
+        (
+            "teams",
+            "https://prod-1.westeurope.logic.azure.com:443/workflows/643e69f83c8944438d68119179a10a64/triggers/manual/"
+            "paths/invoke?api-version=2016-06-01&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=KODuebWbDGYFr0z0eu",
+            "https://acme.webhook.office.com/webhookb2/abc",
+        ),
+    ],
+)
+def test_slack_and_teams_have_a_field_of_their_own(db: Any, service: str, url: str, wrong: str) -> None:
+    admin = logged_in(with_role("admin"))
+    where = f"/alerts/channels/add/{service}/"
+    assert "Webhook URL" in admin.get(where).content.decode()
+    for address in (wrong, url.replace(".com", ".com.evil.example"), f"http{url.removeprefix('https')}"):
+        refused = admin.post(where, {"name": "Ops room", "address": address})
+        assert refused.status_code == 422 and "This is no webhook URL of" in refused.content.decode(), address
+    admin.post(where, {"name": "Ops room", "address": url})
+    made = Channel.objects.get()
+    assert (made.kind, made.address.reveal()) == ("apprise", url)
+    assert service in made.shown.lower()
+    assert f"/alerts/channels/add/{service}/" in admin.get("/alerts/channels/").content.decode()

@@ -16,6 +16,8 @@ import requests
 from django.test import Client
 
 from alerts.channels import hand_over, trial_note
+from alerts.channels.calls import failure
+from alerts.mail.smtp import NotSent
 from alerts.models import Channel
 from tests.alerts.channel_rows import channel
 from tests.alerts.conftest import START
@@ -143,3 +145,36 @@ def test_the_test_button_shows_what_it_really_answers(db: Any, service: Service,
     form = {"name": "Room", "address": service.url.format(host=receiver.host), "local": "on", "action": "test"}
     page = admin.post("/alerts/channels/add/apprise/", form, headers={"HX-Request": "true"}).content.decode()
     assert "Test failed" in page and service.hears in page
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("reset by peer", "The connection to hooks.slack.com failed."),
+        ("(connect timeout=4.0)", "The server hooks.slack.com did not answer within 4 s."),
+    ],
+)
+def test_a_service_that_is_not_reached_is_named_in_a_sentence(
+    db: Any, monkeypatch: pytest.MonkeyPatch, text: str, sentence: str
+) -> None:
+    def request(self: requests.Session, method: str, url: str, **more: Any) -> requests.Response:
+        raise requests.ConnectionError(f"HTTPSConnectionPool(host='hooks.slack.com', port=443): {text}")
+
+    monkeypatch.setattr(requests.Session, "request", request)
+    with pytest.raises(NotSent) as refused:
+        hand_over(channel(SERVICES["Slack"].url, "apprise"), trial_note("1", "olga", START), START)
+    assert str(refused.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("NameResolutionError('x')", "The address of a.example could not be found."),
+        ("SSLCertVerificationError('x')", "The certificate of a.example is not valid."),
+        ("ConnectError('[Errno 111] Connection refused')", "The server a.example refused the connection."),
+        ("ReadTimeout('')", "The server a.example did not answer within 8 s."),
+        ("ValueError('x')", "The connection to a.example failed."),
+    ],
+)
+def test_what_a_library_writes_of_a_failure_is_never_shown(text: str, sentence: str) -> None:
+    assert failure("a.example", text) == sentence
