@@ -98,11 +98,15 @@ class LeaseNow:
     def mark(self) -> str:
         if self.old and self.active:
             return "unknown"
+        if self.lease.stopping:
+            return "info"
         marks = {LeaseState.RUNNING: "ok", LeaseState.STOPPED: "warn", LeaseState.PENDING: "info"}
         return marks.get(LeaseState(self.lease.state), "unknown")
 
     @property
     def word(self) -> str:
+        if self.lease.stopping:
+            return _("stopping")
         return _("unknown") if self.old and self.active else str(LeaseState(self.lease.state).label)
 
     def since(self) -> str:

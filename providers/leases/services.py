@@ -81,6 +81,8 @@ def stop_by_api(*, lease: Lease, way: StopWay) -> str:
         raise ConnectorError(way.barred, permanent=True)
     connector = connect(lease.account.kind, config_of(lease.account, DEADLINE_S))
     connector.stop_lease(lease.external_id, lease.handle)
+    lease.stop_requested_at = timezone.now()
+    lease.save(update_fields=["stop_requested_at"])
     log_event(
         logger,
         logging.INFO,

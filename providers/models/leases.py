@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.db import models
 from django.db.models import F, Func, Q, Sum
 from django.db.models.functions import Coalesce, Greatest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from providers.models.accounts import Account
@@ -87,6 +88,7 @@ class Lease(models.Model):
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     seen_at = models.DateTimeField()
+    stop_requested_at = models.DateTimeField(null=True)  # when a person had the vendor called from here
     origin = models.CharField(max_length=240, blank=True)  # whose it is at the vendor, see `polling.refusals`
 
     objects = LeaseQuerySet.as_manager()
@@ -107,6 +109,13 @@ class Lease(models.Model):
     def reported(self) -> bool:
         """Whether its account is read, so that what is stored is how it stands now."""
         return self.account.enabled and not self.account.new_identity
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the vendor was called within the last hour and has not reported the lease as stopped or gone."""
+        if self.stop_requested_at is None or self.ended_at is not None or self.state == LeaseState.STOPPED:
+            return False
+        return timezone.now() - self.stop_requested_at < timedelta(hours=1)
 
 
 class LeaseSpan(models.Model):

@@ -211,12 +211,16 @@ def test_a_lease_is_stopped_at_its_vendor_and_the_next_poll_tells(
     made.refresh_from_db()
     assert (made.state, AuditEntry.objects.count()) == ("running", 0)
     answer = ops.post(url, {"action": "stop", "name": "one"}, follow=True)
+    assert "This page follows until" in answer.content.decode()
+    stopping = "stopping</span>"
+    assert stopping in answer.content.decode() and stopping in text(ops, "/providers/leases/")
     assert "The next poll shows the result." in answer.content.decode()
     (entry,) = AuditEntry.objects.all()
     assert entry.message.startswith("Stopped by API: P")
     poll_leases(made.account)
     made.refresh_from_db()
     assert made.state == ("ended" if kind == "lambda" else "stopped")
+    assert not made.stopping and "This page follows until" not in text(ops, page_of(made))
     secret = str(made.account.secret.reveal())
     for page in (asked, dry, answer.content.decode(), entry.message):
         assert secret not in page
