@@ -293,7 +293,7 @@ def test_what_a_silence_covers_is_shown_before_it_is_made(scene: Scene) -> None:
     assert f"Covers 1 open alert and 1 rule: {rule.name}." in covers(labels="deployment:mistral-7b")
     assert "Covers no open alert and no rule" in covers(subject="lease:*")
     assert "Fill in at least one of kind" in covers()
-    assert "is no label" in covers(labels="mistral")
+    assert "is not a label" in covers(labels="mistral")
     Rule.objects.create(
         slug="dear", name="Dear <i>", kind="figure", thresholds={"figure": "spend", "scope": {"application": "docs-qa"}}
     )
