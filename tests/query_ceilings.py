@@ -41,7 +41,7 @@ CEILINGS = {
     "/spend/ledger/?category=upkeep&provider=anthropic&provenance=entered": 14,
     "/spend/bills/": 5,
     "/spend/bills/{bill}/": 5,
-    "/spend/exports/": 5,
+    "/spend/exports/": 6,  # one is the first month, since the files of each month are offered here
     "/spend/exports/add/folder/": 4,
     "/spend/exports/{export}/": 6,
     "/spend/reconciliation/": 14,
