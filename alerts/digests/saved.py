@@ -6,7 +6,6 @@ The page is rendered as its owner would see it now, so that its own permission d
 from __future__ import annotations
 
 import logging
-import re
 from html import unescape
 from typing import Any
 
@@ -16,6 +15,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.test import RequestFactory
 from django.urls import resolve
+from django.utils.html import strip_tags
 from django_htmx.middleware import HtmxDetails
 
 from alerts.models import ReportKind, SavedView
@@ -24,7 +24,7 @@ from lib.events import log_event
 logger = logging.getLogger(__name__)
 
 MOST = 10  # views in one digest
-FINDING = re.compile(r'<p class="finding">(.*?)</p>', re.DOTALL)
+FINDING = '<p class="finding">'
 LONGEST = 500  # characters of a finding
 
 
@@ -48,5 +48,5 @@ def finding_of(person: Any, view: SavedView) -> str | None:
     except Exception as error:
         log_event(logger, logging.WARNING, "saved_view_failed", view_id=view.pk, error=type(error).__name__)
         return ""
-    findings = FINDING.findall(html)
-    return " ".join(unescape(re.sub(r"<[^>]+>", "", findings[0])).split())[:LONGEST] if findings else ""
+    finding = html.partition(FINDING)[2].partition("</p>")[0]
+    return " ".join(unescape(strip_tags(finding)).split())[:LONGEST]

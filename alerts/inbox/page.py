@@ -178,7 +178,10 @@ class SilencesPage:
             else _("No active silences{rest}. All new alerts are notified.")
         )
         rest = ngettext(", %(n)s planned", ", %(n)s planned", planned) % {"n": planned}
-        return format_html(text, n=n, rest=rest if planned else "")
+        muted = sum(alerts for _silence, alerts in self.in_force)
+        covers = ngettext("%(n)s open alert is muted.", "%(n)s open alerts are muted.", muted) % {"n": muted}
+        sentence = format_html(text, n=n, rest=rest if planned else "")
+        return sentences(sentence, covers) if n else sentence
 
     def headline(self) -> str:
         return _("Active silences") if self.in_force else _("No active silences")

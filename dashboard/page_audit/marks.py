@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from html.parser import HTMLParser
 
 NUMBER = re.compile(r"(?P<bound>[<>]\s?\$?)?(?P<sign>[+−-])?\$?(?P<digits>\d[\d,]*(?:\.\d+)?)(?P<percent>\s?%)?")
-RANGE = re.compile(r"\$?[\d,.]+–(?=\$?\d)")  # the low end of one
+RANGE = re.compile(r"\$?[\d,.]{1,30}–(?=\$?\d)")  # the low end of one
 ROUNDED = 3  # significant digits of a count in a sentence
 
 

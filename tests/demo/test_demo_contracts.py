@@ -87,7 +87,7 @@ def test_the_bill_that_somebody_brought_is_entered_once_and_taken_back_for_good(
     (row,) = (row for row in reconcile(date(2026, 10, 1), now).rows if row.provider == "openai")
     assert {cause.cause for cause in row.causes} == {"unseen_requests", "disk", "tax"}
     client = client_of("manager")
-    assert "<b>One bill</b>" in text(client, "/spend/bills/")
+    assert "<b>1 bill file</b>" in text(client, "/spend/bills/")
     one = BillImport.objects.get()
     assert "October 2026" in text(client, f"/spend/bills/{one.pk}/")
     client.post(f"/spend/bills/{one.pk}/undo/")

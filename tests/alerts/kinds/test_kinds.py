@@ -616,7 +616,7 @@ def test_a_bill_over_its_tolerance_is_one_subject_of_provider_and_month(gap: str
     [found] = of_bills([bill(gap)])
     assert (found.subject, found.crossed, found.clear) == ("bill-gap:anthropic:2026-10", crossed, not crossed)
     assert found.words["page"] == "/spend/reconciliation/?month=2026-10&provider=anthropic"
-    assert found.words["drivers"][0][0] == "other tools or keys of the same account"
+    assert found.words["drivers"][0][0] == "other tools or keys of the account"
 
 
 def test_a_month_that_is_compared_no_more_is_over() -> None:

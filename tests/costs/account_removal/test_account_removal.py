@@ -81,7 +81,7 @@ def test_the_page_shows_first_what_goes_and_what_stays(account: Account) -> None
     assert f"(leases: 1, bill lines: {lines}, usage rows: 0)" in page
     assert f"{DAY:%B %Y}" in page and "Deployments on its leases, with their checks: Our llama." in page
     assert "To keep its figures, disable the account instead." in page
-    assert "Remove it and what it brought" in text(in_role("admin"), f"{LIST}runpod/")
+    assert "Remove account and its data" in text(in_role("admin"), f"{LIST}runpod/")
 
 
 def test_it_goes_only_by_its_name(account: Account) -> None:
@@ -106,7 +106,7 @@ def test_what_it_brought_goes_with_it_and_nothing_else(account: Account) -> None
 def test_for_a_day_it_can_be_brought_back_to_the_last_digit(account: Account) -> None:
     before, lines, ops = rows(), ledger(), in_role("ops")
     ops.post(URL, {"name": "RunPod"})
-    assert "Bring it back" in text(ops, LIST)
+    assert "Restore account" in text(ops, LIST)
     removed = RemovedAccount.objects.get()
     assert account.secret.reveal().encode() not in bytes(removed.content)
     assert ops.post(f"{LIST}removed/{removed.pk}/restore/").status_code == 302

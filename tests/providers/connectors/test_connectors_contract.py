@@ -164,7 +164,7 @@ def test_a_list_of_the_wrong_type_is_refused(kind: str, rented: Sandbox) -> None
     connector = connect(kind, rented.config(kind))
     rented.fault(kind, "wrong_type")
     for name in calls_of(kind):
-        with pytest.raises(ConnectorError, match="text/csv in place of JSON"):
+        with pytest.raises(ConnectorError, match="text/csv instead of JSON"):
             CALLS[name](connector)
 
 

@@ -150,14 +150,14 @@ def test_it_is_entered_taken_back_and_brought_back(
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"percent": "0"}, "more than 0 %"),
+        ({"percent": "0"}, "above 0 %"),
         ({"percent": "101"}, "at most 100 %"),
-        ({"percent": ""}, "Say how much is off, or give own rates."),
+        ({"percent": ""}, "Enter a percentage or own rates."),
         ({"model": "claude-test", "output": "3"}, "not both"),
-        ({"percent": "", "model": "claude-test", "output": "-3"}, "A price is not below zero."),
-        ({"percent": "", "output": "3"}, "Own rates are those of one model"),
-        ({"ends_on": f"{DAY - timedelta(days=1)}"}, "The last day lies before the first one."),
-        ({"starts_on": f"{DAY + timedelta(days=400)}"}, "already: take it back first."),
+        ({"percent": "", "model": "claude-test", "output": "-3"}, "A price cannot be negative."),
+        ({"percent": "", "output": "3"}, "Own rates require a model"),
+        ({"ends_on": f"{DAY - timedelta(days=1)}"}, "The last day is before the first one."),
+        ({"starts_on": f"{DAY + timedelta(days=400)}"}, "Delete it first."),
         ({"source": ""}, "This field is required."),
     ],
 )
@@ -174,4 +174,4 @@ def test_what_is_no_discount_is_refused_at_the_field(
 def test_only_ops_enter_one(account: Account) -> None:
     manager = in_role("manager")
     assert manager.post(URL, sent(account)).status_code == 403
-    assert "<form class" not in text(manager, URL)
+    assert '<form class="form"' not in text(manager, URL)

@@ -214,10 +214,10 @@ def test_a_price_is_shown_against_the_standing_one_before_it_is_saved(db: Any) -
 @pytest.mark.parametrize(
     ("wrong", "field", "sentence"),
     [
-        ({"amount": "-1"}, "amount", "not below zero"),
-        ({"kind": "gpu"}, "name", "Say which one"),
+        ({"amount": "-1"}, "amount", "cannot be negative"),
+        ({"kind": "gpu"}, "name", "Enter the name of the GPU"),
         ({"kind": "tier", "name": "priority", "amount": "0"}, "amount", "above 0"),
-        ({"kind": "tier", "name": "a+b"}, "name", "One tier or region at a time"),
+        ({"kind": "tier", "name": "a+b"}, "name", "Enter one tier or region"),
         ({"source": ""}, "source", "required"),
     ],
 )
