@@ -39,13 +39,13 @@ def pytest_unconfigure() -> None:
 
 # Files of half a minute and more, the longest first: begun at the end, one worker would be at them while others wait.
 LONGEST = (
-    "browser/test_browser", "browser/test_charts", "demo/test_frozen_demo", "dashboard/up/test_up",
-    "dashboard/backup/test_backup", "dashboard/test_openapi", "dashboard/embedded/test_database_roles",
-    "alerts/test_pages", "dashboard/front/test_front", "traffic/gateway/test_gateway_durability",
-    "traffic/gateway/test_gateway_hostile", "traffic/ingest/test_ingest_process", "dashboard/test_access",
-    "providers/connectors/test_connectors_contract", "dashboard/backup/test_backup_audit",
-    "dashboard/embedded/test_embedded", "traffic/redaction/test_linear", "traffic/ingest/test_live_emitters",
-    "dashboard/front/test_connections",
+    "providers/accounts/test_identity", "demo/test_frozen_demo", "browser/test_browser", "dashboard/up/test_up", "browser/test_charts",
+    "dashboard/test_openapi", "dashboard/backup/test_backup", "traffic/gateway/test_gateway_concurrency",
+    "costs/test_many_names", "dashboard/embedded/test_database_roles", "dashboard/test_access",
+    "providers/connectors/test_connectors_contract", "traffic/gateway/test_gateway_hostile",
+    "traffic/ingest/test_ingest_process", "costs/statements/test_statements", "dashboard/front/test_front",
+    "traffic/gateway/test_gateway_durability", "traffic/redaction/test_linear", "costs/savings/test_savings",
+    "alerts/test_schedules", "dashboard/backup/test_backup_audit", "dashboard/embedded/test_embedded",
 )  # fmt: skip
 
 
