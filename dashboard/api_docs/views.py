@@ -90,8 +90,8 @@ def resolved(schema: Schema, part: Schema) -> Schema:
     if reference is None:
         return part
     name = reference.rpartition("/")[2]
-    found: Schema = schema["components"]["schemas"][name]
-    return found
+    component: Schema = schema["components"]["schemas"][name]
+    return component
 
 
 def type_words(schema: Schema, part: Schema, depth: int = 0) -> str:

@@ -38,16 +38,16 @@ def heatmap(spec: Mapping[str, Any], *, height: int = 280) -> Drawing:
         text(name, cls="t-axis end", x=0, y=pct(1 - (band + 0.5) / len(bands)), dx=-6, dy=4)
         for band, name in enumerate(bands)
     ]
-    known = [n for n in range(len(xs)) if any(row[n] is not None for row in shares)]
-    every = -(-len(known) // MAX_TABLE_ROWS) or 1
+    filled = [n for n in range(len(xs)) if any(row[n] is not None for row in shares)]
+    every = -(-len(filled) // MAX_TABLE_ROWS) or 1
     return drawing(
         [stretched(*cells), *labels, *(x_axis(over(xs), True, 9) if xs else [])],
         label=str(spec["label"]),
         height=height,
         cls="plot plot-bands",
         columns=[_("When"), *map(str, bands)],
-        rows=[[x_word(xs[n]), *(word(row[n], unit) for row in shares)] for n in known[::every]],
-        places=[(n + 0.5) / len(xs) for n in known[::every]],
+        rows=[[x_word(xs[n]), *(word(row[n], unit) for row in shares)] for n in filled[::every]],
+        places=[(n + 0.5) / len(xs) for n in filled[::every]],
         spec=spec,
     )
 

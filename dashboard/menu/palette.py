@@ -49,8 +49,8 @@ def groups(request: HttpRequest, text: str, visited: list[str]) -> list[LinkGrou
         return _named(_("Visited last"), _visited(reader, visited)) + all_pages(reader)
     words = question.casefold().split()[:MOST_WORDS]
     may = request.user.has_perm
-    found: list[tuple[str, Iterable[Link]]] = [(_("Request"), _request(request, question))]
-    found += [
+    hits: list[tuple[str, Iterable[Link]]] = [(_("Request"), _request(request, question))]
+    hits += [
         (_("Pages"), _matching(_pages(reader), words)),
         (_("Actions"), [link for link in _actions(reader) if words[0] in str(link.label).casefold()]),
         (
@@ -65,17 +65,17 @@ def groups(request: HttpRequest, text: str, visited: list[str]) -> list[LinkGrou
         (_("Vendor accounts"), "providers.view_account", queries.accounts, "providers:account"),
         (_("Alert rules"), "alerts.view_alert", queries.rules, "alerts:rule"),
     )
-    found += [
+    hits += [
         (label, [Link(row["name"], reverse(name, args=[row["slug"]])) for row in read(words)])
         for label, permission, read, name in kinds
         if may(permission)
     ]
-    found.append((_("Help"), [Link(page.title, page.url) for page in documents.find(question) if page.is_about(words)]))
+    hits.append((_("Help"), [Link(page.title, page.url) for page in documents.find(question) if page.is_about(words)]))
     if may("providers.view_tokenprice"):
         prices = reverse("traffic:prices")
         rows = queries.models(words)
-        found.append((_("Models"), [Link(row["model"], f"{prices}?{urlencode({'q': row['model']})}") for row in rows]))
-    return [group for label, links in found for group in _named(label, links)]
+        hits.append((_("Models"), [Link(row["model"], f"{prices}?{urlencode({'q': row['model']})}") for row in rows]))
+    return [group for label, links in hits for group in _named(label, links)]
 
 
 def _named(label: str, links: Iterable[Link]) -> list[LinkGroup]:
