@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property, lru_cache
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -67,10 +67,41 @@ class Menu:
         return next((link for link in self.sections if link.count), None)
 
 
+Entry = tuple[Group, Page, tuple[Page, ...]]  # a heading, an entry under it, the tabs of that one
+
+
+@cache
+def address_of(name: str) -> str:
+    """The path of a page of the tree, none of which has arguments."""
+    return reverse(name)
+
+
 @cache
 def permission_of(name: str) -> str:
     """The permission that the view of this URL name asks for, which `lib.http` leaves at the view; empty for none."""
-    return str(getattr(resolve(reverse(name)).func, "permission", ""))
+    return str(getattr(resolve(address_of(name)).func, "permission", ""))
+
+
+def _holds(permissions: frozenset[str] | None, needed: str) -> bool:
+    return permissions is None or needed in permissions
+
+
+def _may_open(page: Page, permissions: frozenset[str] | None, owns: bool, demo: bool) -> bool:
+    if page.demo and not demo:
+        return False
+    if page.owners:
+        return owns or _holds(permissions, "costs.view_charge")
+    return all(_holds(permissions, needed) for needed in (page.needs, permission_of(page.name)) if needed)
+
+
+@lru_cache(maxsize=256)  # people with the same roles share one answer: eight sections for each set of permissions
+def _entries(section: Section, permissions: frozenset[str] | None, owns: bool, demo: bool) -> tuple[Entry, ...]:
+    rows = (
+        (group, entry, tuple(page for page in entry.all_pages if _may_open(page, permissions, owns, demo)))
+        for group in section.groups
+        for entry in group.pages
+    )
+    return tuple(row for row in rows if row[2])
 
 
 class Reader:
@@ -78,38 +109,34 @@ class Reader:
 
     def __init__(self, request: HttpRequest) -> None:
         self.request = request
-        self._owns: bool | None = None
 
-    @property
+    @cached_property
+    def permissions(self) -> frozenset[str] | None:
+        """The permissions of the person; None for a superuser, who has all of them without a query."""
+        user = self.request.user
+        return None if user.is_superuser else frozenset(user.get_all_permissions())
+
+    @cached_property
     def owns(self) -> bool:
-        """Whether the person owns an application."""
-        if self._owns is None:
-            self._owns = Application.objects.filter(owner=self.request.user.pk).exists()
-        return self._owns
+        """Whether the person owns an application; asked only of those who may not see all of them."""
+        return (
+            not _holds(self.permissions, "costs.view_charge")
+            and Application.objects.filter(owner=self.request.user.pk).exists()
+        )
 
     def may_open(self, page: Page) -> bool:
         """Whether the menu shows the page to this person."""
-        if page.demo and not settings.DEMO:
-            return False
-        may = self.request.user.has_perm
-        if page.owners:
-            return may("costs.view_charge") or self.owns
-        return all(may(permission) for permission in (page.needs, permission_of(page.name)) if permission)
+        return _may_open(page, self.permissions, self.owns, settings.DEMO)
 
-    def entries(self, section: Section) -> list[tuple[Group, Page, list[Page]]]:
+    def entries(self, section: Section) -> tuple[Entry, ...]:
         """The entries of a section that this person may open, each with its tabs."""
-        rows = [
-            (group, entry, [page for page in entry.all_pages if self.may_open(page)])
-            for group in section.groups
-            for entry in group.pages
-        ]
-        return [row for row in rows if row[2]]
+        return _entries(section, self.permissions, self.owns, settings.DEMO)
 
     def link(self, page: Page, label: Promise | str = "", *, current: bool = False) -> Link:
         """A link to the page with the parameters of this page that it understands too."""
         here = self.request.GET
         shared = [(name, value) for name in page.keeps for value in here.getlist(name) if value]
-        url = reverse(page.name) + (f"?{urlencode(shared)}" if shared else "")
+        url = address_of(page.name) + (f"?{urlencode(shared)}" if shared else "")
         return Link(label or page.label, url, current, key=page.key, about=page.about)
 
 
@@ -122,7 +149,7 @@ def menu_of(request: HttpRequest) -> Menu:
     section, entry, page = PLACE_OF.get(name, (None, None, None))
     opened = {part.label: reader.entries(part) for part in SECTIONS}
     sections = [
-        Link(part.label, reverse(rows[0][2][0].name), part is section, count=_waiting() if part is ALERTS else 0)
+        Link(part.label, address_of(rows[0][2][0].name), part is section, count=_waiting() if part is ALERTS else 0)
         for part in SECTIONS
         if (rows := opened[part.label])
     ]
@@ -137,7 +164,7 @@ def menu_of(request: HttpRequest) -> Menu:
         return Menu(sections, keys=keys)
     rows = opened[section.label]
     exact = page.name == name
-    tabs = next((tabs for _group, other, tabs in rows if other is entry), [])
+    tabs = next((tabs for _group, other, tabs in rows if other is entry), ())
     bar = len(rows) > 1
     return Menu(
         sections,
@@ -157,7 +184,7 @@ def _waiting() -> int:
     return Alert.objects.waiting(timezone.now()).count()
 
 
-def groups_of(reader: Reader, rows: list[tuple[Group, Page, list[Page]]], here: Page | None) -> list[LinkGroup]:
+def groups_of(reader: Reader, rows: tuple[Entry, ...], here: Page | None) -> list[LinkGroup]:
     groups: dict[str, LinkGroup] = {}
     for group, entry, tabs in rows:
         links = groups.setdefault(str(group.label), LinkGroup(group.label, [], group.about)).links
@@ -168,7 +195,7 @@ def groups_of(reader: Reader, rows: list[tuple[Group, Page, list[Page]]], here: 
 def _crumbs(reader: Reader, section: Section, entry: Page, page: Page) -> list[Link]:
     """The way back from a page that hangs below one of the menu."""
     first = reader.entries(section)
-    crumbs = [Link(section.label, reverse(first[0][2][0].name))] if first else []
+    crumbs = [Link(section.label, address_of(first[0][2][0].name))] if first else []
     steps = [entry, page] if page is not entry and page.name != entry.name else [entry]
     return [*crumbs, *(reader.link(step) for step in steps if reader.may_open(step))]
 

@@ -66,7 +66,7 @@ class Group:
     about: Promise | str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # one of its kind: by identity it is a cheap key of a cache
 class Section:
     """A part of the bar on top; it leads to the first of its pages that a person may open."""
 
