@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -13,7 +14,7 @@ from django.utils import timezone
 
 from costs.models import Charge, Phase
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, Maintenance, Outage, TokenPrice, VendorCost
-from traffic.models import Application
+from traffic.models import Application, Pair
 
 YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -83,6 +84,19 @@ class DeploymentFactory(factory.django.DjangoModelFactory[Deployment]):
     engine = "vllm"
     url = "http://127.0.0.1:9/"
     model = factory.SelfAttribute("slug")
+
+
+class PairFactory(factory.django.DjangoModelFactory[Pair]):
+    """Two answers of two deployments; their requests are in no log."""
+
+    class Meta:
+        model = Pair
+
+    candidate = factory.SubFactory(DeploymentFactory)
+    baseline = factory.SubFactory(DeploymentFactory, provider="anthropic")
+    candidate_request = factory.LazyFunction(uuid.uuid4)
+    baseline_request = factory.LazyFunction(uuid.uuid4)
+    task = "rag"
 
 
 class OutageFactory(factory.django.DjangoModelFactory[Outage]):

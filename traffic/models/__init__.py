@@ -16,6 +16,7 @@ from traffic.models.choices import (
     Scope,
     Task,
 )
+from traffic.models.comparisons import Pair, PairAssignment, PairChoice, PairOutcome
 from traffic.models.dead_keys import DeadKeyUse
 from traffic.models.erasures import Erasure
 from traffic.models.imports import Import, SetAside
@@ -56,6 +57,10 @@ __all__ = [
     "LatencyHour",
     "Metric",
     "Outcome",
+    "Pair",
+    "PairAssignment",
+    "PairChoice",
+    "PairOutcome",
     "QuotaPeriod",
     "QuotaUnit",
     "RaterKind",

@@ -38,6 +38,7 @@ from traffic.models import (
     Import,
     Installation,
     Key,
+    Pair,
     Rating,
     Route,
     SetAside,
@@ -193,6 +194,7 @@ def finish(conn: psycopg.Connection, erasure: Erasure) -> None:
         for rollup in Rollup.all():
             repeated(lambda rollup=rollup: move_sums(conn, rollup, erasure.application_id))  # type: ignore[misc]
         Rating.objects.filter(application_id=erasure.application_id).delete()
+        Pair.objects.filter(application_id=erasure.application_id).delete()
         drop_files(erasure.name)
         AdmittedName.objects.filter(application_id=erasure.application_id).delete()
         Application.objects.filter(pk=erasure.application_id).delete()

@@ -1,0 +1,120 @@
+"""Pairs are made, reserved, chosen from, skipped and taken back."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from lib.events import log_event
+from providers.models import Deployment
+from traffic.comparisons.rater import Rater, candidate_is_first, installation_salt, outcome_of
+from traffic.comparisons.statistics import decide
+from traffic.models import Application, Pair, PairAssignment, PairChoice, Task
+
+logger = logging.getLogger(__name__)
+
+RESERVED = timedelta(minutes=10)  # how long a pair is kept for the rater who has it on screen
+
+
+class AlreadyChosen(Exception):
+    """This rater has chosen of this pair before."""
+
+
+def add_pair(
+    *,
+    candidate: Deployment,
+    baseline: Deployment,
+    candidate_request: uuid.UUID,
+    baseline_request: uuid.UUID,
+    task: str = Task.OTHER,
+    application: Application | None = None,
+    trial_id: int | None = None,
+) -> Pair:
+    """Make a pair of two requests of the log that answered the same prompt; the same two again are the same pair.
+
+    The requests' own ids, which hold their days; their rows and bodies may arrive later. Raises ValueError where both
+    are of one deployment, or one request is on both sides.
+    """
+    if candidate.pk == baseline.pk or candidate_request == baseline_request:
+        raise ValueError("A pair needs two deployments and two requests.")
+    pair, _made = Pair.objects.get_or_create(
+        candidate_request=candidate_request,
+        baseline_request=baseline_request,
+        defaults={
+            "candidate": candidate, "baseline": baseline, "task": task, "application": application, "trial_id": trial_id
+        },
+    )  # fmt: skip
+    return pair
+
+
+def reserve(*, pair: Pair, rater: Rater, now: datetime) -> PairAssignment:
+    """Keep a pair for a rater for `RESERVED`; a pair that they skipped is theirs again."""
+    assignment, _made = PairAssignment.objects.update_or_create(
+        pair=pair,
+        **rater.columns(),
+        defaults={"rater_id": rater.user_id, "reserved_until": now + RESERVED, "skipped_at": None, "reason": ""},
+    )
+    return assignment
+
+
+def skip(*, pair: Pair, rater: Rater, reason: str = "") -> PairAssignment:
+    """The pair is not offered to this rater any more, until `reserve`."""
+    assignment, _made = PairAssignment.objects.update_or_create(
+        pair=pair,
+        **rater.columns(),
+        defaults={
+            "rater_id": rater.user_id, "reserved_until": None, "skipped_at": timezone.now(), "reason": reason[:200]
+        },
+    )  # fmt: skip
+    return assignment
+
+
+@transaction.atomic
+def choose(*, pair: Pair, rater: Rater, side: str, comment: str = "") -> PairChoice:
+    """Store what a rater chose: `a`, `b`, `tie` or `both_bad`, as this rater saw the sides.
+
+    Raises AlreadyChosen for a second choice of the same rater, ValueError for another word.
+    """
+    candidate_first = candidate_is_first(pair, rater, installation_salt())
+    outcome = outcome_of(side, candidate_first)
+    Pair.objects.select_for_update().get(pk=pair.pk)  # so that two raters at once are both counted
+    try:
+        with transaction.atomic():
+            choice = PairChoice.objects.create(
+                pair=pair,
+                **rater.columns(),
+                rater_id=rater.user_id,
+                outcome=outcome,
+                candidate_first=candidate_first,
+                comment=comment,
+            )
+    except IntegrityError:
+        raise AlreadyChosen from None
+    pair.assignments.filter(rater.rows()).delete()
+    settle(pair)
+    log_event(logger, logging.INFO, "pair_chosen", pair_id=pair.pk, trial_id=pair.trial_id, votes=pair.votes,
+              disputed=pair.disputed)  # fmt: skip
+    return choice
+
+
+@transaction.atomic
+def withdraw(choice: PairChoice) -> None:
+    """Take a choice back; the pair is reserved again for who made it."""
+    pair = Pair.objects.select_for_update().get(pk=choice.pair_id)
+    rater = Rater(choice.rater_kind, choice.by, choice.rater_id)
+    choice.delete()
+    settle(pair)
+    reserve(pair=pair, rater=rater, now=timezone.now())
+
+
+def settle(pair: Pair) -> None:
+    """Bring a pair's outcome up to date with its choices; the caller holds its lock."""
+    choices = list(pair.choices.values_list("outcome", "adjudicates"))
+    adjudicated = next((outcome for outcome, adjudicates in choices if adjudicates), "")
+    decided = decide([outcome for outcome, _adjudicates in choices], adjudicated)
+    pair.outcome, pair.disputed, pair.votes = decided.outcome, decided.disputed, len(choices)
+    pair.save(update_fields=["outcome", "disputed", "votes"])
