@@ -13,6 +13,8 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from tests.traffic.gateway_openai import beside
+
 MESSAGE_ID = "msg_01ABCDEFGHIJKLMNOPQRSTUV"
 ABOUT_US = {  # of our account at the vendor, and its host
     "anthropic-organization-id": "org-1",
@@ -105,7 +107,6 @@ class FakeEngine:
             raise
 
     async def answer(self, request: web.Request, asked: dict[str, Any]) -> web.StreamResponse:
-        anthropic = request.path.startswith("/v1/messages")
         match self.behaviour:
             case "429":
                 error = {"type": "error", "error": {"type": "rate_limit_error", "message": "slow down"}}
@@ -130,8 +131,15 @@ class FakeEngine:
                 return await self.deep(request, streamed=bool(asked.get("stream")))
             case "long-header":
                 return web.json_response({}, headers={"x-long": "x" * 100_000})
+        return await self.well(request, asked)
+
+    async def well(self, request: web.Request, asked: dict[str, Any]) -> web.StreamResponse:
+        """The answer of an engine that is well."""
+        anthropic = request.path.startswith("/v1/messages")
         if request.path.endswith("count_tokens"):
             return web.json_response({"input_tokens": 12})
+        if (other := beside(request.path, asked, self.next_id)) is not None:
+            return await self.stream(request, other) if isinstance(other, list) else web.json_response(other)
         if asked.get("stream"):
             events = self.anthropic_events() if anthropic else self.openai_events(asked)
             return await self.stream(request, events)

@@ -1,4 +1,4 @@
-"""What an answer says about itself, whole or streamed, in both protocols: usage, errors, its id, its text if wanted.
+"""What an answer says about itself, whole or streamed, in every protocol: usage, errors, its id, its text if wanted.
 
 Nothing here does I/O, and nothing that passes through here is changed.
 """
@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from traffic.gateway.bounds import MOST_EVENT, MOST_READ, MOST_TEXT, MOST_USAGE, TooMuch
-from traffic.gateway.protocols import ANTHROPIC, Protocol, text_of
+from traffic.gateway.protocols import ANTHROPIC, EMBEDDINGS, RESPONSES, Protocol, text_of
 
 MOST_ID = 200  # characters of a response id; a longer one is none
 MOST_NAMES = 100  # in a usage object that grows from event to event
@@ -82,6 +82,26 @@ def openai_tokens(usage: dict[str, Any]) -> Tokens:
     )
 
 
+def responses_tokens(usage: dict[str, Any]) -> Tokens:
+    """The usage of OpenAI's Responses: cached and written tokens are parts of the input's."""
+    details = {"cached_tokens": count(usage, "input_tokens_details", "cached_tokens"),
+               "cache_write_tokens": count(usage, "input_tokens_details", "cache_write_tokens")}  # fmt: skip
+    return openai_tokens(
+        {
+            "prompt_tokens": usage.get("input_tokens"),
+            "prompt_tokens_details": details,
+            "completion_tokens": usage.get("output_tokens"),
+            "completion_tokens_details": usage.get("output_tokens_details"),
+        }
+    )
+
+
+def embeddings_tokens(usage: dict[str, Any]) -> Tokens:
+    """The usage of embeddings, which have no output."""
+    prompt = count(usage, "prompt_tokens")
+    return UNKNOWN if prompt is None else Tokens(prompt, 0, 0, 0, 0)
+
+
 def timings_tokens(timings: dict[str, Any]) -> Tokens:
     """llama.cpp's timings, which its streams carry even where no usage was asked for."""
     prompt = count(timings, "prompt_n")
@@ -110,8 +130,11 @@ class Answer:
 
     def tokens(self, protocol: Protocol) -> Tokens:
         if self.usage:
-            return anthropic_tokens(self.usage) if protocol == ANTHROPIC else openai_tokens(self.usage)
+            return _TOKENS.get(protocol, openai_tokens)(self.usage)
         return timings_tokens(self.timings) if self.timings else UNKNOWN
+
+
+_TOKENS = {ANTHROPIC: anthropic_tokens, RESPONSES: responses_tokens, EMBEDDINGS: embeddings_tokens}
 
 
 class _Body(msgspec.Struct):
@@ -125,6 +148,7 @@ class _Body(msgspec.Struct):
     message: Any = None
     content: msgspec.Raw = msgspec.Raw(b"null")
     choices: msgspec.Raw = msgspec.Raw(b"null")
+    output: msgspec.Raw = msgspec.Raw(b"null")  # of Responses
 
 
 _body = msgspec.json.Decoder(_Body)
@@ -149,8 +173,16 @@ def read_answer(protocol: Protocol, body: bytes, *, with_text: bool = False) -> 
 def _whole_text(protocol: Protocol, parsed: _Body) -> str:
     if protocol == ANTHROPIC:
         return text_of(_anything.decode(parsed.content))
-    message = _first(_anything.decode(parsed.choices)).get("message")
-    return text_of(message.get("content")) if isinstance(message, dict) else ""
+    if protocol == RESPONSES:
+        items = _anything.decode(parsed.output)
+        return "".join(text_of(item.get("content")) for item in _dicts(items) if item.get("type") == "message")
+    first = _first(_anything.decode(parsed.choices))
+    message = first.get("message")
+    return text_of(message.get("content") if isinstance(message, dict) else first.get("text"))
+
+
+def _dicts(items: Any) -> list[dict[str, Any]]:
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
 def _first(choices: Any) -> dict[str, Any]:
@@ -210,12 +242,14 @@ class _Event(msgspec.Struct):
     timings: Any = None
     error: Any = None
     choices: Any = None  # OpenAI's
+    response: Any = None  # of Responses
 
 
 _event = msgspec.json.Decoder(_Event)
 
 # An event without one of these cannot change what is known once the first content has been seen.
 _TELLING = (b'"usage"', b'"timings"', b'"error"', b'"message_start"', b'"message_delta"')
+_RESPONSES_ENDS = ("response.completed", "response.incomplete", "response.failed")
 
 
 class StreamTap:
@@ -289,6 +323,8 @@ class StreamTap:
             self.answer.error_type = error_type(event.error)
         if self.protocol == ANTHROPIC:
             self._anthropic(event)
+        elif self.protocol == RESPONSES:
+            self._responses(event)
         else:
             self._openai(event)
 
@@ -314,6 +350,24 @@ class StreamTap:
                 {name: value for name, value in usage.items() if name != "output_tokens"}
             )
 
+    def _responses(self, event: _Event) -> None:
+        kind = event.type if isinstance(event.type, str) else ""
+        if isinstance(event.response, dict):
+            if _is_id(event.response.get("id")):
+                self.answer.response_id = event.response["id"]
+            if isinstance(event.response.get("usage"), dict):
+                self.answer.usage = bounded_counts(event.response["usage"])
+            if event.response.get("error") is not None:
+                self.answer.error_type = error_type(event.response["error"])
+        if kind in _RESPONSES_ENDS:
+            self.ended = True
+        elif kind == "error":
+            self.answer.error_type = self.answer.error_type or "error"
+        elif kind.endswith(".delta"):
+            self.content_seen = True
+            text = event.delta if kind == "response.output_text.delta" else None
+            self._heard(text, None if text else event.delta)
+
     def _openai(self, event: _Event) -> None:
         if self.answer.response_id is None and _is_id(event.id):
             self.answer.response_id = event.id
@@ -321,8 +375,12 @@ class StreamTap:
             self.answer.usage = bounded_counts(event.usage)
         if isinstance(event.timings, dict):
             self.answer.timings = bounded_counts(event.timings)
-        delta = _first(event.choices).get("delta")
-        if isinstance(delta, dict) and any(delta.get(name) for name in _OPENAI_CONTENT):
+        choice = _first(event.choices)
+        delta = choice.get("delta")
+        if isinstance(choice.get("text"), str) and choice["text"]:  # of completions
+            self.content_seen = True
+            self._heard(choice["text"])
+        elif isinstance(delta, dict) and any(delta.get(name) for name in _OPENAI_CONTENT):
             self.content_seen = True
             self._heard(delta.get("content"), delta.get("reasoning_content"), delta.get("reasoning"))
 

@@ -28,7 +28,17 @@ from traffic.gateway.exchange import Exchange
 from traffic.gateway.hang_up import HangUp
 from traffic.gateway.intake import Deadlines, Load, Share, drain
 from traffic.gateway.model_distance import made_at
-from traffic.gateway.protocols import ANTHROPIC, OPENAI, BadRequest, GatewayRequest, Protocol, read_request
+from traffic.gateway.protocols import (
+    ANTHROPIC,
+    COMPLETIONS,
+    EMBEDDINGS,
+    OPENAI,
+    RESPONSES,
+    BadRequest,
+    GatewayRequest,
+    Protocol,
+    read_request,
+)
 from traffic.gateway.recorder import Recorder
 from traffic.gateway.refusals import UNREADABLE, CallerGone, Receive, Refusal, Send, send_error
 from traffic.gateway.relay import Relay
@@ -49,6 +59,9 @@ RELAYED: dict[str, Protocol] = {
     "/v1/messages": ANTHROPIC,
     "/v1/messages/count_tokens": ANTHROPIC,
     "/v1/chat/completions": OPENAI,
+    "/v1/responses": RESPONSES,
+    "/v1/completions": COMPLETIONS,
+    "/v1/embeddings": EMBEDDINGS,
 }
 COUNTING = "/v1/messages/count_tokens"
 

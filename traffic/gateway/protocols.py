@@ -1,4 +1,4 @@
-"""The two wire protocols of the callers, Anthropic's and OpenAI's: their requests, and errors in their shapes.
+"""The wire protocols of the callers, Anthropic's and OpenAI's: their requests, and errors in their shapes.
 
 Nothing here does I/O. What the gateway needs of a request is read from the raw bytes of its outer fields, so that a
 request leaves with every byte of its values as it came, save the model's name.
@@ -16,9 +16,14 @@ import msgspec
 
 from traffic.gateway.bounds import MOST_MODEL
 
-Protocol = Literal["anthropic", "openai"]
-ANTHROPIC: Protocol = "anthropic"
-OPENAI: Protocol = "openai"
+Protocol = Literal["anthropic", "openai", "responses", "completions", "embeddings"]
+ANTHROPIC: Protocol = "anthropic"  # Messages
+OPENAI: Protocol = "openai"  # Chat Completions
+RESPONSES: Protocol = "responses"
+COMPLETIONS: Protocol = "completions"  # with a bare prompt, OpenAI's legacy
+EMBEDDINGS: Protocol = "embeddings"
+CHATS = frozenset({ANTHROPIC, OPENAI, RESPONSES})  # conversations, each of which can be translated into the others
+PROMPTS: dict[Protocol, str] = {RESPONSES: "input", COMPLETIONS: "prompt", EMBEDDINGS: "input"}
 
 BYTES_PER_TOKEN = 4  # the routes' estimate of a prompt's length
 
@@ -40,10 +45,14 @@ class Large(msgspec.Struct):
     """The fields that may be large in either protocol; the others are passed over without being made."""
 
     messages: msgspec.Raw = msgspec.Raw()
+    input: msgspec.Raw = msgspec.Raw()
+    prompt: msgspec.Raw = msgspec.Raw()
     system: msgspec.Raw = msgspec.Raw()
+    instructions: msgspec.Raw = msgspec.Raw()
     tools: msgspec.Raw = msgspec.Raw()
     functions: msgspec.Raw = msgspec.Raw()
     response_format: msgspec.Raw = msgspec.Raw()
+    text: msgspec.Raw = msgspec.Raw()
     prediction: msgspec.Raw = msgspec.Raw()
 
 
@@ -72,7 +81,7 @@ class GatewayRequest:
     @cached_property
     def media(self) -> bool:
         """Whether a message carries an image, a document, sound or video."""
-        messages = bytes(self.fields.get("messages", b""))
+        messages = bytes(self._prompt(b""))
         return b'"type"' in messages and _MEDIA_PART.search(messages) is not None
 
     @cached_property
@@ -81,7 +90,14 @@ class GatewayRequest:
 
         Only text counts: clients move cache markers from call to call.
         """
-        return hashlib.blake2b(_first_user_text(self.fields), digest_size=8).digest()
+        prompt = self._prompt(b"[]")
+        bare = self.protocol in PROMPTS and bytes(memoryview(prompt)[:1]) == b'"'
+        text = bytes(memoryview(prompt)[:4096]) if bare else _first_user_text(prompt)
+        return hashlib.blake2b(text, digest_size=8).digest()
+
+    def _prompt(self, default: bytes) -> msgspec.Raw:
+        """The field that holds the conversation, the prompt or what is embedded."""
+        return self.fields.get(PROMPTS.get(self.protocol, "messages"), msgspec.Raw(default))
 
     @cached_property
     def user(self) -> str | None:
@@ -95,8 +111,8 @@ class GatewayRequest:
 
     @cached_property
     def asks_for_usage(self) -> bool:
-        """Whether its answer tells its usage: all do but OpenAI's streams, which do when asked."""
-        if self.protocol == ANTHROPIC or not self.streamed:
+        """Whether its answer tells its usage: all do but the streams of two of OpenAI's, which do when asked."""
+        if self.protocol not in (OPENAI, COMPLETIONS) or not self.streamed:
             return True
         options = _value(self.fields.get("stream_options"))
         return isinstance(options, dict) and options.get("include_usage") is True
@@ -104,7 +120,7 @@ class GatewayRequest:
     @cached_property
     def most_output(self) -> int | None:
         """The most tokens that the answer may have; None where the caller sets no bound."""
-        for name in ("max_tokens", "max_completion_tokens"):
+        for name in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
             value = _value(self.fields.get(name))
             if type(value) is int and value > 0:
                 return value
@@ -127,10 +143,13 @@ class GatewayRequest:
 
     def prompt(self) -> str:
         """The messages as they came, a JSON array, for applications that keep bodies; a system prompt leads them."""
-        messages = bytes(self.fields.get("messages", b"[]")).strip()
-        if "system" in self.fields and messages.startswith(b"["):
+        messages = bytes(self._prompt(b"[]")).strip()
+        if self.protocol in PROMPTS and not (self.protocol == RESPONSES and messages.startswith(b"[")):
+            messages = msgspec.json.encode([{"role": "user", "content": msgspec.Raw(messages)}])
+        system = self.fields.get("system", self.fields.get("instructions"))
+        if system is not None and messages.startswith(b"["):
             # Written by its bytes: taken apart, 30 MB of empty messages would be a gigabyte of objects.
-            first = msgspec.json.encode({"role": "system", "content": self.fields["system"]})
+            first = msgspec.json.encode({"role": "system", "content": system})
             rest = messages[1:].lstrip()
             messages = b"[" + first + (rest if rest.startswith(b"]") else b"," + rest)
         return messages.decode("utf-8", "replace")
@@ -171,8 +190,7 @@ def _value(raw: msgspec.Raw | None) -> Any:
         return None
 
 
-def _first_user_text(fields: dict[str, msgspec.Raw]) -> bytes:
-    messages = fields.get("messages", msgspec.Raw(b"[]"))
+def _first_user_text(messages: msgspec.Raw) -> bytes:
     if len(messages) > MOST_READ:  # how it begins stays the same too, but where a cache marker moves
         return bytes(memoryview(messages)[:4096])
     try:

@@ -10,12 +10,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import msgspec
 
 from traffic.gateway.model_distance import Distance, distance, match_rank
-from traffic.gateway.protocols import ANTHROPIC, OPENAI, GatewayRequest, Protocol
+from traffic.gateway.protocols import (
+    ANTHROPIC,
+    COMPLETIONS,
+    EMBEDDINGS,
+    OPENAI,
+    RESPONSES,
+    GatewayRequest,
+    Protocol,
+)
 
 SELF = "self"
 DEFAULT_ROUTES = Path(__file__).resolve().parent.parent / "data" / "default_routes.json"
@@ -33,6 +42,19 @@ PROTOCOLS: dict[str, frozenset[Protocol]] = {
     "tgi": frozenset({OPENAI}),
     "openai_compatible": frozenset({OPENAI}),
 }
+# What an engine serves beside them. Responses only where a server of that name is known to have them: what a
+# conversation needs is translated otherwise.
+BESIDE: dict[str, frozenset[Protocol]] = {
+    "vllm": frozenset({RESPONSES, COMPLETIONS, EMBEDDINGS}),
+    "llamacpp": frozenset({RESPONSES, COMPLETIONS, EMBEDDINGS}),
+    "ollama": frozenset({RESPONSES, COMPLETIONS, EMBEDDINGS}),
+    "sglang": frozenset({COMPLETIONS, EMBEDDINGS}),
+    "lmdeploy": frozenset({COMPLETIONS}),
+    "tgi": frozenset({COMPLETIONS}),
+    "openai_compatible": frozenset({COMPLETIONS, EMBEDDINGS}),
+}
+BESIDE_AT: dict[str, frozenset[Protocol]] = {"openai": frozenset({RESPONSES})}  # by provider
+NO_PROTOCOL: frozenset[Protocol] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +79,8 @@ class Target:
 
     @property
     def protocols(self) -> frozenset[Protocol]:
-        return PROTOCOLS.get(self.engine, frozenset({OPENAI}))
+        """What its server speaks itself."""
+        return _protocols(self.engine, self.provider)
 
     def serves(self, model: str) -> bool:
         """Whether this is what a caller means who asks for `model`: the engine's own name or our slug."""
@@ -66,6 +89,12 @@ class Target:
     def holds(self, prompt_tokens: int) -> bool:
         """Whether a prompt of that length fits; a context of unknown size is taken to be large enough."""
         return self.context_tokens is None or prompt_tokens <= self.context_tokens
+
+
+@cache
+def _protocols(engine: str, provider: str) -> frozenset[Protocol]:
+    beside = BESIDE.get(engine, NO_PROTOCOL) | BESIDE_AT.get(provider, NO_PROTOCOL)
+    return PROTOCOLS.get(engine, frozenset({OPENAI})) | beside
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,13 +166,22 @@ def decide(rules: Sequence[Rule], targets: Sequence[Target], call: Call) -> Deci
     able = [
         target
         for target in targets
-        if call.request.protocol in target.protocols
+        if _answers(target, call.request)
         # A private call stays on our own machines whatever a rule, a fall-back or the caller's own wish say.
         and (target.provider == SELF or not call.private)
     ]
     if call.forced:
         return _forced(rules, targets, able, call)
     return _first(rules, targets, able, call)
+
+
+def _answers(target: Target, request: GatewayRequest) -> bool:
+    """Whether it speaks the caller's protocol. Vectors of different models cannot be compared, so that no other model
+    stands in for the one that embeds.
+    """
+    if request.protocol not in target.protocols:
+        return False
+    return request.protocol != EMBEDDINGS or target.serves(request.model) or match_rank(target.model, request.model) < 2
 
 
 def _first(rules: Sequence[Rule], targets: Sequence[Target], able: Sequence[Target], call: Call) -> Decision | None:

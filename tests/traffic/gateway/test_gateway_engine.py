@@ -76,6 +76,29 @@ def test_anthropic_plain_streamed_and_counted(real: Stack) -> None:
     assert client.messages.count_tokens(model="tiny", messages=MESSAGES).input_tokens > 0
 
 
+def test_responses_and_completions_plain_and_streamed(real: Stack) -> None:
+    client = openai.OpenAI(base_url=f"{real.url}/v1", api_key=KEY, max_retries=0)
+    plain = client.responses.with_raw_response.create(model="tiny", max_output_tokens=8, input="hello world")
+    usage = plain.parse().usage
+    assert usage is not None
+    row = real.rows(plain.headers["x-breakeven-request-id"])
+    check(row, output=usage.output_tokens)
+    assert row["uncached_input"] + row["cache_read"] == usage.input_tokens
+    stream = client.responses.create(model="tiny", max_output_tokens=8, input="hello world", stream=True)
+    request_id = stream.response.headers["x-breakeven-request-id"]
+    assert any(event.type == "response.output_text.delta" for event in stream)
+    row = real.rows(request_id)
+    check(row, output=8)
+    assert 0 < row["ttft_ms"] <= row["latency_ms"]
+    text = client.completions.with_raw_response.create(model="tiny", max_tokens=8, prompt="hello world")
+    assert text.parse().choices[0].text
+    check(real.rows(text.headers["x-breakeven-request-id"]), output=8)
+    chunks = client.completions.create(model="tiny", max_tokens=8, prompt="hello world", stream=True)
+    request_id = chunks.response.headers["x-breakeven-request-id"]
+    assert "".join(chunk.choices[0].text for chunk in chunks if chunk.choices)
+    check(real.rows(request_id), output=8)
+
+
 def test_its_errors_pass_and_are_named(real: Stack) -> None:
     client = openai.OpenAI(base_url=f"{real.url}/v1", api_key=KEY, max_retries=0)
     with pytest.raises(openai.BadRequestError) as refused:

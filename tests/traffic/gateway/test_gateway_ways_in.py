@@ -1,0 +1,165 @@
+"""OpenAI's other ways in: responses, embeddings and completions, by the official client, each with its row."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from tests.traffic.gateway_openai import completion_events, response, response_events
+from tests.traffic.gateway_stack import KEY, Stack, calm, stack
+from traffic.gateway.answers import StreamTap, Tokens, read_answer
+from traffic.gateway.protocols import COMPLETIONS, EMBEDDINGS, OPENAI, RESPONSES, read_request
+from traffic.gateway.routes import Call, Rule, Target, decide
+
+__all__ = ["calm", "stack"]  # fixtures
+pytestmark = pytest.mark.django_db
+
+CLASSES = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning")
+
+
+def client(stack: Stack) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{stack.url}/v1", api_key=KEY, max_retries=0)
+
+
+def tokens(row: dict[str, Any]) -> list[int | None]:
+    return [row[name] for name in CLASSES]
+
+
+def test_a_response_passes_and_is_recorded_with_its_usage(calm: Stack) -> None:
+    answer = client(calm).responses.with_raw_response.create(model="own-model", input="Hello?")
+    assert answer.parse().output_text == "Hello."
+    row = calm.rows(answer.headers["x-breakeven-request-id"])
+    assert tokens(row) == [20, 90, 10, 0, 9, 4]
+    assert (row["outcome"], row["route"], row["streamed"], row["ttft_ms"]) == ("ok", "own-model", False, None)
+    assert json.loads(calm.own.seen[0]["body"]) == {"model": "own-model", "input": "Hello?"}
+
+
+def test_a_response_streams_and_its_row_has_a_time_to_the_first_token(calm: Stack) -> None:
+    stream = client(calm).responses.create(model="own-model", input="Hello?", stream=True)
+    request_id = stream.response.headers["x-breakeven-request-id"]
+    events = list(stream)
+    assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == "Hello."
+    assert events[-1].type == "response.completed"
+    row = calm.rows(request_id)
+    assert (tokens(row), row["outcome"]) == ([20, 90, 10, 0, 9, 4], "ok")
+    assert 0 < row["ttft_ms"] <= row["latency_ms"]
+
+
+def test_what_is_embedded_has_tokens_and_no_output(calm: Stack) -> None:
+    answer = client(calm).embeddings.with_raw_response.create(model="own-model", input="Hello", encoding_format="float")
+    assert answer.parse().data[0].embedding == [0.5, -0.25]
+    row = calm.rows(answer.headers["x-breakeven-request-id"])
+    assert (tokens(row)[:5], row["ttft_ms"], row["outcome"]) == ([6, 0, 0, 0, 0], None, "ok")
+
+
+def test_a_completion_of_a_bare_prompt_passes_whole_and_streamed(calm: Stack) -> None:
+    plain = client(calm).completions.with_raw_response.create(model="own-model", prompt="Once")
+    assert plain.parse().choices[0].text == "Hello."
+    assert tokens(calm.rows(plain.headers["x-breakeven-request-id"]))[:5] == [38, 0, 0, 0, 12]
+    stream = client(calm).completions.create(
+        model="own-model", prompt="Once", stream=True, stream_options={"include_usage": True}
+    )
+    request_id = stream.response.headers["x-breakeven-request-id"]
+    assert "".join(chunk.choices[0].text for chunk in stream if chunk.choices) == "Hello."
+    row = calm.rows(request_id)
+    assert tokens(row)[:5] == [38, 0, 0, 0, 12]
+    assert row["ttft_ms"] > 0
+
+
+def test_the_asynchronous_client_uses_all_three(calm: Stack) -> None:
+    async def use() -> list[str]:
+        async with openai.AsyncOpenAI(base_url=f"{calm.url}/v1", api_key=KEY, max_retries=0) as asynchronous:
+            response = await asynchronous.responses.create(model="own-model", input="Hello?")
+            stream = await asynchronous.responses.create(model="own-model", input="Hello?", stream=True)
+            pieces = [event.delta async for event in stream if event.type == "response.output_text.delta"]
+            vectors = await asynchronous.embeddings.create(model="own-model", input=["a"], encoding_format="float")
+            completion = await asynchronous.completions.create(model="own-model", prompt="Once")
+        return [response.output_text, "".join(pieces), str(vectors.usage.total_tokens), completion.choices[0].text]
+
+    assert asyncio.run(use()) == ["Hello.", "Hello.", "6", "Hello."]
+
+
+def test_prompts_of_all_three_are_kept_where_the_application_wants_it(calm: Stack) -> None:
+    made = client(calm)
+    kept: list[Any] = [
+        made.responses.with_raw_response.create(model="own-model", input="Hello?", instructions="Be kind"),
+        made.responses.with_raw_response.create(model="own-model", input=[{"role": "user", "content": "Hi"}]),
+        made.completions.with_raw_response.create(model="own-model", prompt="Once"),
+    ]
+    ids = [answer.headers["x-breakeven-request-id"] for answer in kept]
+    for request_id in ids:
+        calm.rows(request_id)
+    query = "SELECT request_id::text, prompt, answer FROM traffic_request_body WHERE request_id = ANY(%s)"
+    bodies = {row[0]: row[1:] for row in calm.conn.execute(query, [ids]).fetchall()}
+    assert [json.loads(bodies[request_id][0]) for request_id in ids] == [
+        [{"role": "system", "content": "Be kind"}, {"role": "user", "content": "Hello?"}],
+        [{"role": "user", "content": "Hi"}],
+        [{"role": "user", "content": "Once"}],
+    ]
+    assert {bodies[request_id][1] for request_id in ids} == {"Hello."}
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/embeddings", "/v1/completions"])
+def test_a_call_that_is_none_is_refused_in_openais_shape(calm: Stack, path: str) -> None:
+    headers = {"authorization": f"Bearer {KEY}"}
+    refused = httpx.post(f"{calm.url}{path}", content=b"[]", headers=headers)
+    assert (refused.status_code, refused.headers["x-breakeven-error"]) == (400, "bad-request")
+    assert refused.json()["error"]["code"] == "bad-request"
+    assert httpx.get(f"{calm.url}{path}", headers=headers).status_code == 405
+
+
+def test_streams_tell_their_usage_and_text_however_they_are_cut() -> None:
+    streams = {
+        RESPONSES: (response_events(response("resp_1")), Tokens(20, 90, 10, 0, 9, 4), "resp_1"),
+        COMPLETIONS: (
+            completion_events("cmpl-1", {"stream_options": {"include_usage": True}}), Tokens(38, 0, 0, 0, 12), "cmpl-1",
+        ),
+    }  # fmt: skip
+    for protocol, (events, expected, identifier) in streams.items():
+        stream = b"".join(events)
+        for size in (1, 7, len(stream)):
+            tap = StreamTap(protocol, with_text=True)
+            for at in range(0, len(stream), size):
+                tap.feed(stream[at : at + size])
+            answer = tap.finish()
+            assert (answer.tokens(protocol), "".join(answer.text), tap.ended) == (expected, "Hello.", True)
+            assert answer.response_id == identifier
+
+
+def test_a_response_that_failed_names_its_error() -> None:
+    failed = {"type": "response.failed", "response": {"id": "r", "error": {"code": "server_error", "message": "no"}}}
+    tap = StreamTap(RESPONSES)
+    tap.feed(f"data: {json.dumps(failed)}\n\n".encode())
+    assert (tap.finish().error_type, tap.ended) == ("server_error", True)
+    assert read_answer(EMBEDDINGS, b'{"usage": {"prompt_tokens": null}}').tokens(EMBEDDINGS) == Tokens()
+
+
+def test_another_model_never_embeds_in_the_place_of_the_one_asked_for() -> None:
+    bge, other = (Target(n, name, "self", "vllm", "http://x", name) for n, name in enumerate(("bge-m3", "qwen")))
+    rule = Rule("r", to_provider="self")
+
+    def asked(protocol: Any, model: str) -> Call:
+        body = json.dumps({"model": model, "input": "x", "messages": []}).encode()
+        return Call(read_request(protocol, body), "shop", "other")
+
+    decision = decide((rule,), (bge, other), asked(EMBEDDINGS, "bge-m3"))
+    assert decision is not None and [target.slug for target in decision.targets] == ["bge-m3"]
+    assert decide((rule,), (bge, other), asked(EMBEDDINGS, "ada")) is None
+    assert decide((rule,), (bge, other), asked(OPENAI, "ada")) is not None
+
+
+def test_media_and_the_conversation_are_read_from_a_response_too() -> None:
+    def asked(value: Any) -> Any:
+        return read_request(RESPONSES, json.dumps({"model": "m", "input": value, "max_output_tokens": 7}).encode())
+
+    image = [{"role": "user", "content": [{"type": "input_image", "image_url": "data:,"}]}]
+    assert asked(image).media and not asked("image").media
+    first = {"role": "user", "content": [{"type": "input_text", "text": "Hello"}]}
+    assert asked([first]).conversation == asked([first, {"role": "assistant", "content": "Hi"}]).conversation
+    assert asked("Hello").conversation != asked("Bye").conversation
+    assert (asked("Hello").asks_for_usage, asked("Hello").most_output) == (True, 7)
