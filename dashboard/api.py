@@ -19,6 +19,7 @@ from lib.errors import ApiError
 from providers.api import router as providers
 from traffic.api import router as traffic
 from traffic.authentication.access import needs
+from traffic.comparisons.api import router as comparisons
 from traffic.ingest.context import AWAY
 
 
@@ -55,6 +56,7 @@ api = Api(
     urls_namespace="api",
 )
 api.add_router("", traffic)
+api.add_router("", comparisons)
 api.add_router("", costs)
 api.add_router("", providers, auth=needs("read"))
 api.add_router("", alerts)

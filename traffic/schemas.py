@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from ninja import Schema
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
@@ -78,6 +78,15 @@ class FailureOut(Schema):
 
 class FailuresOut(Schema):
     groups: list[FailureOut]
+
+
+class AgreementOut(Schema):
+    """Krippendorff's alpha of what several raters judged; null where too little was. `items` were judged by several."""
+
+    alpha: float | None
+    metric: Literal["nominal", "ordinal"]
+    raters: int
+    items: int
 
 
 class QualityGroupOut(Schema):

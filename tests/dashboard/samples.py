@@ -52,6 +52,7 @@ from tests.factories import (
     LeaseFactory,
     MaintenanceFactory,
     OutageFactory,
+    PairFactory,
     PhaseFactory,
     TokenPriceFactory,
 )
@@ -200,6 +201,7 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
     found |= {f"traffic:{name}": {"pk": key.pk} for name in ("key", "key-first", "key-rotate", "key-revoke")}
     abstention = Abstention.objects.create(rater=owner, day=request.day, request_id=request.id)
     found["traffic:abstention-undo"] = {"pk": abstention.pk}
+    found["api:post_comparison"] = {"identifier": PairFactory.create(application=made.application).pk}
     return found | {"traffic:rating-undo": {"pk": rating.pk}, "help-page": {"slug": "send-requests"}}
 
 

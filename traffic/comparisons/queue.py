@@ -9,7 +9,9 @@ from datetime import datetime
 
 from django.db.models import Exists, OuterRef, QuerySet
 
+from traffic.authentication.keys import Caller
 from traffic.comparisons.rater import Rater, candidate_is_first, installation_salt
+from traffic.conversation import turns
 from traffic.models import Pair, PairAssignment, PairChoice, RequestBody
 from traffic.ratings.queue import applications
 from traffic.request_ids import day_of
@@ -28,6 +30,14 @@ class Shown:
     first: str
     second: str
     candidate_first: bool
+
+    @property
+    def prompt_text(self) -> str:
+        """The prompt as one text: that of its only turn, else each turn after who spoke."""
+        spoken = turns(self.prompt)
+        if len(spoken) == 1:
+            return spoken[0].text
+        return "\n\n".join(f"{turn.label}: {turn.text}" for turn in spoken)
 
 
 def waiting(rater: Rater, within: list[int] | None) -> QuerySet[Pair]:
@@ -98,6 +108,11 @@ def pair_of(identifier: int, within: list[int] | None) -> Pair | None:
     """A pair by its number; None where it is not of these applications. None for `within` is all of them."""
     pairs = Pair.objects.select_related("candidate", "baseline", "application").filter(pk=identifier)
     return (pairs if within is None else pairs.filter(application_id__in=within)).first()
+
+
+def of_caller(caller: Caller) -> list[int] | None:
+    """Applications whose pairs a program may rate: its key's; None is all of them."""
+    return None if caller.application_id is None else [caller.application_id]
 
 
 def of_person(user: Person) -> list[int]:

@@ -38,7 +38,7 @@ def paired_difference(wins: float, losses: float, pairs: float) -> Difference:
 
     Raises ValueError without a pair, or where more are won and lost than there are.
     """
-    if pairs <= 0 or min(wins, losses) < 0 or wins + losses > pairs:
+    if pairs <= 0 or min(wins, losses) < 0 or wins + losses > pairs * (1 + 1e-9):
         raise ValueError(f"{wins} won and {losses} lost of {pairs}")
     middle = (wins - losses) / pairs
     low = _end(wins, losses, pairs, middle, -1.0)
@@ -77,7 +77,7 @@ def sign_test(wins: int, losses: int) -> float:
     """
     n, fewer = wins + losses, min(wins, losses)
     tail = sum(comb(n, k) for k in range(fewer + 1))
-    return min(1.0, 2 * tail / 2**n)
+    return min(1.0, 2 * tail / (1 << n))
 
 
 def verdict_of(difference: Difference | None, margin: float = MARGIN) -> ComparisonVerdict:

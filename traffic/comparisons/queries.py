@@ -1,0 +1,192 @@
+"""What the pairs that raters chose between add up to, by candidate, baseline and task."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Count, Max, Q
+
+from providers.models import Deployment
+from traffic.comparisons.agreement import krippendorff_alpha
+from traffic.comparisons.statistics import (
+    ComparisonVerdict,
+    Difference,
+    Strength,
+    bradley_terry,
+    more_needed,
+    paired_difference,
+    sign_test,
+    verdict_of,
+)
+from traffic.models import Pair, PairChoice, PairOutcome
+
+OWN = "self"  # the provider of deployments on our own GPUs
+MIRRORED = {PairOutcome.CANDIDATE: PairOutcome.BASELINE, PairOutcome.BASELINE: PairOutcome.CANDIDATE}
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Krippendorff's alpha of what several raters judged alike; `raters` and `items` are those it is of."""
+
+    alpha: float | None
+    metric: str
+    raters: int
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Pairs of two sides by their outcome; wins and losses are the candidate's."""
+
+    candidate: Deployment
+    baseline: Deployment
+    wins: int = 0
+    ties: int = 0
+    losses: int = 0
+    both_bad: int = 0
+    disputed: int = 0  # whose raters have no majority: among the ties
+    waiting: int = 0  # pairs without a choice, which count nowhere else
+    task: str = ""
+    tasks: Sequence[Result] = field(default=())
+
+    @property
+    def pairs(self) -> int:
+        return self.wins + self.ties + self.losses + self.both_bad
+
+    @property
+    def difference(self) -> Difference | None:
+        """None without a pair."""
+        return paired_difference(self.wins, self.losses, self.pairs) if self.pairs else None
+
+    @property
+    def verdict(self) -> ComparisonVerdict:
+        return verdict_of(self.difference)
+
+    @property
+    def enough(self) -> bool:
+        return self.verdict != "not_yet"
+
+    @property
+    def more_needed(self) -> int | None:
+        return more_needed(self.wins, self.losses, self.pairs)
+
+    @property
+    def p_value(self) -> float:
+        return sign_test(self.wins, self.losses)
+
+
+NO_RESULT = Result(Deployment(), Deployment())
+
+
+def results(where: Q | None = None, *, sides: tuple[Deployment, Deployment] | None = None) -> list[Result]:
+    """Every two deployments that were compared, those with the most pairs first, each with its tasks.
+
+    Pairs in which they stand the other way round count too. The candidate is the one on our own GPUs where one of
+    them is, else the side that the newest pair has as its candidate; `sides` asks for two of them, in that order.
+    """
+    pairs = Pair.objects.filter(where or Q())
+    if sides is not None:
+        pairs = pairs.filter(candidate__in=sides, baseline__in=sides)
+    rows = list(
+        pairs.values_list("candidate_id", "baseline_id", "task", "outcome")
+        .annotate(n=Count("id"), open=Count("id", filter=Q(disputed=True)), newest=Max("id"))
+        .order_by("-newest")
+    )
+    deployments = (
+        {side.pk: side for side in sides}
+        if sides
+        else Deployment.objects.in_bulk({pk for row in rows for pk in row[:2]})
+    )
+    counted: dict[tuple[int, int], dict[str, Counter[str]]] = {}
+    for candidate, baseline, task, outcome, n, disputed, _newest in rows:
+        if candidate not in deployments or baseline not in deployments:
+            continue  # the deployment is deleted for good
+        key = _oriented(deployments, candidate, baseline, sides, counted)
+        counts = counted.setdefault(key, defaultdict(Counter))[task]
+        meant = outcome if key == (candidate, baseline) else MIRRORED.get(outcome, outcome)
+        counts[meant] += n
+        counts["disputed"] += disputed
+    made = [
+        _result(deployments[candidate], deployments[baseline], of_task)
+        for (candidate, baseline), of_task in counted.items()
+    ]
+    return sorted(made, key=lambda result: (-result.pairs, result.candidate.slug, result.baseline.slug))
+
+
+def _oriented(
+    deployments: Mapping[int, Deployment],
+    candidate: int,
+    baseline: int,
+    sides: tuple[Deployment, Deployment] | None,
+    counted: Mapping[tuple[int, int], object],
+) -> tuple[int, int]:
+    """Which of two deployments the result has as its candidate."""
+    if sides is not None:
+        return sides[0].pk, sides[1].pk
+    own = [deployments[pk].provider == OWN for pk in (candidate, baseline)]
+    turned = own == [False, True] or (own[0] == own[1] and (baseline, candidate) in counted)
+    return (baseline, candidate) if turned else (candidate, baseline)
+
+
+def _result(candidate: Deployment, baseline: Deployment, of_task: Mapping[str, Counter[str]]) -> Result:
+    def of(counts: Counter[str], **more: Any) -> Result:
+        return Result(
+            candidate, baseline, counts[PairOutcome.CANDIDATE], counts[PairOutcome.TIE], counts[PairOutcome.BASELINE],
+            counts[PairOutcome.BOTH_BAD], counts["disputed"], counts[""], **more,
+        )  # fmt: skip
+
+    tasks = [of(counts, task=task) for task, counts in of_task.items()]
+    total: Counter[str] = Counter()
+    for counts in of_task.values():
+        total.update(counts)
+    return of(total, tasks=sorted(tasks, key=lambda row: (-row.pairs, row.task)))
+
+
+def result_of(candidate: Deployment, baseline: Deployment, where: Q | None = None) -> Result:
+    """The result of two deployments, without a pair where they were not compared."""
+    return next(iter(results(where, sides=(candidate, baseline))), Result(candidate, baseline))
+
+
+OWN_AGAINST_API = Q(candidate__provider=OWN) ^ Q(baseline__provider=OWN)
+
+
+def own_against_api(where: Q | None = None) -> Result | None:
+    """All pairs in which a deployment of ours stands against one of a vendor; None without a choice.
+
+    Our side is the candidate, whichever side it was in the trial. The result bears the names of the two deployments
+    with the most pairs, and `tasks` are the results of each two.
+    """
+    made = [row for row in results((where or Q()) & OWN_AGAINST_API) if row.pairs]
+    if not made:
+        return None
+    names = ("wins", "ties", "losses", "both_bad", "disputed", "waiting")
+    total = {name: sum(getattr(row, name) for row in made) for name in names}
+    return Result(made[0].candidate, made[0].baseline, **total, tasks=made)
+
+
+def strengths(made: Iterable[Result]) -> list[Strength] | None:
+    """Bradley-Terry strengths of three deployments or more that were compared; None for fewer."""
+    wins: dict[tuple[str, str], float] = {}
+    for row in made:
+        if row.pairs:
+            even = (row.ties + row.both_bad) / 2
+            wins[row.candidate.name, row.baseline.name] = row.wins + even
+            wins[row.baseline.name, row.candidate.name] = row.losses + even
+    names = {name for pair in wins for name in pair}
+    return bradley_terry(wins) if len(names) > 2 else None
+
+
+def agreement(where: Q | None = None) -> Agreement:
+    """Alpha of choices of pairs that several raters judged, nominal; adjudications are no rater's."""
+    choices = PairChoice.objects.filter(where or Q(), adjudicates=False, pair__votes__gte=2)
+    units: dict[int, Counter[str]] = defaultdict(Counter)
+    raters = set()
+    for pair, outcome, kind, by in choices.values_list("pair_id", "outcome", "rater_kind", "by"):
+        units[pair][outcome] += 1
+        raters.add((kind, by))
+    patterns = Counter(frozenset(counts.items()) for counts in units.values() if counts.total() > 1)
+    alpha = krippendorff_alpha([(dict(pattern), times) for pattern, times in patterns.items()], "nominal")
+    return Agreement(alpha, "nominal", len(raters), patterns.total())
