@@ -19,6 +19,7 @@ from traffic.comparisons.rater import Rater
 from traffic.models import Application
 from traffic.requests.query_params import Text
 from traffic.schemas import NO_NUL, AgreementOut
+from traffic.usage.filters import ids
 
 router = Router(tags=["comparisons"])
 RATE_ERRORS: dict[int, Any] = dict.fromkeys((400, 401, 403, 404, 409, 422, 429, 503), Error)
@@ -66,7 +67,7 @@ def get_comparisons(request: HttpRequest, asked_for: Query[ComparisonQuery]) -> 
     if asked_for.task is not None:
         of_pairs["task"] = asked_for.task
     if asked_for.application is not None:
-        of_pairs["application__in"] = Application.objects.filter(slug=asked_for.application)
+        of_pairs["application__in"] = ids(Application, [asked_for.application])
     sides = _sides(asked_for)
     if sides is None:
         result = queries.own_against_api(Q(**of_pairs))
@@ -87,7 +88,7 @@ def _sides(asked_for: ComparisonQuery) -> tuple[Deployment, Deployment] | None:
     if asked_for.candidate is None and asked_for.baseline is None:
         return None
     slugs = (asked_for.candidate or "", asked_for.baseline or "")
-    rows = {row.slug: row for row in Deployment.objects.filter(slug__in=slugs)}
+    rows = queries.deployments(slugs)
     for name, slug in zip(("candidate", "baseline"), slugs, strict=True):
         if slug not in rows:
             raise ApiError(422, f"There is no deployment {slug!r}.", [at(["query", name], "no deployment")])

@@ -95,29 +95,24 @@ def results(where: Q | None = None, *, sides: tuple[Deployment, Deployment] | No
         .annotate(n=Count("id"), open=Count("id", filter=Q(disputed=True)), newest=Max("id"))
         .order_by("-newest")
     )
-    deployments = (
-        {side.pk: side for side in sides}
-        if sides
-        else Deployment.objects.in_bulk({pk for row in rows for pk in row[:2]})
+    by_id = {side.pk: side for side in sides or ()} or Deployment.objects.in_bulk(
+        {pk for row in rows for pk in row[:2]}
     )
     counted: dict[tuple[int, int], dict[str, Counter[str]]] = {}
     for candidate, baseline, task, outcome, n, disputed, _newest in rows:
-        if candidate not in deployments or baseline not in deployments:
+        if candidate not in by_id or baseline not in by_id:
             continue  # the deployment is deleted for good
-        key = _oriented(deployments, candidate, baseline, sides, counted)
+        key = _oriented(by_id, candidate, baseline, sides, counted)
         counts = counted.setdefault(key, defaultdict(Counter))[task]
         meant = outcome if key == (candidate, baseline) else MIRRORED.get(outcome, outcome)
         counts[meant] += n
         counts["disputed"] += disputed
-    made = [
-        _result(deployments[candidate], deployments[baseline], of_task)
-        for (candidate, baseline), of_task in counted.items()
-    ]
+    made = [_result(by_id[candidate], by_id[baseline], of_task) for (candidate, baseline), of_task in counted.items()]
     return sorted(made, key=lambda result: (-result.pairs, result.candidate.slug, result.baseline.slug))
 
 
 def _oriented(
-    deployments: Mapping[int, Deployment],
+    by_id: Mapping[int, Deployment],
     candidate: int,
     baseline: int,
     sides: tuple[Deployment, Deployment] | None,
@@ -126,7 +121,7 @@ def _oriented(
     """Which of two deployments the result has as its candidate."""
     if sides is not None:
         return sides[0].pk, sides[1].pk
-    own = [deployments[pk].provider == OWN for pk in (candidate, baseline)]
+    own = [by_id[pk].provider == OWN for pk in (candidate, baseline)]
     turned = own == [False, True] or (own[0] == own[1] and (baseline, candidate) in counted)
     return (baseline, candidate) if turned else (candidate, baseline)
 
@@ -143,6 +138,11 @@ def _result(candidate: Deployment, baseline: Deployment, of_task: Mapping[str, C
     for counts in of_task.values():
         total.update(counts)
     return of(total, tasks=sorted(tasks, key=lambda row: (-row.pairs, row.task)))
+
+
+def deployments(slugs: Iterable[str]) -> dict[str, Deployment]:
+    """Those of these slugs that there are."""
+    return {row.slug: row for row in Deployment.objects.filter(slug__in=slugs)}
 
 
 def result_of(candidate: Deployment, baseline: Deployment, where: Q | None = None) -> Result:
