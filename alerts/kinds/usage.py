@@ -80,7 +80,7 @@ def without_price(users: Users, subject: str, rows: list[Waiting], fewest: int) 
         value=str(n),
         threshold=str(fewest),
         words=Words(
-            todo=_("Enter a price for %(model)s under Set up, Model prices, or map it to a known model. Then re-price.")
+            todo=_("Enter a price for %(model)s under Set up, Prices, or map it to a known model. Then re-price.")
             % {"model": model},
             detail=_("Until then its requests count as unknown, not as free. Spend and budgets show “at least”."),
             facts=facts_of(model, rows, providers, n),

@@ -214,6 +214,17 @@ ALERTS = section(
     Page("alerts:mailbox", _("Demo mailbox"), below=("alerts:mail",), demo=True),
 )
 
+PRICES = (
+    Page(
+        "traffic:prices",
+        _("Models"),
+        _("what tokens, GPUs and disks cost, and discounts"),
+        below=("traffic:price-add",),
+    ),
+    Page("traffic:unit-prices", _("Other prices"), words=_("GPU hour disk egress traffic")),
+    Page("traffic:discounts", _("Discounts"), words=_("contract committed use")),
+    Page("traffic:repricings", _("Re-price"), words=_("apply new prices"), below=("traffic:repricing",)),
+)
 CONNECT = Group(
     _("Connect"),
     (
@@ -256,24 +267,10 @@ CONNECT = Group(
             below=("traffic:route", "traffic:route-add"),
         ),
         Page("traffic:imports", _("Imports"), _("history from files of other tools"), below=("traffic:import",)),
+        Page("traffic:prices", _("Prices"), words=_("list price token price"), tabs=PRICES),
     ),
-    _("Vendors, models and programs"),
+    _("Vendors, models, programs and prices"),
 )  # fmt: skip
-PRICES = Group(
-    _("Prices"),
-    (
-        Page("traffic:prices", _("Model prices"), _("list prices with their source"), below=("traffic:price-add",)),
-        Page("traffic:unit-prices", _("Other prices"), _("GPUs, disks and traffic")),
-        Page("traffic:discounts", _("Discounts"), _("what contracts take off the list price")),
-        Page(
-            "traffic:repricings",
-            _("Re-price"),
-            _("apply new prices to stored requests"),
-            below=("traffic:repricing",),
-        ),
-    ),
-    _("What a token, an hour and a disk cost"),
-)
 PEOPLE = Group(
     _("People"),
     (
@@ -312,7 +309,7 @@ SYSTEM = Group(
 )
 SET_UP = Section(
     _("Set up"),
-    (Group("", (Page("settings", _("Set up"), key="e"),)), CONNECT, PRICES, PEOPLE, NOTIFICATIONS, SYSTEM),
+    (Group("", (Page("settings", _("Set up"), key="e"),)), CONNECT, PEOPLE, NOTIFICATIONS, SYSTEM),
 )
 
 SECTIONS = (OVERVIEW, SPEND, SELF_HOSTING, MONITORING, QUALITY, ALERTS, SET_UP)

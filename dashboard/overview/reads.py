@@ -33,9 +33,9 @@ from providers.uptime.report import DeploymentUptime
 from traffic.usage import reports
 from traffic.usage.reports import HourLatency, UsageGroup
 
-UPTIME_DAYS = 90
+UPTIME_DAYS = 30
 HOURS = 24
-ALERTS = 6  # rows on this page; the Alerts page has all
+ALERTS = 4  # rows on this page; the Alerts page has all
 CLOSED_ALERTS = 5
 
 

@@ -1,10 +1,10 @@
-"""Is everything up? Deployments now, their last 30 and 90 days, and outages; without queries."""
+"""Is everything up? Deployments now, their last 30 days, and outages; without queries."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.utils.functional import cached_property
@@ -16,54 +16,31 @@ from django.utils.translation import ngettext
 from costs.verdicts.serving import serving_now
 from costs.verdicts.verdict import State, Verdict
 from dashboard.overview.reads import Facts
-from lib.dates import midnight
 from lib.formats import ago, duration, figure, missing, percent, provenance, sentences
-from providers.models import Deployment, provider_name
+from providers.models import Deployment
 from providers.uptime import page as uptime_page
 from providers.uptime.page import DeploymentNow, Record, UptimeSummary
-from providers.uptime.report import DeploymentUptime
 from traffic.usage.reports import HourLatency
 
-SHORT_DAYS = 30
 FEWEST = 30  # streamed requests of an hour that are needed for a 95th percentile
 SLOW_FIRST_TOKEN_MS = 500.0  # the go or no-go limit for our own deployments
-STRIPS = 12  # deployments on this page, the worst first
+STRIPS = 5  # deployments on this page, the worst first
 
 
 @dataclass(frozen=True)
 class Row:
-    """One deployment: cells of the last 90 days, and its uptime (0 to 1) over 90 and 30 days."""
+    """One deployment: cells of the last 30 days, and its uptime (0 to 1) over them."""
 
     now: DeploymentNow
     cells: Sequence[Mapping[str, Any]]
     uptime: float | None
-    uptime_short: float | None
-    lost: timedelta
 
     @property
     def name(self) -> str:
         return self.now.deployment.name
 
-    @property
-    def where(self) -> str:
-        """The provider, GPU and engine: `RunPod RTX 4090 · vLLM`."""
-        return place(self.now.deployment)
-
     def uptime_text(self) -> str:
         return no_figure() if self.uptime is None else percent(self.uptime, 2)
-
-    def uptime_short_text(self) -> str:
-        return no_figure() if self.uptime_short is None else percent(self.uptime_short, 2)
-
-    def lost_text(self) -> str:
-        """How long it was down in the last 90 days."""
-        if self.lost:
-            return _("%(lost)s down") % {"lost": duration(self.lost)}
-        return _("not checked") if self.uptime is None else _("no downtime")
-
-    @property
-    def short_cells(self) -> Sequence[Mapping[str, Any]]:
-        return self.cells[-SHORT_DAYS:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +56,8 @@ class Slow:
 class Serving:
     summary: UptimeSummary
     rows: Sequence[Row]
-    record: Record  # of the last 90 days
-    record_short: Record
-    axis: Sequence[str]
+    record: Record  # of the last 30 days
+    worst: float | None  # the lowest uptime of a deployment in them
     slow: Slow | None
     requests: int  # of the last 24 hours
     failed: int
@@ -93,8 +69,7 @@ class Serving:
 
     def worst_uptime(self) -> str:
         """The lowest uptime of the last 30 days."""
-        measured = [row.uptime_short for row in self.rows if row.uptime_short is not None]
-        return percent(min(measured), 2) if measured else missing("dash")
+        return missing("dash") if self.worst is None else percent(self.worst, 2)
 
     def checks_mark(self) -> SafeString:
         """The source of the figures: checks, with the seconds between two."""
@@ -152,7 +127,7 @@ class Serving:
 
     def outages_sentence(self) -> str:
         """The outages of the last 30 days; empty if nothing was checked."""
-        record = self.record_short
+        record = self.record
         if record.longest is None:
             return "" if record.uptime is None else _("No outage in 30 days.")
         outages = len(record.outages)
@@ -173,36 +148,20 @@ def serving(facts: Facts) -> Serving:
     figures = {entry.slug: entry for entry in facts.uptimes}
     watched = [(entry, figures[entry.deployment.slug]) for entry in states if entry.deployment.slug in figures]
     days = uptime_page.days_of(facts.uptime_start, facts.now)
-    short = days[-SHORT_DAYS]
     intervals = [row.check_every_s for row in facts.deployments if row.checked]
     return Serving(
         summary=uptime_page.answer(states),
-        rows=[_row(facts, entry, uptime, days, short) for entry, uptime in watched[:STRIPS]],
-        record=uptime_page.record([uptime for _entry, uptime in watched], facts.uptime_start, facts.now),
-        record_short=uptime_page.record([uptime for _entry, uptime in watched], midnight(short), facts.now),
-        axis=uptime_page.axis(days),
+        rows=[
+            Row(entry, uptime_page.cells(row, days, facts.windows.get(entry.deployment.pk, ()), facts.now), row.uptime)
+            for entry, row in watched[:STRIPS]
+        ],
+        record=uptime_page.record([row for _entry, row in watched], facts.uptime_start, facts.now),
+        worst=min((row.uptime for _entry, row in watched if row.uptime is not None), default=None),
         slow=slow(facts.deployments, facts.latency),
         requests=sum(group.requests for group in facts.usage),
         failed=sum(group.errors for group in facts.usage),
         every_s=min(intervals, default=None),
     )
-
-
-def _row(facts: Facts, entry: DeploymentNow, figures: DeploymentUptime, days: Sequence[date], short: date) -> Row:
-    windows = facts.windows.get(entry.deployment.pk, ())
-    return Row(
-        now=entry,
-        cells=uptime_page.cells(figures, days, windows, facts.now),
-        uptime=figures.uptime,
-        uptime_short=figures.uptime_since(short),
-        lost=timedelta(seconds=figures.down_s),
-    )
-
-
-def place(deployment: Deployment) -> str:
-    lease = deployment.lease
-    provider, machine = (lease.account.provider, f" {lease.gpu}") if lease else (deployment.provider, "")
-    return f"{provider_name(provider)}{machine} · {deployment.engine_label}"
 
 
 def slow(deployments: Sequence[Deployment], latency: Mapping[int, Sequence[HourLatency]]) -> Slow | None:

@@ -178,6 +178,57 @@ def test_an_alert_is_acknowledged_on_the_overview(visit: Visit) -> None:
     expect(page.locator(".toast")).to_contain_text("Undone")
 
 
+# What can be walked with the Tab key; what a closed menu holds is not.
+STOPS = """() => {
+  const all = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']";
+  const reached = (element) => element.checkVisibility({visibilityProperty: true}) && !element.disabled;
+  return [...document.querySelectorAll(all)].filter((element) => reached(element) && element.tabIndex >= 0).length;
+}"""
+DESKTOP = {"viewport": {"width": 1280, "height": 900}}
+LONGEST, TWO_SCREENS, MOST_STOPS = 3500, 1800, 50
+
+
+def height(page: Page) -> int:
+    page.wait_for_load_state("networkidle")
+    return int(page.evaluate("document.documentElement.scrollHeight"))
+
+
+def test_no_page_of_the_menu_is_longer_than_four_screens_or_wider_than_one(visit: Visit) -> None:
+    page, heights, queue = visit("/", **DESKTOP), dict[str, int](), ["/"]
+    wider = []
+    while queue:
+        path = queue.pop(0)
+        page.goto(path)
+        heights[path] = height(page)
+        if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+            wider.append(path)
+        links = page.evaluate("[...document.querySelectorAll('nav[aria-label] a')].map((link) => link.pathname)")
+        queue += [link for link in dict.fromkeys(links) if link not in {*heights, *queue, "/find/"}]
+    assert len(heights) > 50
+    assert {path: pixels for path, pixels in heights.items() if pixels > LONGEST} == {}
+    assert heights["/"] <= TWO_SCREENS
+    assert wider == []
+
+
+def test_the_overview_prints_on_one_sheet(visit: Visit) -> None:
+    sheet = visit("/", **DESKTOP).pdf(prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", sheet)) == 1
+
+
+def test_a_row_of_alerts_has_one_menu_and_the_keyboard_few_stops(visit: Visit) -> None:
+    page = visit("/alerts/", **DESKTOP)
+    row = page.locator("tr[data-row]").first
+    expect(row.get_by_role("link", name=re.compile("Snooze"))).to_be_hidden()
+    assert page.evaluate(STOPS) <= MOST_STOPS
+    row.locator("summary").click()
+    for action in ("Assign", "Note", "Snooze", "Silence"):
+        expect(row.get_by_role("link", name=re.compile(action))).to_be_visible()
+    expect(page.get_by_role("button", name="Resolve")).to_be_hidden()
+    page.get_by_text("Select several alerts").click()
+    expect(page.get_by_role("button", name="Resolve")).to_be_visible()
+    expect(row.get_by_role("checkbox")).to_be_visible()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_theme_is_kept_from_page_to_page(theme: str, visit: Visit) -> None:
     page = visit("/settings/", color_scheme="dark" if theme == "light" else "light")

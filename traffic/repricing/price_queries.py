@@ -16,7 +16,7 @@ from providers.pricing.rules import names_of
 from traffic.models import Request
 from traffic.repricing.effect import Waiting
 
-PRICES_SHOWN = 50
+PRICES_SHOWN = 30
 UNIT_PRICES_SHOWN = 200
 HISTORY_SHOWN = 30
 TIERS_SHOWN = 20

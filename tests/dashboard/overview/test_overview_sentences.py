@@ -116,7 +116,7 @@ def serving(*states: str, checked: bool = True, slow: bool = False, record: Reco
     answer = UptimeSummary(len(entries), by_state, entries[0] if entries else None, NOW if checked else None)
     record = record or Record(30, [], timedelta(), None, None, None, None)
     late = Slow("D0", 900.0, NOW) if slow else None
-    return Serving(answer, [], record, record, [], late, 0, 0, None)
+    return Serving(answer, [], record, None, late, 0, 0, None)
 
 
 @pytest.mark.parametrize(
@@ -179,14 +179,11 @@ def test_the_outages_of_a_month_are_counted_and_the_longest_is_named() -> None:
 
 
 def test_uptime_that_nobody_measured_has_no_figure() -> None:
-    row = Row(now_of("D0", "up"), [], None, None, timedelta())
-    assert (plain(row.uptime_text()), plain(row.uptime_short_text())) == ("no figure", "no figure")
-    assert row.lost_text() == "not checked"
-    assert replace(row, uptime=1.0).lost_text() == "no downtime"
-    assert replace(row, uptime=0.9, lost=timedelta(minutes=2)).lost_text() == "2 min down"
+    row = Row(now_of("D0", "up"), [], None)
+    assert plain(row.uptime_text()) == "no figure"
     up = serving("up")
     assert plain(up.worst_uptime()) == plain(up.checks_mark()) == "–"
-    measured = replace(up, rows=[row, replace(row, uptime_short=0.995)], every_s=30)
+    measured = replace(up, worst=0.995, every_s=30)
     assert (plain(measured.worst_uptime()), plain(measured.checks_mark())) == ("99.50 %", "checks every 30 s")
 
 
@@ -471,26 +468,19 @@ def test_a_crossing_after_the_first_has_no_interval() -> None:
     assert own(500_000, 96, (25, 322), 400_000, band=band_of(64_518, 241_766)).goal().endswith("requests a month on.")
 
 
-def speed(name: str, first_token: float | None = None, usual: float | None = None, whole: float | None = None) -> Speed:
-    return Speed(Deployment(name=name), 40, first_token, usual, whole, {"series": []})
+def speed(name: str, first_token: float | None = None, usual: float | None = None) -> Speed:
+    return Speed(name, 40, first_token, usual)
 
 
 def test_the_fastest_and_the_slowest_first_token_are_named() -> None:
     fast, slow = speed("Fast", 200.0), speed("Slow", 800.0, 700.0)
-    assert Speeds([replace(fast, requests=0)]).headline() == "Fast’s first token comes within 200 ms"
-    assert Speeds([fast, slow]).headline() == "First tokens come within 200 ms from Fast and within 800 ms from Slow"
+    assert Speeds([replace(fast, requests=0)]).sentence() == "Fast’s first token comes within 200 ms."
+    assert Speeds([fast, slow]).sentence() == "First tokens come within 200 ms from Fast and within 800 ms from Slow."
     tripled = speed("Late", 900.0, 250.0)
-    assert Speeds([fast, tripled]).headline() == "Late’s first token takes 900 ms, usually 250 ms"
-    unstreamed = speed("Batch", whole=900.0)
-    assert Speeds([unstreamed]).headline() == "Nothing was streamed in 24 hours, so no first token was timed"
-    assert Speeds([replace(unstreamed, requests=0)]).headline() == "No requests in 24 hours, so no latency"
-
-
-def test_a_deployments_latency_is_told_with_what_is_usual() -> None:
-    assert speed("D", 200.0, 150.0).latency_sentence() == "First token now 200 ms, usual 150 ms. 40 requests."
-    assert speed("D", 200.0).latency_sentence() == "First token now 200 ms. 40 requests."
-    assert speed("D", whole=900.0).latency_sentence() == "Whole answer now 900 ms. 40 requests."
-    assert speed("D").latency_sentence() == "40 requests."
+    assert Speeds([fast, tripled]).sentence() == "Late’s first token takes 900 ms, usually 250 ms."
+    unstreamed = speed("Batch")
+    assert Speeds([unstreamed]).sentence() == "Nothing was streamed in 24 hours, so no first token was timed."
+    assert Speeds([replace(unstreamed, requests=0)]).sentence() == "No requests in 24 hours, so no latency."
 
 
 def test_alerts_are_counted_in_words() -> None:
