@@ -16,12 +16,6 @@ from tests.browser.stack import Site
 Visit = Callable[..., Page]
 
 SECTIONS = ("/", "/spend/", "/decide/", "/uptime/", "/quality/", "/alerts/", "/settings/")
-BEHIND = (
-    "/plan/", "/break-even/", "/providers/", "/requests/", "/find/", "/spend/exports/",
-    "/spend/charges/", "/break-even/scenarios/", "/providers/offers/", "/quality/rate/", "/alerts/history/",
-    "/alerts/rules/", "/mail/", "/settings/accounts/", "/settings/deployments/", "/settings/applications/",
-    "/settings/keys/", "/settings/routes/", "/settings/prices/", "/settings/people/", "/settings/audit/", "/legend/",
-)  # fmt: skip
 PHONE = {"viewport": {"width": 390, "height": 844}}
 
 
@@ -52,28 +46,6 @@ def amount(page: Page, where: str) -> Decimal:
 def test_the_bar_leads_to_every_section_of_the_product(visit: Visit) -> None:
     links = visit("/").locator("nav#pages a")
     assert [link.get_attribute("href") for link in links.all()] == list(SECTIONS)
-
-
-@pytest.mark.parametrize("path", [*SECTIONS, *BEHIND])
-def test_a_page_opens_without_a_complaint_of_the_browser(path: str, visit: Visit) -> None:
-    page = visit(path)
-    expect(page.locator("h1")).not_to_be_empty()
-    page.wait_for_load_state("networkidle")
-    page.set_viewport_size({"width": 390, "height": 844})
-    wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert wider <= 0, f"{path} is {wider} px wider than a phone"
-
-
-@pytest.mark.parametrize("width", [320, 390, 720, 1440])
-@pytest.mark.parametrize("path", ["/spend/ledger/", "/alerts/rules/", "/settings/prices/", "/settings/"])
-def test_the_menu_fits_every_width_and_its_targets_are_large_enough(path: str, width: int, visit: Visit) -> None:
-    page = visit(path, viewport={"width": width, "height": 900})
-    wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert wider <= 0, f"{path} is {wider} px wider than {width} px"
-    small = page.evaluate("""() => [...document.querySelectorAll("nav a, .pages-button, .menu-button")]
-      .filter((element) => element.checkVisibility() && element.closest("nav:not(.pagination), header.topbar"))
-      .filter((element) => element.getBoundingClientRect().height < 24).map((element) => element.textContent.trim())""")
-    assert small == []
 
 
 def test_an_answer_is_rated_by_the_keyboard_and_the_rating_taken_back(visit: Visit) -> None:
