@@ -1,9 +1,13 @@
-"""95 % intervals of shares, in Decimal and without a statistics library."""
+"""95 % intervals of shares, in Decimal and without a statistics library, and a difference of shares in words."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+
+from django.utils.translation import gettext as _
+
+from lib.formats import grouped
 
 Z = Decimal("1.959963984540054")  # of the normal distribution, two-sided 95 %
 
@@ -29,3 +33,23 @@ def wilson(successes: int, total: int) -> Interval | None:
     low = (middle - half) / scale if successes else Decimal(0)
     high = (middle + half) / scale if successes < total else Decimal(1)
     return Interval(low, high)
+
+
+def points_apart(gap: Interval) -> str:
+    """A difference of two shares (-1 to 1) in percentage points: `2.9 to 15 percentage points worse`.
+
+    Where the interval holds zero: `between 3 percentage points worse and 2 better`.
+    """
+    low, high = gap.low, gap.high
+    if high < 0:
+        return _("%(low)s to %(high)s percentage points worse") % {"low": _points(-high), "high": _points(-low)}
+    if low > 0:
+        return _("%(low)s to %(high)s percentage points better") % {"low": _points(low), "high": _points(high)}
+    words = {"low": _points(-low), "high": _points(high)}
+    return _("between %(low)s percentage points worse and %(high)s better") % words
+
+
+def _points(share: Decimal) -> str:
+    """Two significant digits, at most one decimal: 15, 2.9, 0.4."""
+    points = abs(share) * 100
+    return grouped(points, 1 if Decimal(0) < points < Decimal("9.95") and points % 1 else 0)

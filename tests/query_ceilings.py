@@ -33,6 +33,8 @@ CEILINGS = {
     "/requests/latency/": 28,
     "/quality/": 18,
     "/quality/rate/": 14,  # one of them writes down that an answer was read
+    "/quality/compare/": 18,  # one writes down that the answers were read, two reserve the pair
+    "/quality/comparisons/": 10,
     "/settings/applications/ and /settings/keys/ together": 14,
     "/find/": 16,  # one read for each kind of name; the session where another page was visited last
     # Spend.

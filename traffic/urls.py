@@ -7,6 +7,7 @@ from django.urls import path
 from traffic.applications.key_views import key_add, key_edit, key_first_request, key_list, key_revoke, key_rotate
 from traffic.applications.views import application_add, application_edit, application_list, application_try
 from traffic.clients.views import send_requests
+from traffic.comparisons.views import choice_undo, compare, comparisons, pair_decide, pair_detail, skip_undo
 from traffic.imports.views import import_detail, import_do, import_errors, import_list
 from traffic.latency.views import latency
 from traffic.privacy.views import application_erase, erasure_detail, erasure_list
@@ -30,6 +31,12 @@ urlpatterns = [
     path("quality/my-ratings/", my_ratings, name="my-ratings"),
     path("quality/ratings/<int:pk>/undo/", undo, name="rating-undo"),
     path("quality/abstentions/<int:pk>/undo/", abstention_undo, name="abstention-undo"),
+    path("quality/compare/", compare, name="compare"),
+    path("quality/compare/choices/<int:pk>/undo/", choice_undo, name="choice-undo"),
+    path("quality/compare/skips/<int:pk>/undo/", skip_undo, name="skip-undo"),
+    path("quality/comparisons/", comparisons, name="comparisons"),
+    path("quality/comparisons/<int:pk>/", pair_detail, name="pair"),
+    path("quality/comparisons/<int:pk>/decide/", pair_decide, name="pair-decide"),
     path("settings/applications/", application_list, name="applications"),
     path("settings/applications/add/", application_add, name="application-add"),
     path("settings/applications/<slug:slug>/", application_edit, name="application"),

@@ -13,8 +13,8 @@ from alerts.wording import day, exact, meaning, number, percent
 from costs.breakeven import Inputs, Result
 from costs.breakeven.saving import Saving
 from costs.models import Phase
-from costs.verdicts.amounts import about, about_requests, points_apart
-from lib.confidence_intervals import Interval
+from costs.verdicts.amounts import about, about_requests
+from lib.confidence_intervals import Interval, points_apart
 from lib.dates import midnight
 
 BREAK_EVEN = "break-even"

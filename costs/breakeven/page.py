@@ -29,8 +29,8 @@ from costs.breakeven.band import SAVING, Band
 from costs.breakeven.decimals import decimal
 from costs.breakeven.engine import Costs, costs_of
 from costs.breakeven.saving import Saving
-from costs.verdicts.amounts import about, about_requests, marked_saving, points_apart
-from lib.confidence_intervals import Interval
+from costs.verdicts.amounts import about, about_requests, marked_saving
+from lib.confidence_intervals import Interval, points_apart
 from lib.formats import count, dollars, percent, sentences, signed_percent, usd4, when
 
 MONTH = 30  # days of a run rate

@@ -21,9 +21,8 @@ from costs.readiness.criteria import share_span, task_state
 from costs.readiness.evidence import OpsWorkload, TaskQuality, Thresholds
 from costs.readiness.inputs import Report
 from costs.readiness.scorecard import Scorecard, go
-from costs.verdicts.amounts import points_apart
 from costs.verdicts.verdict import MARKS, State, Verdict
-from lib.confidence_intervals import Interval, wilson
+from lib.confidence_intervals import Interval, points_apart, wilson
 from lib.formats import dollars, duration, figure, missing, percent, sentences, signed_usd, when
 from providers.uptime import page as uptime_page
 from traffic.models import Task

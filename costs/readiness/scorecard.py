@@ -17,9 +17,8 @@ from costs.breakeven import decimal_text
 from costs.readiness.criteria import latency, percent_cut, quality, reliability, saving
 from costs.readiness.criteria import ms as _ms
 from costs.readiness.evidence import GAP, Evidence, OpsWorkload, Thresholds
-from costs.verdicts.amounts import points_apart
 from costs.verdicts.verdict import State, Verdict
-from lib.confidence_intervals import Interval
+from lib.confidence_intervals import Interval, points_apart
 from lib.formats import dollars
 
 Choice = Literal["go", "no_go", "not_yet"]

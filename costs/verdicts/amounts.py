@@ -1,4 +1,4 @@
-"""A saving, a volume or a difference of shares with its interval, in words; every page writes them this way."""
+"""A saving or a volume with its interval, in words; every page writes them this way."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from lib.confidence_intervals import Interval
-from lib.formats import dollars, figure, grouped, rounded_count
+from lib.formats import dollars, figure, rounded_count
 
 Volumes = tuple[int | None, int | None]  # requests a month, low and high; a high end of None is at no volume
 FAR = 20  # times the low end: a volume beyond that is on no chart
@@ -66,23 +66,3 @@ def about_requests(volume: int | None, ends: Volumes | None) -> str:
         return within
     words = {"volume": rounded_count(volume), "within": within}
     return (_("about %(volume)s (%(within)s)") if within else _("about %(volume)s")) % words
-
-
-def points_apart(gap: Interval) -> str:
-    """A difference of two shares (-1 to 1) in percentage points: `2.9 to 15 percentage points worse`.
-
-    Where the interval holds zero: `between 3 percentage points worse and 2 better`.
-    """
-    low, high = gap.low, gap.high
-    if high < 0:
-        return _("%(low)s to %(high)s percentage points worse") % {"low": _points(-high), "high": _points(-low)}
-    if low > 0:
-        return _("%(low)s to %(high)s percentage points better") % {"low": _points(low), "high": _points(high)}
-    words = {"low": _points(-low), "high": _points(high)}
-    return _("between %(low)s percentage points worse and %(high)s better") % words
-
-
-def _points(share: Decimal) -> str:
-    """Two significant digits, at most one decimal: 15, 2.9, 0.4."""
-    points = abs(share) * 100
-    return grouped(points, 1 if Decimal(0) < points < Decimal("9.95") and points % 1 else 0)

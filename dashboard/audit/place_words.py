@@ -64,6 +64,7 @@ WHOLE: dict[str, Promise] = {
     "traffic:choice-undo": gettext_lazy("Compare answers: undo a choice"),
     "traffic:skip-undo": gettext_lazy("Compare answers: undo a skip"),
     "traffic:pair": gettext_lazy("Pair of answers"),
+    "traffic:pair-decide": gettext_lazy("Pair of answers: decide"),
     "api:get_comparisons": gettext_lazy("API: Comparisons"),
     "api:get_next_comparison": gettext_lazy("API: Next pair to compare"),
     "api:post_comparison": gettext_lazy("API: Choice of a pair"),

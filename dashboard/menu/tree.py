@@ -181,6 +181,8 @@ QUALITY = section(
     _("Quality"),
     Page("traffic:quality", _("Scoreboard"), key="q", table=True),
     Page("traffic:rate", _("Rate")),
+    Page("traffic:compare", _("Compare"), words=_("blind side by side pair")),
+    Page("traffic:comparisons", _("Comparisons"), below=("traffic:pair",), words=_("preference win rate agreement")),
     Page("traffic:my-ratings", _("My ratings")),
 )
 

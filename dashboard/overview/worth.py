@@ -16,10 +16,9 @@ from costs.readiness.criteria import share_span, task_state
 from costs.readiness.evidence import TaskQuality, Thresholds
 from costs.readiness.inputs import RatedTask
 from costs.readiness.scorecard import quality_refuses
-from costs.verdicts.amounts import points_apart
 from costs.verdicts.verdict import State, Verdict
 from dashboard.overview.reads import Facts
-from lib.confidence_intervals import Interval, wilson
+from lib.confidence_intervals import Interval, points_apart, wilson
 from lib.formats import figure, missing, percent, provenance, sentences
 from traffic.models import Task
 

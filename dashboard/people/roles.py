@@ -36,6 +36,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "costs.decide",
         "costs.dismiss_anomaly",
         "traffic.add_rating",
+        "traffic.adjudicate",
     ),
     "ops": (
         *FIGURES,

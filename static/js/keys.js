@@ -6,6 +6,7 @@
 (() => {
   const OFF = "breakeven-keys-off";
   const WAIT_MS = 1500;
+  const ARROWS = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" }; // as a control states them in data-key
   let first = "";
   let timer = 0;
 
@@ -94,8 +95,9 @@
       return;
     }
     if (event.key === "Escape") return escape();
-    if (off() || document.querySelector("dialog[open]") || event.key.length !== 1) return;
-    const keys = first ? `${first} ${event.key}` : event.key;
+    const stroke = ARROWS[event.key] || event.key;
+    if (off() || document.querySelector("dialog[open]") || stroke.length !== 1) return;
+    const keys = first ? `${first} ${stroke}` : stroke;
     const element = control(keys);
     reset();
     if (element) {

@@ -58,7 +58,18 @@ from tests.factories import (
 )
 from tests.traffic.people import arrive
 from traffic.gateway.aside import SET_ASIDE
-from traffic.models import Abstention, Application, Erasure, Import, Key, Rating, Repricing, Route
+from traffic.models import (
+    Abstention,
+    Application,
+    Erasure,
+    Import,
+    Key,
+    PairAssignment,
+    PairChoice,
+    Rating,
+    Repricing,
+    Route,
+)
 
 
 @dataclass
@@ -86,6 +97,7 @@ def samples(mail_folder: Path) -> Samples:
     everybodys = ApplicationFactory.create(slug="everybodys", name="Everybody’s", capture_bodies=True)
     everybodys.members.set(User.objects.exclude(pk=owner.pk))
     made.sent["traffic:rate"] = {"request": str(a_request(everybodys).id)}
+    made.sent["traffic:compare"] = {"pair": str(PairFactory.create(application=everybodys).pk), "skip": "1"}
     made.arguments = {**of_providers(), **of_traffic(made, owner, request), **of_costs(), **of_alerts(mail_folder)}
     made.arguments |= {f"person{act}": {"pk": owner.pk} for act in ("", "-switch", "-link", "-sessions")}
     made.arguments |= {
@@ -201,7 +213,13 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
     found |= {f"traffic:{name}": {"pk": key.pk} for name in ("key", "key-first", "key-rotate", "key-revoke")}
     abstention = Abstention.objects.create(rater=owner, day=request.day, request_id=request.id)
     found["traffic:abstention-undo"] = {"pk": abstention.pk}
-    found["api:post_comparison"] = {"identifier": PairFactory.create(application=made.application).pk}
+    pair = PairFactory.create(application=made.application)
+    rater = {"pair": pair, "rater": owner, "rater_kind": "person", "by": owner.username}
+    choice = PairChoice.objects.create(**rater, outcome="tie", candidate_first=True)
+    skipped = PairAssignment.objects.create(**rater, skipped_at=request.started_at)
+    found |= {f"traffic:{name}": {"pk": pair.pk} for name in ("pair", "pair-decide")}
+    found |= {"traffic:choice-undo": {"pk": choice.pk}, "traffic:skip-undo": {"pk": skipped.pk}}
+    found["api:post_comparison"] = {"identifier": pair.pk}
     return found | {"traffic:rating-undo": {"pk": rating.pk}, "help-page": {"slug": "send-requests"}}
 
 

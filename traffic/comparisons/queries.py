@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Count, Max, Q
+from django.db.models import Count, F, Max, Q
 
 from providers.models import Deployment
 from traffic.comparisons.agreement import krippendorff_alpha
@@ -23,6 +23,7 @@ from traffic.comparisons.statistics import (
 )
 from traffic.models import Pair, PairChoice, PairOutcome
 
+MOST_RATERS, MOST_DISPUTED = 50, 20  # on a page
 OWN = "self"  # the provider of deployments on our own GPUs
 MIRRORED = {PairOutcome.CANDIDATE: PairOutcome.BASELINE, PairOutcome.BASELINE: PairOutcome.CANDIDATE}
 
@@ -190,3 +191,47 @@ def agreement(where: Q | None = None) -> Agreement:
     patterns = Counter(frozenset(counts.items()) for counts in units.values() if counts.total() > 1)
     alpha = krippendorff_alpha([(dict(pattern), times) for pattern, times in patterns.items()], "nominal")
     return Agreement(alpha, "nominal", len(raters), patterns.total())
+
+
+@dataclass(frozen=True, slots=True)
+class RaterCounts:
+    """What one rater chose: in all, a side at all, the first side, as the majority of a pair with several raters did,
+    and right of the pairs whose right choice is known."""
+
+    name: str
+    choices: int
+    chose_a_side: int
+    chose_first: int
+    shared: int
+    with_majority: int
+    gold: int
+    gold_right: int
+
+
+FIRST = Q(outcome=PairOutcome.CANDIDATE, candidate_first=True) | Q(outcome=PairOutcome.BASELINE, candidate_first=False)
+SHARED = Q(pair__votes__gte=2, pair__disputed=False, adjudicates=False)
+
+
+def raters(where: Q | None = None) -> list[RaterCounts]:
+    """Every rater, those with the most choices first."""
+    rows = (
+        PairChoice.objects.filter(where or Q())
+        .values_list("rater_kind", "by")
+        .annotate(
+            n=Count("id"),
+            sided=Count("id", filter=Q(outcome__in=(PairOutcome.CANDIDATE, PairOutcome.BASELINE))),
+            first=Count("id", filter=FIRST),
+            shared=Count("id", filter=SHARED),
+            majority=Count("id", filter=SHARED & Q(outcome=F("pair__outcome"))),
+            gold=Count("id", filter=~Q(pair__gold="")),
+            right=Count("id", filter=Q(outcome=F("pair__gold"))),
+        )
+        .order_by("-n", "by")
+    )
+    return [RaterCounts(by, *counts) for _kind, by, *counts in rows[:MOST_RATERS]]
+
+
+def disputed_pairs(within: Iterable[int]) -> list[Pair]:
+    """Pairs of these applications whose raters have no majority, the newest first."""
+    pairs = Pair.objects.filter(disputed=True, answers_deleted=False, application_id__in=within)
+    return list(pairs.select_related("candidate", "baseline", "application").order_by("-id")[:MOST_DISPUTED])

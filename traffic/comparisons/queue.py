@@ -5,10 +5,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import NamedTuple
 
 from django.db.models import Exists, OuterRef, QuerySet
 
+from lib.dates import midnight
 from traffic.authentication.keys import Caller
 from traffic.comparisons.rater import Rater, candidate_is_first, installation_salt
 from traffic.conversation import turns
@@ -87,15 +89,31 @@ def _by_need(rater: Rater, within: list[int] | None, now: datetime) -> Iterator[
     )
 
 
+class Texts(NamedTuple):
+    """The prompt of a pair, the candidate's answer and the baseline's."""
+
+    prompt: str
+    first: str
+    second: str
+
+
 def show(pair: Pair, rater: Rater) -> Shown | None:
     """The pair with its texts, the sides in this rater's order; None where a body is not stored (any more)."""
+    stored = texts(pair)
+    if stored is None:
+        return None
+    candidate_first = candidate_is_first(pair, rater, installation_salt())
+    answers = (stored.first, stored.second) if candidate_first else (stored.second, stored.first)
+    return Shown(pair, stored.prompt, *answers, candidate_first)
+
+
+def texts(pair: Pair) -> Texts | None:
+    """What is stored of a pair; None where an answer is not stored (any more)."""
     bodies = _bodies((pair.candidate_request, pair.baseline_request))
     candidate, baseline = bodies.get(pair.candidate_request), bodies.get(pair.baseline_request)
     if candidate is None or baseline is None or not candidate.answer or not baseline.answer:
         return None
-    candidate_first = candidate_is_first(pair, rater, installation_salt())
-    answers = (candidate.answer, baseline.answer) if candidate_first else (baseline.answer, candidate.answer)
-    return Shown(pair, candidate.prompt or baseline.prompt or "", *answers, candidate_first)
+    return Texts(candidate.prompt or baseline.prompt or "", candidate.answer, baseline.answer)
 
 
 def _bodies(identifiers: tuple[uuid.UUID, uuid.UUID]) -> dict[uuid.UUID, RequestBody]:
@@ -118,6 +136,27 @@ def of_caller(caller: Caller) -> list[int] | None:
 def of_person(user: Person) -> list[int]:
     """Applications whose pairs this person may rate: the same whose answers they may rate."""
     return list(applications(user).values_list("pk", flat=True))
+
+
+def chosen_today(rater: Rater, now: datetime) -> int:
+    """How many pairs this rater has chosen from since midnight, UTC."""
+    return PairChoice.objects.filter(rater.rows(), created_at__gte=midnight(now.astimezone(UTC).date())).count()
+
+
+def own_choice(rater: Rater, pk: int) -> PairChoice | None:
+    """A choice by its number, if this rater made it."""
+    return PairChoice.objects.filter(rater.rows(), pk=pk).first()
+
+
+def own_skip(rater: Rater, pk: int) -> PairAssignment | None:
+    """A skipped pair by the number of its note, if this rater skipped it."""
+    skipped = PairAssignment.objects.filter(rater.rows(), pk=pk, skipped_at__isnull=False)
+    return skipped.select_related("pair").first()
+
+
+def choices_for(pair: Pair) -> list[PairChoice]:
+    """What raters chose of a pair, the first choice first."""
+    return list(pair.choices.select_related("rater").order_by("pk"))
 
 
 def choices_of(rater: Rater, limit: int) -> list[PairChoice]:

@@ -6,6 +6,7 @@ import logging
 import uuid
 from datetime import datetime, timedelta
 
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -99,6 +100,25 @@ def choose(*, pair: Pair, rater: Rater, side: str, comment: str = "") -> PairCho
     log_event(logger, logging.INFO, "pair_chosen", pair_id=pair.pk, trial_id=pair.trial_id, votes=pair.votes,
               disputed=pair.disputed)  # fmt: skip
     return choice
+
+
+@transaction.atomic
+def adjudicate(*, pair: Pair, outcome: str, by: AbstractBaseUser | AnonymousUser, comment: str, gold: bool) -> None:
+    """Decide a pair, whatever its raters chose; a later decision replaces an earlier one.
+
+    `gold`: the decision is right for certain, so that raters are held to it.
+    """
+    rater = Rater.of_user(by)
+    Pair.objects.select_for_update().get(pk=pair.pk)
+    pair.choices.filter(adjudicates=True).exclude(rater.rows()).delete()
+    first = candidate_is_first(pair, rater, installation_salt())
+    decision = {"rater_id": rater.user_id, "outcome": outcome, "adjudicates": True, "comment": comment}
+    pair.choices.update_or_create(
+        **rater.columns(), defaults=decision, create_defaults=decision | {"candidate_first": first}
+    )
+    pair.gold = outcome if gold else ""
+    pair.save(update_fields=["gold"])
+    settle(pair)
 
 
 @transaction.atomic

@@ -17,7 +17,6 @@ from costs.readiness import criteria
 from costs.readiness.evidence import Evidence, TaskQuality, Thresholds
 from costs.readiness.page import DecidePage
 from costs.readiness.scorecard import go, judge
-from costs.verdicts.amounts import points_apart
 from costs.verdicts.verdict import State
 from dashboard.overview.money import Money
 from dashboard.overview.page import alerts_headline, headline
@@ -25,7 +24,7 @@ from dashboard.overview.selfhost import SelfHosting
 from dashboard.overview.speed import Speed, Speeds
 from dashboard.overview.up import Row, Serving, Slow
 from dashboard.overview.worth import TaskRow, Worth
-from lib.confidence_intervals import Interval
+from lib.confidence_intervals import Interval, points_apart
 from providers.models import Deployment
 from providers.uptime.page import DeploymentNow, Record, UptimeSummary
 from tests.dashboard.overview_rows import money

@@ -1,0 +1,88 @@
+"""Answers as HTML: safe Markdown, long ones folded, and the words in which two of them differ. Pure.
+
+An answer is text of a model, so nothing in it is trusted: raw HTML is shown as text, and links and pictures stay text,
+since a picture could report to another host who reads it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Any
+
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+
+LONGEST = 8_000  # characters that are shown as Markdown; a longer answer is folded plain text
+SHOWN = 2_000  # characters of a longer one before the fold
+COMPARED = 2_000  # words of each answer whose differences are looked for
+WORDS = re.compile(r"\s+|[^\s]+")
+
+
+class Renderer(RendererHTML):
+    """Headings of an answer are no headings of the page; tables scroll in a box and have no styles."""
+
+    def heading_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return '<p class="strong">'
+
+    def heading_close(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return "</p>"
+
+    def table_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return '<div class="table-box"><table>'
+
+    def table_close(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return "</table></div>"
+
+    def th_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return "<th>"
+
+    def td_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return "<td>"
+
+
+MARKDOWN = (
+    MarkdownIt("commonmark", {"html": False, "breaks": True, "maxNesting": 20}, renderer_cls=Renderer)
+    .enable("table")
+    .disable(["link", "autolink", "image", "html_block", "html_inline", "reference"])
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """An answer for a page; `folded` is the whole text of one that is too long to be shown at once, else empty."""
+
+    html: SafeString
+    folded: str = ""
+
+
+def rendered(text: str) -> Rendered:
+    """An answer as safe Markdown; past LONGEST characters its beginning as plain text, with the rest folded."""
+    if len(text) > LONGEST:
+        return Rendered(escape(text[:SHOWN] + "…"), text)
+    return Rendered(mark_safe(MARKDOWN.render(text)))  # noqa: S308  # raw HTML is off and links are text
+
+
+def marked_differences(first: str, second: str) -> tuple[Rendered, Rendered] | None:
+    """Both answers as plain text, the words that the other lacks marked; None where one is too long."""
+    words: list[list[str]] = [WORDS.findall(text) for text in (first, second)]
+    if max(map(len, words)) > 2 * COMPARED:
+        return None
+    blocks = SequenceMatcher(None, words[0], words[1]).get_opcodes()
+    return (
+        Rendered(_marked(words[0], ((tag, start, end) for tag, start, end, _a, _b in blocks))),
+        Rendered(_marked(words[1], ((tag, start, end) for tag, _a, _b, start, end in blocks))),
+    )
+
+
+def _marked(words: Sequence[str], blocks: Iterator[tuple[str, int, int]]) -> SafeString:
+    parts = []
+    for tag, start, end in blocks:
+        text = escape("".join(words[start:end]))
+        parts.append(f"<mark>{text}</mark>" if tag != "equal" and text.strip() else text)
+    return mark_safe("".join(parts))  # noqa: S308  # each part is escaped
