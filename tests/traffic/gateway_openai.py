@@ -6,6 +6,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from traffic.gateway.answers import Tokens
+from traffic.gateway.protocols import ANTHROPIC, Protocol
+from traffic.gateway.translation import chat, messages, streams
+from traffic.gateway.translation.neutral import Begin, Call, Delta, Done, Event, Reply, Text
+
 USAGE = {
     "input_tokens": 120,
     "input_tokens_details": {"cached_tokens": 90, "cache_write_tokens": 10},
@@ -76,3 +81,23 @@ def completion_events(identifier: str, asked: dict[str, Any]) -> list[bytes]:
     if (asked.get("stream_options") or {}).get("include_usage"):
         pieces.append({**whole, "choices": []})
     return [*(f"data: {json.dumps(piece)}\n\n".encode() for piece in pieces), b"data: [DONE]\n\n"]
+
+
+CALLS = (("call_a", "weather", '{"city":"Oslo"}'), ("call_b", "time", "{}"))
+
+
+def calling(protocol: Protocol, identifier: str, *, streamed: bool) -> dict[str, Any] | list[bytes]:
+    """A text and two calls of tools, whole or as the events of a stream."""
+    usage = Tokens(20, 300, 40, 0, 7)
+    if not streamed:
+        reply = Reply(
+            identifier, "whatever", [Text("Let me see."), *(Call(*call) for call in CALLS)], "calls", None, usage
+        )
+        return messages.write_reply(reply) if protocol == ANTHROPIC else chat.write_reply(reply, 1)
+    events: list[Event] = [Begin(identifier, "whatever"), Delta("text", 0, "Let me "), Delta("text", 0, "see.")]
+    for key, (call_id, name, arguments) in enumerate(CALLS, 1):
+        events.append(Delta("call", key, "", call_id, name))
+        events += [Delta("call", key, arguments[:1]), Delta("call", key, arguments[1:])]
+    events.append(Done("calls", None, usage))
+    writer = streams.MessagesWriter() if protocol == ANTHROPIC else streams.ChatWriter(1, with_usage=True)
+    return [writer.write(event) for event in events]

@@ -13,7 +13,8 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from tests.traffic.gateway_openai import beside
+from tests.traffic.gateway_openai import beside, calling
+from traffic.gateway.protocols import ANTHROPIC, OPENAI
 
 MESSAGE_ID = "msg_01ABCDEFGHIJKLMNOPQRSTUV"
 ABOUT_US = {  # of our account at the vendor, and its host
@@ -136,6 +137,11 @@ class FakeEngine:
     async def well(self, request: web.Request, asked: dict[str, Any]) -> web.StreamResponse:
         """The answer of an engine that is well."""
         anthropic = request.path.startswith("/v1/messages")
+        if self.behaviour == "calls":
+            answer = calling(
+                ANTHROPIC if anthropic else OPENAI, self.next_id(MESSAGE_ID), streamed=bool(asked.get("stream"))
+            )
+            return await self.stream(request, answer) if isinstance(answer, list) else web.json_response(answer)
         if request.path.endswith("count_tokens"):
             return web.json_response({"input_tokens": 12})
         if (other := beside(request.path, asked, self.next_id)) is not None:

@@ -335,7 +335,7 @@ def test_answers_of_an_engine_that_cannot_be_read_are_errors_and_counted_by_thei
     monkeypatch.setattr(relay, "read_answer", fail)
     exchange: Any = SimpleNamespace(
         target=SimpleNamespace(slug="qwen"), external_id="gw-1", request=SimpleNamespace(protocol=OPENAI),
-        keep_bodies=False,
+        keep_bodies=False, spoken=OPENAI,
     )  # fmt: skip
     tap: Any = SimpleNamespace(feed=fail, finish=fail, answer=Answer())
     for _n in range(3):

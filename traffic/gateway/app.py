@@ -27,7 +27,7 @@ from traffic.gateway.environment import SettingMissing, Settings, read_settings
 from traffic.gateway.exchange import Exchange
 from traffic.gateway.hang_up import HangUp
 from traffic.gateway.intake import Deadlines, Load, Share, drain
-from traffic.gateway.model_distance import made_at
+from traffic.gateway.model_distance import made_at, nearest
 from traffic.gateway.protocols import (
     ANTHROPIC,
     COMPLETIONS,
@@ -42,7 +42,7 @@ from traffic.gateway.protocols import (
 from traffic.gateway.recorder import Recorder
 from traffic.gateway.refusals import UNREADABLE, CallerGone, Receive, Refusal, Send, send_error
 from traffic.gateway.relay import Relay
-from traffic.gateway.routes import BudgetDecides, Call, Decision, Target, decide
+from traffic.gateway.routes import BudgetDecides, Call, Decision, Target, decide, is_known
 from traffic.gateway.shutdown import Shutdown
 from traffic.gateway.snapshot import Application, Key, Snapshot, Snapshots
 from traffic.gateway.spool import Mover, Spool
@@ -216,7 +216,7 @@ class Gateway:
             gateway_request = read_request(protocol, body)
         except BadRequest as error:
             raise Refusal(400, "bad-request", str(error)) from None
-        call = _call(gateway_request, application, headers)
+        call = _call(gateway_request, application, headers, scope["path"])
         external_id = f"{self._prefix}{next(self._numbers)}"
         return Exchange(
             application=application,
@@ -296,7 +296,7 @@ async def _refuse(refusal: Refusal, protocol: Protocol, receive: Receive | None,
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def _call(request: GatewayRequest, application: Application, headers: dict[bytes, bytes]) -> Call:
+def _call(request: GatewayRequest, application: Application, headers: dict[bytes, bytes], path: str) -> Call:
     task = headers.get(b"x-breakeven-task", b"other").decode("latin-1").strip().lower()
     if task not in TASKS:
         raise Refusal(400, "unknown-task", f"x-breakeven-task must be one of {', '.join(sorted(TASKS))}.")
@@ -307,6 +307,7 @@ def _call(request: GatewayRequest, application: Application, headers: dict[bytes
         private=_is_on(headers, b"x-breakeven-private"),
         forced=headers.get(b"x-breakeven-route", b"").decode("latin-1").strip(),
         budget_state=application.budget_state,
+        exact=path == COUNTING,
     )
 
 
@@ -316,6 +317,8 @@ def _is_on(headers: dict[bytes, bytes], name: bytes) -> bool:
 
 def _decision(snapshot: Snapshot, call: Call) -> Decision:
     """Where the call goes. Raises Refusal."""
+    if not call.forced and not is_known(snapshot.rules, snapshot.targets, call):
+        raise _unknown_model(call, snapshot)
     try:
         decision = decide(snapshot.rules, snapshot.targets, call)
     except BudgetDecides as error:
@@ -328,14 +331,24 @@ def _decision(snapshot: Snapshot, call: Call) -> Decision:
 
 def _nowhere(call: Call, snapshot: Snapshot) -> Refusal:
     """Why no target takes this call, in a sentence."""
-    name = "Anthropic's" if call.request.protocol == ANTHROPIC else "OpenAI's"
     if not snapshot.targets:
         return Refusal(404, "no-target", "No deployment is set up yet.")
     if call.forced:
         forced = call.forced[:200]
-        return Refusal(404, "no-target", f"There is no route or deployment {forced} that speaks {name} protocol.")
-    where = "of our own machines " if call.private else ""
-    return Refusal(404, "no-target", f"No route leads to a deployment {where}that speaks {name} protocol.")
+        return Refusal(404, "no-target", f"There is no route or deployment {forced} that can answer this call.")
+    if call.request.protocol == EMBEDDINGS:
+        return _unknown_model(call, snapshot)
+    where = " of our own machines" if call.private else ""
+    return Refusal(
+        404, "no-target", f"No route leads to a deployment{where} that can answer {call.request.model[:200]}."
+    )
+
+
+def _unknown_model(call: Call, snapshot: Snapshot) -> Refusal:
+    """A name that nobody knows, with the nearest of those that the caller reaches."""
+    near = nearest(call.request.model, (target.model for target in snapshot.models(call.application)))
+    names = f" The nearest names: {', '.join(near)}." if near else " GET /v1/models lists the models of this key."
+    return Refusal(404, "no-such-model", f"No deployment serves the model {call.request.model[:200]}.{names}")
 
 
 def _model(target: Target) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from traffic.gateway.answers import Answer
+from traffic.gateway.answers import Tokens as Counted
 from traffic.gateway.protocols import GatewayRequest
 from traffic.gateway.routes import Target
 from traffic.ingest.rows import Tokens
@@ -13,13 +14,12 @@ TOKENS_PER_S = 100
 LONGEST_CONTEXT = 200_000  # tokens, where a target does not say
 
 
-def estimated(request: GatewayRequest, target: Target, answer: Answer, elapsed_ms: float) -> Tokens:
+def estimated(request: GatewayRequest, target: Target, answer: Answer, counted: Counted, elapsed_ms: float) -> Tokens:
     """What is known of the usage, and for the rest: the prompt by its bytes, the answer by what of it came.
 
     An answer that is not streamed comes whole or not at all. When its caller hangs up it is taken to be written until
     then, at most as long as the caller allowed.
     """
-    counted = answer.tokens(request.protocol)
     input_tokens = counted.uncached_input
     if input_tokens is None:
         input_tokens = min(request.prompt_tokens, target.context_tokens or LONGEST_CONTEXT)

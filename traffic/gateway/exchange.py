@@ -12,10 +12,11 @@ from uuid import UUID
 from traffic.gateway.answers import Answer
 from traffic.gateway.concurrency import FreeSlot, no_slot
 from traffic.gateway.estimates import estimated
-from traffic.gateway.protocols import GatewayRequest
+from traffic.gateway.protocols import GatewayRequest, Protocol
 from traffic.gateway.routes import Decision, Target
 from traffic.gateway.snapshot import Application
 from traffic.gateway.spool import CallStart
+from traffic.gateway.translation import Translation
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.request_ids import user_hash
 
@@ -54,16 +55,24 @@ class Exchange:
     free_slot: FreeSlot = no_slot  # lets another call have the slot that this one holds, if it does
     queueing: bool = False  # it waits for one
     queued_ms: float = 0.0  # how long it waited for slots; a part of its latency
+    translation: Translation | None = None  # where its target does not speak the caller's protocol
 
     @property
     def own_headers(self) -> list[tuple[bytes, bytes]]:
         """What we add to an answer: the request's id, the deployment that answered, and the rule that chose it."""
         target = self.target or self.decision.targets[0]
+        translated = [(b"x-breakeven-translated", self.translation.name.encode())] if self.translation else []
         return [
+            *translated,
             (b"x-breakeven-request-id", str(self.request_id).encode()),
             (b"x-breakeven-deployment", target.slug.encode()),
             (b"x-breakeven-rule", self.decision.rule.encode()),
         ]
+
+    @property
+    def spoken(self) -> Protocol:
+        """The protocol in which its target answers."""
+        return self.translation.spoken if self.translation else self.request.protocol
 
     def elapsed_ms(self) -> float:
         return (perf_counter() - self.arrived) * 1000
@@ -91,7 +100,8 @@ def figures_of(exchange: Exchange, answer: Answer, outcome: str) -> RequestRow:
     tokens, elapsed_ms = _tokens(exchange, answer, outcome), exchange.elapsed_ms()
     estimate = None
     if tokens is None and exchange.metered:
-        estimate = estimated(exchange.request, target, answer, elapsed_ms - exchange.queued_ms)
+        counted = answer.tokens(exchange.spoken)
+        estimate = estimated(exchange.request, target, answer, counted, elapsed_ms - exchange.queued_ms)
     return RequestRow(
         external_id=exchange.external_id,
         started_at=exchange.started_at,
@@ -118,7 +128,7 @@ def figures_of(exchange: Exchange, answer: Answer, outcome: str) -> RequestRow:
 
 def _tokens(exchange: Exchange, answer: Answer, outcome: str) -> Tokens | None:
     """The five classes, or None where one is unknown: half a usage is not usage, it stays in `raw`."""
-    counted = answer.tokens(exchange.request.protocol)
+    counted = answer.tokens(exchange.spoken)
     if counted.uncached_input is not None and counted.output is not None:
         return Tokens(
             counted.uncached_input,
@@ -144,6 +154,8 @@ def raw_of(exchange: Exchange, answer: Answer) -> dict[str, Any]:
         raw["queued_ms"] = queued_ms
     if exchange.decision.instead_of:
         raw["instead_of"] = exchange.decision.instead_of
+    if exchange.translation is not None:
+        raw["translated"] = exchange.translation.name
     if exchange.target is not None and exchange.request.model != exchange.target.model:
         raw["asked_model"] = exchange.request.model
     doubts = [word for word, holds in ((ANSWER_CUT, answer.text_cut), (ANSWER_UNREAD, answer.unread)) if holds]

@@ -6,12 +6,17 @@ Whoever asks for a large model must not get a small one unawares while a larger 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from difflib import get_close_matches
 
 SIZES = {"haiku": 1, "sonnet": 2, "opus": 3}
 # claude-sonnet-4-5-20250929, claude-sonnet-4-5@20250929, gpt-4o-2024-08-06, claude-3-5-haiku-latest
 DATE = re.compile(r"[-@](?:(20\d{6}|20\d\d-\d\d-\d\d)|latest)$")
 NUMBER = re.compile(r"(?<![\w.])\d{1,2}(?![\w])")  # of a version; a longer one is a date or a size
+# Families of vendors' models, which a route may answer with another model, and the words that leave it to the routes.
+FAMILY = re.compile(r"(?<![a-z])(?:claude|chatgpt|gpt|codex|gemini|haiku|sonnet|opus)(?![a-z])|^o\d|^(?:auto|default)$")
+MOST_NAMES, NEAREST = 200, 3  # that are compared with one that nobody knows, and that are named
 MOST_LETTERS = 200  # of a name that is looked at
 # Said of a model whose name has no day: nobody tells us its age, and some clients take 0 for a fault.
 MADE_UNKNOWN = datetime(2024, 1, 1, tzinfo=UTC)
@@ -53,6 +58,17 @@ def distance(model: str, requested: str) -> Distance:
     if has is None:
         return True, (False, 0), (False, 0)
     return False, shortfall(has, wanted), shortfall(version(model), version(requested))
+
+
+def has_family(model: str) -> bool:
+    """Whether a name is that of a vendor's model; one that is not may be a mistake of the caller."""
+    return FAMILY.search(model[:MOST_LETTERS].lower()) is not None
+
+
+def nearest(model: str, names: Iterable[str]) -> list[str]:
+    """The names that look most like a model's, the nearest first; at most NEAREST, none where none looks like it."""
+    by_lower = {name.lower()[:MOST_LETTERS]: name for name in sorted(set(names))[:MOST_NAMES]}
+    return [by_lower[name] for name in get_close_matches(model.lower()[:MOST_LETTERS], by_lower, NEAREST, 0.5)]
 
 
 def size(model: str) -> int | None:

@@ -29,6 +29,14 @@ from traffic.gateway.protocols import ANTHROPIC
 from traffic.gateway.recorder import Recorder
 from traffic.gateway.refusals import Headers, Refusal, Send, send_error
 from traffic.gateway.routes import Target
+from traffic.gateway.translated import (
+    NOT_OF_TRANSLATED,
+    UNTRANSLATABLE,
+    translated_headers,
+    translation_for,
+    whole_answer,
+)
+from traffic.gateway.translation import StreamTranslator
 from traffic.gateway.usage_option import UsageFilter, adds_usage_option
 
 logger = logging.getLogger(__name__)
@@ -109,12 +117,14 @@ class Relay:
         for number, target in enumerate(exchange.decision.targets):
             exchange.target = target
             try:
+                exchange.translation = await translation_for(exchange, target)
                 if target.max_concurrency is not None and exchange.recorded:  # counting tokens takes no slot
                     await self._queue(exchange, target)
                 upstream = await self._ask(exchange, target)
             except Refusal as refusal:
                 exchange.queueing = False
-                if number == last:
+                # What the rule's own target cannot be told is said; another one would be another answer.
+                if number == last or (number == 0 and refusal.code == UNTRANSLATABLE):
                     raise Unanswered(refusal.status, refusal.code, str(refusal), "error", refusal.headers) from None
                 exchange.tries.append({"deployment": target.slug, "error": refusal.code})
             except aiohttp.ServerTimeoutError as error:
@@ -147,14 +157,18 @@ class Relay:
         exchange.queueing = False
 
     async def _ask(self, exchange: Exchange, target: Target) -> aiohttp.ClientResponse:
-        body = exchange.request.with_model(target.model, ask_usage=adds_usage_option(exchange.request, target))
+        if exchange.translation is not None:
+            body, path, query = exchange.translation.body, exchange.translation.path, ""
+        else:
+            asks = adds_usage_option(exchange.request, target)
+            body, path, query = exchange.request.with_model(target.model, ask_usage=asks), exchange.path, exchange.query
         session = self._sessions[target.local]
         if (address := literal(target.url)) is not None:
             _judge(target.slug, address, local=target.local)
         for attempt in (1, 2):
             try:
                 return await session.post(
-                    _url(target, exchange.path, exchange.query),
+                    _url(target, path, query),
                     data=body if len(body) < LARGE_BODY else io.BytesIO(body),
                     headers=_headers_for(target, exchange),
                     allow_redirects=False,
@@ -172,6 +186,8 @@ class Relay:
             body = await _whole(upstream, share)
             exchange.free_slot()  # the engine is done, however slowly the caller takes its answer
             plain = inflated(upstream.headers.get("Content-Encoding"), body)
+            if exchange.translation is not None:
+                body = await whole_answer(exchange.translation, upstream.status, plain)
         except asyncio.CancelledError:
             self._record(exchange, Answer(error_type=hang_up.reason), "cancelled")
             raise
@@ -196,11 +212,15 @@ class Relay:
         self, exchange: Exchange, upstream: aiohttp.ClientResponse, send: Send, hang_up: HangUp
     ) -> None:
         encoding = upstream.headers.get("Content-Encoding")
-        tap = StreamTap(exchange.request.protocol, with_text=exchange.keep_bodies, counting=exchange.metered)
+        tap = StreamTap(exchange.spoken, with_text=exchange.keep_bodies, counting=exchange.metered)
         listen = _listener(tap, encoding)
         plain = not encoding or encoding == "identity"
         assert exchange.target is not None
-        events = UsageFilter() if plain and adds_usage_option(exchange.request, exchange.target) else None
+        events: UsageFilter | StreamTranslator | None = None
+        if exchange.translation is not None:
+            events = exchange.translation.stream(encoding)
+        elif plain and adds_usage_option(exchange.request, exchange.target):
+            events = UsageFilter()
         try:
             await _start(send, exchange, upstream)
             async for chunk in upstream.content.iter_any():
@@ -222,8 +242,9 @@ class Relay:
         except BaseException:
             self._record_stream(exchange, tap, "error", "gateway_failed")
             raise
+        rest = _rest_of(exchange, events)
         self._record_stream(exchange, tap, "error", "incomplete_stream")
-        await send({"type": "http.response.body", "body": events.finish() if events else b"", "more_body": False})
+        await send({"type": "http.response.body", "body": rest, "more_body": False})
 
     def _record_stream(self, exchange: Exchange, tap: StreamTap, outcome: str, error_type: str) -> None:
         """Record a stream that ended like this, unless it said itself that it was whole, or what went wrong."""
@@ -242,6 +263,15 @@ class Relay:
     async def _refuse(self, exchange: Exchange, failure: Unanswered, send: Send) -> None:
         headers = [*exchange.own_headers, *failure.headers]
         await send_error(send, exchange.request.protocol, failure.status, failure.code, str(failure), headers)
+
+
+def _rest_of(exchange: Exchange, events: UsageFilter | StreamTranslator | None) -> bytes:
+    """What is left to pass when the engine's bytes are over; nothing, where a translator cannot read it."""
+    try:
+        return events.finish() if events else b""
+    except TooMuch as error:
+        _broken(exchange, error)
+        return b""
 
 
 def _session(timeout: aiohttp.ClientTimeout, *, local: bool) -> aiohttp.ClientSession:
@@ -309,7 +339,7 @@ def _listener(tap: StreamTap, encoding: str | None) -> Callable[[bytes], None]:
 def _read(exchange: Exchange, body: bytes) -> Answer:
     """What a whole answer tells; nothing, where it cannot be read."""
     try:
-        return read_answer(exchange.request.protocol, body, with_text=exchange.keep_bodies)
+        return read_answer(exchange.spoken, body, with_text=exchange.keep_bodies)
     except Exception as error:  # the answer is worth more than what we learn of it
         details = {"call": exchange.external_id}
         log_repeated(logger, logging.ERROR, "answer_unreadable", error=type(error).__name__, details=details)
@@ -376,7 +406,7 @@ def _headers_for(target: Target, exchange: Exchange) -> list[tuple[str, str]]:
             headers.append(("x-api-key", target.api_key))
         else:
             headers.append(("authorization", f"Bearer {target.api_key}"))
-    return headers
+    return headers if exchange.translation is None else translated_headers(headers, exchange.translation)
 
 
 async def _start(send: Send, exchange: Exchange, upstream: aiohttp.ClientResponse) -> None:
@@ -386,5 +416,9 @@ async def _start(send: Send, exchange: Exchange, upstream: aiohttp.ClientRespons
         for name, value in upstream.raw_headers
         if (lower := name.lower()) not in KEPT_FROM_CALLERS and not lower.startswith(b"x-breakeven-")
     ]
+    if exchange.translation is not None:
+        streamed = upstream.content_type == "text/event-stream"
+        headers = [header for header in headers if header[0].lower() not in NOT_OF_TRANSLATED]
+        headers.append((b"content-type", b"text/event-stream" if streamed else b"application/json"))
     headers += exchange.own_headers
     await send({"type": "http.response.start", "status": upstream.status, "headers": headers})

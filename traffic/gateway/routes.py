@@ -15,9 +15,10 @@ from pathlib import Path
 
 import msgspec
 
-from traffic.gateway.model_distance import Distance, distance, match_rank
+from traffic.gateway.model_distance import Distance, distance, has_family, match_rank
 from traffic.gateway.protocols import (
     ANTHROPIC,
+    CHATS,
     COMPLETIONS,
     EMBEDDINGS,
     OPENAI,
@@ -136,6 +137,7 @@ class Call:
     private: bool = False
     forced: str = ""
     budget_state: str = ""
+    exact: bool = False  # it cannot be translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ def decide(rules: Sequence[Rule], targets: Sequence[Target], call: Call) -> Deci
     able = [
         target
         for target in targets
-        if _answers(target, call.request)
+        if _answers(target, call)
         # A private call stays on our own machines whatever a rule, a fall-back or the caller's own wish say.
         and (target.provider == SELF or not call.private)
     ]
@@ -175,13 +177,35 @@ def decide(rules: Sequence[Rule], targets: Sequence[Target], call: Call) -> Deci
     return _first(rules, targets, able, call)
 
 
-def _answers(target: Target, request: GatewayRequest) -> bool:
-    """Whether it speaks the caller's protocol. Vectors of different models cannot be compared, so that no other model
-    stands in for the one that embeds.
+def _answers(target: Target, call: Call) -> bool:
+    """Whether it speaks the caller's protocol, or one into which that is translated.
+
+    Vectors of different models cannot be compared, so that no other model stands in for the one that embeds.
     """
+    request = call.request
     if request.protocol not in target.protocols:
-        return False
-    return request.protocol != EMBEDDINGS or target.serves(request.model) or match_rank(target.model, request.model) < 2
+        return not call.exact and request.protocol in CHATS and not CHATS.isdisjoint(target.protocols)
+    return request.protocol != EMBEDDINGS or is_nearly(target, request.model)
+
+
+def is_known(rules: Iterable[Rule], targets: Sequence[Target], call: Call) -> bool:
+    """Whether the model asked for is served, or is one that routes may answer with another.
+
+    That is a vendor's model by the family in its name, or one that a rule names. Any other is taken for a mistake,
+    which a model of another name and price must not answer.
+    """
+    model = call.request.model
+    if any(target.serves(model) for target in targets) or has_family(model):
+        return True
+    if any(is_nearly(target, model) for target in targets):
+        return True
+    mine = (rule for rule in rules if not rule.applications or call.application in rule.applications)
+    return any(_is_one_of(model, rule.requested_models) for rule in mine)
+
+
+def is_nearly(target: Target, model: str) -> bool:
+    """Whether it serves the model asked for, its day aside."""
+    return target.serves(model) or match_rank(target.model, model) < 2
 
 
 def _first(rules: Sequence[Rule], targets: Sequence[Target], able: Sequence[Target], call: Call) -> Decision | None:
@@ -261,14 +285,15 @@ def _fallbacks(
     return sorted(others, key=lambda target: (target.provider != first.provider, *_rank(target, call)))
 
 
-def _rank(target: Target, call: Call) -> tuple[bool, int, bool, Distance, str]:
-    """Best first: up, has the model asked for, holds the prompt, has the model nearest to it."""
+def _rank(target: Target, call: Call) -> tuple[bool, int, bool, Distance, bool, str]:
+    """Best first: up, has the model asked for, holds the prompt, has the model nearest to it, needs no translation."""
     requested = call.request.model
     return (
         target.down,
         0 if target.serves(requested) else match_rank(target.model, requested),
         not target.holds(call.request.prompt_tokens),
         distance(target.model, requested),
+        call.request.protocol not in target.protocols,
         target.slug,
     )
 

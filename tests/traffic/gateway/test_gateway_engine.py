@@ -12,8 +12,9 @@ import httpx
 import openai
 import pytest
 
+from sandbox.testing import running_sandbox
 from tests.documents import blocks
-from tests.traffic.gateway_stack import KEY, Stack, stack, until
+from tests.traffic.gateway_stack import KEY, VENDOR_KEY, Stack, stack, until
 
 __all__ = ["stack"]  # a fixture
 pytestmark = pytest.mark.django_db
@@ -105,3 +106,58 @@ def test_its_errors_pass_and_are_named(real: Stack) -> None:
         client.chat.completions.create(model="tiny", messages=[{"role": "user", "content": "x " * 6_000}])
     row = real.rows(refused.value.response.headers["x-breakeven-request-id"])
     assert (row["outcome"], row["http_status"], row["error_type"]) == ("error", 400, "exceed_context_size_error")
+
+
+@pytest.fixture
+def one_sided(real: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """The same engine, as one that speaks Chat Completions alone; and Claude's place taken by the sandbox's."""
+    monkeypatch.setattr("sandbox.anthropic.API_KEY", VENDOR_KEY)
+    with running_sandbox() as sandbox:
+        change = (
+            "UPDATE providers_deployment SET engine = CASE slug WHEN 'own' THEN '{}' ELSE engine END,"
+            " url = CASE slug WHEN 'claude' THEN '{}' ELSE url END,"
+            " model = CASE slug WHEN 'claude' THEN '{}' ELSE model END"
+        )
+        there = change.format("openai_compatible", f"{sandbox.url}/anthropic", "claude-haiku-4-5")
+        with real.changed(there, change.format("llamacpp", f"{real.claude.url}/v1", "claude-test")):
+            yield real
+
+
+def test_translated_calls_tell_the_tokens_that_a_real_engine_counts(one_sided: Stack) -> None:
+    messages = anthropic.Anthropic(base_url=one_sided.url, api_key=KEY, max_retries=0)
+    responses = openai.OpenAI(base_url=f"{one_sided.url}/v1", api_key=KEY, max_retries=0)
+    plain = messages.messages.with_raw_response.create(model="tiny", max_tokens=8, messages=MESSAGES)
+    assert plain.headers["x-breakeven-translated"] == "messages-to-chat"
+    usage = plain.parse().usage
+    row = one_sided.rows(plain.headers["x-breakeven-request-id"])
+    check(row, output=usage.output_tokens)
+    assert (row["uncached_input"], row["cache_read"]) == (usage.input_tokens, usage.cache_read_input_tokens)
+    with messages.messages.stream(model="tiny", max_tokens=8, messages=MESSAGES) as stream:
+        assert "".join(stream.text_stream)
+        assert stream.get_final_message().usage.output_tokens == 8
+        assert stream.get_final_message().stop_reason == "max_tokens"
+        request_id = stream.response.headers["x-breakeven-request-id"]
+    check(one_sided.rows(request_id), output=8)
+    events = responses.responses.create(model="tiny", max_output_tokens=8, input="hello world", stream=True)
+    request_id = events.response.headers["x-breakeven-request-id"]
+    last = list(events)[-1]
+    assert last.type == "response.incomplete" and last.response.usage is not None
+    row = one_sided.rows(request_id)
+    check(row, output=last.response.usage.output_tokens)
+    assert row["uncached_input"] + row["cache_read"] == last.response.usage.input_tokens
+
+
+def test_an_openai_client_reaches_the_sandboxs_claude(one_sided: Stack) -> None:
+    client = openai.OpenAI(base_url=f"{one_sided.url}/v1", api_key=KEY, max_retries=0)
+    stream = client.chat.completions.create(
+        model="claude-haiku-4-5", messages=MESSAGES, stream=True, stream_options={"include_usage": True}
+    )
+    request_id = stream.response.headers["x-breakeven-request-id"]
+    chunks = list(stream)
+    usage = chunks[-1].usage
+    assert usage is not None
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    row = one_sided.rows(request_id)
+    assert (row["uncached_input"], row["output"]) == (usage.prompt_tokens, usage.completion_tokens)
+    whole = client.responses.create(model="claude-haiku-4-5", input="hello world")
+    assert whole.usage is not None and whole.output_text

@@ -272,7 +272,8 @@ def test_a_models_name_has_a_bound_and_costs_nothing(calm: Stack) -> None:
         spent.append(processor_time(calm))
     assert spent[2] - spent[1] <= 3 * max(spent[1] - spent[0], 0.1)
     assert calm.claude.seen == []
-    assert post(calm, {**ASKED, "model": "_eyJaaaaaaaa"[:200]}).status_code == 200
+    assert post(calm, {**ASKED, "model": "claude_eyJaaaaaaaa"[:200]}).status_code == 200
+    assert post(calm, {**ASKED, "model": "_eyJaaaaaaaa" * 16}).status_code == 404
 
 
 @pytest.mark.parametrize("streamed", [False, True])

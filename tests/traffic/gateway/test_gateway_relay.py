@@ -329,11 +329,27 @@ def test_tasks_are_those_of_the_request_log() -> None:
     assert set(Task.values) == TASKS
 
 
-def test_no_target_that_speaks_the_protocol_is_a_404_with_a_sentence(calm: Stack) -> None:
-    answer = post(calm, "/v1/chat/completions", {**ASKED, "model": "gpt-x"})
-    assert answer.status_code == 404
-    assert answer.headers["x-breakeven-error"] == "no-target"
-    assert answer.json()["error"]["message"].endswith("speaks OpenAI's protocol.")
+@pytest.mark.parametrize(
+    ("path", "kind"), [("chat/completions", "invalid_request_error"), ("messages", "not_found_error")]
+)
+def test_a_model_that_nobody_knows_is_a_404_with_the_nearest_names(calm: Stack, path: str, kind: str) -> None:
+    answer = post(calm, f"/v1/{path}", {**ASKED, "model": "own-modle"})
+    assert (answer.status_code, answer.headers["x-breakeven-error"]) == (404, "no-such-model")
+    words = "No deployment serves the model own-modle. The nearest names: own-model."
+    assert (answer.json()["error"]["message"], answer.json()["error"]["type"]) == (words, kind)
+    strange = post(calm, f"/v1/{path}", {**ASKED, "model": "zzz"}).json()["error"]["message"]
+    assert strange.endswith("GET /v1/models lists the models of this key.")
+    assert not calm.own.seen and not calm.claude.seen
+
+
+@pytest.mark.parametrize("model", ["claude-opus-9", "gpt-4o", "o3", "auto"])
+def test_a_vendors_model_that_is_not_served_is_answered_as_the_routes_say(calm: Stack, model: str) -> None:
+    assert post(calm, "/v1/messages", {**ASKED, "model": model}).headers["x-breakeven-deployment"] == "claude"
+
+
+def test_what_cannot_be_embedded_here_is_a_404(calm: Stack) -> None:
+    answer = post(calm, "/v1/embeddings", {"model": "claude-test", "input": "x"})
+    assert (answer.status_code, answer.headers["x-breakeven-error"]) == (404, "no-such-model")
 
 
 def test_a_body_over_the_limit_is_refused(calm: Stack) -> None:
@@ -344,7 +360,7 @@ def test_a_body_over_the_limit_is_refused(calm: Stack) -> None:
 
 def test_a_large_body_below_the_limit_passes(calm: Stack) -> None:
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A" * 8_000_000}}
-    answer = post(calm, "/v1/messages", {**ASKED, "model": "x", "messages": [{"role": "user", "content": [image]}]})
+    answer = post(calm, "/v1/messages", {**ASKED, "messages": [{"role": "user", "content": [image]}]})
     assert answer.status_code == 200
     assert answer.headers["x-breakeven-rule"] == "long-prompt"
     assert len(calm.claude.seen[0]["body"]) > 8_000_000

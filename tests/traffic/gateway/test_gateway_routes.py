@@ -11,7 +11,7 @@ import pytest
 
 from providers.engines import ENGINES, engine_of
 from traffic.gateway.model_distance import made_at
-from traffic.gateway.protocols import ANTHROPIC, OPENAI, Protocol, read_request
+from traffic.gateway.protocols import ANTHROPIC, EMBEDDINGS, OPENAI, Protocol, read_request
 from traffic.gateway.routes import (
     PROTOCOLS,
     BudgetDecides,
@@ -78,8 +78,17 @@ def test_a_private_call_has_no_fallback_and_no_way_out() -> None:
 
 
 def test_a_target_that_does_not_speak_the_protocol_does_not_match() -> None:
-    assert decide(RULES, ALL, call(OPENAI, task="code")) is None
-    assert went(decide(RULES, ALL, call(OPENAI, task="rag"))) == ("routine", ["own", "own-2"])
+    assert decide(RULES, ALL, call(EMBEDDINGS, task="code")) is None
+    assert decide(RULES, (CLAUDE,), call(OPENAI, exact=True)) is None
+    assert went(decide(RULES, ALL, call(OPENAI, task="rag", exact=True))) == ("routine", ["own", "own-2"])
+
+
+def test_a_target_into_whose_protocol_a_call_is_translated_matches_behind_those_that_need_none() -> None:
+    assert went(decide(RULES, (OWN, CLAUDE), call(OPENAI, task="code"))) == ("hard", ["claude", "own"])
+    spoken = replace(CLAUDE, id=9, slug="second", engine="openai_compatible")
+    rule = Rule("r", to_provider="anthropic")
+    assert went(decide((rule,), (CLAUDE, spoken), call(OPENAI))) == ("r", ["second", "claude"])
+    assert went(decide((rule,), (CLAUDE, spoken), call(ANTHROPIC))) == ("r", ["claude", "second"])
 
 
 def test_fallbacks_are_the_others_that_rules_name_the_same_provider_first() -> None:
@@ -122,8 +131,8 @@ def test_a_call_that_another_of_our_own_answers_counts_in_the_outage_too() -> No
 
 def test_named_fallbacks_are_tried_in_their_order_and_no_others() -> None:
     rule = Rule("r", deployment="claude", fallbacks=("trial", "own-2", "gone"))
-    assert went(decide((rule,), ALL, call())) == ("r", ["claude", "own-2"])  # trial speaks OpenAI's alone
-    assert went(decide((rule,), ALL, call(OPENAI))) is None
+    assert went(decide((rule,), ALL, call())) == ("r", ["claude", "trial", "own-2"])
+    assert went(decide((rule,), ALL, call(exact=True))) == ("r", ["claude", "own-2"])  # trial speaks OpenAI's alone
 
 
 def test_the_best_of_a_providers_targets_has_the_model_asked_for_and_holds_the_prompt() -> None:
@@ -253,7 +262,10 @@ def test_a_caller_cannot_insist_on_a_way_past_its_budget() -> None:
     for wish in ("cheap", "own"):
         decision = decide(rules, ALL, call(forced=wish, budget_state="over"))
         assert decision is not None and [target.slug for target in decision.targets] == ["own"]
-    assert went(decide(rules, ALL, call(forced="hard", budget_state="within"))) == ("hard", ["claude", "own", "own-2"])
+    assert went(decide(rules, ALL, call(forced="hard", budget_state="within", exact=True))) == (
+        "hard",
+        ["claude", "own", "own-2"],
+    )
     with pytest.raises(BudgetDecides):
         decide(rules, ALL, call(forced="cheap", budget_state="within"))
     with pytest.raises(BudgetDecides):
