@@ -112,10 +112,10 @@ class Translation:
 
     def _error(self, status: int, body: bytes) -> bytes:
         try:
-            told = streams.failure(neutral.object_at(neutral.decode(body), "The answer"))
+            failed = streams.failure(neutral.object_at(neutral.decode(body), "The answer"))
         except _ODD:
             return error_body(self.caller, status, "api_error", f"The deployment answered with HTTP {status}.")
-        return error_body(self.caller, status, told.kind, told.message)
+        return error_body(self.caller, status, failed.kind, failed.message)
 
     def stream(self, encoding: str | None = None) -> StreamTranslator:
         """What translates the answer's stream. `encoding`: how the engine compresses it."""

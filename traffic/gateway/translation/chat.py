@@ -26,8 +26,8 @@ from traffic.gateway.translation.neutral import (
     object_at,
     objects_at,
     only,
+    present,
     refuse,
-    said,
     text_at,
     wrong,
 )
@@ -241,7 +241,7 @@ def write_request(request: Request, model: str) -> dict[str, Any]:
         else:
             refuse(name, LABEL)
     named = {"type": "function", "function": {"name": request.choice_name}}
-    return body | said(
+    return body | present(
         tools=[_written_tool(tool) for tool in request.tools] or None,
         tool_choice=named if request.choice == "tool" else request.choice or None,
         parallel_tool_calls=request.parallel if request.tools else None,
@@ -261,7 +261,7 @@ def _written_schema(schema: Schema) -> dict[str, Any]:
     if schema.schema is None:
         return {"type": "json_object"}
     form: dict[str, Any] = {"name": schema.name or "answer", "schema": schema.schema}
-    form |= said(strict=schema.strict, description=schema.description)
+    form |= present(strict=schema.strict, description=schema.description)
     return {"type": "json_schema", "json_schema": form}
 
 
@@ -345,8 +345,8 @@ def written_call(part: Call) -> dict[str, Any]:
 
 
 def _written_tool(tool: Tool) -> dict[str, Any]:
-    function = {"name": tool.name, **said(description=tool.description), "parameters": tool.schema}
-    return {"type": "function", "function": function | said(strict=tool.strict)}
+    function = {"name": tool.name, **present(description=tool.description), "parameters": tool.schema}
+    return {"type": "function", "function": function | present(strict=tool.strict)}
 
 
 # Answers.

@@ -31,8 +31,8 @@ from traffic.gateway.translation.neutral import (
     objects_at,
     only,
     parts_of_data,
+    present,
     refuse,
-    said,
     text_at,
     wrong,
 )
@@ -244,9 +244,9 @@ def write_request(request: Request, model: str) -> dict[str, Any]:
     return {
         "model": model,
         "max_tokens": request.most_output or MOST_OUTPUT,
-        **said(system=[_written_text(text) for text in request.system if text.text] or None),
+        **present(system=[_written_text(text) for text in request.system if text.text] or None),
         "messages": _written_messages(request),
-        **said(
+        **present(
             tools=[_written_tool(tool) for tool in request.tools] or None,
             tool_choice=_written_choice(request),
             temperature=request.temperature,
@@ -286,7 +286,7 @@ def _written_part(part: Part, where: str) -> dict[str, Any] | None:
             return _marked({"type": "image", "source": _written_source(part.url, where)}, part.cache)
         case File():
             document = {"type": "document", "source": _written_source(part.url, where)}
-            return _marked(document | said(title=part.name or None), part.cache)
+            return _marked(document | present(title=part.name or None), part.cache)
         case Call():
             arguments = neutral.arguments_at(part.arguments, f"{where}: the arguments of {part.name[:80]}")
             use = {"type": "tool_use", "id": written_id(part.id), "name": part.name, "input": arguments}

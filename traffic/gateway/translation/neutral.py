@@ -240,7 +240,7 @@ def only(value: dict[str, Any], where: str, *names: str) -> None:
             refuse(f"{where}.{name}"[:200])
 
 
-def said(**fields: Any) -> dict[str, Any]:
+def present(**fields: Any) -> dict[str, Any]:
     """The fields that have a value."""
     return {name: value for name, value in fields.items() if value is not None}
 

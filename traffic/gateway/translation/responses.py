@@ -25,8 +25,8 @@ from traffic.gateway.translation.neutral import (
     object_at,
     objects_at,
     only,
+    present,
     refuse,
-    said,
     text_at,
     wrong,
 )
@@ -250,7 +250,7 @@ def write_request(request: Request, model: str) -> dict[str, Any]:
     if request.schema is not None:
         text["format"] = _written_schema(request.schema)
     named = {"type": "function", "name": request.choice_name}
-    return body | said(
+    return body | present(
         tools=[_written_tool(tool) for tool in request.tools] or None,
         tool_choice=named if request.choice == "tool" else request.choice or None,
         parallel_tool_calls=request.parallel if request.tools else None,
@@ -268,7 +268,7 @@ def _written_schema(schema: Schema) -> dict[str, Any]:
     if schema.schema is None:
         return {"type": "json_object"}
     form: dict[str, Any] = {"type": "json_schema", "name": schema.name or "answer", "schema": schema.schema}
-    return form | said(strict=schema.strict, description=schema.description)
+    return form | present(strict=schema.strict, description=schema.description)
 
 
 def _written_items(message: Message) -> list[dict[str, Any]]:
@@ -331,6 +331,6 @@ def _written_part(part: Part, message: Message) -> dict[str, Any]:
 
 
 def _written_tool(tool: Tool) -> dict[str, Any]:
-    written = {"type": "function", "name": tool.name, **said(description=tool.description)}
+    written = {"type": "function", "name": tool.name, **present(description=tool.description)}
     # Without the field this protocol takes a schema as strict, the others do not.
     return written | {"parameters": tool.schema, "strict": bool(tool.strict)}

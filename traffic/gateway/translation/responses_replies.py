@@ -35,10 +35,12 @@ def stop_of(body: dict[str, Any], *, calls: bool) -> neutral.Stop:
     return "calls" if calls else "end"
 
 
-def write_reply(reply: Reply, created: int, asked: dict[str, Any]) -> dict[str, Any]:
-    """`asked` is the caller's request, of which an answer repeats the settings."""
+def write_reply(reply: Reply, created: int, caller_request: dict[str, Any]) -> dict[str, Any]:
+    """`caller_request`: its request, of which an answer repeats the settings."""
     output = written_output(reply)
-    return response(reply, created, asked, output, status="incomplete" if incomplete(reply.stop) else "completed")
+    return response(
+        reply, created, caller_request, output, status="incomplete" if incomplete(reply.stop) else "completed"
+    )
 
 
 def incomplete(stop: neutral.Stop) -> str | None:
@@ -46,10 +48,10 @@ def incomplete(stop: neutral.Stop) -> str | None:
 
 
 def response(
-    reply: Reply, created: int, asked: dict[str, Any], output: list[dict[str, Any]], *, status: str
+    reply: Reply, created: int, caller_request: dict[str, Any], output: list[dict[str, Any]], *, status: str
 ) -> dict[str, Any]:
     """The object of an answer, whole or under way."""
-    tools = asked.get("tools") or []
+    tools = caller_request.get("tools") or []
     reason = incomplete(reply.stop) if status == "incomplete" else None
     return {
         "id": response_id(reply.id),
@@ -58,23 +60,23 @@ def response(
         "status": status,
         "error": None,
         "incomplete_details": {"reason": reason} if reason else None,
-        "instructions": asked.get("instructions"),
-        "max_output_tokens": asked.get("max_output_tokens"),
-        "metadata": asked.get("metadata") or {},
+        "instructions": caller_request.get("instructions"),
+        "max_output_tokens": caller_request.get("max_output_tokens"),
+        "metadata": caller_request.get("metadata") or {},
         "model": reply.model,
         "output": output,
-        "parallel_tool_calls": asked.get("parallel_tool_calls") is not False,
+        "parallel_tool_calls": caller_request.get("parallel_tool_calls") is not False,
         "previous_response_id": None,
-        "reasoning": asked.get("reasoning"),
+        "reasoning": caller_request.get("reasoning"),
         "store": False,
-        "temperature": asked.get("temperature"),
-        "text": asked.get("text") or {"format": {"type": "text"}},
-        "tool_choice": asked.get("tool_choice") or "auto",
+        "temperature": caller_request.get("temperature"),
+        "text": caller_request.get("text") or {"format": {"type": "text"}},
+        "tool_choice": caller_request.get("tool_choice") or "auto",
         "tools": tools if len(tools) <= MOST_ECHO else [],
-        "top_p": asked.get("top_p"),
+        "top_p": caller_request.get("top_p"),
         "truncation": "disabled",
         "usage": write_usage(reply.usage),
-        "user": asked.get("user"),
+        "user": caller_request.get("user"),
     }
 
 

@@ -22,11 +22,11 @@ from traffic.gateway.translation.sse import event
 
 
 class ResponsesWriter:
-    """`asked` is the caller's request, of which the events repeat the settings."""
+    """`caller_request`: its request, of which the events repeat the settings."""
 
-    def __init__(self, created: int, asked: dict[str, Any]) -> None:
+    def __init__(self, created: int, caller_request: dict[str, Any]) -> None:
         self._created = created
-        self._asked = asked
+        self._asked = caller_request
         self._number = 0  # of the events
         self._size = 0
         self._reply = Reply("", "", [], "end")
@@ -151,10 +151,10 @@ class ResponsesWriter:
             part.arguments = text or "{}"
         else:
             part.text = text
-            said: dict[str, Any] = {"refusal": text} if isinstance(part, Declined) else {"text": text}
-            said |= {"logprobs": []} if isinstance(part, Text) else {}
+            content: dict[str, Any] = {"refusal": text} if isinstance(part, Declined) else {"text": text}
+            content |= {"logprobs": []} if isinstance(part, Text) else {}
             hidden = isinstance(part, Thinking) and part.hidden
-            ended = b"" if hidden else self._event(f"response.{self._name}.done", {**place, **said})
+            ended = b"" if hidden else self._event(f"response.{self._name}.done", {**place, **content})
         ended += self._part_event("done")
         whole = self._item("completed")
         ended += self._event("response.output_item.done", whole)
