@@ -18,7 +18,7 @@ CEILINGS = {
     # Overview. It shows the verdicts of Decide, and so reads the evidence of all four criteria (8 statements). Three
     # statements are of the month that closed, in the first five days of the next. One is the checklist of the set-up,
     # for those who can set things up. One is the saved views that are pinned.
-    "/": 44,
+    "/": 45,
     "/views/": 8,
     # Providers.
     "/providers/": 17,
@@ -68,10 +68,10 @@ CEILINGS = {
     "/spend/rates/": 6,
     "/spend/sharing/": 12,
     "/providers/leases/{lease}/": 16,
-    # Break-even.
-    "/break-even/": 29,
-    "/break-even/ with a backtest": 37,
-    "/break-even/ with 12 offers and models": 32,
+    # Break-even. As on Decide and the Overview, one statement reads the pairs of answers that raters chose between.
+    "/break-even/": 30,
+    "/break-even/ with a backtest": 38,
+    "/break-even/ with 12 offers and models": 33,
     "/break-even/break-even.json": 14,
     "/break-even/scenarios/": 5,
     "/break-even/research/": 18,
@@ -89,8 +89,8 @@ CEILINGS = {
     "/plan/budgets/everything/": 6,
     "/plan/applications/a0/budgets/": 12,
     # Decide.
-    "/decide/": 23,
-    "/decide/ with 6 deployments that were rated": 26,
+    "/decide/": 24,
+    "/decide/ with 6 deployments that were rated": 27,
     "/decide/sizing/": 9,
     # Alerts.
     "/alerts/": 25,
@@ -98,7 +98,7 @@ CEILINGS = {
     "/alerts/rules/ with names of applications": 20,
     # The API.
     "/api/v1/alerts": 5,
-    "/api/v1/scorecard": 18,
+    "/api/v1/scorecard": 19,
     "/api/v1/break-even for the second what-if": 2,
     # Reads that several pages share, and jobs in the background.
     "report of uptime": 5,

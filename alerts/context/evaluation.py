@@ -32,7 +32,7 @@ from costs.plan.budget_status import BudgetStatus, allowance
 from costs.plan.budgets import BudgetPosition, budget_positions
 from costs.plan.month import Month
 from costs.plan.queries import terms_of, this_month
-from costs.readiness.inputs import quality_gap, ratings_by_task
+from costs.readiness.inputs import answers_gap, ratings_by_task
 from costs.readiness.scorecard import quality_refuses
 from costs.reconciliation.tolerances import ReconciliationGap as BillStanding
 from costs.reconciliation.tolerances import reconciliation_gaps
@@ -341,7 +341,7 @@ class EvaluationContext(LeaseReads):
     @cached_property
     def quality_gap(self) -> Interval | None:
         """How much better our own answers are rated than the API's, -1 to 1; None with too few ratings of both."""
-        return quality_gap(ratings_by_task(self.now, self._traffic))
+        return answers_gap(self.now, ratings_by_task(self.now, self._traffic))
 
     @cached_property
     def saving(self) -> Saving | None:

@@ -9,10 +9,11 @@ from costs.breakeven import Side
 from costs.breakeven.band import Band
 from costs.verdicts.amounts import about_requests
 from lib.confidence_intervals import Interval
+from traffic.comparisons.statistics import MARGIN
 from traffic.models import Task
 
 ACCEPTED = Decimal("0.7")  # of a task's answers, by the lower end of Wilson's interval
-GAP = Decimal("-0.05")  # paired difference of ratings below which quality is significantly worse
+GAP = -Decimal(repr(MARGIN))  # difference of both sides below which our quality is significantly worse
 FEWEST_REQUESTS = 100  # behind a 95th percentile
 FEWEST_SECONDS = 86_400  # watched before an uptime is told
 

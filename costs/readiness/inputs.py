@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
+
+from django.db.models import Q
 
 from costs.breakeven import Crossing, Inputs, Result, Spread, compute, volume_saving
 from costs.breakeven.band import Band
@@ -25,6 +27,7 @@ from lib.confidence_intervals import Interval, Z, wilson
 from providers.models import Deployment
 from providers.uptime import report as uptime_report
 from providers.uptime.report import DeploymentUptime
+from traffic.comparisons.queries import own_against_api
 from traffic.models import Metric
 from traffic.quality.queries import ACCEPTABLE_SQL, COMPARED_DAYS
 from traffic.usage.filters import Filters
@@ -104,7 +107,7 @@ def read_report(
     switches = {row.kind: row for row in Justification.objects.standing().select_related("by")}
     evidence = Evidence(
         tasks=tuple(row.quality for row in rated),
-        quality_gap=quality_gap(rated),
+        quality_gap=answers_gap(now, rated),
         first_token_p95_ms=timings[Metric.TTFT].p95,
         first_token_sample=timings[Metric.TTFT].count,
         first_token_interval=timings[Metric.TTFT].p95_interval,
@@ -214,6 +217,25 @@ def requests_by_task(traffic: Traffic) -> dict[str, int]:
     for row in traffic.groups:
         requests[row["task"]] = requests.get(row["task"], 0) + row["requests"]
     return requests
+
+
+def answers_gap(now: datetime, rated: Iterable[RatedTask]) -> Interval | None:
+    """How much better our answers are than the API's, 95 %: by pairs once they decide, else by ratings of each side."""
+    return compared_gap(now) or quality_gap(rated)
+
+
+def compared_gap(now: datetime) -> Interval | None:
+    """Ours less the API's by the pairs that raters chose between, 95 %; None while these do not decide.
+
+    A pair is the same prompt answered by both sides, so it decides over ratings of different prompts, and from then on
+    nothing is called cheaper exactly where the comparison's verdict is `worse`.
+    """
+    end = now.astimezone(UTC).date() + timedelta(days=1)
+    since = datetime.combine(end - timedelta(days=COMPARED_DAYS), time.min, UTC)
+    compared = own_against_api(Q(created_at__gte=since))
+    if not compared.enough or compared.difference is None:
+        return None
+    return Interval(Decimal(repr(compared.difference.low)), Decimal(repr(compared.difference.high)))
 
 
 def quality_gap(rated: Iterable[RatedTask]) -> Interval | None:

@@ -93,7 +93,9 @@ def menu(page: Page, name: str) -> Locator:
 def test_a_manager_checks_the_month_in_two_minutes_and_four_clicks(way: Callable[[str], Way]) -> None:
     job = way("/")
     expect(job.page.locator(".answer-row", has_text="On plan?")).to_be_visible()
-    expect(job.page.locator(".answer-row", has_text="Is self-hosting cheaper?").or_(job.page.locator(".answer-row").last))
+    expect(
+        job.page.locator(".answer-row", has_text="Is self-hosting cheaper?").or_(job.page.locator(".answer-row").last)
+    )
     job.click(menu(job.page, "Spend"))
     job.click(menu(job.page, "What changed"))
     expect(job.page.locator("h1")).to_contain_text(re.compile("hang|differ|ompar"))

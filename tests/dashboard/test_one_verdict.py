@@ -33,10 +33,13 @@ from tests.alerts.conditions import findings
 from tests.costs.conftest import ready
 from tests.costs.people import client_of, text
 from tests.costs.readiness_rows import rated
-from tests.factories import PhaseFactory
-from traffic.models import Rating, UsageDay, UsageHour
+from tests.factories import DeploymentFactory, PairFactory, PhaseFactory
+from traffic.comparisons.page import ComparisonsPage
+from traffic.comparisons.queries import Agreement
+from traffic.comparisons.queries import results as results_of_pairs
+from traffic.models import Pair, Rating, UsageDay, UsageHour
 from traffic.quality.page import share_words
-from traffic.quality.queries import ENOUGH, PASS
+from traffic.quality.queries import COMPARED_DAYS, ENOUGH, PASS
 
 __all__ = ["ready"]  # a fixture
 
@@ -44,6 +47,7 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stopped_clock")]
 
+NO_AGREEMENT = Agreement(None, "nominal", 0, 0)
 PAGES = ("/", "/spend/", "/plan/", "/break-even/", "/decide/")
 
 
@@ -157,6 +161,57 @@ def test_neither_the_alert_nor_the_page_calls_a_gpu_cheaper_whose_answers_are_ra
     assert "Not cheaper" in subject
     assert facts["Self-hosted answers against the API"] in body
     assert "saves" not in subject + body
+
+
+@pytest.mark.parametrize(
+    ("wins", "ties", "losses", "verdict"),
+    [
+        (30, 40, 10, "better"),
+        (10, 200, 9, "not_worse"),
+        (5, 40, 40, "worse"),
+        (3, 5, 9, "not_yet"),
+        (40, 40, 5, "better"),
+        (0, 0, 0, "not_yet"),
+    ],
+)
+def test_break_even_refuses_cheaper_exactly_where_the_comparison_says_worse(
+    ready: Deployment, wins: int, ties: int, losses: int, verdict: str
+) -> None:
+    api = DeploymentFactory.create(slug="api", name="API", provider="anthropic")
+    for outcome, n in (("candidate", wins), ("tie", ties), ("baseline", losses)):
+        PairFactory.create_batch(n, candidate=ready, baseline=api, outcome=outcome, votes=1)
+    client = client_of("manager")
+    comparison = client.get("/api/v1/comparisons?candidate=own&baseline=api").json()
+    assert comparison["verdict"] == verdict == client.get("/api/v1/comparisons").json()["verdict"]
+    page = text(client, "/break-even/")
+    first = page.split('id="be-answer">')[1].split("</span>")[0]
+    assert ("not called cheaper" in first) == (verdict == "worse")
+    assert ("Not called cheaper" in page) == (verdict == "worse")
+    objections = {row["slug"] for row in client.get("/api/v1/scorecard").json()["objections"]}
+    assert ("quality-gap" in objections) == (verdict == "worse")
+    saving = EvaluationContext(NOW).saving
+    assert saving is not None and saving.worse == (verdict == "worse")
+    results = text(client, "/quality/comparisons/")
+    assert ("is rated worse than API." in results) == (verdict == "worse")
+    decided = verdict != "not_yet"
+    assert ("Quality is not significantly worse" in page) == (decided and verdict != "worse")
+    if decided:  # in the same words everywhere
+        [row] = ComparisonsPage(results_of_pairs(), NO_AGREEMENT, []).rows
+        assert all(row.apart() in shown for shown in (page, results, text(client, "/decide/")))
+
+
+def test_pairs_decide_over_ratings_of_different_prompts(ready: Deployment) -> None:
+    api = DeploymentFactory.create(slug="api", name="API", provider="anthropic")
+    client = client_of("manager")
+    Rating.objects.all().delete()
+    rated(ready, 60, 30)
+    rated(None, 60, 58, model="claude-sonnet-4-5")
+    PairFactory.create_batch(3, candidate=ready, baseline=api, outcome="tie", votes=1)
+    assert "Not called cheaper" in text(client, "/break-even/")  # three pairs decide nothing yet
+    PairFactory.create_batch(120, candidate=ready, baseline=api, outcome="tie", votes=1)
+    assert "Not called cheaper" not in text(client, "/break-even/")
+    Pair.objects.update(created_at=NOW - timedelta(days=COMPARED_DAYS + 1))
+    assert "Not called cheaper" in text(client, "/break-even/")
 
 
 def test_the_month_is_the_same_in_the_digest_and_on_the_pages(ready: Deployment) -> None:

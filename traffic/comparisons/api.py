@@ -74,10 +74,10 @@ def get_comparisons(request: HttpRequest, asked_for: Query[ComparisonQuery]) -> 
     else:
         result = queries.result_of(*sides, Q(**of_pairs))
         of_pairs |= {"candidate__in": sides, "baseline__in": sides}
-    apart = result and result.difference
+    apart = result.difference
     plain = set(ComparisonOut.model_fields) - {"difference", "agreement"}
     return {
-        **{name: getattr(result or queries.NO_RESULT, name) for name in plain},
+        **{name: getattr(result, name) for name in plain},
         "difference": apart and (apart.low, apart.middle, apart.high),
         "agreement": queries.agreement(Q(**{f"pair__{name}": value for name, value in of_pairs.items()})),
     }

@@ -79,9 +79,6 @@ class Result:
         return sign_test(self.wins, self.losses)
 
 
-NO_RESULT = Result(Deployment(), Deployment())
-
-
 def results(where: Q | None = None, *, sides: tuple[Deployment, Deployment] | None = None) -> list[Result]:
     """Every two deployments that were compared, those with the most pairs first, each with its tasks.
 
@@ -128,17 +125,18 @@ def _oriented(
 
 
 def _result(candidate: Deployment, baseline: Deployment, of_task: Mapping[str, Counter[str]]) -> Result:
-    def of(counts: Counter[str], **more: Any) -> Result:
-        return Result(
-            candidate, baseline, counts[PairOutcome.CANDIDATE], counts[PairOutcome.TIE], counts[PairOutcome.BASELINE],
-            counts[PairOutcome.BOTH_BAD], counts["disputed"], counts[""], **more,
-        )  # fmt: skip
-
-    tasks = [of(counts, task=task) for task, counts in of_task.items()]
+    tasks = [_counted(candidate, baseline, counts, task=task) for task, counts in of_task.items()]
     total: Counter[str] = Counter()
     for counts in of_task.values():
         total.update(counts)
-    return of(total, tasks=sorted(tasks, key=lambda row: (-row.pairs, row.task)))
+    return _counted(candidate, baseline, total, tasks=sorted(tasks, key=lambda row: (-row.pairs, row.task)))
+
+
+def _counted(candidate: Deployment, baseline: Deployment, counts: Counter[str], **more: Any) -> Result:
+    return Result(
+        candidate, baseline, counts[PairOutcome.CANDIDATE], counts[PairOutcome.TIE], counts[PairOutcome.BASELINE],
+        counts[PairOutcome.BOTH_BAD], counts["disputed"], counts[""], **more,
+    )  # fmt: skip
 
 
 def deployments(slugs: Iterable[str]) -> dict[str, Deployment]:
@@ -154,18 +152,17 @@ def result_of(candidate: Deployment, baseline: Deployment, where: Q | None = Non
 OWN_AGAINST_API = Q(candidate__provider=OWN) ^ Q(baseline__provider=OWN)
 
 
-def own_against_api(where: Q | None = None) -> Result | None:
-    """All pairs in which a deployment of ours stands against one of a vendor; None without a choice.
+def own_against_api(where: Q | None = None) -> Result:
+    """All pairs in which a deployment of ours stands against one of a vendor, in one statement.
 
-    Our side is the candidate, whichever side it was in the trial. The result bears the names of the two deployments
-    with the most pairs, and `tasks` are the results of each two.
+    Our side is the candidate, whichever side it was in the trial; the result names no deployment.
     """
-    made = [row for row in results((where or Q()) & OWN_AGAINST_API) if row.pairs]
-    if not made:
-        return None
-    names = ("wins", "ties", "losses", "both_bad", "disputed", "waiting")
-    total = {name: sum(getattr(row, name) for row in made) for name in names}
-    return Result(made[0].candidate, made[0].baseline, **total, tasks=made)
+    counts: Counter[str] = Counter()
+    rows = Pair.objects.filter((where or Q()) & OWN_AGAINST_API).values_list("candidate__provider", "outcome")
+    for provider, outcome, n, disputed in rows.annotate(n=Count("id"), open=Count("id", filter=Q(disputed=True))):
+        counts[outcome if provider == OWN else MIRRORED.get(outcome, outcome)] += n
+        counts["disputed"] += disputed
+    return _counted(Deployment(), Deployment(), counts)
 
 
 def strengths(made: Iterable[Result]) -> list[Strength] | None:
