@@ -100,6 +100,7 @@ ACCESS: dict[str, Access] = {
     "settings": page(ALL),
     "checklist-hide": action(OPS),
     "checklist-show": action(OPS),
+    "health": page(FIGURES),
     "storage": form(ADMIN, readers=FIGURES),
     "storage-unstored": page(ADMIN),
     "find": page(ALL),

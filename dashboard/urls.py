@@ -8,7 +8,7 @@ from dashboard.api import api
 from dashboard.api_docs.views import help_api
 from dashboard.audit.views import audit, audit_export
 from dashboard.checklist.views import checklist_hide, checklist_show
-from dashboard.health.views import healthz, metrics, readyz
+from dashboard.health.views import health, healthz, metrics, readyz
 from dashboard.help.views import help_index, help_page
 from dashboard.http.look import legend, theme
 from dashboard.menu.views import find, saved_view, saved_view_delete, saved_view_undo, saved_views, settings_index
@@ -28,6 +28,7 @@ urlpatterns = [
     path("settings/", settings_index, name="settings"),
     path("settings/checklist/hide/", checklist_hide, name="checklist-hide"),
     path("settings/checklist/show/", checklist_show, name="checklist-show"),
+    path("settings/health/", health, name="health"),
     path("settings/storage/", storage, name="storage"),
     path("settings/storage/unstored/", unstored, name="storage-unstored"),
     path("settings/people/", people, name="people"),

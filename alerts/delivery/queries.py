@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db.models import Q
+from django.db.models import Count, Min, Q
 from django.shortcuts import get_object_or_404
 
 from alerts.models import Address, Delivery, Preference
@@ -31,6 +31,12 @@ def delivery_page(*, state: str, recipient: str, before: int | None, size: int) 
     older = matching if before is None else matching.filter(pk__lt=before)
     rows = list(older.select_related("alert", "transition", "report").order_by("-pk")[: size + 1])
     return DeliveryPage(rows[:size], matching.count(), rows[size - 1].pk if len(rows) > size else None)
+
+
+def waiting_since(now: datetime) -> tuple[int, datetime | None]:
+    """How many messages are due and not sent, and when the first of them was due."""
+    due = Delivery.objects.due(now).order_by().aggregate(n=Count("pk"), oldest=Min("due_at"))
+    return due["n"], due["oldest"]
 
 
 def counts_by_state() -> dict[str, int]:

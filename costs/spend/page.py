@@ -32,7 +32,6 @@ from costs.reconciliation.tolerances import gaps_of
 from costs.spend.rows import (
     FRESH_KINDS,
     Bills,
-    Freshness,
     ProviderRow,
     ReportedCost,
     Unknowns,
@@ -53,7 +52,7 @@ from costs.verdicts.verdict import Verdict
 from lib.formats import dollars, figure, percent, sentences, signed_percent, signed_usd
 from lib.formats import month as month_name
 from lib.money import ZERO
-from providers.models import Feed, provider_name
+from providers.models import Account, Feed, provider_name
 from traffic.models import Application, Task
 from traffic.requests.facets import MOST_SHOWN, FilterChoices, most_used
 from traffic.usage.filters import Filters
@@ -330,7 +329,7 @@ class SpendPage:
     def bills_headline(self) -> str:
         return self.bills.headline() if self.bills else _("Bills have no model, application or task")
 
-    # What is not known, and how fresh the rest is.
+    # What is not known.
 
     @cached_property
     def unknowns(self) -> Unknowns:
@@ -350,15 +349,26 @@ class SpendPage:
         return sum(self.reported[1:], self.reported[0]) if self.reported else None
 
     def reported_headline(self) -> str:
-        total = self.reported_total
-        return total.headline() if total else _("Costs reported by other tools: none")
+        """The page shows these costs only where there are some."""
+        return self.reported_total.headline() if self.reported_total else ""
 
     @cached_property
-    def fresh(self) -> Freshness:
+    def feeds(self) -> list[Feed]:
+        """What bills, usage reports and leases of the vendors shown are read from."""
         wanted = self.params.filters.provider
         polled = Feed.objects.filter(kind__in=FRESH_KINDS, account__enabled=True).select_related("account")
-        feeds = polled.order_by("account__slug")
-        return Freshness.of(feed for feed in feeds if not wanted or feed.account.kind in wanted)
+        return [feed for feed in polled.order_by("account__slug") if not wanted or feed.account.kind in wanted]
+
+    @property
+    def reporting(self) -> list[Account]:
+        """Accounts whose vendor reports usage by workspace and key, each with a page of its own about it."""
+        return [feed.account for feed in self.feeds if feed.kind == "usage" and feed.last_success_at]
+
+    def failing_feeds(self) -> str:
+        """How many feeds fail now; empty where none does."""
+        number = sum(1 for feed in self.feeds if feed.failures)
+        text = ngettext("%(n)s vendor feed is failing", "%(n)s vendor feeds are failing", number)
+        return text % {"n": number} if number else ""
 
     def charges_link(self) -> SafeString:
         """Lead to the charges that people entered, of this month where there are any."""

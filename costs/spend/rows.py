@@ -22,9 +22,9 @@ from costs.models import Provenance
 from costs.reconciliation.differences import bill_note, differences
 from costs.reconciliation.reconcile import ProviderMonthBill
 from costs.reconciliation.tolerances import ReconciliationGap
-from lib.formats import ago, count, dollars, missing, sentences, signed_percent, signed_usd, state, when
+from lib.formats import count, dollars, missing, sentences, signed_percent, signed_usd, state, when
 from lib.money import ZERO
-from providers.models import Account, Feed, provider_name
+from providers.models import provider_name
 from traffic.requests.facets import MOST_SHOWN
 
 DAY = timedelta(days=1)
@@ -132,38 +132,6 @@ class Unknowns:
         if self.rows:
             return _("Every model has a price, but some responses have no token counts")
         return _("Every request has a cost")
-
-
-@dataclass(frozen=True, slots=True)
-class Freshness:
-    """The feeds that bills, usage reports and machines come from, by account."""
-
-    feeds: list[Feed]
-
-    @classmethod
-    def of(cls, feeds: Iterable[Feed]) -> Freshness:
-        return cls(sorted(feeds, key=lambda feed: (feed.account.slug, FRESH_KINDS.index(feed.kind))))
-
-    @property
-    def rows(self) -> list[tuple[Feed, str]]:
-        """Each feed with what it brings, in words."""
-        kinds = {"costs": _("bill"), "usage": _("usage report"), "leases": _("machines")}
-        return [(feed, kinds[feed.kind]) for feed in self.feeds]
-
-    @property
-    def reporting(self) -> list[Account]:
-        """Accounts whose vendor reports usage by workspace and key, each with a page of its own about it."""
-        return [feed.account for feed in self.feeds if feed.kind == "usage" and feed.last_success_at]
-
-    def headline(self) -> str:
-        failing = sum(1 for feed in self.feeds if feed.failures)
-        if failing:
-            text = ngettext("%(n)s vendor feed is failing", "%(n)s vendor feeds are failing", failing)
-            return text % {"n": failing}
-        last = max((feed.last_success_at for feed in self.feeds if feed.last_success_at), default=None)
-        if last is None:
-            return _("No vendor has been polled yet")
-        return format_html(_("Last vendor poll succeeded {ago}"), ago=ago(last))
 
 
 @dataclass(frozen=True, slots=True)

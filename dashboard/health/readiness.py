@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 REMEMBERED_S = 1.0
 QUEUE_S = 1.0
+QUEUE = "celery"  # its name, which is Celery's own
 
 
 class Readiness:
@@ -76,6 +77,15 @@ class Readiness:
             log_repeated(logger, logging.WARNING, "database_away", sqlstate=error.sqlstate, details=details)
             return _("The database does not answer.")
         return ""
+
+    def tasks(self) -> int | None:
+        """How many tasks wait in the queue; None if it does not answer. Call `reasons` before, which connects."""
+        import redis
+
+        try:
+            return int(self._queue.llen(QUEUE)) if self._queue is not None else None
+        except redis.RedisError:
+            return None
 
     def _ask_queue(self) -> str:
         import redis  # here, because the import takes a second on a busy machine and would delay the start

@@ -1,16 +1,20 @@
-"""Endpoints for machines: liveness, readiness, metrics."""
+"""Endpoints for machines (liveness, readiness, metrics), and the page Health for people."""
 
 from __future__ import annotations
 
 from contextlib import closing
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from dashboard.health.metrics import exposition
+from dashboard.health.page import health_page
 from dashboard.health.readiness import Readiness, readiness_answer
 from lib.errors import ApiError
+from lib.http import get_view
 from traffic.authentication.access import authenticate
 
 
@@ -38,3 +42,10 @@ def metrics(request: HttpRequest) -> HttpResponse:
     except ApiError as error:
         return error.response()
     return HttpResponse(exposition(caller.application_id), content_type=CONTENT_TYPE_LATEST)
+
+
+@get_view("providers.view_account")
+def health(request: HttpRequest) -> HttpResponse:
+    """The parts of the installation and the feeds of its vendors."""
+    now = timezone.now()
+    return render(request, "dashboard/health/health.html", {"page": health_page(now), "now": now})

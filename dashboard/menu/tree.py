@@ -303,6 +303,12 @@ SYSTEM = Group(
             words=_("retention disk"),
             below=("storage-unstored",),
         ),
+        Page(
+            "health",
+            _("Health"),
+            _("processes, queue, disk and vendor feeds"),
+            words=_("doctor readyz poll late feed worker"),
+        ),
         Page("help", _("Help"), _("how to do things"), below=("help-page",)),
         Page("help-api", _("API docs"), _("every address of the JSON API"), words=_("OpenAPI schema REST")),
         Page("legend", _("Legend"), _("what each mark and colour means")),

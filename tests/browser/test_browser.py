@@ -182,6 +182,13 @@ def test_no_page_of_the_menu_is_longer_than_four_screens_or_wider_than_one(visit
     assert wider == []
 
 
+def test_spend_is_read_in_two_minutes(visit: Visit) -> None:
+    """At four words a second, without what is folded, the options of filters and the labels of charts."""
+    page = visit("/spend/", **DESKTOP)
+    page.evaluate("document.querySelectorAll('main :is(select, svg)').forEach((element) => element.remove())")
+    assert len(text(page).split()) <= 2 * 60 * 4
+
+
 def test_the_overview_prints_on_one_sheet(visit: Visit) -> None:
     sheet = visit("/", **DESKTOP).pdf(prefer_css_page_size=True)
     assert len(re.findall(rb"/Type\s*/Page\b", sheet)) == 1

@@ -14,11 +14,10 @@ from costs.reconciliation.differences import differences
 from costs.reconciliation.reconcile import Cause, Reconciled
 from costs.reconciliation.tolerances import Allowed, reconciliation_gap
 from costs.spend.page import SpendPage, SpendParams
-from costs.spend.rows import Bills, Freshness, ProviderRow, ReportedCost, Unknown, Unknowns, UserRow
+from costs.spend.rows import Bills, ProviderRow, ReportedCost, Unknown, Unknowns, UserRow
 from costs.spend.token_costs import ClassCost, TokenCosts
 from costs.variance.bridge import Bridge, Step
 from costs.variance.queries import StepRow
-from providers.models import Account, Feed
 from tests.pages import unmarked
 from traffic.usage.filters import Filters
 
@@ -214,10 +213,8 @@ def test_what_has_no_cost_is_counted(rows: list[Unknown], headline: str) -> None
     assert Unknowns(rows).headline() == headline
 
 
-def test_without_a_bill_or_a_reported_cost_that_is_said() -> None:
-    page = page_of(bills=None, reported=[])
-    assert page.bills_headline() == "Bills have no model, application or task"
-    assert page.reported_headline() == "Costs reported by other tools: none"
+def test_without_a_bill_that_is_said() -> None:
+    assert page_of(bills=None).bills_headline() == "Bills have no model, application or task"
 
 
 def reported(otherwise: int, requests: int = 3) -> str:
@@ -242,15 +239,3 @@ def test_the_dearest_class_of_tokens_is_named_with_what_the_cache_was_worth() ->
     assert dearest.cache_note() == "Prompt caching saved $7.00 at list prices."
     assert (nothing.headline(), nothing.cache_note()) == ("No token charges", "")
     assert lost.cache_note() == "Cache writes cost $2.00 more than cache reads saved."
-
-
-@time_machine.travel(NOW, tick=False)
-def test_feeds_that_fail_are_counted_before_the_last_answer_is_told() -> None:
-    account = Account(slug="claude", name="Claude", kind="anthropic")
-    good, bad = (Feed(account=account, kind=kind, last_success_at=NOW) for kind in ("usage", "costs"))
-    assert Freshness.of([]).headline() == "No vendor has been polled yet"
-    assert "Last vendor poll succeeded <time" in Freshness.of([good, bad]).headline()
-    bad.failures = 2
-    fresh = Freshness.of([good, bad])
-    assert fresh.headline() == "1 vendor feed is failing"
-    assert [word for _feed, word in fresh.rows] == ["bill", "usage report"]
