@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from traffic.applications.cap_views import application_cap_add, cap_delete, caps, key_cap_add
 from traffic.applications.key_views import key_add, key_edit, key_first_request, key_list, key_revoke, key_rotate
 from traffic.applications.views import application_add, application_edit, application_list, application_try
 from traffic.clients.views import send_requests
@@ -51,6 +52,10 @@ urlpatterns = [
     path("settings/send-requests/", send_requests, name="send-requests"),
     path("settings/keys/<int:pk>/rotate/", key_rotate, name="key-rotate"),
     path("settings/keys/<int:pk>/revoke/", key_revoke, name="key-revoke"),
+    path("settings/keys/<int:pk>/caps/add/", key_cap_add, name="key-cap-add"),
+    path("settings/applications/<slug:slug>/caps/add/", application_cap_add, name="application-cap-add"),
+    path("settings/caps/", caps, name="caps"),
+    path("settings/caps/<int:pk>/delete/", cap_delete, name="cap-delete"),
     path("settings/imports/", import_list, name="imports"),
     path("settings/imports/<int:pk>/", import_detail, name="import"),
     path("settings/imports/<int:pk>/errors.csv", import_errors, name="import-errors"),

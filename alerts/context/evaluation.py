@@ -48,6 +48,7 @@ from providers.models import (
     Outage,
 )
 from traffic.authentication.keys import expiring_keys
+from traffic.caps.queries import CapGap, cap_gap
 from traffic.latency import recent as lately
 from traffic.models import Key, UsageDay
 from traffic.quality.queries import QualityGroup
@@ -361,6 +362,11 @@ class EvaluationContext(LeaseReads):
     def late_rules(self, kind: str, before: datetime) -> list[Rule]:
         """Rules of a kind that have not run since."""
         return list(Rule.objects.enabled().filter(kind=kind, evaluated_at__lt=before))
+
+    @cached_property
+    def cap_gap(self) -> CapGap | None:
+        """Calls whose caps could not be held within the last quarter of an hour."""
+        return cap_gap(self.now)
 
     @cached_property
     def disabled_addresses(self) -> list[Address]:

@@ -309,6 +309,13 @@ KINDS: dict[str, Kind] = {
         thresholds={"days": Threshold(_("From"), "days before", 14, Decimal("0.1"), Decimal(365))},
         every_s=60,
     ),
+    "system-caps": Kind(
+        name="Caps not enforced",
+        label=_("caps cannot be enforced because Valkey is down"),
+        evaluate=system.caps,
+        groups=OWNERS,
+        every_s=30,
+    ),
     "late-ingest": Kind(
         of_history=True,
         name="Application silent",

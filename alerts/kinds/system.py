@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -83,6 +84,40 @@ def addresses(context: EvaluationContext, params: RuleParams, live: frozenset[st
             continue
         title = _("Mail works again: %(address)s, 0 rejections") % {"address": subject.partition(":")[2]}
         yield Finding(subject, title, crossed=False, clear=True, value="0")
+
+
+CAPS = "caps"
+
+
+def caps(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
+    """Calls that were let through or refused, as nothing could be reserved for them."""
+    gap = context.cap_gap
+    if gap is None:
+        if CAPS in live:
+            yield Finding(CAPS, _("Caps are enforced again: 0 calls without"), crossed=False, clear=True, value="0")
+        return
+    title = (
+        ngettext("Caps: %(n)s call refused, Valkey is down", "Caps: %(n)s calls refused, Valkey is down", gap.calls)
+        if gap.refused
+        else ngettext("Caps not enforced: %(n)s call", "Caps not enforced: %(n)s calls", gap.calls)
+    )
+    yield Finding(
+        subject=CAPS,
+        title=title % {"n": f"{gap.calls:,}"},
+        crossed=True,
+        clear=False,
+        value=str(gap.calls),
+        threshold="0",
+        since=gap.since,
+        words=Words(
+            todo=_("Check that Valkey runs and that the gateways reach the address in REDIS_URL."),
+            detail=_("Calls that have a cap are refused until then.")
+            if gap.refused
+            else _("They are counted as soon as Valkey runs again."),
+            facts=[[_("Since"), moment(gap.since), ""], [_("Calls"), f"{gap.calls:,}", ""]],
+            page=reverse("traffic:caps"),
+        ),
+    )
 
 
 def disabled_address(subject: str, row: Address) -> Finding:

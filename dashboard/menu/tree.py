@@ -246,14 +246,31 @@ CONNECT = Group(
             "traffic:applications",
             _("Applications"),
             _("programs that send requests"),
-            below=("traffic:application-add", "traffic:application", "traffic:application-erase"),
+            below=(
+                "traffic:application-add",
+                "traffic:application",
+                "traffic:application-erase",
+                "traffic:application-cap-add",
+            ),
         ),
         Page(
             "traffic:keys",
             _("Keys"),
             _("access for programs"),
             words=_("API key secret throttle rate limit quota"),
-            below=("traffic:key-add", "traffic:key", "traffic:key-rotate", "traffic:key-first"),
+            below=(
+                "traffic:key-add",
+                "traffic:key",
+                "traffic:key-rotate",
+                "traffic:key-first",
+                "traffic:key-cap-add",
+            ),
+        ),
+        Page(
+            "traffic:caps",
+            _("Caps"),
+            _("hard limits of keys and applications"),
+            words=_("hard limit budget wall 429 maximum"),
         ),
         Page(
             "traffic:send-requests",

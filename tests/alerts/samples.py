@@ -50,7 +50,7 @@ from tests.alerts.conditions import (
 )
 from tests.factories import LeaseFactory, PhaseFactory, TokenPriceFactory
 from traffic.authentication.keys import create_key
-from traffic.models import Application, Key, LatencyDay, LatencyHour, Rating, UsageDay, UsageHour
+from traffic.models import Application, Installation, Key, LatencyDay, LatencyHour, Rating, UsageDay, UsageHour
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 GB = 1024**3
@@ -278,6 +278,13 @@ def system_certificate(patch: Patch) -> None:
     deployment("llama-70b", tls_expires_at=NOW - 2 * HOUR)
 
 
+def system_caps(patch: Patch) -> None:
+    Installation.objects.update_or_create(
+        id=1,
+        defaults={"salt": b"s", "cap_gap_since": NOW - HOUR / 4, "cap_gap_at": NOW - HOUR / 20, "cap_gap_calls": 312},
+    )
+
+
 def late_ingest(patch: Patch) -> None:
     sends(applications()["docs-qa"], weeks=3, requests=30, hours=range(6, 20))
 
@@ -328,6 +335,7 @@ SAMPLES: dict[str, Callable[[Patch], None]] = {
     "system-retention": system_retention,
     "system-key": system_key,
     "system-certificate": system_certificate,
+    "system-caps": system_caps,
     "late-ingest": late_ingest,
     "late-export": late_export,
     "late": late,
@@ -340,6 +348,7 @@ WELL: dict[type[Any], dict[str, Any]] = {
     Balance: {"amount": Decimal(500)},
     Feed: {"failures": 0, "last_success_at": NOW, "capped_until": None, "last_error": "", "refused": {}},
     Account: {"enabled": True, "disabled_reason": "", "new_identity": []},
+    Installation: {"cap_gap_at": None},
     ExportTarget: {"error": "", "succeeded_at": NOW},
     Anomaly: {"ended_at": NOW},
     Deployment: {"tls_expires_at": NOW + 90 * DAY},

@@ -61,6 +61,7 @@ from traffic.gateway.aside import SET_ASIDE
 from traffic.models import (
     Abstention,
     Application,
+    Cap,
     Erasure,
     Import,
     Key,
@@ -179,7 +180,7 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
     )
     found: dict[str, dict[str, Any]] = {
         f"traffic:{name}": {"slug": made.application.slug}
-        for name in ("application", "application-try", "application-erase")
+        for name in ("application", "application-try", "application-erase", "application-cap-add")
     }
     found["costs:application-budgets"] = found["costs:unit-users"] = {"slug": made.application.slug}
     found["api:get_user_costs"] = {"application": made.application.slug}
@@ -210,7 +211,11 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
     found |= {
         f"traffic:{name}": {"slug": route.slug} for name in ("route", "route-switch", "route-move", "route-delete")
     }
-    found |= {f"traffic:{name}": {"pk": key.pk} for name in ("key", "key-first", "key-rotate", "key-revoke")}
+    found |= {
+        f"traffic:{name}": {"pk": key.pk} for name in ("key", "key-first", "key-rotate", "key-revoke", "key-cap-add")
+    }
+    cap = Cap.objects.create(key=key, unit="requests", period="day", amount=5)
+    found["traffic:cap-delete"] = {"pk": cap.pk}
     abstention = Abstention.objects.create(rater=owner, day=request.day, request_id=request.id)
     found["traffic:abstention-undo"] = {"pk": abstention.pk}
     pair = PairFactory.create(application=made.application)

@@ -18,6 +18,8 @@ from traffic.applications import queries, services
 from traffic.applications.forms import KeyForm, KeyLimitsForm, RotateForm
 from traffic.applications.page import KeyRow, key_rows, keys_headline
 from traffic.authentication.keys import FOR_ALL, callers, create_key, rotate_key, use_by_line, used_of
+from traffic.caps.page import cap_rows
+from traffic.caps.queries import caps_of_key
 from traffic.clients.page import can_send, first_request, ways_in
 from traffic.models import Key
 
@@ -81,6 +83,7 @@ def key_edit(request: HttpRequest, pk: int) -> HttpResponse:
         "rotate": RotateForm(),
         "snippets": ways_in(scopes=key.scopes),
         "first": first_request(key, now) if can_send(key.scopes) else None,
+        "caps": cap_rows(caps_of_key(key, now)),
         "log": changes(key),
     }
     return render(request, "traffic/applications/key.html", context, status=422 if form.errors else 200)

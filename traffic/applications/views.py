@@ -24,6 +24,8 @@ from traffic.applications.page import (
     key_rows,
 )
 from traffic.authentication.allowance import allowance_of
+from traffic.caps.page import cap_rows
+from traffic.caps.queries import caps_of_application
 from traffic.ingest.bounds import MOST_MODELS
 from traffic.ingest.dropped_signals import dropped_since
 from traffic.models import Application
@@ -103,6 +105,7 @@ def page(request: HttpRequest, application: Application, form: ApplicationForm, 
     context = {
         "it": application, "headline": application_headline(application), "form": form, "keys": keys,
         "may_change": request.user.has_perm("traffic.change_application"),
+        "caps": cap_rows(caps_of_application(application, now)),
         "allowance": allowance_of(application, now), **more,
     }  # fmt: skip
     return render(request, "traffic/applications/application.html", context, status=422 if form.errors else 200)

@@ -22,6 +22,7 @@ from lib.repeated_events import log_repeated, repeated
 from traffic.authentication.limits import network_of
 from traffic.gateway.admission import Admission, application_of, enforce_quota
 from traffic.gateway.bounds import MOST_QUERY
+from traffic.gateway.caps.ledger import CapLedger, CappedCall
 from traffic.gateway.concurrency import CallQueues
 from traffic.gateway.environment import SettingMissing, Settings, read_settings
 from traffic.gateway.exchange import Exchange
@@ -42,13 +43,13 @@ from traffic.gateway.protocols import (
 from traffic.gateway.recorder import Recorder
 from traffic.gateway.refusals import UNREADABLE, CallerGone, Receive, Refusal, Send, send_error
 from traffic.gateway.relay import Relay
-from traffic.gateway.routes import BudgetDecides, Call, Decision, Target, decide, is_known
+from traffic.gateway.routes import BudgetDecides, Call, Decision, Target, after_cap, decide, is_known
 from traffic.gateway.shutdown import Shutdown
 from traffic.gateway.snapshot import Application, Key, Snapshot, Snapshots
 from traffic.gateway.spool import Mover, Spool
 from traffic.gateway.store import Store
 from traffic.ingest.gc_tuning import tune_interpreter
-from traffic.request_ids import request_id
+from traffic.request_ids import request_id, user_hash
 
 logger = logging.getLogger(__name__)
 
@@ -88,11 +89,19 @@ class Gateway:
         """Open what lives as long as the process. Raises OSError where the data directory cannot be written."""
         self.spool = Spool(settings.spool_dir)
         self.snapshots = Snapshots(settings.database_url, settings.credentials_key)
-        self.mover = Mover(self.spool, settings.database_url, Store())
+        store = Store()
+        self.snapshots.load_prices = store.refresh
+        self.mover = Mover(self.spool, settings.database_url, store)
         self.recorder = Recorder(self.spool)
         queues = CallQueues(settings.queue_timeout_s)
+        caps = CapLedger(settings.redis_url, settings.database_url, lambda: store.pricing, self.snapshots.gap)
+        store.moved = caps.moved
         self.relay = Relay(
-            self.recorder, queues, idle_timeout_s=settings.idle_timeout_s, connect_timeout_s=settings.connect_timeout_s
+            self.recorder,
+            queues,
+            caps,
+            idle_timeout_s=settings.idle_timeout_s,
+            connect_timeout_s=settings.connect_timeout_s,
         )
         self.door = Admission(self.snapshots)
         self.shutdown = Shutdown(settings.grace_s, settings.send_timeout_s)
@@ -102,6 +111,9 @@ class Gateway:
         self.shutdown.start()
         self.shutdown.beside(self._deadlines.watch())
         self.shutdown.beside(queues.watch(self.snapshots))
+        self.shutdown.beside(
+            caps.watch(lambda: self.snapshots.latest is not None and bool(self.snapshots.latest.cap_units))
+        )
         # Later than ours, which tells the row why.
         self.shutdown.beside(look_after(1.5 * settings.send_timeout_s))
         log_event(logger, logging.INFO, "gateway_started", pid=os.getpid(), idle_timeout_s=settings.idle_timeout_s,
@@ -218,6 +230,11 @@ class Gateway:
             raise Refusal(400, "bad-request", str(error)) from None
         call = _call(gateway_request, application, headers, scope["path"])
         external_id = f"{self._prefix}{next(self._numbers)}"
+        capped = None
+        caps = key.caps + application.caps
+        if caps:
+            user = user_hash(snapshot.salt, gateway_request.user) if gateway_request.user else None
+            capped = CappedCall(external_id, caps, gateway_request, user, snapshot.cap_zone, snapshot.caps_refuse)
         return Exchange(
             application=application,
             key_id=key.id,
@@ -234,7 +251,9 @@ class Gateway:
             arrived=arrived,
             keep_bodies=application.capture_bodies and not _is_on(headers, b"x-breakeven-no-store"),
             recorded=scope["path"] != COUNTING,
-            metered=key.metered,
+            metered=key.metered or any(not cap.at_once for cap in caps),
+            capped=capped,
+            following=lambda rule: after_cap(snapshot.rules, snapshot.targets, call, rule),
         )
 
     async def _relay(self, exchange: Exchange, receive: Receive, send: Send, share: Share) -> None:

@@ -15,6 +15,9 @@ class SettingMissing(Exception):
     """A setting without which the gateway cannot work; the message names it."""
 
 
+VALKEY = "redis://127.0.0.1:6379/0"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     database_url: str
@@ -24,6 +27,7 @@ class Settings:
     send_timeout_s: float = 30.0  # in which a caller takes something of its answer
     grace_s: float = 30.0  # for calls under way when the gateway is told to stop
     queue_timeout_s: float = 300.0  # longest wait for a slot of a deployment with a limit; 0: nobody waits
+    redis_url: str = VALKEY  # asked for calls with caps alone
 
     @property
     def spool_dir(self) -> Path:
@@ -54,6 +58,7 @@ def read_settings() -> Settings:
         queue_timeout_s=_seconds(
             "BREAKEVEN_GATEWAY_QUEUE_TIMEOUT", _text("BREAKEVEN_GATEWAY_QUEUE_TIMEOUT", data_dir), 300
         ),
+        redis_url=_text("REDIS_URL", data_dir) or VALKEY,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import perf_counter
@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from traffic.gateway.answers import Answer
+from traffic.gateway.caps.ledger import CappedCall, Hold
 from traffic.gateway.concurrency import FreeSlot, no_slot
 from traffic.gateway.estimates import estimated
 from traffic.gateway.protocols import GatewayRequest, Protocol
@@ -47,7 +48,7 @@ class Exchange:
     keep_bodies: bool
     recorded: bool  # False: counting tokens is no call to a model
     query: str = ""
-    metered: bool = False  # its key has a quota of tokens or USD: where usage stays unknown it is estimated
+    metered: bool = False  # a quota or cap of tokens or USD holds for it: where usage stays unknown it is estimated
     target: Target | None = None
     tries: list[dict[str, Any]] = field(default_factory=list)  # those before the one that answered
     status: int | None = None
@@ -56,6 +57,10 @@ class Exchange:
     queueing: bool = False  # it waits for one
     queued_ms: float = 0.0  # how long it waited for slots; a part of its latency
     translation: Translation | None = None  # where its target does not speak the caller's protocol
+    capped: CappedCall | None = None  # None: neither its key nor its application has a cap
+    hold: Hold | None = None  # what it has reserved of its caps
+    # What the rules after its own decide; None: nothing more.
+    following: Callable[[str], Decision | None] = lambda rule: None
 
     @property
     def own_headers(self) -> list[tuple[bytes, bytes]]:
@@ -120,9 +125,10 @@ def figures_of(exchange: Exchange, answer: Answer, outcome: str) -> RequestRow:
         tokens=tokens,
         user_hash=user_hash(exchange.salt, exchange.request.user),
         route=exchange.decision.rule,
-        key_id=exchange.key_id,
+        key_id=None if outcome == "refused" else exchange.key_id,  # what a cap refuses is charged to no quota
         clean=True,
         estimate=estimate,
+        caps=() if exchange.hold is None else exchange.hold.told,
     )
 
 
@@ -139,7 +145,11 @@ def _tokens(exchange: Exchange, answer: Answer, outcome: str) -> Tokens | None:
             counted.reasoning or 0,
         )
     # Known to be none: the target was not reached, or answered with an error instead of a model's work.
-    unserved = exchange.queueing or (outcome == "error" and (exchange.status is None or exchange.status >= 400))
+    unserved = (
+        exchange.queueing
+        or outcome == "refused"
+        or (outcome == "error" and (exchange.status is None or exchange.status >= 400))
+    )
     return Tokens() if unserved else None
 
 

@@ -61,10 +61,10 @@ class Recorder:
         if exchange.recorded:
             self._spool.begin(exchange.begun())
 
-    def record(self, exchange: Exchange, answer: Answer, outcome: str) -> None:
-        """Record a call that ended."""
+    def record(self, exchange: Exchange, answer: Answer, outcome: str) -> RequestRow | None:
+        """Record a call that ended; its row, or None where it is none that is recorded."""
         if not exchange.recorded:
-            return
+            return None
         row, raw = figures_of(exchange, answer, outcome), raw_of(exchange, answer)
         item = UncheckedRow(
             row=row,
@@ -78,9 +78,10 @@ class Recorder:
         if item.request is None and _is_plain(item):
             row.raw, row.error_type = raw, answer.error_type
             self._spool.append(row)
-            return
+            return row
         self._hold(item, answer.characters)
         self._queue.put(item)
+        return row
 
     def _hold(self, item: UncheckedRow, characters: int) -> None:
         """Count the texts that wait; past the bound the row goes without its own."""

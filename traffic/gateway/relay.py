@@ -9,52 +9,35 @@ import asyncio
 import io
 import logging
 from collections.abc import Callable
-from functools import lru_cache, partial
 from time import perf_counter
-from urllib.parse import urlsplit
 
 import aiohttp
-from yarl import URL
 
-from lib.reach import GuardedResolver, IPAddress, literal, may_reach
+from lib.reach import literal
 from lib.repeated_events import log_repeated
 from traffic.gateway.answers import Answer, StreamTap, read_answer
 from traffic.gateway.bounds import LARGE_ANSWER, MOST_ANSWER, PIECE, TooMuch
+from traffic.gateway.caps.ledger import CapLedger, CapReached
 from traffic.gateway.concurrency import CallQueues
 from traffic.gateway.exchange import Exchange
 from traffic.gateway.hang_up import HangUp
 from traffic.gateway.inflate import inflated, inflater
 from traffic.gateway.intake import Share
-from traffic.gateway.protocols import ANTHROPIC
 from traffic.gateway.recorder import Recorder
 from traffic.gateway.refusals import Headers, Refusal, Send, send_error
 from traffic.gateway.routes import Target
 from traffic.gateway.translated import (
     NOT_OF_TRANSLATED,
     UNTRANSLATABLE,
-    translated_headers,
     translation_for,
     whole_answer,
 )
 from traffic.gateway.translation import StreamTranslator
+from traffic.gateway.upstream import KEPT_FROM_CALLERS, NotReached, headers_for, judge, session_of, url_of
 from traffic.gateway.usage_option import UsageFilter, adds_usage_option
+from traffic.ingest.tiers import tier_of
 
 logger = logging.getLogger(__name__)
-
-HOP_BY_HOP = frozenset(
-    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding"
-    b" upgrade".split()
-)
-# Not the vendor's business: who called whom, the caller's own credentials and accounts. Encodings: see `_headers_for`.
-KEPT_FROM_TARGETS = HOP_BY_HOP | frozenset(
-    b"host content-length expect accept-encoding authorization x-api-key cookie forwarded via x-real-ip"
-    b" openai-organization openai-project".split()
-)
-# About the vendor's host, or about our account there; the server sets its own date.
-KEPT_FROM_CALLERS = HOP_BY_HOP | frozenset(
-    b"set-cookie alt-svc strict-transport-security server date www-authenticate location"
-    b" anthropic-organization-id openai-organization openai-project".split()
-)
 
 LARGE_BODY = 1024 * 1024  # bytes; aiohttp writes larger ones in pieces only from a file
 
@@ -67,25 +50,30 @@ class Unanswered(Refusal):
         self.outcome = outcome
 
 
-class NotReached(Exception):
-    """A target's name leads to an address where we do not go. No OSError, which aiohttp would hide in its own."""
-
-
 class Relay:
     """Passes exchanges on over one pool of kept-alive connections. To be made inside the event loop."""
 
     def __init__(
-        self, recorder: Recorder, queues: CallQueues, *, idle_timeout_s: float, connect_timeout_s: float
+        self,
+        recorder: Recorder,
+        queues: CallQueues,
+        caps: CapLedger | None = None,
+        *,
+        idle_timeout_s: float,
+        connect_timeout_s: float,
     ) -> None:
         self._recorder = recorder
         self._queues = queues
+        self._caps = caps
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s, sock_read=idle_timeout_s)
         # Two pools: a connection that a local target may use is never handed to one that is not.
-        self._sessions = {local: _session(timeout, local=local) for local in (False, True)}
+        self._sessions = {local: session_of(timeout, local=local) for local in (False, True)}
 
     async def close(self) -> None:
         for session in self._sessions.values():
             await session.close()
+        if self._caps is not None:
+            await self._caps.close()
 
     async def run(self, exchange: Exchange, send: Send, hang_up: HangUp, share: Share) -> None:
         """Pass one call on and its answer back. Raises CancelledError when `hang_up` or the server ends it."""
@@ -112,15 +100,30 @@ class Relay:
                 upstream.close()
 
     async def _open(self, exchange: Exchange) -> aiohttp.ClientResponse:
+        """The answer of the targets, or where a cap leaves no room and the route says so, of the rules after it."""
+        while True:
+            try:
+                return await self._try(exchange)
+            except CapReached as reached:
+                following = exchange.following(exchange.decision.rule)
+                if following is None:
+                    exchange.status = reached.status
+                    raise Unanswered(429, reached.code, str(reached), "refused", reached.headers) from None
+                exchange.tries.append({"rule": exchange.decision.rule, "error": reached.code})
+                exchange.decision = following
+
+    async def _try(self, exchange: Exchange) -> aiohttp.ClientResponse:
         """The first target's answer that is none of 429 and 5xx, else the last one's, whatever it is."""
         last = len(exchange.decision.targets) - 1
         for number, target in enumerate(exchange.decision.targets):
             exchange.target = target
             try:
                 exchange.translation = await translation_for(exchange, target)
-                if target.max_concurrency is not None and exchange.recorded:  # counting tokens takes no slot
-                    await self._queue(exchange, target)
+                if exchange.recorded:  # counting tokens takes no slot, and counts for no cap
+                    await self._admit(exchange, target)
                 upstream = await self._ask(exchange, target)
+            except CapReached:
+                raise
             except Refusal as refusal:
                 exchange.queueing = False
                 # What the rule's own target cannot be told is said; another one would be another answer.
@@ -147,6 +150,21 @@ class Relay:
             exchange.free_slot()
         raise Unanswered(502, "upstream-unreachable", _unreached(exchange), "error")
 
+    async def _admit(self, exchange: Exchange, target: Target) -> None:
+        """Reserve what the call may use of its caps, then wait for a slot. Raises Refusal."""
+        if exchange.capped is not None:
+            await self._reserve(exchange, target)
+        if target.max_concurrency is not None:
+            await self._queue(exchange, target)
+
+    async def _reserve(self, exchange: Exchange, target: Target) -> None:
+        """Reserve what the call may use at this target, in place of what it did at the one before. Raises Refusal."""
+        assert self._caps is not None and exchange.capped is not None
+        if exchange.hold is not None:
+            hold, exchange.hold = exchange.hold, None
+            await self._caps.give_back(hold)
+        exchange.hold = await self._caps.reserve(exchange.capped, target)
+
     async def _queue(self, exchange: Exchange, target: Target) -> None:
         """Wait for a slot of a target with a limit. Raises Refusal where the queue is full or too slow."""
         began, exchange.queueing = perf_counter(), True  # which is left so where the caller hangs up
@@ -164,13 +182,13 @@ class Relay:
             body, path, query = exchange.request.with_model(target.model, ask_usage=asks), exchange.path, exchange.query
         session = self._sessions[target.local]
         if (address := literal(target.url)) is not None:
-            _judge(target.slug, address, local=target.local)
+            judge(target.slug, address, local=target.local)
         for attempt in (1, 2):
             try:
                 return await session.post(
-                    _url(target, path, query),
+                    url_of(target, path, query),
                     data=body if len(body) < LARGE_BODY else io.BytesIO(body),
-                    headers=_headers_for(target, exchange),
+                    headers=headers_for(target, exchange),
                     allow_redirects=False,
                 )
             except (aiohttp.ServerDisconnectedError, ConnectionResetError):
@@ -258,7 +276,10 @@ class Relay:
         self._record(exchange, answer, outcome)
 
     def _record(self, exchange: Exchange, answer: Answer, outcome: str) -> None:
-        self._recorder.record(exchange, answer, outcome)
+        row = self._recorder.record(exchange, answer, outcome)
+        if exchange.hold is not None and row is not None and self._caps is not None:
+            row.tier = tier_of({"usage": answer.usage})
+            self._caps.settle(exchange.hold, row)
 
     async def _refuse(self, exchange: Exchange, failure: Unanswered, send: Send) -> None:
         headers = [*exchange.own_headers, *failure.headers]
@@ -272,23 +293,6 @@ def _rest_of(exchange: Exchange, events: UsageFilter | StreamTranslator | None) 
     except TooMuch as error:
         _broken(exchange, error)
         return b""
-
-
-def _session(timeout: aiohttp.ClientTimeout, *, local: bool) -> aiohttp.ClientSession:
-    resolver = GuardedResolver(partial(_judge, local=local))
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60, resolver=resolver),
-        timeout=timeout,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-    )
-
-
-def _judge(host: str, address: IPAddress, *, local: bool) -> None:
-    """Refuse an address inside our own network unless the target is marked as local. Raises NotReached."""
-    if not may_reach(address, local=local):
-        raise NotReached(f"{host} leads to {address}")
 
 
 def _names(exchange: Exchange) -> str:
@@ -373,40 +377,6 @@ async def _whole(upstream: aiohttp.ClientResponse, share: Share) -> bytes:
         if size > LARGE_ANSWER:
             share.take_answer(len(piece))
     return b"".join(pieces)
-
-
-def _url(target: Target, path: str, query: str) -> URL:
-    """A path below the target's base address. What a caller puts into the query is not remembered."""
-    base = _base(target.url, target.engine, path)
-    return base if not query else URL(f"{base}?{query}", encoded=True)
-
-
-@lru_cache(1024)
-def _base(address: str, engine: str, path: str) -> URL:
-    """The address of a path, which people paste with and without `/v1`; paths are those that the gateway serves."""
-    base = address.rstrip("/")
-    if engine == "openai_compatible" and urlsplit(base).path:
-        return URL(base + path.removeprefix("/v1"), encoded=True)
-    return URL(base.removesuffix("/v1") + path, encoded=True)
-
-
-def _headers_for(target: Target, exchange: Exchange) -> list[tuple[str, str]]:
-    """The caller's headers but for those that are ours or theirs alone, with the target's own key.
-
-    Nothing is asked to be compressed: usage is read as the bytes pass by, and that must not cost an inflation.
-    """
-    headers = [
-        (name.decode("latin-1"), value.decode("latin-1"))
-        for name, value in exchange.headers
-        if name not in KEPT_FROM_TARGETS and not name.startswith((b"x-breakeven-", b"x-forwarded-"))
-    ]
-    headers.append(("accept-encoding", "identity"))
-    if target.api_key:
-        if target.engine == ANTHROPIC:
-            headers.append(("x-api-key", target.api_key))
-        else:
-            headers.append(("authorization", f"Bearer {target.api_key}"))
-    return headers if exchange.translation is None else translated_headers(headers, exchange.translation)
 
 
 async def _start(send: Send, exchange: Exchange, upstream: aiohttp.ClientResponse) -> None:

@@ -121,6 +121,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deployment: str = ""
     fallbacks: tuple[str, ...] = ()
     falls_back: bool = True
+    next_at_cap: bool = False  # where a cap is used up the rules after it decide
 
     def names(self, target: Target) -> bool:
         """Whether this rule's own target, fall-backs aside, can be this deployment."""
@@ -206,6 +207,14 @@ def is_known(rules: Iterable[Rule], targets: Sequence[Target], call: Call) -> bo
 def is_nearly(target: Target, model: str) -> bool:
     """Whether it serves the model asked for, its day aside."""
     return target.serves(model) or match_rank(target.model, model) < 2
+
+
+def after_cap(rules: Sequence[Rule], targets: Sequence[Target], call: Call, rule: str) -> Decision | None:
+    """Where a call goes whose caps leave no room at the targets of a rule: nowhere, unless the rule says so."""
+    for number, reached in enumerate(rules):
+        if reached.slug == rule and reached.next_at_cap and not call.forced:
+            return decide(rules[number + 1 :], targets, call)
+    return None
 
 
 def _first(rules: Sequence[Rule], targets: Sequence[Target], able: Sequence[Target], call: Call) -> Decision | None:

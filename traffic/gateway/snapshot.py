@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import Any
 
@@ -27,6 +27,9 @@ from lib.events import log_event
 from lib.keyring import cipher, split
 from lib.reach import hides_key
 from traffic.authentication.limits import period_end
+from traffic.caps.windows import counted, zone_of
+from traffic.gateway.caps.amounts import Cap
+from traffic.gateway.caps.ledger import Gap
 from traffic.gateway.database import connect
 from traffic.gateway.routes import Rule, Target, default_rules, reachable
 from traffic.redaction.rules import EVERYTHING, Redaction, redaction_of
@@ -47,6 +50,7 @@ class Application:
     capture_bodies: bool
     budget_state: str
     redaction: Redaction = EVERYTHING
+    caps: tuple[Cap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class Key:
     spent_until: datetime | None = None  # its quota is used up until then
     line: int = 0  # the first of the keys that replaced each other: they share one bucket of calls, and a quota
     metered: bool = False  # its quota is of tokens or USD: usage that nobody tells is estimated for it
+    caps: tuple[Cap, ...] = ()  # of its line
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,9 @@ class Snapshot:
     applications: dict[str, Application]
     targets: tuple[Target, ...]
     rules: tuple[Rule, ...]
+    cap_units: frozenset[str] = frozenset()  # of all caps
+    cap_zone: tzinfo = UTC
+    caps_refuse: bool = False  # calls whose caps cannot be held
 
     def key(self, texts: Iterable[bytes]) -> Key | None:
         """The first that is known of the keys a caller sent; one of two can be a vendor's that lay about."""
@@ -97,6 +105,12 @@ SELECT k.id, k.hash, k.application_id, k.scopes, k.expires_at, k.per_minute, k.q
        ) AS spent
 FROM traffic_key k WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
 """
+CAPS = "SELECT id, key_id, application_id, each_user, unit, period, amount, created_at FROM traffic_cap ORDER BY id"
+NOTE_GAP = """
+UPDATE traffic_installation SET cap_gap_at = now(),
+    cap_gap_since = CASE WHEN cap_gap_at > now() - interval '15 minutes' THEN cap_gap_since ELSE %(since)s END,
+    cap_gap_calls = CASE WHEN cap_gap_at > now() - interval '15 minutes' THEN cap_gap_calls ELSE 0 END + %(calls)s
+"""
 REFUSED_MOST = 1_000  # pairs of key and address that wait to be noted
 NOTE_REFUSED = """
 INSERT INTO traffic_deadkeyuse (key_id, address, count) SELECT id, %s, %s FROM traffic_key
@@ -117,6 +131,7 @@ FROM providers_deployment d, gateway WHERE d.enabled ORDER BY d.slug
 ROUTES = """
 SELECT r.slug, r.name, r.enabled, r.tasks, r.requested_models, r.over_tokens, r.over_context, r.media, r.private,
        r.self_only_model, r.percent, r.budget_states, r.to_provider, coalesce(d.slug, '') AS deployment, r.falls_back,
+       r.next_at_cap,
        ARRAY(SELECT a.slug FROM traffic_route_applications ra JOIN traffic_application a ON a.id = ra.application_id
              WHERE ra.route_id = r.id) AS applications,
        ARRAY(SELECT fd.slug FROM traffic_fallback f JOIN providers_deployment fd ON fd.id = f.deployment_id
@@ -129,35 +144,54 @@ def read_snapshot(conn: psycopg.Connection, credentials_key: str) -> Snapshot:
     """Read everything in one transaction. Raises psycopg.Error."""
     with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        salt = cursor.execute("SELECT salt FROM traffic_installation").fetchone()
-        applications = [_application(row) for row in cursor.execute(APPLICATIONS)]
+        installation = cursor.execute("SELECT salt, cap_zone, caps_refuse FROM traffic_installation").fetchone()
+        caps = _caps(cursor.execute(CAPS))
+        applications = [_application(row, caps) for row in cursor.execute(APPLICATIONS)]
         by_id = {application.id: application for application in applications}
-        keys = {bytes(row["hash"]): _key(row, by_id) for row in cursor.execute(KEYS)}
+        keys = {bytes(row["hash"]): _key(row, by_id, caps) for row in cursor.execute(KEYS)}
         targets = tuple(_target(row, credentials_key) for row in cursor.execute(DEPLOYMENTS))
         rules = _rules(cursor.execute(ROUTES).fetchall())
     return Snapshot(
-        salt=bytes(salt["salt"]) if salt else b"",
+        salt=bytes(installation["salt"]) if installation else b"",
         keys=keys,
         applications={application.slug: application for application in applications},
         targets=targets,
         rules=rules,
+        cap_units=frozenset(cap.unit for of_owner in caps.values() for cap in of_owner),
+        cap_zone=zone_of(installation["cap_zone"]) if installation else UTC,
+        caps_refuse=bool(installation and installation["caps_refuse"]),
     )
 
 
-def _application(row: dict[str, Any]) -> Application:
+Caps = dict[tuple[str, int], tuple[Cap, ...]]  # by whose they are: a key's line, or an application
+
+
+def _caps(rows: Iterable[dict[str, Any]]) -> Caps:
+    caps: Caps = {}
+    for row in rows:
+        owner = ("application", row["application_id"]) if row["key_id"] is None else ("key", row["key_id"])
+        unit, period, amount = row["unit"], row["period"], row["amount"]
+        words = f"{amount.normalize():,f} {'USD' if unit == 'usd' else unit} a {period}"
+        cap = Cap(row["id"], unit, period, counted(unit, amount), words, owner[0], row["each_user"], row["created_at"])
+        caps[owner] = (*caps.get(owner, ()), cap)
+    return caps
+
+
+def _application(row: dict[str, Any], caps: Caps) -> Application:
     redaction = redaction_of(tuple(row.pop("redact")), tuple(row.pop("redact_patterns")))
-    return Application(**row, redaction=redaction)
+    return Application(**row, redaction=redaction, caps=caps.get(("application", row["id"]), ()))
 
 
-def _key(row: dict[str, Any], applications: dict[int | None, Application]) -> Key:
+def _key(row: dict[str, Any], applications: dict[int | None, Application], caps: Caps) -> Key:
     application = applications.get(row["application_id"])
     quota = "" if row["quota"] is None else f"{row['quota']:,f} {row['quota_unit']} a {row['quota_period']}"
     spent_until = period_end(row["quota_period"], datetime.now(UTC)) if row["spent"] else None
     scopes = frozenset(row["scopes"])
     metered = row["quota"] is not None and row["quota_unit"] != "requests"
     return Key(
-        row["id"], application, scopes, row["expires_at"], row["per_minute"], quota, spent_until, row["line"], metered
-    )
+        row["id"], application, scopes, row["expires_at"], row["per_minute"], quota, spent_until, row["line"], metered,
+        caps.get(("key", row["line"]), ()),
+    )  # fmt: skip
 
 
 def _target(row: dict[str, Any], credentials_key: str) -> Target:
@@ -205,6 +239,8 @@ class Snapshots:
         self._failing = False
         self._reading = self._read = 0  # the number of the reading that began last, and of the last that succeeded
         self._stopping = False
+        self.gap = Gap()  # of calls whose caps could not be held
+        self.load_prices: Callable[[psycopg.Connection], Any] | None = None  # where a cap is in USD
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="snapshots", daemon=True)
 
@@ -253,10 +289,14 @@ class Snapshots:
             conn = self._connected()
             keys: str | None = None
             while keys != (keys := self._credentials_key()):  # a rotation in between: what is stored may be newer
-                self.latest = read_snapshot(conn, keys)
+                snapshot = read_snapshot(conn, keys)
+                if self.load_prices is not None and "usd" in snapshot.cap_units:
+                    self.load_prices(conn)
+                self.latest = snapshot
             self._read = self._reading
             self._note_use(conn)
             self._note_refused(conn)
+            self._note_gap(conn)
             if self._failing:
                 log_event(logger, logging.INFO, "snapshot_recovered")
             self._failing = False
@@ -282,6 +322,13 @@ class Snapshots:
         used, self._used = self._used, set()
         self._note_use_at = time.monotonic() + NOTE_USE_EVERY_S
         conn.execute("UPDATE traffic_key SET last_used_at = now() WHERE id = ANY(%s)", [sorted(used)])
+
+    def _note_gap(self, conn: psycopg.Connection) -> None:
+        calls, since = self.gap.calls, self.gap.since
+        if calls:
+            conn.execute(NOTE_GAP, {"calls": calls, "since": since})
+            self.gap.calls -= calls
+            self.gap.since = None
 
     def _note_refused(self, conn: psycopg.Connection) -> None:
         """Keys that nobody ever made leave no row, whoever sends how many."""

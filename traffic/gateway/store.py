@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
 import msgspec
 import psycopg
 
+from traffic.gateway.caps.amounts import used
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.store import ingest
@@ -19,20 +23,70 @@ class Store:
     """Writes batches; keeps what rows are judged by for a few seconds."""
 
     def __init__(self) -> None:
-        self._pricing: PricingContext | None = None
+        self.pricing: PricingContext | None = None
+        self.moved: Callable[[Iterable[str]], None] | None = None  # is told which calls with caps are stored
         self._loaded_at = 0.0
+
+    def refresh(self, conn: psycopg.Connection) -> PricingContext:
+        """Prices as they were at most a few seconds ago. Raises psycopg.Error."""
+        if self.pricing is None or time.monotonic() - self._loaded_at > FRESH_S:
+            self.pricing = PricingContext.load(conn, self.pricing)
+            self._loaded_at = time.monotonic()
+        return self.pricing
 
     def __call__(self, conn: psycopg.Connection, rows: Sequence[RequestRow]) -> None:
         """Write and commit. `conn` is in autocommit mode. Raises psycopg.Error."""
-        if self._pricing is None or time.monotonic() - self._loaded_at > FRESH_S:
-            self._pricing = PricingContext.load(conn, self._pricing)
-            self._loaded_at = time.monotonic()
+        pricing = self.refresh(conn)
         certain = [row for row in rows if row.estimate is None]
         for of_key in by_key(certain):
-            ingest(conn, of_key, self._pricing)
+            write(conn, of_key, pricing)
         for row in rows:
             if row.estimate is not None:
-                charge(conn, row, self._pricing)
+                charge(conn, row, pricing)
+        if self.moved is not None:
+            self.moved([row.external_id for row in rows if row.caps])
+
+
+class SomeAreNew(Exception):
+    """Of a batch some rows were stored before, and which is not known."""
+
+
+def write(conn: psycopg.Connection, rows: Sequence[RequestRow], pricing: PricingContext) -> None:
+    """Write rows of a key, and count those that are new for their caps in the same transaction."""
+    if not any(row.caps for row in rows):
+        ingest(conn, rows, pricing)
+        return
+
+    def also(conn: psycopg.Connection, new: int) -> None:
+        if 0 < new < len(rows):
+            raise SomeAreNew
+        if new:
+            count_caps(conn, rows, pricing)
+
+    try:
+        ingest(conn, rows, pricing, also)
+    except SomeAreNew:
+        for row in rows:
+            write(conn, [row], pricing)
+
+
+# One that is deleted meanwhile counts no more, and its row is stored all the same.
+COUNT_CAP = """
+INSERT INTO traffic_capuse AS u (cap_id, user_hash, starts_at, amount)
+SELECT id, %s, %s, %s FROM traffic_cap WHERE id = %s FOR KEY SHARE
+ON CONFLICT (cap_id, user_hash, starts_at) DO UPDATE
+SET amount = least(u.amount::numeric + excluded.amount, 9223372036854775807)::bigint
+"""
+
+
+def count_caps(conn: psycopg.Connection, rows: Sequence[RequestRow], pricing: PricingContext) -> None:
+    """What rows used of their caps, in the order that all writers lock in."""
+    amounts: Counter[tuple[int, uuid.UUID, datetime]] = Counter()
+    for row in rows:
+        for cap in row.caps:
+            amounts[cap.cap, cap.user, cap.starts_at] += used(cap.unit, row, pricing, cap.reserved)
+    for (cap_id, user, starts_at), amount in sorted(amounts.items()):
+        conn.execute(COUNT_CAP, [user, starts_at, amount, cap_id])
 
 
 CHARGE = """
@@ -55,6 +109,7 @@ def charge(conn: psycopg.Connection, row: RequestRow, pricing: PricingContext) -
             counted = sum(msgspec.structs.astuple(row.estimate)[:5])
             cost = pricing.cost(msgspec.structs.replace(row, tokens=row.estimate)).cost
             conn.execute(CHARGE, {"tokens": counted, "cost": cost or 0, "key": row.key_id})
+            count_caps(conn, [row], pricing)
 
     ingest(conn, [row], pricing, also)
 

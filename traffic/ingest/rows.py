@@ -26,6 +26,16 @@ class Tokens(msgspec.Struct, gc=False):
     reasoning: int = 0
 
 
+class CapCharge(msgspec.Struct, frozen=True, gc=False):
+    """A cap that a call of the gateway counts for, in the window that began at `starts_at`."""
+
+    cap: int
+    unit: str
+    user: uuid.UUID
+    starts_at: datetime
+    reserved: int  # counted where it is not known what was used
+
+
 class RequestRow(msgspec.Struct, gc=False):
     """A call to a model, normalised. Times are aware UTC, durations milliseconds; None is unknown, never zero."""
 
@@ -63,6 +73,7 @@ class RequestRow(msgspec.Struct, gc=False):
     clean: bool = False
     user_hash: uuid.UUID | None = None
     estimate: Tokens | None = None  # where `tokens` are unknown: what its key's quota is charged with; never shown
+    caps: tuple[CapCharge, ...] = ()
 
 
 COST_STEP = Decimal("0.000000000001")  # as stored

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from traffic.models.admitted_names import AdmittedName
 from traffic.models.applications import Application, Installation, Key, KeyUse
+from traffic.models.caps import Cap, CapUse
 from traffic.models.choices import (
     BudgetState,
+    CapPeriod,
     CostReason,
     Metric,
     Outcome,
@@ -43,6 +45,9 @@ __all__ = [
     "AdmittedName",
     "Application",
     "BudgetState",
+    "Cap",
+    "CapPeriod",
+    "CapUse",
     "CostReason",
     "DeadKeyUse",
     "Erasure",

@@ -25,6 +25,12 @@ class Installation(models.Model):
     body_days = models.PositiveIntegerField(null=True)
     history_until = models.DateTimeField(null=True)  # history is being loaded until then: `traffic.imports.loading`
     checklist_hidden_at = models.DateTimeField(null=True)  # when a person took the set-up's list off the Overview
+    cap_zone = models.CharField(max_length=50, default="UTC", db_default="UTC")  # in which days of caps begin
+    # What becomes of calls with caps while Valkey is away: refused, else let through, and counted here for an alert.
+    caps_refuse = models.BooleanField(default=False, db_default=False)
+    cap_gap_since = models.DateTimeField(null=True)
+    cap_gap_at = models.DateTimeField(null=True)  # the last of them
+    cap_gap_calls = models.PositiveBigIntegerField(default=0, db_default=0)
 
     def __str__(self) -> str:
         return "Storage"

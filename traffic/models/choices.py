@@ -58,6 +58,15 @@ class QuotaPeriod(models.TextChoices):
     MONTH = "month", _("month")
 
 
+class CapPeriod(models.TextChoices):
+    """A window of the calendar in which a cap counts."""
+
+    MINUTE = "minute", _("minute")
+    DAY = "day", _("day")
+    WEEK = "week", _("week")
+    MONTH = "month", _("month")
+
+
 class RedactKind(models.TextChoices):
     """What is taken out of texts; the words of `traffic.redaction.rules`."""
 

@@ -38,6 +38,7 @@ class Route(models.Model):
     deployment = models.ForeignKey(Deployment, null=True, blank=True, on_delete=models.CASCADE, related_name="routes")
     fallbacks = models.ManyToManyField(Deployment, through="Fallback", related_name="+", blank=True)
     falls_back = models.BooleanField(default=True)  # False: private traffic never leaves
+    next_at_cap = models.BooleanField(default=False, db_default=False)  # a cap is used up: the rules after it decide
 
     objects = RouteQuerySet.as_manager()
 

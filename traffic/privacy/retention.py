@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from lib.dates import midnight
 from lib.events import log_event
 from lib.partitions import drop_partition, existing_days, make_partitions
+from traffic.caps.services import purge_use
 from traffic.gateway import aside
 from traffic.ingest.context import raw_connection
 from traffic.ingest.sql.rollups import SUMS
@@ -56,6 +57,7 @@ def apply_retention(today: date) -> int:
     for counted in (Unread, KeyUse):  # a row a day, which nobody asks for once its requests are gone
         counted._default_manager.filter(day__lt=today - timedelta(days=max(days.requests, LONGEST_QUOTA))).delete()
     AdmittedName.objects.filter(day__lt=today).delete()
+    purge_use(midnight(today))
     purge_set_aside(today - timedelta(days=days.bodies))
     return sum(map(len, gone.values()))
 

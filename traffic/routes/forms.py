@@ -56,6 +56,7 @@ class RouteForm(RouteModelForm):
         fields = [
             "name", "slug", "enabled", "tasks", "applications", "requested_models", "self_only_model", "over_tokens",
             "over_context", "media", "private", "budget_states", "percent", "to_provider", "deployment", "falls_back",
+            "next_at_cap",
         ]  # fmt: skip
         labels = {
             "name": _("Name"),
@@ -69,12 +70,14 @@ class RouteForm(RouteModelForm):
             "to_provider": _("Send to any deployment of"),
             "deployment": _("Or to one deployment"),
             "falls_back": _("Another deployment may answer when this one cannot"),
+            "next_at_cap": _("Continue with the next rule when a cap is reached"),
         }
         help_texts = {
             "slug": _("Requests are kept with it, and a caller may insist on it. It cannot be changed later."),
             "applications": _("None chosen: all."),
             "over_tokens": _("Tokens, estimated from the length. Empty: any length."),
             "percent": _("Per cent; a conversation stays where it began. Empty: all."),
+            "next_at_cap": _("Else the call is refused with 429. A cap in USD leaves room on self-hosted GPUs."),
             "falls_back": _("Chosen below, else what other rules name. Private requests never leave our own machines."),
         }
         widgets = {"applications": forms.CheckboxSelectMultiple}

@@ -12,7 +12,7 @@ from traffic.models import Application, Fallback, Route
 SESSION = "deleted_route"
 FIELDS = (
     "order", "slug", "name", "enabled", "tasks", "requested_models", "over_tokens", "over_context", "media", "private",
-    "self_only_model", "percent", "budget_states", "to_provider", "falls_back",
+    "self_only_model", "percent", "budget_states", "to_provider", "falls_back", "next_at_cap",
 )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from tests.database import conninfo
 from tests.traffic.gateway_peers import ABOUT_US, bomb
 from tests.traffic.gateway_rows import row as row_of
 from tests.traffic.gateway_stack import KEY, Stack, calm, stack, until
-from traffic.gateway import intake, relay
+from traffic.gateway import intake, upstream
 from traffic.gateway.bounds import KEY_BYTES, KEY_CALLS, MIB, MOST_BODY, PROCESS_BYTES, PROCESS_CALLS
 from traffic.gateway.exchange import ANSWER_CUT, ANSWER_UNREAD, UNCHECKED
 from traffic.gateway.hang_up import TOO_SLOW, HangUp
@@ -383,11 +383,11 @@ def test_what_the_vendor_says_of_our_account_stays_here(calm: Stack) -> None:
 
 def test_queries_are_not_remembered(calm: Stack) -> None:
     target = Target(1, "own", "self", "vllm", "http://own", "m")
-    relay._base.cache_clear()
-    urls = {str(relay._url(target, "/v1/messages", f"beta={number}")) for number in range(100)}
+    upstream._base.cache_clear()
+    urls = {str(upstream.url_of(target, "/v1/messages", f"beta={number}")) for number in range(100)}
     assert len(urls) == 100
     assert "http://own/v1/messages?beta=7" in urls
-    assert relay._base.cache_info().currsize == 1
+    assert upstream._base.cache_info().currsize == 1
     refused = post(calm, path=f"/v1/messages/count_tokens?{'x' * 60_000}")
     assert (refused.status_code, refused.headers["x-breakeven-error"]) == (414, "query-too-long")
 

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import argparse
+from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 
 from traffic.authentication.keys import create_key
-from traffic.models import Application, Scope
+from traffic.caps.services import checked_amount, set_cap
+from traffic.models import Application, CapPeriod, QuotaUnit, Scope
+
+
+def amount(unit: str, text: str) -> Decimal:
+    """The amount of a cap, for argparse."""
+    try:
+        return checked_amount(unit, Decimal(text))
+    except InvalidOperation:
+        raise argparse.ArgumentTypeError(f"{text} is no amount") from None
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 class Command(BaseCommand):
@@ -22,6 +37,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--per-minute", type=int, metavar="CALLS", help="more are answered with 429; without: no limit"
         )
+        for unit in QuotaUnit.values:
+            number = "USD" if unit == QuotaUnit.USD else "N"
+            parser.add_argument(
+                f"--cap-{unit}-per-day",
+                type=partial(amount, unit),
+                metavar=number,
+                help="calls of the gateway with it never pass this",
+            )
         parser.add_argument("--name", default="made by manage.py create_key")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -30,9 +53,16 @@ class Command(BaseCommand):
             application, _ = Application.objects.get_or_create(slug=slug, defaults={"name": slug})
         if application is None and Scope.GATEWAY in options["scopes"]:
             raise CommandError("A key for the gateway belongs to an application: pass --application SLUG.")
-        secret = create_key(
-            name=options["name"], scopes=options["scopes"], application=application, per_minute=options["per_minute"]
-        )[1]
+        with transaction.atomic():
+            key, secret = create_key(
+                name=options["name"],
+                scopes=options["scopes"],
+                application=application,
+                per_minute=options["per_minute"],
+            )
+            for unit in QuotaUnit.values:
+                if (limit := options[f"cap_{unit}_per_day"]) is not None:
+                    set_cap(key, unit=unit, period=CapPeriod.DAY, amount=limit)
         if application is None:
             self.stderr.write("This key belongs to no application: what it may, it may for the whole installation.")
         self.stdout.write(secret)

@@ -1,0 +1,1 @@
+"""Caps of keys and applications."""

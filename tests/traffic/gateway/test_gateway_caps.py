@@ -1,0 +1,234 @@
+"""Caps in gateways as they run in earnest: three processes, one Valkey, and calls that come at once."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+
+import httpx
+import pytest
+import redis
+
+from tests.factories import YEAR, TokenPriceFactory
+from tests.traffic.gateway_stack import GatewayProcess, Stack, calm, stack, until
+
+__all__ = ["calm", "stack"]  # fixtures
+pytestmark = pytest.mark.django_db
+
+READ_S = 1.4  # in which gateways read a new key
+LONG = "May I return it? " * 40  # the engine reports 377 tokens in all, whatever is asked
+EACH = 465_000  # thousand millionths of a USD
+
+
+@dataclass
+class Gateways:
+    """Three of them, and what they share."""
+
+    stack: Stack
+    processes: list[GatewayProcess]
+    valkey: redis.Redis
+
+    def key(self, *caps: tuple[str, str, str]) -> str:
+        """A new key of the shop with caps of (unit, period, amount), once all gateways know it."""
+        secret = secrets.token_urlsafe()
+        query = """INSERT INTO traffic_key
+            (application_id, name, hint, hash, scopes, created_at, quota_unit, quota_period)
+            SELECT id, 'capped', 'x', %s, '{gateway}', now(), 'requests', 'day' FROM traffic_application
+            WHERE slug = 'shop' RETURNING id"""
+        (key,) = self.stack.conn.execute(query, [sha256(secret.encode()).digest()]).fetchone() or (0,)
+        for cap in caps:
+            self.cap("key", key, *cap)
+        time.sleep(READ_S)
+        return secret
+
+    def cap(self, owner: str, owner_id: int, unit: str, period: str, amount: str, *, each_user: bool = False) -> None:
+        query = f"""INSERT INTO traffic_cap ({owner}_id, unit, period, amount, each_user, created_at)
+            VALUES (%s, %s, %s, %s, %s, now())"""
+        self.stack.conn.execute(query, [owner_id, unit, period, amount, each_user])
+
+    def call(
+        self, key: str, number: int = 0, *, private: bool = True, path: str = "messages", route: str = "", **more: Any
+    ) -> httpx.Response:
+        """A call by one of the gateways, to our own engine where it is private."""
+        asked = {"model": "own-model", "max_tokens": 50, "messages": [{"role": "user", "content": LONG}], **more}
+        url = self.processes[number % len(self.processes)].url
+        headers = {"x-api-key": key, **({"x-breakeven-private": "1"} if private else {})}
+        headers |= {"x-breakeven-route": route} if route else {}
+        return httpx.post(f"{url}/v1/{path}", json=asked, headers=headers, timeout=60)
+
+    def at_once(self, key: str, calls: int, **more: Any) -> Counter[int]:
+        with ThreadPoolExecutor(64) as pool:
+            answers = list(pool.map(lambda number: self.call(key, number, **more), range(calls)))
+        assert all(a.headers["x-breakeven-error"] == "cap" for a in answers if a.status_code == 429)
+        return Counter(answer.status_code for answer in answers)
+
+    def used(self, unit: str) -> int:
+        """What Postgres has counted of the caps of a unit."""
+        query = """SELECT coalesce(sum(u.amount), 0) FROM traffic_capuse u JOIN traffic_cap c ON c.id = cap_id
+            WHERE unit = %s"""
+        row = self.stack.conn.execute(query, [unit]).fetchone()
+        return int(row[0]) if row else 0
+
+
+@pytest.fixture(scope="module")
+def three(
+    stack: Stack, valkey_url: str, tmp_path_factory: Any, django_db_blocker: Any
+) -> Iterator[list[GatewayProcess]]:
+    environment = {**stack.gateway.environment, "REDIS_URL": valkey_url}
+    url = stack.gateway.database_url
+    processes = [GatewayProcess(url, tmp_path_factory.mktemp(f"gateway-{n}"), environment) for n in range(3)]
+    with django_db_blocker.unblock():
+        TokenPriceFactory.create(
+            provider="anthropic", model="claude-test", starts_at=YEAR, seen_at=YEAR, uncached_input=3,
+            cache_read=Decimal("0.3"), cache_write_5m=Decimal("3.75"), cache_write_1h=6, output=15,
+        )  # fmt: skip
+    for process in processes:
+        process.spawn()
+    for process in processes:
+        until(process.answers)
+    yield processes
+    for process in processes:
+        process.stop()
+
+
+@pytest.fixture
+def gateways(calm: Stack, three: list[GatewayProcess], valkey_url: str) -> Iterator[Gateways]:
+    with redis.Redis.from_url(valkey_url) as valkey:
+        yield Gateways(calm, three, valkey)
+    for change in ("DELETE FROM traffic_capuse", "DELETE FROM traffic_cap", "DELETE FROM traffic_route",
+                   "UPDATE traffic_installation SET caps_refuse = false"):  # fmt: skip
+        calm.conn.execute(change)
+
+
+def test_two_hundred_calls_at_once_do_not_pass_a_cap_of_calls(gateways: Gateways) -> None:
+    key = gateways.key(("requests", "day", "40"))
+    assert gateways.at_once(key, 200) == {200: 40, 429: 160}
+    until(lambda: gateways.used("requests") == 40)
+
+
+def test_two_hundred_calls_at_once_do_not_pass_a_cap_of_tokens(gateways: Gateways) -> None:
+    key = gateways.key(("tokens", "day", "20000"))  # the engine reports 377 for each
+    answered = gateways.at_once(key, 200)[200]
+    assert 0 < answered * 377 <= 20_000
+    until(lambda: gateways.used("tokens") == answered * 377)
+    more = sum(gateways.call(key, n).status_code == 200 for n in range(60))
+    assert 19_000 < (answered + more) * 377 <= 20_000
+
+
+def test_two_hundred_calls_at_once_do_not_pass_a_cap_of_usd(gateways: Gateways) -> None:
+    """20 tokens at 3, 300 read from cache at 0.3, 50 written, 7 answered at 15 USD a million: 0.000465 USD each."""
+    key = gateways.key(("usd", "day", "0.05"))
+    calls = [gateways.call(key, model="claude-test", private=False, max_tokens=100).status_code for _ in range(3)]
+    assert calls == [200] * 3
+    answered = 3 + gateways.at_once(key, 200, model="claude-test", private=False, max_tokens=100)[200]
+    until(lambda: gateways.used("usd") == answered * EACH)
+    assert answered * EACH <= 50_000_000
+
+
+def test_the_answer_names_what_is_used_and_when_the_next_day_begins_and_a_row_is_kept(gateways: Gateways) -> None:
+    key = gateways.key(("requests", "day", "1"))
+    assert gateways.call(key).status_code == 200
+    for path, inner in (("messages", {"type": "rate_limit_error"}), ("chat/completions", {"code": "cap"})):
+        answer = gateways.call(key, path=path)
+        assert (answer.status_code, answer.headers["x-breakeven-error"]) == (429, "cap")
+        assert 0 < int(answer.headers["retry-after"]) <= 86_400
+        error = answer.json()["error"]
+        assert error.items() >= inner.items()
+        assert error["message"].startswith("The cap of 1 requests a day of this key is reached: 1 requests are used")
+        assert "The next day begins at " in error["message"]
+        row = gateways.stack.rows(answer.headers["x-breakeven-request-id"])
+        assert (row["outcome"], row["error_type"], row["http_status"], row["output"]) == ("refused", "cap", 429, 0)
+    until(lambda: gateways.used("requests") == 1)
+
+
+def test_an_absurd_max_tokens_is_refused_by_a_sentence_and_reserves_nothing(gateways: Gateways) -> None:
+    key = gateways.key(("tokens", "day", "20000"))
+    for absurd in (10**9, 10**17, 10**30):
+        answer = gateways.call(key, max_tokens=absurd)
+        assert answer.status_code == 429
+        assert "which is more than all of it: send a smaller max_tokens" in answer.json()["error"]["message"]
+    assert gateways.call(key).status_code == 200
+
+
+def test_calls_without_caps_ask_valkey_nothing(gateways: Gateways) -> None:
+    capped, free = gateways.key(("requests", "day", "100")), gateways.key()
+    gateways.call(capped)
+    time.sleep(1)
+
+    def commands() -> int:
+        return int(gateways.valkey.info("commandstats").get("cmdstat_evalsha", {}).get("calls", 0))
+
+    total = int(gateways.valkey.info("stats")["total_commands_processed"])
+    before = commands()
+    assert all(gateways.call(free, n).status_code == 200 for n in range(30))
+    assert commands() == before
+    assert int(gateways.valkey.info("stats")["total_commands_processed"]) - total <= 3  # this test's own
+    gateways.call(capped)
+    assert commands() == before + 1
+
+
+def test_counters_that_valkey_lost_are_read_from_postgres(gateways: Gateways) -> None:
+    key = gateways.key(("requests", "month", "30"), ("tokens", "week", "1000000"))
+    assert gateways.at_once(key, 20) == {200: 20}
+    until(lambda: gateways.used("requests") == 20)
+    time.sleep(1.5)
+    gateways.valkey.flushall()
+    assert gateways.at_once(key, 30) == {200: 10, 429: 20}
+    until(lambda: gateways.used("requests") == 30)
+    assert gateways.used("tokens") == 30 * 377
+
+
+def test_a_call_whose_target_fails_reserves_nothing_any_more(gateways: Gateways) -> None:
+    key = gateways.key(("tokens", "day", "2000"))  # a call may use 500 or so
+    gateways.stack.own.behaviour = "500"
+    assert [gateways.call(key, n).status_code for n in range(12)] == [500] * 12
+    gateways.stack.own.behaviour = "ok"
+    assert gateways.call(key).status_code == 200
+
+
+def test_each_user_of_an_application_has_a_cap_of_their_own(gateways: Gateways) -> None:
+    key = gateways.key()
+    shop = gateways.stack.conn.execute("SELECT id FROM traffic_application WHERE slug = 'shop'").fetchone()
+    assert shop
+    gateways.cap("application", shop[0], "requests", "day", "2", each_user=True)
+    time.sleep(READ_S)
+
+    def statuses(**more: Any) -> list[int]:
+        return [gateways.call(key, n, **more).status_code for n in range(3)]
+
+    for user in ("ann", "ben"):
+        assert statuses(metadata={"user_id": user}) == [200, 200, 429]
+    assert statuses() == [200, 200, 429]  # calls that name nobody share one
+
+
+def test_where_the_route_says_so_the_next_rule_answers(gateways: Gateways) -> None:
+    for order, (slug, provider, next_at_cap) in enumerate((("claude", "anthropic", True), ("own", "self", False))):
+        gateways.stack.conn.execute(
+            """INSERT INTO traffic_route ("order", slug, name, enabled, tasks, requested_models, over_context,
+                self_only_model, budget_states, to_provider, falls_back, next_at_cap)
+            VALUES (%s, %s, %s, true, '{}', '{}', false, false, '{}', %s, true, %s)""",
+            [order, slug, slug, provider, next_at_cap],
+        )
+    key = gateways.key(("usd", "day", "0.005"))
+    answers = [gateways.call(key, model="claude-test", private=False, max_tokens=100) for _ in range(9)]
+    assert [answer.status_code for answer in answers] == [200] * 9
+    rules = [answer.headers["x-breakeven-rule"] for answer in answers]
+    assert rules[0] == "claude" and rules[-1] == "own" and rules == sorted(rules)
+    row = gateways.stack.rows(answers[-1].headers["x-breakeven-request-id"])
+    assert row["raw"]["tries"] == [{"rule": "claude", "error": "cap"}]
+
+
+def test_a_cap_of_usd_refuses_a_model_without_a_price(gateways: Gateways) -> None:
+    key = gateways.key(("usd", "day", "5"))
+    change = "UPDATE providers_deployment SET model = '{}' WHERE slug = 'claude'"
+    with gateways.stack.changed(change.format("new"), change.format("claude-test")):
+        answer = gateways.call(key, private=False, route="claude")
+    assert (answer.status_code, answer.headers["x-breakeven-error"]) == (403, "cap-without-price")
+    assert gateways.call(key).status_code == 200  # our own GPUs: their hours are paid

@@ -1,0 +1,1 @@
+"""Caps: limits of calls, tokens or USD that are never passed."""

@@ -1,0 +1,375 @@
+"""Reserves and settles what calls use of their caps: exact among all gateways, for the counters are in Valkey.
+
+A call without caps touches nothing of this. Whatever happens to Valkey, a call is let through or refused as the
+installation says, and counted when Valkey is back. Counters that Valkey lost are read from Postgres.
+
+For one event loop; `moved` may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from lib.repeated_events import log_repeated
+from traffic.authentication.limits import seconds_until
+from traffic.caps.windows import amount_of, window_of
+from traffic.gateway.caps import scripts
+from traffic.gateway.caps.amounts import NOBODY, REST, Cap, Charge, NoPrice, reserved, used
+from traffic.gateway.database import connect
+from traffic.gateway.protocols import GatewayRequest
+from traffic.gateway.refusals import Refusal, come_back
+from traffic.gateway.routes import Target
+from traffic.ingest.pricing import PricingContext
+from traffic.ingest.rows import CapCharge, RequestRow
+
+logger = logging.getLogger(__name__)
+
+LEASE_S = 60.0  # after which the reservation of a gateway that died ends
+PROLONG_EVERY_S = 20.0
+LOOK_EVERY_S = 0.5
+AWAY_S = 1.0  # before Valkey is tried again
+ANSWER_S = 0.5  # in which it must answer
+CONNECTIONS = 32
+MOST_USERS = 10_000  # counted one by one in a window of a cap; all others share a counter
+MOST_OWED = 10_000  # counters
+KEPT = timedelta(hours=1)  # after the end of a window
+SETTLED_S, MOVED_S = 60.0, 1.0  # how long a settled call is remembered, and once its row is in Postgres
+
+USE = """
+SELECT coalesce(sum(amount), 0)::bigint FROM traffic_capuse WHERE cap_id = %s AND user_hash = %s AND starts_at = %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CappedCall:
+    """A call with caps, as far as they are concerned."""
+
+    id: str
+    caps: tuple[Cap, ...]
+    request: GatewayRequest
+    user: UUID | None  # the hash of its end user
+    zone: tzinfo  # in which days begin
+    refuse: bool  # it is refused where its caps cannot be held
+
+
+@dataclass(slots=True)
+class Hold:
+    """What one call has reserved of its caps. `held` False: it was let through, for Valkey was away."""
+
+    call: str
+    charges: list[Charge]
+    held: bool = False
+
+    @property
+    def told(self) -> tuple[CapCharge, ...]:
+        return tuple(charge.told() for charge in self.charges)
+
+
+class CapReached(Refusal):
+    """A cap leaves no room for this call."""
+
+
+@dataclass(slots=True)
+class Gap:
+    """Calls that were let through or refused because caps could not be held, since this was last asked."""
+
+    calls: int = 0
+    since: datetime | None = None
+
+
+@dataclass(slots=True)
+class _Settled:
+    charges: list[tuple[Charge, int]]
+    at: float = field(default_factory=monotonic)
+    moved_at: float | None = None
+
+
+class CapLedger:
+    """The counters of all caps. To be made inside the event loop; opens nothing before the first call with a cap."""
+
+    def __init__(
+        self, queue_url: str, database_url: str, pricing: Callable[[], PricingContext | None], gap: Gap
+    ) -> None:
+        self.gap = gap
+        self._queue_url = queue_url
+        self._database_url = database_url
+        self._pricing = pricing
+        self._client: Any = None
+        self._scripts: dict[str, Any] = {}
+        self._errors: tuple[type[Exception], ...] = (OSError, TimeoutError, psycopg.Error)
+        self._away_until = 0.0
+        self._born: str | None = None
+        self._open: dict[str, Hold] = {}
+        self._owed: dict[str, tuple[Charge, int]] = {}  # by counter
+        self._settled: dict[str, _Settled] = {}  # by call
+        self._seeding: dict[str, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def reserve(self, call: CappedCall, target: Target) -> Hold:
+        """Reserve what a call may use of each of its caps, or nothing.
+
+        Raises CapReached where one leaves no room, and Refusal where one cannot be held and the call is to be refused.
+        """
+        now = datetime.now(UTC)
+        charges = []
+        for cap in call.caps:
+            amount = self._amount(cap, call, target, now)
+            if amount:
+                owner = (call.user or NOBODY) if cap.each_user else NOBODY
+                charges.append(Charge(cap, window_of(cap.period, now, call.zone), amount, owner))
+        hold = Hold(call.id, charges)
+        if not charges:
+            return hold
+        try:
+            if monotonic() >= self._away_until:
+                await self._reserve(hold, now)
+                return hold
+        except Refusal:
+            raise
+        except self._errors as error:
+            self._lost(error)
+        self.gap.calls += 1
+        self.gap.since = self.gap.since or now
+        if call.refuse:
+            raise come_back(503, "caps-away", "The counters of caps do not answer, so this call is refused.", 2)
+        return hold
+
+    def _amount(self, cap: Cap, call: CappedCall, target: Target, now: datetime) -> int:
+        try:
+            return reserved(cap.unit, call.request, target, self._pricing(), now)
+        except NoPrice:
+            words = (
+                f"No price is known for {target.model} of {target.provider}, so the cap of {cap.words} cannot be held."
+            )
+            raise Refusal(403, "cap-without-price", words) from None
+
+    async def _reserve(self, hold: Hold, now: datetime) -> None:
+        for _ in range(3 * len(hold.charges) + 1):  # each counter may be many users', then unknown
+            keys, arguments = [scripts.BORN], [hold.call, LEASE_S * 1000, MOST_USERS]
+            for charge in hold.charges:
+                cap, counter = charge.cap, charge.counter
+                of_user = charge.user not in (NOBODY, REST)
+                keys += [counter, f"{counter}:calls", f"{{caps}}:{cap.id}:{_ms(charge.window.start)}:users"]
+                begun = max(charge.window.start, cap.created_at)
+                arguments += [cap.limit, charge.amount, int(cap.at_once), _ms(begun), _ends(charge), int(of_user)]
+            word, born, *more = [_text(part) for part in await self._run(scripts.RESERVE, keys, arguments)]
+            await self._see(born)
+            if word == "ok":
+                hold.held = True
+                self._open[hold.call] = hold
+                return
+            charge = hold.charges[int(more[0]) - 1]
+            if word == "full":
+                raise full(charge, int(more[1]), int(more[2]), now)
+            if word == "many":
+                charge.user = REST
+            else:
+                await self._seed(charge)
+        raise TimeoutError("the counters are lost again and again")
+
+    def settle(self, hold: Hold, row: RequestRow) -> None:
+        """Count what a finished call used in place of what it reserved; does not wait."""
+        pricing = self._pricing()
+        amounts = [used(charge.cap.unit, row, pricing, charge.amount) for charge in hold.charges]
+        if hold.charges:
+            self._settled[hold.call] = _Settled(list(zip(hold.charges, amounts, strict=True)))
+            task = asyncio.get_running_loop().create_task(self._settle(hold, amounts))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def give_back(self, hold: Hold) -> None:
+        """Reserve nothing any more: the target that it was for has not answered."""
+        await self._settle(hold, [0] * len(hold.charges))
+
+    async def _settle(self, hold: Hold, amounts: Sequence[int]) -> None:
+        self._open.pop(hold.call, None)
+        pairs = [
+            (charge, amount)
+            for charge, amount in zip(hold.charges, amounts, strict=True)
+            if not (charge.cap.at_once and amount and hold.held)  # which was counted when it was reserved
+        ]
+        if hold.held and pairs and monotonic() >= self._away_until:
+            keys: list[str] = []
+            arguments: list[Any] = [hold.call]
+            for charge, amount in pairs:
+                keys += [charge.counter, f"{charge.counter}:calls"]
+                arguments += [charge.amount, amount, int(charge.cap.at_once)]
+            try:
+                await self._run(scripts.SETTLE, keys, arguments)
+                return
+            except self._errors as error:
+                self._lost(error)
+        for charge, amount in pairs:
+            if amount and len(self._owed) < MOST_OWED:
+                before = self._owed.get(charge.counter, (charge, 0))[1]
+                self._owed[charge.counter] = (charge, before + amount)
+
+    def moved(self, calls: Iterable[str]) -> None:
+        """The rows of these calls are in Postgres."""
+        for call in calls:
+            if (settled := self._settled.get(call)) is not None:
+                settled.moved_at = monotonic()
+
+    async def watch(self, needed: Callable[[], bool]) -> None:
+        """Prolong reservations, pay what is owed, forget what is old; for ever. `needed`: whether there are caps."""
+        prolong_at = 0.0
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            now = monotonic()
+            if self._client is None and needed():  # the import takes longer than a call may wait
+                await asyncio.to_thread(importlib.import_module, "redis.asyncio")
+            for call, settled in list(self._settled.items()):
+                if now - settled.at > SETTLED_S or now - (settled.moved_at or now) > MOVED_S:
+                    del self._settled[call]
+            if now < self._away_until:
+                continue
+            try:
+                await self._pay()
+                if now >= prolong_at:
+                    prolong_at = now + PROLONG_EVERY_S
+                    for hold in list(self._open.values()):
+                        await self._hold(hold)
+            except self._errors as error:
+                self._lost(error)
+
+    async def close(self) -> None:
+        """Wait for what is being settled, and close the connections."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=2)
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def _pay(self) -> None:
+        if not self._owed:
+            return
+        if self._client is None:
+            self._open_client()
+        if (born := await self._client.get(scripts.BORN)) is None:
+            self._owed.clear()  # Valkey is empty; their rows are in Postgres
+            return
+        await self._see(_text(born))
+        for counter, (charge, amount) in list(self._owed.items()):
+            await self._add(charge, amount, always=False)
+            left = self._owed.pop(counter, (charge, 0))[1] - amount
+            if left > 0:
+                self._owed[counter] = (charge, left)
+
+    async def _add(self, charge: Charge, amount: int, *, always: bool) -> None:
+        begun = _ms(max(charge.window.start, charge.cap.created_at))
+        await self._run(scripts.ADD, [charge.counter, scripts.BORN], [amount, begun, _ends(charge), int(always)])
+
+    async def _hold(self, hold: Hold) -> None:
+        for charge in hold.charges:
+            if not charge.cap.at_once:
+                arguments = [hold.call, LEASE_S * 1000, charge.amount, _ends(charge)]
+                await self._run(scripts.HOLD, [charge.counter, f"{charge.counter}:calls"], arguments)
+
+    async def _see(self, born: str) -> None:
+        """Where Valkey lost its counters, give it again what Postgres does not know yet."""
+        before, self._born = self._born, born
+        if before in (None, born):
+            return
+        log_repeated(logger, logging.WARNING, "cap_counters_lost", calls=len(self._open))
+        self._owed.clear()  # their rows are in Postgres, or below
+        for settled in list(self._settled.values()):
+            for charge, amount in settled.charges:
+                await self._add(charge, amount, always=True)
+        for hold in list(self._open.values()):
+            await self._hold(hold)
+            for charge in hold.charges:
+                if charge.cap.at_once:
+                    await self._add(charge, charge.amount, always=True)
+
+    async def _seed(self, charge: Charge) -> None:
+        """Read a window from Postgres; calls that wait for the same one wait together."""
+        counter = charge.counter
+        task = self._seeding.get(counter)
+        if task is None:
+            task = self._seeding[counter] = asyncio.get_running_loop().create_task(self._read(charge))
+            task.add_done_callback(lambda _: self._seeding.pop(counter, None))
+        await asyncio.shield(task)
+
+    async def _read(self, charge: Charge) -> None:
+        amount = await asyncio.to_thread(read_use, self._database_url, charge)
+        await self._run(scripts.SEED, [charge.counter], [amount, _ends(charge)])
+
+    async def _run(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        if self._client is None:
+            self._open_client()
+        return await self._scripts[script](keys=keys, args=[_argument(argument) for argument in arguments])
+
+    def _open_client(self) -> None:
+        from redis import asyncio as redis  # 0.2 s, for those alone who have caps
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
+        from redis.exceptions import RedisError
+
+        self._errors = (*self._errors, RedisError)
+        pool = redis.BlockingConnectionPool.from_url(
+            self._queue_url, max_connections=CONNECTIONS, timeout=ANSWER_S, socket_timeout=ANSWER_S,
+            socket_connect_timeout=ANSWER_S, retry=Retry(NoBackoff(), 1),
+        )  # fmt: skip
+        self._client = redis.Redis.from_pool(pool)
+        for script in (scripts.RESERVE, scripts.SETTLE, scripts.SEED, scripts.ADD, scripts.HOLD):
+            self._scripts[script] = self._client.register_script(script)
+
+    def _lost(self, error: Exception) -> None:
+        self._away_until = monotonic() + AWAY_S
+        log_repeated(logger, logging.ERROR, "cap_counters_away", error=type(error).__name__)
+
+
+def full(charge: Charge, used: int, reserved: int, now: datetime) -> CapReached:
+    """What a caller is told whose call does not fit."""
+    cap, ends = charge.cap, charge.window.end
+    needs, is_used, is_reserved = (_words(cap.unit, number) for number in (charge.amount, used, reserved))
+    whose = "each user of this application" if cap.each_user else f"this {cap.owner}"
+    if charge.amount > cap.limit:
+        why = f"this call may use {needs}, which is more than all of it: send a smaller max_tokens"
+    elif reserved:
+        why = f"{is_used} are used, {is_reserved} are reserved by calls under way, and this call may use {needs}"
+    else:
+        why = f"{is_used} are used, and this call may use {needs}"
+    next_one = f"The next {cap.period} begins at {ends:%Y-%m-%dT%H:%M:%SZ}."
+    words = f"The cap of {cap.words} of {whose} is reached: {why}. {next_one}"
+    # What is only reserved may be free in a moment.
+    soon = charge.amount <= cap.limit and used + charge.amount <= cap.limit
+    wait = min(seconds_until(ends, now), 2) if soon else seconds_until(ends, now)
+    return CapReached(429, "cap", words, ((b"retry-after", str(wait).encode()),))
+
+
+def read_use(database_url: str, charge: Charge) -> int:
+    """What Postgres has counted of a window. Raises psycopg.Error."""
+    with connect(database_url, "gateway caps") as conn:
+        row = conn.execute(USE, [charge.cap.id, charge.user, charge.window.start]).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _words(unit: str, number: int) -> str:
+    amount = amount_of(unit, number)
+    return f"{amount.normalize():,f} USD" if unit == "usd" else f"{amount:,f} {unit}"
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _ends(charge: Charge) -> int:
+    return _ms(charge.window.end + KEPT)
+
+
+def _text(part: Any) -> str:
+    return part.decode() if isinstance(part, bytes) else str(part)
+
+
+def _argument(value: Any) -> str:
+    return str(int(value)) if isinstance(value, int | float) else str(value)

@@ -1,0 +1,85 @@
+"""How an upstream is reached: the pool of its connections, the addresses that may be asked, its URL and headers."""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+from urllib.parse import urlsplit
+
+import aiohttp
+from yarl import URL
+
+from lib.reach import GuardedResolver, IPAddress, may_reach
+from traffic.gateway.exchange import Exchange
+from traffic.gateway.protocols import ANTHROPIC
+from traffic.gateway.routes import Target
+from traffic.gateway.translated import translated_headers
+
+HOP_BY_HOP = frozenset(
+    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding"
+    b" upgrade".split()
+)
+# Not the vendor's business: who called whom, the caller's own credentials and accounts. Encodings: see `headers_for`.
+KEPT_FROM_TARGETS = HOP_BY_HOP | frozenset(
+    b"host content-length expect accept-encoding authorization x-api-key cookie forwarded via x-real-ip"
+    b" openai-organization openai-project".split()
+)
+# About the vendor's host, or about our account there; the server sets its own date.
+KEPT_FROM_CALLERS = HOP_BY_HOP | frozenset(
+    b"set-cookie alt-svc strict-transport-security server date www-authenticate location"
+    b" anthropic-organization-id openai-organization openai-project".split()
+)
+
+
+class NotReached(Exception):
+    """A target's name leads to an address where we do not go. No OSError, which aiohttp would hide in its own."""
+
+
+def session_of(timeout: aiohttp.ClientTimeout, *, local: bool) -> aiohttp.ClientSession:
+    resolver = GuardedResolver(partial(judge, local=local))
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60, resolver=resolver),
+        timeout=timeout,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+    )
+
+
+def judge(host: str, address: IPAddress, *, local: bool) -> None:
+    """Refuse an address inside our own network unless the target is marked as local. Raises NotReached."""
+    if not may_reach(address, local=local):
+        raise NotReached(f"{host} leads to {address}")
+
+
+def url_of(target: Target, path: str, query: str) -> URL:
+    """A path below the target's base address. What a caller puts into the query is not remembered."""
+    base = _base(target.url, target.engine, path)
+    return base if not query else URL(f"{base}?{query}", encoded=True)
+
+
+@lru_cache(1024)
+def _base(address: str, engine: str, path: str) -> URL:
+    """The address of a path, which people paste with and without `/v1`; paths are those that the gateway serves."""
+    base = address.rstrip("/")
+    if engine == "openai_compatible" and urlsplit(base).path:
+        return URL(base + path.removeprefix("/v1"), encoded=True)
+    return URL(base.removesuffix("/v1") + path, encoded=True)
+
+
+def headers_for(target: Target, exchange: Exchange) -> list[tuple[str, str]]:
+    """The caller's headers but for those that are ours or theirs alone, with the target's own key.
+
+    Nothing is asked to be compressed: usage is read as the bytes pass by, and that must not cost an inflation.
+    """
+    headers = [
+        (name.decode("latin-1"), value.decode("latin-1"))
+        for name, value in exchange.headers
+        if name not in KEPT_FROM_TARGETS and not name.startswith((b"x-breakeven-", b"x-forwarded-"))
+    ]
+    headers.append(("accept-encoding", "identity"))
+    if target.api_key:
+        if target.engine == ANTHROPIC:
+            headers.append(("x-api-key", target.api_key))
+        else:
+            headers.append(("authorization", f"Bearer {target.api_key}"))
+    return headers if exchange.translation is None else translated_headers(headers, exchange.translation)
