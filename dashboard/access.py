@@ -113,6 +113,7 @@ ACCESS: dict[str, Access] = {
     "help-api": page(ALL),
     "help-page": page(ALL),
     "theme": ANYONE_SENDS,
+    "reference": ANYONE_SENDS,
     "login": Access(reads=ALL, writes=ALL, open=True),
     "logout": ANYONE_SENDS,
     "password_change": form(ALL),

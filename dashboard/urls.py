@@ -10,7 +10,7 @@ from dashboard.audit.views import audit, audit_export
 from dashboard.checklist.views import checklist_hide, checklist_show
 from dashboard.health.views import health, healthz, metrics, readyz
 from dashboard.help.views import help_index, help_page
-from dashboard.http.look import legend, theme
+from dashboard.http.look import legend, reference, theme
 from dashboard.menu.views import find, saved_view, saved_view_delete, saved_view_undo, saved_views, settings_index
 from dashboard.overview.views import overview
 from dashboard.people.role_views import role
@@ -50,6 +50,7 @@ urlpatterns = [
     path("views/<int:pk>/undo/", saved_view_undo, name="saved-view-undo"),
     path("legend/", legend, name="legend"),
     path("theme/", theme, name="theme"),
+    path("settings/reference/", reference, name="reference"),
     path("login/", door.sign_in, name="login"),
     path("logout/", door.sign_out, name="logout"),
     path("confirm/", door.confirm, name="confirm"),

@@ -25,6 +25,7 @@ from costs.plan.queries import Plan, hours_ahead
 from costs.plan.queries import plan as plan_of
 from costs.plan.verdict import shown_plan
 from costs.price_sheets import sheets
+from costs.research.switch import shows_reference
 from lib.http import form_view, get_view, post_view, undoable
 
 SPLIT_DAYS = timedelta(days=60)
@@ -55,7 +56,7 @@ def plan(request: HttpRequest) -> HttpResponse:
         "history_headline": plan_changes.headline(history),
         "may_change": request.user.has_perm("costs.change_phase"),
         "split": _split(now, traffic),
-        "reach": _reach(now, plan_data, traffic),
+        "reach": _reach(now, plan_data, traffic, shows_reference(request)),
     }
     return render(request, "costs/plan/plan.html", context)
 
@@ -66,12 +67,13 @@ def _split(now: datetime, traffic: Traffic) -> volume_page.Split:
     return volume_page.Split(traffic.own_requests, traffic.requests, volume_page.splits(traffic.groups), days)
 
 
-def _reach(now: datetime, plan_data: Plan, traffic: Traffic) -> volume_page.BudgetReach | None:
+def _reach(now: datetime, plan_data: Plan, traffic: Traffic, reference: bool) -> volume_page.BudgetReach | None:
     """How far the budget of the phase goes in which we are, or of the one that the volume belongs to."""
     phase = plan_data.current or plan_data.volume_phase
     if phase is None:
         return None
-    return volume_page.reach(phase, live_inputs(now, traffic), plan_data.run_rate, sheets.load())
+    sheet = sheets.load() if reference else None
+    return volume_page.reach(phase, live_inputs(now, traffic), plan_data.run_rate, sheet)
 
 
 @form_view("costs.change_phase")

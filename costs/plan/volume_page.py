@@ -124,13 +124,14 @@ class BudgetReach:
         return sentences(costs, past if self.live_breaks and self.live_breaks <= self.run_rate else "")
 
 
-def reach(phase: Phase, inputs: Inputs, run_rate: int, sheet: Sheet) -> BudgetReach:
-    """The curve up to the end of a phase's band; one without an end is drawn to three times its start."""
+def reach(phase: Phase, inputs: Inputs, run_rate: int, sheet: Sheet | None) -> BudgetReach:
+    """The curve up to the end of a phase's band; one without an end is drawn to three times its start. With `sheet` the
+    reference case is drawn beside it."""
     ends = phase.volume_to or max(3 * phase.volume_from, 2 * run_rate, 1000)
     curve = [(1, decimal(costs_of(inputs).selfhost(1)))]  # without any request nothing would be leased
     curve += [(p.requests_per_month, p.selfhost) for p in compute(inputs, curve_to=ends).curve if p.requests_per_month]
-    noted = next((p for p in sheet.phases if p.slug == phase.slug and p.slug == sheet.phases[1].slug), None)
-    note = note_line(sheet, ends) if noted else []
+    noted = sheet if sheet and phase.slug == sheet.phases[1].slug else None
+    note = note_line(noted, ends) if noted else []
     series: list[dict[str, Any]] = [
         {"name": _("hybrid at today’s prices and our own mix"), "style": "us", "points": curve}
     ]
@@ -148,8 +149,8 @@ def reach(phase: Phase, inputs: Inputs, run_rate: int, sheet: Sheet) -> BudgetRe
     }
     return BudgetReach(
         phase=phase,
-        note_breaks=OURS["slip-phase-2-breaks"](sheet) if noted else None,
-        note_at_end=OURS["slip-phase-2-500k"](sheet) if noted else None,
+        note_breaks=OURS["slip-phase-2-breaks"](noted) if noted else None,
+        note_at_end=OURS["slip-phase-2-500k"](noted) if noted else None,
         live_breaks=breaks_at(inputs, phase.budget_high, ends),
         live_at_end=curve[-1][1],
         run_rate=run_rate,

@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from costs.research.switch import shows_reference
 from dashboard.http.demo_progress import loading
 from dashboard.menu.page import Menu, menu_of
 
@@ -22,6 +23,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "roles": SimpleLazyObject(
             lambda: list(Group.objects.filter(user=request.user.pk).values_list("name", flat=True))
         ),
+        "reference": shows_reference(request),
         "demo": settings.DEMO,
         "demo_loading": SimpleLazyObject(lambda: loading(settings.DATA_DIR)) if settings.DEMO else None,
         "mail_url": "/mail/" if settings.DEMO and user and user.has_perm("alerts.view_alert") else "",

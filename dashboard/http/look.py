@@ -1,4 +1,4 @@
-"""The two views of the design itself: the legend page, and the choice of light or dark."""
+"""What a person chooses to see, kept in cookies (the theme, the reference case), and the legend page."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from costs.research.switch import COOKIE, ON
 from dashboard.charts.figures import DASHES, SYMBOLS
 from dashboard.charts.svg import drawing, tag
 from lib.formats import provenance_word
@@ -30,14 +32,24 @@ def theme(request: HttpRequest) -> HttpResponse:
         return HttpResponseBadRequest(_("The theme is light, dark or empty."))
     if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):
         back = "/"
-    response = HttpResponseRedirect(back)
+    return keep(HttpResponseRedirect(back), "theme", chosen)
+
+
+@require_POST
+def reference(request: HttpRequest) -> HttpResponse:
+    """Shows or hides the reference case for this browser, and goes back to Set up."""
+    return keep(HttpResponseRedirect(reverse("settings")), COOKIE, ON if request.POST.get("show") == ON else "")
+
+
+def keep(response: HttpResponseRedirect, name: str, value: str) -> HttpResponse:
+    """The redirect with a cookie of a year; an empty value deletes it."""
     response.status_code = 303
-    if chosen:
+    if value:
         response.set_cookie(
-            "theme", chosen, max_age=YEAR_S, samesite="Lax", secure=bool(settings.SESSION_COOKIE_SECURE), httponly=True
+            name, value, max_age=YEAR_S, samesite="Lax", secure=bool(settings.SESSION_COOKIE_SECURE), httponly=True
         )
     else:
-        response.delete_cookie("theme", samesite="Lax")
+        response.delete_cookie(name, samesite="Lax")
     return response
 
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 
 from alerts.models import Alert
+from costs.research.switch import shows_reference
 from dashboard.menu.tree import ALERTS, PLACE_OF, SECTIONS, SET_UP, Group, Page, Section
 from traffic.models import Application
 
@@ -86,8 +87,8 @@ def _holds(permissions: frozenset[str] | None, needed: str) -> bool:
     return permissions is None or needed in permissions
 
 
-def _may_open(page: Page, permissions: frozenset[str] | None, owns: bool, demo: bool) -> bool:
-    if page.demo and not demo:
+def _may_open(page: Page, permissions: frozenset[str] | None, owns: bool, demo: bool, reference: bool) -> bool:
+    if (page.demo and not demo) or (page.reference and not reference):
         return False
     if page.owners:
         return owns or _holds(permissions, "costs.view_charge")
@@ -95,9 +96,11 @@ def _may_open(page: Page, permissions: frozenset[str] | None, owns: bool, demo: 
 
 
 @lru_cache(maxsize=256)  # people with the same roles share one answer: eight sections for each set of permissions
-def _entries(section: Section, permissions: frozenset[str] | None, owns: bool, demo: bool) -> tuple[Entry, ...]:
+def _entries(
+    section: Section, permissions: frozenset[str] | None, owns: bool, demo: bool, reference: bool
+) -> tuple[Entry, ...]:
     rows = (
-        (group, entry, tuple(page for page in entry.all_pages if _may_open(page, permissions, owns, demo)))
+        (group, entry, tuple(page for page in entry.all_pages if _may_open(page, permissions, owns, demo, reference)))
         for group in section.groups
         for entry in group.pages
     )
@@ -126,11 +129,11 @@ class Reader:
 
     def may_open(self, page: Page) -> bool:
         """Whether the menu shows the page to this person."""
-        return _may_open(page, self.permissions, self.owns, settings.DEMO)
+        return _may_open(page, self.permissions, self.owns, settings.DEMO, shows_reference(self.request))
 
     def entries(self, section: Section) -> tuple[Entry, ...]:
         """The entries of a section that this person may open, each with its tabs."""
-        return _entries(section, self.permissions, self.owns, settings.DEMO)
+        return _entries(section, self.permissions, self.owns, settings.DEMO, shows_reference(self.request))
 
     def link(self, page: Page, label: Promise | str = "", *, current: bool = False) -> Link:
         """A link to the page with the parameters of this page that it understands too."""

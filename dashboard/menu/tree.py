@@ -27,7 +27,8 @@ class Page:
     `name` is its URL name. `tabs` are pages under the same name, the page itself first. `below` are the URL names of
     the pages that are reached from it, with forms and details. `keeps` are the query parameters that a link to it
     keeps. `needs` is a permission beside the one of its view. `owners`: whoever owns an application may open it
-    without. `demo`: it exists in the demo alone. `key` is the stroke after `g`. `words` are further names by
+    without. `demo`: it exists in the demo alone. `reference`: it is in the
+    menu of whoever shows the reference case. `key` is the stroke after `g`. `words` are further names by
     which the palette finds it. `table`: what it shows can be downloaded as CSV.
     """
 
@@ -40,6 +41,7 @@ class Page:
     needs: str = ""
     owners: bool = False
     demo: bool = False
+    reference: bool = False
     key: str = ""
     words: Promise | str = ""
     table: bool = False
@@ -137,8 +139,8 @@ SPEND = section(
 
 SCENARIOS = (
     Page("costs:kept", _("Saved scenarios")),
-    Page("costs:scenarios", _("Reference scenarios")),
-    Page("costs:research", _("Price tables")),
+    Page("costs:scenarios", _("Reference scenarios"), reference=True),
+    Page("costs:research", _("Price tables"), reference=True),
 )
 RENTED = (
     Page("providers:providers", _("By provider"), key="v"),

@@ -98,7 +98,10 @@ def test_a_phase_that_was_left_is_proposed_to_be_changed(plan: None, today: date
 
 
 def test_the_researchs_budget_breaks_at_160000_requests_and_its_saving_was_rounded_up(plan: None) -> None:
-    page = text(client_of("manager"), "/plan/")
+    manager = client_of("manager")
+    assert "The research" not in text(manager, "/plan/") and "January 2026" not in text(manager, "/plan/")
+    manager.cookies["reference"] = "on"
+    page = text(manager, "/plan/")
     assert "that breaks at about <b>160,635</b>" in page
     assert "at 500,000 the month costs <b>$721</b>" in page
     assert "The research planned $1,920 for six months against $3,000 on the API alone" in page

@@ -93,7 +93,8 @@ def crawl(client: Client, start: str = "/") -> tuple[dict[str, int], dict[str, i
 
 def seen_by(role: str) -> set[str]:
     """The addresses of the tree that a shipped role may read, by the table of access and not by the views."""
-    hidden = {"overview", "costs:statements"} if role == "staff" else set()
+    hidden = {page.name for _section, _entry, page in pages() if page.reference}
+    hidden |= {"overview", "costs:statements"} if role == "staff" else set()
     return {reverse(name) for name in NAMES if role in (ACCESS[name].reads or ()) and name not in hidden}
 
 
@@ -172,6 +173,20 @@ def test_staff_see_their_pages_and_owners_their_statements() -> None:
     shown = menu("/spend/statements/", logged_in(staff))
     assert [str(link.label) for link in shown.sections] == ["Spend", "Monitoring", "Quality", "Set up"]
     assert shown.groups == [] and shown.tabs == []
+
+
+def test_the_reference_case_is_in_the_menu_of_who_shows_it_and_answers_to_all() -> None:
+    client = logged_in(with_role("manager"))
+    scenarios = "/break-even/scenarios/"
+    assert menu("/break-even/kept/", client).tabs == [] and client.get(scenarios).status_code == 200
+    assert 'name="show" value="on"' in html_of(client.get("/settings/"))
+    response = client.post("/settings/reference/", {"show": "on"})
+    assert (response.status_code, response["location"]) == (303, "/settings/")
+    assert [tab.url for tab in menu("/break-even/kept/", client).tabs][1:] == [scenarios, "/break-even/research/"]
+    assert "Where to rent for what" in html_of(client.get("/decide/sizing/"))
+    client.post("/settings/reference/", {"show": ""})
+    assert menu("/break-even/kept/", client).tabs == []
+    assert "Where to rent for what" not in html_of(client.get("/decide/sizing/"))
 
 
 def test_a_stranger_and_a_page_that_is_not_there_have_a_menu_without_a_section() -> None:
