@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from celery import Celery
-from celery.signals import beat_init, setup_logging, worker_ready, worker_shutdown
+from celery.signals import beat_init, setup_logging, worker_ready, worker_shutdown, worker_shutting_down
 
 from dashboard.health import worker_memory
 from lib.events import log_event
@@ -58,6 +58,7 @@ app.conf.beat_schedule = {
     "deliver": every(5, "alerts.tasks.deliver"),
     "imports": every(5, "traffic.tasks.run_imports"),
     "repricings": every(5, "traffic.tasks.run_repricings"),
+    "trials": every(2, "traffic.tasks.run_trials"),
     "erasures": every(5, "traffic.tasks.run_erasures"),
     "ratings": every(10, "traffic.tasks.attach_ratings"),
     "texts": every(10, "traffic.tasks.attach_texts"),
@@ -80,6 +81,14 @@ def _worker_is_ready(**kwargs: object) -> None:
     worker_memory.start()
     log_event(logger, logging.INFO, "worker_started", pid=os.getpid())
     _tell_up("worker")
+
+
+@worker_shutting_down.connect
+def _leave_trials(**kwargs: object) -> None:
+    """A step of minutes is left for another worker; Celery would wait for its end."""
+    from traffic.trials.run import LEAVING  # models, which can be loaded only now
+
+    LEAVING.set()
 
 
 @worker_shutdown.connect

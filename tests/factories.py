@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from costs.models import Charge, Phase
 from providers.models import Account, Deployment, Feed, Lease, LeaseSpan, Maintenance, Outage, TokenPrice, VendorCost
-from traffic.models import Application, Pair
+from traffic.models import Application, Pair, Trial
 
 YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -97,6 +97,21 @@ class PairFactory(factory.django.DjangoModelFactory[Pair]):
     candidate_request = factory.LazyFunction(uuid.uuid4)
     baseline_request = factory.LazyFunction(uuid.uuid4)
     task = "rag"
+
+
+class TrialFactory(factory.django.DjangoModelFactory[Trial]):
+    """A trial that waits for a worker."""
+
+    class Meta:
+        model = Trial
+
+    name = "Proof of concept"
+    candidate = factory.SubFactory(DeploymentFactory)
+    concurrency = [1, 2]
+    seconds_per_step = 5
+    answer_tokens = 200
+    cap_usd = Decimal(1)
+    prompt_source = "builtin"
 
 
 class OutageFactory(factory.django.DjangoModelFactory[Outage]):

@@ -9,11 +9,12 @@ from traffic.authentication import keys
 from traffic.imports.files import drop_stale
 from traffic.imports.run import work
 from traffic.ingest import late_texts
-from traffic.models import Erasure, Import, Repricing
+from traffic.models import Erasure, Import, Repricing, Trial
 from traffic.privacy import erasure, retention
 from traffic.ratings import services as ratings
 from traffic.ratings import waiting as waiting_ratings
 from traffic.repricing import services as repricings
+from traffic.trials import run as trials
 from traffic.usage import outage_requests
 
 
@@ -77,6 +78,22 @@ def run_repricing(pk: int) -> None:
     """A slice of a repricing, then a task of its own for the next."""
     if repricings.work(pk):
         run_repricing.delay(pk)
+
+
+@shared_task(ignore_result=True)
+def run_trials() -> int:
+    """Trials that are due and have no worker, or whose worker died."""
+    due = list(Trial.objects.due(timezone.now()).values_list("pk", flat=True))
+    for pk in due:
+        run_trial.delay(pk)
+    return len(due)
+
+
+@shared_task(ignore_result=True)
+def run_trial(pk: int) -> None:
+    """A step of a trial, then a task of its own for the next."""
+    if trials.work(pk):
+        run_trial.delay(pk)
 
 
 @shared_task(ignore_result=True)

@@ -212,6 +212,8 @@ class KeyForm(KeyLimitsForm):
         cleaned = super().clean() or {}
         if cleaned.get("application") is None and Scope.GATEWAY in cleaned.get("scopes", ()):
             self.add_error("application", _("A key for the gateway belongs to an application; choose one."))
+        if cleaned.get("application") is not None and Scope.TRIALS in cleaned.get("scopes", ()):
+            self.add_error("scopes", _("A key for trials belongs to no application: leave the application empty."))
         return cleaned
 
     def clean_quota_unit(self) -> str:

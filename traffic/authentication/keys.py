@@ -219,7 +219,7 @@ class KeyCache:
 
 
 FOR_ALL = "traffic.add_key_for_all"  # the right to make keys that belong to no application
-LAPSING = frozenset({Scope.READ.value, Scope.ALERTS.value})
+LAPSING = frozenset({Scope.READ.value, Scope.ALERTS.value, Scope.TRIALS.value})
 
 
 def lapsed_of(key: Key) -> frozenset[str]:

@@ -27,6 +27,7 @@ from traffic.models.repricings import RepricedDay, Repricing
 from traffic.models.requests import Request, RequestBody
 from traffic.models.routes import Fallback, Route
 from traffic.models.texts import WaitingText
+from traffic.models.trials import Trial, TrialCall, TrialPrompt, TrialStep
 from traffic.models.unread import Unread
 from traffic.models.usage import (
     ErrorDay,
@@ -80,6 +81,10 @@ __all__ = [
     "SealedDay",
     "SetAside",
     "Task",
+    "Trial",
+    "TrialCall",
+    "TrialPrompt",
+    "TrialStep",
     "Unread",
     "Usage",
     "UsageDay",

@@ -43,6 +43,7 @@ class Scope(models.TextChoices):
     GATEWAY = "gateway", _("use the gateway")
     RATE = "rate", _("send ratings")
     ALERTS = "alerts", _("act on alerts")
+    TRIALS = "trials", _("start and stop trials")
 
 
 class QuotaUnit(models.TextChoices):

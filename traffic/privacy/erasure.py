@@ -47,6 +47,7 @@ from traffic.models import (
 from traffic.models.erasures import ErasureKind
 from traffic.models.imports import ImportState
 from traffic.request_ids import erased_mark, user_hash
+from traffic.trials.services import erase_texts_of
 from traffic.usage.rebuild import Rollup, bounds, repeated
 
 logger = logging.getLogger(__name__)
@@ -196,6 +197,7 @@ def finish(conn: psycopg.Connection, erasure: Erasure) -> None:
         Rating.objects.filter(application_id=erasure.application_id).delete()
         Pair.objects.filter(application_id=erasure.application_id).delete()
         drop_files(erasure.name)
+        erase_texts_of(erasure.application_id)
         AdmittedName.objects.filter(application_id=erasure.application_id).delete()
         Application.objects.filter(pk=erasure.application_id).delete()
     elif erasure.user_hash is not None:

@@ -23,6 +23,7 @@ from traffic.ingest.store import LINKS, TABLES, clear_known_days
 from traffic.models import AdmittedName, KeyUse, SealedDay, Unread
 from traffic.repricing.run import MEMORY
 from traffic.retention_settings import RetentionDays, current_retention
+from traffic.trials.services import forget_texts
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ def apply_retention(today: date) -> int:
     AdmittedName.objects.filter(day__lt=today).delete()
     purge_use(midnight(today))
     purge_set_aside(today - timedelta(days=days.bodies))
+    forget_texts(midnight(today - timedelta(days=days.bodies)))
     return sum(map(len, gone.values()))
 
 

@@ -53,6 +53,8 @@ class Command(BaseCommand):
             application, _ = Application.objects.get_or_create(slug=slug, defaults={"name": slug})
         if application is None and Scope.GATEWAY in options["scopes"]:
             raise CommandError("A key for the gateway belongs to an application: pass --application SLUG.")
+        if application is not None and Scope.TRIALS in options["scopes"]:
+            raise CommandError("A key for trials belongs to no application: leave --application out.")
         with transaction.atomic():
             key, secret = create_key(
                 name=options["name"],

@@ -1,0 +1,172 @@
+"""Trials are made, stopped, and their answers paired."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from lib.events import log_event
+from providers.models import Deployment
+from traffic.comparisons.services import add_pair
+from traffic.models import Application, RequestBody, Trial, TrialCall, TrialPrompt
+from traffic.models.trials import CallState, PromptSource, TrialState
+from traffic.request_ids import day_of
+from traffic.trials.prompts import MOST_PROMPTS, Prompt, PromptFile
+
+logger = logging.getLogger(__name__)
+
+SLUG = "trials"  # the application that all calls of trials belong to
+MOST_STEPS, MOST_CONCURRENCY, MOST_SECONDS = 10, 256, 600
+MOST_ANSWER_TOKENS = 8_192
+ANSWER_TOKENS = 200
+MOST_CAP = Decimal(10_000)  # USD
+
+
+@dataclass
+class Plan:
+    """What a trial is to do."""
+
+    name: str
+    candidate: Deployment
+    baseline: Deployment | None
+    concurrency: Sequence[int]
+    seconds_per_step: int
+    cap_usd: Decimal
+    answer_tokens: int = ANSWER_TOKENS
+    source: PromptSource = PromptSource.BUILTIN
+    source_name: str = ""
+    prompts: Sequence[Prompt] = ()
+    file: PromptFile | None = None  # of which the prompts are
+    used_in_break_even: bool = True
+
+    def check(self) -> list[tuple[str, str]]:
+        """What is wrong with it: fields and sentences."""
+        errors = []
+        if self.baseline is not None and self.baseline.pk == self.candidate.pk:
+            errors.append(("baseline", _("Choose another deployment than the candidate.")))
+        for name, deployment in (("candidate", self.candidate), ("baseline", self.baseline)):
+            if deployment is not None and not deployment.enabled:
+                errors.append((name, _("%(name)s is disabled.") % {"name": deployment.name}))
+        if not 1 <= len(self.concurrency) <= MOST_STEPS or not all(
+            1 <= number <= MOST_CONCURRENCY for number in self.concurrency
+        ):
+            text = _("Enter 1 to %(steps)s numbers from 1 to %(most)s.")
+            errors.append(("concurrency", text % {"steps": MOST_STEPS, "most": MOST_CONCURRENCY}))
+        if not self.prompts:
+            errors.append(("prompts", _("There is no prompt to send.")))
+        if len(self.prompts) > MOST_PROMPTS:
+            errors.append(("prompts", _("A trial takes %(most)s prompts at most.") % {"most": f"{MOST_PROMPTS:,}"}))
+        return errors
+
+
+def application() -> Application:
+    """The application of all trials. Its requests never count in Break-even, and its texts are stored for raters."""
+    defaults = {"name": _("Trials"), "capture_bodies": True, "test_only": True}
+    return Application.objects.get_or_create(slug=SLUG, defaults=defaults)[0]
+
+
+@transaction.atomic
+def create(plan: Plan, *, by: Any = None, audit: Callable[[Trial], object] | None = None) -> Trial:
+    """A queued trial of a plan that `check` finds nothing wrong with; a worker takes it up within seconds.
+
+    `audit` writes the entry of the audit log, in the same transaction.
+    """
+    trial = Trial.objects.create(
+        name=plan.name[:100],
+        candidate=plan.candidate,
+        baseline=plan.baseline,
+        concurrency=sorted(set(plan.concurrency)),
+        seconds_per_step=plan.seconds_per_step,
+        answer_tokens=plan.answer_tokens,
+        cap_usd=plan.cap_usd,
+        prompt_source=plan.source,
+        source_name=plan.source_name[:200],
+        rejected=plan.file.rejected if plan.file else 0,
+        rejected_lines=plan.file.rejected_lines if plan.file else [],
+        used_in_break_even=plan.used_in_break_even,
+        by=by,
+    )
+    TrialPrompt.objects.bulk_create(
+        TrialPrompt(
+            trial=trial,
+            number=number,
+            task=prompt.task,
+            text=prompt.text,
+            application_id=prompt.application,
+            answered_by_id=prompt.answered_by,
+            answered_request=prompt.answered_request,
+        )
+        for number, prompt in enumerate(plan.prompts, 1)
+    )
+    if audit is not None:
+        audit(trial)
+    log_event(logger, logging.INFO, "trial_created", trial_id=trial.pk, prompts=len(plan.prompts))
+    return trial
+
+
+def stop(trial: Trial) -> bool:
+    """Ask that it ends: one that waits ends now, one that runs within a second. False where it has ended before."""
+    now = timezone.now()
+    waiting = Trial.objects.filter(pk=trial.pk, state=TrialState.QUEUED, claimed_until=None)
+    if waiting.update(state=TrialState.STOPPED, stop_requested_at=now, finished_at=now):
+        trial.state = TrialState.STOPPED
+        return True
+    active = Trial.objects.filter(pk=trial.pk, state__in=(TrialState.QUEUED, TrialState.RUNNING))
+    return bool(active.filter(stop_requested_at=None).update(stop_requested_at=now) or active.exists())
+
+
+def make_pairs(trial: Trial) -> int:
+    """Pairs for blind raters, of each prompt that both sides answered; returns how many there are.
+
+    Without a baseline the other side is the stored answer of a prompt that was sent again.
+    """
+    first: dict[int, dict[int, UUID]] = {}
+    answered = TrialCall.objects.filter(step__trial=trial, state=CallState.OK, request_id__isnull=False)
+    for key, deployment, request in answered.order_by("pk").values_list("prompt", "step__deployment", "request_id"):
+        if request is not None:
+            first.setdefault(key, {}).setdefault(deployment, request)
+    pairs, owner = 0, application()
+    for prompt in trial.prompts.select_related("answered_by").defer("text"):
+        answers = first.get(prompt.pk, {})
+        other = trial.baseline or prompt.answered_by
+        other_request = answers.get(other.pk) if trial.baseline and other else prompt.answered_request
+        request = answers.get(trial.candidate_id)
+        if other is None or other_request is None or request is None or other.pk == trial.candidate_id:
+            continue
+        pairs += 1
+        add_pair(
+            candidate=trial.candidate,
+            baseline=other,
+            candidate_request=request,
+            baseline_request=other_request,
+            task=prompt.task,
+            application=owner,
+            trial_id=trial.pk,
+        )
+    return pairs
+
+
+def forget_texts(before: datetime) -> int:
+    """The prompts of trials of before this moment lose their texts, as stored bodies do; returns how many."""
+    return TrialPrompt.objects.filter(trial__created_at__lt=before).exclude(text="").update(text="")
+
+
+def erase_texts_of(application_id: int) -> None:
+    """Prompts that are copies of an application's stored bodies lose their texts, and so do the calls with them."""
+    copies = TrialPrompt.objects.filter(application=application_id)
+    by_day: dict[date, list[UUID]] = {}
+    for request in TrialCall.objects.filter(prompt__in=copies).values_list("request_id", flat=True):
+        if request is not None:
+            by_day.setdefault(day_of(request), []).append(request)
+    for day, requests in by_day.items():
+        RequestBody.objects.filter(day=day, request_id__in=requests).delete()
+    copies.update(text="")
