@@ -40,6 +40,7 @@ from costs.schemas.plan import BudgetsOut, PhasesOut
 from costs.schemas.spend import ChangesOut, SpendOut, UnitCostsOut, UserCostsOut
 from costs.spend.page import SpendPage, SpendParams
 from costs.statements import queries as statements
+from costs.trials.api import router as trials
 from costs.units import queries as units
 from costs.units import users as user_units
 from costs.variance import queries as changes
@@ -52,6 +53,7 @@ from traffic.requests.query_params import FilterQuery, PeriodQuery
 from traffic.usage.filters import Filters
 
 router = Router(tags=["costs"])
+router.add_router("", trials)
 LIVE_FOR_S = 10
 GroupBy = Literal["provider", "model", "application", "owner", "task", "category", "day", "month", "provenance"]
 Month = Annotated[str | None, Field(pattern=r"^20\d{2}-(0[1-9]|1[0-2])$", description="YYYY-MM")]

@@ -46,6 +46,7 @@ from costs.statements.views import (
     statements_csv,
     statements_pdf,
 )
+from costs.trials.views import trial, trial_pdf
 from costs.units.views import unit_users, units
 
 app_name = "costs"
@@ -53,6 +54,8 @@ app_name = "costs"
 urlpatterns = [
     path("spend/", spend, name="spend"),
     path("spend/changes/", changes, name="changes"),
+    path("quality/trials/<int:pk>/", trial, name="trial"),
+    path("quality/trials/<int:pk>/trial.pdf", trial_pdf, name="trial-pdf"),
     path("spend/units/", units, name="units"),
     path("spend/units/<slug:slug>/users/", unit_users, name="unit-users"),
     path("spend/anomalies/", anomalies, name="anomalies"),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Role = Literal["staff", "manager", "ops", "admin"]
-Scope = Literal["ingest", "read", "gateway", "rate", "alerts"]
+Scope = Literal["ingest", "read", "gateway", "rate", "alerts", "trials"]
 KeyReach = Literal["own", "public", "refused"]
 
 ALL: tuple[Role, ...] = ("staff", "manager", "ops", "admin")
@@ -91,6 +91,7 @@ PLAN = "The plan and its phases are of the whole installation."
 SELF_HOSTING = "Whether self-hosting pays is asked of the traffic of the whole installation."
 BILLS = "Vendors bill the whole installation."
 MACHINES = "Deployments and leases serve the whole installation."
+TRIALS = "Trials measure deployments, which serve the whole installation."
 PEOPLE = "A key of an application acts in nobody's name, so it gives alerts to nobody and takes nobody's notes back."
 
 
@@ -198,6 +199,11 @@ ACCESS: dict[str, Access] = {
     "traffic:pair": Access(reads=PLANNERS, theirs=("manager",)),
     "traffic:pair-decide": action(PLANNERS, theirs=("manager",)),
     "traffic:rating-undo": action(ALL, theirs=ALL),
+    "traffic:trials": page(FIGURES),
+    "traffic:trial-add": form(OPS),
+    "traffic:trial-stop": action(OPS),
+    "costs:trial": page(FIGURES),
+    "costs:trial-pdf": page(FIGURES),
     "traffic:applications": page(FIGURES),
     "traffic:application-add": form(ADMIN),
     "traffic:application": form(ADMIN, readers=FIGURES),
@@ -380,6 +386,9 @@ ACCESS: dict[str, Access] = {
     "api:get_comparisons": JSON,
     "api:get_next_comparison": Access(scope="rate", reads=(), key="own"),
     "api:post_comparison": posts("rate"),
+    "api:post_trial": whole(TRIALS, posts("trials")),
+    "api:post_trial_stop": whole(TRIALS, posts("trials")),
+    "api:get_trial": whole(TRIALS),
     "api:get_usage": JSON,
     "api:get_requests_file": JSON,
     "api:get_latency": JSON,

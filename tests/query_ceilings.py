@@ -17,8 +17,8 @@ from __future__ import annotations
 CEILINGS = {
     # Overview. It shows the verdicts of Decide, and so reads the evidence of all four criteria (8 statements). Three
     # statements are of the month that closed, in the first five days of the next. One is the checklist of the set-up,
-    # for those who can set things up. One is the saved views that are pinned.
-    "/": 45,
+    # for those who can set things up. One is the saved views that are pinned. One is the newest trial, see Break-even.
+    "/": 46,
     "/views/": 8,
     # Providers.
     "/providers/": 17,
@@ -69,17 +69,19 @@ CEILINGS = {
     "/spend/sharing/": 12,
     "/providers/leases/{lease}/": 16,
     # Break-even. As on Decide and the Overview, one statement reads the pairs of answers that raters chose between.
-    "/break-even/": 30,
-    "/break-even/ with a backtest": 38,
-    "/break-even/ with 12 offers and models": 33,
-    "/break-even/break-even.json": 14,
+    # Here, at Plan and at Decide one statement reads the newest trial, whose capacity the inputs take: no
+    # other statement reads trials, and its row has to be there also where no deployment is listed.
+    "/break-even/": 31,
+    "/break-even/ with a backtest": 39,
+    "/break-even/ with 12 offers and models": 34,
+    "/break-even/break-even.json": 15,
     "/break-even/scenarios/": 5,
-    "/break-even/research/": 18,
+    "/break-even/research/": 19,
     "/break-even/research/ without traffic": 22,
-    "/break-even/kept/": 13,
+    "/break-even/kept/": 14,
     "/break-even/kept/ with 9 scenarios": 24,
     # Plan.
-    "/plan/": 27,
+    "/plan/": 28,
     "/plan/research/": 21,
     "/plan/phases/add/": 4,
     "/plan/phases/hybrid/": 5,
@@ -89,8 +91,8 @@ CEILINGS = {
     "/plan/budgets/everything/": 6,
     "/plan/applications/a0/budgets/": 12,
     # Decide.
-    "/decide/": 24,
-    "/decide/ with 6 deployments that were rated": 27,
+    "/decide/": 25,
+    "/decide/ with 6 deployments that were rated": 28,
     "/decide/sizing/": 9,
     # Alerts.
     "/alerts/": 25,
@@ -102,7 +104,7 @@ CEILINGS = {
     "/api/v1/break-even for the second what-if": 2,
     # Reads that several pages share, and jobs in the background.
     "report of uptime": 5,
-    "inputs of break-even": 9,
+    "inputs of break-even": 10,  # one is the newest trial
     "users of an application": 4,
     "positions of 18 budgets": 26,  # one for the leases ahead of each
     "FOCUS export of a month": 15,

@@ -24,10 +24,12 @@ from traffic.requests.export import KINDS, NotInstalled, as_file, export
 from traffic.requests.query_params import FilterQuery, PeriodQuery, RequestQuery
 from traffic.retention_settings import current_retention
 from traffic.schemas import FailuresOut, FeedbackIn, FeedbackOut, HeatOut, LatencyOut, QualityOut, UsageOut
+from traffic.trials.api import router as trials
 from traffic.usage import reports
 from traffic.usage.reports import GroupBy
 
 router = Router(tags=["traffic"])
+router.add_router("", trials)
 
 
 class RowErrors(Schema):

@@ -18,6 +18,7 @@ from traffic.repricing import discount_views, price_views, unit_views
 from traffic.repricing.views import repricing_detail, repricing_do, repricing_list
 from traffic.requests.views import request_detail, request_list, request_rate, requests_export
 from traffic.routes.views import route_add, route_delete, route_edit, route_list, route_move, route_switch, route_undo
+from traffic.trials.views import trial_add, trial_list, trial_stop
 
 app_name = "traffic"
 
@@ -38,6 +39,9 @@ urlpatterns = [
     path("quality/comparisons/", comparisons, name="comparisons"),
     path("quality/comparisons/<int:pk>/", pair_detail, name="pair"),
     path("quality/comparisons/<int:pk>/decide/", pair_decide, name="pair-decide"),
+    path("quality/trials/", trial_list, name="trials"),
+    path("quality/trials/add/", trial_add, name="trial-add"),
+    path("quality/trials/<int:pk>/stop/", trial_stop, name="trial-stop"),
     path("settings/applications/", application_list, name="applications"),
     path("settings/applications/add/", application_add, name="application-add"),
     path("settings/applications/<slug:slug>/", application_edit, name="application"),

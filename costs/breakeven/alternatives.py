@@ -34,6 +34,7 @@ class TaskRow:
     own: Decimal  # share of the task's requests that our own GPUs served, 0 to 1
     routed: bool  # whether the shipped routes send this task to our own GPUs
     pays_from: int | None  # requests a month of all tasks from which our own GPUs pay; None: they never pay
+    task: str = ""  # empty: of several tasks
 
     @property
     def percent(self) -> str:
@@ -56,7 +57,7 @@ def task_rows(groups: Iterable[Mapping[str, Any]], inputs: Inputs) -> list[TaskR
         return []
     labels = dict(Task.choices)
     rows = [
-        _task_row(str(labels.get(task, task)), counted, total, task in ROUTED_TASKS, only_task(inputs, task))
+        _task_row(str(labels.get(task, task)), counted, total, task in ROUTED_TASKS, only_task(inputs, task), task)
         for task, counted in sorted(sums.items(), key=lambda item: -item[1][0])
     ]
     routed = [sum(counts) for counts in zip(*(sums[task] for task in ROUTED_TASKS if task in sums), strict=True)]
@@ -75,12 +76,12 @@ def only_task(inputs: Inputs, task: str) -> Inputs:
     return replace(inputs, routed=replace(inputs.routed, share=share, factor=cost.cost_per_request / mean, other=None))
 
 
-def _task_row(label: str, counted: list[int], total: int, routed: bool, inputs: Inputs) -> TaskRow:
+def _task_row(label: str, counted: list[int], total: int, routed: bool, inputs: Inputs, task: str = "") -> TaskRow:
     requests, own = counted
     share = Decimal(requests) / total
     crossings = find_all_crossings(replace(inputs, routable_share=share))
     into = next((crossing.requests_per_month for crossing in crossings if crossing.side_to == "selfhost"), None)
-    return TaskRow(label, requests, share, Decimal(own) / requests if requests else Decimal(0), routed, into)
+    return TaskRow(label, requests, share, Decimal(own) / requests if requests else Decimal(0), routed, into, task)
 
 
 # --- other ways to rent --------------------------------------------------------------------------------------------

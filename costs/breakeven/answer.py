@@ -29,6 +29,7 @@ def answered(inputs: Inputs, spread: Spread | None = None) -> dict[str, Any]:
         "verdict": saving.verdict if saving else "not_enough_data",
         "tasks": tasks_json(inputs),
         "left_out_requests": inputs.left_out,
+        "capacity": capacity_json(inputs),
     }
 
 
@@ -72,3 +73,13 @@ def inputs_json(inputs: Inputs) -> dict[str, Any]:
 
 def text(value: Any) -> Any:
     return f"{round(value, 12).normalize():f}" if isinstance(value, Decimal) else value
+
+
+def capacity_json(inputs: Inputs) -> dict[str, Any]:
+    """Output of one GPU and its source; what a what-if has set is a person's."""
+    capacity, used = inputs.used_capacity, inputs.selfhost.gpu_tokens_per_second
+    if capacity is None:
+        source = None if used is None else "person"
+        return {"tokens_per_second": None if used is None else float(used), "source": source, "trial": None}
+    return {"tokens_per_second": float(capacity.tokens_per_second), "source": capacity.source, "trial": capacity.trial,
+            "concurrency": capacity.concurrency}  # fmt: skip

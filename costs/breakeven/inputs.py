@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal, Protocol
 
+from django.utils.translation import gettext as _
+
 from costs.price_sheets.token_prices import TokenPrices
+from lib.formats import when
 
 Billing = Literal["hourly", "per_second"]
 
@@ -107,6 +110,28 @@ class Routed:
     other: OtherModels | None = None
 
 
+CapacitySource = Literal["trial", "engine", "catalogue", "person"]
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """Output tokens/s of one GPU over all its requests, with its source. `concurrency` and `at` are of a trial."""
+
+    tokens_per_second: Decimal
+    source: CapacitySource
+    trial: int | None = None
+    name: str = ""  # of the trial
+    concurrency: int | None = None
+    at: datetime | None = None
+
+    def words(self) -> str:
+        """The source in a short phrase for people."""
+        if self.source != "trial":
+            return _("entered at the deployment")
+        text = _("measured by the trial “%(name)s”, %(n)s calls at once, %(when)s")
+        return text % {"name": self.name, "n": self.concurrency, "when": when(self.at)}
+
+
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """Traffic and prices of one break-even. Shares are 0 to 1, tokens are those of one request."""
@@ -126,3 +151,10 @@ class Inputs:
     routed: Routed | None = None  # None: our own GPUs would serve requests that cost as much as the mean
     tasks: tuple[TaskCost, ...] = ()  # what the prices were made from; empty if they are not measured
     left_out: int = 0  # requests of the last 30 days that no price is known for, so that they are not compared
+    capacity: Capacity | None = None  # where the live throughput of one GPU comes from
+
+    @property
+    def used_capacity(self) -> Capacity | None:
+        """The live capacity; None where it is not known, and where a what-if has put another one in its place."""
+        same = self.capacity and self.capacity.tokens_per_second == self.selfhost.gpu_tokens_per_second
+        return self.capacity if same else None

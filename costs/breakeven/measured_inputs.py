@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,12 +11,14 @@ from typing import Any
 from costs.breakeven import Day, Inputs, PriceList, SelfHost, Spread, spread_of
 from costs.breakeven.book_prices import BookPrices
 from costs.breakeven.counterfactual import inputs_of, models_of, priced, stand_ins
+from costs.breakeven.inputs import Capacity
 from costs.breakeven.own_costs import WINDOW, UnitBook
 from costs.breakeven.queries import ADDED, COMPARED, chosen_models, compared_condition, served_by_week
 from costs.models import PriceSheet
 from costs.price_sheets import sheets
 from lib import sql
 from providers.models import Deployment, Lease, Offer
+from traffic.models import Trial
 from traffic.usage.filters import Filters
 
 LIVE = "live"  # the name of today's price list beside the dated sheets
@@ -134,9 +136,10 @@ def live_inputs(
     made = stand_ins(served_by_week(now, traffic.filters), traffic.groups, chosen_models()) if traffic.groups else {}
     models = models_of(traffic.groups, made)
     book = BookPrices(now, {*(model for _provider, model in models), reference.workload.api_model})
-    leases = serving_leases(all_deployments() if deployments is None else deployments)
-    selfhost = live_selfhost(unit_book or UnitBook(now), traffic, reference, *leases)
-    inputs = example(book, reference, selfhost, traffic.run_rate)
+    leases, capacity = serving(all_deployments() if deployments is None else deployments, newest_trial())
+    speed = capacity.tokens_per_second if capacity else None
+    selfhost = live_selfhost(unit_book or UnitBook(now), traffic, reference, leases, speed)
+    inputs = replace(example(book, reference, selfhost, traffic.run_rate), capacity=capacity)
     if not traffic.groups:
         return inputs
     return inputs_of(priced(traffic.groups, made, book.by_model(models)), inputs, traffic.days)
@@ -189,18 +192,35 @@ def all_deployments() -> list[Deployment]:
     return list(Deployment.objects.select_related("lease__account"))
 
 
-def serving_leases(deployments: Iterable[Deployment]) -> tuple[list[Lease], Decimal | None]:
-    """Running leases behind our deployments, and the output tokens a second of one GPU in all; None: unknown.
+def newest_trial() -> Trial | None:
+    """The finished trial whose capacity counts: the newest of a self-hosted candidate."""
+    return Trial.objects.with_capacity().select_related("candidate__lease").first()
 
-    If a trial or the catalogue says how fast some deployments are, only their leases are given: a machine that does
-    other work would falsify the cost of serving.
+
+def measured_capacity(trial: Trial | None) -> Capacity | None:
+    if trial is None or not trial.capacity_tokens_per_second:
+        return None
+    speed = round(Decimal(str(trial.capacity_tokens_per_second)), 3)
+    return Capacity(speed, "trial", trial.pk, trial.name, trial.capacity_concurrency, trial.finished_at)
+
+
+def serving(deployments: Iterable[Deployment], trial: Trial | None = None) -> tuple[list[Lease], Capacity | None]:
+    """Running leases behind our deployments, and the capacity of one GPU; None: unknown.
+
+    A trial's capacity counts before what people entered. If it is known how fast some deployments are, only their
+    leases are given: a machine that does other work would falsify the cost of serving.
     """
     active = [row for row in deployments if row.lease and row.lease.ended_at is None and row.lease.reported]
-    serving = [(row.lease, row.tokens_per_second) for row in active if row.lease]
-    fast = [(lease, speed) for lease, speed in serving if speed]
-    leases = {lease.pk: lease for lease, _speed in fast or serving}
+    measured = measured_capacity(trial)
+    tried = [row.lease for row in active if trial and row.pk == trial.candidate_id and row.lease]
+    if measured is not None and tried:
+        return tried, measured
+    pairs = [(row.lease, row.tokens_per_second) for row in active if row.lease]
+    fast = [(lease, speed) for lease, speed in pairs if speed]
+    leases = {lease.pk: lease for lease, _speed in fast or pairs}
     slowest = min((speed for _lease, speed in fast if speed), default=None)
-    return [leases[pk] for pk in sorted(leases)], None if slowest is None else Decimal(str(slowest))
+    entered = None if slowest is None else Capacity(Decimal(str(slowest)), "person")
+    return [leases[pk] for pk in sorted(leases)], measured or entered
 
 
 def gpu_hourly(leases: list[Lease], reference: sheets.Sheet) -> tuple[Decimal, Offer | None]:

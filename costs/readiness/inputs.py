@@ -116,7 +116,7 @@ def read_report(
         saving_interval=Interval(around.saving_low, around.saving_high) if around else None,
         band=around,
         traffic_days=int(traffic.days) if traffic.requests else 0,
-        **_reliability(uptimes),
+        **reliability_facts(uptimes),
         ops_workload=ops_workload(now, [outage for row in uptimes for outage in row.outages]),
         too_complex=no_go.reason if no_go else "",
         private=Justification.Kind.PRIVATE in switches,
@@ -145,7 +145,7 @@ def first_into_selfhost(crossings: Iterable[Crossing]) -> Crossing | None:
     return next((crossing for crossing in crossings if crossing.side_to == "selfhost"), None)
 
 
-def _reliability(uptimes: Sequence[DeploymentUptime]) -> dict[str, Any]:
+def reliability_facts(uptimes: Sequence[DeploymentUptime]) -> dict[str, Any]:
     """All our deployments together, weighed by the seconds that each was watched."""
     observed, down = sum(row.observed_s for row in uptimes), sum(row.down_s for row in uptimes)
     uptime = Decimal(repr(max(0.0, 1 - down / observed))) if observed > 0 else None

@@ -98,7 +98,7 @@ def as_json(card: Scorecard) -> dict[str, Any]:
         "verdict": card.verdict,
         "state": card.state.value,
         "sentence": card.sentence,
-        "criteria": [_criterion_json(row) for row in card.criteria],
+        "criteria": [criterion_json(row) for row in card.criteria],
         "objections": [{"slug": row.slug, "sentence": row.sentence} for row in card.objections],
         "justified_by": list(card.justified_by),
         "changes": list(card.changes),
@@ -115,7 +115,7 @@ def ops_workload_json(burden: OpsWorkload) -> dict[str, Any]:
     }
 
 
-def _criterion_json(row: Verdict) -> dict[str, Any]:
+def criterion_json(row: Verdict) -> dict[str, Any]:
     """Money as strings, shares and milliseconds as numbers."""
     as_value = decimal_text if row.question == "saving" else float
     interval = row.interval and [as_value(row.interval.low), as_value(row.interval.high)]

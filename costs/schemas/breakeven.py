@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 from ninja import Schema
 from pydantic import ConfigDict, Field
@@ -61,6 +61,15 @@ class BacktestOut(Schema):
     now: BacktestSpanOut
 
 
+class CapacityOut(Schema):
+    """Output of one GPU over all its requests; null is not known, and one GPU is assumed at every volume."""
+
+    tokens_per_second: float | None
+    source: Literal["trial", "engine", "catalogue", "person"] | None
+    trial: int | None
+    concurrency: int | None = None
+
+
 class BreakEvenOut(Schema):
     api_cost: str
     selfhost_cost: str
@@ -80,6 +89,7 @@ class BreakEvenOut(Schema):
     verdict: str
     tasks: list[TaskCostOut]
     left_out_requests: int
+    capacity: CapacityOut
     backtest: BacktestOut | None = None
     excluded_applications: list[str] = []
 

@@ -144,7 +144,7 @@ def name_of(statement: Statement) -> str:
 @cache
 def letters() -> frozenset[int]:
     """The characters that the font has."""
-    return frozenset(_Paper("").fonts[FAMILY.lower()].cmap)  # type: ignore[union-attr]  # a font of a file
+    return frozenset(Paper("").fonts[FAMILY.lower()].cmap)  # type: ignore[union-attr]  # a font of a file
 
 
 def readable(text: str, key: str = "") -> str:
@@ -157,7 +157,7 @@ def money(amount: Decimal) -> str:
     return f"{amount:,.2f}".replace("-", "−")
 
 
-class _Paper(FPDF):
+class Paper(FPDF):
     """A4 with a line at the foot of each page."""
 
     def __init__(self, foot: str) -> None:
@@ -180,7 +180,7 @@ class _Paper(FPDF):
 def pdf(month_statements: Statements, chosen: Sequence[Statement], at: datetime) -> bytes:
     """The file; the same bytes for the same figures and moment."""
     page = sheet(month_statements, chosen)
-    paper = _Paper(page.foot)
+    paper = Paper(page.foot)
     paper.set_creation_date(at.astimezone(UTC))
     paper.set_title(page.title)
     paper.add_page()
@@ -212,20 +212,23 @@ def draw(paper: FPDF, block: Block) -> None:
     paper.set_draw_color(*RULE)
     rows = [block.head, *block.rows, sum_row(block)]
     if len(rows) > KEPT + 1:
-        table_of(paper, block, rows[:-KEPT], headed=True)
+        table_of(paper, rows[:-KEPT], block.widths, block.numbers, headed=True)
         if paper.will_page_break(KEPT * TALLEST):
             paper.add_page()
             rows = [block.head, *rows[-KEPT:]]
         else:
             paper.line(paper.l_margin, paper.get_y(), paper.w - paper.r_margin, paper.get_y())
             rows = rows[-KEPT:]
-    table_of(paper, block, rows, headed=rows[0] is block.head)
+    table_of(paper, rows, block.widths, block.numbers, headed=rows[0] is block.head)
 
 
-def table_of(paper: FPDF, block: Block, rows: Sequence[tuple[str, ...]], *, headed: bool) -> None:
+def table_of(
+    paper: FPDF, rows: Sequence[tuple[str, ...]], widths: tuple[int, ...], numbers: int, *, headed: bool
+) -> None:
+    """Draw rows of text; the last `numbers` columns stand right."""
     with paper.table(
-        col_widths=block.widths,
-        text_align=tuple(["LEFT"] * (len(block.head) - block.numbers) + ["RIGHT"] * block.numbers),
+        col_widths=widths,
+        text_align=tuple(["LEFT"] * (len(widths) - numbers) + ["RIGHT"] * numbers),
         first_row_as_headings=headed,
         borders_layout=TableBordersLayout.HORIZONTAL_LINES,
         headings_style=FontFace(emphasis=TextEmphasis.NONE, color=SOFT),

@@ -198,6 +198,8 @@ NOUNS: dict[str, Promise] = {
     "status-page": gettext_lazy("Status page"),
     "status-pages": gettext_lazy("Status pages"),
     "storage": gettext_lazy("Storage"),
+    "trial": gettext_lazy("Trial"),
+    "trials": gettext_lazy("Trials"),
     "unit-costs": gettext_lazy("Cost per unit"),
     "unit-price": gettext_lazy("Unit price"),
     "unit-prices": gettext_lazy("Unit prices"),

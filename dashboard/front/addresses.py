@@ -58,9 +58,11 @@ def files() -> dict[str, int]:
     from costs.charges.ledger_forms import LARGEST_FILE as RATES
     from costs.charges.receipts import LARGEST as RECEIPT
     from traffic.imports.files import MAX_BYTES as IMPORT
+    from traffic.trials.prompts import MOST_FILE as PROMPTS
 
     receipts = ("costs:charge-add", "costs:charge", "costs:recurrence", "costs:reconciliation-close")
-    return {**dict.fromkeys(receipts, RECEIPT), "costs:rates": RATES, "costs:bills": BILL, "traffic:imports": IMPORT}
+    return {**dict.fromkeys(receipts, RECEIPT), "costs:rates": RATES, "costs:bills": BILL, "traffic:imports": IMPORT,
+            "traffic:trial-add": PROMPTS}  # fmt: skip
 
 
 # Read with a key: an application's reads take turns with its others, not with whoever comes from its address.

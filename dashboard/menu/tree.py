@@ -186,6 +186,12 @@ QUALITY = section(
     Page("traffic:compare", _("Compare"), words=_("blind side by side pair")),
     Page("traffic:comparisons", _("Comparisons"), below=("traffic:pair",), words=_("preference win rate agreement")),
     Page("traffic:my-ratings", _("My ratings")),
+    Page(
+        "traffic:trials",
+        _("Trials"),
+        below=("traffic:trial-add", "costs:trial"),
+        words=_("proof of concept load test benchmark throughput capacity replay"),
+    ),
 )
 
 ALERTS = section(

@@ -163,7 +163,6 @@ def wrong_engine(expected: str, actual: str) -> str:
 
 
 def model_missing(expected: str, served: Sequence[str]) -> str:
-    served = list(dict.fromkeys(served))
     if not served:
         return _("The server has no model loaded. Expected: %(model)s.") % {"model": expected}
     facts = {"model": expected, "served": ", ".join(served[:SHOWN_MODELS]), "more": len(served) - SHOWN_MODELS}

@@ -24,13 +24,13 @@ async def openai(client: EngineClient, url: str, headers: Mapping[str, str], mod
         "stream_options": {"include_usage": True},
         "messages": PROMPT,
     }
-    return await _first_content(client, url, headers, body, _openai_content, _openai_tokens, local=local)
+    return await _first_content(client, url, headers, body, _openai_content, local=local)
 
 
 async def anthropic(client: EngineClient, url: str, headers: Mapping[str, str], model: str, *, local: bool) -> float:
     """Milliseconds to the first content of a message; raises Fault."""
     body = {"model": model, "max_tokens": 1, "stream": True, "messages": PROMPT}
-    return await _first_content(client, url, headers, body, _anthropic_content, _anthropic_tokens, local=local)
+    return await _first_content(client, url, headers, body, _anthropic_content, local=local)
 
 
 async def _first_content(
@@ -39,17 +39,15 @@ async def _first_content(
     headers: Mapping[str, str],
     body: Mapping[str, Any],
     has_content: Callable[[Any], bool],
-    tokens: Callable[[Any], bool],
     *,
     local: bool,
 ) -> float:
-    """What counts is that the engine wrote a token: one has no text where a parser of thoughts or tools swallows it."""
     async with client.stream(url, headers=headers, body=body, local=local) as answer:
         if answer.status != 200:
             raise Fault("completion", causes.for_completion(await answer.reply()))
         ttft_ms: float | None = None
         async for line in answer.lines():
-            if ttft_ms is None and (has_content(event := _event(line)) or tokens(event)):
+            if ttft_ms is None and has_content(_event(line)):
                 ttft_ms = answer.elapsed_ms
         if ttft_ms is None:
             raise Fault("completion", _("The server returned a completion without content."))
@@ -78,14 +76,3 @@ def _openai_content(event: Any) -> bool:
 
 def _anthropic_content(event: Any) -> bool:
     return isinstance(event, dict) and event.get("type") == "content_block_delta"
-
-
-def _openai_tokens(event: Any) -> bool:
-    """Whether the usage counts a token of the answer, thoughts included."""
-    usage = event.get("usage") if isinstance(event, dict) else None
-    return isinstance(usage, dict) and (usage.get("completion_tokens") or 0) > 0
-
-
-def _anthropic_tokens(event: Any) -> bool:
-    usage = event.get("usage") if isinstance(event, dict) and event.get("type") == "message_delta" else None
-    return isinstance(usage, dict) and (usage.get("output_tokens") or 0) > 0

@@ -37,6 +37,7 @@ from dashboard.signin.links import parts_of
 from lib.encryption import encrypt
 from providers.models import (
     Account,
+    Deployment,
     Discount,
     Heartbeat,
     OfferWatch,
@@ -55,6 +56,7 @@ from tests.factories import (
     PairFactory,
     PhaseFactory,
     TokenPriceFactory,
+    TrialFactory,
 )
 from tests.traffic.people import arrive
 from traffic.gateway.aside import SET_ASIDE
@@ -190,6 +192,9 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
     file = Import.objects.create(file_name="may.csv", size=9, sha256="00", format="litellm", state="done", by=owner)
     found |= {"traffic:import": {"pk": file.pk}, "traffic:import-errors": {"pk": file.pk}}
     found |= {"traffic:import-do": {"pk": file.pk, "act": "start"}}
+    trial = TrialFactory.create(candidate=Deployment.objects.get(slug="mistral-7b"), state="done")
+    found |= {name: {"pk": trial.pk} for name in ("costs:trial", "costs:trial-pdf", "traffic:trial-stop")}
+    found |= {f"api:{name}": {"trial_id": trial.pk} for name in ("get_trial", "post_trial_stop")}
     repricing = Repricing.objects.create(since=request.day, until=request.day + timedelta(days=1), state="previewed")
     price = TokenPriceFactory.create(
         model="claude-sample", starts_at=request.started_at, uncached_input=1, output=5,

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 from providers.connectors.base import CostRow, UsageRow
-from traffic.ingest.native import Rejected
 
 Record = Mapping[str, Any]
 # A request as the native API takes it, and `raw`, what is kept of the record; None: no call to a model.
@@ -42,8 +41,7 @@ class Options:
 class Format:
     """One kind of file. `request_of` makes a request of a record; `report_of` instead reads sums, not requests.
 
-    Both raise `traffic.ingest.native.Rejected`; `report_of` gives one in the place of a sum among others. `needs` are
-    the column names (lower case, with underscores) that tell
+    Both raise `traffic.ingest.native.Rejected`. `needs` are the column names (lower case, with underscores) that tell
     it from the others, in one or another set; `provider` is whose sums they are.
     """
 
@@ -52,7 +50,7 @@ class Format:
     about: str
     needs: tuple[frozenset[str], ...]
     request_of: Callable[[Record, Options], Made] | None = None
-    report_of: Callable[[Record, Options], Iterable[Reported | Rejected]] | None = None
+    report_of: Callable[[Record, Options], Iterable[Reported]] | None = None
     provider: str = ""
 
     @property

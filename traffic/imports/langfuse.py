@@ -62,7 +62,7 @@ def counts_of(row: dict[str, Any], options: Options) -> dict[str, int]:
     """Counts by their Langfuse name, as an object or, in older files, as columns."""
     for name in ("usage_details", "usage"):
         counts_read = {
-            key: whole(value, key) for key, value in nested(row.get(name)).items() if isinstance(value, int | float)
+            key: whole(value) for key, value in nested(row.get(name)).items() if isinstance(value, int | float)
         }
         if counts_read:
             return counts_read

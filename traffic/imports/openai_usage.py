@@ -17,40 +17,25 @@ from traffic.imports.values import count, decimal, first, moment, text
 from traffic.ingest.native import Rejected
 
 
-def report_of(record: Record, options: Options) -> Iterable[Reported | Rejected]:
-    """A page of the API holds thousands of results: one that cannot be read costs itself alone."""
+def report_of(record: Record, options: Options) -> Iterable[Reported]:
     for row in rows_of(dict(record)):
-        if isinstance(row, Rejected):
-            yield row
-            continue
-        try:
-            yield from sums_of(row, options)
-        except Rejected as reason:
-            yield reason
+        starts_at = moment(first(row, "start_time", "start_time_iso"), options, "start_time")
+        if starts_at is None:
+            raise Rejected(["start_time"], "Has no start.")
+        ends_at = moment(first(row, "end_time", "end_time_iso"), options, "end_time") or starts_at + DAY
+        if "amount_value" in row:
+            yield from cost(row, starts_at, ends_at, options)
+        elif text(row.get("model")) or count(row.get("num_model_requests"), options, "num_model_requests"):
+            yield usage(row, starts_at, ends_at, options)
 
 
-def sums_of(row: dict[str, Any], options: Options) -> Iterator[Reported]:
-    """Raises Rejected."""
-    starts_at = moment(first(row, "start_time", "start_time_iso"), options, "start_time")
-    if starts_at is None:
-        raise Rejected(["start_time"], "Has no start.")
-    ends_at = moment(first(row, "end_time", "end_time_iso"), options, "end_time") or starts_at + DAY
-    if "amount_value" in row:
-        yield from cost(row, starts_at, ends_at, options)
-    elif text(row.get("model")) or count(row.get("num_model_requests"), options, "num_model_requests"):
-        yield usage(row, starts_at, ends_at, options)
-
-
-def rows_of(record: dict[str, Any]) -> Iterator[dict[str, Any] | Rejected]:
+def rows_of(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The rows of a CSV as they stand, those of the API out of their pages and buckets."""
     if isinstance(record.get("data"), list):
         for bucket in record["data"]:
-            yield from rows_of(bucket) if isinstance(bucket, dict) else [Rejected(["data"], "Is no bucket.")]
+            yield from rows_of(bucket)
     elif isinstance(record.get("results"), list):
         for result in record["results"]:
-            if not isinstance(result, dict) or not result:
-                yield Rejected(["results"], "Holds no sums.")
-                continue
             flattened = flat({"start_time": record.get("start_time"), "end_time": record.get("end_time"), **result})
             yield {name.replace(".", "_"): value for name, value in flattened.items()}
     else:

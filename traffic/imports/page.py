@@ -57,7 +57,7 @@ class Draft:
 
     @property
     def bad(self) -> int:
-        return sum(bool(row.problem) + len(row.problems) for row in self.rows)
+        return sum(1 for row in self.rows if row.problem)
 
     def headline(self) -> SafeString:
         """How many of the first rows can be stored."""

@@ -177,8 +177,6 @@ def parsed(raw: bytes) -> tuple[dict[str, Any], str]:
 
 # Strings whole, so that braces inside them do not count; one without an end runs to the end of what was read.
 TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+("|\\?\Z)|[{}]', re.DOTALL)
-# A text, a number or a word among the objects of an array.
-SCALAR = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[-+.\w]+', re.DOTALL)
 BETWEEN = re.compile(rb"[\s,\[\]]*")
 
 
@@ -198,30 +196,12 @@ class ArrayReader(Reader):
                     return
                 continue
             if buffer[at : at + 1] != b"{":
-                buffer, after = self.over_scalar(buffer, at)
-                self.offset += after - at
-                self.line += 1
-                at = after
-                yield FileRecord(self.line, {}, "Not an object.")
-                continue
+                raise Unreadable(f"What comes after record {self.line:,} is no object.")
             while (end := end_of_object(buffer, at)) is None:
                 buffer, at = self.longer(buffer[at:]), 0
             raw, self.offset, at = buffer[at:end], self.offset + end - at, end
             self.line += 1
             yield FileRecord(self.line, *parsed(raw))
-
-    def over_scalar(self, buffer: bytes, at: int) -> tuple[bytes, int]:
-        """What is left of the buffer, and where a text or a number among the objects ends. Raises Unreadable."""
-        while True:
-            match = SCALAR.match(buffer, at)
-            if match is None:
-                raise Unreadable(f"What comes after record {self.line:,} is no JSON.")
-            if match.end() < len(buffer) or len(buffer) - at > MAX_RECORD:
-                return buffer, match.end()
-            more = self.file.read(CHUNK)
-            if not more:
-                return buffer, match.end()
-            buffer += more
 
     def longer(self, buffer: bytes) -> bytes:
         """The same with more of the file behind it. Raises Unreadable where there is none, or too much already."""

@@ -123,10 +123,8 @@ class Batch:
         elif became.request is not None:
             self.rows.append(became.request)
             self.lines.append(became.line)
-        elif not became.reported and not became.problems:
+        elif not became.reported:
             self.skipped += 1
-        for problem in became.problems:
-            self.reject(became.line, problem)
 
     def reject(self, line: int, problem: str) -> None:
         self.rejected += 1

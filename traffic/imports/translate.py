@@ -30,21 +30,12 @@ CALLER = Caller(0, None, None, False, frozenset(), None)
 
 @dataclass(slots=True)
 class RecordResult:
-    """Of one record: a request, or sums, or why neither; none of the three where it is no call to a model.
-
-    `problems`: why some of its sums cannot be read.
-    """
+    """Of one record: a request, or sums, or why neither; none of the three where it is no call to a model."""
 
     line: int
     request: RequestRow | None = None
     reported: list[Reported] = field(default_factory=list)
     problem: str = ""
-    problems: list[str] = field(default_factory=list)
-
-
-def sentence(reason: Rejected) -> str:
-    where = ".".join(str(part) for part in reason.loc)
-    return f"{where}: {reason.message}" if where else reason.message
 
 
 @dataclass
@@ -64,15 +55,11 @@ class Translator:
             return RecordResult(record.line, problem=record.problem)
         try:
             if self.format.report_of is not None:
-                sums = list(self.format.report_of(record.values, self.options))
-                return RecordResult(
-                    record.line,
-                    reported=[row for row in sums if not isinstance(row, Rejected)],
-                    problems=[sentence(row) for row in sums if isinstance(row, Rejected)],
-                )
+                return RecordResult(record.line, reported=list(self.format.report_of(record.values, self.options)))
             return RecordResult(record.line, self.request(record))
         except Rejected as reason:
-            return RecordResult(record.line, problem=sentence(reason))
+            where = ".".join(str(part) for part in reason.loc)
+            return RecordResult(record.line, problem=f"{where}: {reason.message}" if where else reason.message)
         except ODD as error:  # of one record, whatever is wrong with it, the others are read
             log_repeated(
                 logger,

@@ -144,13 +144,11 @@ def nested(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def whole(value: Any, name: str = "usage") -> int:
-    """A count inside an object of another tool; 0 for what is no number. Raises Rejected below zero."""
+def whole(value: Any) -> int:
+    """A count inside an object of another tool; 0 for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return 0
-    if value < 0:
-        raise Rejected([name], f"{value!r} is no count.")
-    return int(min(value, MOST_TOKENS + 1))  # too many are too many further on
+    return int(min(max(value, 0), MOST_TOKENS + 1))  # too many are too many further on
 
 
 SNAKE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")

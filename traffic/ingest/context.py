@@ -43,7 +43,6 @@ class LookupTables:
     retention_days: int
     endpoints: dict[str, KnownDeployment] = field(default_factory=dict)  # by host:port, where only one is there
     services: dict[str, KnownDeployment] = field(default_factory=dict)  # by slug: an engine's own service.name
-    models: dict[str, KnownDeployment] = field(default_factory=dict)  # by name, where one deployment alone serves it
     kinds: dict[Any, Any] = field(default_factory=dict)  # of spans that were judged by this; see `otlp.rows`
 
 
@@ -95,14 +94,12 @@ def _read_lookup_tables(before: LookupTables | None) -> LookupTables:
     deployments = list(Deployment.objects.enabled())
     by_slug = {row.slug: KnownDeployment(row.pk, row.provider, row.model) for row in deployments}
     places = Counter(host_of(row.url) for row in deployments)
-    served = Counter(row.model for row in deployments)
     return LookupTables(
         applications={slug: (pk, captures) for slug, pk, captures in applications},
         deployments=dict(Deployment.objects.values_list("slug", "pk")),
         retention_days=accepted_days(timezone.now().date()),
         endpoints={host_of(row.url): by_slug[row.slug] for row in deployments if places[host_of(row.url)] == 1},
         services=by_slug,
-        models={row.model: by_slug[row.slug] for row in deployments if served[row.model] == 1},
     )
 
 

@@ -26,7 +26,7 @@ from traffic.ingest.density import refuse_dense
 from traffic.ingest.dropped_signals import count_refused
 from traffic.ingest.native import Parsed, Rejected
 from traffic.ingest.otlp.json_encoding import ODD, decoded, why
-from traffic.ingest.otlp.names import LONGEST, PROVIDERS, NoCount, host_of, whole
+from traffic.ingest.otlp.names import LONGEST, PROVIDERS, NoCount, whole
 from traffic.ingest.otlp.spans import DEEPEST
 from traffic.ingest.otlp.usage import Counted, classes
 from traffic.ingest.pipeline import REFUSED, store_apart
@@ -122,7 +122,6 @@ def row_of(event: Any, caller: Caller, tables: LookupTables, now: datetime, doub
     if not now - timedelta(days=tables.retention_days) <= started_at <= now + timedelta(days=1):
         raise Rejected(["startTime"], "Before what is kept, or more than a day ahead of our clock.")
     cached = event.get("cache_hit") is True
-    deployment = tables.endpoints.get(host_of(text(event.get("api_base"), LONGEST) or "", None))
     first = moment(event.get("completionStartTime")) if event.get("stream") else None
     failed = event.get("status") == "failure"
     error = an_object(event.get("error_information"))
@@ -139,10 +138,9 @@ def row_of(event: Any, caller: Caller, tables: LookupTables, now: datetime, doub
     return RequestRow(
         external_id=name,
         started_at=started_at,
-        provider=deployment.provider if deployment else provider_of(event),
-        model=model_of(event) or (deployment.model if deployment else "unknown"),
+        provider=provider_of(event),
+        model=text(event.get("model")) or "unknown",
         source="litellm",
-        deployment_id=deployment.id if deployment else None,
         application_id=application_of(event, caller, tables),
         outcome="error" if failed else "ok",
         http_status=status_of(error.get("error_code")),
@@ -235,12 +233,6 @@ def status_of(code: Any) -> int | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return number if 100 <= number <= 599 else None
-
-
-def model_of(event: dict[str, Any]) -> str | None:
-    """The model's name without the provider that LiteLLM writes before some of them."""
-    model = text(event.get("model")) or ""
-    return model.removeprefix(f"{text(event.get('custom_llm_provider'), 40)}/") or None
 
 
 def provider_of(event: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from costs.statements.pdf import Block, _Paper, draw, pdf, readable, sheet
+from costs.statements.pdf import Block, Paper, draw, pdf, readable, sheet
 from costs.statements.queries import statements
 from lib.periods import next_month
 from tests.costs.month import TODAY, URL
@@ -71,7 +71,7 @@ def test_the_same_figures_at_the_same_moment_are_the_same_file_and_long_ones_go_
 
 
 def test_a_total_is_never_separated_from_its_rows_and_every_row_is_drawn_once() -> None:
-    paper = _Paper("")
+    paper = Paper("")
     paper.add_page()
     head = ("For", "Provider", "Model", "Source", "USD")
     for n in range(1, 40):

@@ -51,6 +51,7 @@ NO_PAGE = {
     "costs:statements-pdf": "a file",
     "costs:statement-csv": "a file",
     "costs:statement-pdf": "a file",
+    "costs:trial-pdf": "a file",
 }
 
 

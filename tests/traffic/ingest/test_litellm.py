@@ -14,7 +14,6 @@ import pytest
 from django.utils import timezone
 
 from providers.models import TokenPrice
-from tests.factories import DeploymentFactory
 from tests.providers.people import in_role
 from tests.traffic.litellm_events import START, START_DAY, event, send
 from tests.traffic.request_rows import assert_rollups_exact
@@ -41,31 +40,6 @@ def test_arrays_and_lines_are_read(key: str, conn: psycopg.Connection, pack: Any
     columns = "uncached_input, cache_read, output, round(ttft_ms), round(latency_ms)"
     found = conn.execute(f"SELECT {columns} FROM traffic_request")
     assert set(found.fetchall()) == {(176, 1024, 300, 420, 3800)}
-
-
-def test_a_model_is_one_however_litellm_spells_it_and_an_own_address_is_our_deployment(
-    key: str, conn: psycopg.Connection
-) -> None:
-    ours = DeploymentFactory.create(
-        slug="tiny", provider="self", model="tiny", url="http://127.0.0.1:8123/v1", local=True
-    )
-    clear_cache()
-    sent = [
-        event(1, model="openai/gpt-5-mini"),
-        event(2, model="gpt-5-mini"),
-        event(3, model="hosted_vllm/tiny", custom_llm_provider="hosted_vllm", api_base="http://127.0.0.1:8123/v1"),
-        event(4, model="openai/tinyllama", api_base="http://127.0.0.1:8123/v1/"),
-        event(5, model="meta/llama", custom_llm_provider="together_ai", api_base="http://[", startTime=START),
-    ]
-    assert send(key, json.dumps(sent)).json()["accepted"] == 5
-    rows = conn.execute("SELECT provider, model, deployment_id FROM traffic_request ORDER BY external_id").fetchall()
-    assert rows == [
-        ("openai", "gpt-5-mini", None),
-        ("openai", "gpt-5-mini", None),
-        ("self", "tiny", ours.pk),
-        ("self", "tinyllama", ours.pk),
-        ("together_ai", "meta/llama", None),
-    ]
 
 
 def test_a_single_object_is_read(key: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -218,40 +217,3 @@ def test_common_pairs_are_read_plainly(value: Any) -> None:
     said = {str: "string_value", int: "int_value", float: "double_value"}[type(value)]
     item = KeyValue(key="gen_ai.usage.output_tokens", value=AnyValue(**{said: value})).SerializeToString()
     assert key_values.plain_pair_of(item) == ("gen_ai.usage.output_tokens", value) == key_values.pair_of(item)
-
-
-def only_row(attributes: dict[str, Any]) -> RequestRow:
-    sent = Span("0" * 31 + "1", "0" * 15 + "1", "", "chat", "scope", NOW_NS, NOW_NS + 10**9, 0, attributes, {}, [])
-    tables = LookupTables({}, {}, 400, models={"tiny": KnownDeployment(7, "self", "tiny")})
-    (row,) = rows_of([sent], CALLER, tables, NOW).rows
-    return row
-
-
-def test_litellms_proxy_is_read_by_the_model_behind_its_alias_and_by_the_vendors_usage() -> None:
-    usage = {"prompt_tokens": 72, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 71}}
-    row = only_row({
-        "gen_ai.operation.name": "acompletion", "gen_ai.system": "openai", "gen_ai.response.model": "pl",
-        "gen_ai.request.model": "tinyllama", "litellm.provider.model": "openai/tinyllama",
-        "gen_ai.usage.input_tokens": 72, "gen_ai.usage.output_tokens": 5, "metadata.usage_object": json.dumps(usage),
-    })  # fmt: skip
-    assert row.model == "tinyllama"
-    assert row.tokens is not None and (row.tokens.uncached_input, row.tokens.cache_read, row.tokens.output) == (
-        1,
-        71,
-        5,
-    )
-
-
-def test_a_failed_call_of_openinference_keeps_its_model() -> None:
-    asked = {"openinference.span.kind": "LLM", "llm.provider": "openai"}
-    row = only_row({**asked, "llm.invocation_parameters": json.dumps({"model": "gpt-5", "max_tokens": -5})})
-    assert row.model == "gpt-5"
-    assert only_row({**asked, "llm.invocation_parameters": "no json"}).model == "unknown"
-
-
-def test_a_call_that_names_no_provider_is_of_the_only_deployment_of_its_model() -> None:
-    said = {"langfuse.observation.type": "generation", "langfuse.observation.model.name": "tiny"}
-    row = only_row(said)
-    assert (row.provider, row.deployment_id) == ("self", 7)
-    assert only_row({**said, "gen_ai.provider.name": "openai"}).deployment_id is None
-    assert only_row({**said, "server.address": "elsewhere.example"}).deployment_id is None

@@ -13,7 +13,6 @@ from typing import Any
 from traffic.ingest.otlp.spans import Attributes, Span
 
 LANGFUSE, VERCEL = "langfuse.observation.type", "ai.operationId"
-LITELLM, INVOCATION = "metadata.usage_object", "llm.invocation_parameters"
 
 
 def translate(span: Span) -> None:
@@ -22,14 +21,6 @@ def translate(span: Span) -> None:
         translated = langfuse(span)
     elif VERCEL in span.attributes:
         translated = vercel(span.attributes)
-    elif LITELLM in span.attributes:
-        # Its proxy writes its own alias as the answer's model, and what was cached only in the vendor's usage.
-        if model := span.attributes.get("litellm.provider.model"):
-            span.attributes["gen_ai.response.model"] = str(model).rpartition("/")[2]
-        translated = usage_of(nested(span.attributes[LITELLM]))
-    elif INVOCATION in span.attributes:
-        # OpenInference's spans of calls that failed have their model here alone.
-        translated = {"llm.model_name": nested(span.attributes[INVOCATION]).get("model")}
     else:
         return
     for name, value in translated.items():

@@ -298,9 +298,6 @@ def classify(span: Span, caller: Caller, tables: LookupTables) -> Kind:
         return OTHER
     service = service_of(span)
     deployment = tables.endpoints.get(names.endpoint_of(span)) or tables.services.get(service)
-    if deployment is None and not names.endpoint_of(span) and names.provider_of(span) == "unknown":
-        # Some emitters name neither a provider nor an address; the only deployment of that model is meant.
-        deployment = tables.models.get(names.model_of(span) or "")
     application_id, captures = application_of(span, caller, tables)
     shape = names.shape(span)
     words = names.short_attributes(span.attributes, shape.word_names)

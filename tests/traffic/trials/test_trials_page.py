@@ -1,0 +1,160 @@
+"""The pages of trials: list, form and report, for each role."""
+
+from __future__ import annotations
+
+import io
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from tests.costs.people import client_of, text
+from tests.factories import DeploymentFactory, TrialFactory
+from traffic.models import Pair, Trial, TrialStep
+
+pytestmark = pytest.mark.django_db
+
+FORM = {"name": "Proof", "source": "builtin", "concurrency": "1, 2", "seconds_per_step": "5", "answer_tokens": "64",
+        "cap_usd": "0.50"}  # fmt: skip
+
+
+def test_without_trials_the_page_says_what_one_is_and_only_ops_may_start_one() -> None:
+    assert "Start a trial" in text(client_of("ops"), "/quality/trials/")
+    page = text(client_of("manager"), "/quality/trials/")
+    assert "No trials yet" in page and "/quality/trials/add/" not in page
+
+
+def test_ops_start_a_trial_by_the_form() -> None:
+    candidate, baseline = DeploymentFactory.create(), DeploymentFactory.create(provider="anthropic")
+    answer = client_of("ops").post("/quality/trials/add/", FORM | {"candidate": candidate.pk, "baseline": baseline.pk})
+    trial = Trial.objects.get()
+    assert (answer.status_code, answer["Location"]) == (302, f"/quality/trials/{trial.pk}/")
+    assert (trial.concurrency, trial.cap_usd, trial.by and trial.by.username) == ([1, 2], Decimal("0.5"), "a-ops")
+    assert trial.prompts.count() == 60
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"concurrency": "1, two"}, "Enter whole numbers, such as 1, 2, 4, 8."),
+        ({"concurrency": "0"}, "Enter 1 to 10 numbers from 1 to 256."),
+        ({"source": "task"}, "Choose the task whose prompts are sent."),
+        ({"source": "task", "task": "qa"}, "No application stored the text of a prompt of this task"),
+        ({"source": "file"}, "Choose a file of JSON lines."),
+        ({"cap_usd": "-1"}, "greater than or equal to 0"),
+        ({"seconds_per_step": "99999"}, "less than or equal to 600"),
+    ],
+)
+def test_an_error_in_the_form_is_said_at_its_field(changes: dict[str, str], sentence: str) -> None:
+    data = FORM | {"candidate": str(DeploymentFactory.create().pk)} | changes
+    answer = client_of("ops").post("/quality/trials/add/", data)
+    assert answer.status_code == 422
+    assert sentence in answer.content.decode()
+    assert not Trial.objects.exists()
+
+
+def test_an_uploaded_file_is_read_and_its_bad_lines_are_on_the_report() -> None:
+    ops, file = client_of("ops"), io.BytesIO(b'{"prompt": "One"}\nTwo\n')
+    file.name = "mine.jsonl"
+    data = FORM | {"candidate": DeploymentFactory.create().pk, "source": "file", "file": file}
+    assert ops.post("/quality/trials/add/", data).status_code == 302
+    trial = Trial.objects.get()
+    assert (trial.source_name, trial.rejected) == ("mine.jsonl", 1)
+    assert "Line 2: The line is not JSON." in text(ops, f"/quality/trials/{trial.pk}/")
+
+
+def test_replay_fills_the_form_with_the_task_and_the_self_hosted_deployment() -> None:
+    ours = DeploymentFactory.create(name="Ours")
+    DeploymentFactory.create(provider="anthropic", engine="anthropic")
+    page = text(client_of("ops"), "/quality/trials/add/?task=rag")
+    assert 'value="Replay: RAG"' in page
+    assert f'<option value="{ours.pk}" selected>' in page
+    assert '<option value="rag" selected>' in page
+
+
+def finished() -> Trial:
+    candidate, baseline = (
+        DeploymentFactory.create(name="Ours"),
+        DeploymentFactory.create(name="Theirs", provider="acme"),
+    )
+    trial = TrialFactory.create(
+        candidate=candidate, baseline=baseline, state="done", finished_at=timezone.now(),
+        capacity_tokens_per_second=400, capacity_concurrency=4, pairs=1,
+    )  # fmt: skip
+    figures = [
+        (candidate, 1, 120, 150.0),
+        (candidate, 4, 400, 350.0),
+        (candidate, 8, 500, 750.0),
+        (baseline, 1, 70, 400),
+    ]
+    for number, (deployment, concurrency, speed, ttft) in enumerate(figures):
+        TrialStep.objects.create(
+            trial=trial, number=number, deployment=deployment, concurrency=concurrency, seconds=5, requests=20,
+            tokens_per_second=speed, ttft_p50_ms=ttft / 2, ttft_p95_ms=ttft, latency_p50_ms=900, latency_p95_ms=1500,
+            output_tokens=2000, cost=None if deployment == candidate else Decimal("0.03"), ended_at=timezone.now(),
+        )  # fmt: skip
+    return trial
+
+
+def test_the_report_says_where_the_first_token_is_too_late_and_what_tokens_cost() -> None:
+    page = text(client_of("manager"), f"/quality/trials/{finished().pk}/")
+    assert "Ours delivers 400 tokens/s with 4 calls at once. Its first token takes 350 ms." in page
+    assert "Ours passes 500 ms for the first token at about 6 calls at once." in page
+    assert "Theirs keeps the first token below 500 ms at every step." in page
+    assert "Theirs: a million output tokens cost $15.00 with 1 call at once." in page
+    assert "the cost of a million output tokens is unknown, because no rented GPU is linked to it" in page
+    assert "Break-even uses this capacity" in page
+    assert page.count("<svg") >= 2
+    assert "Stop trial" not in page
+
+
+def test_the_report_counts_the_pairs_that_raters_chose_of() -> None:
+    trial = finished()
+    assert trial.baseline is not None
+    for outcome in ("candidate", "candidate", "tie", "baseline", ""):
+        Pair.objects.create(
+            candidate=trial.candidate, baseline=trial.baseline, trial_id=trial.pk, outcome=outcome, task="qa",
+            candidate_request=f"00000000-0000-8000-8000-00000000000{Pair.objects.count()}",
+            baseline_request="00000000-0000-8000-8000-0000000000ff",
+        )  # fmt: skip
+    page = text(client_of("manager"), f"/quality/trials/{trial.pk}/")
+    assert "4 of 5 pairs are rated: 2 better and 1 worse for the candidate." in page
+    assert "The difference is +25 points" in page and "More ratings are needed." in page
+
+
+def test_a_running_trial_is_asked_for_again_and_ops_may_stop_it() -> None:
+    trial = TrialFactory.create(
+        state="running", started_at=timezone.now(), claimed_until=timezone.now() + timedelta(seconds=9)
+    )
+    TrialStep.objects.create(trial=trial, number=0, deployment=trial.candidate, concurrency=2, timed=False,
+                             ended_at=timezone.now())  # fmt: skip
+    TrialStep.objects.create(trial=trial, number=1, deployment=trial.candidate, concurrency=1, seconds=2.5)
+    ops = client_of("ops")
+    page = text(ops, f"/quality/trials/{trial.pk}/")
+    assert 'hx-trigger="every 2s"' in page and "75 %" in page
+    assert f"Step 2 of 2: {trial.candidate.name} with 1 call at once." in page
+    part = ops.get(f"/quality/trials/{trial.pk}/", headers={"hx-request": "true", "hx-target": "trial"})
+    assert part.content.decode().strip().startswith('<div id="trial"')
+    assert ops.post(f"/quality/trials/{trial.pk}/stop/").status_code == 302
+    trial.refresh_from_db()
+    assert trial.stop_requested_at is not None
+    assert "Stop trial" not in text(client_of("manager"), f"/quality/trials/{trial.pk}/")
+
+
+def test_the_pdf_holds_the_report_and_is_the_same_each_time() -> None:
+    trial, manager = finished(), client_of("manager")
+    first: Any = manager.get(f"/quality/trials/{trial.pk}/trial.pdf")
+    assert (first.status_code, first["Content-Type"]) == (200, "application/pdf")
+    assert first.content.startswith(b"%PDF")
+    assert 'filename="trial-' in first["Content-Disposition"]
+    assert manager.get(f"/quality/trials/{trial.pk}/trial.pdf").content == first.content
+
+
+def test_break_even_shows_the_capacity_with_its_source_and_a_link_to_the_trial() -> None:
+    trial = finished()
+    page = text(client_of("manager"), "/break-even/")
+    assert "measured by the trial “Proof of concept”, 4 calls at once" in page
+    assert f'href="/quality/trials/{trial.pk}/"' in page
+    assert "measured by the trial" not in text(client_of("ops"), "/break-even/?speed=10")
