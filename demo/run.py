@@ -30,6 +30,7 @@ from demo import (
     reports,
     setup,
     telemetry,
+    trials,
 )
 from demo.client import Client, DemoError, Halted
 from demo.files import READY, Credentials, LoadState, write_json
@@ -140,7 +141,7 @@ class Demo:
         """Ratings and the older months. A refusal is said, and the live part goes on."""
         first, rest = partial(self.judge, JUDGED_FIRST), partial(self.judge, JUDGED_DAYS)
         parts: list[Callable[[], None]] = [
-            self.load_older, first, rest, self.decide, self.advise, self.older_prices,
+            self.load_older, self.try_out, first, rest, self.decide, self.advise, self.older_prices,
             self.look_for_anomalies, self.look_at_forecasts, self.write_reports,
         ]  # fmt: skip
         for part in parts:
@@ -155,6 +156,10 @@ class Demo:
     def hold_verdicts(self) -> None:
         """Until all of the history and its ratings are there; each part that arrives moves the end."""
         loading.mark_loading(datetime.now(UTC) + HOLD)
+
+    def try_out(self) -> None:
+        """The worker runs it within some seconds."""
+        trials.start_trial()
 
     def write_reports(self) -> None:
         reports.write_reports(datetime.now(UTC))
