@@ -180,7 +180,7 @@ ACCESS: dict[str, Access] = {
     "providers:deployment": form(OPS, readers=FIGURES),
     "providers:deployment-disable": action(OPS),
     "providers:deployment-enable": action(OPS),
-    "providers:maintenance": action(OPS),
+    "providers:maintenance": page(FIGURES),
     "providers:maintenance-end": action(OPS),
     # traffic: a request is seen by whoever sees all figures and by the people of its application
     "traffic:requests": page(ALL),

@@ -19,6 +19,7 @@ from alerts.models import Severity
 from lib.forms import UtcDateTimeField
 from lib.recurring_windows import first_span, wall
 from lib.time_spans import Span
+from providers.models import Deployment
 from providers.uptime.window_fields import AgainForm
 
 HOURS = [
@@ -74,7 +75,16 @@ class AssignForm(NoteForm):
 
 
 class MatcherForm(AgainForm):
-    """A silence, by what it matches; at least one part must be given."""
+    """A silence, by what it matches, at least one part of which must be given; or the maintenance of a deployment."""
+
+    deployment = forms.ModelChoiceField(
+        label=gettext_lazy("Maintenance of"),
+        queryset=Deployment.objects.none(),
+        required=False,
+        to_field_name="slug",
+        empty_label=gettext_lazy("none, only silence alerts"),
+        help_text=gettext_lazy("Failures in it do not count as downtime. Leave the next four fields blank."),
+    )
 
     kind = forms.ChoiceField(label=gettext_lazy("Kind"), required=False)
     subject = forms.CharField(
@@ -105,6 +115,7 @@ class MatcherForm(AgainForm):
         help_text=gettext_lazy("An end time instead of the length."),
     )
     field_order = (
+        "deployment",
         "kind",
         "subject",
         "severity",
@@ -120,8 +131,12 @@ class MatcherForm(AgainForm):
     hours = forms.TypedChoiceField(label=gettext_lazy("For"), choices=HOURS, coerce=int, initial=24)
     reason = forms.CharField(label=gettext_lazy("Reason"), max_length=200)
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, may_plan: bool = False, **options: Any) -> None:
         super().__init__(*args, **options)
+        if may_plan:
+            self.fields["deployment"].queryset = Deployment.objects.enabled()  # type: ignore[attr-defined]  # a model choice field
+        else:
+            del self.fields["deployment"]
         kinds = [(name, _(kind.label)) for name, kind in KINDS.items()]
         self.fields["kind"].choices = [("", _("any")), *kinds]  # type: ignore[attr-defined]  # a choice field
         self.fields["severity"].choices = [("", _("any")), *Severity.choices]  # type: ignore[attr-defined]  # as above
@@ -136,7 +151,7 @@ class MatcherForm(AgainForm):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        if not {*MATCHED} & self.errors.keys() and not self.matcher.words:
+        if not {*MATCHED} & self.errors.keys() and not self.deployment_chosen and not self.matcher.words:
             self.add_error(
                 "kind",
                 _("Fill in at least one of kind, subject, severity and labels."),
@@ -145,7 +160,7 @@ class MatcherForm(AgainForm):
             data["span"] = self._first(data)
             data["last"] = self.check_again(data["span"])
             if data["span"].end <= data["span"].start:
-                self.add_error("ends_at", _("A silence ends after it begins. Choose a later end."))
+                self.add_error("ends_at", _("The end must be after the beginning. Choose a later end."))
             elif data["span"].end - data["span"].start > LONGEST:
                 self.add_error("ends_at", _("A silence lasts a year at most. Choose an earlier end."))
             elif data["span"].end <= timezone.now() and not data.get("repeats"):
@@ -166,8 +181,15 @@ class MatcherForm(AgainForm):
         return Span(begins, first.end if data["repeats"] or ends else begins + lasts)
 
     @property
+    def deployment_chosen(self) -> Deployment | None:
+        """The deployment whose maintenance it plans; None: it is a silence."""
+        return self.cleaned_data.get("deployment")
+
+    @property
     def matcher(self) -> Matcher:
-        """Of a form whose fields in `MATCHED` are valid."""
+        """Of a form whose fields in `MATCHED` are valid; of maintenance the alerts about its deployment being down."""
+        if self.deployment_chosen:
+            return Matcher(kind="outage", labels={"deployment": self.deployment_chosen.slug})
         return Matcher(*(self.cleaned_data[name] for name in MATCHED))
 
     @property

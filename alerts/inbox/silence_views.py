@@ -17,9 +17,11 @@ from alerts.inbox.forms import MatcherForm
 from alerts.inbox.page import Coverage, SilencesPage
 from lib.http import asks_for_part, form_view, post_view
 from providers.audit.log import log
+from providers.deployments.services import plan_maintenance
+from providers.models import Deployment, Maintenance
 from providers.uptime.queries import planned_maintenance
 
-PREFILLED = ("kind", "subject", "severity", "labels", "reason")
+PREFILLED = ("deployment", "kind", "subject", "severity", "labels", "reason")
 
 
 @form_view("alerts.view_alert")
@@ -30,14 +32,18 @@ def silences(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and not may_silence:
         return render(request, "403.html", status=403)
     prefilled = {name: request.GET[name] for name in PREFILLED if name in request.GET}
-    form = MatcherForm(request.POST) if request.method == "POST" else MatcherForm(initial=prefilled)
+    may_plan = request.user.has_perm("providers.change_deployment")
+    sent = request.POST if request.method == "POST" else None
+    form = MatcherForm(sent, initial=prefilled, may_plan=may_plan)
     coverage: Coverage | None = None
     if request.method == "POST" and "preview" in request.POST:
         coverage = coverage_of(form, now)
         if asks_for_part(request):
             return render(request, "alerts/inbox/_covers.html", {"coverage": coverage})
-        form = MatcherForm(initial=request.POST.dict())
+        form = MatcherForm(initial=request.POST.dict(), may_plan=may_plan)
     if form.is_bound and form.is_valid():
+        if form.deployment_chosen:
+            return plan(request, form, form.deployment_chosen)
         data = form.cleaned_data
         later = data["starts_at"] or data["repeats"]
         made = services.silence(
@@ -62,6 +68,24 @@ def silences(request: HttpRequest) -> HttpResponse:
         "coverage": coverage,
     }
     return render(request, "alerts/inbox/silences.html", context, status=422 if form.errors else 200)
+
+
+def plan(request: HttpRequest, form: MatcherForm, deployment: Deployment) -> HttpResponse:
+    """Store planned maintenance in the place of a silence."""
+    data = form.cleaned_data
+    window = Maintenance(
+        deployment=deployment,
+        starts_at=data["span"].start,
+        ends_at=data["span"].end,
+        zone=data["zone"],
+        repeats=data["repeats"],
+        repeats_until=data["last"],
+        reason=data["reason"],
+    )
+    plan_maintenance(window=window)
+    log(request, deployment, _("Maintenance planned: %(reason)s.") % {"reason": window.reason})
+    messages.success(request, _("Maintenance planned. Failures in it do not count as downtime."))
+    return redirect("alerts:silences")
 
 
 def coverage_of(form: MatcherForm, now: datetime) -> Coverage:

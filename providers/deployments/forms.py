@@ -1,4 +1,4 @@
-"""A deployment's form, and a maintenance window's."""
+"""A deployment's form."""
 
 from __future__ import annotations
 
@@ -7,25 +7,22 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.core.validators import RegexValidator
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from lib.encryption import encrypt
-from lib.forms import KEY_AGAIN, AddressField, Person, SecretField, UtcDateTimeField, bounded, free_slug, is_admin
+from lib.forms import KEY_AGAIN, AddressField, Person, SecretField, bounded, free_slug, is_admin
 from lib.netguard import AddressRefused, pin
 from lib.reach import hides_key
 from providers.engines import ENGINES
 from providers.engines.base import MOST_SLOTS
-from providers.models import Deployment, Lease, Maintenance
+from providers.models import Deployment, Lease
 from providers.uptime.due_checks import LONGEST_TIMEOUT_S, exposed_sentence
-from providers.uptime.window_fields import AgainForm
 
 if TYPE_CHECKING:
     DeploymentModelForm = forms.ModelForm[Deployment]
-    MaintenanceModelForm = forms.ModelForm[Maintenance]
 else:  # takes no parameter at run time
-    DeploymentModelForm = MaintenanceModelForm = forms.ModelForm
+    DeploymentModelForm = forms.ModelForm
 
 LEAST_CHECK_S, MOST_CHECK_S = 5, 86_400
 
@@ -204,35 +201,3 @@ class DeploymentForm(DeploymentModelForm):
 
 def lease_label(lease: Lease) -> str:
     return f"{lease} · {lease.gpu_count} × {lease.gpu} · {lease.account}"
-
-
-class MaintenanceForm(AgainForm, MaintenanceModelForm):
-    """A planned window, that may come again; by the clock of its zone."""
-
-    class Meta:
-        model = Maintenance
-        fields = ["starts_at", "ends_at", "zone", "repeats", "reason"]
-        labels = {
-            "starts_at": gettext_lazy("From"),
-            "ends_at": gettext_lazy("To"),
-            "reason": gettext_lazy("Reason"),
-        }
-        field_classes = {"starts_at": UtcDateTimeField, "ends_at": UtcDateTimeField}  # `between` reads the clock alone
-        widgets = {
-            name: forms.DateTimeInput(format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local"})
-            for name in ("starts_at", "ends_at")
-        }
-
-    field_order = ("starts_at", "ends_at", "zone", "repeats", "repeats_until", "reason")
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if all(cleaned.get(name) for name in ("starts_at", "ends_at", "zone")):
-            first = self.between(cleaned["starts_at"], cleaned["ends_at"])
-            cleaned["starts_at"], cleaned["ends_at"] = first.start, first.end
-            self.instance.repeats_until = self.check_again(first)
-            if first.end <= first.start:
-                self.add_error("ends_at", _("The window ends before it begins."))
-            elif first.end <= timezone.now() and not cleaned.get("repeats"):
-                self.add_error("ends_at", _("The window is in the past."))
-        return cleaned

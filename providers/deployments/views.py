@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
@@ -15,11 +16,11 @@ from django.views.decorators.debug import sensitive_post_parameters
 from lib.http import form_data, form_view, get_view, post_view, render_tested, undoable
 from providers.audit.log import changes, log, log_form
 from providers.deployments import queries, services
-from providers.deployments.forms import DeploymentForm, MaintenanceForm
+from providers.deployments.forms import DeploymentForm
 from providers.deployments.page import DeploymentPage, DeploymentsPage, Trial
 from providers.engine_metrics import page as engine_page
 from providers.engines import CheckResult
-from providers.models import Deployment, Maintenance, provider_names
+from providers.models import Deployment, provider_names
 from providers.models.deployments import TLS_WARNS
 from providers.uptime import page as uptime_page
 from providers.uptime.due_checks import check_now
@@ -81,7 +82,6 @@ def shown(
     form: DeploymentForm | None,
     result: CheckResult | None = None,
     status: int = 200,
-    window: MaintenanceForm | None = None,
 ) -> HttpResponse:
     """The page of one deployment, or of one that is being added."""
     may_edit, now = request.user.has_perm("providers.change_deployment"), timezone.now()
@@ -94,7 +94,6 @@ def shown(
         "form": form,
         "trial": Trial(deployment, result) if result else None,
         "providers": provider_names().items(),
-        "window": window or (MaintenanceForm() if may_edit and not deployment._state.adding else None),
         "log": changes(deployment) if not deployment._state.adding and may_edit else [],
         "may_edit": may_edit,
         **maintenance,
@@ -147,17 +146,10 @@ def enable(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("providers:deployment", slug=slug)
 
 
-@post_view("providers.change_deployment")
+@get_view("alerts.view_alert")
 def plan_maintenance(request: HttpRequest, slug: str) -> HttpResponse:
-    row = queries.deployment_or_404(slug)
-    window = MaintenanceForm(request.POST, instance=Maintenance(deployment=row))
-    if not window.is_valid():
-        form = DeploymentForm(None, instance=row, person=request.user)
-        return shown(request, row, form, status=422, window=window)
-    services.plan_maintenance(window=window.instance)
-    log(request, row, _("Maintenance planned: %(reason)s.") % {"reason": window.instance.reason})
-    messages.success(request, _("The window is planned. Failures in it do not count."))
-    return redirect("providers:deployment", slug=slug)
+    """The form stands with the silences."""
+    return redirect(f"{reverse('alerts:silences')}?deployment={slug}#add")
 
 
 @post_view("providers.change_deployment")

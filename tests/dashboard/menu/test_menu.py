@@ -32,6 +32,7 @@ NO_PAGE = {
     "new-password": "stands before the product",
     "healthz": "for machines",
     "readyz": "for machines",
+    "providers:maintenance": "leads to the form of silences",
     "providers:status": "for strangers, at an address of its own",
     "providers:status-badge": "a picture",
     "providers:status-json": "a file",

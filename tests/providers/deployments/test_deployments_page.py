@@ -19,6 +19,8 @@ from tests.providers.people import KEY, account, assert_access, deployment, in_r
 
 pytestmark = pytest.mark.django_db
 LIST, ADD, ONE = "/settings/deployments/", "/settings/deployments/add/", "/settings/deployments/llama/"
+SILENCES = "/alerts/silences/"  # whose form plans maintenance too
+PLANNED = {"deployment": "llama", "hours": "24"}
 
 
 def filled(**more: Any) -> dict[str, Any]:
@@ -64,7 +66,7 @@ def test_only_ops_change_a_deployment() -> None:
     assert_access(ONE, {"nobody": 403, "staff": 403, "manager": 403, "ops": 422, "admin": 422}, "post")
 
 
-@pytest.mark.parametrize(("action", "answer"), [("disable", 302), ("enable", 302), ("maintenance", 422)])
+@pytest.mark.parametrize(("action", "answer"), [("disable", 302), ("enable", 302)])
 def test_only_ops_press_the_buttons(action: str, answer: int) -> None:
     deployment()
     expected = {"nobody": 403, "staff": 403, "manager": 403, "ops": answer, "admin": answer}
@@ -288,13 +290,26 @@ def test_maintenance_is_planned_seen_and_ended() -> None:
     deployment()
     ops, now = in_role("ops"), timezone.now().replace(second=0, microsecond=0)
     window = {"starts_at": f"{now:%Y-%m-%dT%H:%M}", "ends_at": f"{now + timedelta(hours=2):%Y-%m-%dT%H:%M}"}
-    assert post(ops, f"{ONE}maintenance/", **window, reason="new disk")[0] == 302
+    assert post(ops, SILENCES, **PLANNED, **window, reason="new disk")[0] == 302
     made = Maintenance.objects.get()
     assert (made.starts_at, made.ends_at) == (now, now + timedelta(hours=2))
     assert "new disk" in text(ops, ONE)
     ops.post(f"{ONE}maintenance/{made.pk}/end/")
     made.refresh_from_db()
     assert made.ends_at <= timezone.now()
+
+
+def test_the_old_address_of_the_form_leads_to_the_silences_with_the_deployment_chosen() -> None:
+    made, ops = deployment(), in_role("ops")
+    answer: Any = ops.get(f"{ONE}maintenance/", follow=True)
+    assert answer.redirect_chain == [(f"{SILENCES}?deployment={made.slug}#add", 302)]
+    assert f'<option value="{made.slug}" selected>' in answer.content.decode()
+
+
+def test_a_silence_without_a_deployment_plans_no_maintenance() -> None:
+    made, ops = deployment(), in_role("ops")
+    assert post(ops, SILENCES, hours="2", reason="x", subject=f"deployment:{made.slug}")[0] == 302
+    assert not Maintenance.objects.exists()
 
 
 def test_a_window_that_has_not_begun_is_taken_back() -> None:
@@ -314,9 +329,9 @@ def test_a_window_that_cannot_be_is_refused(start: int, end: int) -> None:
         "starts_at": f"{now + timedelta(hours=start):%Y-%m-%dT%H:%M}",
         "ends_at": f"{now + timedelta(hours=end):%Y-%m-%dT%H:%M}",
     }
-    status, page = post(in_role("ops"), f"{ONE}maintenance/", **window, reason="x")
+    status, page = post(in_role("ops"), SILENCES, **PLANNED, **window, reason="x")
     assert status == 422
-    assert 'id="id_ends_at_error"' in page
+    assert 'id="id_ends_at_error"' in page or 'id="id_starts_at_error"' in page
     assert not Maintenance.objects.exists()
 
 
@@ -336,7 +351,7 @@ def test_maintenance_that_comes_every_week_is_planned_seen_and_ended_for_good() 
         "zone": "Europe/Berlin",
         "repeats": "week",
     }
-    assert post(ops, f"{ONE}maintenance/", **window, reason="backup")[0] == 302, "it comes again, so it is not over"
+    assert post(ops, SILENCES, **PLANNED, **window, reason="backup")[0] == 302, "it comes again, so it is not over"
     made = Maintenance.objects.get()
     assert "every Sunday 02:00–04:00 Europe/Berlin" in text(ops, ONE)
     inside = datetime(2026, 7, 5, 1, tzinfo=UTC)  # 03:00 in summer
@@ -346,7 +361,7 @@ def test_maintenance_that_comes_every_week_is_planned_seen_and_ended_for_good() 
     made.refresh_from_db()
     assert made.repeats_until and made.repeats_until <= timezone.now()
     assert Maintenance.objects.spans([one.pk], inside, inside + timedelta(seconds=1)), "what was planned stays planned"
-    assert post(ops, f"{ONE}maintenance/", **window | {"ends_at": "2026-01-12T04:00"}, reason="x")[0] == 422
+    assert post(ops, SILENCES, **PLANNED, **window | {"ends_at": "2026-01-12T04:00"}, reason="x")[0] == 422
 
 
 def test_a_window_that_comes_again_does_not_begin_on_a_night_whose_clock_skips_its_hour() -> None:
@@ -355,9 +370,9 @@ def test_a_window_that_comes_again_does_not_begin_on_a_night_whose_clock_skips_i
     eighth = date(timezone.now().year + 1, 3, 8)
     day = eighth + timedelta(days=6 - eighth.weekday())  # the second Sunday of March
     window = {"starts_at": f"{day}T02:00", "ends_at": f"{day}T03:00", "zone": "America/New_York", "reason": "x"}
-    status, page = post(ops, f"{ONE}maintenance/", **window, repeats="day")
+    status, page = post(ops, SILENCES, **PLANNED, **window, repeats="day")
     assert status == 422 and "does not exist on that day" in page
-    assert post(ops, f"{ONE}maintenance/", **window)[0] == 302
+    assert post(ops, SILENCES, **PLANNED, **window)[0] == 302
     made = Maintenance.objects.get()
     seven = datetime(day.year, 3, day.day, 7, tzinfo=UTC)  # 03:00 in summer
     assert (made.starts_at, made.ends_at) == (seven, seven + timedelta(hours=1))
