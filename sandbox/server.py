@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from sandbox import vllm
+from sandbox import clouds, vllm
 from sandbox.anthropic import SandboxAnthropic
 from sandbox.bends import BENT, bent
 from sandbox.faults import Faults
@@ -65,6 +65,7 @@ def build_app(
         app.cleanup_ctx.append(_engine_client(engine_url.rstrip("/")))
         app.router.add_route("*", "/engine/{path:.*}", _engine)
         app.router.add_routes(vllm.routes(_engine))
+    app.router.add_routes(clouds.routes())
     return app
 
 

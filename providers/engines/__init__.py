@@ -21,6 +21,9 @@ ENGINES = {
     "llamacpp": "providers.engines.llamacpp.LlamaCpp",
     "ollama": "providers.engines.ollama.Ollama",
     "anthropic": "providers.engines.anthropic.Anthropic",
+    "azure_openai": "providers.engines.azure_openai.AzureOpenAI",
+    "gemini": "providers.engines.gemini.Gemini",
+    "openrouter": "providers.engines.openrouter.OpenRouter",
     "openai_compatible": "providers.engines.openai_compatible.OpenAICompatible",
 }
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -49,7 +49,8 @@ class Stub:
     def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         self.seen.append((method, path, {name.lower(): value for name, value in headers.items()}, body))
         found = self.routes.get(f"{method} {path}", self.other)
-        given = f"{headers.get('Authorization', '').removeprefix('Bearer ')}{headers.get('x-api-key', '')}"
+        keys = (headers.get(name, "") for name in ("Authorization", "x-api-key", "api-key"))
+        given = "".join(keys).removeprefix("Bearer ")
         if found.key and found.key != given:
             return as_json({"error": "Unauthorized"}, 401)
         return found
@@ -265,6 +266,15 @@ def ollama(*models: str) -> Stub:
         },
         other=as_text("404 page not found", 404),
     )
+
+
+def azure(*deployments: str, key: str = "azure-key-of-the-suite") -> Stub:
+    path = "/openai/deployments"
+    routes = {f"GET {path}?api-version=2023-03-15-preview": model_list(*deployments, owner="organization-owner")}
+    routes |= {f"POST {path}/{name}/chat/completions?api-version=2024-10-21": chat_stream() for name in deployments}
+    routes = {route: replace(answer, key=key) for route, answer in routes.items()}
+    missing = {"error": {"code": "404", "message": "Resource not found"}}
+    return Stub(routes, other=as_json(missing, 404))
 
 
 def claude(*models: str, key: str = "sk-ant-of-the-suite") -> Stub:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from lib.forms import free_slug
 from traffic.authentication.keys import LIMITS
+from traffic.gateway.bounds import MOST_MODEL
 from traffic.models import Application, Key, QuotaPeriod, QuotaUnit, RedactKind, Scope
 from traffic.redaction.own_patterns import BadPattern, checked
 from traffic.redaction.rules import KINDS, MOST_PATTERNS
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     KeyModelForm = forms.ModelForm[Key]
 else:
     ApplicationModelForm = KeyModelForm = forms.ModelForm  # takes no parameter at run time
+
+
+MOST_ALIASES = 100
 
 
 def name_of(user: User) -> str:
@@ -47,10 +51,19 @@ class ApplicationForm(ApplicationModelForm):
         help_text=_("Regular expressions in the syntax of RE2, one a line: CUST-[0-9]{4,10}."),
     )
 
+    model_aliases = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+        label=_("Model aliases"),
+        help_text=_(
+            "One a line, such as gpt-4o = claude-sonnet-5-5. The gateway replaces the first name by the second."
+        ),
+    )
+
     class Meta:
         model = Application
         fields = ["name", "slug", "owner", "members", "capture_bodies", "test_only", "redact",
-                  "redact_patterns", "daily_requests", "daily_gb"]  # fmt: skip
+                  "redact_patterns", "model_aliases", "daily_requests", "daily_gb"]  # fmt: skip
         labels = {
             "slug": _("Short name"),
             "name": _("Name"),
@@ -87,6 +100,8 @@ class ApplicationForm(ApplicationModelForm):
             "n": f"{settings.DAILY_GB:,}"
         }
         self.initial["redact_patterns"] = "\n".join(self.instance.redact_patterns)
+        aliases = self.instance.model_aliases.items()
+        self.initial["model_aliases"] = "\n".join(f"{name} = {model}" for name, model in aliases)
         if self.instance.pk:
             del self.fields["slug"]
         else:
@@ -111,6 +126,20 @@ class ApplicationForm(ApplicationModelForm):
                     _("Line %(n)s: %(why)s") % {"n": number, "why": gettext(str(error))}
                 ) from None
         return lines
+
+    def clean_model_aliases(self) -> dict[str, str]:
+        """Each line as a name and the model behind it."""
+        aliases: dict[str, str] = {}
+        for number, line in enumerate(self.cleaned_data["model_aliases"].splitlines(), 1):
+            if not line.strip():
+                continue
+            name, equals, model = (part.strip() for part in line.partition("="))
+            if not (name and equals and model) or max(len(name), len(model)) > MOST_MODEL:
+                raise forms.ValidationError(_("Line %(n)s: write a name, an equals sign and a model.") % {"n": number})
+            aliases[name] = model
+        if len(aliases) > MOST_ALIASES:
+            raise forms.ValidationError(_("At most %(n)s aliases.") % {"n": MOST_ALIASES})
+        return aliases
 
     def clean_slug(self) -> str:
         name: str = self.cleaned_data.get("name", "")

@@ -65,11 +65,16 @@ def anthropic_tokens(usage: dict[str, Any]) -> Tokens:
 
 def openai_tokens(usage: dict[str, Any]) -> Tokens:
     """OpenAI's usage: cached and written tokens are parts of the prompt's."""
-    prompt = count(usage, "prompt_tokens")
+    prompt, output = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
     if prompt is None:
-        return Tokens(output=count(usage, "completion_tokens"))
+        return Tokens(output=output)
     read = count(usage, "prompt_tokens_details", "cached_tokens") or 0
     written = count(usage, "prompt_tokens_details", "cache_write_tokens") or 0
+    reasoning = count(usage, "completion_tokens_details", "reasoning_tokens")
+    # Gemini counts thoughts in the total alone.
+    beside = (count(usage, "total_tokens") or 0) - prompt - (output or 0)
+    if output is not None and beside > 0 and prompt >= read + written:
+        output, reasoning = output + beside, max(beside, reasoning or 0)
     # A server that reports more cached than prompt tokens counts the prompt without its cache.
     uncached = prompt - read - written if prompt >= read + written else prompt
     return Tokens(
@@ -77,8 +82,8 @@ def openai_tokens(usage: dict[str, Any]) -> Tokens:
         cache_read=read,
         cache_write_5m=written,
         cache_write_1h=0,
-        output=count(usage, "completion_tokens"),
-        reasoning=count(usage, "completion_tokens_details", "reasoning_tokens"),
+        output=output,
+        reasoning=reasoning,
     )
 
 
@@ -158,7 +163,7 @@ def read_answer(protocol: Protocol, body: bytes, *, with_text: bool = False) -> 
     """Read a whole, unstreamed answer; one that is no JSON object tells nothing."""
     answer = Answer()
     try:
-        parsed = _body.decode(body)
+        parsed = _body.decode(_only_one(body))
         _take(answer, parsed)
         if with_text:
             answer.text.append(_whole_text(protocol, parsed))
@@ -168,6 +173,12 @@ def read_answer(protocol: Protocol, body: bytes, *, with_text: bool = False) -> 
     except RecursionError:
         answer.unread = True
     return answer
+
+
+def _only_one(body: bytes) -> bytes:
+    """Gemini's errors are lists of one object."""
+    text = body.strip() if body[:1] == b"[" and len(body) <= MOST_USAGE else body
+    return text[1:-1] if text[:1] == b"[" and text[-1:] == b"]" else body
 
 
 def _whole_text(protocol: Protocol, parsed: _Body) -> str:

@@ -10,6 +10,7 @@ import itertools
 import logging
 import os
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
@@ -228,6 +229,8 @@ class Gateway:
             gateway_request = read_request(protocol, body)
         except BadRequest as error:
             raise Refusal(400, "bad-request", str(error)) from None
+        if alias := application.aliases.get(gateway_request.model):
+            gateway_request = replace(gateway_request, model=alias, written=gateway_request.model)
         call = _call(gateway_request, application, headers, scope["path"])
         external_id = f"{self._prefix}{next(self._numbers)}"
         capped = None

@@ -18,7 +18,7 @@ from traffic.gateway.routes import Decision, Target
 from traffic.gateway.snapshot import Application
 from traffic.gateway.spool import CallStart
 from traffic.gateway.translation import Translation
-from traffic.ingest.rows import RequestRow, Tokens
+from traffic.ingest.rows import RequestRow, Tokens, usd_of
 from traffic.request_ids import user_hash
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -122,6 +122,7 @@ def figures_of(exchange: Exchange, answer: Answer, outcome: str) -> RequestRow:
         ttft_ms=exchange.ttft_ms,
         streamed=exchange.request.streamed,
         response_id=answer.response_id,
+        reported_cost=usd_of((answer.usage or {}).get("cost")) if target.engine == "openrouter" else None,
         tokens=tokens,
         user_hash=user_hash(exchange.salt, exchange.request.user),
         route=exchange.decision.rule,
@@ -166,8 +167,9 @@ def raw_of(exchange: Exchange, answer: Answer) -> dict[str, Any]:
         raw["instead_of"] = exchange.decision.instead_of
     if exchange.translation is not None:
         raw["translated"] = exchange.translation.name
-    if exchange.target is not None and exchange.request.model != exchange.target.model:
-        raw["asked_model"] = exchange.request.model
+    asked_model = exchange.request.written or exchange.request.model
+    if exchange.target is not None and asked_model != exchange.target.model:
+        raw["asked_model"] = asked_model
     doubts = [word for word, holds in ((ANSWER_CUT, answer.text_cut), (ANSWER_UNREAD, answer.unread)) if holds]
     if doubts:
         raw["doubts"] = doubts

@@ -70,8 +70,9 @@ class GatewayRequest:
     protocol: Protocol
     body: bytes
     fields: dict[str, msgspec.Raw]
-    model: str
+    model: str  # asked for, or the one behind an alias
     streamed: bool
+    written: str = ""  # the alias that the body has in its place
 
     @property
     def prompt_tokens(self) -> int:
@@ -132,7 +133,11 @@ class GatewayRequest:
         `ask_usage`: the stream is to tell its usage at its end, beside the options that the caller sets.
         """
         if not ask_usage:
-            return self.body if model == self.model else msgspec.json.encode({**self.fields, "model": model})
+            return (
+                self.body
+                if model == (self.written or self.model)
+                else msgspec.json.encode({**self.fields, "model": model})
+            )
         raw = self.fields.get("stream_options")
         options = _value(raw)
         if (options is not None and not isinstance(options, dict)) or (raw and len(raw) > MOST_VALUE):

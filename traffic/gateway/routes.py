@@ -41,6 +41,9 @@ PROTOCOLS: dict[str, frozenset[Protocol]] = {
     "sglang": frozenset({OPENAI}),
     "lmdeploy": frozenset({OPENAI}),
     "tgi": frozenset({OPENAI}),
+    "azure_openai": frozenset({OPENAI}),
+    "gemini": frozenset({OPENAI}),
+    "openrouter": frozenset({OPENAI}),
     "openai_compatible": frozenset({OPENAI}),
 }
 # What an engine serves beside them. Responses only where a server of that name is known to have them: what a
@@ -52,6 +55,9 @@ BESIDE: dict[str, frozenset[Protocol]] = {
     "sglang": frozenset({COMPLETIONS, EMBEDDINGS}),
     "lmdeploy": frozenset({COMPLETIONS}),
     "tgi": frozenset({COMPLETIONS}),
+    "azure_openai": frozenset({RESPONSES, COMPLETIONS, EMBEDDINGS}),
+    "gemini": frozenset({EMBEDDINGS}),
+    "openrouter": frozenset({COMPLETIONS, EMBEDDINGS}),
     "openai_compatible": frozenset({COMPLETIONS, EMBEDDINGS}),
 }
 BESIDE_AT: dict[str, frozenset[Protocol]] = {"openai": frozenset({RESPONSES})}  # by provider

@@ -12,8 +12,8 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import Any
@@ -51,6 +51,7 @@ class Application:
     budget_state: str
     redaction: Redaction = EVERYTHING
     caps: tuple[Cap, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict, hash=False)  # models by the names that it requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,10 @@ NOTE_REFUSED = """
 INSERT INTO traffic_deadkeyuse (key_id, address, count) SELECT id, %s, %s FROM traffic_key
 WHERE hash = %s AND (revoked_at IS NOT NULL OR expires_at <= now())
 """
-APPLICATIONS = "SELECT id, slug, capture_bodies, budget_state, redact, redact_patterns FROM traffic_application"
+APPLICATIONS = """
+SELECT id, slug, capture_bodies, budget_state, redact, redact_patterns, model_aliases AS aliases
+FROM traffic_application
+"""
 CONNECTION_NAME = "gateway snapshot"  # each process has one, so that they can count each other
 DEPLOYMENTS = f"""
 WITH gateway AS (SELECT greatest(count(*), 1) AS number FROM pg_stat_activity

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import aiohttp
 from yarl import URL
@@ -14,13 +14,18 @@ from traffic.gateway.protocols import ANTHROPIC
 from traffic.gateway.routes import Target
 from traffic.gateway.translated import translated_headers
 
+AZURE = "azure_openai"
+AZURE_VERSION = "2024-10-21"  # where the deployment's address names none
+# Engines whose address has a path of its own in the place of `/v1`.
+WITH_PATH = frozenset({"openai_compatible", "gemini", "openrouter"})
+
 HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding"
     b" upgrade".split()
 )
 # Not the vendor's business: who called whom, the caller's own credentials and accounts. Encodings: see `headers_for`.
 KEPT_FROM_TARGETS = HOP_BY_HOP | frozenset(
-    b"host content-length expect accept-encoding authorization x-api-key cookie forwarded via x-real-ip"
+    b"host content-length expect accept-encoding authorization x-api-key api-key cookie forwarded via x-real-ip"
     b" openai-organization openai-project".split()
 )
 # About the vendor's host, or about our account there; the server sets its own date.
@@ -53,6 +58,8 @@ def judge(host: str, address: IPAddress, *, local: bool) -> None:
 
 def url_of(target: Target, path: str, query: str) -> URL:
     """A path below the target's base address. What a caller puts into the query is not remembered."""
+    if target.engine == AZURE:
+        return _azure(target.url, target.model, path)
     base = _base(target.url, target.engine, path)
     return base if not query else URL(f"{base}?{query}", encoded=True)
 
@@ -61,9 +68,30 @@ def url_of(target: Target, path: str, query: str) -> URL:
 def _base(address: str, engine: str, path: str) -> URL:
     """The address of a path, which people paste with and without `/v1`; paths are those that the gateway serves."""
     base = address.rstrip("/")
-    if engine == "openai_compatible" and urlsplit(base).path:
+    if engine in WITH_PATH and urlsplit(base).path:
         return URL(base + path.removeprefix("/v1"), encoded=True)
     return URL(base.removesuffix("/v1") + path, encoded=True)
+
+
+@lru_cache(1024)
+def _azure(address: str, deployment: str, path: str) -> URL:
+    """Azure's path names the deployment and its query the version; Responses are at an address without either."""
+    parts = urlsplit(address)
+    root = f"{parts.scheme}://{parts.netloc}{parts.path.partition('/openai')[0].rstrip('/')}/openai"
+    if path == "/v1/responses":
+        return URL(f"{root}{path}", encoded=True)
+    version = parse_qs(parts.query).get("api-version", [AZURE_VERSION])[0]
+    named = f"{root}/deployments/{quote(deployment, safe='')}{path.removeprefix('/v1')}"
+    return URL(f"{named}?api-version={quote(version, safe='')}", encoded=True)
+
+
+def key_header(target: Target) -> tuple[str, str]:
+    """The header that carries the target's own key."""
+    if target.engine == ANTHROPIC:
+        return "x-api-key", target.api_key
+    if target.engine == AZURE:
+        return "api-key", target.api_key
+    return "authorization", f"Bearer {target.api_key}"
 
 
 def headers_for(target: Target, exchange: Exchange) -> list[tuple[str, str]]:
@@ -78,8 +106,5 @@ def headers_for(target: Target, exchange: Exchange) -> list[tuple[str, str]]:
     ]
     headers.append(("accept-encoding", "identity"))
     if target.api_key:
-        if target.engine == ANTHROPIC:
-            headers.append(("x-api-key", target.api_key))
-        else:
-            headers.append(("authorization", f"Bearer {target.api_key}"))
+        headers.append(key_header(target))
     return headers if exchange.translation is None else translated_headers(headers, exchange.translation)

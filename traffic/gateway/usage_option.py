@@ -16,7 +16,7 @@ from traffic.gateway.routes import Target
 
 # Engines that are known to take the option. llama.cpp tells more by its `timings`, and without being asked; of any
 # other server that calls itself compatible nobody knows whether it refuses what it does not know.
-TELLING = frozenset({"vllm", "sglang", "lmdeploy", "ollama", "tgi"})
+TELLING = frozenset({"vllm", "sglang", "lmdeploy", "ollama", "tgi", "azure_openai", "gemini", "openrouter"})
 TELLING_PROVIDERS = frozenset({"openai"})
 
 

@@ -64,6 +64,8 @@ class Application(models.Model):
     # its own.
     redact = ArrayField(models.CharField(max_length=10, choices=RedactKind.choices), default=all_kinds, blank=True)
     redact_patterns = ArrayField(models.CharField(max_length=200), default=list, blank=True)
+    # Models by the names under which its programs request them, for the gateway: {"gpt-4o": "claude-sonnet-5-5"}.
+    model_aliases = models.JSONField(default=dict, blank=True)
     budget_state = models.CharField(max_length=10, choices=BudgetState.choices, default=BudgetState.UNKNOWN)
     # What its keys may store in a UTC day; None: as the settings say for all.
     daily_requests = models.PositiveBigIntegerField(null=True, blank=True)

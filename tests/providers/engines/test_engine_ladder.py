@@ -51,6 +51,9 @@ HEALTHY: dict[str, tuple[Callable[[], Stub], str, str]] = {
         "tiny",
         "",
     ),
+    "azure_openai": (lambda: stubs.azure("gpt-ours"), "gpt-ours", "azure-key-of-the-suite"),
+    "gemini": (lambda: Stub({"GET /v1/models": model_list("models/gemini-3", owner="google")}), "gemini-3", ""),
+    "openrouter": (lambda: Stub({"GET /v1/models": model_list("openai/gpt-x", owner="")}), "openai/gpt-x", ""),
     "openai_compatible": (lambda: Stub({"GET /v1/models": model_list("gpt-x", owner="system")}), "gpt-x", ""),
 }
 

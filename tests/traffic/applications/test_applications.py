@@ -307,3 +307,16 @@ def test_the_playground_only_tests_from_the_update_on(db: None) -> None:
     application("docs")
     import_module("traffic.migrations.0004_application_test_only").leave_out_playground(apps, None)
     assert list(Application.objects.filter(test_only=True).values_list("slug", flat=True)) == ["playground"]
+
+
+def test_an_application_gets_names_of_its_own_for_models(admin: Client, shop: Application) -> None:
+    url = f"{APPLICATIONS}shop/"
+    sent = {"name": "Shop", "model_aliases": "gpt-4o = claude-sonnet-5-5\r\n\r\nbest=openai/gpt-5"}
+    assert admin.post(url, sent).status_code == 302
+    shop.refresh_from_db()
+    assert shop.model_aliases == {"gpt-4o": "claude-sonnet-5-5", "best": "openai/gpt-5"}
+    assert "gpt-4o = claude-sonnet-5-5" in admin.get(url).content.decode()
+    for wrong in ("ok = m\nno model", f"{'x' * 201} = m", "= m"):
+        refused = admin.post(url, {**sent, "model_aliases": wrong})
+        assert refused.status_code == 422
+        assert "write a name, an equals sign and a model" in refused.content.decode()

@@ -112,7 +112,9 @@ class Translation:
 
     def _error(self, status: int, body: bytes) -> bytes:
         try:
-            failed = streams.failure(neutral.object_at(neutral.decode(body), "The answer"))
+            parsed = neutral.decode(body)
+            only = parsed[0] if isinstance(parsed, list) and len(parsed) == 1 else parsed  # as Gemini writes errors
+            failed = streams.failure(neutral.object_at(only, "The answer"))
         except _ODD:
             return error_body(self.caller, status, "api_error", f"The deployment answered with HTTP {status}.")
         return error_body(self.caller, status, failed.kind, failed.message)

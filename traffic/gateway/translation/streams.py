@@ -99,7 +99,8 @@ class ChatReader:
         if data.get("error"):
             return [failure(data)]
         events: list[Event] = []
-        if not self._begun:
+        # Azure's first event is about the prompt and has neither.
+        if not self._begun and (data.get("id") or data.get("choices")):
             self._begun = True
             events.append(Begin(str(data.get("id") or ""), str(data.get("model") or "")))
         if isinstance(data.get("usage"), dict):
