@@ -188,10 +188,16 @@ class RuleForm(RuleModelForm):
         if not self.is_valid():
             return unfinished(self)
         rule, data = self.instance, self.cleaned_data
-        numbers = {name: data[f"threshold_{name}"] for name in self.numbers}
-        return sentence_of(KINDS[rule.kind], numbers, data["for_s"], rule.groups, data["recipients"], data["channels"])
+        return sentence_of(
+            KINDS[rule.kind], self.thresholds, data["for_s"], rule.groups, data["recipients"], data["channels"]
+        )
+
+    @property
+    def thresholds(self) -> dict[str, Any]:
+        """The numbers of a valid form by their names."""
+        return {name: self.cleaned_data[f"threshold_{name}"] for name in self.numbers}
 
     def save(self, commit: bool = True) -> Rule:
-        self.instance.thresholds = {name: self.cleaned_data[f"threshold_{name}"] for name in self.numbers}
+        self.instance.thresholds = self.thresholds
         self.instance.last_error = ""
         return super().save(commit)

@@ -13,6 +13,7 @@ from alerts.models import Channel, Delivery, Rule
 from alerts.rules import queries
 from alerts.rules.preview import Preview
 from alerts.rules.queries import RuleCounts
+from alerts.rules.tryout import Tryout
 from lib.formats import state
 
 
@@ -92,7 +93,7 @@ class RulePage:
     addresses: Sequence[str]
     channels: Sequence[Channel]
     may_edit: bool
-    seen: Preview | None = None
+    seen: Preview | Tryout | None = None
 
     def title(self) -> str:
         return self.rule.name if self.rule else _("New rule")

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from alerts.lifecycle import states
-from alerts.lifecycle.states import Policy, State, Status
+from alerts.lifecycle.states import Observation, Policy, State, Status
 from alerts.metrics.history import DAYS, MetricHistory
 from alerts.metrics.metric import Reading, Series
 from alerts.metrics.scopes import Names
@@ -21,6 +21,12 @@ from alerts.metrics.watch import Watch, capital
 from alerts.wording import span
 
 MOST_POINTS = 360  # of the chart; hours are thinned to what a line can show, the firing itself is not
+
+
+class Observer(Protocol):
+    """What says of a value whether it is over its limit, and whether it has recovered."""
+
+    def observe(self, reading: Reading) -> Observation: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +141,7 @@ def preview(watch: Watch, policy: Policy, now: datetime) -> Preview:
     return Preview(watch, what, now, series, list(fired(watch, policy, series, now)))
 
 
-def fired(watch: Watch, policy: Policy, series: Series, now: datetime) -> Iterator[Firing]:
+def fired(watch: Observer, policy: Policy, series: Series, now: datetime) -> Iterator[Firing]:
     """The series through the state machine: each value holds until the next, and patience may end between two."""
     status: Status | None = None
     opened: datetime | None = None

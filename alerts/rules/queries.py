@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Q, QuerySet
@@ -11,9 +12,12 @@ from django.shortcuts import get_object_or_404
 
 from alerts.kinds import KINDS
 from alerts.models import Alert, Channel, Rule
+from providers.models import Deployment
 
 PAGE_SIZE = 50  # of the rules that people made
 MOST_ALERTS = 20
+MOST_TRIED = 1_000  # alerts that a try-out counts
+MOST_DEPLOYMENTS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,16 @@ def made_rules(search: str, page: str) -> Page[Rule]:
 
 def _listed() -> QuerySet[Rule]:
     return Rule.objects.listed().filter(kind__in=KINDS).prefetch_related("recipients")
+
+
+def alerts_since(rule: Rule, since: datetime) -> list[Alert]:
+    """The alerts of a rule that opened since then."""
+    return list(Alert.objects.filter(rule=rule, opened_at__gte=since).order_by("opened_at")[:MOST_TRIED])
+
+
+def watched_deployments() -> list[Deployment]:
+    """The enabled deployments, as many as a try-out looks at."""
+    return list(Deployment.objects.enabled().order_by("slug")[:MOST_DEPLOYMENTS])
 
 
 def rule_counts() -> RuleCounts:

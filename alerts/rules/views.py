@@ -26,6 +26,7 @@ from alerts.rules.forms import RuleForm
 from alerts.rules.page import RulePage, RuleRow, RulesPage
 from alerts.rules.preview import Preview, preview
 from alerts.rules.sentence_form import RuleSentence
+from alerts.rules.tryout import Tryout, tryout
 from lib.http import form_view, get_view, post_view, undoable
 from providers.audit.log import log, log_form
 
@@ -84,16 +85,22 @@ def rule(request: HttpRequest, slug: str) -> HttpResponse:
     form = RuleForm(sent, instance=row, initial=patience) if may_edit else None
     if form and "sentence" in request.POST:
         return render(request, "alerts/rules/_sentence.html", {"form": form})
-    if form and sent is not None and form.is_valid():
+    now, delay_s, seen = timezone.now(), row.for_s, None
+    if form and "preview" in request.POST and form.is_valid():
+        seen = tryout(row, form.thresholds, now, delay_s)
+    elif form and sent is not None and form.is_valid():
         services.save(form=form)
         log_form(request, row, form)
         messages.success(request, _("Saved. It applies within 15 seconds."))
         return redirect("alerts:rules")
-    context = {**_of_rule(row, bool(form)), "form": form}
+    elif "preview" in request.GET:
+        defaults = {name: threshold.default for name, threshold in KINDS[row.kind].thresholds.items()}
+        seen = tryout(row, defaults | row.thresholds, now, delay_s)
+    context = {**_of_rule(row, bool(form), seen), "form": form, "seen": seen}
     return render(request, "alerts/rules/rule.html", context, status=422 if form and form.errors else 200)
 
 
-def _of_rule(row: Rule, may_edit: bool, seen: Preview | None = None) -> dict[str, Any]:
+def _of_rule(row: Rule, may_edit: bool, seen: Preview | Tryout | None = None) -> dict[str, Any]:
     addresses, channels = Recipients().of_rule(row, KINDS[row.kind].groups), queries.channels_of(row)
     return {
         "page": RulePage(row, addresses, channels, may_edit, seen),
