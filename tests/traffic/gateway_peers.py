@@ -114,6 +114,9 @@ class FakeEngine:
                 return web.json_response(error, status=429, headers={"retry-after": "7"})
             case "500" | "503" | "529":
                 return web.json_response({"error": "broken"}, status=int(self.behaviour))
+            case "503-once":
+                self.behaviour = "ok"
+                return web.json_response({"error": "busy"}, status=503)
             case "400":
                 error = {"error": {"message": "no", "type": "invalid_request_error", "code": 400}}
                 return web.json_response(error, status=400)

@@ -103,6 +103,7 @@ class Gateway:
             caps,
             idle_timeout_s=settings.idle_timeout_s,
             connect_timeout_s=settings.connect_timeout_s,
+            cool_s=settings.cool_s,
         )
         self.door = Admission(self.snapshots)
         self.shutdown = Shutdown(settings.grace_s, settings.send_timeout_s)

@@ -27,6 +27,7 @@ class Settings:
     send_timeout_s: float = 30.0  # in which a caller takes something of its answer
     grace_s: float = 30.0  # for calls under way when the gateway is told to stop
     queue_timeout_s: float = 300.0  # longest wait for a slot of a deployment with a limit; 0: nobody waits
+    cool_s: float = 10.0  # for which a deployment that failed again and again is asked last; 0: never
     redis_url: str = VALKEY  # asked for calls with caps alone
 
     @property
@@ -58,6 +59,7 @@ def read_settings() -> Settings:
         queue_timeout_s=_seconds(
             "BREAKEVEN_GATEWAY_QUEUE_TIMEOUT", _text("BREAKEVEN_GATEWAY_QUEUE_TIMEOUT", data_dir), 300
         ),
+        cool_s=_seconds("BREAKEVEN_GATEWAY_COOLDOWN", _text("BREAKEVEN_GATEWAY_COOLDOWN", data_dir), 10),
         redis_url=_text("REDIS_URL", data_dir) or VALKEY,
     )
 

@@ -25,6 +25,7 @@ from traffic.gateway.inflate import inflated, inflater
 from traffic.gateway.intake import Share
 from traffic.gateway.recorder import Recorder
 from traffic.gateway.refusals import Headers, Refusal, Send, send_error
+from traffic.gateway.resilience import COOL_S, Cooling, again_in, retry_after
 from traffic.gateway.routes import Target
 from traffic.gateway.translated import (
     NOT_OF_TRANSLATED,
@@ -61,10 +62,12 @@ class Relay:
         *,
         idle_timeout_s: float,
         connect_timeout_s: float,
+        cool_s: float = COOL_S,
     ) -> None:
         self._recorder = recorder
         self._queues = queues
         self._caps = caps
+        self._cooling = Cooling(cool_s)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s, sock_read=idle_timeout_s)
         # Two pools: a connection that a local target may use is never handed to one that is not.
         self._sessions = {local: session_of(timeout, local=local) for local in (False, True)}
@@ -102,6 +105,7 @@ class Relay:
     async def _open(self, exchange: Exchange) -> aiohttp.ClientResponse:
         """The answer of the targets, or where a cap leaves no room and the route says so, of the rules after it."""
         while True:
+            exchange.decision = self._cooling.reorder(exchange.decision)
             try:
                 return await self._try(exchange)
             except CapReached as reached:
@@ -121,7 +125,7 @@ class Relay:
                 exchange.translation = await translation_for(exchange, target)
                 if exchange.recorded:  # counting tokens takes no slot, and counts for no cap
                     await self._admit(exchange, target)
-                upstream = await self._ask(exchange, target)
+                upstream = await self._ask_patiently(exchange, target, last=number == last)
             except CapReached:
                 raise
             except Refusal as refusal:
@@ -142,7 +146,7 @@ class Relay:
             except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: headers that nobody can read
                 exchange.tries.append({"deployment": target.slug, "error": type(error).__name__})
             else:
-                if number == last or not (upstream.status == 429 or upstream.status >= 500):
+                if number == last or not _is_failure(upstream):
                     exchange.status = upstream.status
                     return upstream
                 exchange.tries.append({"deployment": target.slug, "status": upstream.status})
@@ -173,6 +177,24 @@ class Relay:
         finally:
             exchange.queued_ms += (perf_counter() - began) * 1000
         exchange.queueing = False
+
+    async def _ask_patiently(self, exchange: Exchange, target: Target, *, last: bool) -> aiohttp.ClientResponse:
+        """Ask, and where nobody else can answer and the target is busy for a moment, once more."""
+        try:
+            upstream = await self._ask(exchange, target)
+            if last and (wait := again_in(upstream.status, upstream.headers)) is not None:
+                exchange.tries.append({"deployment": target.slug, "status": upstream.status})
+                upstream.release()
+                await asyncio.sleep(wait)
+                upstream = await self._ask(exchange, target)
+        except (aiohttp.ClientError, OSError):
+            self._cooling.failed(target)
+            raise
+        if _is_failure(upstream):
+            self._cooling.failed(target, retry_after(upstream.headers))
+        else:
+            self._cooling.answered(target)
+        return upstream
 
     async def _ask(self, exchange: Exchange, target: Target) -> aiohttp.ClientResponse:
         if exchange.translation is not None:
@@ -293,6 +315,10 @@ def _rest_of(exchange: Exchange, events: UsageFilter | StreamTranslator | None) 
     except TooMuch as error:
         _broken(exchange, error)
         return b""
+
+
+def _is_failure(upstream: aiohttp.ClientResponse) -> bool:
+    return upstream.status == 429 or upstream.status >= 500
 
 
 def _names(exchange: Exchange) -> str:

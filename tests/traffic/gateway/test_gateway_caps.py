@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 import redis
 
 from tests.factories import YEAR, TokenPriceFactory
+from tests.traffic.gateway_peers import Door
 from tests.traffic.gateway_stack import GatewayProcess, Stack, calm, stack, until
 
 __all__ = ["calm", "stack"]  # fixtures
@@ -34,6 +36,7 @@ class Gateways:
     stack: Stack
     processes: list[GatewayProcess]
     valkey: redis.Redis
+    door: Door  # between them and Valkey
 
     def key(self, *caps: tuple[str, str, str]) -> str:
         """A new key of the shop with caps of (unit, period, amount), once all gateways know it."""
@@ -80,8 +83,11 @@ class Gateways:
 @pytest.fixture(scope="module")
 def three(
     stack: Stack, valkey_url: str, tmp_path_factory: Any, django_db_blocker: Any
-) -> Iterator[list[GatewayProcess]]:
-    environment = {**stack.gateway.environment, "REDIS_URL": valkey_url}
+) -> Iterator[tuple[list[GatewayProcess], Door]]:
+    address = urlsplit(valkey_url)
+    door = Door(stack.own.loop, "127.0.0.1", address.port or 6379)
+    through = address._replace(netloc=address.netloc.replace(str(address.port), str(door.port))).geturl()
+    environment = {**stack.gateway.environment, "REDIS_URL": through}
     url = stack.gateway.database_url
     processes = [GatewayProcess(url, tmp_path_factory.mktemp(f"gateway-{n}"), environment) for n in range(3)]
     with django_db_blocker.unblock():
@@ -93,15 +99,17 @@ def three(
         process.spawn()
     for process in processes:
         until(process.answers)
-    yield processes
+    yield processes, door
     for process in processes:
         process.stop()
+    door.close()
 
 
 @pytest.fixture
-def gateways(calm: Stack, three: list[GatewayProcess], valkey_url: str) -> Iterator[Gateways]:
+def gateways(calm: Stack, three: tuple[list[GatewayProcess], Door], valkey_url: str) -> Iterator[Gateways]:
     with redis.Redis.from_url(valkey_url) as valkey:
-        yield Gateways(calm, three, valkey)
+        yield Gateways(calm, three[0], valkey, three[1])
+    three[1].reopen()
     for change in ("DELETE FROM traffic_capuse", "DELETE FROM traffic_cap", "DELETE FROM traffic_route",
                    "UPDATE traffic_installation SET caps_refuse = false"):  # fmt: skip
         calm.conn.execute(change)
@@ -232,3 +240,35 @@ def test_a_cap_of_usd_refuses_a_model_without_a_price(gateways: Gateways) -> Non
         answer = gateways.call(key, private=False, route="claude")
     assert (answer.status_code, answer.headers["x-breakeven-error"]) == (403, "cap-without-price")
     assert gateways.call(key).status_code == 200  # our own GPUs: their hours are paid
+
+
+def test_without_valkey_calls_go_on_and_are_counted_when_it_is_back(gateways: Gateways) -> None:
+    key = gateways.key(("requests", "day", "10"))
+    assert gateways.at_once(key, 4) == {200: 4}
+    gateways.door.shut()
+    assert gateways.at_once(key, 5) == {200: 5}
+    until(lambda: gap(gateways) == 5)
+    gateways.door.reopen()
+    until(lambda: gateways.used("requests") == 9)
+    time.sleep(3)  # in which each gateway adds what it let through
+    assert gateways.at_once(key, 6) == {200: 1, 429: 5}
+
+
+def test_without_valkey_calls_are_refused_where_the_installation_says_so(gateways: Gateways) -> None:
+    key, free = gateways.key(("requests", "day", "10")), gateways.key()
+    gateways.stack.conn.execute("UPDATE traffic_installation SET caps_refuse = true")
+    time.sleep(READ_S)
+    gateways.door.shut()
+    answer = gateways.call(key)
+    assert (answer.status_code, answer.headers["x-breakeven-error"]) == (503, "caps-away")
+    assert answer.headers["retry-after"] == "2"
+    assert gateways.call(free).status_code == 200
+    gateways.door.reopen()
+    time.sleep(1.5)
+    assert gateways.call(key).status_code == 200
+
+
+def gap(gateways: Gateways) -> int:
+    """Calls that the alert is told of, since the tests of it began."""
+    row = gateways.stack.conn.execute("SELECT cap_gap_calls FROM traffic_installation").fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,70 @@
+"""What a target that refuses calls is spared: it is asked once more in a moment, and after a row of failures last.
+
+In the memory of each process; outages and checks, which all gateways see, are `Target.down`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from time import monotonic
+
+from traffic.gateway.routes import Decision, Target
+
+BUSY = frozenset({429, 503, 529})  # said before any work is done: asking again pays nothing twice
+MOST_WAIT_S = 2.0  # for a second try; who is told to wait longer is told so
+FAILURES = 5  # in a row, after which a target cools down
+COOL_S = 10.0
+MOST_COOL_S = 60.0  # whatever its retry-after says
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that an answer asks to wait; None where it names none, or a date."""
+    text = headers.get("retry-after", "").strip()
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 9 else None
+
+
+def again_in(status: int, headers: Mapping[str, str]) -> float | None:
+    """In how many seconds a busy target may be asked again for the same call; None: not."""
+    if status not in BUSY:
+        return None
+    wait = retry_after(headers)
+    if wait is None:
+        return random.uniform(0.2, 0.6)  # not all at once
+    return wait + random.uniform(0, 0.2) if wait <= MOST_WAIT_S else None
+
+
+class Cooling:
+    """Which targets failed too often lately. For one event loop."""
+
+    def __init__(self, cool_s: float = COOL_S, clock: Callable[[], float] = monotonic) -> None:
+        self._cool_s = cool_s  # 0: none ever cools down
+        self._clock = clock
+        self._failures: dict[int, int] = {}  # in a row, by target
+        self._until: dict[int, float] = {}
+
+    def failed(self, target: Target, wait: float | None = None) -> None:
+        """It was not reached, or answered with 429 or 5xx and asked to wait so many seconds."""
+        failures = self._failures[target.id] = self._failures.get(target.id, 0) + 1
+        if failures >= FAILURES and self._cool_s:
+            self._until[target.id] = self._clock() + min(max(wait or 0, self._cool_s), MOST_COOL_S)
+
+    def answered(self, target: Target) -> None:
+        """It works."""
+        if target.id in self._failures:
+            del self._failures[target.id]
+            self._until.pop(target.id, None)
+
+    def reorder(self, decision: Decision) -> Decision:
+        """The same targets, those that cool down behind the others; each is tried all the same when its turn comes."""
+        if not self._until or len(decision.targets) == 1:
+            return decision
+        targets = self._cold(decision.targets)
+        if targets == decision.targets:
+            return decision
+        return replace(decision, targets=targets, instead_of=decision.instead_of or decision.targets[0].slug)
+
+    def _cold(self, targets: Sequence[Target]) -> tuple[Target, ...]:
+        now = self._clock()
+        return tuple(sorted(targets, key=lambda target: self._until.get(target.id, 0) > now))
