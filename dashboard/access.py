@@ -238,6 +238,7 @@ ACCESS: dict[str, Access] = {
     "traffic:repricing-do": action(OPS),
     "traffic:routes": page(FIGURES),
     "traffic:route": form(OPS),
+    "traffic:route-try": page(FIGURES),
     "traffic:route-add": form(OPS),
     "traffic:route-undo": action(OPS),
     "traffic:route-delete": action(OPS),

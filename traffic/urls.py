@@ -17,7 +17,16 @@ from traffic.ratings.views import abstention_undo, my_ratings, rate, undo
 from traffic.repricing import discount_views, price_views, unit_views
 from traffic.repricing.views import repricing_detail, repricing_do, repricing_list
 from traffic.requests.views import request_detail, request_list, request_rate, requests_export
-from traffic.routes.views import route_add, route_delete, route_edit, route_list, route_move, route_switch, route_undo
+from traffic.routes.views import (
+    route_add,
+    route_delete,
+    route_edit,
+    route_list,
+    route_move,
+    route_switch,
+    route_try,
+    route_undo,
+)
 from traffic.trials.views import trial_add, trial_list, trial_stop
 
 app_name = "traffic"
@@ -76,6 +85,7 @@ urlpatterns = [
     path("settings/repricings/<int:pk>/<slug:act>/", repricing_do, name="repricing-do"),
     path("settings/routes/", route_list, name="routes"),
     path("settings/routes/add/", route_add, name="route-add"),
+    path("settings/routes/try/", route_try, name="route-try"),
     path("settings/routes/undo/", route_undo, name="route-undo"),
     path("settings/routes/<slug:slug>/", route_edit, name="route"),
     path("settings/routes/<slug:slug>/delete/", route_delete, name="route-delete"),

@@ -291,7 +291,7 @@ CONNECT = Group(
             _("Routes"),
             _("which request goes to which deployment"),
             words=_("routing fallback"),
-            below=("traffic:route", "traffic:route-add"),
+            below=("traffic:route", "traffic:route-add", "traffic:route-try"),
         ),
         Page("traffic:imports", _("Imports"), _("history from files of other tools"), below=("traffic:import",)),
         Page("traffic:prices", _("Prices"), words=_("list price token price"), tabs=PRICES),

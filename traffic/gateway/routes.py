@@ -225,7 +225,7 @@ def after_cap(rules: Sequence[Rule], targets: Sequence[Target], call: Call, rule
 
 def _first(rules: Sequence[Rule], targets: Sequence[Target], able: Sequence[Target], call: Call) -> Decision | None:
     for rule in rules:
-        if _holds(rule, targets, call) and (decision := _decision(rule, rules, able, call)):
+        if holds(rule, targets, call) and (decision := _decision(rule, rules, able, call)):
             return decision
     return None
 
@@ -313,7 +313,7 @@ def _rank(target: Target, call: Call) -> tuple[bool, int, bool, Distance, bool, 
     )
 
 
-def _holds(rule: Rule, targets: Sequence[Target], call: Call) -> bool:
+def holds(rule: Rule, targets: Sequence[Target], call: Call) -> bool:
     """Whether every condition of the rule holds; the dear ones are looked at last."""
     request = call.request
     return (

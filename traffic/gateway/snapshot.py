@@ -167,6 +167,13 @@ def read_snapshot(conn: psycopg.Connection, credentials_key: str) -> Snapshot:
     )
 
 
+def read_routing(conn: psycopg.Connection) -> tuple[tuple[Rule, ...], tuple[Target, ...]]:
+    """The rules in use and the deployments, without their keys. Raises psycopg.Error."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        targets = tuple(Target(**{**row, "api_key": ""}) for row in cursor.execute(DEPLOYMENTS))
+        return _rules(cursor.execute(ROUTES).fetchall()), targets
+
+
 Caps = dict[tuple[str, int], tuple[Cap, ...]]  # by whose they are: a key's line, or an application
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -10,8 +11,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from providers.models import Deployment, provider_name
-from traffic.gateway.routes import MOST_TARGETS
-from traffic.models import BudgetState, Fallback, Route, Task
+from traffic.gateway.protocols import ANTHROPIC, OPENAI
+from traffic.gateway.routes import MOST_TARGETS, Rule
+from traffic.models import Application, BudgetState, Fallback, Route, Task
+from traffic.routes.dry_run import MOST_TOKENS, Asked
 
 if TYPE_CHECKING:
     RouteModelForm = forms.ModelForm[Route]
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 else:
     RouteModelForm, DeploymentField = forms.ModelForm, forms.ModelChoiceField  # take no parameter at run time
 
-TAKEN = ("add", "undo")  # addresses of pages
+TAKEN = ("add", "undo", "try")  # addresses of pages
 FALLBACKS = tuple(f"fallback_{n}" for n in range(1, MOST_TARGETS))
 EITHER = (("", _("either")), ("True", _("only if so")), ("False", _("only if not")))
 
@@ -141,6 +144,46 @@ class RouteForm(RouteModelForm):
                 seen.add(deployment)
         return cleaned
 
+    def draft(self) -> Rule:
+        """The rule of a valid form as the gateway would read it."""
+        route, cleaned = self.instance, self.cleaned_data
+        fallbacks = [cleaned[name].slug for name in FALLBACKS if cleaned[name] is not None]
+        return Rule(
+            slug=route.slug,
+            name=route.name,
+            tasks=tuple(cleaned["tasks"]),
+            applications=tuple(application.slug for application in cleaned["applications"]),
+            requested_models=tuple(cleaned["requested_models"]),
+            over_tokens=route.over_tokens,
+            over_context=route.over_context,
+            media=cleaned["media"],
+            private=cleaned["private"],
+            self_only_model=route.self_only_model,
+            percent=route.percent,
+            budget_states=tuple(cleaned["budget_states"]),
+            to_provider=route.to_provider,
+            deployment=route.deployment.slug if route.deployment else "",
+            fallbacks=tuple(fallbacks),
+            falls_back=route.falls_back,
+            next_at_cap=route.next_at_cap,
+        )
+
+    def changed_rules(self, rules: Sequence[Rule]) -> list[Rule]:
+        """The rules in use as they would be with this one saved."""
+        draft = self.draft()
+        used = [draft] if self.instance.enabled else []
+        slugs = [rule.slug for rule in rules]
+        if draft.slug in slugs:
+            at = slugs.index(draft.slug)
+            return [*rules[:at], *used, *rules[at + 1 :]]
+        before = self.cleaned_data.get("before")
+        if before is None and self.instance.pk:  # it was out of use: behind all rules that come earlier
+            behind = set(Route.objects.filter(order__gt=self.instance.order).values_list("slug", flat=True))
+            at = next((number for number, slug in enumerate(slugs) if slug in behind), len(slugs))
+        else:
+            at = slugs.index(before.slug) if before is not None and before.slug in slugs else len(slugs)
+        return [*rules[:at], *used, *rules[at:]]
+
     @transaction.atomic
     def save(self, commit: bool = True) -> Route:
         """The rule with its fallbacks; a new one takes its place and the ones behind it move."""
@@ -156,6 +199,47 @@ class RouteForm(RouteModelForm):
             Fallback(route=route, deployment=deployment, order=number) for number, deployment in enumerate(chosen, 1)
         )
         return route
+
+
+class TryForm(forms.Form):
+    """A call to try the rules with; nothing is sent anywhere."""
+
+    model = forms.CharField(max_length=200, label=_("Model requested"))
+    protocol = forms.ChoiceField(
+        choices=((ANTHROPIC, "Messages"), (OPENAI, "Chat Completions")), required=False, label=_("API")
+    )
+    application: Any = forms.ModelChoiceField(
+        Application.objects.all(), required=False, empty_label=_("any"), label=_("Application")
+    )
+    task = forms.ChoiceField(choices=Task.choices, required=False, initial=Task.OTHER, label=_("Task"))
+    tokens = forms.IntegerField(
+        required=False, min_value=0, max_value=MOST_TOKENS, label=_("Prompt length"), help_text=_("In tokens.")
+    )
+    text = forms.CharField(
+        required=False,
+        max_length=20_000,
+        label=_("First message"),
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("Decides which share of conversations the call belongs to."),
+    )
+    media_parts = forms.BooleanField(required=False, label=_("Carries an image"))
+    private = forms.BooleanField(required=False, label=_("Is marked private"))
+
+    def asked(self) -> Asked:
+        """The call of a valid form."""
+        cleaned = self.cleaned_data
+        application = cleaned["application"]
+        return Asked(
+            model=cleaned["model"],
+            application=application.slug if application else "",
+            task=cleaned["task"] or Task.OTHER,
+            tokens=cleaned["tokens"] or 0,
+            text=cleaned["text"],
+            media=cleaned["media_parts"],
+            private=cleaned["private"],
+            budget_state=application.budget_state if application else "",
+            protocol=OPENAI if cleaned["protocol"] == OPENAI else ANTHROPIC,
+        )
 
 
 def holds_for_all(rule: Route) -> bool:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
+from lib.formats import count, dollars, state
 from traffic.models import BudgetState, Route, Task
+from traffic.routes.dry_run import Comparison, DryRun, RuleAnswer
 
 
 def conditions(route: Route) -> list[str]:
@@ -53,6 +56,104 @@ def routes_headline(routes: Sequence[Route]) -> str:
         enabled,
     )
     return format_html(text, n=enabled, all=len(routes))
+
+
+TRY = gettext_lazy("Enter a call to see which rule decides and why. No request is sent.")
+UNMET = {
+    "tasks": gettext_lazy("its task"),
+    "applications": gettext_lazy("its application"),
+    "budget_states": gettext_lazy("the budget of its application"),
+    "private": gettext_lazy("whether it is private"),
+    "requested_models": gettext_lazy("the model requested"),
+    "self_only_model": gettext_lazy("not only self-hosted deployments serve the model"),
+    "over_tokens": gettext_lazy("the length of its prompt"),
+    "media": gettext_lazy("whether it carries an image"),
+    "percent": gettext_lazy("its share of conversations"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TriedRule:
+    """One rule's answer to a call, as a row."""
+
+    it: RuleAnswer
+    passed: bool  # a rule before it decides
+
+    def answer(self) -> str:
+        """The cell with yes or no."""
+        if self.it.decides:
+            return state("ok", _("decides"))
+        if self.it.unmet:
+            return state("unknown", _("no match"))
+        if not self.it.answers:
+            return state("warn", _("matches, but no target can answer"))
+        return state("unknown", _("matches, but a rule above decides")) if self.passed else state("ok", _("matches"))
+
+    def why(self) -> str:
+        """Which conditions do not hold."""
+        return ", ".join(str(UNMET[name]) for name in self.it.unmet) if self.it.unmet else ""
+
+
+@dataclass(frozen=True, slots=True)
+class TriedPage:
+    """What the rules would do with one call."""
+
+    it: DryRun
+
+    def headline(self) -> SafeString | str:
+        decision = self.it.decision
+        if decision is None:
+            return _("No rule leads this call to a deployment, so it would be refused.")
+        text = _("The rule <b>{rule}</b> sends this call to <b>{target}</b>.")
+        return format_html(text, rule=decision.rule, target=decision.targets[0].slug)
+
+    def rules(self) -> list[TriedRule]:
+        rows, passed = [], False
+        for answer in self.it.rules:
+            rows.append(TriedRule(answer, passed))
+            passed = passed or answer.decides
+        return rows
+
+    def fallbacks(self) -> str:
+        """What answers where the first target cannot."""
+        decision = self.it.decision
+        if decision is None or len(decision.targets) == 1:
+            return _("No other deployment answers if it fails.")
+        return _("If it fails: %(targets)s.") % {"targets": ", ".join(target.slug for target in decision.targets[1:])}
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonPage:
+    """The last calls under the rules as a form would change them."""
+
+    it: Comparison
+
+    def sentence(self) -> SafeString | str:
+        if not self.it.calls:
+            return _("The gateway has answered no call in the last 7 days, so there is nothing to compare with.")
+        text = ngettext(
+            "<b>{moved}</b> of the last <b>{n}</b> call would go to another deployment.",
+            "<b>{moved}</b> of the last <b>{n}</b> calls would go to another deployment.",
+            self.it.calls,
+        )
+        return format_html(text, moved=count(self.it.moved), n=count(self.it.calls))
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Figures of the calls that would go elsewhere."""
+        it = self.it
+        if not it.moved:
+            return []
+        priced = it.moved - it.unpriced
+        figures = [
+            (_("They cost, at the prices of their day"), dollars(it.cost_before, 4) if priced else _("unknown")),
+            (_("They would have cost"), dollars(it.cost_after, 4) if priced else _("unknown")),
+        ]
+        more = (
+            (_("Without a known cost on one side, not included"), it.unpriced),
+            (_("With a prompt that is too long there"), it.do_not_fit),
+            (_("Without any deployment that could answer"), it.nowhere),
+        )
+        return figures + [(name, count(number)) for name, number in more if number]
 
 
 def _or(words: Iterable[str]) -> str:

@@ -2,14 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable, Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+
 from django.shortcuts import get_object_or_404
 
-from traffic.models import Route
+from traffic.gateway import snapshot
+from traffic.gateway.protocols import ANTHROPIC, OPENAI
+from traffic.gateway.routes import Rule, Target
+from traffic.ingest.context import pricing_context, raw_connection
+from traffic.ingest.rows import RequestRow, Tokens
+from traffic.models import Application, CostReason, Outcome, Request, Route, Task
+from traffic.routes.dry_run import Asked, PastCall
 
 
 def list_routes() -> list[Route]:
     """All rules in the order in which they are asked, with their targets, applications and fallbacks."""
     return list(Route.objects.select_related("deployment").prefetch_related("applications", "fallbacks"))
+
+
+def read_routing() -> tuple[tuple[Rule, ...], tuple[Target, ...]]:
+    """The rules in use and the deployments, as the gateway reads them."""
+    with raw_connection() as conn:
+        return snapshot.read_routing(conn)
+
+
+LAST_CALLS, LAST_DAYS = 1_000, 7
+
+
+def last_calls(rules: Iterable[Rule], today: date) -> list[PastCall]:
+    """The newest calls of the gateway of the last days, at most a thousand; what a cap refused is none.
+
+    A call of a rule for private calls was private. Whether others were, and what they carried, is not stored: those of
+    the task `vision` carried an image.
+    """
+    private = {rule.slug for rule in rules if rule.private}
+    states = dict(Application.objects.values_list("slug", "budget_state"))
+    calls: list[PastCall] = []
+    for days in range(LAST_DAYS):
+        day = today - timedelta(days=days)
+        rows = (
+            Request.objects.in_days(day, day + timedelta(days=1))
+            .filter(source="gateway")
+            .exclude(outcome=Outcome.REFUSED)
+            .select_related("application", "deployment")
+            .newest_first()[: LAST_CALLS - len(calls)]
+        )
+        calls += [past_call(row, private, states) for row in rows]
+        if len(calls) >= LAST_CALLS:
+            break
+    return calls
+
+
+def past_call(row: Request, private: Container[str], states: Mapping[str, str]) -> PastCall:
+    classes = (row.uncached_input, row.cache_read, row.cache_write_5m, row.cache_write_1h, row.output)
+    tokens = None if None in classes else tuple(number or 0 for number in classes)
+    application = row.application.slug if row.application else ""
+    raw = row.raw if isinstance(row.raw, dict) else {}
+    model = raw.get("asked_model")
+    asked = Asked(
+        model=model if isinstance(model, str) else row.model,
+        application=application,
+        task=row.task,
+        tokens=sum(tokens[:4]) if tokens else 0,
+        text=str(row.id),  # a share of conversations falls on each as on any other
+        media=row.task == Task.VISION,
+        private=row.route in private if row.route else False,
+        budget_state=states.get(application, ""),
+        protocol=ANTHROPIC if row.provider == "anthropic" else OPENAI,
+    )
+    return PastCall(str(row.id), row.started_at, asked, row.deployment.slug if row.deployment else "", tokens, row.cost)
+
+
+def price_of(past: PastCall, target: Target) -> Decimal | None:
+    """What a stored call would cost at a target, at the prices of its day; 0 on self-hosted ones. None: unknown."""
+    if past.tokens is None:
+        return None
+    row = RequestRow(
+        external_id="", started_at=past.started_at, provider=target.provider, model=target.model, source="gateway",
+        deployment_id=target.id, tokens=Tokens(*past.tokens),
+    )  # fmt: skip
+    costed = pricing_context.get().cost(row)
+    return Decimal(0) if costed.reason == CostReason.LEASED else costed.cost
 
 
 def get_route(slug: str) -> Route:

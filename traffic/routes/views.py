@@ -5,14 +5,17 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from lib.http import form_view, get_view, post_view, undoable
 from providers.audit.log import log, log_form
 from providers.models import provider_name
+from traffic.models import Task
 from traffic.routes import queries, services
-from traffic.routes.forms import RouteForm
-from traffic.routes.page import conditions, headline, routes_headline
+from traffic.routes.dry_run import compare, dry_run
+from traffic.routes.forms import RouteForm, TryForm
+from traffic.routes.page import TRY, ComparisonPage, TriedPage, conditions, headline, routes_headline
 from traffic.routes.undo import SESSION, bring_back, remembered
 
 
@@ -34,26 +37,50 @@ def route_list(request: HttpRequest) -> HttpResponse:
 def route_edit(request: HttpRequest, slug: str) -> HttpResponse:
     route = queries.get_route(slug)
     form = RouteForm(request.POST if request.method == "POST" else None, instance=route)
-    if request.method == "POST" and form.is_valid():
+    comparison = compared(request, form)
+    if request.method == "POST" and comparison is None and form.is_valid():
         services.save_route(form)
         log_form(request, form.instance, form)
         messages.success(request, _("Saved. The gateway follows within a few seconds."))
         return redirect("traffic:routes")
-    if form.errors:
+    if form.errors or comparison:
         route = queries.get_route(slug)  # without what the form wrote into it
-    context = {"it": route, "form": form, "headline": headline(route)}
+    context = {"it": route, "form": form, "headline": headline(route), "comparison": comparison}
     return render(request, "traffic/routes/route.html", context, status=422 if form.errors else 200)
 
 
 @form_view("traffic.add_route")
 def route_add(request: HttpRequest) -> HttpResponse:
     form = RouteForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
+    comparison = compared(request, form)
+    if request.method == "POST" and comparison is None and form.is_valid():
         route = services.save_route(form)
         log_form(request, route, form, added=True)
         messages.success(request, _("%(name)s is there. The gateway follows within a few seconds.") % {"name": route})
         return redirect("traffic:routes")
-    return render(request, "traffic/routes/route_add.html", {"form": form}, status=422 if form.errors else 200)
+    context = {"form": form, "comparison": comparison}
+    return render(request, "traffic/routes/route_add.html", context, status=422 if form.errors else 200)
+
+
+def compared(request: HttpRequest, form: RouteForm) -> ComparisonPage | None:
+    """The last calls held against the rules with a valid form's rule, where the form asks for it; nothing is saved."""
+    if request.method != "POST" or request.POST.get("action") != "compare" or not form.is_valid():
+        return None
+    rules, targets = queries.read_routing()
+    calls = queries.last_calls(rules, timezone.now().date())
+    return ComparisonPage(compare(rules, form.changed_rules(rules), targets, calls, queries.price_of))
+
+
+@get_view("traffic.view_route")
+def route_try(request: HttpRequest) -> HttpResponse:
+    """What the rules would do with a call; it is in the address, and nothing is sent."""
+    form = TryForm(request.GET if "model" in request.GET else None, initial={"task": Task.OTHER})
+    tried = None
+    if form.is_bound and form.is_valid():
+        rules, targets = queries.read_routing()
+        tried = TriedPage(dry_run(rules, targets, form.asked()))
+    context = {"form": form, "tried": tried, "headline": tried.headline() if tried else TRY}
+    return render(request, "traffic/routes/try.html", context, status=422 if form.errors else 200)
 
 
 @post_view("traffic.change_route")
