@@ -27,7 +27,7 @@ MOST_LISTED = 20  # calls that would go elsewhere, named one by one
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CallSketch:
     """A call, typed or stored, as far as rules look at it."""
 
     model: str
@@ -43,26 +43,24 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class PastCall:
-    """A stored call with what it cost; `tokens` its five classes, None where unknown."""
+    """A stored call; `tokens` its five classes, None where unknown."""
 
     id: str
     started_at: datetime
-    asked: Asked
-    deployment: str
+    sketch: CallSketch
     tokens: tuple[int, ...] | None
-    cost: Decimal | None
 
 
-def call_of(asked: Asked) -> Call:
+def call_of(sketch: CallSketch) -> Call:
     """The call as the gateway would read it."""
-    content: list[dict[str, object]] = [{"type": "text", "text": asked.text}]
-    if asked.media:
+    content: list[dict[str, object]] = [{"type": "text", "text": sketch.text}]
+    if sketch.media:
         content.append({"type": "image", "source": {"type": "url", "url": "https://example.org/a.png"}})
-    body = {"model": asked.model or "-", "messages": [{"role": "user", "content": content}]}
+    body = {"model": sketch.model or "-", "messages": [{"role": "user", "content": content}]}
     bare = len(json.dumps(body))
-    content[0]["text"] = asked.text + " " * max(min(asked.tokens, MOST_TOKENS) * BYTES_PER_TOKEN - bare, 0)
-    request: GatewayRequest = read_request(asked.protocol, json.dumps(body).encode())
-    return Call(request, asked.application, asked.task, private=asked.private, budget_state=asked.budget_state)
+    content[0]["text"] = sketch.text + " " * max(min(sketch.tokens, MOST_TOKENS) * BYTES_PER_TOKEN - bare, 0)
+    request: GatewayRequest = read_request(sketch.protocol, json.dumps(body).encode())
+    return Call(request, sketch.application, sketch.task, private=sketch.private, budget_state=sketch.budget_state)
 
 
 # The columns of each condition of a rule; either limit of a prompt's length is enough.
@@ -100,8 +98,8 @@ class DryRun:
     decision: Decision | None
 
 
-def dry_run(rules: Sequence[Rule], targets: Sequence[Target], asked: Asked) -> DryRun:
-    call = call_of(asked)
+def dry_run(rules: Sequence[Rule], targets: Sequence[Target], sketch: CallSketch) -> DryRun:
+    call = call_of(sketch)
     decision = decide(rules, targets, call)
     answers = []
     for rule in rules:
@@ -144,7 +142,7 @@ def compare(
     comparison = Comparison()
     for past in calls:
         comparison.calls += 1
-        call = call_of(past.asked)
+        call = call_of(past.sketch)
         was, would = (_first_target(rules, targets, call) for rules in (before, after))
         if was is would:
             continue

@@ -14,7 +14,7 @@ from providers.models import Deployment, provider_name
 from traffic.gateway.protocols import ANTHROPIC, OPENAI
 from traffic.gateway.routes import MOST_TARGETS, Rule
 from traffic.models import Application, BudgetState, Fallback, Route, Task
-from traffic.routes.dry_run import MOST_TOKENS, Asked
+from traffic.routes.dry_run import MOST_TOKENS, CallSketch
 
 if TYPE_CHECKING:
     RouteModelForm = forms.ModelForm[Route]
@@ -225,11 +225,11 @@ class TryForm(forms.Form):
     media_parts = forms.BooleanField(required=False, label=_("Carries an image"))
     private = forms.BooleanField(required=False, label=_("Is marked private"))
 
-    def asked(self) -> Asked:
+    def sketch(self) -> CallSketch:
         """The call of a valid form."""
         cleaned = self.cleaned_data
         application = cleaned["application"]
-        return Asked(
+        return CallSketch(
             model=cleaned["model"],
             application=application.slug if application else "",
             task=cleaned["task"] or Task.OTHER,

@@ -14,11 +14,11 @@ from traffic.gateway.routes import Rule, Target
 from traffic.ingest.context import pricing_context, raw_connection
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.models import Application, CostReason, Outcome, Request, Route, Task
-from traffic.routes.dry_run import Asked, PastCall
+from traffic.routes.dry_run import CallSketch, PastCall
 
 
 def list_routes() -> list[Route]:
-    """All rules in the order in which they are asked, with their targets, applications and fallbacks."""
+    """All rules in the order in which they are sketch, with their targets, applications and fallbacks."""
     return list(Route.objects.select_related("deployment").prefetch_related("applications", "fallbacks"))
 
 
@@ -46,7 +46,7 @@ def last_calls(rules: Iterable[Rule], today: date) -> list[PastCall]:
             Request.objects.in_days(day, day + timedelta(days=1))
             .filter(source="gateway")
             .exclude(outcome=Outcome.REFUSED)
-            .select_related("application", "deployment")
+            .select_related("application")
             .newest_first()[: LAST_CALLS - len(calls)]
         )
         calls += [past_call(row, private, states) for row in rows]
@@ -61,7 +61,7 @@ def past_call(row: Request, private: Container[str], states: Mapping[str, str]) 
     application = row.application.slug if row.application else ""
     raw = row.raw if isinstance(row.raw, dict) else {}
     model = raw.get("asked_model")
-    asked = Asked(
+    sketch = CallSketch(
         model=model if isinstance(model, str) else row.model,
         application=application,
         task=row.task,
@@ -72,7 +72,7 @@ def past_call(row: Request, private: Container[str], states: Mapping[str, str]) 
         budget_state=states.get(application, ""),
         protocol=ANTHROPIC if row.provider == "anthropic" else OPENAI,
     )
-    return PastCall(str(row.id), row.started_at, asked, row.deployment.slug if row.deployment else "", tokens, row.cost)
+    return PastCall(str(row.id), row.started_at, sketch, tokens)
 
 
 def price_of(past: PastCall, target: Target) -> Decimal | None:

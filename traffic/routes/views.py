@@ -78,7 +78,7 @@ def route_try(request: HttpRequest) -> HttpResponse:
     tried = None
     if form.is_bound and form.is_valid():
         rules, targets = queries.read_routing()
-        tried = TriedPage(dry_run(rules, targets, form.asked()))
+        tried = TriedPage(dry_run(rules, targets, form.sketch()))
     context = {"form": form, "tried": tried, "headline": tried.headline() if tried else TRY}
     return render(request, "traffic/routes/try.html", context, status=422 if form.errors else 200)
 

@@ -23,7 +23,7 @@ from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import Tokens
 from traffic.ingest.store import ingest
 from traffic.models import Application, Route
-from traffic.routes.dry_run import Asked, PastCall, call_of, compare, dry_run, unmet
+from traffic.routes.dry_run import CallSketch, PastCall, call_of, compare, dry_run, unmet
 
 OWN = Target(1, "own", "self", "vllm", "http://own", "own-model", context_tokens=50_000)
 CLAUDE = Target(2, "claude", "anthropic", "anthropic", "http://claude", "claude-test")
@@ -31,10 +31,8 @@ TARGETS = (OWN, CLAUDE)
 URL = "/settings/routes/"
 
 
-def past(tokens: int = 100, **asked: Any) -> PastCall:
-    return PastCall(
-        "0", datetime.now(UTC), Asked("claude-test", tokens=tokens, **asked), "claude", (tokens, 0, 0, 0, 9), None
-    )
+def past(tokens: int = 100, **sketch: Any) -> PastCall:
+    return PastCall("0", datetime.now(UTC), CallSketch("claude-test", tokens=tokens, **sketch), (tokens, 0, 0, 0, 9))
 
 
 def test_each_rule_answers_and_the_decision_is_the_gateways() -> None:
@@ -44,7 +42,7 @@ def test_each_rule_answers_and_the_decision_is_the_gateways() -> None:
         Rule("own", over_tokens=1_000, to_provider="self"),
         Rule("rest", to_provider="anthropic"),
     )
-    tried = dry_run(rules, TARGETS, Asked("own-model", tokens=2_000))
+    tried = dry_run(rules, TARGETS, CallSketch("own-model", tokens=2_000))
     assert [(answer.unmet, answer.answers, answer.decides) for answer in tried.rules] == [
         (("tasks",), False, False),
         ((), False, False),
@@ -65,7 +63,7 @@ def test_each_rule_answers_and_the_decision_is_the_gateways() -> None:
 def test_a_rule_without_unmet_conditions_is_one_that_holds(
     task: str, tokens: int, media: bool, private: bool, model: str
 ) -> None:
-    call = call_of(Asked(model, task=task, tokens=tokens, media=media, private=private))
+    call = call_of(CallSketch(model, task=task, tokens=tokens, media=media, private=private))
     assert abs(call.request.prompt_tokens - tokens) <= 60
     assert (call.request.media, call.request.protocol) == (media, ANTHROPIC)
     for rule in default_rules():
@@ -78,10 +76,10 @@ def test_calls_that_would_go_elsewhere_are_counted_with_their_costs_and_what_doe
     calls = [past(), past(), past(90_000)]
     comparison = compare(before, after, TARGETS, calls, lambda call, target: prices[target.slug])
     assert (comparison.calls, comparison.moved, comparison.do_not_fit) == (3, 3, 1)
-    assert (comparison.cost_before, comparison.cost_after) == (Decimal("0.06"), 0)
+    assert (comparison.cost_before, comparison.cost_after) == (Decimal("0.06"), Decimal(0))
     assert (comparison.listed[0].before, comparison.listed[0].after) == ("claude", "own")
     unknown = compare(before, after, TARGETS, calls, lambda call, target: None)
-    assert (unknown.unpriced, unknown.cost_before) == (3, 0)
+    assert (unknown.unpriced, unknown.cost_before) == (3, Decimal(0))
     nowhere = compare(before, [], TARGETS, calls, lambda call, target: Decimal(1))
     assert (nowhere.moved, nowhere.nowhere, nowhere.unpriced) == (3, 3, 3)
     assert compare(before, before, TARGETS, calls, lambda call, target: None).moved == 0

@@ -120,11 +120,11 @@ def reserved(unit: str, request: GatewayRequest, target: Target, pricing: Pricin
     tokens = most_tokens(request, target)
     if unit == "tokens":
         return counted(unit, total(tokens))
-    asked = {name: msgspec.json.decode(request.fields[name]) for name in ("service_tier", "speed", "inference_geo")
+    options = {name: msgspec.json.decode(request.fields[name]) for name in ("service_tier", "speed", "inference_geo")
              if name in request.fields and len(request.fields[name]) < 100}  # fmt: skip
     row = RequestRow(
         external_id="", started_at=now, provider=target.provider, model=target.model, source="gateway",
-        deployment_id=target.id, tokens=tokens, tier=tier_of(asked) if asked else None,
+        deployment_id=target.id, tokens=tokens, tier=tier_of(options) if options else None,
     )  # fmt: skip
     classes = [tokens, Tokens(0, 0, tokens.cache_write_1h, 0, tokens.output),
                Tokens(total(tokens) - tokens.output, 0, 0, 0, tokens.output)]  # fmt: skip
