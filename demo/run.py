@@ -19,6 +19,7 @@ from demo import (
     advice,
     bills,
     company,
+    comparisons,
     contracts,
     decided,
     engines,
@@ -141,7 +142,7 @@ class Demo:
         """Ratings and the older months. A refusal is said, and the live part goes on."""
         first, rest = partial(self.judge, JUDGED_FIRST), partial(self.judge, JUDGED_DAYS)
         parts: list[Callable[[], None]] = [
-            self.load_older, self.try_out, first, rest, self.decide, self.advise, self.older_prices,
+            self.compare, self.load_older, self.try_out, first, rest, self.decide, self.advise, self.older_prices,
             self.look_for_anomalies, self.look_at_forecasts, self.write_reports,
         ]  # fmt: skip
         for part in parts:
@@ -175,6 +176,10 @@ class Demo:
     def decide(self) -> None:
         """What people decided. It is signed with figures, so all ratings have to be there before."""
         decided.decide(datetime.now(UTC))
+
+    def compare(self) -> None:
+        """Answers of both sides to the same prompts, with what raters chose."""
+        comparisons.compare(self.client, self.credentials.keys["ingest/"], datetime.now(UTC))
 
     def load_older(self) -> None:
         """The four months before the last."""

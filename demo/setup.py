@@ -35,7 +35,7 @@ from costs.models import (
     Stage,
     subject_fields,
 )  # fmt: skip
-from demo import company, noise
+from demo import company, comparisons, noise
 from demo.company import APPLICATIONS, PEOPLE, PLAYGROUND
 from demo.files import ADMIN, Credentials
 from demo.rules import maintenance, rules
@@ -59,6 +59,7 @@ def set_up(story: Story, credentials: Credentials, sandbox_url: str, now: dateti
     with transaction.atomic():
         people(credentials)
         applications(credentials)
+        comparisons.add_application()
         deployments(sandbox_url)
         plan(story)
         enter_charges(story, now)
