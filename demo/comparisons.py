@@ -24,6 +24,7 @@ from traffic.models import Application, Installation, Pair, PairOutcome
 from traffic.request_ids import request_id
 
 SLUG = "trials"
+OWNER = "tilda"  # decides the pairs that raters disagree on
 RATERS = ("mirela", "bastien", "noor")
 TASKS = ("rag", "qa")
 EACH = 60  # pairs of a task
@@ -83,8 +84,12 @@ def pairs() -> Iterator[Made]:
 def add_application() -> Application:
     """Before its first request: ingest looks applications up every few seconds. A trial uses the same one."""
     application, _made = Application.objects.get_or_create(
-        slug=SLUG, defaults={"name": "Trials", "capture_bodies": True, "test_only": True}
-    )
+        slug=SLUG,
+        defaults={
+            "name": "Trials", "owner": User.objects.filter(username=OWNER).first(), "capture_bodies": True,
+            "test_only": True,
+        },
+    )  # fmt: skip
     application.members.add(*User.objects.filter(username__in=RATERS))
     return application
 

@@ -157,4 +157,5 @@ def get_quality(
     period: Query[PeriodQuery],
     group_by: quality.GroupBy = "deployment",
 ) -> Any:
-    return {"groups": quality.quality(period.parsed(), group_by, filters.parsed())}
+    asked_for, wanted = period.parsed(), filters.parsed()
+    return {"groups": quality.quality(asked_for, group_by, wanted, agreed=quality.agreements(asked_for, wanted))}

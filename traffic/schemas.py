@@ -99,6 +99,7 @@ class QualityGroupOut(Schema):
     interval: tuple[float, float]
     mean_stars: float | None
     cost_per_accepted_answer: Usd | None
+    agreement: AgreementOut
 
 
 class QualityOut(Schema):

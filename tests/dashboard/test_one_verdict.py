@@ -34,8 +34,8 @@ from tests.costs.conftest import ready
 from tests.costs.people import client_of, text
 from tests.costs.readiness_rows import rated
 from tests.factories import DeploymentFactory, PairFactory, PhaseFactory
+from traffic.comparisons.agreement import Agreement
 from traffic.comparisons.page import ComparisonsPage
-from traffic.comparisons.queries import Agreement
 from traffic.comparisons.queries import results as results_of_pairs
 from traffic.models import Pair, Rating, UsageDay, UsageHour
 from traffic.quality.page import share_words

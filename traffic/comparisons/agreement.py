@@ -20,6 +20,21 @@ TRUSTED = 0.667  # the least alpha from which even tentative conclusions are dra
 FEWEST_UNITS = 10  # that several raters judged, before an alpha is shown
 
 
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Krippendorff's alpha of what several raters judged alike; `raters` and `items` are those it is of."""
+
+    alpha: float | None
+    metric: Level
+    raters: int
+    items: int
+
+    @property
+    def trusted(self) -> bool | None:
+        """Whether conclusions may be drawn from what these raters judged; None where too little was judged twice."""
+        return None if self.alpha is None or self.items < FEWEST_UNITS else self.alpha >= TRUSTED
+
+
 def krippendorff_alpha(units: Iterable[tuple[Mapping[Value, int], int]], level: Level) -> float | None:
     """Krippendorff's alpha of values of which each unit may have any number; those with one say nothing.
 

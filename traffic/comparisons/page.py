@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from lib.confidence_intervals import Interval, points_apart, wilson
 from lib.formats import count, percent, sentences
-from traffic.comparisons.agreement import FEWEST_UNITS, TRUSTED
-from traffic.comparisons.queries import Agreement, RaterCounts, Result
+from traffic.comparisons.agreement import FEWEST_UNITS, TRUSTED, Agreement
+from traffic.comparisons.queries import RaterCounts, Result
 from traffic.comparisons.queue import COUNTED, Shown
 from traffic.comparisons.rater import side_of
 from traffic.comparisons.rendering import Rendered, marked_differences, rendered
@@ -231,21 +231,31 @@ class ComparisonsPage:
         """The mark of the drawn intervals: how much worse a candidate may be."""
         return -MARGIN
 
+    @property
+    def scale(self) -> float:
+        """The end of the scale of the drawn intervals: a round tenth beyond all of them, on both sides of 0."""
+        rows = [row for result in self.results for row in (result, *result.tasks)]
+        ends = [abs(end) for row in rows if row.difference for end in (row.difference.low, row.difference.high)]
+        return min(1.0, int(max(ends, default=0.1) * 10 + 1) / 10)
+
+    @property
+    def scale_low(self) -> float:
+        return -self.scale
+
     def headline(self) -> SafeString:
         """The verdict with the most pairs behind it, and what raters' agreement allows."""
         judged = [ResultRow(result) for result in self.results if result.pairs]
         if not judged:
             return sentences(_("No pair of answers has been compared."))
         row = judged[0]
-        pairs = ngettext("%(n)s pair", "%(n)s pairs", row.result.pairs) % {"n": count(row.result.pairs)}
-        words = {"pairs": pairs, "apart": row.apart()}
-        return sentences(row.sentence(), _("%(pairs)s, %(apart)s.") % words)
+        pairs = ngettext("%(n)s pair: %(apart)s.", "%(n)s pairs: %(apart)s.", row.result.pairs)
+        finding = pairs % {"n": count(row.result.pairs), "apart": row.apart()}
+        return sentences(row.sentence(), finding if row.result.enough else f"{row.enough()}.")
 
     def agreement_heading(self) -> str:
-        alpha, items = self.agreement.alpha, self.agreement.items
-        if alpha is None or items < FEWEST_UNITS:
+        if self.agreement.trusted is None:
             return _("Agreement is not known")
-        return _("Raters agree") if alpha >= TRUSTED else _("Raters do not agree enough")
+        return _("Raters agree") if self.agreement.trusted else _("Raters do not agree enough")
 
     def agreement_words(self) -> SafeString:
         """Alpha with what it is of, and what follows from it."""
@@ -261,7 +271,7 @@ class ComparisonsPage:
             "alpha": f"{alpha:.2f}", "least": f"{TRUSTED:.2f}",
         }  # fmt: skip
         advice = _("Agree on the criteria and compare more pairs before you rely on these results.")
-        return sentences(figure, of_pairs, "" if alpha >= TRUSTED else advice)
+        return sentences(figure, of_pairs, "" if self.agreement.trusted else advice)
 
     def strength_rows(self) -> list[dict[str, object]]:
         """Rows of the interval chart: how likely each deployment is preferred to an average one."""

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Count, F, Max, Q
 
 from providers.models import Deployment
-from traffic.comparisons.agreement import krippendorff_alpha
+from traffic.comparisons.agreement import Agreement, krippendorff_alpha
 from traffic.comparisons.statistics import (
     ComparisonVerdict,
     Difference,
@@ -26,16 +26,6 @@ from traffic.models import Pair, PairChoice, PairOutcome
 MOST_RATERS, MOST_DISPUTED = 50, 20  # on a page
 OWN = "self"  # the provider of deployments on our own GPUs
 MIRRORED = {PairOutcome.CANDIDATE: PairOutcome.BASELINE, PairOutcome.BASELINE: PairOutcome.CANDIDATE}
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """Krippendorff's alpha of what several raters judged alike; `raters` and `items` are those it is of."""
-
-    alpha: float | None
-    metric: str
-    raters: int
-    items: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,9 +56,9 @@ class Named:
     group: QualityGroup
 
     def note(self) -> str:
-        """That it has too few ratings; empty where it has enough."""
+        """That it has too few ratings, or raters who disagree; empty where neither holds."""
         if self.group.enough:
-            return ""
+            return _("raters do not agree enough") if self.group.agreement.trusted is False else ""
         text = ngettext(
             "%(n)s rating: too few to call, %(enough)s are needed",
             "%(n)s ratings: too few to call, %(enough)s are needed",
@@ -112,6 +112,17 @@ class Answer:
     days: int
     task: str = ""
     alike: Sequence[Named] = ()
+
+    def agreement(self) -> str:
+        """How far raters agree on answers that several of them rated; empty where too few were."""
+        agreement = self.total.agreement if self.total else None
+        if agreement is None or agreement.trusted is None:
+            return ""
+        text = _("raters agree") if agreement.trusted else _("raters do not agree enough")
+        items = ngettext("%(n)s answer", "%(n)s answers", agreement.items) % {"n": count(agreement.items)}
+        return _("%(text)s: alpha %(alpha)s over %(items)s") % {
+            "text": text, "alpha": f"{agreement.alpha:.2f}", "items": items,
+        }  # fmt: skip
 
     def headline(self) -> str:
         if self.total is None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from math import sqrt
 from typing import Any, Literal
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Avg, Case, CharField, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Cast, Concat
 
@@ -17,6 +19,7 @@ from lib.dates import midnight
 from lib.money import COST_STEP
 from lib.periods import Period
 from providers.models import Deployment
+from traffic.comparisons.agreement import Agreement, krippendorff_alpha
 from traffic.models import Rating, Request
 from traffic.models.ratings import RatingQuerySet
 from traffic.usage import reports
@@ -41,6 +44,9 @@ RATER = Concat(
 KEYS: dict[str, Any] = {"deployment": F("deployment__slug"), "model": F("model"), "task": F("task"), "": Value("")}
 
 
+NO_AGREEMENT = Agreement(None, "ordinal", 0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class QualityGroup:
     """Ratings of one group; `cost_per_accepted_answer` is USD, None where what an answer costs is not known."""
@@ -51,6 +57,7 @@ class QualityGroup:
     raters: int
     mean_stars: float | None
     cost_per_accepted_answer: Decimal | None
+    agreement: Agreement = NO_AGREEMENT
 
     @property
     def acceptable_share(self) -> float:
@@ -77,8 +84,17 @@ def acceptable(rating: Rating) -> bool:
     return rating.score is not None and rating.score >= 0
 
 
-def quality(period: Period, group_by: str = "", filters: Filters | None = None) -> list[QualityGroup]:
-    """Ratings of the requests of a period by group, the most rated first; a day that the period cuts counts whole."""
+def quality(
+    period: Period,
+    group_by: str = "",
+    filters: Filters | None = None,
+    *,
+    agreed: Mapping[str, Mapping[str | None, Agreement]] | None = None,
+) -> list[QualityGroup]:
+    """Ratings of the requests of a period by group, the most rated first; a day that the period cuts counts whole.
+
+    `agreed` is how far raters agree (`agreements`), where the caller has it.
+    """
     filters = filters or Filters()
     rows = (
         rated(period, filters)
@@ -93,9 +109,41 @@ def quality(period: Period, group_by: str = "", filters: Filters | None = None) 
     )
     groups: list[dict[str, Any]] = [dict(row) for row in rows if row["ratings"]]  # all of nothing is one row
     used = {group.key: group for group in reports.usage(period, group_by, filters)} if groups else {}
+    of_kind = (agreed or {}).get(group_by, {})
     return [
-        QualityGroup(**row, cost_per_accepted_answer=cost_per_accepted(used.get(row["key"]), row)) for row in groups
+        QualityGroup(
+            **row,
+            cost_per_accepted_answer=cost_per_accepted(used.get(row["key"]), row),
+            agreement=of_kind.get(row["key"], NO_AGREEMENT),
+        )
+        for row in groups
     ]
+
+
+def agreements(period: Period, filters: Filters) -> dict[str, dict[str | None, Agreement]]:
+    """By kind of group and key, how far raters agree on the stars of answers that several of them rated: ordinal alpha.
+
+    One statement for all kinds; "" is the kind of all answers.
+    """
+    kinds = ("deployment", "model", "task", "")
+    answers = (
+        rated(period, filters)
+        .filter(stars__isnull=False, request_id__isnull=False)
+        .values_list("deployment__slug", "model", "task", "request_id")
+        .annotate(n=Count("id"), stars_given=ArrayAgg("stars"), who=ArrayAgg(RATER))
+        .filter(n__gt=1)
+    )
+    patterns: dict[tuple[str, str | None], Counter[tuple[int, ...]]] = defaultdict(Counter)
+    raters: dict[tuple[str, str | None], set[str]] = defaultdict(set)
+    for deployment, model, task, _request, _n, stars, who in answers.iterator():
+        for group in zip(kinds, (deployment, model, task, ""), strict=True):
+            patterns[group][tuple(sorted(stars))] += 1
+            raters[group].update(who)
+    agreed: dict[str, dict[str | None, Agreement]] = {kind: {} for kind in kinds}
+    for (kind, key), of_group in patterns.items():
+        alpha = krippendorff_alpha([(Counter(stars), times) for stars, times in of_group.items()], "ordinal")
+        agreed[kind][key] = Agreement(alpha, "ordinal", len(raters[kind, key]), of_group.total())
+    return agreed
 
 
 def compared_period(today: date) -> Period:

@@ -35,8 +35,9 @@ def quality(request: HttpRequest) -> HttpResponse:
     filters = Filters.of_query(request.GET)
     money = request.user.has_perm(FIGURES)
     kinds: tuple[GroupBy, ...] = get_args(GroupBy)
-    tables = [table(kind, period, filters, money=money) for kind in kinds]
-    rated = scoreboard.quality(period, "", filters)
+    agreed = scoreboard.agreements(period, filters)
+    tables = [table(kind, period, filters, agreed, money=money) for kind in kinds]
+    rated = scoreboard.quality(period, "", filters, agreed=agreed)
     context = {
         "answer": answer(rated[0] if rated else None, tables[0].groups, days, filters),
         "tables": tables,
@@ -69,12 +70,12 @@ def period_of(days: int) -> Period:
     return Period(end - timedelta(days=days), end)
 
 
-def table(kind: GroupBy, period: Period, filters: Filters, *, money: bool) -> Table:
+def table(kind: GroupBy, period: Period, filters: Filters, agreed: Any, *, money: bool) -> Table:
     """One grouping with the words that people read for its keys, and what an answer costs for who may see `money`."""
     names = names_of(kind)
     groups = [
         Named(names.get(group.key or "") or group.key or _("not known"), group)
-        for group in scoreboard.quality(period, kind, filters)
+        for group in scoreboard.quality(period, kind, filters, agreed=agreed)
     ]
     return Table(kind, groups, money)
 

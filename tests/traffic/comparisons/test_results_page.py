@@ -13,8 +13,9 @@ from tests.factories import DeploymentFactory, PairFactory
 from tests.traffic.comparisons.rows import pairs_of, two_sides
 from tests.traffic.people import application, logged_in, person, text
 from traffic.comparisons import queries, services
+from traffic.comparisons.agreement import Agreement
 from traffic.comparisons.page import ComparePage, ComparisonsPage, RaterRow, ResultRow
-from traffic.comparisons.queries import Agreement, RaterCounts, Result
+from traffic.comparisons.queries import RaterCounts, Result
 from traffic.comparisons.rater import Rater
 from traffic.models import Application, Pair, PairChoice
 
@@ -47,7 +48,13 @@ def test_a_verdict_in_words(made: Result, word: str, sentence: str, enough: str)
 
 def test_the_headline_is_the_most_compared_two() -> None:
     page = ComparisonsPage([result(5, 40, 40), result(0, 0, 0)], NO_AGREEMENT, [])
-    assert page.headline() == ("Own is rated worse than API. 85 pairs, 28 to 53 percentage points worse.")
+    assert page.headline() == "Own is rated worse than API. 85 pairs: 28 to 53 percentage points worse."
+    assert page.scale == 0.6 and page.margin == -0.05
+    undecided = ComparisonsPage([result(3, 30, 4)], NO_AGREEMENT, []).headline()
+    assert (
+        undecided.startswith("Not enough data to compare Own with API. About ")
+        and "more pairs are needed." in undecided
+    )
     assert "disputed" in ResultRow(result(1, 2, 1, disputed=2)).disputed()
     assert ComparisonsPage([], NO_AGREEMENT, []).headline() == "No pair of answers has been compared."
 

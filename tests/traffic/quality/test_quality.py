@@ -128,6 +128,43 @@ def test_the_contracts_figures_by_every_group(get: Any, shop: Application, conn:
         assert sum(one["ratings"] for one in groups) == 4
 
 
+def test_agreement_is_of_answers_that_several_people_rated(
+    get: Any, shop: Application, conn: psycopg.Connection
+) -> None:
+    """The stars of Krippendorff's example of four observers (2011), whose ordinal alpha is 0.815."""
+    own = DeploymentFactory.create(slug="own", name="Own", model="m")
+    observers = {
+        "ann": "1 2 3 3 2 1 4 1 2 . . .", "bob": "1 2 3 3 2 2 4 1 2 5 . 3", "cat": ". 3 3 3 2 3 4 2 2 5 1 .",
+        "dan": "1 2 3 3 2 4 4 1 2 5 1 .",
+    }  # fmt: skip
+    requests = arrive(conn, *[{"application_id": shop.pk, "deployment_id": own.pk}] * 12, {"application_id": shop.pk})
+    for by, values in observers.items():
+        for request, stars in zip(requests, values.split(), strict=False):
+            if stars != ".":
+                judge(request, by, stars=int(stars))
+    judge(requests[12], "ann", score=1)
+    for group_by in ("deployment", "model", "task"):
+        top = get(f"{URL}&group_by={group_by}").json()["groups"][0]
+        assert top["agreement"]["alpha"] == pytest.approx(0.815, abs=0.0005), group_by
+        assert (top["agreement"]["metric"], top["agreement"]["raters"], top["agreement"]["items"]) == ("ordinal", 4, 11)
+    rest = get(URL).json()["groups"][1]
+    assert rest["key"] is None and rest["agreement"] == {"alpha": None, "metric": "ordinal", "raters": 0, "items": 0}
+
+
+def test_raters_who_do_not_agree_are_named_where_the_share_is_shown(
+    viewer: Client, shop: Application, conn: psycopg.Connection
+) -> None:
+    requests = arrive(conn, *[{"application_id": shop.pk}] * 20)
+    for n, request in enumerate(requests):
+        judge(request, "ann", stars=5 if n % 2 else 1)
+        judge(request, "bob", stars=5)
+    page = text(viewer, "/quality/")
+    assert "raters do not agree enough: alpha" in page and "over 20 answers" in page
+    assert page.count("raters do not agree enough") > 1  # at the groups too
+    Rating.objects.filter(by="bob").delete()
+    assert "raters do not agree" not in text(viewer, "/quality/")
+
+
 def test_an_answer_of_an_own_lease_has_no_known_cost(get: Any, shop: Application, conn: psycopg.Connection) -> None:
     own = DeploymentFactory.create(slug="own", name="Own", model="m")
     judge(arrive(conn, {"application_id": shop.pk, "deployment_id": own.pk})[0], score=1)
