@@ -22,8 +22,8 @@ from traffic.comparisons import services
 from traffic.comparisons.rater import Rater, candidate_is_first, installation_salt, side_of
 from traffic.models import Application, Installation, Pair, PairOutcome
 from traffic.request_ids import request_id
+from traffic.trials import services as trials
 
-SLUG = "trials"
 OWNER = "tilda"  # decides the pairs that raters disagree on
 RATERS = ("mirela", "bastien", "noor")
 TASKS = ("rag", "qa")
@@ -82,21 +82,18 @@ def pairs() -> Iterator[Made]:
 
 
 def add_application() -> Application:
-    """Before its first request: ingest looks applications up every few seconds. A trial uses the same one."""
-    application, _made = Application.objects.get_or_create(
-        slug=SLUG,
-        defaults={
-            "name": "Trials", "owner": User.objects.filter(username=OWNER).first(), "capture_bodies": True,
-            "test_only": True,
-        },
-    )  # fmt: skip
+    """That of trials, before its first request: ingest looks applications up every few seconds."""
+    application = trials.application()
+    if application.owner is None:
+        application.owner = User.objects.filter(username=OWNER).first()
+        application.save(update_fields=["owner"])
     application.members.add(*User.objects.filter(username__in=RATERS))
     return application
 
 
 def compare(client: Client, key: str, now: datetime) -> None:
     """Send the answers, make the pairs and store the choices; once. Raises DemoError, Halted."""
-    application = Application.objects.get(slug=SLUG)
+    application = Application.objects.get(slug=trials.SLUG)
     if Pair.objects.filter(application=application, trial_id=None).exists():
         return
     start = now - timedelta(minutes=20)
@@ -147,7 +144,7 @@ def row(pair: Made, start: datetime, n: int, *, own: bool) -> Row:
         "provider": served.provider,
         "model": served.model,
         "deployment": served.deployment,
-        "application": SLUG,
+        "application": trials.SLUG,
         "task": pair.task,
         "outcome": "ok",
         "http_status": 200,

@@ -21,7 +21,7 @@ from traffic.comparisons.statistics import (
     sign_test,
     verdict_of,
 )
-from traffic.models import Pair, PairChoice, PairOutcome
+from traffic.models import Pair, PairChoice, PairOutcome, Trial
 
 MOST_RATERS, MOST_DISPUTED = 50, 20  # on a page
 OWN = "self"  # the provider of deployments on our own GPUs
@@ -145,10 +145,13 @@ OWN_AGAINST_API = Q(candidate__provider=OWN) ^ Q(baseline__provider=OWN)
 def own_against_api(where: Q | None = None) -> Result:
     """All pairs in which a deployment of ours stands against one of a vendor, in one statement.
 
-    Our side is the candidate, whichever side it was in the trial; the result names no deployment.
+    Our side is the candidate, whichever side it was in the trial; the result names no deployment. Trials that
+    Break-even does not take stay out.
     """
     counts: Counter[str] = Counter()
-    rows = Pair.objects.filter((where or Q()) & OWN_AGAINST_API).values_list("candidate__provider", "outcome")
+    apart = Trial.objects.filter(used_in_break_even=False).values("pk")
+    pairs = Pair.objects.filter((where or Q()) & OWN_AGAINST_API).exclude(trial_id__in=apart)
+    rows = pairs.values_list("candidate__provider", "outcome")
     for provider, outcome, n, disputed in rows.annotate(n=Count("id"), open=Count("id", filter=Q(disputed=True))):
         counts[outcome if provider == OWN else MIRRORED.get(outcome, outcome)] += n
         counts["disputed"] += disputed

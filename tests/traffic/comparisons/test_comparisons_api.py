@@ -14,7 +14,7 @@ from tests.factories import DeploymentFactory, PairFactory
 from tests.traffic.comparisons.rows import pairs_of, two_sides
 from tests.traffic.people import application
 from traffic.authentication.keys import callers, create_key
-from traffic.models import Application, Pair, PairChoice
+from traffic.models import Application, Pair, PairChoice, Trial
 
 NEXT, RESULTS = "/api/v1/comparisons/next", "/api/v1/comparisons"
 
@@ -95,6 +95,12 @@ def test_without_names_all_self_hosted_ones_stand_against_all_of_vendors(shop: A
     PairFactory.create_batch(4, candidate=own, baseline=other, outcome="candidate", votes=1)
     ours = Client().get(RESULTS, headers=key_of("read")).json()
     assert (ours["pairs"], ours["wins"], ours["losses"]) == (5, 3, 2)
+    apart = Trial.objects.create(
+        name="Small", candidate=own, baseline=api, concurrency=[1], seconds_per_step=1, answer_tokens=1, cap_usd=1,
+        prompt_source="builtin", used_in_break_even=False,
+    )  # fmt: skip
+    PairFactory.create(candidate=own, baseline=api, outcome="baseline", votes=1, trial_id=apart.pk)
+    assert Client().get(RESULTS, headers=key_of("read")).json()["pairs"] == 5
 
 
 def test_results_are_of_a_task_where_one_is_asked_for(shop: Application) -> None:
