@@ -34,10 +34,10 @@ from tests.costs.conftest import ready
 from tests.costs.people import client_of, text
 from tests.costs.readiness_rows import rated
 from tests.factories import DeploymentFactory, PairFactory, PhaseFactory
-from traffic.comparisons.agreement import Agreement
 from traffic.comparisons.page import ComparisonsPage
 from traffic.comparisons.queries import results as results_of_pairs
 from traffic.models import Pair, Rating, UsageDay, UsageHour
+from traffic.quality.agreement import Agreement
 from traffic.quality.page import share_words
 from traffic.quality.queries import COMPARED_DAYS, ENOUGH, PASS
 

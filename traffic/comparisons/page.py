@@ -14,13 +14,13 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from lib.confidence_intervals import Interval, points_apart, wilson
 from lib.formats import count, percent, sentences
-from traffic.comparisons.agreement import FEWEST_UNITS, TRUSTED, Agreement
 from traffic.comparisons.queries import RaterCounts, Result
 from traffic.comparisons.queue import COUNTED, Shown
 from traffic.comparisons.rater import side_of
 from traffic.comparisons.rendering import Rendered, marked_differences, rendered
 from traffic.comparisons.statistics import MARGIN, Strength
 from traffic.models import Pair, PairChoice, Task
+from traffic.quality.agreement import FEWEST_UNITS, TRUSTED, Agreement
 
 SIDE_WORDS = {
     "a": gettext_lazy("A is better"),

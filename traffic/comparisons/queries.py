@@ -10,7 +10,6 @@ from typing import Any
 from django.db.models import Count, F, Max, Q
 
 from providers.models import Deployment
-from traffic.comparisons.agreement import Agreement, krippendorff_alpha
 from traffic.comparisons.statistics import (
     ComparisonVerdict,
     Difference,
@@ -22,6 +21,7 @@ from traffic.comparisons.statistics import (
     verdict_of,
 )
 from traffic.models import Pair, PairChoice, PairOutcome, Trial
+from traffic.quality.agreement import Agreement, krippendorff_alpha
 
 MOST_RATERS, MOST_DISPUTED = 50, 20  # on a page
 OWN = "self"  # the provider of deployments on our own GPUs

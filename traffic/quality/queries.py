@@ -19,9 +19,9 @@ from lib.dates import midnight
 from lib.money import COST_STEP
 from lib.periods import Period
 from providers.models import Deployment
-from traffic.comparisons.agreement import Agreement, krippendorff_alpha
 from traffic.models import Rating, Request
 from traffic.models.ratings import RatingQuerySet
+from traffic.quality.agreement import Agreement, krippendorff_alpha
 from traffic.usage import reports
 from traffic.usage.filters import Filters
 from traffic.usage.reports import UsageGroup

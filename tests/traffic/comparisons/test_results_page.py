@@ -13,11 +13,11 @@ from tests.factories import DeploymentFactory, PairFactory
 from tests.traffic.comparisons.rows import pairs_of, two_sides
 from tests.traffic.people import application, logged_in, person, text
 from traffic.comparisons import queries, services
-from traffic.comparisons.agreement import Agreement
 from traffic.comparisons.page import ComparePage, ComparisonsPage, RaterRow, ResultRow
 from traffic.comparisons.queries import RaterCounts, Result
 from traffic.comparisons.rater import Rater
 from traffic.models import Application, Pair, PairChoice
+from traffic.quality.agreement import Agreement
 
 RESULTS = "/quality/comparisons/"
 NO_AGREEMENT = Agreement(None, "nominal", 0, 0)

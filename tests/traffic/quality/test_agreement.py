@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from traffic.comparisons.agreement import Level, cohen_kappa, fleiss_kappa, krippendorff_alpha, rater_bias
+from traffic.quality.agreement import Level, cohen_kappa, fleiss_kappa, krippendorff_alpha, rater_bias
 
 # Four observers and twelve units; Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), section C and D.
 OBSERVERS = (

@@ -12,10 +12,11 @@ from math import sqrt
 from statistics import fmean, stdev
 from typing import Literal, TypeVar
 
-from traffic.comparisons.statistics import Z
+from lib import confidence_intervals
 
 Level = Literal["nominal", "ordinal", "interval"]
 Value = TypeVar("Value", bound=Hashable)
+Z = float(confidence_intervals.Z)
 TRUSTED = 0.667  # the least alpha from which even tentative conclusions are drawn (Krippendorff 2004, page 241)
 FEWEST_UNITS = 10  # that several raters judged, before an alpha is shown
 
