@@ -12,13 +12,20 @@ import pytest
 ROOT = Path(__file__).parent.parent
 APPS = ("providers", "traffic", "costs", "alerts", "dashboard", "lib")
 # A folder is "done" once all its texts keep to the rules; "shared" are the templates outside any folder.
-DONE = ("alerts", "lib", "providers", "templates/alerts", "templates/providers", "templates/shared")
-LATER = (
+DONE = (
+    "alerts",
     "costs",
-    "dashboard",
-    "traffic",
+    "lib",
+    "providers",
+    "templates/alerts",
     "templates/charts",
     "templates/costs",
+    "templates/providers",
+    "templates/shared",
+)
+LATER = (
+    "dashboard",
+    "traffic",
     "templates/dashboard",
     "templates/registration",
     "templates/traffic",

@@ -88,10 +88,10 @@ class AnomaliesPage:
                 "<b>{n} things</b> differ from their own history.",
                 number,
             )
-            more = _("Together <b>{costs} a day</b> more than usual.") if self.costs > 0 else ""
+            more = _("Total: <b>{costs} a day</b> more than usual.") if self.costs > 0 else ""
             return sentences(format_html(text, n=number), format_html(more, costs=dollars(self.costs)))
         if self.look is None:
-            return _("Nobody has looked yet; the first look comes within ten minutes of the start.")
+            return _("Not checked yet. The first check runs within ten minutes of the start.")
         text = ngettext(
             "No anomaly: spend, tokens, cache hits, errors and latency of <b>one application</b> are as usual,"
             " {moment}.",
@@ -105,8 +105,8 @@ class AnomaliesPage:
     def too_little(self) -> str:
         """The applications with too short a history to say anything of, with its days."""
         rows = self.look.too_little if self.look else []
-        return "; ".join(
-            ngettext("%(name)s, %(n)s day", "%(name)s, %(n)s days", days) % {"name": self.named(slug), "n": days}
+        return ", ".join(
+            ngettext("%(name)s (%(n)s day)", "%(name)s (%(n)s days)", days) % {"name": self.named(slug), "n": days}
             for slug, days in rows
         )
 

@@ -21,7 +21,7 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(
         max_length=500,
         label=gettext_lazy("Why it is expected"),
-        error_messages={"required": gettext_lazy("Say in a few words why it is expected; others will read it.")},
+        error_messages={"required": gettext_lazy("Write in a few words why it is expected. Others will read it.")},
     )
 
 
@@ -55,7 +55,7 @@ def anomaly_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
     reason = form.cleaned_data["reason"]
     if findings.dismiss(anomaly=anomaly, reason=reason, by=request.user, now=timezone.now()):
         audit_log.log(request, anomaly, _("expected: %(reason)s") % {"reason": reason})
-        undoable(request, _("Noted as expected; no alert speaks of it."), "costs:anomaly-restore", pk)
+        undoable(request, _("Marked as expected. Alerts leave it out."), "costs:anomaly-restore", pk)
     return redirect("costs:anomalies")
 
 
@@ -64,5 +64,5 @@ def anomaly_restore(request: HttpRequest, pk: int) -> HttpResponse:
     anomaly = reads.anomaly(pk)
     if findings.restore(anomaly=anomaly):
         audit_log.log(request, anomaly, _("no longer expected"))
-        messages.success(request, _("It counts again, and alerts speak of it while it lasts."))
+        messages.success(request, _("No longer expected. Alerts include it while it lasts."))
     return redirect("costs:anomalies")

@@ -19,10 +19,10 @@ def sentence(row: Anomaly) -> str:
         Driver.ERRORS: _("Errors of %(name)s rose from %(before)s to %(after)s since %(since)s"),
         Driver.LATENCY: _("%(name)s slowed down from %(before)s to %(after)s since %(since)s"),
         Driver.VOLUME: _("Requests of %(name)s rose from %(before)s to %(after)s since %(since)s"),
-        Driver.MIX: _("%(name)s moved to dearer models, from %(before)s to %(after)s since %(since)s"),
-        Driver.REST: _("Requests of %(name)s became dearer, from %(before)s to %(after)s since %(since)s"),
+        Driver.MIX: _("%(name)s moved to more expensive models, from %(before)s to %(after)s since %(since)s"),
+        Driver.REST: _("Requests of %(name)s became more expensive, from %(before)s to %(after)s since %(since)s"),
     }[Driver(row.driver)] % values
-    return text if row.costs is None else _("%(said)s: %(costs)s a day") % {"said": text, "costs": signed(row)}
+    return text if row.costs is None else _("%(what)s: %(costs)s a day") % {"what": text, "costs": signed(row)}
 
 
 def signed(row: Anomaly) -> str:

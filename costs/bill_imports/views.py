@@ -35,7 +35,7 @@ class BillForm(forms.Form):
     file = forms.FileField(
         label=gettext_lazy("Bill"),
         widget=forms.FileInput(attrs={"accept": ".csv,.parquet"}),
-        help_text=gettext_lazy("FOCUS cost and usage, versions 1.0 to 1.4, as CSV or Parquet; at most 20 MB."),
+        help_text=gettext_lazy("FOCUS cost and usage, versions 1.0 to 1.4, as CSV or Parquet. At most 20 MB."),
         error_messages={
             "required": gettext_lazy("Choose a file."),
             "empty": gettext_lazy("This file is empty."),

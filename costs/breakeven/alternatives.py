@@ -62,7 +62,9 @@ def task_rows(groups: Iterable[Mapping[str, Any]], inputs: Inputs) -> list[TaskR
     ]
     routed = [sum(counts) for counts in zip(*(sums[task] for task in ROUTED_TASKS if task in sums), strict=True)]
     if routed:
-        rows.append(_task_row(_("All that the shipped routes send to us"), routed, total, True, inputs))
+        rows.append(
+            _task_row(_("All tasks that the built-in routes send to self-hosted models"), routed, total, True, inputs)
+        )
     return rows
 
 
@@ -103,8 +105,8 @@ class OtherOffer:
 
     def note(self) -> SafeString:
         price = _("%(price)s an hour.") % {"price": self.price}
-        never, pays = _("Never pays."), _("Pays from %(n)s.") % {"n": count(self.pays_from)}
-        unmeasured = "" if self.measured else _("Capacity not measured: one at every volume.")
+        never, pays = _("Never cheaper."), _("Cheaper above %(n)s.") % {"n": count(self.pays_from)}
+        unmeasured = "" if self.measured else _("Capacity not measured: one GPU assumed at every volume.")
         return sentences(price, never if self.pays_from is None else pays, unmeasured)
 
     @property
@@ -118,9 +120,9 @@ def others_headline(rows: Sequence[OtherOffer]) -> str:
         return _("No offers of other GPUs are known")
     first = rows[0]
     if first.pays_from is None:
-        return _("None of the GPUs on offer would pay")
+        return _("No GPU on offer would be cheaper than the API")
     words = {"name": first.name, "n": count(first.pays_from)}
-    return _("Of the GPUs on offer %(name)s would pay soonest, from %(n)s") % words
+    return _("Lowest break-even of the GPUs on offer: %(name)s, %(n)s") % words
 
 
 def others(inputs: Inputs, offers: Iterable[Offer], own_gpu: str, curve_to: int, book: UnitBook) -> list[OtherOffer]:

@@ -50,7 +50,7 @@ class Backtest:
 
     def sentence(self) -> SafeString:
         text = _(
-            "Before our own GPUs took it over ({first} to {last}), 1,000 requests of this work cost <b>{before}</b> by"
+            "Before self-hosting ({first} to {last}), 1,000 requests of this work cost <b>{before}</b> by"
             " the ledger. In the last {days} days they cost <b>{now}</b>."
         )
         return format_html(

@@ -81,13 +81,13 @@ class Band:
 
     def note(self) -> SafeString:
         sure = _(
-            "How sure: by how much the last %(days)s days differ, requests cost ±%(request)s and the run rate is"
-            " %(low)s–%(high)s (95 %%)."
+            "Uncertainty (95 %%), from the differences between the last %(days)s days: the cost of a request is"
+            " ±%(request)s, the run rate %(low)s–%(high)s."
         ) % {
             "days": self.spread.days, "request": percent(self.spread.request), "low": count(self.volume_low),
             "high": count(self.volume_high),
         }  # fmt: skip
-        saves = _("and save %(low)s to %(high)s a month.") % {
+        saves = _("and saves %(low)s to %(high)s a month.") % {
             "low": signed_usd(self.saving_low), "high": signed_usd(self.saving_high),
         }  # fmt: skip
         untold = format_html("<b>{}</b>", _("Too close to call."))
@@ -95,12 +95,12 @@ class Band:
 
     def _crossings(self) -> str:
         if self.crossing_low is None:
-            return _("Within that our own GPUs may never pay,")
+            return _("Within that, self-hosting may never be cheaper,")
         low = count(self.crossing_low)
         if self.crossing_high is None:
-            return _("Within that our own GPUs pay from %(low)s at the best and never at the worst,") % {"low": low}
+            return _("Within that, self-hosting is cheaper above %(low)s at best and never at worst,") % {"low": low}
         words = {"low": low, "high": count(self.crossing_high)}
-        return _("Within that our own GPUs pay from %(low)s to %(high)s on,") % words
+        return _("Within that, self-hosting is cheaper above %(low)s to %(high)s,") % words
 
 
 def spread_of(days: Sequence[Day]) -> Spread | None:

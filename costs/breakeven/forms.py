@@ -158,7 +158,7 @@ class TaskModelForm(forms.Form):
     """The API model that stands for a task."""
 
     model = forms.ChoiceField(
-        label=_("API model"), help_text=_("It prices the requests of this task that our own GPUs serve or could serve.")
+        label=_("API model"), help_text=_("The price for the requests of this task that are or could be self-hosted.")
     )
 
     def __init__(self, data: Any = None, *, models: Iterable[tuple[str, str]], chosen: ChosenModel | None) -> None:
@@ -171,11 +171,11 @@ class TaskModelForm(forms.Form):
 class KeepForm(forms.Form):
     """Saves a what-if: its name, a note and the changes as a query string."""
 
-    name = forms.CharField(label=_("Name"), max_length=100, error_messages={"required": _("Give it a name.")})
+    name = forms.CharField(label=_("Name"), max_length=100, error_messages={"required": _("Enter a name.")})
     note = forms.CharField(label=_("Note"), max_length=500, required=False)
     query = forms.CharField(
         label=_("Changes"), max_length=2000, widget=forms.HiddenInput,
-        error_messages={"required": _("Change something first: the live answer needs no keeping.")},
+        error_messages={"required": _("Change a value first. The live result needs no saving.")},
     )  # fmt: skip
 
     def __init__(self, data: Any = None, *, read: Any = None, query: str = "") -> None:
@@ -193,13 +193,13 @@ class KeepForm(forms.Form):
     def clean_query(self) -> str:
         form = self.read.form(QueryDict(self.cleaned_data["query"].lstrip("?")))
         if not form.is_valid():
-            raise forms.ValidationError(_("These changes cannot be worked out, so there is nothing to keep."))
+            raise forms.ValidationError(_("These changes cannot be calculated, so they cannot be saved."))
         query = QueryDict(mutable=True)
         for field, value in form.data.items():
             if value and field in form.fields:
                 query[field] = value
         if not query:
-            raise forms.ValidationError(_("Change something first: the live answer needs no keeping."))
+            raise forms.ValidationError(_("Change a value first. The live result needs no saving."))
         return query.urlencode()
 
 

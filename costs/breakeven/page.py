@@ -77,7 +77,7 @@ class BreakEvenAnswer:
     def _text(self) -> str:
         """The sentence with placeholders for its figures, without the part that `_end` adds."""
         if self.kind == "no_traffic" and not self.crossing:
-            return _("No request has come in yet, so there is no run rate to hold against a break-even.")
+            return _("No requests yet, so there is no run rate to compare with a break-even.")
         if self.kind == "pays" and self.times:
             return _(
                 "Self-hosting is cheaper above <b>{at} requests</b> a month. We send <b>{n}</b>, "
@@ -108,11 +108,11 @@ class BreakEvenAnswer:
                 "{apart} short of that. Until then the API costs <b>{saving} a month</b> less"
             ),
             "again": _(
-                "At our <b>{n} requests</b> a month the API is cheaper again, by <b>{saving}</b>: one more GPU is"
-                " needed than they fill. Our own GPUs pay again from <b>{at}</b>."
+                "At our <b>{n} requests</b> a month the API is cheaper again, by <b>{saving}</b>: they need one more"
+                " GPU and do not fill it. Self-hosting is cheaper again above <b>{at}</b>."
             ),
             "never": _(
-                "Our own GPUs pay at no volume from here on: at our <b>{n} requests</b> a month the API costs"
+                "Self-hosting is not cheaper at any higher volume. At our <b>{n} requests</b> a month the API costs"
                 " <b>{saving}</b> less."
             ),
         }[self.kind]
@@ -120,12 +120,12 @@ class BreakEvenAnswer:
     def _end(self) -> SafeString:
         """The volume at which `SAVING` is reached, or the days until the crossing."""
         if self.kind == "pays" and self.saves_at:
-            text = _(". A saving of <b>$100</b> comes at {at} requests.")
+            text = _(". It saves <b>$100</b> at {at} requests.")
             return format_html(text, at=about_requests(self.saves_at, self.band.goal_ends if self.band else None))
         if self.kind == "ahead" and self.days:
             text = ngettext(
-                ", and at the present growth we are there in {n} day.",
-                ", and at the present growth we are there in {n} days.",
+                ", and at the current growth we reach it in {n} day.",
+                ", and at the current growth we reach it in {n} days.",
                 self.days,
             )
             return format_html(text, n=self.days)
@@ -218,7 +218,7 @@ class BreakEvenPage:
         return format_html(text, **words)
 
     def sum_headline(self) -> str:
-        less, more = _("The sum: %(sum)s a month less"), _("The sum: %(sum)s a month more")
+        less, more = _("Total: %(sum)s a month less"), _("Total: %(sum)s a month more")
         return (more if self.result.saving < 0 else less) % {"sum": dollars(self.answer.saving, 0)}
 
     def sum_source(self) -> str:
@@ -233,14 +233,14 @@ class BreakEvenPage:
     def rate_headline(self) -> str:
         past = past_since(self.rates, self.answer.crossing)
         if len(self.rates) < 2:
-            return _("There are not yet 30 days to take a run rate of")
+            return _("No run rate yet: fewer than 30 days of data")
         if past:
             return format_html(_("Past break-even since {day}"), day=when(past))
         days = self.answer.days
         if not days:
-            return _("The run rate of the last two months")
+            return _("Run rate of the last two months")
         text = ngettext(
-            "%(n)s day to break-even at the present growth", "%(n)s days to break-even at the present growth", days
+            "%(n)s day to break-even at the current growth", "%(n)s days to break-even at the current growth", days
         )
         return text % {"n": days}
 
@@ -255,7 +255,7 @@ class BreakEvenPage:
             return _("Not called cheaper, because rated quality is significantly worse")
         if self.gap:
             return _("Quality is not significantly worse")
-        return _("Whether quality holds is not known: too few ratings of both sides")
+        return _("Quality is not known: too few ratings of both sides")
 
     def gap_words(self) -> str:
         """How our answers are rated against the API's on the same tasks."""
@@ -267,7 +267,7 @@ class BreakEvenPage:
 
     def own_word(self) -> str:
         """The name of our side at a volume at which it is cheaper."""
-        return _("our GPU, rated worse") if self.refused else _("our GPU")
+        return _("self-hosted, rated worse") if self.refused else _("self-hosted")
 
     @property
     def holds(self) -> bool | None:
@@ -307,7 +307,7 @@ class CrossingRow:
     gpus: int | None
 
     def words(self) -> str:
-        return _("our own GPUs pay from") if self.into_own else _("the API is cheaper again from")
+        return _("self-hosting is cheaper above") if self.into_own else _("the API is cheaper again above")
 
 
 def crossing_rows(inputs: Inputs, result: Result) -> list[CrossingRow]:
@@ -359,12 +359,12 @@ def volume_rows(inputs: Inputs, result: Result) -> list[VolumeRow]:
             notes[at] = _("one GPU is full at the peak, two above it")
     saves_at = volume_saving(inputs, SAVING)
     if saves_at is not None:
-        notes[saves_at] = _("saves the $100 that go/no-go asks")
+        notes[saves_at] = _("saves the $100 that go/no-go requires")
     for crossing in result.crossings[:4]:
         into = crossing.side_to == "selfhost"
         notes[crossing.requests_per_month] = _("break-even") if into else _("the API is cheaper again")
     if n:
-        notes[n] = _("our run rate") if not notes.get(n) else f"{_('our run rate')}; {notes[n]}"
+        notes[n] = _("our run rate") if not notes.get(n) else f"{_('our run rate')}, {notes[n]}"
     costs = costs_of(inputs)
     return [_volume_row(inputs, costs, at, notes[at], n) for at in sorted(notes)[:MOST_ROWS]]
 

@@ -41,7 +41,7 @@ def _traffic(inputs: Inputs) -> Iterator[StatementRow]:
     n = inputs.requests_per_month
     yield StatementRow("requests", _("Requests a month"), number(n), None)
     routed = f"{percent(inputs.routable_share)} × {number(n)} = {number(inputs.routable_share * n)}"
-    yield StatementRow("routed", _("of these our GPUs may serve"), routed, None)
+    yield StatementRow("routed", _("of these, routable"), routed, None)
     tokens = _("%(input)s in, %(output)s out")
     values = {"input": number(inputs.input_tokens), "output": number(inputs.output_tokens)}
     yield StatementRow("tokens", _("Tokens of one request"), tokens % values, None)
@@ -53,7 +53,7 @@ def _api(inputs: Inputs, costs: Costs, result: Result) -> Iterator[StatementRow]
     values = {"requests": number(n), "price": usd(result.api_cost_per_request)}
     label = _("Claude API, %(model)s") if inputs.api_model.startswith("claude") else _("API, %(model)s")
     if inputs.tasks:
-        label = _("API, each task at the model that would serve it")
+        label = _("API, each task at its own model")
     yield StatementRow("api", label % {"model": inputs.api_model}, arithmetic % values, result.api_cost)
     prices, read = inputs.prices, inputs.cache_read_share
     yield _tokens("output", _("output"), n * inputs.output_tokens, prices.output)
@@ -85,7 +85,7 @@ def _tokens(slug: str, label: str, tokens: Decimal, price: Decimal) -> Statement
 
 def _own(inputs: Inputs, result: Result) -> Iterator[StatementRow]:
     own = inputs.selfhost
-    yield StatementRow("selfhost", _("Our own GPUs"), _("and the API for what they cannot serve"), result.selfhost_cost)
+    yield StatementRow("selfhost", _("Self-hosting"), _("with the API for the rest"), result.selfhost_cost)
     vm = _machines(inputs, result)
     egress = decimal(egress_request(inputs) * Fraction(inputs.requests_per_month) * Fraction(inputs.routable_share))
     rest = own.fixed_monthly + own.storage_monthly + own.disk_monthly + vm + egress
@@ -117,7 +117,7 @@ def _own(inputs: Inputs, result: Result) -> Iterator[StatementRow]:
         costs = costs_of(inputs)
         each = decimal((costs.api_request - costs.routed_api) / (1 - costs.routed_share))
         values = {"requests": number(unrouted), "price": usd(each)}
-        yield StatementRow("rest", _("API for what stays there"), text % values, stays, 1)
+        yield StatementRow("rest", _("API for the rest"), text % values, stays, 1)
 
 
 def _machines(inputs: Inputs, result: Result) -> Decimal:
@@ -147,14 +147,14 @@ def _busy(inputs: Inputs) -> str:
 def _saving(result: Result) -> tuple[str, str, Decimal]:
     text = f"{usd(result.api_cost)} − {usd(result.selfhost_cost)}"
     if result.saving < 0:
-        return _("Our own GPUs cost more, a month"), text, result.saving
-    return _("Our own GPUs save, a month"), text, result.saving
+        return _("Self-hosting costs more, a month"), text, result.saving
+    return _("Self-hosting saves, a month"), text, result.saving
 
 
 def _crossing(inputs: Inputs, costs: Costs, result: Result) -> Iterator[StatementRow]:
     """The first crossing as a division, so that a person can check it by hand."""
     if not result.crossings:
-        yield StatementRow("crossing", _("Break-even"), _("none up to a thousand million requests a month"), None)
+        yield StatementRow("crossing", _("Break-even"), _("none up to one billion requests a month"), None)
         return
     at = result.crossings[0].requests_per_month
     gain = slope(costs)

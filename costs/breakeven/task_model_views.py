@@ -24,7 +24,7 @@ def choose(request: HttpRequest, task: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         provider, _slash, model = form.cleaned_data["model"].partition("/")
         services.choose_model(request, task, provider, model, by=person(request), now=now)
-        messages.success(request, _("%(model)s stands for %(task)s now.") % {"model": model, "task": label})
+        messages.success(request, _("%(task)s is now priced at %(model)s.") % {"model": model, "task": label})
         return redirect("costs:break-even")
     context = {"form": form, "task": task, "label": label, "chosen": chosen}
     return render(request, "costs/breakeven/task_model.html", context, status=422 if form.errors else 200)
@@ -34,7 +34,7 @@ def choose(request: HttpRequest, task: str) -> HttpResponse:
 def follow_log(request: HttpRequest, task: str) -> HttpResponseRedirect:
     label = task_label(task)
     if services.follow_log(request, task):
-        messages.success(request, _("The log names the model for %(task)s again.") % {"task": label})
+        messages.success(request, _("%(task)s is priced at the model from the log again.") % {"task": label})
     return redirect("costs:break-even")
 
 

@@ -75,8 +75,8 @@ class Counterfactual:
     def headline(self) -> str:
         models = {row.cost.model for row in self.rows if row.cost.routable and row.cost.model}
         if not models:
-            return _("No API model is known for what our own GPUs serve")
-        return _("Without our own GPUs: %(models)s") % {"models": ", ".join(sorted(models))}
+            return _("No API model is known for the self-hosted requests")
+        return _("Without self-hosting: %(models)s") % {"models": ", ".join(sorted(models))}
 
     @property
     def contradicted(self) -> bool:
@@ -87,7 +87,7 @@ class Counterfactual:
         """What stands before the claim: the ledger, where it disagrees; else that the answer is too close to call."""
         parts = []
         if self.contradicted and self.backtest:
-            parts += [format_html("<b>{}</b>", _("The ledger says otherwise.")), self.backtest.sentence()]
+            parts += [format_html("<b>{}</b>", _("The ledger shows the opposite.")), self.backtest.sentence()]
         if self.saving and self.saving.turns:
             parts.append(self._both(self.saving))
         return sentences(*parts)
@@ -95,8 +95,8 @@ class Counterfactual:
     def _both(self, saving: Saving) -> SafeString:
         others = ", ".join(sorted({row.other for row in self.inputs.tasks if row.other and row.ours}))
         text = _(
-            "<b>Too close to call:</b> at the models that served the tasks last, our own GPUs {first}; at the next"
-            " plausible ones ({models}) they {other}."
+            "<b>Too close to call:</b> with the models that served the tasks last, self-hosting would {first}. With the"
+            " next plausible ones ({models}) it would {other}."
         )
         return format_html(text, first=_saves(saving.amount), other=_saves(saving.other or Decimal(0)), models=others)
 
@@ -128,8 +128,8 @@ class Counterfactual:
         if self.ledger is None:
             return ""
         text = _(
-            "Spend shows %(spent)s for the last 30 days and this total is %(total)s: it has all hours of a month,"
-            " %(routed)s of the requests on our GPUs, today’s prices, and only the leases that serve models."
+            "Spend shows %(spent)s for the last 30 days, and this total is %(total)s. It counts all hours of a month at"
+            " today’s prices, and only the leases that serve models. %(routed)s of the requests are self-hosted."
         )
         words = {
             "spent": dollars(self.ledger, 0),

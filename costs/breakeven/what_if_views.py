@@ -45,7 +45,7 @@ def keep(request: HttpRequest) -> HttpResponse:
         return _page(request, form)
     what_if = what_ifs.save_what_if(**form.cleaned_data, by=person(request))
     log(request, what_if, what_if.query, added=True)
-    messages.success(request, _("Kept: %(name)s.") % {"name": what_if.name})
+    messages.success(request, _("Saved: %(name)s.") % {"name": what_if.name})
     return redirect("costs:kept")
 
 
@@ -54,7 +54,7 @@ def remove(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     what_if = what_ifs.saved_what_if(pk)
     if what_ifs.remove_what_if(what_if):
         log(request, what_if, "Removed.")
-        undoable(request, _("Removed: %(name)s.") % {"name": what_if.name}, "costs:kept-undo", pk)
+        undoable(request, _("Deleted: %(name)s.") % {"name": what_if.name}, "costs:kept-undo", pk)
     return redirect("costs:kept")
 
 
@@ -63,7 +63,7 @@ def undo(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     what_if = what_ifs.saved_what_if(pk)
     if what_ifs.restore_what_if(what_if):
         log(request, what_if, "Restored.")
-        messages.success(request, _("Kept again: %(name)s.") % {"name": what_if.name})
+        messages.success(request, _("Restored: %(name)s.") % {"name": what_if.name})
     else:
         messages.error(request, _("Another scenario is called “%(name)s” now.") % {"name": what_if.name})
     return redirect("costs:kept")

@@ -142,13 +142,13 @@ def answer(columns: Sequence[ScenarioColumn]) -> SafeString:
     """A sentence that names the cheapest of the columns; `columns` begin with the live answer."""
     number, least = len(columns) - 1, cheapest(columns)
     if not number:
-        text = _("No scenario was kept yet: change something in the what-if and keep it under a name.")
+        text = _("No saved scenarios yet. Change a value in the what-if and save it under a name.")
         return format_html("{}", text)
     if least is None:
-        return format_html("{}", _("None of the kept scenarios can be worked out today."))
+        return format_html("{}", _("None of the saved scenarios can be calculated today."))
     text = ngettext(
-        "Of the live answer and {n} kept scenario a request costs the least in <b>{name}</b>.",
-        "Of the live answer and {n} kept scenarios a request costs the least in <b>{name}</b>.",
+        "Lowest cost of a request: <b>{name}</b>, of the live result and {n} saved scenario.",
+        "Lowest cost of a request: <b>{name}</b>, of the live result and {n} saved scenarios.",
         number,
     )
     return format_html(text, n=number, name=least.name)

@@ -42,7 +42,7 @@ def recurrence_edit(request: HttpRequest, pk: int) -> HttpResponse:
     form = RecurrenceForm(request.POST or None, request.FILES or None, recurrence=recurrence)
     if request.method == "POST" and form.is_valid():
         form.save_recurrence(request.user)
-        message = _("%(before)s; from %(day)s on %(after)s")
+        message = _("%(before)s, from %(day)s on %(after)s")
         audit_log.log(
             request, recurrence, message % {"before": before, "day": recurrence.counts_from, "after": recurrence}
         )

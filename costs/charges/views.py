@@ -70,7 +70,7 @@ def charge_edit(request: HttpRequest, pk: int) -> HttpResponse:
             request,
             charge,
             Action.CHANGED,
-            _("%(before)s; now %(after)s") % {"before": before, "after": _words(charge)},
+            _("%(before)s, now %(after)s") % {"before": before, "after": _words(charge)},
         )
         messages.success(request, _("Saved: %(what)s.") % {"what": _words(charge)})
         return redirect("costs:charges")

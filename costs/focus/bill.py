@@ -81,10 +81,10 @@ def read_bill(name: str, content: bytes) -> Bill:
     if len(rows) > MOST_ROWS:
         raise UnreadableBill(_("A bill has at most %(n)d rows: export it by month.") % {"n": MOST_ROWS})
     if not rows:
-        raise UnreadableBill(_("The file holds no row that could become a charge."))
+        raise UnreadableBill(_("The file has no row with a cost."))
     missing = [column for column in NEEDED if column not in rows[0][1]]
     if missing:
-        message = _("This is no FOCUS cost and usage file: it has no column %(names)s.")
+        message = _("This is not a FOCUS cost and usage file: it has no column %(names)s.")
         raise UnreadableBill(message % {"names": ", ".join(missing)})
     commas = any("," in row.get("BilledCost", "") for _number, row in rows)
     lines: list[BillLine] = []
@@ -114,14 +114,14 @@ def csv_rows(content: bytes) -> list[tuple[int, dict[str, str]]]:
             if any(cell.strip() for cell in row)
         ]
     except csv.Error as error:
-        raise UnreadableBill(_("This is no CSV file: %(why)s.") % {"why": error}) from error
+        raise UnreadableBill(_("This is not a CSV file: %(why)s.") % {"why": error}) from error
 
 
 def parquet_rows(content: bytes) -> list[tuple[int, dict[str, str]]]:
     try:
         return list(enumerate(cells(content), start=1))
     except ValueError as error:
-        raise UnreadableBill(_("This is no Parquet file.")) from error
+        raise UnreadableBill(_("This is not a Parquet file.")) from error
 
 
 def line_of(number: int, row: dict[str, str], commas: bool) -> BillLine:
@@ -133,7 +133,7 @@ def line_of(number: int, row: dict[str, str], commas: bool) -> BillLine:
     day = min(max(started, month), next_month(month) - timedelta(days=1))
     currency = row.get("BillingCurrency", "").upper()
     if not re.fullmatch(r"[A-Z]{3}", currency):
-        raise BadLine(_("BillingCurrency is no currency: %(text)s.") % {"text": currency[:20] or "“”"})
+        raise BadLine(_("BillingCurrency is not a currency: %(text)s.") % {"text": currency[:20] or "“”"})
     return BillLine(
         number=number,
         day=day,
@@ -157,11 +157,11 @@ def moment(row: dict[str, str], name: str) -> date:
         parsed = datetime.fromisoformat(text.removesuffix(" UTC"))
     except ValueError:
         raise BadLine(
-            _("%(name)s is no date and time: %(text)s.") % {"name": name, "text": text[:40] or "“”"}
+            _("%(name)s is not a date and time: %(text)s.") % {"name": name, "text": text[:40] or "“”"}
         ) from None
     day = (parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)).date()
     if day < FIRST:
-        raise BadLine(_("Nothing is kept from before 2020."))
+        raise BadLine(_("Days before 2020 are not accepted."))
     return day
 
 
@@ -175,9 +175,9 @@ def amount_of(text: str, commas: bool) -> Decimal:
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite():
-        raise BadLine(_("BilledCost is no amount: %(text)s.") % {"text": text[:40] or "“”"})
+        raise BadLine(_("BilledCost is not an amount: %(text)s.") % {"text": text[:40] or "“”"})
     if abs(amount) > LARGEST:
-        raise BadLine(_("More than ten million is surely a slip."))
+        raise BadLine(_("The amount must be below ten million."))
     return amount
 
 
@@ -187,7 +187,7 @@ def provider_of(row: dict[str, str]) -> str:
     slugs = {provider_name.lower(): slug for slug, provider_name in provider_names().items()}
     slug = slugs.get(name.lower()) or re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40]
     if not slug:
-        raise BadLine(_("No column says whose service it is: %(names)s.") % {"names": ", ".join(PROVIDER[:2])})
+        raise BadLine(_("No column names the provider: %(names)s.") % {"names": ", ".join(PROVIDER[:2])})
     return slug
 
 
@@ -197,7 +197,7 @@ def category_of(row: dict[str, str]) -> str:
     if charge == "Usage":
         return str(SERVICES.get(row.get("ServiceCategory", ""), Category.SUBSCRIPTION))
     if charge not in CATEGORIES:
-        raise BadLine(_("ChargeCategory is none of FOCUS: %(text)s.") % {"text": charge[:40] or "“”"})
+        raise BadLine(_("ChargeCategory is not one of FOCUS: %(text)s.") % {"text": charge[:40] or "“”"})
     return str(CATEGORIES[charge])
 
 

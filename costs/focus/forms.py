@@ -34,8 +34,8 @@ class ExportForm(ExportModelForm):
         label=gettext_lazy("From month"),
         max_length=7,
         widget=forms.TextInput(attrs={"type": "month", "placeholder": "2026-11"}),
-        help_text=gettext_lazy("The first month that is written; whatever was missed since is caught up."),
-        error_messages={"required": gettext_lazy("Say from which month on.")},
+        help_text=gettext_lazy("The first month to write. All months since then are written too."),
+        error_messages={"required": gettext_lazy("Choose the first month.")},
     )
     endpoint = AddressField(label=gettext_lazy("Address"), required=False, max_length=200)
     secret = SecretField(label=gettext_lazy("Secret key"))
@@ -52,15 +52,15 @@ class ExportForm(ExportModelForm):
             "folder": gettext_lazy("Folder"),
             "region": gettext_lazy("Region"),
             "bucket": gettext_lazy("Bucket"),
-            "prefix": gettext_lazy("Path in it"),
+            "prefix": gettext_lazy("Path in the bucket"),
             "access_key": gettext_lazy("Access key"),
             "local": gettext_lazy("local: may be on a private or loopback address"),
         }
         help_texts = {
-            "every": gettext_lazy("Daily writes the running month too; both write a month anew while it is revised."),
-            "region": gettext_lazy("Empty is us-east-1, which most stores take."),
-            "prefix": gettext_lazy("Such as finance/breakeven; empty is the bucket’s root."),
-            "local": gettext_lazy("For stores in your own network. Given by admins only."),
+            "every": gettext_lazy("Daily writes the current month too. Both write a month again while it is revised."),
+            "region": gettext_lazy("Empty: us-east-1, which most stores accept."),
+            "prefix": gettext_lazy("Such as finance/breakeven. Empty: the bucket’s root."),
+            "local": gettext_lazy("For stores in your own network. Set by admins only."),
         }
 
     def __init__(self, *args: Any, person: Person, **options: Any) -> None:
@@ -72,7 +72,7 @@ class ExportForm(ExportModelForm):
         if self.instance.kind == ExportTarget.Kind.FOLDER:
             for name in OF_A_BUCKET:
                 del self.fields[name]
-            self.fields["folder"].help_text = _("Below %(root)s; empty is that folder itself.") % {
+            self.fields["folder"].help_text = _("Below %(root)s. Empty: that folder itself.") % {
                 "root": settings.EXPORTS_DIR
             }
         else:
@@ -83,12 +83,12 @@ class ExportForm(ExportModelForm):
             self.fields["endpoint"].help_text = _("Such as https://s3.eu-central-1.amazonaws.com.")
             self.fields["secret"].required = not self.stored
             words = _("Stored encrypted and never shown again.")
-            self.fields["secret"].help_text = f"{words} {_('Empty: the stored one stays.')}" if self.stored else words
+            self.fields["secret"].help_text = f"{words} {_('Empty: keep the stored key.')}" if self.stored else words
             if not is_admin(person):  # others could reach addresses inside our network by it
                 del self.fields["local"]
                 if self.instance.local:
                     self.fields["endpoint"].disabled = True
-                    self.fields["endpoint"].help_text = _("The store is local: only an admin changes its address.")
+                    self.fields["endpoint"].help_text = _("The store is local: only an admin can change its address.")
         self.order_fields(["name", "every", "format", "since", "folder", *OF_A_BUCKET])
 
     def clean_since(self) -> date:
@@ -126,9 +126,9 @@ class ExportForm(ExportModelForm):
     def check_address(self, address: str, *, local: bool) -> None:
         try:
             if not local and not address.startswith("https:"):
-                raise AddressRefused(_("The address begins with https: over http anybody on the way could read."))
+                raise AddressRefused(_("The address must begin with https: others could read data sent over http."))
             if "/" in address.partition("://")[2]:
-                raise AddressRefused(_("The address names the store alone; bucket and path have fields of their own."))
+                raise AddressRefused(_("The address names only the store. Bucket and path have their own fields."))
             pin(address, local=local)
         except AddressRefused as refused:
             self.add_error("endpoint", str(refused))

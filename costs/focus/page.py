@@ -15,7 +15,7 @@ from lib.formats import ago
 def list_headline(targets: Sequence[ExportTarget]) -> str:
     """How many exports are on, or which of them failed and for what reason."""
     if not targets:
-        return _("Nowhere yet: its FOCUS files are downloaded by hand.")
+        return _("No exports yet. FOCUS files can be downloaded below.")
     enabled = [target for target in targets if target.enabled]
     failed = [target for target in enabled if target.error]
     if failed:
@@ -35,18 +35,18 @@ def headline(target: ExportTarget) -> str:
     """The result of the last run; for a target that is not saved yet, where it will write."""
     if not target.pk:
         if target.kind == ExportTarget.Kind.S3:
-            return _("To a bucket of any store that speaks S3, as three FOCUS files a month.")
+            return _("To a bucket of any S3-compatible store, as three FOCUS files a month.")
         return _("To a folder of this machine, as three FOCUS files a month.")
     if target.error:
         text = _("The last run, {ago}, <b>failed</b>: {why}")
         return format_html(text, ago=ago(target.tried_at), why=target.error)
     if target.succeeded_at is None:
         return _("It has not run yet.")
-    text = ngettext("It last took <b>one file</b>, {ago}.", "It last took <b>{n} files</b>, {ago}.", target.files)
+    text = ngettext("Last run: <b>one file</b>, {ago}.", "Last run: <b>{n} files</b>, {ago}.", target.files)
     return format_html(text, n=target.files, ago=ago(target.succeeded_at))
 
 
 def form_heading(target: ExportTarget) -> str:
     if target.pk:
-        return _("Where, how often, as what")
-    return _("A new bucket") if target.kind == ExportTarget.Kind.S3 else _("A new folder")
+        return _("Target, schedule and format")
+    return _("New bucket") if target.kind == ExportTarget.Kind.S3 else _("New folder")

@@ -86,7 +86,7 @@ def cells(content: bytes) -> list[dict[str, str]]:
         for batch in file.iter_batches(min(ROWS_AT_ONCE, max(1, MOST_BYTES // max(group_bytes, 1)))):
             size += batch.nbytes
             if size > MOST_BYTES:
-                raise ValueError(_("It unpacks to more than %(n)s MB; split it by month.") % {"n": MOST_BYTES >> 20})
+                raise ValueError(_("It unpacks to more than %(n)s MB. Split it by month.") % {"n": MOST_BYTES >> 20})
             read += [{name: cell_text(value) for name, value in row.items()} for row in batch.to_pylist()]
     except (pyarrow.ArrowException, OSError) as error:  # OSError for a broken footer
         raise ValueError(str(error)) from error
@@ -98,11 +98,11 @@ def refuse_large(metadata: Any) -> int:
     sizes = [metadata.row_group(place).total_byte_size for place in range(metadata.num_row_groups)]
     if metadata.num_rows > MOST_ROWS or metadata.num_columns > MOST_COLUMNS:
         raise ValueError(
-            _("It has %(rows)s rows and %(columns)s columns; at most %(most)s and %(wide)s are read.")
+            _("It has %(rows)s rows and %(columns)s columns. At most %(most)s and %(wide)s are read.")
             % {"rows": metadata.num_rows, "columns": metadata.num_columns, "most": MOST_ROWS, "wide": MOST_COLUMNS}
         )
     if sum(sizes) > MOST_BYTES:
-        raise ValueError(_("It unpacks to more than %(n)s MB; split it by month.") % {"n": MOST_BYTES >> 20})
+        raise ValueError(_("It unpacks to more than %(n)s MB. Split it by month.") % {"n": MOST_BYTES >> 20})
     return sum(sizes)
 
 

@@ -42,7 +42,7 @@ def try_out(target: ExportTarget) -> str:
     if isinstance(store, Folder):
         (store.path / TEST_NAME).unlink(missing_ok=True)
         return _("%(place)s can be written to.") % {"place": store.path}
-    return _("%(place)s took the file %(name)s.") % {"place": target.place, "name": TEST_NAME}
+    return _("%(place)s accepted the file %(name)s.") % {"place": target.place, "name": TEST_NAME}
 
 
 def folder_below(folder: str) -> Path:
@@ -114,7 +114,7 @@ class Bucket:
                 http_client=GuardedPool(local=target.local),
             )
         except ValueError as error:
-            raise StoreError(_("This is no address of a store: %(why)s.") % {"why": error}) from None
+            raise StoreError(_("This is not the address of a store: %(why)s.") % {"why": error}) from None
 
     def put(self, name: str, content: bytes) -> None:
         from minio.error import MinioException, S3Error

@@ -68,7 +68,7 @@ def edited(request: HttpRequest, target: ExportTarget) -> HttpResponse:
         return shown(request, target, form, tested(filled))
     services.save_target(filled)
     log_form(request, filled, form, added=added)
-    messages.success(request, _("%(name)s is saved; its first run is at hand.") % {"name": filled.name})
+    messages.success(request, _("%(name)s is saved. Its first run starts soon.") % {"name": filled.name})
     return redirect("costs:exports")
 
 
@@ -104,11 +104,11 @@ def export_run(request: HttpRequest, pk: int) -> HttpResponse:
     target = queries.export_target(pk)
     good = schedule.run(target, timezone.now())
     target = queries.export_target(pk)
-    log(request, target, _("run by hand"))
+    log(request, target, _("run manually"))
     if good:
-        messages.success(request, _("%(name)s took %(n)d files.") % {"name": target.name, "n": target.files})
+        messages.success(request, _("%(name)s: %(n)d files written.") % {"name": target.name, "n": target.files})
     else:
-        messages.error(request, _("%(name)s took nothing: %(why)s") % {"name": target.name, "why": target.error})
+        messages.error(request, _("%(name)s failed: %(why)s") % {"name": target.name, "why": target.error})
     return redirect("costs:exports")
 
 
@@ -120,7 +120,9 @@ def export_switch(request: HttpRequest, pk: int) -> HttpResponse:
     if services.switch(pk, enabled=enabled):
         log(request, target, _("Switched on.") if enabled else _("Switched off."))
     message = (
-        _("%(name)s is on; what it missed is caught up.") if enabled else _("%(name)s is off: nothing is written.")
+        _("%(name)s is on. The months that it missed are written now.")
+        if enabled
+        else _("%(name)s is off: nothing is written.")
     )
     messages.success(request, message % {"name": target.name})
     return redirect("costs:exports")
@@ -140,6 +142,6 @@ def export_delete(request: HttpRequest, pk: int) -> HttpResponse:
 def export_undo(request: HttpRequest, pk: int) -> HttpResponse:
     target = queries.any_export_target(pk)
     if services.restore_target(pk):
-        log(request, target, _("Deletion taken back."))
-        messages.success(request, _("%(name)s is back.") % {"name": target.name})
+        log(request, target, _("Deletion undone."))
+        messages.success(request, _("%(name)s is restored.") % {"name": target.name})
     return redirect("costs:exports")

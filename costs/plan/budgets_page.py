@@ -56,12 +56,14 @@ class Budgets:
     @property
     def title(self) -> str:
         if not self.rows:
-            return _("No budget is held beside the phases’")
+            return _("No budgets besides those of the phases")
         for state in (State.NOT_MET, State.TOO_CLOSE, State.NOT_ENOUGH):
             names = [row.position.budget.name for row in self.rows if row.verdict.state == state]
             if names:
                 return _title_of(state, len(names)) % {"names": _(", ").join(names)}
-        text = ngettext("The one other budget lasts", "All %(n)s other budgets last", len(self.rows))
+        text = ngettext(
+            "The other budget is within its limit", "All %(n)s other budgets are within their limits", len(self.rows)
+        )
         return text % {"n": len(self.rows)}
 
     def over_note(self) -> str:
@@ -78,8 +80,8 @@ class Budgets:
     def application_title(self) -> str:
         """The heading on an application's own page."""
         if not self.rows:
-            return _("No budget is held against it")
-        text = ngettext("%(n)s budget holds it this month", "%(n)s budgets hold it this month", len(self.rows))
+            return _("No budget for this application")
+        text = ngettext("%(n)s budget this month", "%(n)s budgets this month", len(self.rows))
         return text % {"n": len(self.rows)}
 
 
@@ -98,7 +100,7 @@ def _title_of(state: State, n: int) -> str:
         State.NOT_MET: ngettext("Budget exceeded: %(names)s", "Budgets exceeded: %(names)s", n),
         State.TOO_CLOSE: ngettext("%(names)s is close to its budget", "%(names)s are close to their budgets", n),
         State.NOT_ENOUGH: ngettext(
-            "It is too early to tell whether %(names)s lasts", "It is too early to tell whether %(names)s last", n
+            "Too early to forecast this budget: %(names)s", "Too early to forecast these budgets: %(names)s", n
         ),
     }[state]
 

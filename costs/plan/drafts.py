@@ -151,7 +151,7 @@ def _copy(row: Phase | Stage | Budget, first: date, end: date, source: Period, t
         values["key"] = row.key
     else:
         values["name"] = f"{NAMED.sub('', row.name)} ({target.name})"[:100]
-    return Draft(kind, values, "" if row.ends_on else _("It has no end, so it goes on by itself."))
+    return Draft(kind, values, "" if row.ends_on else _("It has no end, so it continues."))
 
 
 # --- the research's plan -------------------------------------------------------------------------------------------

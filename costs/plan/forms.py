@@ -97,7 +97,7 @@ class PhaseForm(Named):
         help_texts = {
             "shape": _("In words: what serves the requests in this phase."),
             "volume_to": _("The first volume above this phase. Blank: no upper end."),
-            "budget_high": _("Alerts and the forecast are held against this one."),
+            "budget_high": _("Alerts and the forecast use this value."),
             "carries": CARRY_HELP,
             "starts_on": _("Empty while the phase has no date."),
             "ends_on": _("The day after its last day. Blank: until another phase begins."),
@@ -154,7 +154,7 @@ class StageForm(Named):
             "ends_on": _("Ends before"),
             "budget": _("Total, USD"),
         }
-        help_texts = {"ends_on": _("The day after its last."), "budget": _("For the whole stage, not a month.")}
+        help_texts = {"ends_on": _("The day after its last day."), "budget": _("For the whole stage, not a month.")}
         widgets = {"starts_on": day_input(), "ends_on": day_input()}
 
     def clean_budget(self) -> Decimal:
@@ -189,9 +189,9 @@ class BudgetForm(Named):
         }
         help_texts = {
             "name": _("Empty: named after what it is for."),
-            "high": _("Alerts and the forecast are held against this one."),
+            "high": _("Alerts and the forecast use this value."),
             "carries": CARRY_HELP,
-            "starts_on": _("A month that it begins or ends in has its share of the days."),
+            "starts_on": _("The first and the last month count by their share of days."),
             "ends_on": _("The day after its last day. Blank: no end."),
         }
         widgets = {"starts_on": day_input(), "ends_on": day_input()}

@@ -79,7 +79,7 @@ class Sides:
         words = {"fixed": dollars(self.committed_month), "month": month_name(self.first)}
         if self.share is None:
             return _("%(fixed)s of %(month)s is committed") % words
-        text = _("%(fixed)s of %(month)s is committed, %(share)s of what it should come to")
+        text = _("%(fixed)s of %(month)s is committed, %(share)s of the forecast")
         return text % {**words, "share": percent(self.share)}
 
 

@@ -63,7 +63,7 @@ class PlanPage:
         month, status = self.month, self.status
         words = {"month": month_name(month.first), "spent": dollars(status.spent if status else month.spent)}
         if status is None or self.plan.current is None:
-            text = _("No phase is planned for today, so there is no budget to hold {month}’s {spent} against.")
+            text = _("No phase is planned for today, so {month}’s {spent} has no budget.")
             return format_html(text, **words)
         words |= {
             "name": self.plan.current.name,
@@ -71,7 +71,7 @@ class PlanPage:
             "limit": dollars(status.allowance.high, 0),
         }
         if status.spent > status.allowance.high:
-            text = _("We are in phase <b>{name}</b>, and {month}’s money ran out on <b>{on}</b>.")
+            text = _("We are in phase <b>{name}</b>, and {month}’s budget ran out on <b>{on}</b>.")
             words |= {"on": when(status.runs_out_on)}
         else:
             text = _("We are in phase <b>{name}</b>: {spent} of {month}’s {limit} is spent, <b>{left}</b> is left.")
@@ -86,20 +86,20 @@ class PlanPage:
         """The day on which the money runs out, where the whole forecast is over the budget."""
         if self.verdict.state != State.NOT_MET or status.left < 0 or status.runs_out_on is None:
             return ""
-        return format_html(_("At this pace the money runs out on <b>{on}</b>."), on=when(status.runs_out_on))
+        return format_html(_("At this pace the budget runs out on <b>{on}</b>."), on=when(status.runs_out_on))
 
     def pace_headline(self) -> str:
         forecast, words = self.month.forecast, {"month": month_name(self.month.first)}
         if forecast is None:
-            return _("%(month)s as it adds up") % words
+            return _("%(month)s, cumulative") % words
         if self.plan.current is None:
-            return _("%(month)s should come to %(middle)s") % {**words, "middle": dollars(forecast.median, 0)}
+            return _("%(month)s forecast: %(middle)s") % {**words, "middle": dollars(forecast.median, 0)}
         ends = {"low": dollars(forecast.low, 0), "high": dollars(forecast.high, 0)}
-        return _("%(month)s should end between %(low)s and %(high)s") % {**words, **ends}
+        return _("%(month)s forecast: %(low)s to %(high)s") % {**words, **ends}
 
     def left_headline(self) -> str:
         if self.left <= 0:
-            return _("Nothing is left")
+            return _("Nothing left")
         days = (self.month.last - self.today).days + 1
         text = ngettext("%(sum)s for the last day", "%(sum)s a day for %(days)s days", days)
         return text % {"sum": dollars(self.left / days), "days": days}
@@ -314,23 +314,23 @@ class Research:
 
     def note(self) -> str:
         text = _(
-            "The research planned %(total)s for six months against %(api)s on the API alone at %(requests)s requests a"
-            " month: %(saving)s less, %(share)s. It had rounded the API up; from its own prices it is %(ours)s, so"
-            " %(our_saving)s less, %(our_share)s."
+            "The reference case plans %(total)s for six months, against %(api)s on the API alone at %(requests)s"
+            " requests a month. That is %(saving)s less (%(share)s). Its own prices give %(ours)s for the API, so"
+            " %(our_saving)s less (%(our_share)s)."
         )
         return text % self.words()
 
     def headline(self) -> str:
-        text = _("The note plans %(total)s against %(api)s, and the %(api)s do not follow from its own prices")
+        text = _("The reference case plans %(total)s against %(api)s, and its prices do not give %(api)s")
         return text % self.words()
 
     def warning(self) -> str:
         """What to look at before this becomes the plan."""
         text = _(
-            "It holds %(total)s for evaluation, proof of concept and five months of production against %(api)s on the"
-            " API alone at %(requests)s requests a month, and calls the difference %(saving)s (%(share)s). By its own"
-            " prices the API alone comes to %(ours)s, so the saving is %(our_saving)s (%(our_share)s). Check the"
-            " budgets below against your own traffic before you hold anyone to them."
+            "It plans %(total)s for evaluation, proof of concept and five months of production. It compares that with"
+            " %(api)s on the API alone at %(requests)s requests a month: a saving of %(saving)s (%(share)s). Its own"
+            " prices give %(ours)s for the API alone, so the saving is %(our_saving)s (%(our_share)s). Compare the"
+            " budgets below with your own traffic before you use them."
         )
         return text % self.words()
 
@@ -380,7 +380,7 @@ class ForecastReview:
 
     def headline(self) -> str:
         if not self.checks:
-            return _("The forecast has no whole month behind it yet")
+            return _("No forecast of a whole month yet")
         words = {"error": percent(self.error), "naive": percent(self.naive_error)}
         return _("Forecast error on day 10: %(error)s (straight-line estimate: %(naive)s)") % words
 
@@ -389,21 +389,19 @@ class ForecastReview:
         if not self.looks.is_narrow:
             return format_html("{}", _("USD, cumulative, 80 % forecast interval"))
         text = _(
-            'USD, as it adds up; the fan is meant to hold 80 % of the ends and <a href="#record-h">has held {share}</a>'
+            'USD, cumulative · forecast interval meant to hold 80 % of the ends, <a href="#record-h">{share} so far</a>'
         )
         return format_html(text, share=percent(self.looks.share))
 
     def note(self) -> SafeString:
         text = ngettext(
-            "Ruler: the days so far, stretched over the month. %(covered)s of %(n)s month ended inside low to high;"
-            " four in five is meant.",
-            "Ruler: the days so far, stretched over the month. %(covered)s of %(n)s months ended inside low to high;"
-            " four in five is meant.",
+            "Straight-line estimate: the days so far, extended to the whole month. %(covered)s of %(n)s month ended"
+            " between low and high. The target is four in five.",
+            "Straight-line estimate: the days so far, extended to the whole month. %(covered)s of %(n)s months ended"
+            " between low and high. The target is four in five.",
             len(self.checks),
         )
-        narrow = _(
-            "That is less than is meant: where the pace changes within a month, take the interval for too narrow."
-        )
+        narrow = _("That is below the target: where the pace changes within a month, the interval is too narrow.")
         return sentences(
             text % {"covered": self.covered, "n": len(self.checks)},
             self._looked_at() if self.looks.of else "",
@@ -411,10 +409,7 @@ class ForecastReview:
         )
 
     def _looked_at(self) -> SafeString:
-        text = _(
-            "Looked at from each day and not the tenth alone, {inside} of {of} days had the month’s end inside:"
-            " <b>{share}</b>."
-        )
+        text = _("From every day instead of day 10 alone, the end was inside on {inside} of {of} days: <b>{share}</b>.")
         return format_html(text, inside=self.looks.inside, of=self.looks.of, share=percent(self.looks.share))
 
     @property

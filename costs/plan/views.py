@@ -162,9 +162,9 @@ def undo_change(request: HttpRequest) -> HttpResponseRedirect:
     """Take back this person's last change of the plan, unless someone has changed it since."""
     if plan_changes.undo(request):
         budgets.update_budget_states(timezone.now())
-        messages.success(request, _("The plan is as it was before."))
+        messages.success(request, _("Change undone."))
     else:
-        messages.warning(request, _("The plan was changed since, so this step can no longer be taken back from here."))
+        messages.warning(request, _("The plan was changed since, so this step can no longer be undone here."))
     return redirect("costs:plan")
 
 

@@ -105,20 +105,20 @@ class BudgetReach:
         if not self.note_breaks:
             return SafeString("")
         text = _(
-            "The research gave this phase up to {limit} for up to 500,000 requests. By its own prices that breaks at"
-            " about <b>{n}</b>, because 30 % of the requests stay on the API: at 500,000 the month costs <b>{end}</b>."
+            "The reference case plans up to {limit} for up to 500,000 requests in this phase. By its own prices that"
+            " covers about <b>{n}</b>, because 30 % of the requests stay on the API. At 500,000 the month costs"
+            " <b>{end}</b>."
         )
         figures = {"limit": dollars(self.phase.budget_high, 0), "end": dollars(self.note_at_end, 0)}
         return format_html(text, n=count(self.note_breaks), **figures)
 
     def live_note(self) -> SafeString:
         text = _(
-            "With our own mix at today’s prices, {n} requests cost <b>{end}</b> a month, every request counted as the"
-            " mean one."
+            "With our own mix at today’s prices, {n} requests cost <b>{end}</b> a month. Each counts at the mean cost."
         )
         past = _(
-            "Our volume is past that point: either the budget grows, or more is routed to our own GPUs, or fewer are"
-            " asked of the API."
+            "Our volume is above that. Raise the budget, route more to self-hosted models, or send fewer requests to"
+            " the API."
         )
         costs = format_html(text, n=count(self.ends), end=dollars(self.live_at_end, 0))
         return sentences(costs, past if self.live_breaks and self.live_breaks <= self.run_rate else "")
@@ -136,7 +136,7 @@ def reach(phase: Phase, inputs: Inputs, run_rate: int, sheet: Sheet | None) -> B
         {"name": _("hybrid at today’s prices and our own mix"), "style": "us", "points": curve}
     ]
     if note:
-        series.append({"name": _("the research’s example, January 2026"), "style": "plan", "points": note})
+        series.append({"name": _("the reference case, January 2026"), "style": "plan", "points": note})
     band = {"name": _("budget"), "points": [(n, phase.budget_low, phase.budget_high) for n in (0, ends)]}
     here = {"kind": "here", "x": min(run_rate, ends), "y": cost_at(curve, run_rate), "lift": 0.3,
             "label": _("you are here:\n%(n)s") % {"n": f"{run_rate:,}"}}  # fmt: skip
@@ -210,14 +210,14 @@ class Split:
 
     def headline(self) -> str:
         if not self.requests:
-            return _("Nothing was sent in 30 days, so there is no split to show")
+            return _("No requests in 30 days, so there is no split")
         words = {"own": percent(Decimal(self.own) / self.requests), "planned": percent(PLANNED_SHARE)}
         return _("Self-hosted share of requests: %(own)s, planned: %(planned)s") % words
 
     @property
     def lines(self) -> list[dict[str, Any]]:
         """The share by day as the chart takes it; empty without two days to join."""
-        return [{"name": _("our own GPUs"), "style": "us", "points": self.days}] if len(self.days) > 1 else []
+        return [{"name": _("self-hosted"), "style": "us", "points": self.days}] if len(self.days) > 1 else []
 
     @property
     def limits(self) -> list[dict[str, Any]]:

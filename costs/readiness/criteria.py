@@ -44,14 +44,14 @@ def quality(evidence: Evidence, thresholds: Thresholds) -> Verdict:
         "open": percent_cut(Decimal(total - good - bad) / total, 1),
         "needed": percent_cut(thresholds.quality_share, 1),
     }
-    text = _("Tasks with %(share)s of the requests have acceptable answers; at least %(needed)s is required.")
+    text = _("Tasks with %(share)s of the requests have acceptable answers. Required: at least %(needed)s.")
     if share != interval.low:
         text = _(
-            "Of the requests of rated tasks %(rated)s are of tasks with acceptable answers, of all requests at least"
-            " %(share)s; at least %(needed)s of all requests is required."
+            "Tasks with at least %(share)s of all requests have acceptable answers (%(rated)s of the requests of rated"
+            " tasks). Required: at least %(needed)s of all requests."
         )
     if open_tasks:
-        text += " " + _("Tasks with %(open)s of the requests are not decided.")
+        text += " " + _("Tasks with %(open)s of the requests are undecided.")
     reached = compare(interval, thresholds.quality_share, "at_least")
     if reached == State.TOO_CLOSE and any(task.ratings < thresholds.ratings_per_task for task in open_tasks):
         reached = State.NOT_ENOUGH
@@ -79,7 +79,7 @@ def ratings_needed(tasks: Sequence[TaskQuality], thresholds: Thresholds) -> str:
         return ""
     served = [task for task in tasks if task.served]
     if not served:
-        return _("Ratings do not decide it: no GPU of ours serves the tasks that are not decided.")
+        return _("More ratings do not help: the undecided tasks are not self-hosted.")
     task = max(served, key=lambda row: row.requests)
     more = thresholds.ratings_per_task - task.ratings
     if more <= 0:
@@ -99,13 +99,13 @@ def latency(evidence: Evidence, thresholds: Thresholds) -> Verdict:
     interval = evidence.first_token_interval
     blank = Verdict("latency", State.NOT_ENOUGH, "", value, limit, interval, sample)
     if value is None or interval is None or sample < FEWEST_REQUESTS:
-        text = _("Self-hosted deployments streamed %(sample)s requests; a 95th percentile needs %(fewest)s.")
+        text = _("Self-hosted deployments streamed %(sample)s requests. A 95th percentile needs %(fewest)s.")
         words = {"sample": count(sample), "fewest": FEWEST_REQUESTS}
         more = max(FEWEST_REQUESTS - sample, 1)
         needed = ngettext("%(n)s more streamed request.", "%(n)s more streamed requests.", more) % {"n": more}
         return replace(blank, sentence=text % words + _whole_answer(evidence), needed=needed)
     text = _(
-        "The first token takes %(value)s (%(low)s–%(high)s) at the 95th percentile; less than %(needed)s is required."
+        "The first token takes %(value)s (%(low)s–%(high)s) at the 95th percentile. Required: less than %(needed)s."
     )
     words = {"value": ms(value), "low": ms(interval.low), "high": ms(interval.high), "needed": ms(limit)}
     reached = compare(interval, limit, "below")
@@ -128,12 +128,12 @@ def saving(evidence: Evidence, thresholds: Thresholds, justified: bool) -> Verdi
     value, interval, limit = evidence.saving_monthly, evidence.saving_interval, thresholds.saving_monthly
     sample = evidence.requests_per_month or 0
     blank = Verdict("saving", State.NOT_ENOUGH, "", value, limit, interval, sample, set_aside=justified)
-    aside = " " + _("Set aside by a switch.") if justified else ""
+    aside = " " + _("Not required, because of an exception.") if justified else ""
     if value is None:
-        return replace(blank, sentence=_("There is no traffic or no price yet, so the saving is not known.") + aside)
+        return replace(blank, sentence=_("No traffic or no price yet, so the saving is not known.") + aside)
     words = {"requests": count(sample), "needed": dollars(limit, 0), "value": about(value, interval)}
     if interval is None:
-        text = _("A saving is judged from %(fewest)s days with traffic and known cost on.") % {"fewest": FEWEST_DAYS}
+        text = _("Required: %(fewest)s days with traffic and known cost.") % {"fewest": FEWEST_DAYS}
         missing = max(FEWEST_DAYS - evidence.traffic_days, 1)
         needed = ngettext("%(n)s more day of traffic.", "%(n)s more days of traffic.", missing) % {"n": missing}
         return replace(blank, sentence=text + aside, needed=needed)
@@ -142,7 +142,7 @@ def saving(evidence: Evidence, thresholds: Thresholds, justified: bool) -> Verdi
     elif interval.low < 0:
         text = _("At %(requests)s requests a month it is not certain whether self-hosting is cheaper: %(value)s.")
     else:
-        text = _("At %(requests)s requests a month self-hosting saves %(value)s; more than %(needed)s is required.")
+        text = _("At %(requests)s requests a month self-hosting saves %(value)s. Required: more than %(needed)s.")
     reached = compare(interval, limit, "above")
     needed = _days_needed(evidence, value, limit, interval) if reached == State.TOO_CLOSE else ""
     return replace(blank, state=reached, sentence=text % words + aside, needed=needed)
@@ -163,11 +163,11 @@ def reliability(evidence: Evidence, thresholds: Thresholds) -> Verdict:
     hours = evidence.observed_seconds // 3600
     blank = Verdict("reliability", State.NOT_ENOUGH, "", value, limit, interval, evidence.checks)
     if value is None or interval is None or evidence.observed_seconds < FEWEST_SECONDS:
-        text = _("Self-hosted deployments were checked for %(hours)s h; a day is required.")
+        text = _("Self-hosted deployments were checked for %(hours)s h. Required: 24 h.")
         more = max(FEWEST_SECONDS // 3600 - hours, 1)
         needed = ngettext("%(n)s more hour of checks.", "%(n)s more hours of checks.", more) % {"n": more}
         return replace(blank, interval=None, sentence=text % {"hours": count(hours)}, needed=needed)
-    text = _("Self-hosted deployments were up %(value)s of %(hours)s h; more than %(needed)s is required.")
+    text = _("Self-hosted deployments were up %(value)s of %(hours)s h. Required: more than %(needed)s.")
     words = {"value": percent_cut(value), "hours": count(hours), "needed": percent_cut(limit)}
     reached = compare(interval, limit, "above")
     needed = ""

@@ -29,7 +29,7 @@ class ReasonForm(forms.Form):
 
 
 class SwitchForm(ReasonForm):
-    kind = forms.ChoiceField(label=_("What asks for our own GPUs"), choices=Justification.Kind.choices)
+    kind = forms.ChoiceField(label=_("Reason for self-hosting"), choices=Justification.Kind.choices)
     field_order = ("kind", "reason")
 
 
@@ -80,7 +80,7 @@ class EffortForm(forms.ModelForm[Effort]):
     def clean_day(self) -> date:
         day: date = self.cleaned_data["day"]
         if day > self.today:
-            raise forms.ValidationError(_("This day is still to come."))
+            raise forms.ValidationError(_("This day is in the future."))
         if day < self.today - timedelta(days=366):
             raise forms.ValidationError(_("This day is more than a year ago."))
         return day

@@ -128,10 +128,10 @@ class DecidePage:
     def objections(self) -> list[tuple[str, str]]:
         """What forbids it, and why."""
         titles = {
-            "quality-gap": _("Quality forbids it"),
+            "quality-gap": _("Quality too low"),
             "complexity": _("Manual veto"),
-            "operations": _("Operations forbid it"),
-            "volume": _("The volume forbids it"),
+            "operations": _("Too much operations work"),
+            "volume": _("Not cheaper at this volume"),
         }
         return [(titles[row.slug], row.sentence) for row in self.card.objections]
 
@@ -158,7 +158,7 @@ class DecidePage:
         return _("No blockers") if self.card.verdict == "go" else _("What would change the verdict")
 
     def people_headline(self) -> str:
-        return _("Manual veto") if self.report.no_go else _("What people decide")
+        return _("Manual veto") if self.report.no_go else _("Veto and exceptions")
 
     def workload_headline(self) -> str:
         if self.card.ops_workload.over:
@@ -286,12 +286,14 @@ def record_answer(record: Decision, later: Decision | None) -> SafeString:
         who=record.signed_name or record.signed_by,
         on=when(record.signed_at),
     )
-    superseded = _("Decision %(n)s has superseded it.") % {"n": later.number} if later else _("It stands.")
+    superseded = (
+        _("Decision %(n)s has superseded it.") % {"n": later.number} if later else _("It is the current decision.")
+    )
     return sentences(signed, superseded)
 
 
 def seal_headline(intact: bool) -> str:
-    return _("Intact: the digest fits what stands here") if intact else _("Not intact")
+    return _("Intact: the digest matches this record") if intact else _("Not intact")
 
 
 def recorded_go(card: Mapping[str, Any], number: int) -> Verdict:

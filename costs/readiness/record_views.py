@@ -97,7 +97,7 @@ def set_limits(request: HttpRequest) -> HttpResponse:
         return show(request, 422, limits_form=form)
     limits = ops_workload.set_limits(**form.cleaned_data, by=person(request))
     log(request, limits, str(limits), added=True)
-    messages.success(request, _("What is more than this forbids self-hosting from now on."))
+    messages.success(request, _("Saved. A value above its limit now leads to no-go."))
     return _to_ops_workload()
 
 

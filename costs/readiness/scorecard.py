@@ -139,14 +139,14 @@ def criterion_json(row: Verdict) -> dict[str, Any]:
 def _objections(evidence: Evidence, justified: bool) -> list[Objection]:
     objections = []
     if evidence.quality_gap is not None and quality_refuses(evidence.quality_gap):
-        text = _("Answers of our own model are rated significantly worse: %(points)s than the API’s.")
+        text = _("Self-hosted answers are rated significantly worse: %(points)s than the API’s.")
         objections.append(Objection("quality-gap", text % {"points": points_apart(evidence.quality_gap)}))
     if evidence.too_complex:
         text = _("Running it was judged too complex: %(reason)s") % {"reason": evidence.too_complex}
         objections.append(Objection("complexity", text))
     if evidence.ops_workload.over:
-        objections.append(Objection("operations", _("Running it asks more of people than was agreed: %(what)s.") % {
-            "what": "; ".join(_too_much(evidence.ops_workload))}))  # fmt: skip
+        objections.append(Objection("operations", _("Running it takes more work than was agreed: %(what)s.") % {
+            "what": ", ".join(_too_much(evidence.ops_workload))}))  # fmt: skip
     surely_dearer = evidence.saving_interval is not None and evidence.saving_interval.high < 0
     if evidence.cheaper == "api" and surely_dearer and not justified:
         objections.append(Objection("volume", _volume(evidence)))
@@ -175,7 +175,7 @@ def _plainly(value: Decimal | int) -> str:
 def _volume(evidence: Evidence) -> str:
     values = {"requests": f"{evidence.requests_per_month or 0:,}", "crossing": evidence.pays_from()}
     if evidence.crossing is None:
-        return _("At no volume do our own GPUs cost less than the API.")
+        return _("Self-hosting is not cheaper than the API at any volume.")
     if (evidence.requests_per_month or 0) < evidence.crossing:
         text = _("The volume of %(requests)s requests a month is below the break-even of %(crossing)s.")
     else:
@@ -206,7 +206,7 @@ def _sentence(
     else:
         text = _("NOT YET: %(met)s of %(all)s criteria are met, %(open)s undecided.") % values
     if justified:
-        text += " " + _("The saving is set aside, because privacy or a fine-tuned model asks for our own GPUs.")
+        text += " " + _("The saving does not count, because privacy or a fine-tuned model requires self-hosting.")
     return text
 
 
@@ -216,8 +216,8 @@ def _changes(evidence: Evidence, criteria: tuple[Verdict, ...], objections: tupl
     changes = [f"{row.sentence} {row.needed}".strip() for row in undecided]
     changes += [_turn(evidence, row) for row in criteria if row.holds is False and not row.set_aside]
     advice = {
-        "complexity": lambda: _("The person who ticked “too complex” would have to withdraw it."),
-        "operations": lambda: _("The burden of operations would have to come down to what was agreed."),
+        "complexity": lambda: _("The person who made the veto would have to withdraw it."),
+        "operations": lambda: _("Operations work would have to come down to the agreed limits."),
         "quality-gap": lambda: _("The better end of the interval would have to be at most 5 percentage points worse."),
         "volume": lambda: _more_volume(evidence),
     }
@@ -227,11 +227,11 @@ def _changes(evidence: Evidence, criteria: tuple[Verdict, ...], objections: tupl
 def _more_volume(evidence: Evidence) -> str:
     """What the volume, or the prices, would have to become."""
     if evidence.crossing is None:
-        return _("API prices would have to rise, or a GPU’s hour fall: more requests do not help.")
+        return _("API prices would have to rise or GPU prices fall: more requests do not help.")
     if (evidence.requests_per_month or 0) < evidence.crossing:
         text = _("At %(crossing)s requests a month the break-even would be reached.")
         return text % {"crossing": evidence.pays_from()}
-    return _("Enough requests would have to come to fill the next GPU, or a larger GPU hold them all.")
+    return _("More requests would have to fill the next GPU, or a larger GPU serve them all.")
 
 
 def _turn(evidence: Evidence, row: Verdict) -> str:
@@ -243,7 +243,9 @@ def _turn(evidence: Evidence, row: Verdict) -> str:
         text = _("At %(volume)s requests a month the saving would reach %(needed)s.")
         return text % {"volume": volume, "needed": dollars(limit, 0)}
     if row.question == "quality":
-        return _("More requests would have to be of tasks that are good enough: now %(value)s, asked %(needed)s.") % {
+        return _(
+            "More requests would have to be of tasks with acceptable answers: now %(value)s, required %(needed)s."
+        ) % {
             "value": percent_cut(row.value or Decimal(0)),
             "needed": percent_cut(limit),
         }

@@ -80,7 +80,7 @@ class OfferRow:
         if speed is None:
             return format_html('<span class="none">{}</span>', _("not measured"))
         source = format_html('<a href="{}">{}</a>', speed.url, speed.source) if speed.url else speed.source
-        bound = _("one stream, so at least that; ") if speed.bound else ""
+        bound = _("one stream, so at least that · ") if speed.bound else ""
         return format_html('{}<span class="secondary">{}{}</span>', span(speed, -1), bound, source)
 
 
@@ -125,37 +125,37 @@ class SizingPage:
         now = first_fresh(self.rentable)
         if now is not None:
             text = _(
-                "; the cheapest that can be rented now is {count} × <b>{gpu}</b> at {vendor}, {kind}, for {hour} an"
-                " hour, <b>{month} a month</b>."
+                ". Cheapest offer now: {count} × <b>{gpu}</b> at {vendor}, {kind}, for {hour} an hour,"
+                " <b>{month} a month</b>."
             )
             sums = {"hour": dollars(now.per_hour), "month": dollars(now.per_month, 0)}
             return format_html(
                 text, count=now.rented, gpu=now.gpu, vendor=now.provider_label, kind=now.kind_label, **sums
             )
         if not self.fits:
-            return format_html("{}", _("; no GPU of the sheet holds that, not even eight."))
+            return format_html("{}", _(". No GPU of the sheet holds that, not even eight."))
         fit = self.fits[0]
         text = _(
-            "; nobody who was read lately offers it now, the cheapest of January is {count} × <b>{gpu}</b> from"
+            ". No current offer. Cheapest reference price (January 2026): {count} × <b>{gpu}</b> from"
             " <b>{low} a month</b>."
         )
         return format_html(text, count=fit.count, gpu=fit.gpu.name, low=dollars(fit.monthly.low, 0))
 
     def offers_headline(self) -> str:
-        return _("Who has one now") if self.rentable else _("Nobody is known to have one now")
+        return _("Offers now") if self.rentable else _("No offers now")
 
     def fits_headline(self) -> str:
         if not self.fits:
-            return _("Nothing on the sheet holds it")
+            return _("No GPU on the sheet is large enough")
         text = ngettext(
-            "%(n)s way to rent enough in January",
-            "%(n)s ways to rent enough in January, the cheapest first",
+            "%(n)s option in the reference prices",
+            "%(n)s options in the reference prices, cheapest first",
             len(self.fits),
         )
         return text % {"n": len(self.fits)}
 
     def fits_source(self) -> SafeString:
-        source = _("USD a month; today with the machine around the GPU")
+        source = _("USD a month · today’s prices include the whole instance")
         if self.seen_at is None:
             return format_html("{}", source)
         return format_html(_("{source} · offers read {ago}"), source=source, ago=ago(self.seen_at))

@@ -92,7 +92,7 @@ def justify(request: HttpRequest) -> HttpResponse:
         return show(request, 422, switch_form=form)
     switch = decisions.justify(**form.cleaned_data, by=person(request))
     log(request, switch, switch.reason, added=True)
-    messages.success(request, _("The saving and the volume are set aside until this is withdrawn."))
+    messages.success(request, _("The saving and the volume do not count until this is withdrawn."))
     return redirect("costs:decide")
 
 

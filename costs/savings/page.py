@@ -77,7 +77,7 @@ class SavingRow:
     def verdict(self) -> str:
         """The result of the verification of an accepted saving, in a word or two."""
         return {
-            "arrived": _("arrived"), "partly": _("partly achieved"), "failed": _("not achieved"),
+            "arrived": _("achieved"), "partly": _("partly achieved"), "failed": _("not achieved"),
             "waiting": _("not enough days yet"),
         }.get(self.outcome.state if self.outcome else "", _("not measurable"))  # fmt: skip
 
@@ -288,9 +288,8 @@ def batch_words(finding: Finding, seen: Evidence) -> tuple[str, str]:
 
 def smaller_words(finding: Finding, seen: Evidence) -> tuple[str, str]:
     sentence = _(
-        "%(requests)s requests went to %(model)s. Of this task’s answers rated in the %(days)s days to %(day)s,"
-        " %(acceptable)s of %(to_model)s are acceptable (%(ratings)s ratings) against %(acceptable_now)s"
-        " (%(ratings_now)s)."
+        "%(requests)s requests went to %(model)s. Acceptable answers to this task, rated in the %(days)s days to"
+        " %(day)s: %(acceptable)s of %(to_model)s (%(ratings)s ratings) against %(acceptable_now)s (%(ratings_now)s)."
     )
     assumed = _(
         "Same tokens on both models, at %(price_share)s of the price. The share of acceptable "

@@ -114,10 +114,10 @@ def runpod(setup: RecipeSetup) -> Recipe:
     )
     traps = (
         *too_big(setup, gpu, count),
-        _("A stopped pod still pays for its volume, and twice the price of a running one’s; delete what is over."),
+        _("A stopped pod’s volume is still billed, at twice the price of a running one’s. Delete unused volumes."),
         _("The proxy cuts a request after 100 seconds without a byte: stream."),
         _("For a template of your own: the same image, ports, volume and arguments under Templates in the console."),
-        _("The REST API v1 is being switched off on 1 December 2026; write programs against v2."),
+        _("The REST API v1 ends on 1 December 2026. Use v2 in programs."),
     )
     title = _("RunPod, %(count)s × %(gpu)s") % {"count": count, "gpu": gpu}
     return Recipe("runpod-vllm", title, _("a pod with vLLM, its volume kept for the weights"), command, traps)
@@ -142,10 +142,10 @@ def vast(setup: RecipeSetup) -> Recipe:
     )  # fmt: skip
     traps = (
         *too_big(setup, gpu, count),
-        _("OFFER_ID is the first column of the search; offers sell out, then take the next."),
+        _("OFFER_ID is the first column of the search. If an offer is sold out, take the next."),
         _("--args must be the last: everything after it goes to vLLM. With --ssh the image’s own start is replaced."),
-        _("A stopped instance pays for its disk, and its GPU may be taken when you come back; destroy what is over."),
-        _("Its host can read what you send: keep personal data away, or ask for datacenter=true."),
+        _("A stopped instance’s disk is still billed, and its GPU may be taken later. Delete what you no longer use."),
+        _("Its host can read what you send: keep personal data away, or search with datacenter=true."),
     )
     title = _("Vast.ai, %(count)s × %(gpu)s") % {"count": count, "gpu": gpu}
     return Recipe("vast-vllm", title, _("the cheapest hour, for experiments and trials"), command, traps)

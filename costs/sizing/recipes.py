@@ -67,11 +67,11 @@ def _toolkit() -> Recipe:
     )
     return Recipe(
         "container-toolkit",
-        _("Docker sees the GPU"),
-        _("once on a host of your own; RunPod’s and Vast.ai’s images have it"),
+        _("GPU access in Docker"),
+        _("once on your own host, already in RunPod’s and Vast.ai’s images"),
         command,
         (
-            _("The repository of nvidia-docker and its apt-key are gone; the toolkit has one of its own."),
+            _("The repository of nvidia-docker and its apt-key are gone. The toolkit has its own repository."),
             _("Do not pin nvidia-driver-535: an image built for a newer CUDA refuses to start on an older driver."),
         ),
     )
@@ -87,17 +87,15 @@ def _vllm(setup: RecipeSetup) -> Recipe:
         f'--api-key "{KEY}"',
     )
     traps = [
-        _("Without --api-key whoever finds the port may use it; the key guards /v1 only, /metrics stays open."),
+        _("Without --api-key the port is open to all. The key protects only /v1, and /metrics stays open."),
         _("Pin the tag once it works: latest moves on."),
     ]
     if setup.precision in FOUR_BITS:
         traps.insert(
-            0, _("The checkpoint must be AWQ itself; vLLM sees that, and --quantization awq on another fails.")
+            0, _("The checkpoint must be AWQ itself. vLLM detects that, and --quantization awq on another fails.")
         )
     if setup.precision in EIGHT_BITS:
-        traps.insert(
-            0, _("--quantization fp8 quantises while loading; cards before Ada and Hopper, a T4 for one, cannot.")
-        )
+        traps.insert(0, _("--quantization fp8 quantises while loading. It needs Ada, Hopper or newer: a T4 cannot."))
     return Recipe("vllm", _("vLLM"), _("production with many users"), command, (*traps, *_gated(setup)))
 
 
@@ -150,7 +148,7 @@ def _tgi(setup: RecipeSetup) -> Recipe:
         f'--api-key "{KEY}"',
     )
     eight_bits = (
-        _("--quantize fp8 is for an H100 and newer; on an older card take --quantize eetq, from the same weights."),
+        _("--quantize fp8 is for an H100 and newer. On an older card use --quantize eetq with the same weights."),
     ) * (setup.precision in EIGHT_BITS)
     return Recipe(
         "tgi",
@@ -158,10 +156,10 @@ def _tgi(setup: RecipeSetup) -> Recipe:
         _("interactive chat, where it runs already"),
         command,
         (
-            _("TGI is in maintenance mode since the end of 2025; its makers point to vLLM, SGLang and llama.cpp."),
+            _("TGI is in maintenance mode since the end of 2025. Its makers recommend vLLM, SGLang and llama.cpp."),
             *eight_bits,
-            _("--max-concurrent-requests refuses what is above it with 429; without it 128 may wait."),
-            _("--max-input-tokens must stay below --max-total-tokens; here a prompt may take three quarters."),
+            _("--max-concurrent-requests refuses requests above it with 429. The default is 128."),
+            _("--max-input-tokens must stay below --max-total-tokens. Here a prompt may take three quarters."),
             _("With two GPUs the shared memory of a container (64 MB) is too small: --shm-size, or it hangs."),
             *_gated(setup),
         ),
@@ -184,9 +182,7 @@ def _llamacpp(setup: RecipeSetup) -> Recipe:
             "# or without compiling: docker run --gpus all -p 8080:8080 ghcr.io/ggml-org/llama.cpp:server-cuda …",
         )
     )
-    half = (_("GGUF files of 16 bits are hardly published; 8 bits lose next to nothing."),) * (
-        setup.precision == "fp16"
-    )
+    half = (_("GGUF files of 16 bits are rare. The loss with 8 bits is very small."),) * (setup.precision == "fp16")
     return Recipe(
         "llama-cpp",
         _("llama.cpp"),
@@ -224,9 +220,9 @@ def _ollama(setup: RecipeSetup) -> Recipe:
         _("local development"),
         command,
         (
-            _("Below 24 GB of GPU memory the context is 4,096 tokens unless set; a longer prompt is cut silently."),
+            _("Below 24 GB of GPU memory the default context is 4,096 tokens. A longer prompt is cut without error."),
             _("The memory grows with both: OLLAMA_NUM_PARALLEL is 1 unless set, and each slot has the whole context."),
             _("It has no key and no metrics: keep it on loopback, behind the gateway."),
-            _("A model leaves the memory after five idle minutes unless OLLAMA_KEEP_ALIVE says otherwise."),
+            _("A model leaves the memory after five idle minutes unless OLLAMA_KEEP_ALIVE is set."),
         ),
     )

@@ -114,9 +114,9 @@ class LeasePage:
         if self.idle and self.too_idle:
             if self.idle.longest:
                 last = capfirst(no_requests(self.row.lease, timezone.now()))
-                return format_html(_("{last}: <b>{burnt}</b> spent idle."), last=last, burnt=dollars(self.idle.burnt))
-            text = _("No requests since {since}: <b>{burnt}</b> spent idle.")
-            return format_html(text, since=ago(self.idle.since), burnt=dollars(self.idle.burnt))
+                return format_html(_("{last}: <b>{cost}</b> spent idle."), last=last, cost=dollars(self.idle.burnt))
+            text = _("No requests since {since}: <b>{cost}</b> spent idle.")
+            return format_html(text, since=ago(self.idle.since), cost=dollars(self.idle.burnt))
         return _("Paid but unused: %(why)s.") % {"why": self.row.wasted} if self.row.wasted else ""
 
     @property
@@ -148,7 +148,7 @@ class LeasePage:
             return _("no deployment")
         if self.idle:
             last = no_requests(self.row.lease, timezone.now()) if self.idle.longest else ago(self.idle.since)
-            return format_html(_("{last}, {burnt} spent idle"), last=last, burnt=dollars(self.idle.burnt))
+            return format_html(_("{last}, {cost} spent idle"), last=last, cost=dollars(self.idle.burnt))
         return _("just now") if self.row.lease.state == LeaseState.RUNNING and self.row.active else missing("dash")
 
     def no_requests(self) -> str:

@@ -15,12 +15,12 @@ from lib.formats import count, dollars, sentences, signed_percent, usd, usd4
 def headline(costs: UnitCosts) -> str:
     """What a request and an accepted answer cost, and how that has moved since the month before."""
     if not costs.whole.requests:
-        return _("There is no traffic yet in these days, so nothing has a unit cost.")
-    text = _("A request costs <b>${request}</b>, over {requests} of them")
+        return _("No traffic in these days yet, so there are no unit costs.")
+    text = _("A request costs <b>${request}</b> (mean of {requests})")
     if costs.whole.per_accepted is not None:
-        text += _("; an answer that people accept <b>${accepted}</b>")
+        text += _(", an accepted answer <b>${accepted}</b>")
     if costs.whole.change is not None:
-        text += _(". That is {change} against {days}")
+        text += _(". That is {change} compared with {days}")
     answer = format_html(
         text + ".",
         request=usd4(costs.whole.per_request),
@@ -45,10 +45,10 @@ def _not_compared(costs: UnitCosts) -> str:
 def incidents_headline(incidents: Incidents) -> str:
     """How often our own deployments broke, and what each time cost to put right."""
     if not incidents.count:
-        return _("No incident of our own deployments")
+        return _("No incidents of self-hosted deployments")
     text = ngettext(
-        "%(n)s incident of our own deployments: %(each)s of upkeep",
-        "%(n)s incidents of our own deployments: %(each)s of upkeep each",
+        "%(n)s incident of self-hosted deployments: %(each)s of upkeep",
+        "%(n)s incidents of self-hosted deployments: %(each)s of upkeep each",
         incidents.count,
     )
     return text % {"n": incidents.count, "each": dollars(incidents.upkeep_each)}
@@ -57,7 +57,7 @@ def incidents_headline(incidents: Incidents) -> str:
 def users_headline(user_costs: UserUnits) -> str:
     """How many users there are and what the dearest costs; else why none has a cost."""
     if not user_costs.requests:
-        return _("There is no traffic yet in these days, so no user has a cost.")
+        return _("No traffic in these days yet, so there are no costs of users.")
     if not user_costs.rows:
         text = ngettext(
             "The one request of these days names no user.",
@@ -66,8 +66,8 @@ def users_headline(user_costs: UserUnits) -> str:
         )
         return format_html(text, requests=count(user_costs.requests))
     text = ngettext(
-        "<b>One user</b>; it costs <b>${amount}</b> in {requests} requests.",
-        "<b>{users} users</b>; the dearest costs <b>${amount}</b> in {requests} requests.",
+        "<b>One user</b>, who costs <b>${amount}</b> in {requests} requests.",
+        "<b>{users} users</b>. The most expensive costs <b>${amount}</b> in {requests} requests.",
         user_costs.users,
     )
     dearest = user_costs.rows[0]

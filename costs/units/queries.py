@@ -293,7 +293,7 @@ class UnitCosts:
 
     def name_of(self, key: str) -> str:
         if not key:
-            return _("Of nobody in particular")
+            return _("Unallocated")
         if self.by == "application":
             return self.page.applications.get(key, key)
         if self.by == "task":

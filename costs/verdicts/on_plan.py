@@ -33,7 +33,7 @@ def on_plan(
     """
     words = {"month": month_name(month), "spent": dollars(spent, 0)}
     if not limit:
-        return Verdict("plan", State.NOT_ENOUGH, _("%(month)s has no budget; %(spent)s is spent.") % words, spent)
+        return Verdict("plan", State.NOT_ENOUGH, _("%(month)s has no budget. Spent: %(spent)s.") % words, spent)
     words |= {"limit": dollars(limit, 0)}
     if spent > limit:
         words["spent"] = dollars(spent)  # to the cent, or one cent over would read as none
@@ -60,7 +60,7 @@ def in_short(verdict: Verdict, spent: Decimal) -> str:
     """The verdict in two or three words, as a subject or a title begins; `spent` is in USD."""
     if verdict.threshold is not None and spent > verdict.threshold:
         return _("Over budget")
-    undecided = _("No budget") if verdict.threshold is None else _("Too early to tell")
+    undecided = _("No budget") if verdict.threshold is None else _("No forecast yet")
     return {
         State.MET: _("Within budget"),
         State.NOT_MET: _("Heading over budget"),
@@ -79,7 +79,7 @@ def _ended(spent: Decimal, limit: Decimal, words: dict[str, str]) -> Verdict:
 
 def _early(spent: Decimal, limit: Decimal, days: int, words: dict[str, str]) -> Verdict:
     """Too few days for a forecast; in the first days of a month one entered charge would be taken for the pace."""
-    text = _("%(month)s has cost %(spent)s of %(limit)s; it is too early to tell where it ends.")
+    text = _("%(month)s has cost %(spent)s of %(limit)s. It is too early to forecast its end.")
     missing = max(FEWEST_DAYS - days, 1)
     needed = ngettext("%(n)s more day of data.", "%(n)s more days of data.", missing) % {"n": missing}
     return Verdict("plan", State.NOT_ENOUGH, text % words, spent, limit, needed=needed)

@@ -25,17 +25,18 @@ def serving(total: int, up: int, down: Sequence[str], *, checked: bool) -> Verdi
     A deployment that is neither up nor down is starting, or its checks have no answer: then it is not known.
     """
     share = Decimal(up) / total if total else None
-    words = {"up": up, "total": total, "names": ", ".join(down[:2]), "down": len(down)}
+    names = ", ".join([*down[:2], "…"] if len(down) > 2 else down)
+    words = {"up": up, "total": total, "names": names, "down": len(down)}
     if not total:
         return Verdict("up", State.NOT_ENOUGH, _("No deployment is set up, so nothing is checked."))
     if down:
-        text = ngettext("%(names)s is down; %(up)s of %(total)s deployments are up.",
-                        "%(down)s of %(total)s deployments are down, first %(names)s.", len(down))  # fmt: skip
+        text = ngettext("%(names)s is down. %(up)s of %(total)s deployments are up.",
+                        "%(down)s of %(total)s deployments are down: %(names)s.", len(down))  # fmt: skip
         return Verdict("up", State.NOT_MET, text % words, share, Decimal(1), sample=total)
     if not checked:
         return Verdict("up", State.NOT_ENOUGH, _("No check has run lately."), None, Decimal(1), sample=total)
     if up < total:
-        text = _("%(up)s of %(total)s deployments are up; the state of the others is not known.")
+        text = _("%(up)s of %(total)s deployments are up. The state of the others is unknown.")
         return Verdict("up", State.NOT_ENOUGH, text % words, share, Decimal(1), sample=total)
     text = ngettext("The one deployment is up.", "All %(total)s deployments are up.", total)
     return Verdict("up", State.MET, text % words, share, Decimal(1), sample=total)

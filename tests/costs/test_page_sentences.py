@@ -97,15 +97,15 @@ def units(unit: Unit) -> Any:
 
 def test_the_page_of_units_says_what_a_request_and_an_accepted_answer_cost() -> None:
     unit = Unit("", "all", amount=Decimal(10), requests=1000)
-    assert "no traffic yet" in unit_page.headline(units(Unit("", "all")))
-    assert plain(unit_page.headline(units(unit))) == "A request costs $0.0100, over 1,000 of them."
+    assert "No traffic in these days" in unit_page.headline(units(Unit("", "all")))
+    assert plain(unit_page.headline(units(unit))) == "A request costs $0.0100 (mean of 1,000)."
     rated = replace(unit, ratings=10, acceptable=5)
     assert plain(unit_page.headline(units(rated))) == (
-        "A request costs $0.0100, over 1,000 of them; an answer that people accept $0.0200."
+        "A request costs $0.0100 (mean of 1,000), an accepted answer $0.0200."
     )
     dearer = replace(unit, amount_before=Decimal(5), requests_before=1000)
     assert plain(unit_page.headline(units(dearer))) == (
-        "A request costs $0.0100, over 1,000 of them. That is +100 % against 1 to 31 October."
+        "A request costs $0.0100 (mean of 1,000). That is +100 % compared with 1 to 31 October."
     )
     few = plain(unit_page.headline(units(replace(dearer, requests_before=999))))
     assert few.endswith(" Fewer than 1,000 requests are too few to compare with 1 to 31 October.") and "%" not in few
@@ -124,20 +124,22 @@ def test_a_unit_without_ratings_has_no_cost_per_accepted_answer() -> None:
 
 
 def test_the_incidents_are_counted() -> None:
-    assert unit_page.incidents_headline(Incidents(0, Decimal(0), Decimal(0))) == "No incident of our own deployments"
+    assert (
+        unit_page.incidents_headline(Incidents(0, Decimal(0), Decimal(0))) == "No incidents of self-hosted deployments"
+    )
     single, two = Incidents(1, Decimal(8), Decimal(0)), Incidents(2, Decimal(8), Decimal(0))
-    assert unit_page.incidents_headline(single) == "1 incident of our own deployments: $8.00 of upkeep"
-    assert unit_page.incidents_headline(two) == "2 incidents of our own deployments: $4.00 of upkeep each"
+    assert unit_page.incidents_headline(single) == "1 incident of self-hosted deployments: $8.00 of upkeep"
+    assert unit_page.incidents_headline(two) == "2 incidents of self-hosted deployments: $4.00 of upkeep each"
 
 
 @pytest.mark.parametrize(
     ("requests", "users", "headline"),
     [
-        (0, 0, "There is no traffic yet in these days, so no user has a cost."),
+        (0, 0, "No traffic in these days yet, so there are no costs of users."),
         (1, 0, "The one request of these days names no user."),
         (1200, 0, "None of the 1,200 requests of these days names a user."),
-        (1200, 1, "One user; it costs $3.00 in 7 requests."),
-        (1200, 1000, "1,000 users; the dearest costs $3.00 in 7 requests."),
+        (1200, 1, "One user, who costs $3.00 in 7 requests."),
+        (1200, 1000, "1,000 users. The most expensive costs $3.00 in 7 requests."),
     ],
 )
 def test_users_are_counted_and_the_dearest_is_priced(requests: int, users: int, headline: str) -> None:
@@ -379,7 +381,7 @@ def test_exports_say_whether_they_arrived() -> None:
     good, off = ExportTarget(name="Lake"), ExportTarget(name="Old", enabled=False, error="gone")
     bad = ExportTarget(name="Shed", error="It is full.")
     say = export_page.list_headline
-    assert say([]) == "Nowhere yet: its FOCUS files are downloaded by hand."
+    assert say([]) == "No exports yet. FOCUS files can be downloaded below."
     assert plain(say([good, off])) == "1 of 2 exports is on, and nothing has failed."
     assert plain(say([good, good])) == "2 of 2 exports are on, and nothing has failed."
     assert plain(say([good, bad])) == "One export failed, Shed: It is full."
@@ -394,14 +396,14 @@ def test_an_export_says_its_last_run() -> None:
     )
     assert say(ExportTarget(pk=1)) == "It has not run yet."
     ran = ExportTarget(pk=1, succeeded_at=moment, files=3)
-    assert plain(say(ran)) == "It last took 3 files, 3 min ago." and ran.result() == "3 files"
-    assert plain(say(ExportTarget(pk=1, succeeded_at=moment, files=1))) == "It last took one file, 3 min ago."
+    assert plain(say(ran)) == "Last run: 3 files, 3 min ago." and ran.result() == "3 files"
+    assert plain(say(ExportTarget(pk=1, succeeded_at=moment, files=1))) == "Last run: one file, 3 min ago."
     failed = ExportTarget(pk=1, tried_at=moment, error="It is full.")
     assert plain(say(failed)) == "The last run, 3 min ago, failed: It is full." and failed.result() == "It is full."
     headings = [
         export_page.form_heading(target) for target in (ran, ExportTarget(kind="s3"), ExportTarget(kind="folder"))
     ]
-    assert headings == ["Where, how often, as what", "A new bucket", "A new folder"]
+    assert headings == ["Target, schedule and format", "New bucket", "New folder"]
 
 
 def anomalies(look: Any, *costs: int | None) -> AnomaliesPage:
@@ -413,7 +415,7 @@ def anomalies(look: Any, *costs: int | None) -> AnomaliesPage:
 
 def test_anomalies_are_counted_with_what_they_cost() -> None:
     look = SimpleNamespace(applications=1, at=NOW, too_little=[["a", 1], ["b", 2]])
-    assert anomalies(None).headline().startswith("Nobody has looked yet")
+    assert anomalies(None).headline().startswith("Not checked yet")
     assert plain(anomalies(look).headline()).startswith(
         "No anomaly: spend, tokens, cache hits, errors and latency of one app"
     )
@@ -421,9 +423,9 @@ def test_anomalies_are_counted_with_what_they_cost() -> None:
     assert "of 3 applications are as usual" in plain(anomalies(many).headline())
     assert plain(anomalies(look, None).headline()) == "One thing differs from its own history."
     assert plain(anomalies(look, 4, 5).headline()) == (
-        "2 things differ from their own history. Together $9.00 a day more than usual."
+        "2 things differ from their own history. Total: $9.00 a day more than usual."
     )
-    assert anomalies(look).too_little == "a, 1 day; Bot, 2 days" and anomalies(None).too_little == ""
+    assert anomalies(look).too_little == "a (1 day), Bot (2 days)" and anomalies(None).too_little == ""
 
 
 def test_an_anomaly_says_whether_it_is_over() -> None:

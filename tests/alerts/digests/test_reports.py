@@ -175,8 +175,8 @@ def test_digest_written_when_its_month_is_over_says_how_it_ended_and_has_no_fore
 def test_digest_has_no_forecast_in_the_first_days_of_a_month_as_the_pages_have_none(spent: Application) -> None:
     usage(day=date(2026, 12, 1), application_id=spent.pk, requests=100, cost=Decimal(2))
     written = digest("daily", Period(date(2026, 12, 1), date(2026, 12, 2)))
-    assert "it is too early to tell" in written["heading"] and written["state"] == "not_enough_data"
-    assert written["subject"] == "Too early to tell: $2.00 yesterday, December $2.00 of $400"
+    assert "It is too early to forecast" in written["heading"] and written["state"] == "not_enough_data"
+    assert written["subject"] == "No forecast yet: $2.00 yesterday, December $2.00 of $400"
     assert "Forecast" not in [fact[0] for fact in written["facts"]]
 
 

@@ -431,7 +431,7 @@ def test_the_page_shows_what_differs_with_its_requests_and_takes_a_reason(helper
     assert "/requests/?application=code-helper&amp;model=big&amp;from=2026-11-23" in page
     refused = mara.post(f"/spend/anomalies/{row.pk}/dismiss/", {"reason": " "})
     assert refused.status_code == 422
-    assert "Say in a few words why it is expected" in refused.content.decode()
+    assert "Write in a few words why it is expected" in refused.content.decode()
     assert mara.post(f"/spend/anomalies/{row.pk}/dismiss/", {"reason": "A <b>new</b> prompt"}).status_code == 302
     page = mara.get("/spend/anomalies/").content.decode()
     assert "A &lt;b&gt;new&lt;/b&gt; prompt" in page
@@ -463,7 +463,7 @@ def test_the_page_says_when_nothing_differs_and_who_has_too_little_history(mara:
     )
     page = mara.get("/spend/anomalies/").content.decode()
     assert "of <b>3 applications</b> are as usual" in page
-    assert "newcomer, 9 days; Sales desk, 3 days" in page
+    assert "newcomer (9 days), Sales desk (3 days)" in page
     assert '<th scope="row">Sales desk</th>' in page and "application=sales&amp;model=m" in page
 
 

@@ -185,13 +185,13 @@ def test_a_line_about_an_earlier_month_counts_in_the_one_that_asks_for_it() -> N
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"BilledCost": "NaN"}, "BilledCost is no amount: NaN."),
-        ({"BilledCost": ""}, "BilledCost is no amount"),
-        ({"BilledCost": "99999999"}, "More than ten million is surely a slip."),
-        ({"BillingCurrency": "credits"}, "BillingCurrency is no currency: CREDITS."),
-        ({"ChargePeriodStart": "yesterday"}, "ChargePeriodStart is no date and time: yesterday."),
-        ({"ChargeCategory": "Rent"}, "ChargeCategory is none of FOCUS: Rent."),
-        ({NEW: ""}, "No column says whose service it is"),
+        ({"BilledCost": "NaN"}, "BilledCost is not an amount: NaN."),
+        ({"BilledCost": ""}, "BilledCost is not an amount"),
+        ({"BilledCost": "99999999"}, "The amount must be below ten million."),
+        ({"BillingCurrency": "credits"}, "BillingCurrency is not a currency: CREDITS."),
+        ({"ChargePeriodStart": "yesterday"}, "ChargePeriodStart is not a date and time: yesterday."),
+        ({"ChargeCategory": "Rent"}, "ChargeCategory is not one of FOCUS: Rent."),
+        ({NEW: ""}, "No column names the provider"),
         ({"BillingPeriodStart": "2999-01-01T00:00:00Z"}, "This day is in the future."),
     ],
 )
@@ -203,10 +203,10 @@ def test_a_wrong_row_is_named_and_nothing_is_entered(db: None, changes: dict[str
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "The file holds no row that could become a charge."),
+        (b"", "The file has no row with a cost."),
         (b"a,b\r\n1,2\r\n", "it has no column BilledCost, BillingCurrency, ChargePeriodStart, ChargeCategory."),
         (b"\x00\x01\x02", "This is not a text"),
-        (b"PAR1 but no more", "This is no Parquet file."),
+        (b"PAR1 but no more", "This is not a Parquet file."),
     ],
 )
 def test_what_is_no_bill_says_so(content: bytes, sentence: str) -> None:

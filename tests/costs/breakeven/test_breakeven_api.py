@@ -334,7 +334,7 @@ def test_a_saving_is_not_judged_under_a_week_of_traffic(reader: dict[str, str]) 
     two_models()
     row = get("scorecard", reader)["criteria"][2]
     assert (row["holds"], row["state"], row["interval"]) == (None, "not_enough_data", None)
-    assert "A saving is judged from 7 days with traffic and known cost on." in row["sentence"]
+    assert "Required: 7 days with traffic and known cost." in row["sentence"]
 
 
 @pytest.mark.parametrize("path", ["break-even", "phases", "scorecard", "reconciliation", "spend"])

@@ -87,7 +87,7 @@ def test_cheaper_is_refused_where_answers_are_rated_significantly_worse(traffic:
     page = text(client_of("manager"), "/break-even/")
     assert "Its answers are rated significantly worse, so it is not called cheaper" in page
     assert "Not called cheaper, because rated quality" in page
-    assert "our GPU, rated worse" in page
+    assert "self-hosted, rated worse" in page
     assert '<span class="state ok">our GPU</span>' not in page
 
 
@@ -101,7 +101,7 @@ def test_the_sum_is_written_out_and_both_cost_bases_stand_there(traffic: None) -
 
 def test_every_crossing_counts_all_requests_with_the_routable_beside(traffic: None) -> None:
     page = text(client_of("manager"), "/break-even/?cached=100&requests=30000")
-    row = page.split("our own GPUs pay from</th>")[1].split("</tr>")[0]
+    row = page.split("self-hosting is cheaper above</th>")[1].split("</tr>")[0]
     assert '<td class="num strong">135,239</td>' in row
     assert '<td class="num">94,667</td>' in row
 
@@ -112,7 +112,7 @@ def test_other_gpus_are_the_cheapest_offer_of_each(traffic: None) -> None:
     offer("L4", "0.20", provider="vast")
     offer("T4", "0.05", memory=8)
     page = text(client_of("manager"), "/break-even/")
-    assert "Of the GPUs on offer Vast.ai L4 would pay soonest" in page
+    assert "Lowest break-even of the GPUs on offer: Vast.ai L4" in page
     assert "T4" not in page
     assert page.count("<td>on demand</td>") == 2
     assert 'href="?gpu=runpod/RTX+4090/on_demand#what-if"' in page

@@ -54,7 +54,7 @@ def answer_of(kind: str, n: int = 30_000, crossing: int | None = 20_000, **field
         ),
         (
             answer_of("no_traffic", 0, None),
-            "No request has come in yet, so there is no run rate to hold against a break-even.",
+            "No requests yet, so there is no run rate to compare with a break-even.",
         ),
         (
             answer_of("pays"),
@@ -65,7 +65,7 @@ def answer_of(kind: str, n: int = 30_000, crossing: int | None = 20_000, **field
             answer_of("pays", 50_000, saves_at=90_000),
             "Self-hosting is cheaper above 20,000 requests a month. We send 50,000, 2.5 times that, and save "
             "$50 a month."
-            " A saving of $100 comes at about 90,000 requests.",
+            " It saves $100 at about 90,000 requests.",
         ),
         (
             answer_of("always"),
@@ -84,21 +84,21 @@ def answer_of(kind: str, n: int = 30_000, crossing: int | None = 20_000, **field
         (
             answer_of("ahead", crossing=60_000, days=1),
             "Self-hosting is cheaper above 60,000 requests a month. We send 30,000, 50 % short of that. Until "
-            "then the API costs $50 a month less, and at the present growth we are there in 1 day.",
+            "then the API costs $50 a month less, and at the current growth we reach it in 1 day.",
         ),
         (
             answer_of("ahead", crossing=60_000, days=9),
             "Self-hosting is cheaper above 60,000 requests a month. We send 30,000, 50 % short of that. Until "
-            "then the API costs $50 a month less, and at the present growth we are there in 9 days.",
+            "then the API costs $50 a month less, and at the current growth we reach it in 9 days.",
         ),
         (
             answer_of("again", crossing=60_000),
-            "At our 30,000 requests a month the API is cheaper again, by $50: one more GPU is needed than they fill."
-            " Our own GPUs pay again from 60,000.",
+            "At our 30,000 requests a month the API is cheaper again, by $50: they need one more GPU and do not"
+            " fill it. Self-hosting is cheaper again above 60,000.",
         ),
         (
             answer_of("never", crossing=None),
-            "Our own GPUs pay at no volume from here on: at our 30,000 requests a month the API costs $50 less.",
+            "Self-hosting is not cheaper at any higher volume. At our 30,000 requests a month the API costs $50 less.",
         ),
     ],
     ids=lambda value: value.kind if isinstance(value, BreakEvenAnswer) else "",
@@ -169,8 +169,8 @@ def test_the_curve_is_named_by_what_each_side_costs() -> None:
 
 
 def test_the_sum_is_more_or_less_and_names_its_prices() -> None:
-    assert page_of().sum_headline() == "The sum: $204 a month more"
-    assert page_of(inputs=with_body(requests_per_month=300_000)).sum_headline() == "The sum: $647 a month less"
+    assert page_of().sum_headline() == "Total: $204 a month more"
+    assert page_of(inputs=with_body(requests_per_month=300_000)).sum_headline() == "Total: $647 a month less"
     assert page_of(inputs=replace(INPUTS, price_sheet="live")).sum_source() == "today’s prices"
     assert page_of(inputs=replace(INPUTS, price_sheet="2026-01")).sum_source() == "sheet 2026-01"
 
@@ -180,13 +180,13 @@ def rates_to(last: int) -> list[tuple[date, int]]:
 
 
 def test_the_run_rate_is_told_against_the_crossing() -> None:
-    assert page_of().rate_headline() == "There are not yet 30 days to take a run rate of"
-    assert page_of(rates=rates_to(30_000)).rate_headline() == "The run rate of the last two months"
+    assert page_of().rate_headline() == "No run rate yet: fewer than 30 days of data"
+    assert page_of(rates=rates_to(30_000)).rate_headline() == "Run rate of the last two months"
     assert "Past break-even since <time" in page_of(rates=rates_to(99_000)).rate_headline()
     soon = page_of(rates=rates_to(30_000), growth=D(1)).rate_headline()
-    assert soon == "51 days to break-even at the present growth"
+    assert soon == "51 days to break-even at the current growth"
     tomorrow = page_of(inputs=with_body(requests_per_month=94_000), rates=rates_to(94_000), growth=D(1))
-    assert tomorrow.rate_headline() == "1 day to break-even at the present growth"
+    assert tomorrow.rate_headline() == "1 day to break-even at the current growth"
 
 
 def test_the_growth_of_the_run_rate_is_told_where_it_is_known() -> None:
@@ -197,9 +197,9 @@ def test_the_growth_of_the_run_rate_is_told_where_it_is_known() -> None:
 @pytest.mark.parametrize(
     ("gap", "refused", "headline", "holds", "cheaper"),
     [
-        (Interval(D("-0.2"), D("-0.1")), True, "Not called cheaper", False, ("warn", "our GPU, rated worse")),
-        (Interval(D("-0.2"), D("0.1")), False, "Quality is not significantly worse", True, ("ok", "our GPU")),
-        (None, False, "Whether quality holds is not known", None, ("ok", "our GPU")),
+        (Interval(D("-0.2"), D("-0.1")), True, "Not called cheaper", False, ("warn", "self-hosted, rated worse")),
+        (Interval(D("-0.2"), D("0.1")), False, "Quality is not significantly worse", True, ("ok", "self-hosted")),
+        (None, False, "Quality is not known", None, ("ok", "self-hosted")),
     ],
 )
 def test_cheaper_is_said_only_where_quality_holds(
@@ -211,16 +211,34 @@ def test_cheaper_is_said_only_where_quality_holds(
 
 
 def test_a_crossing_says_which_side_it_leads_to() -> None:
-    assert CrossingRow(1, 1, True, 1).words() == "our own GPUs pay from"
-    assert CrossingRow(1, 1, False, 1).words() == "the API is cheaper again from"
+    assert CrossingRow(1, 1, True, 1).words() == "self-hosting is cheaper above"
+    assert CrossingRow(1, 1, False, 1).words() == "the API is cheaper again above"
 
 
 @pytest.mark.parametrize(
     ("low", "high", "saving", "within", "is_told"),
     [
-        (None, None, (-5, 5), "Within that our own GPUs may never pay, and save −5.00 to +5.00 a month.", False),
-        (9000, None, (-5, 5), "Within that our own GPUs pay from 9,000 at the best and never at the worst, and", False),
-        (9000, 11_000, (1, 5), "Within that our own GPUs pay from 9,000 to 11,000 on, and save +1.00 to +5.00 a", True),
+        (
+            None,
+            None,
+            (-5, 5),
+            "Within that, self-hosting may never be cheaper, and saves −5.00 to +5.00 a month.",
+            False,
+        ),
+        (
+            9000,
+            None,
+            (-5, 5),
+            "Within that, self-hosting is cheaper above 9,000 at best and never at worst, and",
+            False,
+        ),
+        (
+            9000,
+            11_000,
+            (1, 5),
+            "Within that, self-hosting is cheaper above 9,000 to 11,000, and saves +1.00 to +5.00 a",
+            True,
+        ),
     ],
 )
 def test_how_sure_the_answer_is_is_told(
@@ -228,7 +246,8 @@ def test_how_sure_the_answer_is_is_told(
 ) -> None:
     note = Band(Spread(D("0.1"), D("0.2"), 30), 8000, 12_000, low, high, D(saving[0]), D(saving[1])).note()
     assert plain(note).startswith(
-        "How sure: by how much the last 30 days differ, requests cost ±10 % and the run rate is 8,000–12,000 (95 %). "
+        "Uncertainty (95 %), from the differences between the last 30 days: the cost of a request is ±10 %, the"
+        " run rate 8,000–12,000. "
     )
     assert within in plain(note)
     assert note.endswith("<b>Too close to call.</b>") is not is_told
@@ -246,11 +265,11 @@ def other(pays_from: int | None, measured: bool = True) -> OtherOffer:
 
 def test_other_gpus_say_from_which_volume_they_pay() -> None:
     assert others_headline([]) == "No offers of other GPUs are known"
-    assert others_headline([other(None)]) == "None of the GPUs on offer would pay"
-    assert others_headline([other(9000)]) == "Of the GPUs on offer RunPod L4 would pay soonest, from 9,000"
-    assert other(9000).note() == "$0.44 an hour. Pays from 9,000."
+    assert others_headline([other(None)]) == "No GPU on offer would be cheaper than the API"
+    assert others_headline([other(9000)]) == "Lowest break-even of the GPUs on offer: RunPod L4, 9,000"
+    assert other(9000).note() == "$0.44 an hour. Cheaper above 9,000."
     assert other(None, measured=False).note() == (
-        "$0.44 an hour. Never pays. Capacity not measured: one at every volume."
+        "$0.44 an hour. Never cheaper. Capacity not measured: one GPU assumed at every volume."
     )
 
 
@@ -260,9 +279,9 @@ def column(name: str, result: Any = None) -> ScenarioColumn:
 
 def test_the_cheapest_scenario_is_named() -> None:
     live, unread = column("Live", compute(INPUTS, curve_to=0)), column("<gone>")
-    assert what_ifs.answer([live]).startswith("No scenario was kept yet")
-    assert what_ifs.answer([unread, unread]) == "None of the kept scenarios can be worked out today."
+    assert what_ifs.answer([live]).startswith("No saved scenarios yet")
+    assert what_ifs.answer([unread, unread]) == "None of the saved scenarios can be calculated today."
     assert what_ifs.answer([live, unread]) == (
-        "Of the live answer and 1 kept scenario a request costs the least in <b>Live</b>."
+        "Lowest cost of a request: <b>Live</b>, of the live result and 1 saved scenario."
     )
-    assert what_ifs.answer([live, unread, unread]).startswith("Of the live answer and 2 kept scenarios")
+    assert what_ifs.answer([live, unread, unread]).endswith("of the live result and 2 saved scenarios.")

@@ -80,7 +80,7 @@ def test_only_the_routed_tasks_leave_the_api(book: None) -> None:
     assert abs(stays - Decimal("0.012") * 100 * Decimal("0.6")) < Decimal("1e-9")
     rows = {row.slug: row for row in explain(inputs, result)}
     assert rows["rest"].amount == stays
-    assert rows["api"].label == "API, each task at the model that would serve it"
+    assert rows["api"].label == "API, each task at its own model"
 
 
 def test_a_fallback_of_an_outage_is_not_the_model_of_a_task(book: None) -> None:

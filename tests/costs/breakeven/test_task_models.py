@@ -96,7 +96,7 @@ def test_too_few_days_on_either_side_are_no_backtest(today: date, left: int | No
 def test_where_the_ledger_disagrees_it_stands_before_the_claim() -> None:
     inputs = workload_inputs(load())
     claim = Counterfactual(inputs, Saving(Decimal(200), Interval(Decimal(100), Decimal(300))), PAST, 0)
-    assert claim.first().startswith("<b>The ledger says otherwise.</b> Before our own GPUs took it over (1")
+    assert claim.first().startswith("<b>The ledger shows the opposite.</b> Before self-hosting (1")
     assert "$1.14" in claim.first()
     assert "$2.70" in claim.first()
     assert claim.ledger_note() == ""
@@ -127,7 +127,7 @@ def test_choices_with_different_signs_are_both_said() -> None:
     saving = Saving(Decimal(-82), Interval(Decimal(-104), Decimal(200)), Decimal(90))
     said = Counterfactual(workload_inputs(load()), saving, None, 0).first()
     assert "Too close to call" in said
-    assert "cost $82 a month more" in said and "they save $90 a month" in said
+    assert "cost $82 a month more" in said and "it would save $90 a month" in said
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_each_row_says_why_it_is_this_model(changes: dict[str, Any], why: str) -
 
 def test_the_page_says_which_model_stands_for_which_task(today: date) -> None:
     page = text(client_of("manager"), "/break-even/")
-    assert "Without our own GPUs: claude-haiku-4-5" in page
+    assert "Without self-hosting: claude-haiku-4-5" in page
     assert "last served it until" in page
     assert "/break-even/tasks/rag/" in page
     assert "/break-even/tasks/code/" not in page
@@ -167,7 +167,7 @@ def test_who_may_not_plan_is_offered_no_choice(today: date) -> None:
 def test_a_manager_chooses_a_model_and_goes_back_to_the_logs(today: date, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "costs.breakeven.services")
     manager = client_of("manager")
-    assert "served it last on the API" in text(manager, "/break-even/tasks/rag/")
+    assert "API model that served it last" in text(manager, "/break-even/tasks/rag/")
     assert manager.post("/break-even/tasks/rag/", {"model": f"anthropic/{SONNET}"}).status_code == 302
     assert TaskModel.objects.get().model == SONNET
     assert "chosen by" in text(manager, "/break-even/")

@@ -110,8 +110,8 @@ def test_the_page_says_how_sure_it_is_and_shows_the_tasks(traffic: None) -> None
     for n in range(1, 11):
         usage(day=today - timedelta(days=n), requests=100 + n, cost=D(1), model="claude-sonnet-4-5")
     page = text(client_of("manager"), "/break-even/")
-    assert "How sure: by how much the last 10 days differ" in page
-    assert "Task by task" in page and 'data-slide="0 100 1"' in page
+    assert "from the differences between the last 10 days" in page
+    assert "Routable tasks" in page and 'data-slide="0 100 1"' in page
 
 
 # Kept scenarios.
@@ -119,23 +119,23 @@ def test_the_page_says_how_sure_it_is_and_shows_the_tasks(traffic: None) -> None
 
 def test_a_scenario_is_kept_by_name_and_held_against_the_live_answer(traffic: None) -> None:
     manager = client_of("manager")
-    assert "No scenario was kept yet" in text(manager, "/break-even/kept/")
+    assert "No saved scenarios yet" in text(manager, "/break-even/kept/")
     for name, query in (("Three times", "requests=300000&gpu="), ("Dear GPU", "price=9")):
         manager.post("/break-even/keep/", {"name": name, "query": query, "note": "for June"})
     assert list(WhatIf.objects.values_list("query", flat=True)) == ["requests=300000", "price=9"]
     page = text(manager, "/break-even/kept/")
     assert 'href="/break-even/?requests=300000">Three times</a>' in page and "for June — a-manager" in page
-    assert "2 kept scenarios a request costs the least in <b>" in page
+    assert "Lowest cost of a request: <b>" in page
     assert "300,000" in page and AuditEntry.objects.count() == 2
 
 
 @pytest.mark.parametrize(
     ("sent", "said"),
     [
-        ({"name": "", "query": "price=1"}, "Give it a name."),
-        ({"name": "x", "query": ""}, "Change something first"),
-        ({"name": "x", "query": "gpu=&nonsense=1"}, "Change something first"),
-        ({"name": "x", "query": "price=cheap"}, "cannot be worked out"),
+        ({"name": "", "query": "price=1"}, "Enter a name."),
+        ({"name": "x", "query": ""}, "Change a value first"),
+        ({"name": "x", "query": "gpu=&nonsense=1"}, "Change a value first"),
+        ({"name": "x", "query": "price=cheap"}, "cannot be calculated"),
         ({"name": "Taken", "query": "price=1"}, "Another scenario has this name"),
     ],
 )

@@ -182,7 +182,7 @@ def test_a_charge_can_be_changed_and_the_log_says_from_what(client: Client, char
     client.post(f"{URL}{charge.pk}/", GOOD | {"amount": "60", "day": str(TODAY - timedelta(days=1))})
     charge.refresh_from_db()
     assert (charge.amount, charge.day, Charge.objects.count()) == (60, TODAY - timedelta(days=1), 1)
-    after = f"50.00 USD; now upkeep, Self-hosted, {charge.day}, 60.00 USD"
+    after = f"50.00 USD, now upkeep, Self-hosted, {charge.day}, 60.00 USD"
     assert after in AuditEntry.objects.latest("at").words
 
 

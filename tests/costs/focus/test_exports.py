@@ -225,11 +225,11 @@ STORE = {
 
 
 def test_a_target_is_added_run_switched_deleted_and_brought_back(ops: Client, root: Path) -> None:
-    assert "Nowhere yet" in text(ops, URL)
+    assert "No exports yet" in text(ops, URL)
     assert ops.post(f"{URL}add/folder/", FOLDER)["Location"] == URL
     one = ExportTarget.objects.get()
     page = " ".join(ops.post(f"{URL}{one.pk}/run/", follow=True).content.decode().split())
-    assert "Disk took" in page
+    assert "Disk: " in page
     assert "<b>1 of 1</b> exports is on, and nothing has failed." in page
     assert list((root / "finance").iterdir())
     ops.post(f"{URL}{one.pk}/switch/", {"enabled": "0"})
@@ -268,9 +268,9 @@ def test_a_key_is_written_and_never_shown(ops: Client) -> None:
         ("folder", {"folder": "../../etc"}, "folder", "The folder must lie below"),
         ("folder", {"since": "2026-13"}, "since", "Write the month as 2026-11."),
         ("folder", {"since": "2999-01"}, "since", "This month has not begun yet."),
-        ("s3", {"endpoint": "http://192.0.2.1"}, "endpoint", "begins with https:"),
+        ("s3", {"endpoint": "http://192.0.2.1"}, "endpoint", "must begin with https:"),
         ("s3", {"endpoint": "https://127.0.0.1"}, "endpoint", "leads to the private address 127.0.0.1"),
-        ("s3", {"endpoint": "https://192.0.2.1/bucket"}, "endpoint", "names the store alone"),
+        ("s3", {"endpoint": "https://192.0.2.1/bucket"}, "endpoint", "names only the store"),
         ("s3", {"secret": ""}, "secret", "This field is required."),
     ],
 )

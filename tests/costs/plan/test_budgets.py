@@ -166,7 +166,7 @@ def test_budget_inside_the_interval_of_its_forecast_is_too_close_on_the_page_and
     [answer] = manager.get("/api/v1/budgets").json()["budgets"]
     assert answer["state"] == "too_close" and answer["forecast"] is not None
     for high, state, title in ((forecast.low / 2, "not_met", "Budget exceeded: Close one"),
-                               (forecast.high * 2, "met", "The one other budget lasts")):  # fmt: skip
+                               (forecast.high * 2, "met", "The other budget is within its limit")):  # fmt: skip
         Budget.objects.filter(pk=row.pk).update(high=high)
         assert title in manager.get("/plan/").content.decode()
         assert manager.get("/api/v1/budgets").json()["budgets"][0]["state"] == state
@@ -183,7 +183,7 @@ def test_budgets_are_not_judged_in_the_first_three_days_of_a_month(db: None, day
         page = manager.get("/plan/").content.decode()
         state = manager.get("/api/v1/budgets").json()["budgets"][0]["state"]
     part = page.split('id="budgets-h"')[1].split("</section>")[0]
-    assert ("It is too early to tell whether Early one lasts" in part) is is_early
+    assert ("Too early to forecast this budget: Early one" in part) is is_early
     assert ('data-state="not_enough_data"' in part) is is_early
     assert (f'data-figure="forecast" data-period="2026-09" data-scope="{row.slug}"' in part) is not is_early
     assert ("not this month" in part) is not is_early
@@ -282,7 +282,7 @@ GIVEN = {"key": "task:rag", "name": "", "low": 0, "high": 10, "starts_on": "2026
 
 
 def test_a_budget_is_added_shown_removed_and_brought_back(manager: Client) -> None:
-    assert "No budget is held beside" in text(manager, "/plan/")
+    assert "No budgets besides" in text(manager, "/plan/")
     for n in range(1, 20):
         usage(day=timezone.now().date() - timedelta(days=n), cost=D(1), task="rag")
     assert manager.post("/plan/budgets/add/", GIVEN).status_code == 302
@@ -299,13 +299,13 @@ def test_a_budget_is_added_shown_removed_and_brought_back(manager: Client) -> No
 
 
 def test_an_applications_page_brings_its_own_budgets_and_its_owners(manager: Client, shop: Application) -> None:
-    assert "No budget is held against it" in text(manager, "/plan/applications/shop/budgets/")
+    assert "No budget for this application" in text(manager, "/plan/applications/shop/budgets/")
     budget("application", "shop", name="Of the shop")
     budget("owner", "mara", name="Of Mara")
     User.objects.create_user("bert")
     budget("owner", "bert", name="Of Bert")
     part = text(manager, "/plan/applications/shop/budgets/")
-    assert "2 budgets hold it this month" in part and "<html" not in part
+    assert "2 budgets this month" in part and "<html" not in part
     assert "Of the shop" in part and "Of Mara" in part and "Of Bert" not in part
     page = text(manager, "/settings/applications/shop/")
     assert 'hx-get="/plan/applications/shop/budgets/" hx-trigger="load"' in page
@@ -354,7 +354,7 @@ def test_a_step_cannot_be_taken_back_once_the_plan_has_changed_since(manager: Cl
     PhaseFactory.create(slug="other", name="Other", budget_low=1, budget_high=2)
     manager.post("/plan/undo/")
     assert list(Phase.objects.values_list("slug", flat=True)) == ["other"]
-    assert "can no longer be taken back" in text(manager, "/plan/")
+    assert "can no longer be undone" in text(manager, "/plan/")
 
 
 # Copies and the research's plan.
@@ -369,7 +369,7 @@ def test_a_month_is_copied_to_the_next_after_a_look_at_it_and_taken_back(manager
     assert [(draft.name, bool(draft.problem)) for draft in page.context["drafts"]] == [
         ("Now (December 2026)", False), ("task qa", True), ("task rag", False),
     ]  # fmt: skip
-    assert "goes on by itself" in page.content.decode()
+    assert "so it continues" in page.content.decode()
     assert Phase.objects.count() == 1
     assert manager.post("/plan/copy/", asked).status_code == 302
     copied = Phase.objects.get(name="Now (December 2026)")
@@ -402,7 +402,7 @@ def test_a_copy_that_cannot_be_is_refused_at_its_field(
 def test_the_researchs_six_months_come_as_a_template_with_their_contradiction_told(manager: Client) -> None:
     Phase.objects.all().delete()
     page = text(manager, "/plan/research/?starts_on=2027-01-04")
-    assert "The note plans $1,920 against $3,000, and the $3,000 do not follow from its own prices" in page
+    assert "The reference case plans $1,920 against $3,000, and its prices do not give $3,000" in page
     assert "so the saving is $915 (32" in page
     manager.post("/plan/research/", {"starts_on": "2027-01-04"})
     stages = [(stage.starts_on, stage.ends_on, int(stage.budget)) for stage in Stage.objects.all()]

@@ -71,14 +71,14 @@ def test_plan_says_how_often_the_interval_held_and_that_it_is_too_narrow(db: Any
         usage(day=last - timedelta(days=40) + timedelta(days=n), cost=D(4))
     PhaseFactory.create(slug="now", name="Now", budget_low=50, budget_high=150, starts_on=last - timedelta(days=90))
     client = client_of("manager")
-    assert "Looked at from each day" not in text(client, "/plan/")
+    assert "From every day" not in text(client, "/plan/")
     for n in range(10):
         high = D(130) if n < 7 else D(1)
         ForecastLook.objects.create(day=last + timedelta(n + 1), low=0, median=1, high=high, actual=D(120))
     page = text(client, "/plan/")
     assert '<td class="num">7 of 10</td>' in page
-    assert "7 of 10 days had the month’s end inside: <b>70" in page
-    assert "take the interval for too narrow" in page
+    assert "the end was inside on 7 of 10 days: <b>70" in page
+    assert "the interval is too narrow" in page
     assert "hold 80 % of the ends" in page and "four months in five end inside" not in page
 
 

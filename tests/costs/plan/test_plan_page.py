@@ -70,7 +70,7 @@ def test_the_answer_names_the_day_on_which_the_money_runs_out(plan: None, today:
     Phase.objects.filter(slug="scale-up").update(budget_low=1, budget_high=D("0.01"))
     spending(today, "40")
     usage(day=today, cost=D(1))
-    assert "money ran out on <b>" in text(client_of("manager"), "/plan/")
+    assert "budget ran out on <b>" in text(client_of("manager"), "/plan/")
 
 
 def test_without_a_phase_for_today_the_page_says_so(plan: None, today: date) -> None:
@@ -99,13 +99,13 @@ def test_a_phase_that_was_left_is_proposed_to_be_changed(plan: None, today: date
 
 def test_the_researchs_budget_breaks_at_160000_requests_and_its_saving_was_rounded_up(plan: None) -> None:
     manager = client_of("manager")
-    assert "The research" not in text(manager, "/plan/") and "January 2026" not in text(manager, "/plan/")
+    assert "The reference case" not in text(manager, "/plan/") and "January 2026" not in text(manager, "/plan/")
     manager.cookies["reference"] = "on"
     page = text(manager, "/plan/")
-    assert "that breaks at about <b>160,635</b>" in page
-    assert "at 500,000 the month costs <b>$721</b>" in page
-    assert "The research planned $1,920 for six months against $3,000 on the API alone" in page
-    assert "from its own prices it is $2,835, so $915 less" in page
+    assert "that covers about <b>160,635</b>" in page
+    assert "At 500,000 the month costs <b>$721</b>" in page
+    assert "The reference case plans $1,920 for six months, against $3,000 on the API alone" in page
+    assert "Its own prices give $2,835 for the API, so $915 less" in page
 
 
 def test_stages_add_up_to_their_total(plan: None, today: date) -> None:

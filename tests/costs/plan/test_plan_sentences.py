@@ -60,21 +60,21 @@ PHASE = "We are in phase <b>1 &lt;now&gt;</b>"
 @pytest.mark.parametrize(
     ("shown", "answer"),
     [
-        (page(None), "No phase is planned for today, so there is no budget to hold September’s $30.00 against."),
+        (page(None), "No phase is planned for today, so September’s $30.00 has no budget."),
         (
             page(spent=201),
-            f"{PHASE}, and September’s money ran out on <b>1 Sep</b>. September is over its budget: $201.00 of $200 is"
+            f"{PHASE}, and September’s budget ran out on <b>1 Sep</b>. September is over its budget: $201.00 of $200 is"
             " spent.",
         ),
         (
             page(spent=201, forecast=AHEAD),
-            f"{PHASE}, and September’s money ran out on <b>1 Sep</b>. September is over its budget: $201.00 of $200 is"
+            f"{PHASE}, and September’s budget ran out on <b>1 Sep</b>. September is over its budget: $201.00 of $200 is"
             " spent.",
         ),
         (
             page(forecast=AHEAD, limit=40),
             f"{PHASE}: $30.00 of September’s $40 is spent, <b>$10.00</b> is left. September will go over its budget:"
-            " about $100 ($80–$130) of $40. At this pace the money runs out on <b>25 Sep</b>.",
+            " about $100 ($80–$130) of $40. At this pace the budget runs out on <b>25 Sep</b>.",
         ),
         (
             page(forecast=AHEAD, limit=110),
@@ -88,8 +88,8 @@ PHASE = "We are in phase <b>1 &lt;now&gt;</b>"
         ),
         (
             page(),
-            f"{PHASE}: $30.00 of September’s $200 is spent, <b>$170.00</b> is left. September has cost $30 of $200; it"
-            " is too early to tell where it ends. 1 more day of data.",
+            f"{PHASE}: $30.00 of September’s $200 is spent, <b>$170.00</b> is left. September has cost $30 of $200. It"
+            " is too early to forecast its end. 1 more day of data.",
         ),
     ],
     ids=["no phase", "over", "over with a forecast", "runs out", "close", "lasts", "unknown"],
@@ -103,15 +103,15 @@ def without_times(html: str) -> str:
 
 
 def test_the_pace_is_told_by_its_ends_or_its_middle() -> None:
-    assert page(forecast=AHEAD).pace_headline() == "September should end between $80 and $130"
-    assert page(None, forecast=AHEAD).pace_headline() == "September should come to $100"
-    assert page().pace_headline() == "September as it adds up"
+    assert page(forecast=AHEAD).pace_headline() == "September forecast: $80 to $130"
+    assert page(None, forecast=AHEAD).pace_headline() == "September forecast: $100"
+    assert page().pace_headline() == "September, cumulative"
 
 
 def test_what_is_left_is_divided_by_the_days_that_are_left() -> None:
     assert page().left_headline() == "$17.00 a day for 10 days"
     assert PlanPage(page().plan, LAST).left_headline() == "$170.00 for the last day"
-    assert page(spent=200).left_headline() == page(None).left_headline() == "Nothing is left"
+    assert page(spent=200).left_headline() == page(None).left_headline() == "Nothing left"
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_stages_are_told_by_their_sum() -> None:
 
 def test_the_split_is_told_against_the_plan() -> None:
     assert Split(60, 100, [], []).headline() == "Self-hosted share of requests: 60\u202f%, planned: 70\u202f%"
-    assert Split(0, 0, [], []).headline() == "Nothing was sent in 30 days, so there is no split to show"
+    assert Split(0, 0, [], []).headline() == "No requests in 30 days, so there is no split"
     assert (Split(0, 0, [], [(FIRST, D(1))]).lines, len(Split(0, 0, [], [(FIRST, D(1))] * 2).lines)) == ([], 1)
 
 
@@ -186,17 +186,17 @@ def review(months: int, inside: int = 0, of: int = 0) -> ForecastReview:
 
 def test_the_forecasts_past_is_told_with_its_error_and_its_cover() -> None:
     none, good, narrow = review(0), review(1, 9, 10), review(2, 1, 10)
-    assert none.headline() == "The forecast has no whole month behind it yet"
+    assert none.headline() == "No forecast of a whole month yet"
     assert good.headline().replace("\u202f", " ") == "Forecast error on day 10: 0 % (straight-line estimate: 10 %)"
-    assert "1 of 1 month ended inside" in review(1).note()
-    assert "2 of 2 months ended inside" in narrow.note()
-    assert "Looked at from each day" not in review(1).note()
-    assert good.note().endswith("9 of 10 days had the month’s end inside: <b>90\u202f%</b>.")
-    assert narrow.note().endswith("take the interval for too narrow.")
+    assert "1 of 1 month ended between" in review(1).note()
+    assert "2 of 2 months ended between" in narrow.note()
+    assert "From every day" not in review(1).note()
+    assert good.note().endswith("the end was inside on 9 of 10 days: <b>90\u202f%</b>.")
+    assert narrow.note().endswith("the interval is too narrow.")
     assert [word for _check, word in good.rows] == ["9 of 10"]
     assert 'class="none"' in review(1).rows[0][1]
     assert good.fan_note() == "USD, cumulative, 80 % forecast interval"
-    assert narrow.fan_note().endswith('<a href="#record-h">has held 10\u202f%</a>')
+    assert narrow.fan_note().endswith('<a href="#record-h">10\u202f% so far</a>')
 
 
 def reach(breaks: int | None, run_rate: int = 10, note: D | None = None) -> BudgetReach:
@@ -206,15 +206,15 @@ def reach(breaks: int | None, run_rate: int = 10, note: D | None = None) -> Budg
 def test_how_far_a_budget_goes_is_told_by_volume() -> None:
     assert reach(None).headline() == "The $400 budget covers the whole range of 2 scale-up"
     assert reach(9000).headline() == ("The $400 budget covers about 9,000 requests, not the full range of 2 scale-up")
-    assert (reach(None).note(), "breaks at about <b>160,635</b>" in reach(None, note=D(160635)).note()) == ("", True)
+    assert (reach(None).note(), "covers about <b>160,635</b>" in reach(None, note=D(160635)).note()) == ("", True)
     assert "500,000 requests cost <b>$721</b> a month" in reach(9000).live_note()
-    assert "Our volume is past that point" not in reach(9000).live_note() + reach(None).live_note()
-    assert "Our volume is past that point" in reach(9000, run_rate=9000).live_note()
+    assert "Our volume is above that" not in reach(9000).live_note() + reach(None).live_note()
+    assert "Our volume is above that" in reach(9000, run_rate=9000).live_note()
 
 
 def test_what_is_committed_is_told_with_its_share_where_there_is_a_forecast() -> None:
     assert Sides(FIRST, D(10), D(10), D(5), D(15)).headline() == (
-        "$20.00 of September is committed, 50\u202f% of what it should come to"
+        "$20.00 of September is committed, 50\u202f% of the forecast"
     )
     assert Sides(FIRST, D(10), D(10), D(5), None).headline() == "$20.00 of September is committed"
 
@@ -227,9 +227,9 @@ def test_the_last_change_of_the_plan_is_told_with_its_age() -> None:
 
 def test_an_application_counts_its_budgets() -> None:
     row: Any = object()
-    assert Budgets([]).application_title() == "No budget is held against it"
-    assert Budgets([row]).application_title() == "1 budget holds it this month"
-    assert Budgets([row] * 2).application_title() == "2 budgets hold it this month"
+    assert Budgets([]).application_title() == "No budget for this application"
+    assert Budgets([row]).application_title() == "1 budget this month"
+    assert Budgets([row] * 2).application_title() == "2 budgets this month"
 
 
 def test_a_preview_says_how_many_steps_would_be_added() -> None:

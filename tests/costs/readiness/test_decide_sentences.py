@@ -69,16 +69,16 @@ def test_headings_follow_the_verdict_and_what_people_said() -> None:
     assert page_of(verdict="go").change_headline() == "No blockers"
     assert page_of().change_headline() == "What would change the verdict"
     assert page_of(no_go=object()).people_headline() == "Manual veto"
-    assert page_of().people_headline() == "What people decide"
+    assert page_of().people_headline() == "Veto and exceptions"
 
 
 @pytest.mark.parametrize(
     ("slug", "title"),
     [
-        ("quality-gap", "Quality forbids it"),
+        ("quality-gap", "Quality too low"),
         ("complexity", "Manual veto"),
-        ("operations", "Operations forbid it"),
-        ("volume", "The volume forbids it"),
+        ("operations", "Too much operations work"),
+        ("volume", "Not cheaper at this volume"),
     ],
 )
 def test_each_objection_has_a_title(slug: Any, title: str) -> None:
@@ -188,8 +188,8 @@ def test_a_signed_decision_says_who_signed_it_and_whether_it_stands() -> None:
     assert signed_headline([]) == "No signed decision yet"
     assert signed_headline([first]).startswith("Current decision: GO (Ann &lt;a&gt;, <time")
     assert record_answer(first, None).startswith("<b>GO</b>, signed by <b>Ann &lt;a&gt;</b>, <time")
-    assert record_answer(first, None).endswith(". It stands.")
-    assert (seal_headline(True), seal_headline(False)) == ("Intact: the digest fits what stands here", "Not intact")
+    assert record_answer(first, None).endswith(". It is the current decision.")
+    assert (seal_headline(True), seal_headline(False)) == ("Intact: the digest matches this record", "Not intact")
     assert record_answer(first, Decision(number=2)).endswith(". Decision 2 has superseded it.")
 
 
@@ -214,18 +214,18 @@ FITS = memory.fits(SHEET, MODEL, "fp16", context_tokens=4096, concurrent=2)
 def test_the_need_is_told_with_the_cheapest_that_can_be_rented() -> None:
     now = sizing(FITS, [rentable()]).answer()
     assert now.startswith(f"{MODEL.name} in 16 bits needs <b>{NEED.total:.1f} GB</b> for 2 requests of 4,096 tokens at")
-    assert "is 1 × <b>L4</b> at RunPod, spot, for $0.50 an hour, <b>$365 a month</b>." in now
+    assert ": 1 × <b>L4</b> at RunPod, spot, for $0.50 an hour, <b>$365 a month</b>." in now
     then = sizing(FITS, [rentable(old=True)]).answer()
-    assert f"the cheapest of January is {FITS[0].count} × <b>{FITS[0].gpu.name}</b> from <b>$" in then
-    assert sizing([], []).answer().endswith("; no GPU of the sheet holds that, not even eight.")
+    assert f"(January 2026): {FITS[0].count} × <b>{FITS[0].gpu.name}</b> from <b>$" in then
+    assert sizing([], []).answer().endswith(". No GPU of the sheet holds that, not even eight.")
 
 
 def test_ways_to_rent_are_counted() -> None:
-    assert sizing([], []).offers_headline() == "Nobody is known to have one now"
-    assert sizing([], [rentable()]).offers_headline() == "Who has one now"
-    assert sizing([], []).fits_headline() == "Nothing on the sheet holds it"
-    assert sizing(FITS[:1], []).fits_headline() == "1 way to rent enough in January"
-    assert sizing(FITS[:2], []).fits_headline() == "2 ways to rent enough in January, the cheapest first"
+    assert sizing([], []).offers_headline() == "No offers now"
+    assert sizing([], [rentable()]).offers_headline() == "Offers now"
+    assert sizing([], []).fits_headline() == "No GPU on the sheet is large enough"
+    assert sizing(FITS[:1], []).fits_headline() == "1 option in the reference prices"
+    assert sizing(FITS[:2], []).fits_headline() == "2 options in the reference prices, cheapest first"
     assert (sizing([], [rentable()] * 14).more_offers, sizing([], [rentable()]).more_offers) == (2, 0)
     assert "offers read <time" in sizing([], [], NOW).fits_source()
     assert "offers read" not in sizing([], []).fits_source()
@@ -240,7 +240,7 @@ def test_an_offer_says_what_to_mind_and_how_fast_it_is() -> None:
     bound = Speed("L4", D(40), D("62.5"), True, "a <page>", "https://example.test/")
     assert OfferRow(rentable(speed=exact)).speed() == '40<span class="secondary">a trial</span>'
     assert OfferRow(rentable(speed=bound)).speed() == (
-        '40–62.5<span class="secondary">one stream, so at least that; '
+        '40–62.5<span class="secondary">one stream, so at least that · '
         '<a href="https://example.test/">a &lt;page&gt;</a></span>'
     )
     assert OfferRow(rentable()).url == "/providers/offers/?provider=runpod&gpu=L4&kind=spot"

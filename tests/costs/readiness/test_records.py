@@ -50,7 +50,7 @@ def test_a_manager_signs_the_figures_of_this_moment(ready: Deployment) -> None:
     assert AuditEntry.objects.get().message == SIGNED["statement"]
     Outage.objects.all().delete()
     page = text(manager, response["Location"])
-    assert "GO</b>, signed by <b>a-manager</b>" in page and "It stands." in page
+    assert "GO</b>, signed by <b>a-manager</b>" in page and "It is the current decision." in page
     assert record.digest in page and "Intact" in page
 
 
@@ -60,7 +60,7 @@ def test_a_later_decision_supersedes_and_the_earlier_one_stays_as_it_was(ready: 
     manager.post("/decide/sign/", {**SIGNED, "choice": "no_go", "statement": "After all not."})
     assert "Decision 2 has superseded it." in text(manager, "/decide/records/1/")
     second = text(manager, "/decide/records/2/")
-    assert "It stands." in second and "differs from the verdict of the figures" in second
+    assert "It is the current decision." in second and "differs from the verdict of the figures" in second
     assert "Current decision: NO-GO (a-manager, " in text(manager, "/decide/")
 
 
@@ -110,7 +110,7 @@ def test_a_record_whose_digest_was_made_anew_is_not_the_one_in_the_audit_log(
         cursor.execute("SET LOCAL session_replication_role = replica")
         Decision.objects.update(statement=record.statement, digest=digest)
         cursor.execute("SET LOCAL session_replication_role = origin")
-    assert "This record is not as it was signed" in text(manager, "/decide/records/1/")
+    assert "This record was changed after it was signed" in text(manager, "/decide/records/1/")
     assert manager.get("/api/v1/decisions").json()["items"][0]["intact"] is False
     assert records.changed(Decision.objects.all()) == [1]
 

@@ -56,7 +56,7 @@ def row_of(outcome: Outcome | None = None, behind: str = "", **fields: Any) -> S
 @pytest.mark.parametrize(
     ("outcome", "mark", "verdict", "note"),
     [
-        (Outcome("arrived", "day", share=0.95), "ok", "arrived", "95 % of the expected saving"),
+        (Outcome("arrived", "day", share=0.95), "ok", "achieved", "95 % of the expected saving"),
         (Outcome("partly", "day", share=0.6), "warn", "partly achieved", "60 % of the expected saving"),
         (Outcome("failed", "day"), "bad", "not achieved", ""),
         (Outcome("noise", "day"), "unknown", "not measurable", "The change is within normal daily variation."),

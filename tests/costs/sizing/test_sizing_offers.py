@@ -97,13 +97,13 @@ def test_the_speed_comes_with_its_source() -> None:
         defaults={"name": "Mistral 7B", "low": 80, "high": 90, "basis": "single_stream", "source": "the note"},
     )  # fmt: skip
     page = text(client_of("ops"), "/decide/sizing/")
-    assert '80–90<span class="secondary">one stream, so at least that; the note, vllm' in page
+    assert '80–90<span class="secondary">one stream, so at least that · the note, vllm' in page
 
 
 def test_without_offers_the_page_says_so(db: None) -> None:
     page = text(client_of("ops"), "/decide/sizing/")
-    assert "Nobody is known to have one now" in page
-    assert "nobody who was read lately offers it now, the cheapest of January is" in page
+    assert "No offers now" in page
+    assert "No current offer. Cheapest reference price (January 2026):" in page
 
 
 # Commands.

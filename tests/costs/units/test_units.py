@@ -37,7 +37,7 @@ def found(by: Any = "application", month: date | None = None) -> UnitCosts:
 
 
 def test_without_traffic_nothing_has_a_unit_cost(viewer: Client) -> None:
-    assert "no traffic yet" in text(viewer, "/spend/units/")
+    assert "No traffic in these days" in text(viewer, "/spend/units/")
     answer = read("")
     assert answer["total"]["per_request"] is None and answer["groups"] == []
     assert answer["incidents"]["upkeep_per_incident"] is None
@@ -98,7 +98,7 @@ def test_an_incident_has_its_share_of_upkeep_and_hours(viewer: Client, world: Ac
     Effort.objects.create(day=at.date(), hours=D("1.5"), what="driver")
     incidents = found().incidents
     assert (incidents.upkeep_each, incidents.hours_each) == (D(2), D("0.5"))
-    assert "3 incidents of our own deployments: $2.00 of upkeep each" in text(viewer, page())
+    assert "3 incidents of self-hosted deployments: $2.00 of upkeep each" in text(viewer, page())
 
 
 def page() -> str:

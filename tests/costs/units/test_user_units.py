@@ -95,7 +95,7 @@ def test_the_page_leads_to_the_requests_of_a_user(helper: Application, viewer: C
 def test_an_application_that_names_no_user_says_how_to(viewer: Client) -> None:
     ApplicationFactory.create(slug="new", name="New")
     text = viewer.get("/spend/units/new/users/").content.decode()
-    assert "There is no traffic yet" in text
+    assert "No traffic in these days" in text
     assert "keyed hash" in text
 
 

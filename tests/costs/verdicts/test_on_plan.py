@@ -69,7 +69,7 @@ def test_a_month_is_judged_by_both_ends_of_its_forecast(verdict: Any, state: Sta
 def test_the_first_days_of_a_month_are_too_early(days: int, needed: str) -> None:
     early = month("8", ("400", "800", "1200"), days=days)
     assert (early.state, early.needed) == (State.NOT_ENOUGH, needed)
-    assert early.sentence == "November has cost $8 of $400; it is too early to tell where it ends."
+    assert early.sentence == "November has cost $8 of $400. It is too early to forecast its end."
     assert month("8", ("500", "800", "1200"), days=3).state == State.NOT_MET
 
 
@@ -87,7 +87,7 @@ def test_an_ended_month_is_judged_by_what_it_cost() -> None:
 @pytest.mark.parametrize("limit", [None, "0"])
 def test_without_a_budget_there_is_nothing_to_be_within(limit: str | None) -> None:
     none = month("12", ("10", "20", "30"), limit=limit)
-    assert (none.state, none.sentence) == (State.NOT_ENOUGH, "November has no budget; $12 is spent.")
+    assert (none.state, none.sentence) == (State.NOT_ENOUGH, "November has no budget. Spent: $12.")
 
 
 def test_a_month_too_close_to_call_says_what_would_decide_it() -> None:
@@ -102,7 +102,7 @@ def test_a_month_too_close_to_call_says_what_would_decide_it() -> None:
         ("300", ("405", "420", "440"), "400", "Heading over budget"),
         ("300", ("380", "395", "410"), "400", "Close to budget"),
         ("300", ("350", "360", "370"), "400", "Within budget"),
-        ("300", None, "400", "Too early to tell"),
+        ("300", None, "400", "No forecast yet"),
         ("300", ("350", "360", "370"), None, "No budget"),
     ],
 )

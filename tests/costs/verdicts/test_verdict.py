@@ -128,10 +128,10 @@ def test_more_ratings_do_not_decide_a_share_that_is_the_limit() -> None:
         (0, 0, [], True, State.NOT_ENOUGH, "No deployment is set up, so nothing is checked."),
         (1, 1, [], True, State.MET, "The one deployment is up."),
         (3, 3, [], True, State.MET, "All 3 deployments are up."),
-        (3, 2, ["A"], True, State.NOT_MET, "A is down; 2 of 3 deployments are up."),
-        (3, 1, ["A", "B"], True, State.NOT_MET, "2 of 3 deployments are down, first A, B."),
+        (3, 2, ["A"], True, State.NOT_MET, "A is down. 2 of 3 deployments are up."),
+        (3, 1, ["A", "B"], True, State.NOT_MET, "2 of 3 deployments are down: A, B."),
         (3, 3, [], False, State.NOT_ENOUGH, "No check has run lately."),
-        (3, 2, [], True, State.NOT_ENOUGH, "2 of 3 deployments are up; the state of the others is not known."),
+        (3, 2, [], True, State.NOT_ENOUGH, "2 of 3 deployments are up. The state of the others is unknown."),
     ],
 )
 def test_everything_is_up_only_where_all_of_it_is_known_to_be(

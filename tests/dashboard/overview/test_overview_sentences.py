@@ -135,7 +135,7 @@ def serving(*states: str, checked: bool = True, slow: bool = False, record: Reco
             serving("up", "starting"),
             State.NOT_ENOUGH,
             "uptime unknown",
-            "1 of 2 deployments are up; the state of the others is not known.",
+            "1 of 2 deployments are up. The state of the others is unknown.",
         ),
         (
             serving("up", slow=True),
@@ -203,7 +203,7 @@ READY = Evidence(
 GOOD, OPEN = ("rag", 100, 90), ("chat", 32, 20)
 
 
-NEEDED = "at least 70 % is required."
+NEEDED = "Required: at least 70 %."
 
 
 @pytest.mark.parametrize(
@@ -228,22 +228,22 @@ NEEDED = "at least 70 % is required."
             State.MET,
             "answers good enough",
             "90 % of rated self-hosted answers are acceptable. "
-            f"Tasks with 100 % of the requests have acceptable answers; {NEEDED}",
+            f"Tasks with 100 % of the requests have acceptable answers. {NEEDED}",
         ),
         (
             worth(GOOD, OPEN),
             State.TOO_CLOSE,
             "quality too close to call",
             "83 % of rated self-hosted answers are acceptable. "
-            f"Tasks with 50 % of the requests have acceptable answers; {NEEDED} "
-            "Tasks with 50 % of the requests are not decided. About 111 more ratings of chat.",
+            f"Tasks with 50 % of the requests have acceptable answers. {NEEDED} "
+            "Tasks with 50 % of the requests are undecided. About 111 more ratings of chat.",
         ),
         (
             worth(("chat", 32, 12)),
             State.NOT_MET,
             "answers not good enough",
             "38 % of rated self-hosted answers are acceptable. "
-            f"Tasks with 0 % of the requests have acceptable answers; {NEEDED}",
+            f"Tasks with 0 % of the requests have acceptable answers. {NEEDED}",
         ),
     ],
 )
@@ -288,8 +288,8 @@ def test_the_quality_of_rated_tasks_and_of_all_requests_stand_in_one_sentence() 
     verdict = criteria.quality(Evidence(tasks=tasks), Thresholds())
     assert (verdict.value, verdict.state) == (Decimal(1), State.NOT_ENOUGH)
     assert verdict.sentence.startswith(
-        "Of the requests of rated tasks 100 % are of tasks with acceptable answers, of all requests at least 69.9 %; "
-        "at least 70 % of all requests is required."
+        "Tasks with at least 69.9 % of all requests have acceptable answers (100 % of the requests of rated tasks). "
+        "Required: at least 70 % of all requests."
     )
     card: Any = SimpleNamespace(criteria=(verdict,))
     decide: Any = DecidePage(SimpleNamespace(evidence=Evidence()), card, NOW)  # type: ignore[arg-type]
@@ -339,7 +339,7 @@ SURE = "it is not certain whether self-hosting is cheaper:"
             own(6000, 150, None, 5000, 5500),
             State.NOT_ENOUGH,
             "self-hosting undecided",
-            "A saving is judged from 7 days with traffic and known cost on. 4 more days of traffic.",
+            "Required: 7 days with traffic and known cost. 4 more days of traffic.",
             f"{CROSSES} A saving of $100 comes at about 5,500 requests.",
         ),
         (
@@ -368,14 +368,14 @@ SURE = "it is not certain whether self-hosting is cheaper:"
             own(6000, 50, (10, 90), 5000, 9000),
             State.NOT_MET,
             "self-hosting not justified",
-            f"{AT} self-hosting saves about $50 ($10 to $90); more than $100 is required.",
+            f"{AT} self-hosting saves about $50 ($10 to $90). Required: more than $100.",
             f"{CROSSES} A saving of $100 comes at about 9,000 requests.",
         ),
         (
             own(6000, 150, (120, 180), 5000),
             State.MET,
             "self-hosting saves about $150",
-            f"{AT} self-hosting saves about $150 ($120 to $180); more than $100 is required.",
+            f"{AT} self-hosting saves about $150 ($120 to $180). Required: more than $100.",
             "Self-hosting is cheaper from about 5,000 requests a month on.",
         ),
     ],
