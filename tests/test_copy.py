@@ -15,19 +15,19 @@ APPS = ("providers", "traffic", "costs", "alerts", "dashboard", "lib")
 DONE = (
     "alerts",
     "costs",
+    "dashboard",
     "lib",
     "providers",
     "templates/alerts",
     "templates/charts",
     "templates/costs",
+    "templates/dashboard",
     "templates/providers",
+    "templates/registration",
     "templates/shared",
 )
 LATER = (
-    "dashboard",
     "traffic",
-    "templates/dashboard",
-    "templates/registration",
     "templates/traffic",
 )
 GETTEXT = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy", "pgettext", "pgettext_lazy", "npgettext"}

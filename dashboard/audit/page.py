@@ -123,37 +123,35 @@ def headline(chosen: AuditFilter, newest: AuditEntry | None, total: int) -> str:
     """Who did what last and when, and how many entries there are; `newest` is None on later pages."""
     number, is_refusals = min(total, COUNTED), chosen.show == REFUSED
     if newest:
-        text = _("The last refusal on record: <b>{who}</b> {did}, {ago}; {count}")
+        text = _("Last refusal: <b>{who}</b> {did}, {ago}. {count}")
         if not is_refusals:
-            text = _("The last act on record: <b>{who}</b> {did}, {ago}; {count}")
+            text = _("Last action: <b>{who}</b> {did}, {ago}. {count}")
         more, counted_text = (
-            _("there are more than {n} entries."),
-            ngettext("{n} entry is on record.", "{n} entries are on record.", number),
+            _("More than {n} entries."),
+            ngettext("{n} entry.", "{n} entries.", number),
         )
         return format_html(
             text,
-            who=newest.actor or _("Nobody we know"),
+            who=newest.actor or _("An unknown caller"),
             did=newest.get_action_display(),
             ago=ago(newest.at),
             count=format_html(more if total > COUNTED else counted_text, n=count(number)),
         )
     if total:
-        text = ngettext("{n} entry is on record here.", "{n} entries are on record here.", number)
-        return format_html(
-            _("There are more than {n} entries on record.") if total > COUNTED else text, n=count(number)
-        )
+        text = ngettext("{n} entry here.", "{n} entries here.", number)
+        return format_html(_("More than {n} entries.") if total > COUNTED else text, n=count(number))
     if chosen.is_filtered:
-        return _("Nothing on record passes these filters.")
+        return _("No entries match these filters.")
     if is_refusals:
-        return _("Nothing was refused to anybody yet.")
-    return _("Nothing that anybody did is on record yet.")
+        return _("There are no refusals yet.")
+    return _("There are no entries yet.")
 
 
 def log_heading(chosen: AuditFilter) -> str:
     headings = {
-        ACTS: _("What was done, newest first"),
-        REFUSED: _("What was refused, newest first"),
-        ALL: _("Everything on record, newest first"),
+        ACTS: _("Actions, newest first"),
+        REFUSED: _("Refusals, newest first"),
+        ALL: _("All entries, newest first"),
     }
     return headings[chosen.show]
 
@@ -161,11 +159,11 @@ def log_heading(chosen: AuditFilter) -> str:
 def empty_words(chosen: AuditFilter) -> tuple[str, str]:
     """Title and text in the place of an empty list."""
     if chosen.is_filtered:
-        return _("Nothing passes these filters"), _("Leave one out, or show the list without filters.")
-    why = _("Who signs in, who changes a setting, reads a prompt, exports, or runs a command is written down here.")
+        return _("No entries match"), _("Remove a filter, or show the list without filters.")
+    why = _("This log lists sign-ins, changes of settings, prompts that were read, exports and commands.")
     if chosen.show == REFUSED:
-        why = _("Who is refused a page or an address, fails to sign in, or uses a dead key is written down here.")
-    return _("Nothing yet"), why
+        why = _("This log lists refused pages and addresses, failed sign-ins and the use of invalid keys.")
+    return _("No entries yet"), why
 
 
 def older_than(rows: QuerySet[AuditEntry], pk: int) -> QuerySet[AuditEntry]:

@@ -51,7 +51,7 @@ def cost_at(curve: Sequence[Row], x: float, key: str) -> float | None:
 
 
 def cheaper_spans(crossings: Sequence[Row], starts_cheaper: bool) -> list[Row]:
-    """Spans of volume where our own GPUs cost less, `{"from", "to"}`; `to` is None if the last one has no end."""
+    """Spans of volume where self-hosting is cheaper, `{"from", "to"}`; `to` is None if the last one has no end."""
     spans: list[dict[str, Any]] = [{"from": 0, "to": None}] if starts_cheaper else []
     for crossing in sorted(crossings, key=lambda c: number(c["requests_per_month"])):
         at = crossing["requests_per_month"]
@@ -80,11 +80,11 @@ def breakeven_curve(
     rows = [row for row in curve if row.get("api") is not None]
     to = number(rows[-1]["requests_per_month"]) if rows else 1.0
     seen = [c for c in crossings if number(c["requests_per_month"]) <= to]
-    api_name, self_name = api_name or _("API"), self_name or _("our own GPUs")
+    api_name, self_name = api_name or _("API"), self_name or _("self-hosting")
     starts = bool(rows) and rows[0]["selfhost"] is not None and rows[0]["selfhost"] < rows[0]["api"]
     spans = cheaper_spans(seen, starts)
     if spans and not small:
-        spans[0] = {**spans[0], "label": _("our own GPUs pay from here"), "name": _("our own GPUs cost less")}
+        spans[0] = {**spans[0], "label": _("self-hosting is cheaper from here"), "name": _("self-hosting is cheaper")}
     series: list[Row] = [
         {"name": api_name, "style": "api", "points": [(r["requests_per_month"], r["api"]) for r in rows],
          "label": ""},

@@ -292,5 +292,5 @@ def table_rows(series: Sequence[Row], bands: Sequence[Row], unit: str) -> tuple[
     xs = sorted({x for column in columns for x in column}, key=number)
     every = -(-len(xs) // MAX_TABLE_ROWS) or 1
     rows = [[x_word(x), *(word(c[x], unit) if x in c else "" for c in columns)] for x in xs[::every]]
-    note = _("One point in %(n)s is listed; the JSON of this page has them all.") % {"n": every} if every > 1 else ""
+    note = _("One point in %(n)s is listed. The JSON of this page has all points.") % {"n": every} if every > 1 else ""
     return rows, xs[::every], note

@@ -84,8 +84,7 @@ def pace(
         x_to=last,
         height=height,
         tails=False,
-        label=_("Money spent as it adds up: %(sum)s so far, %(limit)s")
-        % {"sum": spent_text, "limit": words or _("no limit")},
+        label=_("Cumulative spend: %(sum)s so far, %(limit)s") % {"sum": spent_text, "limit": words or _("no limit")},
     )
 
 

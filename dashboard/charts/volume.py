@@ -35,14 +35,14 @@ def volume_bar(volume: int, *, crossing: int | None = None, goal: int | None = N
 def crossing_words(scale: Scale, crossing: int) -> str:
     at = scale.inside(crossing)
     side = "end" if at > 0.6 else "mid" if at > 0.3 else ""
-    label = _("pays from %(n)s") % {"n": money.count(crossing)}
+    label = _("cheaper above %(n)s") % {"n": money.count(crossing)}
     return text(label, cls=side, x=pct(at), y=33)
 
 
 def words(volume: int, crossing: int | None, goal: int | None, goal_label: Any) -> str:
     parts = [_("%(n)s requests a month") % {"n": money.count(volume)}]
     if crossing is not None:
-        parts.append(_("our own GPUs pay from %(n)s") % {"n": money.count(crossing)})
+        parts.append(_("self-hosting is cheaper above %(n)s") % {"n": money.count(crossing)})
     if goal is not None:
         parts.append(_("%(sum)s saved at %(n)s") % {"sum": money.dollars(goal_label, 0), "n": money.count(goal)})
     return ", ".join(parts)

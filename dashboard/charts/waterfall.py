@@ -40,7 +40,7 @@ def waterfall(start: Row, steps: Sequence[Row], end: Row, *, label: str = "") ->
         else "",
         height=len(bars) * ROW_PX + 8,
         cls="plot plot-names",
-        legend=[Key("box", "fall-up", _("dearer")), Key("box", "fall-down", _("cheaper"))],
+        legend=[Key("box", "fall-up", _("up")), Key("box", "fall-down", _("down"))],
         columns=[_("Step"), _("USD")],
         rows=[
             [str(start["label"]), money.dollars(start["amount"])],

@@ -83,7 +83,7 @@ class Budget:
 
 
 def no_room() -> ApiError:
-    return ApiError(503, _("Too much is being sent at once; send the same again in a moment."), retry_after=2)
+    return ApiError(503, _("Too much is being sent at once. Send the same again in a moment."), retry_after=2)
 
 
 class Body:
@@ -174,7 +174,7 @@ class Uploads:
     def begin(self, declared: int) -> OnDisk:
         """A new body. Raises ApiError: 503 if too many are being received, 413 if it does not fit on the disk twice."""
         if self.open >= self.most:
-            raise ApiError(503, _("Others send files just now; send yours again in a moment."), retry_after=3)
+            raise ApiError(503, _("Too many files are being uploaded. Send yours again in a moment."), retry_after=3)
         # Twice, because Django's parser takes the file out of the form and writes it to disk again.
         disk = disk_of(Path(settings.DATA_DIR))
         if disk is not None and disk.free < 2 * declared + max(KEPT_FREE, disk.floor):

@@ -27,7 +27,7 @@ class Downloads:
     def place(self, caller: object) -> Iterator[None]:
         """Hold one of the caller's places. Raises ApiError (429) if all of them are in use."""
         if self._counts[caller] >= self.each:
-            words = _("You have %(count)d downloads under way; wait for one to end.") % {"count": self.each}
+            words = _("You have %(count)d downloads running. Wait for one to end.") % {"count": self.each}
             raise ApiError(429, words, retry_after=RETRY_S)
         self._counts[caller] += 1
         try:

@@ -158,7 +158,7 @@ class Pool:
     def _busy(self) -> ApiError:
         # Random, so that the refused callers do not all come back in the same second.
         wait = random.randint(1, 3)
-        return ApiError(503, _("The server is busy; send the same again in a moment."), retry_after=wait)
+        return ApiError(503, _("The server is busy. Send the same again in a moment."), retry_after=wait)
 
     def _makes_room(self, caller: object) -> bool:
         """Refuse another caller's waiting job to make room for this caller's; False if none has to give way."""

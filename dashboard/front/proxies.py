@@ -37,9 +37,9 @@ class Sighting:
     def __str__(self) -> str:
         """A sentence with the finding and what to do about it."""
         return _(
-            "%(peer)s sends X-Forwarded-For and is not named in BREAKEVEN_TRUSTED_PROXIES, so all clients behind it "
-            "count as one address. If it is your proxy, set BREAKEVEN_TRUSTED_PROXIES=%(peer)s and start again "
-            "(docs/how-to/run-behind-tls.md); if no proxy of yours stands there, somebody made the header up"
+            "%(peer)s sends X-Forwarded-For and is not in BREAKEVEN_TRUSTED_PROXIES. All clients behind it count as "
+            "one address. If it is your proxy, set BREAKEVEN_TRUSTED_PROXIES=%(peer)s and restart "
+            "(docs/how-to/run-behind-tls.md). If you have no proxy there, the header is forged"
         ) % {"peer": self.peer}
 
 

@@ -20,7 +20,9 @@ class Gone(Exception):
 
 def away() -> ApiError:
     """The error (503) while the database does not answer."""
-    return ApiError(503, _("The database is away; send the same again in a moment."), retry_after=RETRY_AFTER_S)
+    return ApiError(
+        503, _("The database is not available. Send the same again in a moment."), retry_after=RETRY_AFTER_S
+    )
 
 
 def unreadable() -> ApiError:

@@ -97,8 +97,8 @@ def saved_view_delete(request: HttpRequest, pk: int) -> HttpResponse:
 def saved_view_undo(request: HttpRequest, pk: int) -> HttpResponse:
     view = saved.view_of(request.user, pk, deleted=True)
     if saved.has_place(request.user) and undelete(row=view):
-        log(request, view, _("Brought back."))
-        messages.success(request, _("“%(name)s” is back.") % {"name": view.name})
+        log(request, view, _("Restored."))
+        messages.success(request, _("“%(name)s” is restored.") % {"name": view.name})
     else:
         messages.warning(request, _("You have saved %(n)s views. Delete one first.") % {"n": saved.MOST})
     return redirect("saved-views")

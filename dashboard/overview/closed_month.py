@@ -79,7 +79,7 @@ class ClosedMonth:
     def _bills(self) -> str:
         if self.bills is None:
             return _("Its bills are being compared with our records.")
-        return differences(self.bills.rows, self.month) or _("No bill of it has arrived yet.")
+        return differences(self.bills.rows, self.month) or _("No bill has arrived yet.")
 
     def alerts_headline(self) -> str:
         text = ngettext(

@@ -101,8 +101,8 @@ class Money:
             return self._with_figures(_("{month} <b>over budget</b> ({spent} of {limit})"))
         texts = {
             State.MET: _("{month} <b>within budget</b> ({middle} of {limit})"),
-            State.NOT_MET: _("{month} <b>heading over budget</b> ({middle} of {limit})"),
-            State.TOO_CLOSE: _("{month} <b>close to budget</b> ({middle} of {limit})"),
+            State.NOT_MET: _("{month} <b>heading over {limit}</b> (forecast {middle})"),
+            State.TOO_CLOSE: _("{month} <b>close to {limit}</b> (forecast {middle})"),
             State.NOT_ENOUGH: _("{month} <b>{spent}</b> of {limit} so far"),
         }
         return self._with_figures(texts[self.verdict.state])
@@ -116,19 +116,19 @@ class Money:
         if self.phase and self.ahead and self.ahead > 0:
             pace = _(", <b>{ahead}</b> ahead of an even pace")
         elif self.phase and self.paced is not None:
-            pace = _("; an even pace would be at <b>{pace}</b>")
+            pace = _(". An even pace would be <b>{pace}</b>")
         return sentences(self._with_figures(f"{spent}{pace}."), self._outlook())
 
     def _outlook(self) -> str:
         if self.verdict.state == State.NOT_ENOUGH and self.phase is not None:
-            return sentences(_("It is too early to tell where the month ends."), self.verdict.needed)
+            return sentences(_("It is too early to forecast the month."), self.verdict.needed)
         if self.forecast is None:
             return self.month.reason
         if self.phase is None:
-            return self._with_figures(_("It should end at <b>{middle}</b>."))
-        end = self._with_figures(_("It should end at <b>{middle}</b>, limit <b>{limit}</b>."))
+            return self._with_figures(_("Forecast: <b>{middle}</b>."))
+        end = self._with_figures(_("Forecast: <b>{middle}</b>, limit <b>{limit}</b>."))
         lasts = self.runs_out_on is not None and self.status is not None and self.status.left > 0
-        return sentences(end, self._with_figures(_("The money lasts until <b>{runs_out_on}</b>.")) if lasts else "")
+        return sentences(end, self._with_figures(_("The budget lasts until <b>{runs_out_on}</b>.")) if lasts else "")
 
     def phase_sentence(self) -> str:
         """The phase planned for today with its budget, and how many of its months have begun."""
@@ -146,10 +146,10 @@ class Money:
         if self.forecast is None:
             return self._with_figures(_("{month} has cost {spent} so far"))
         if self.phase is None:
-            return self._with_figures(_("{month} should come to {middle}; no budget is planned for it"))
+            return self._with_figures(_("{month} forecast: {middle}, no budget planned"))
         if self.to_spare is not None and self.to_spare >= 0:
-            return self._with_figures(_("{month} should end at {middle}, {spare} under the limit"))
-        return self._with_figures(_("{month} should end at {middle} and pass {limit} on {runs_out_on}"))
+            return self._with_figures(_("{month} forecast: {middle}, {spare} under the limit"))
+        return self._with_figures(_("{month} forecast: {middle}, over {limit} on {runs_out_on}"))
 
     def _with_figures(self, text: str) -> str:
         """`text` with the placeholders replaced by the month's figures."""

@@ -68,7 +68,7 @@ def alerts_headline(number: int) -> str:
 def next_polls(feeds: Sequence[Feed]) -> SafeString:
     """Which vendor's bills and prices are read next, and when."""
     rows = ((feed.account.name, feed.kind, ago(feed.due_at)) for feed in feeds)
-    return format_html_join("; ", "{}, {} {}", rows)
+    return format_html_join(", ", "{} {} {}", rows)
 
 
 def without_words(chart: dict[str, Any]) -> dict[str, Any]:

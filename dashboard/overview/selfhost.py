@@ -79,13 +79,14 @@ class SelfHosting:
         interval = self.saving_verdict.interval
         surely_cheaper = interval is not None and interval.low > 0
         if not self.volume:
-            return _("self-hosting <b>not judged</b> without traffic")
+            return _("self-hosting <b>not judged</b>")
         if self.worse:
-            return _("self-hosting <b>cheaper but worse</b>") if surely_cheaper else _("self-hosting <b>worse</b>")
-        if self.verdict.state == State.MET:
-            return _("self-hosting saves <b>about {saving}</b>")
+            return _("self-hosting <b>ruled out</b>")
         if interval is not None and interval.high < 0:
-            return _("self-hosting costs <b>about {loss}</b> more")
+            return _("self-hosting <b>more expensive</b>")
+        if self.verdict.state == State.MET:
+            text = _("self-hosting saves <b>about {saving}</b>")
+            return text if surely_cheaper else _("self-hosting <b>justified</b>")
         if self.verdict.state == State.NOT_MET:
             return _("self-hosting <b>not justified</b>")
         return _("self-hosting <b>undecided</b>")
@@ -93,7 +94,7 @@ class SelfHosting:
     def answer(self) -> str:
         """What self-hosting costs or saves at today's volume with the interval, and what would decide the question."""
         if not self.volume:
-            return _("Without traffic nothing is measured; the curve below is an example.")
+            return _("Without traffic nothing is measured. The curve below is an example.")
         text = _("Self-hosted answers are rated significantly worse, so they are not called cheaper.")
         worse = text if self.worse else ""
         return sentences(self.saving_verdict.marked_sentence(), worse, self.verdict.needed)
@@ -102,15 +103,15 @@ class SelfHosting:
         """Where the crossing lies, and which volume brings the saving that is required; empty without traffic."""
         if not self.volume:
             return ""
-        text = _("A saving of {needed} comes at {needed_at} requests.") if self.needed_at else ""
+        text = _("It saves {needed} at {needed_at} requests.") if self.needed_at else ""
         return sentences(self._with_figures(self._crossing_text()), self._with_figures(text))
 
     def _crossing_text(self) -> str:
         if self.crossing is None:
             if self.band and self.band.crossing_low is not None:
-                return _("At the best self-hosting is cheaper from about {low} requests a month on, else at no volume.")
+                return _("At best, self-hosting is cheaper above about {low} requests a month. At worst, it never is.")
             return _("The curves do not cross at any volume.")
-        return _("Self-hosting is cheaper from {crossing} requests a month on.")
+        return _("Self-hosting is cheaper above {crossing} requests a month.")
 
     def curve_headline(self) -> str:
         """What the curve shows: how far today's volume is from the crossing."""
@@ -118,7 +119,7 @@ class SelfHosting:
             return _("Too close to call: the run rate lies within the break-even’s interval")
         if self.distance is None:
             if self.result.cheaper == "api":
-                return _("Self-hosting is cheaper at no volume")
+                return _("Self-hosting is not cheaper at any volume")
             return _("Self-hosting is cheaper at every volume")
         if self.distance >= 0:
             return _("About %(n)s requests a month past break-even") % {"n": rounded_count(self.distance)}

@@ -52,7 +52,7 @@ class Speeds:
         row, fastest = self.tripled or self.slowest, self.fastest
         if row is None or fastest is None:
             if any(row.requests for row in self.rows):
-                return _("Nothing was streamed in 24 hours, so no first token was timed.")
+                return _("No streamed requests in 24 hours, so no time to first token.")
             return _("No requests in 24 hours, so no latency.")
         if self.tripled:
             text = _("%(name)s’s first token takes %(latency)s, usually %(usual)s.")

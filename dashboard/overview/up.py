@@ -86,10 +86,12 @@ class Serving:
         down, total = self.summary.down, self.summary.total
         texts = {
             State.MET: _("everything <b>up</b>"),
-            State.NOT_MET: ngettext("<b>{name} down</b>", "<b>{down} of {total} down</b>", len(down)),
+            State.NOT_MET: ngettext("<b>{name} down</b>", "<b>{down} deployments down</b>", len(down)),
             State.NOT_ENOUGH: _("uptime <b>unknown</b>") if total else _("nothing checked"),
         }
         name = down[0].deployment.name if down else ""
+        if len(name.split()) > 1:  # the page's heading has at most 15 words
+            name = _("1 deployment")
         return format_html(texts[self.verdict.state], name=name, down=len(down), up=self.summary.up, total=total)
 
     def answer(self) -> str:
@@ -103,7 +105,7 @@ class Serving:
                 )
                 for entry in self.summary.down[:2]
             ]
-            return sentences(*went, self._counted(_("{up} of {total} answer.")))
+            return sentences(*went, self._counted(_("{up} of {total} are up.")))
         if self.verdict.state == State.MET:
             return sentences(self.verdict.sentence, self._slowest_sentence())
         if self.summary.total and self.summary.last_check_at and self.summary.stopped:

@@ -113,20 +113,20 @@ class Worth:
     def headline(self) -> str:
         """The answers' part of the page's heading."""
         texts = {
-            State.MET: _("answers <b>good enough</b>"),
-            State.NOT_MET: _("answers <b>not good enough</b>"),
-            State.TOO_CLOSE: _("quality <b>too close to call</b>"),
+            State.MET: _("answers <b>acceptable</b>"),
+            State.NOT_MET: _("answers <b>not acceptable</b>"),
+            State.TOO_CLOSE: _("quality <b>undecided</b>"),
             State.NOT_ENOUGH: _("quality <b>unknown</b>"),
         }
-        refused = _("self-hosted answers <b>worse than the API’s</b>")
+        refused = _("self-hosted answers <b>worse</b>")
         return mark_safe(refused if self.refuses else texts[self.verdict.state])  # noqa: S308 - texts of this file
 
     def answer(self) -> str:
         """How many answers are acceptable, and which tasks pass."""
         if self.share is None:
-            return sentences(_("No answer was rated in 30 days."), self.verdict.needed)
+            return sentences(_("No ratings in 30 days."), self.verdict.needed)
         if not self.own:
-            text = _("<b>{share}</b> of the API’s rated answers are acceptable; no self-hosted answer is rated.")
+            text = _("<b>{share}</b> of the API’s rated answers are acceptable. No self-hosted answers are rated.")
         else:
             text = _("<b>{share}</b> of rated self-hosted answers are acceptable.")
         return sentences(

@@ -15,11 +15,11 @@ ADMIN = "admin"
 ROLE_LABELS = {
     "staff": _("Staff: rate answers, see their applications’ requests"),
     "manager": _("Manager: see all figures, plan and decide"),
-    "ops": _("Ops: see all figures; run accounts, deployments, rules and prices"),
+    "ops": _("Ops: see all figures, run accounts, deployments, rules and prices"),
     ADMIN: _("Admin: everything, people and keys included"),
 }
 
-NO_ADMIN_ANY_MORE = _("Nothing was changed: you are no admin any more, another one took that from you just now.")
+NO_ADMIN_ANY_MORE = _("Nothing was changed: another admin has just removed your role of admin.")
 
 if TYPE_CHECKING:
     UserForm = forms.ModelForm[User]
@@ -53,7 +53,7 @@ class PersonForm(UserForm):
         model = User
         fields = ["username", "first_name", "last_name", "email"]
         labels = {"username": _("User name"), "email": _("E-mail")}
-        help_texts = {"username": "", "email": _("Alerts of their role go there.")}
+        help_texts = {"username": "", "email": _("Alerts of this role are sent there.")}
 
     def __init__(self, data: Any = None, *, instance: User | None = None, by: User) -> None:
         super().__init__(data, instance=instance)
@@ -65,7 +65,7 @@ class PersonForm(UserForm):
     def clean_role(self) -> str:
         role: str = self.cleaned_data["role"]
         if self.instance.pk == self.by.pk and role != ADMIN:
-            raise forms.ValidationError(_("You cannot take the role of admin from yourself; another admin can."))
+            raise forms.ValidationError(_("You cannot remove your own role of admin. Another admin can."))
         if self.instance.is_superuser and role != ADMIN and self.by not in admins_locked():
             raise forms.ValidationError(NO_ADMIN_ANY_MORE)
         return role

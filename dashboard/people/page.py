@@ -25,11 +25,11 @@ def people_headline(by_role: Mapping[str, int]) -> SafeString:
 
 def person_headline(person: User) -> SafeString:
     """Whether a person may sign in, and when they last did."""
-    text = _("<b>{name}</b> may sign in, but has never done so.")
+    text = _("<b>{name}</b> is active and has never signed in.")
     if not person.is_active:
-        text = _("<b>{name}</b> is locked out and cannot sign in.")
+        text = _("<b>{name}</b> is deactivated and cannot sign in.")
     elif person.last_login:
-        text = _("<b>{name}</b> may sign in, and last did so {ago}.")
+        text = _("<b>{name}</b> is active and last signed in {ago}.")
     return format_html(text, name=person.get_username(), ago=ago(person.last_login))
 
 
@@ -37,6 +37,6 @@ def lost_headline(group: Group, people: int, rights: int, *, nothing_left: bool)
     """How many rights a role would lose, and how many people have it."""
     text = ngettext("<b>{role}</b> would lose <b>{n} right</b>.", "<b>{role}</b> would lose <b>{n} rights</b>.", rights)
     if nothing_left:
-        text = _("<b>{role}</b> would lose every right and may then do nothing any more.")
+        text = _("<b>{role}</b> would lose every right.")
     concerned = ngettext("{n} person has this role.", "{n} people have this role.", people)
     return sentences(format_html(text, role=group.name, n=rights), format_html(concerned, n=people))

@@ -35,7 +35,7 @@ def role(request: HttpRequest, name: str) -> HttpResponse:
             )
         services.save_role(form=form)
         log_form(request, group, form)
-        messages.success(request, _("Saved: whoever is %(role)s may do this from now on.") % {"role": group.name})
+        messages.success(request, _("Saved. The role %(role)s now has these rights.") % {"role": group.name})
         return redirect("people")
     context |= {"about": ROLE_LABELS[group.name], "log": changes(group)}
     return render(request, "dashboard/people/role.html", context, status=422 if form.errors else 200)

@@ -54,7 +54,7 @@ def person_add(request: HttpRequest) -> HttpResponse:
     context = {
         "form": form,
         "answer": _("A person needs a name, an e-mail address and one role."),
-        "form_heading": _("A colleague"),
+        "form_heading": _("New user"),
     }
     return render(request, "dashboard/people/person.html", context, status=422 if form.errors else 200)
 
@@ -74,7 +74,7 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "it": user,
         "answer": page.person_headline(user),
-        "form_heading": _("This is you") if user.pk == request.user.pk else _("What they may"),
+        "form_heading": _("Your own role") if user.pk == request.user.pk else _("Role and address"),
         "form": form,
         "self": user.pk == request.user.pk,
         "keys": [KeyRow(key, timezone.now()) for key in keys],
@@ -93,16 +93,20 @@ def person_switch(request: HttpRequest, pk: int) -> HttpResponse:
     user = queries.person_by_key(pk)
     active = request.POST.get("active") == "1"
     if user.pk == request.user.pk and not active:
-        messages.warning(request, _("Nothing was changed: you cannot lock yourself out."))
+        messages.warning(request, _("Nothing was changed: you cannot deactivate yourself."))
         return redirect("people")
-    done = _("Let in again.") if active else _("Locked out.")
+    done = _("Reactivated.") if active else _("Deactivated.")
     if not services.switch(person=user, active=active, by=me(request), record=lambda: log(request, user, done)):
         messages.warning(request, NO_ADMIN_ANY_MORE)
         return redirect("people")
     if not active and request.POST.get("keys") == "revoke":
         revoke_keys_for_all(request, user)
     callers.clear()
-    text = _("%(name)s can sign in again.") if active else _("%(name)s is locked out, open sessions too.")
+    text = (
+        _("%(name)s is reactivated and can sign in.")
+        if active
+        else _("%(name)s is deactivated. Open sessions have ended.")
+    )
     messages.success(request, text % {"name": user.get_username()})
     return redirect("people")
 

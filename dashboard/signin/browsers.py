@@ -17,4 +17,4 @@ def browser_of(agent: str) -> str:
     system = next((name for sign, name in SYSTEMS if sign in agent), "")
     if browser and system:
         return _("%(browser)s on %(system)s") % {"browser": browser, "system": system}
-    return browser or system or agent[:40] or _("a program that does not say its name")
+    return browser or system or agent[:40] or _("an unknown program")

@@ -20,7 +20,7 @@ Refusal = Throttled | Busy
 def sentence(refusal: Refusal) -> str:
     if isinstance(refusal, Busy):
         return _("Too many people sign in at this moment: try again in %(n)s seconds.") % {"n": refusal.retry_after}
-    return _("Too many attempts: the next one is heard in %(n)s seconds.") % {"n": refusal.retry_after}
+    return _("Too many attempts: try again in %(n)s seconds.") % {"n": refusal.retry_after}
 
 
 class SignInForm(AuthenticationForm):

@@ -105,7 +105,7 @@ def password(request: HttpRequest) -> HttpResponse:
         assert user.pk is not None, "whoever is logged in is stored"
         sessions.end(user.pk, but=request.session.session_key or "")
         record(Action.PASSWORD, actor=person(request), thing=user)
-        messages.success(request, _("The new password counts from now on; your other sessions have ended."))
+        messages.success(request, _("Password changed. Your other sessions have ended."))
         return redirect("account")
     answer = render(
         request, "registration/password_change_form.html", {"form": form}, status=422 if form.errors else 200
@@ -137,7 +137,7 @@ def forgotten(request: HttpRequest) -> HttpResponse:
 def forgotten_sentence(*, sent: bool) -> str:
     """Say how somebody without a password gets in again; `sent` is whether they have asked for a link."""
     if sent:
-        return _("If that address is somebody’s here, a link is on its way to it.")
+        return _("If an account has that address, a link is sent to it.")
     if has_mail_server():
         return _("Enter your e-mail address, and a link for a new password is sent to it.")
     return _("This installation sends no mail: ask an admin for a link, under Set up, Users & roles.")
@@ -197,9 +197,9 @@ def account_end(request: HttpRequest) -> HttpResponse:
         record(
             Action.SESSION, actor=person(request), thing=own(request), message=_("%(n)s of their own") % {"n": ended}
         )
-        messages.success(request, _("Ended: whoever used it has to sign in again."))
+        messages.success(request, _("Session ended. Its browser has to sign in again."))
     else:
-        messages.warning(request, _("Nothing was changed: that session has ended already, or is this one."))
+        messages.warning(request, _("Nothing was changed: that session has ended, or is this one."))
     return redirect("account")
 
 

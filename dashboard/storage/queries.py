@@ -73,14 +73,14 @@ LABELS = {
     "bodies": lambda: _("Prompts and answers"),
     "requests": lambda: _("Requests"),
     "rollups": lambda: _("Sums by hour and by day"),
-    "repricings": lambda: _("What repricings can take back"),
+    "repricings": lambda: _("Undo data of re-pricings"),
     "engines": lambda: _("Checks and engines over time"),
-    "other": lambda: _("All else"),
+    "other": lambda: _("Everything else"),
 }
 LIFETIMES = {
     "bodies": lambda: _("dropped by day, before the requests"),
     "requests": lambda: _("dropped by day, once its totals are sealed"),
-    "rollups": lambda: _("kept for good, so that long charts stay whole"),
+    "rollups": lambda: _("not deleted, for long charts"),
     "repricings": lambda: _("dropped with the requests of the day"),
     "engines": lambda: _("single checks 30 days, minutes of engines a day, hours a month, days a year"),
     "other": lambda: _("offers, bills, alerts, settings and the catalogue itself"),
@@ -130,7 +130,7 @@ class Storage:
         if self.growth is not None:
             text += _(" and grows by <b>{growth} a day</b>")
         if self.disk:
-            text += _("; <b>{free}</b> of the disk are free")
+            text += _(", <b>{free}</b> of the disk are free")
         if self.disk and self.disk.low:
             text += _(": too little, so <b>nothing is taken in</b>")
         elif self.full_in is not None:

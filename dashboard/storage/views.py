@@ -32,7 +32,7 @@ class KeptForm(forms.Form):
         label=gettext_lazy("Requests, days"),
         min_value=LEAST,
         max_value=MOST,
-        help_text=gettext_lazy("Their sums stay for good: spend, usage and latency as before."),
+        help_text=gettext_lazy("Their totals stay: spend, usage and latency do not change."),
     )
     bodies = forms.IntegerField(
         label=gettext_lazy("Prompts and answers, days"),
@@ -46,7 +46,7 @@ class KeptForm(forms.Form):
         requests, bodies = cleaned.get("requests"), cleaned.get("bodies")
         if requests is not None and bodies is not None and bodies > requests:
             self.add_error(
-                "bodies", _("They cannot outlive their requests, which are kept %(n)s days.") % {"n": requests}
+                "bodies", _("Not longer than their requests, which are kept for %(n)s days.") % {"n": requests}
             )
         return cleaned
 
@@ -90,9 +90,9 @@ def save(request: HttpRequest, before: RetentionDays, days: RetentionDays) -> Ht
         row = save_retention(days=days)
         log(request, row, text % {**days._asdict(), "r": before.requests, "b": before.bodies})
         report.clear_cache()
-        messages.success(request, _("Saved. What is past its time goes within the hour."))
+        messages.success(request, _("Saved. Older data is deleted within the hour."))
     else:
-        messages.info(request, _("Nothing was changed: it is kept that long already."))
+        messages.info(request, _("Nothing was changed: these are the current values."))
     return redirect("storage")
 
 

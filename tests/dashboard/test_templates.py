@@ -153,5 +153,5 @@ def test_the_legend_is_drawn_for_whoever_is_signed_in(client: Client) -> None:
 @pytest.mark.django_db
 def test_the_sign_in_page_says_in_a_sentence_what_it_is_for(client: Client) -> None:
     html = client.get("/login/").content.decode()
-    assert "Sign in to see what your models cost" in html
+    assert "See what your models cost" in html
     assert 'name="username"' in html and 'name="password"' in html

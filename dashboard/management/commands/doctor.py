@@ -72,7 +72,7 @@ class Command(BaseCommand):
 def python() -> str:
     """The version of Python."""
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
-        raise Ill(_("%(version)s; Breakeven needs 3.11 to 3.13") % {"version": platform.python_version()})
+        raise Ill(_("%(version)s. Breakeven needs 3.11 to 3.13") % {"version": platform.python_version()})
     return platform.python_version()
 
 
@@ -80,10 +80,10 @@ def data_directory() -> str:
     """Only the owner may read the data directory, because it holds keys and databases."""
     path = settings.DATA_DIR
     if not path.exists():
-        raise Ill(_("%(path)s does not exist; `manage.py up` makes it") % {"path": path})
+        raise Ill(_("%(path)s does not exist. `manage.py up` creates it") % {"path": path})
     open_to = [file for file in secrets() if stat.S_IMODE(file.stat().st_mode) & 0o077]
     if open_to:
-        raise Ill(_("%(file)s can be read by others; run: chmod 600 %(file)s") % {"file": open_to[0]})
+        raise Ill(_("%(file)s can be read by others. Run: chmod 600 %(file)s") % {"file": open_to[0]})
     disk = disk_of(path)
     assert disk is not None, "it was there a moment ago"
     values = {"free": disk.free // 1024**2, "floor": disk.floor // 1024**2, "path": path}
@@ -110,7 +110,7 @@ def database() -> str:
     except DatabaseError as error:
         raise Ill(str(error).strip()) from error
     if version < LEAST_POSTGRES:
-        raise Ill(_("PostgreSQL %(version)d; Breakeven needs 18 or newer") % {"version": version // 10_000})
+        raise Ill(_("PostgreSQL %(version)d. Breakeven needs 18 or newer") % {"version": version // 10_000})
     return f"PostgreSQL {version // 10_000}.{version % 10_000}"
 
 
@@ -119,9 +119,9 @@ def database_role() -> str:
     try:
         role, words = powers()
     except DatabaseError as error:
-        raise Ill(_("cannot be told: %(error)s") % {"error": str(error).strip()}) from error
+        raise Ill(_("cannot be checked: %(error)s") % {"error": str(error).strip()}) from error
     if words:
-        can = "; ".join(POWERS[word]() for word in words)
+        can = ", ".join(POWERS[word]() for word in words)
         advice = _("give it a role of its own, see docs/how-to/database-roles.md")
         raise Risk(_("%(role)s %(can)s: %(advice)s") % {"role": role, "can": can, "advice": advice})
     return _("%(role)s reads and writes rows and can do nothing else") % {"role": role}
@@ -143,9 +143,9 @@ def migrations() -> str:
         executor = MigrationExecutor(connection)
         plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except DatabaseError as error:
-        raise Ill(_("cannot be told: %(error)s") % {"error": str(error).strip()}) from error
+        raise Ill(_("cannot be checked: %(error)s") % {"error": str(error).strip()}) from error
     if plan:
-        raise Ill(_("%(count)d to apply; run: manage.py prepare") % {"count": len(plan)})
+        raise Ill(_("%(count)d to apply. Run: manage.py prepare") % {"count": len(plan)})
     return _("all applied")
 
 
@@ -171,7 +171,7 @@ def worker() -> str:
     with connected_queue() as broker:
         answers = app.control.ping(timeout=2, connection=broker)
     if not answers:
-        raise Ill(_("no worker answers; start one with: celery -A dashboard worker, or everything with manage.py up"))
+        raise Ill(_("no worker answers. Start one with: celery -A dashboard worker, or everything with manage.py up"))
     return _("%(count)d answering") % {"count": len(answers)}
 
 
@@ -188,7 +188,7 @@ def gateway() -> str:
 def mail() -> str:
     """A mail server is set up."""
     if not has_mail_server():
-        raise Ill(_("no mail server is set up, so no alert reaches a mailbox; set EMAIL_URL"))
+        raise Ill(_("no mail server is set up, so no alert reaches a mailbox. Set EMAIL_URL"))
     return f"{settings.EMAIL_HOST}:{settings.EMAIL_PORT}"
 
 
@@ -197,7 +197,7 @@ def set_up() -> str:
     try:
         left = [step.title for step in steps(progress()) if not step.done]
     except DatabaseError as error:
-        raise Ill(_("cannot be told: %(error)s") % {"error": str(error).strip()}) from error
+        raise Ill(_("cannot be checked: %(error)s") % {"error": str(error).strip()}) from error
     if left:
         raise Risk(_("not done yet: %(steps)s") % {"steps": ", ".join(left)})
     return _("complete")
@@ -232,7 +232,7 @@ def answer(url: str) -> str:
 def static() -> str:
     """The style sheets and scripts that pages ask for are those of this version."""
     if static_files.changed():
-        raise Ill(_("older than the sources; run: python -m dashboard.static_files.collect"))
+        raise Ill(_("older than the sources. Run: python -m dashboard.static_files.collect"))
     return _("collected")
 
 

@@ -228,7 +228,7 @@ def test_a_caller_has_some_of_the_downloads_and_others_have_theirs() -> None:
         with downloads.place("person 1"):
             pass
     assert (refused.value.status, refused.value.retry_after) == (429, 10)
-    assert refused.value.detail == "You have 2 downloads under way; wait for one to end."
+    assert refused.value.detail == "You have 2 downloads running. Wait for one to end."
 
 
 @pytest.mark.django_db

@@ -96,7 +96,7 @@ def test_a_view_is_saved_renamed_deleted_and_brought_back_with_entries_in_the_au
     assert (view.name, view.pinned) == ("Dearest", True)
     client.post(f"{URL}{view.pk}/delete/")
     after = text(client)
-    assert "“Dearest” is deleted." in after and "No view is saved yet" in after
+    assert "“Dearest” is deleted." in after and "No saved views yet" in after
     client.post(f"{URL}{view.pk}/undo/")
     assert f'<a href="{DEAR}">Dearest</a>' in text(client)
     entries = AuditEntry.objects.filter(object_type="alerts.savedview").order_by("pk")

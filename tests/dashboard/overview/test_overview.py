@@ -143,7 +143,7 @@ def test_an_outage_now_is_the_first_thing_said_of_uptime(client: Client) -> None
     OutageFactory.create(deployment=down, started_at=now - timedelta(minutes=12), confirmed_at=now, cause="refused")
     deployment("claude")
     text = words(client, "/")
-    assert "<b>Mistral down</b>" in text and "1 of 2 answer" in text and "12 min ago" in text
+    assert "<b>Mistral down</b>" in text and "1 of 2 are up" in text and "12 min ago" in text
 
 
 def test_the_answers_read_themselves_anew_without_the_frame(client: Client) -> None:
@@ -259,7 +259,7 @@ def test_answers_are_good_enough_when_the_whole_interval_of_each_task_is(judged:
 def test_answers_that_are_significantly_worse_than_the_apis_are_not_good_enough(judged: Callable[..., Facts]) -> None:
     facts = judged(rated("rag", (400, 340), (400, 390)))
     worse = worth(facts)
-    assert worse.refuses and "worse than the API’s" in worse.headline()
+    assert worse.refuses and "answers <b>worse</b>" in worse.headline()
     assert "percentage points worse" in worse.comparison() and facts.card.verdict == "no_go"
 
 
