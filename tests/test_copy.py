@@ -25,11 +25,10 @@ DONE = (
     "templates/providers",
     "templates/registration",
     "templates/shared",
-)
-LATER = (
-    "traffic",
     "templates/traffic",
+    "traffic",
 )
+LATER: tuple[str, ...] = ()
 GETTEXT = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy", "pgettext", "pgettext_lazy", "npgettext"}
 PLAIN = {"label", "help_text", "empty_label"}
 LONGEST = 20  # words a sentence

@@ -48,23 +48,22 @@ def a_request(**changed: Any) -> Request:
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"output": 1, "cost": Decimal("0.25")}, "answered in <b>1.24 s</b> with 1 token; it cost <b>$0.2500</b>."),
-        ({"output": 1200}, "answered in <b>1.24 s</b> with 1,200 tokens; what it cost is not known."),
-        ({"latency_ms": None}, "answered, in a time that nobody measured; what it cost is not known."),
+        ({"output": 1, "cost": Decimal("0.25")}, "answered in <b>1.24 s</b> with 1 token. Cost: <b>$0.2500</b>."),
+        ({"output": 1200}, "answered in <b>1.24 s</b> with 1,200 tokens. Its cost is not known."),
+        ({"latency_ms": None}, "answered, latency not reported. Its cost is not known."),
         (
             {"raw": {"cache_hit": True}, "output": 3, "cost": Decimal(0)},
-            "answered in <b>1.24 s</b> out of the cache of a proxy, so that no vendor was asked; "
-            "it cost <b>$0.0000</b>.",
+            "answered in <b>1.24 s</b> from the cache of a proxy, without a call to a vendor. Cost: <b>$0.0000</b>.",
         ),
-        ({"outcome": "timeout"}, "did not answer in time; what it cost is not known."),
-        ({"outcome": "cancelled"}, "was interrupted by its caller; what it cost is not known."),
+        ({"outcome": "timeout"}, "did not answer in time. Its cost is not known."),
+        ({"outcome": "cancelled"}, "was interrupted by its caller. Its cost is not known."),
         (
             {"outcome": "refused", "cost_reason": "leased"},
-            "refused to answer; it ran on our own lease, which is paid by the hour.",
+            "refused to answer. Self-hosted, paid by GPU hours.",
         ),
-        ({"outcome": "error"}, "failed; what it cost is not known."),
-        ({"outcome": "error", "http_status": 529}, "failed with status 529; what it cost is not known."),
-        ({"outcome": "nobody-knows"}, "failed; what it cost is not known."),
+        ({"outcome": "error"}, "failed. Its cost is not known."),
+        ({"outcome": "error", "http_status": 529}, "failed with status 529. Its cost is not known."),
+        ({"outcome": "nobody-knows"}, "failed. Its cost is not known."),
     ],
 )
 def test_the_first_sentence_of_a_request_tells_its_end_and_its_cost(changed: dict[str, Any], sentence: str) -> None:
@@ -73,9 +72,7 @@ def test_the_first_sentence_of_a_request_tells_its_end_and_its_cost(changed: dic
 
 def test_who_may_not_see_costs_reads_when_the_call_began() -> None:
     page = RequestDetail(a_request(cost=Decimal(1)), (), money=False)
-    assert (
-        marked_text(page.headline()) == "<b>haiku</b> answered in <b>1.24 s</b>; its call began on 1 May 2020, 12:00."
-    )
+    assert marked_text(page.headline()) == "<b>haiku</b> answered in <b>1.24 s</b>. It started on 1 May 2020, 12:00."
 
 
 def test_the_name_of_a_model_is_escaped() -> None:
@@ -85,10 +82,10 @@ def test_the_name_of_a_model_is_escaped() -> None:
 @pytest.mark.parametrize(
     ("changed", "heading", "whole"),
     [
-        ({"ttft_ms": 84}, "The first token came after 84 ms", "From its start to the end of the answer"),
-        ({"latency_ms": None}, "How long it took is not known", "From its start to the end of the answer"),
-        ({}, "It came in one piece", "From its start to the end of the answer"),
-        ({"outcome": "error"}, "It ended without an answer after 1.24 s", "From its start to its end"),
+        ({"ttft_ms": 84}, "First token after 84 ms", "Start to end of the answer"),
+        ({"latency_ms": None}, "Latency not known", "Start to end of the answer"),
+        ({}, "Answered in one piece", "Start to end of the answer"),
+        ({"outcome": "error"}, "Ended without an answer after 1.24 s", "Start to end"),
     ],
 )
 def test_the_timeline_says_how_the_answer_came(changed: dict[str, Any], heading: str, whole: str) -> None:
@@ -99,14 +96,14 @@ def test_the_timeline_says_how_the_answer_came(changed: dict[str, Any], heading:
 @pytest.mark.parametrize(
     ("changed", "heading", "total"),
     [
-        ({"cost": Decimal("0.25")}, "How its cost came about", "0.25000000"),
-        ({"cost_reason": "unknown_usage"}, "The answer did not say how many tokens it used", "unknown"),
+        ({"cost": Decimal("0.25")}, "Cost breakdown", "0.25000000"),
+        ({"cost_reason": "unknown_usage"}, "The answer has no token counts", "unknown"),
         (
             {"cost_reason": "unknown_usage", "outcome": "error"},
-            "No answer came, so nobody said what it used",
+            "No answer, so no token counts",
             "unknown",
         ),
-        ({"cost_reason": "leased"}, "Served by our own lease, whose hours are paid", "–"),
+        ({"cost_reason": "leased"}, "Self-hosted, paid by GPU hours", "–"),
     ],
 )
 def test_where_a_request_has_no_cost_the_heading_says_why(changed: dict[str, Any], heading: str, total: str) -> None:
@@ -117,20 +114,20 @@ def test_where_a_request_has_no_cost_the_heading_says_why(changed: dict[str, Any
 def test_notes_of_a_request_tell_its_price_its_tokens_its_doubts_and_its_raters() -> None:
     bare = RequestDetail(a_request(), (), money=True)
     assert (bare.price_note(), bare.reasoning_note()) == ("", "")
-    assert bare.tokens_heading() == "How many tokens it took is not known"
-    assert bare.raw_heading() == "As it came"
-    assert bare.ratings_heading() == "Nobody has rated it"
+    assert bare.tokens_heading() == "No token counts"
+    assert bare.raw_heading() == "Raw data"
+    assert bare.ratings_heading() == "No ratings"
     price = TokenPrice(source="the book", starts_at=AT)
     request = a_request(uncached_input=5, reasoning=1500)
     full = RequestDetail(request, (Rating(),), money=True, price=price, doubts=("one",))
     assert marked_text(full.price_note()) == "price of the book, from 1 May 2020 on"
     assert full.reasoning_note() == "1,500 of them for reasoning"
-    assert full.tokens_heading() == "Its tokens"
-    assert full.raw_heading() == "As it came, and what of it is to be taken with care"
-    assert full.ratings_heading() == "1 person has rated it"
+    assert full.tokens_heading() == "Tokens"
+    assert full.raw_heading() == "Raw data, with 1 warning"
+    assert full.ratings_heading() == "1 rating"
     more = replace(full, doubts=("one", "two"), ratings=(Rating(), Rating()))
-    assert more.raw_heading() == "As it came, and the 2 things of it to be taken with care"
-    assert more.ratings_heading() == "2 people have rated it"
+    assert more.raw_heading() == "Raw data, with 2 warnings"
+    assert more.ratings_heading() == "2 ratings"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +136,7 @@ def test_notes_of_a_request_tell_its_price_its_tokens_its_doubts_and_its_raters(
         ({"cost": Decimal("0.5")}, "0.5000"),
         (
             {"cost_reason": "leased"},
-            '<span class="none" title="served by our own lease, whose hours are paid">own lease</span>',
+            '<span class="none" title="self-hosted, paid by GPU hours">self-hosted</span>',
         ),
         ({"cost_reason": "unknown_model"}, "unknown"),
     ],
@@ -190,33 +187,31 @@ def a_list(*requests: Request, reached: datetime | None = None, refused: Any = (
 @pytest.mark.parametrize(
     ("page", "sentence"),
     [
-        (a_list(applications=[]), "You see the requests of your applications, but you are a member of none yet."),
-        (a_list(refused=["why"]), "Nothing can be shown: the filters ask for what cannot be."),
-        (a_list(since=date(2026, 1, 2)), "No request of these days passes these filters."),
+        (a_list(applications=[]), "You see requests of your own applications, and you have none yet."),
+        (a_list(refused=["why"]), "No requests: a filter is not valid."),
+        (a_list(since=date(2026, 1, 2)), "No requests on these days match these filters."),
         (
             a_list(a_request(started_at=datetime(2000, 1, 1, tzinfo=UTC))),
-            "No request in the last 24 hours; the newest one here began N d ago.",
+            "No requests in the last 24 hours. The newest one started N d ago.",
         ),
-        (a_list(filtered=True), "No request of the last 24 hours passes these filters."),
-        (a_list(), "No request has arrived yet, so there is nothing to look into."),
-        (a_list(sums=sums()), "<b>1 request</b> in the last 24 hours, none of them failed."),
+        (a_list(filtered=True), "No requests in the last 24 hours match these filters."),
+        (a_list(), "There are no requests yet."),
+        (a_list(sums=sums()), "<b>1 request</b> in the last 24 hours, none failed."),
         (
             a_list(until=date(2026, 1, 2), sums=sums(1200, errors=3, unpriced_requests=1, unknown_usage_requests=2)),
-            "<b>1,200 requests</b> in these days, <b>3</b> of them failed; 1 has no price; 2 did not say their tokens.",
+            "<b>1,200 requests</b> on these days, <b>3</b> failed, 1 without a price, 2 without token counts.",
         ),
         (
             a_list(money=False, sums=sums(9, unpriced_requests=1, unknown_usage_requests=1)),
-            "<b>9 requests</b> in the last 24 hours, none of them failed; 1 did not say its tokens.",
+            "<b>9 requests</b> in the last 24 hours, none failed, 1 without token counts.",
         ),
         (
             a_list(sums=sums(), active_filters=[OUTCOME, RATED, MODEL]),
-            "No request passes these filters: Outcome <b>&lt;failed&gt;</b>, rated. "
-            "Without them there was <b>1 request</b> in the last 24 hours.",
+            "No matches: Outcome <b>&lt;failed&gt;</b>, rated. Without filters: <b>1 request</b> in the last 24 hours.",
         ),
         (
             a_list(a_request(), sums=sums(7), active_filters=[RATED]),
-            "Listed are the requests that pass these filters: rated. "
-            "Without them there were <b>7 requests</b> in the last 24 hours.",
+            "Filtered: rated. Without filters: <b>7 requests</b> in the last 24 hours.",
         ),
     ],
 )
@@ -227,17 +222,17 @@ def test_the_first_sentence_of_the_list_counts_what_passes(page: RequestList, se
 def test_the_list_says_what_its_requests_cost_where_that_is_what_it_counts() -> None:
     assert a_list(sums=sums()).spent() == "$12.50 in 24 hours"
     assert a_list(sums=sums(leased_requests=1200), since=date(2026, 1, 2)).spent() == (
-        "$12.50 in these days, 1,200 more on our own lease"
+        "$12.50 on these days, 1,200 more self-hosted"
     )
     assert [a_list().spent(), a_list(sums=sums(), money=False).spent()] == ["", ""]
     assert a_list(sums=sums(), active_filters=[RATED]).spent() == ""
 
 
 def test_headings_of_the_list_tell_filters_days_and_what_opens() -> None:
-    assert (a_list().heading(), a_list().files_label()) == ("The newest first", "All of them, as a file:")
-    assert a_list(filtered=True).files_label() == "All that pass the filters, as a file:"
-    assert a_list(filtered=True).heading() == "Requests that pass the filters, the newest first"
-    assert "how its cost came about" in a_list().note() and "cost" not in a_list(money=False).note()
+    assert (a_list().heading(), a_list().files_label()) == ("Newest first", "Download all requests:")
+    assert a_list(filtered=True).files_label() == "Download filtered requests:"
+    assert a_list(filtered=True).heading() == "Filtered requests, newest first"
+    assert "tokens and cost" in a_list().note() and "cost" not in a_list(money=False).note()
     first, last = date(2026, 1, 2), date(2026, 2, 3)
     assert a_list(since=first, until=last).days() == "from 2 Jan 2026 before 3 Feb 2026, UTC"
     assert (a_list(since=first).days(), a_list(until=last).days()) == ("from 2 Jan 2026, UTC", "before 3 Feb 2026, UTC")
@@ -276,7 +271,7 @@ def a_latency_page(total: Group | None, **changed: Any) -> latency_page.Page:
     return latency_page.Page(total=total, **{**periods, **lists, **figures, **changed})
 
 
-START = "95 of 100 answers were complete within <b>1.00 s</b>, half of them within 500 ms"
+START = "95 % of answers were complete within <b>1.00 s</b>, half within 500 ms"
 
 
 @pytest.mark.parametrize(
@@ -284,24 +279,24 @@ START = "95 of 100 answers were complete within <b>1.00 s</b>, half of them with
     [
         (
             a_latency_page(None, no_applications=True),
-            "You see the requests of your applications, but you are a member of none yet.",
+            "You see requests of your own applications, and you have none yet.",
         ),
-        (a_latency_page(None, filtered=True), "No request of this period passes these filters."),
+        (a_latency_page(None, filtered=True), "No requests match these filters."),
         (
             a_latency_page(None),
-            "No request has arrived in this period, so nothing is known about its speed.",
+            "No requests in this period, so no latency.",
         ),
-        (a_latency_page(a_group(None)), "<b>200 requests</b>, but nobody told us how long they took."),
-        (a_latency_page(a_group(1000)), f"{START}; none failed."),
-        (a_latency_page(a_group(1000, 500)), f"{START}, <b>100 % slower</b> than in the period compared; none failed."),
-        (a_latency_page(a_group(1000, 990)), f"{START}, as in the period compared; none failed."),
+        (a_latency_page(a_group(None)), "<b>200 requests</b> without reported latencies."),
+        (a_latency_page(a_group(1000)), f"{START}. No errors."),
+        (a_latency_page(a_group(1000, 500)), f"{START}, <b>100 % slower</b> than in the period compared. No errors."),
+        (a_latency_page(a_group(1000, 990)), f"{START}, as in the period compared. No errors."),
         (
             a_latency_page(a_group(1000, 2000, errors=1)),
-            f"{START}, faster than the <b>2.00 s</b> of the period compared; <b>0.5 %</b> failed.",
+            f"{START}, faster than the <b>2.00 s</b> of the period compared. Failed: <b>0.5 %</b>.",
         ),
         (
             a_latency_page(a_group(1000, errors=2), errors={"<429>": 2, "500": 1}),
-            f"{START}; <b>1.0 %</b> failed, most often by &lt;429&gt;.",
+            f"{START}. Failed: <b>1.0 %</b>, mostly &lt;429&gt;.",
         ),
     ],
 )
@@ -315,7 +310,7 @@ def test_headings_of_the_latency_page_name_the_slowest_group_and_count_failures(
     calm = a_latency_page(total, groups=[a_group(1000, 1000)])
     assert calm.groups_heading() == "No group has become clearly slower"
     slow = a_latency_page(total, groups=[a_group(1000, 500, key=None)], errors={"429": 1})
-    assert slow.groups_heading().startswith("Requests of no known group has become slowest against before: 100")
+    assert slow.groups_heading().startswith("Largest slowdown: Requests of no known group, 100")
     assert (calm.errors_heading(), slow.errors_heading()) == ("No request failed", "1 request failed")
     assert marked_text(slow.periods()) == (
         "1 May 2020, 12:00 to 3 May 2020, 11:59, compared with 29 Apr 2020, 12:00 to 1 May 2020, 11:59"
@@ -336,29 +331,29 @@ def a_quality(ratings: int, acceptable: int, name: str = "Own", cost: Decimal | 
 @pytest.mark.parametrize(
     ("total", "compared", "sentence"),
     [
-        (None, (), "No answer of the last 30 days has been rated, so nothing is known about quality."),
+        (None, (), "No ratings in the last 30 days, so quality is not known."),
         (
             a_quality(1, 1),
             (),
-            "Only <b>1 answer</b> of 30 days has been rated: too few to call any model good or bad.",
+            "Only <b>1 rating</b> in 30 days: too few to judge a model.",
         ),
         (
             a_quality(29, 1),
             (),
-            "Only <b>29 answers</b> of 30 days have been rated: too few to call any model good or bad.",
+            "Only <b>29 ratings</b> in 30 days: too few to judge a model.",
         ),
         (a_quality(1200, 600), (), "<b>50 %</b> (47 %–53 %) of <b>1,200</b> ratings find the answer acceptable."),
         (
             a_quality(100, 50),
             (a_quality(60, 30, "<Own>"), a_quality(29, 29, "Haiku")),
-            "<b>50 %</b> (40 %–60 %) of <b>100</b> ratings find the answer acceptable; "
-            "only &lt;Own&gt; has enough of them to be judged.",
+            "<b>50 %</b> (40 %–60 %) of <b>100</b> ratings find the answer acceptable. Only &lt;Own&gt; has enough"
+            " ratings to be judged.",
         ),
         (
             a_quality(100, 50),
             (a_quality(60, 30), a_quality(40, 40, "Haiku")),
-            "<b>50 %</b> (40 %–60 %) of <b>100</b> ratings find the answer acceptable; no task has enough ratings of "
-            "two deployments in the last 90 days, so deployments are not compared.",
+            "<b>50 %</b> (40 %–60 %) of <b>100</b> ratings find the answer acceptable. Deployments are not compared:"
+            " no task has enough ratings of two of them in the last 90 days.",
         ),
     ],
 )
@@ -374,13 +369,13 @@ def test_the_quality_page_begins_with_the_share_of_acceptable_answers(
     [
         (
             (a_quality(60, 30), a_quality(40, 40, "Haiku"), a_quality(40, 0, "Third")),
-            "; for RAG in the last 90 days Haiku <b>100 %</b> (91 %–100 %), Own <b>50 %</b> (38 %–62 %): "
-            "a real difference.",
+            ". For RAG in the last 90 days: Haiku <b>100 %</b> (91 %–100 %), Own <b>50 %</b> (38 %–62 %), a real"
+            " difference.",
         ),
         (
             (a_quality(60, 30), a_quality(60, 29, "<Haiku>")),
-            "; for RAG in the last 90 days Own <b>50 %</b> (38 %–62 %), &lt;Haiku&gt; <b>48 %</b> (36 %–61 %): "
-            "too close to call.",
+            ". For RAG in the last 90 days: Own <b>50 %</b> (38 %–62 %), &lt;Haiku&gt; <b>48 %</b> (36 %–61 %), too"
+            " close to call.",
         ),
     ],
 )

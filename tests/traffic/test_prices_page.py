@@ -66,7 +66,7 @@ def test_the_book_shows_what_holds_now_and_is_searched_by_words() -> None:
     assert "99.0000" not in page and "77.0000" not in page
     found = text(ops, BOOK, q="anthropic SONNET")
     assert "claude-sonnet-5-5" in found and "gpt-7" not in found
-    assert "No model of the book is called so" in text(ops, BOOK, q="nothing-like-it")
+    assert "No models match" in text(ops, BOOK, q="nothing-like-it")
 
 
 def test_the_book_is_turned_page_by_page() -> None:
@@ -94,7 +94,7 @@ def test_an_unpriced_model_begins_with_its_nearest_relative() -> None:
     price("gpt-7", "openai")
     page = text(in_role("ops"), BOOK, provider="anthropic", model="claude-sonnet-6")
     assert "No price of <b>claude-sonnet-6</b> at anthropic is known" in page
-    assert "Filled in from claude-sonnet-5-5 of anthropic, the nearest name in the book" in page
+    assert "Filled in from claude-sonnet-5-5 of anthropic, the most similar name" in page
     assert 'name="uncached_input" value="2.5"' in page
     assert 'name="source" value' not in page  # a relative's source is no source
 
@@ -175,7 +175,7 @@ def test_all_models_that_wait_are_counted_and_the_busiest_shown() -> None:
     for n in range(1, 24):
         UsageDay.objects.create(**{**zero, "model": f"odd-{n:02}", "requests": n, "unpriced": n})
     page = text(in_role("manager"), BOOK)
-    assert "23 models wait for a price" in page
-    assert "Here stand the 20 with the most requests" in page
+    assert "23 models without a price" in page
+    assert "Shown: the 20 with the most requests" in page
     assert "odd-04" in page
     assert "odd-03" not in page

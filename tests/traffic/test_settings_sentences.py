@@ -43,10 +43,10 @@ LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("files", "any_file", "sentence"),
     [
-        (1, True, "<b>1 file</b> brought <b>1,200 rows</b> that were not here before."),
-        (2, True, "<b>2 files</b> brought <b>1,200 rows</b> that were not here before."),
-        (0, True, "Nothing here comes from a file now; requests from before you came here can still be brought in."),
-        (0, False, "No file has been read yet; requests from before you came here can still be brought in."),
+        (1, True, "<b>1 file</b> added <b>1,200 new rows</b>."),
+        (2, True, "<b>2 files</b> added <b>1,200 new rows</b>."),
+        (0, True, "No imported data now. You can import requests from earlier tools."),
+        (0, False, "No imports yet. You can import requests from earlier tools."),
     ],
 )
 def test_the_list_of_imports_begins_with_how_many_rows_they_brought(files: int, any_file: bool, sentence: str) -> None:
@@ -56,7 +56,7 @@ def test_the_list_of_imports_begins_with_how_many_rows_they_brought(files: int, 
 @pytest.mark.parametrize(
     ("rows", "problem", "sentence"),
     [
-        ([], "broken", "<b>a&amp;b.csv</b> cannot be read to its twentieth row."),
+        ([], "broken", "<b>a&amp;b.csv</b> cannot be read up to row 20."),
         (
             [RecordResult(1, problem="no time")],
             "",
@@ -88,12 +88,12 @@ def at_work(state: str = "running", **changed: Any) -> Progress:
 @pytest.mark.parametrize(
     ("page", "sentence"),
     [
-        (at_work(), "<b>a.csv</b> has brought <b>5 new rows</b>; 0 were here before and 0 have an error."),
+        (at_work(), "<b>a.csv</b> has added <b>5 new rows</b>, 0 existed before and 0 have an error."),
         (
             at_work(accepted=1, duplicates=1, rejected=1),
-            "<b>a.csv</b> has brought <b>1 new row</b>; 1 was here before and 1 has an error.",
+            "<b>a.csv</b> has added <b>1 new row</b>, 1 existed before and 1 has an error.",
         ),
-        (at_work("undone", removed=1200), "What <b>a.csv</b> brought is taken back: <b>1,200 rows</b>."),
+        (at_work("undone", removed=1200), "Import of <b>a.csv</b> undone: <b>1,200 rows</b>."),
     ],
 )
 def test_an_import_begins_with_what_it_brought(page: Progress, sentence: str) -> None:
@@ -103,8 +103,8 @@ def test_an_import_begins_with_what_it_brought(page: Progress, sentence: str) ->
 @pytest.mark.parametrize(
     ("page", "text"),
     [
-        (at_work("undoing", removed=2), "2 of 5 rows taken back"),
-        (at_work("undone", removed=1, accepted=1), "1 of 1 row taken back"),
+        (at_work("undoing", removed=2), "2 of 5 rows undone"),
+        (at_work("undone", removed=1, accepted=1), "1 of 1 row undone"),
         (at_work("done"), "5 rows read, 2.0 KB"),
         (at_work("done", accepted=1), "1 row read, 2.0 KB"),
         (at_work("failed", accepted=0), "1.0 KB of 2.0 KB"),
@@ -129,15 +129,15 @@ def test_an_import_says_how_far_it_is_and_how_long_the_rest_takes(page: Progress
 
 
 def test_an_import_says_when_it_began_and_ended_and_what_it_left_out() -> None:
-    assert (at_work().heading(), at_work("done").heading()) == ("It is at work", "How it went")
+    assert (at_work().heading(), at_work("done").heading()) == ("Running", "Result")
     assert at_work().moment() == ""
     assert marked_text(at_work("done", finished_at=AT).moment()) == "1 May 2020, 12:00"
     assert marked_text(at_work(finished_at=AT, started_at=LONG_AGO).moment()).startswith("started ")
     assert at_work().days() == ""
     days: dict[str, Any] = {"first_day": date(2026, 1, 2), "last_day": date(2026, 2, 3)}
     assert at_work(**days).days() == "2 Jan 2026 – 3 Feb 2026"
-    assert at_work(rejected=1).errors_heading() == "The line with an error was set aside"
-    assert at_work(rejected=1200).errors_heading() == "1,200 lines with an error were set aside"
+    assert at_work(rejected=1).errors_heading() == "1 line with an error was skipped"
+    assert at_work(rejected=1200).errors_heading() == "1,200 lines with an error were skipped"
     assert at_work(rejected=1).errors_note() == ""
     assert at_work(rejected=2).errors_note() == "The first one is shown."
     many = Progress(Import(rejected=200_000), AT, errors=[(1, "no time"), (2, "no time")])
@@ -146,7 +146,7 @@ def test_an_import_says_when_it_began_and_ended_and_what_it_left_out() -> None:
 
 def test_an_import_says_aloud_how_many_rows_it_brought_or_took_back() -> None:
     assert at_work(rejected=1).aloud() == "being read: 50 %, 5 new rows, 1 with an error"
-    assert at_work("undoing", removed=1).aloud() == "being taken back: 20 %, 1 row taken back"
+    assert at_work("undoing", removed=1).aloud() == "being taken back: 20 %, 1 row undone"
 
 
 # Prices.
@@ -164,14 +164,14 @@ def a_price(days: int = 0, **changed: Any) -> TokenPrice:
 @pytest.mark.parametrize(("entered", "end"), [(0, "none of them"), (1, "one of them"), (7, "7 of them")])
 def test_the_book_begins_with_how_many_prices_it_holds(entered: int, end: str) -> None:
     assert book_headline({"models": 1200, "versions": 3400, "entered": entered}) == (
-        f"The book holds <b>3,400 prices</b> of <b>1,200 models</b>, {end} entered by hand."
+        f"The book holds <b>3,400 prices</b> of <b>1,200 models</b>, {end} entered manually."
     )
 
 
 def test_the_book_says_how_many_models_fit_what_was_looked_for() -> None:
-    assert book_heading("", 9) == "What holds now"
-    assert book_heading("son", 1) == "One model fits “son”"
-    assert book_heading("son", 1200) == "1,200 models fit “son”"
+    assert book_heading("", 9) == "Current prices"
+    assert book_heading("son", 1) == "1 model matches “son”"
+    assert book_heading("son", 1200) == "1,200 models match “son”"
 
 
 @pytest.mark.parametrize(
@@ -179,13 +179,13 @@ def test_the_book_says_how_many_models_fit_what_was_looked_for() -> None:
     [
         (
             ModelPage(None, [], AT),
-            "A price by hand is kept with its source, and holds until the next one.",
+            "A manual price has a source and is valid until the next one.",
         ),
         (
             ModelPage(HAIKU, [], AT),
             "No price of <b>haiku</b> at anthropic is known, so its requests have no cost.",
         ),
-        (ModelPage(HAIKU, [a_price(-1)], AT), "<b>haiku</b> has no price that holds yet."),
+        (ModelPage(HAIKU, [a_price(-1)], AT), "<b>haiku</b> has no valid price yet."),
         (
             ModelPage(HAIKU, [a_price(-1), a_price()], AT),
             "A million tokens of <b>haiku</b> cost <b>$3.00</b> as input and <b>$15.00</b> as output.",
@@ -207,8 +207,8 @@ def test_versions_of_a_price_say_whether_they_hold_and_where_they_come_from() ->
     read, entered = (marked_text(version.origin()) for version in page.versions[:2])
     assert read.startswith("read ") and entered.startswith("entered by ann, ")
     assert [page.form_heading(), ModelPage(HAIKU, [], AT).form_heading()] == [
-        "A new price follows; none is changed",
-        "Add its price",
+        "New price (no earlier price changes)",
+        "Add price",
     ]
     assert page.discount_words() == ""
     assert ModelPage(HAIKU, [], AT, Discount(percent=Decimal("12.50"))).discount_words() == "12.5 % off the list"
@@ -222,27 +222,27 @@ def a_review(effect: Effect | None, *changes: Change, standing: TokenPrice | Non
 @pytest.mark.parametrize(
     ("review", "sentence"),
     [
-        (a_review(None, standing=a_price()), "This is what <b>haiku</b> costs already."),
+        (a_review(None, standing=a_price()), "<b>haiku</b> costs this already."),
         (
             a_review(None),
-            "Requests to <b>haiku</b> cost this from <b>1 May 2020, 12:00</b> on; none of them has come yet.",
+            "Requests to <b>haiku</b> cost this from <b>1 May 2020, 12:00</b>. There are none yet.",
         ),
-        (a_review(Effect(0, 0, Decimal(0), None)), "No request to <b>haiku</b> is stored since this price holds."),
+        (a_review(Effect(0, 0, Decimal(0), None)), "No requests to <b>haiku</b> since this price began."),
         (
             a_review(Effect(1, 0, Decimal(0), None)),
-            "<b>1 stored request</b> is from since it holds; a rate that it needs is not given.",
+            "<b>1 stored request</b> is affected, and a rate for it is missing.",
         ),
         (
             a_review(Effect(1200, 0, Decimal(0), None)),
-            "<b>1,200 stored requests</b> are from since it holds; a rate that they need is not given.",
+            "<b>1,200 stored requests</b> are affected, and a rate for them is missing.",
         ),
         (
             a_review(Effect(1, 0, Decimal(2), Decimal(3))),
-            "<b>1 stored request</b> is from since it holds, and would change by about <b>+1.00 USD</b>.",
+            "<b>1 stored request</b> is affected and would change by about <b>+1.00 USD</b>.",
         ),
         (
             a_review(Effect(2, 0, Decimal(2), Decimal(3))),
-            "<b>2 stored requests</b> are from since it holds, and would change by about <b>+1.00 USD</b>.",
+            "<b>2 stored requests</b> are affected and would change by about <b>+1.00 USD</b>.",
         ),
     ],
 )
@@ -265,11 +265,11 @@ def test_the_review_of_a_price_says_how_long_it_holds_and_how_much_each_rate_cha
 @pytest.mark.parametrize(
     ("waiting", "holding", "sentence"),
     [
-        (1, 5, "<b>One tier</b> waits for its factor; until then its requests have no cost."),
-        (2, 5, "<b>2 tiers</b> wait for their factors; until then their requests have no cost."),
-        (0, 1, "<b>One price</b> holds now: GPUs, machines, storage, traffic, tools, and what tiers and regions"),
-        (0, 9, "<b>9 prices</b> hold now: GPUs, machines, storage, traffic, tools, and what tiers and regions"),
-        (0, 0, "Nothing of this kind is in the book yet."),
+        (1, 5, "<b>One tier</b> has no factor, so its requests have no cost."),
+        (2, 5, "<b>2 tiers</b> have no factor, so their requests have no cost."),
+        (0, 1, "<b>One price</b> is valid now: GPUs, VMs, storage, traffic, tools, and factors of tiers and regions"),
+        (0, 9, "<b>9 prices</b> are valid now: GPUs, VMs, storage, traffic, tools, and factors of tiers and regions"),
+        (0, 0, "No prices of this kind yet."),
     ],
 )
 def test_the_page_of_other_prices_begins_with_what_waits_or_holds(waiting: int, holding: int, sentence: str) -> None:
@@ -281,10 +281,10 @@ def test_the_review_of_another_price_says_what_it_goes_from_and_to() -> None:
         return UnitPrice(kind=Priced.TIER, amount=Decimal(amount), starts_at=AT)
 
     new, same = UnitReview(unit("1.5"), None, None), UnitReview(unit("1.5"), unit("1.5"), None)
-    assert (new.headline(), new.share) == ("Nothing of this kind has a price yet.", None)
-    assert same.headline() == f"This is what it costs already: <b>{unit('1').get_kind_display()}</b>."
+    assert (new.headline(), new.share) == ("No price of this kind yet.", None)
+    assert same.headline() == f"It costs this already: <b>{unit('1').get_kind_display()}</b>."
     other = UnitReview(unit("1.5"), unit("1"), None)
-    assert other.headline() == f"It goes from <b>{unit('1').plain}</b> to <b>{unit('1.5').plain}</b>."
+    assert other.headline() == f"It changes from <b>{unit('1').plain}</b> to <b>{unit('1.5').plain}</b>."
     assert (other.share, marked_text(other.holds())) == (Decimal("0.5"), "holds from 1 May 2020, 12:00 on")
 
 
@@ -294,9 +294,9 @@ def test_the_review_of_another_price_says_what_it_goes_from_and_to() -> None:
 @pytest.mark.parametrize(
     ("holding", "sentence"),
     [
-        (0, "No discount holds today: every request costs the list price."),
-        (1, "<b>One discount</b> holds today; costs, spend and break-even are what is really paid."),
-        (2, "<b>2 discounts</b> hold today; costs, spend and break-even are what is really paid."),
+        (0, "No discount today: every request costs the list price."),
+        (1, "<b>One discount</b> is active. Costs, spend and break-even include it."),
+        (2, "<b>2 discounts</b> are active. Costs, spend and break-even include them."),
     ],
 )
 def test_the_page_of_discounts_begins_with_how_many_hold(holding: int, sentence: str) -> None:
@@ -306,10 +306,10 @@ def test_the_page_of_discounts_begins_with_how_many_hold(holding: int, sentence:
 @pytest.mark.parametrize(
     ("discount", "mark", "state"),
     [
-        (Discount(starts_on=AT.date()), "ok", "holds"),
+        (Discount(starts_on=AT.date()), "ok", "active"),
         (Discount(starts_on=date(2020, 6, 1)), "info", "to come"),
-        (Discount(starts_on=date(2020, 1, 1), ends_on=date(2020, 2, 1)), "unknown", "over"),
-        (Discount(starts_on=AT.date(), withdrawn_at=AT), "unknown", "taken back"),
+        (Discount(starts_on=date(2020, 1, 1), ends_on=date(2020, 2, 1)), "unknown", "ended"),
+        (Discount(starts_on=AT.date(), withdrawn_at=AT), "unknown", "removed"),
     ],
 )
 def test_a_discount_says_whether_it_holds(discount: Discount, mark: str, state: str) -> None:
@@ -326,9 +326,9 @@ def test_a_discount_says_who_entered_it() -> None:
 @pytest.mark.parametrize(
     ("runs", "sentence"),
     [
-        (0, "No request was costed anew yet: each keeps what its price was when it came in."),
-        (1, "<b>1 repricing</b> stands; it gave <b>1,200 requests</b> another cost."),
-        (2, "<b>2 repricings</b> stand; they gave <b>1,200 requests</b> another cost."),
+        (0, "No re-pricing yet. Each request has the price of its time."),
+        (1, "<b>1 re-pricing</b> changed the cost of <b>1,200 requests</b>."),
+        (2, "<b>2 re-pricings</b> changed the cost of <b>1,200 requests</b>."),
     ],
 )
 def test_the_list_of_repricings_begins_with_how_many_stand(runs: int, sentence: str) -> None:
@@ -346,19 +346,19 @@ def a_repricing(state: str, requests: int = 0, **changed: Any) -> RepricingPage:
     [
         (
             a_repricing("undone", restored=4),
-            "It is taken back: <b>4 of 5 requests</b> cost what they did before.",
+            "Undone: <b>4 of 5 requests</b> have their earlier cost again.",
         ),
-        (a_repricing("previewing"), "So far no request would cost anything else."),
-        (a_repricing("previewed"), "No request of the period costs anything else at today’s book."),
+        (a_repricing("previewing"), "So far no cost would change."),
+        (a_repricing("previewed"), "No cost of this period changes at today’s prices."),
         (a_repricing("done", 1, started_at=AT), "<b>1 request</b> changed by <b>−2.00 USD</b>."),
-        (a_repricing("done", 1200, started_at=AT), "<b>1,200 requests</b> changed by <b>−2.00 USD</b> in all."),
+        (a_repricing("done", 1200, started_at=AT), "<b>1,200 requests</b> changed by <b>−2.00 USD</b> in total."),
         (
             a_repricing("previewed", 1),
-            "<b>1 request</b> would change, by <b>−2.00 USD</b>; nothing is written yet.",
+            "<b>1 request</b> would change by <b>−2.00 USD</b>. Nothing is saved yet.",
         ),
         (
             a_repricing("previewed", 2),
-            "<b>2 requests</b> would change, by <b>−2.00 USD</b> in all; nothing is written yet.",
+            "<b>2 requests</b> would change by <b>−2.00 USD</b> in total. Nothing is saved yet.",
         ),
     ],
 )
@@ -369,18 +369,18 @@ def test_a_repricing_begins_with_what_it_changes(page: RepricingPage, sentence: 
 def test_a_repricing_says_how_far_it_is_and_who_asked_for_it() -> None:
     planned, done = a_repricing("previewed", read=2, total=9), a_repricing("done", started_at=AT)
     assert [planned.heading(), done.heading(), a_repricing("running").heading()] == [
-        "Nothing is written yet",
-        "How it went",
-        "It is at work",
+        "Nothing saved yet",
+        "Result",
+        "Running",
     ]
-    assert planned.question() == "What would this repricing change?"
-    assert done.question() == "What did this repricing change?"
-    assert planned.how_far() == "2 of 9 requests looked at"
-    assert a_repricing("undoing", restored=2).how_far() == "2 of 5 requests given their cost back"
-    assert marked_text(planned.origin()) == "Asked for on the command line on 1 May 2020, 12:00."
+    assert planned.question() == "Re-pricing preview"
+    assert done.question() == "Re-pricing"
+    assert planned.how_far() == "2 of 9 requests checked"
+    assert a_repricing("undoing", restored=2).how_far() == "2 of 5 requests restored"
+    assert marked_text(planned.origin()) == "Started on the command line on 1 May 2020, 12:00."
     people: dict[str, Any] = {"by": User(username="ann"), "undone_by": User(username="bob")}
     assert marked_text(a_repricing("undone", why="<late>", **people).origin()) == (
-        "Asked for by ann on 1 May 2020, 12:00. “&lt;late&gt;” Taken back by bob."
+        "Started by ann on 1 May 2020, 12:00. “&lt;late&gt;” Undone by bob."
     )
 
 

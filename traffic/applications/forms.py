@@ -41,7 +41,7 @@ class ApplicationForm(ApplicationModelForm):
         choices=RedactKind.choices,
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        label=_("Taken out before anything is stored"),
+        label=_("Removed before anything is stored"),
         help_text=_("Of prompts and answers, and of the raw facts of each request."),
     )
     redact_patterns = forms.CharField(
@@ -70,18 +70,18 @@ class ApplicationForm(ApplicationModelForm):
             "owner": _("Owner"),
             "members": _("Members"),
             "capture_bodies": _("Keep prompts and answers, so that people can rate them"),
-            "test_only": _("It only tests: leave it out when our own GPUs are compared with the API"),
+            "test_only": _("It only tests: leave it out when self-hosting is compared with the API"),
             "daily_requests": _("Requests a day"),
             "daily_gb": _("GB a day"),
         }
         help_texts = {
             "slug": _(
-                "Small letters, digits and hyphens. Programs and reports call it so; it cannot be changed later."
+                "Small letters, digits and hyphens. Programs and reports use this name. It cannot be changed later."
                 " If empty, it is made from the name."
             ),
             "members": _("They see its requests and rate its answers."),
-            "test_only": _("What it costs counts everywhere else."),
-            "capture_bodies": _("Read by the owner and the members alone, and deleted before the requests are."),
+            "test_only": _("Its cost counts everywhere else."),
+            "capture_bodies": _("Only the owner and the members can read them. They are deleted before the requests."),
         }
         widgets = {"members": forms.CheckboxSelectMultiple}
 
@@ -94,9 +94,9 @@ class ApplicationForm(ApplicationModelForm):
             field.queryset = people
             field.label_from_instance = name_of  # type: ignore[method-assign,assignment]  # Django's documented hook
         self.fields["daily_requests"].help_text = gettext(
-            "What its keys may store in a day of UTC; more is answered with 429. Empty: %(n)s, as for all."
+            "The most that its keys may store in a UTC day. More is answered with 429. Empty: %(n)s, as for all."
         ) % {"n": f"{settings.DAILY_REQUESTS:,}"}
-        self.fields["daily_gb"].help_text = gettext("Likewise, of rows and texts. Empty: %(n)s, as for all.") % {
+        self.fields["daily_gb"].help_text = gettext("The same for rows and texts. Empty: %(n)s, as for all.") % {
             "n": f"{settings.DAILY_GB:,}"
         }
         self.initial["redact_patterns"] = "\n".join(self.instance.redact_patterns)
@@ -145,7 +145,7 @@ class ApplicationForm(ApplicationModelForm):
         name: str = self.cleaned_data.get("name", "")
         slug: str = self.cleaned_data["slug"] or free_slug(name, "application", Application)
         if slug == "add":  # the address of the page that adds one
-            raise forms.ValidationError(_("This word is taken by a page; choose another."))
+            raise forms.ValidationError(_("A page has this name. Choose another."))
         return slug
 
 
@@ -167,11 +167,13 @@ class KeyLimitsForm(KeyModelForm):
             "per_minute": _("Calls a minute"),
             "quota": _("Quota"),
             "quota_unit": _("The quota counts"),
-            "quota_period": _("It begins anew each"),
+            "quota_period": _("It starts again each"),
         }
         help_texts = {
-            "per_minute": _("A batch is one call. More are answered with 429 and when to try again. Empty: no limit."),
-            "quota": _("Of what is sent to us or through the gateway with it. Empty: no quota."),
+            "per_minute": _(
+                "A batch is one call. More calls are answered with 429 and a time to retry. Empty: no limit."
+            ),
+            "quota": _("Of requests sent with the key, to the API or through the gateway. Empty: no quota."),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -186,7 +188,7 @@ class KeyLimitsForm(KeyModelForm):
     def clean_quota(self) -> Decimal | None:
         quota: Decimal | None = self.cleaned_data["quota"]
         if quota is not None and quota <= 0:
-            raise forms.ValidationError(_("More than nothing; to stop a key, revoke it."))
+            raise forms.ValidationError(_("Enter more than 0. To stop a key, revoke it."))
         return quota
 
     def clean_expires_on(self) -> datetime | None:
@@ -221,7 +223,7 @@ class KeyForm(KeyLimitsForm):
         labels = {**KeyLimitsForm.Meta.labels, "application": _("Application")}
         help_texts = {
             **KeyLimitsForm.Meta.help_texts,
-            "application": _("The key sends, reads, rates and acts for this one alone."),
+            "application": _("The key is valid for this application only."),
         }
 
     def __init__(self, *args: Any, for_all: bool, **kwargs: Any) -> None:
@@ -233,14 +235,14 @@ class KeyForm(KeyLimitsForm):
         application.required = not for_all
         if for_all:
             application.help_text = _(
-                "The key sends, reads, rates and acts for this one alone. Empty: for the whole installation, as a "
-                "collector or a dashboard of operations needs it."
+                "The key is valid for this application only. Empty: for the whole installation, such as for a"
+                " collector."
             )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.get("application") is None and Scope.GATEWAY in cleaned.get("scopes", ()):
-            self.add_error("application", _("A key for the gateway belongs to an application; choose one."))
+            self.add_error("application", _("A key for the gateway belongs to an application. Choose one."))
         if cleaned.get("application") is not None and Scope.TRIALS in cleaned.get("scopes", ()):
             self.add_error("scopes", _("A key for trials belongs to no application: leave the application empty."))
         return cleaned
@@ -254,7 +256,7 @@ class KeyForm(KeyLimitsForm):
 
 def at_least_one(number: int | None) -> int | None:
     if number is not None and number < 1:
-        raise forms.ValidationError(_("At least one; to stop a key, revoke it."))
+        raise forms.ValidationError(_("Enter at least 1. To stop a key, revoke it."))
     return number
 
 
@@ -264,6 +266,4 @@ OVERLAPS = {"0": _("at once"), "1": _("in an hour"), "24": _("in a day"), "168":
 class RotateForm(forms.Form):
     """When a key that gets a successor stops."""
 
-    hours = forms.TypedChoiceField(
-        choices=list(OVERLAPS.items()), coerce=int, initial="24", label=_("The old one stops")
-    )
+    hours = forms.TypedChoiceField(choices=list(OVERLAPS.items()), coerce=int, initial="24", label=_("Old key ends"))

@@ -69,7 +69,7 @@ def key_edit(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         services.change_limits(form)
         log_form(request, key, form)
-        messages.success(request, _("Saved. Within five seconds every process knows."))
+        messages.success(request, _("Saved. It is active within five seconds."))
         return redirect("traffic:key", pk)
     if form.errors:
         key = queries.get_key(pk)  # without what the form wrote into it
@@ -104,13 +104,13 @@ def key_rotate(request: HttpRequest, pk: int) -> HttpResponse:
     refuse_installation_keys(request, key)
     form = RotateForm(request.POST)
     if not form.is_valid():
-        messages.error(request, _("Choose when the old key stops."))
+        messages.error(request, _("Choose when the old key ends."))
         return redirect("traffic:key", pk)
     overlap = timedelta(hours=form.cleaned_data["hours"])
     try:
         made, secret = rotate_key(key=key, overlap=overlap, now=timezone.now(), by=request.user)
     except ValueError:
-        messages.error(request, _("This key does not work any more; make a new one."))
+        messages.error(request, _("This key is not valid any more. Create a new one."))
         return redirect("traffic:key", pk)
     key = queries.get_key(pk)  # it stops now, or after the overlap
     log(request, key, _("Replaced by a new key."))
@@ -143,5 +143,5 @@ def key_revoke(request: HttpRequest, pk: int) -> HttpResponse:
     key = queries.get_key(pk)
     if services.revoke_key(pk, now=timezone.now()):
         log(request, key, _("Revoked."))
-    messages.success(request, _("%(name)s is revoked; within five seconds nothing accepts it.") % {"name": key.name})
+    messages.success(request, _("%(name)s is revoked. It stops working within five seconds.") % {"name": key.name})
     return redirect("traffic:keys")

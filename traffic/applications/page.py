@@ -49,7 +49,7 @@ class ApplicationRow:
 def applications_headline(rows: Sequence[ApplicationRow], requests: int, days: int) -> str:
     """How many applications sent the requests of the last days."""
     if not rows:
-        return _("No application is set up yet, so no program can send requests.")
+        return _("No applications yet, so no program can send requests.")
     text = ngettext(
         "The <b>one application</b> has sent <b>{requests} requests</b> in {days} days.",
         "<b>{sending} of {n} applications</b> have sent <b>{requests} requests</b> in {days} days.",
@@ -62,11 +62,11 @@ def applications_headline(rows: Sequence[ApplicationRow], requests: int, days: i
 def application_headline(application: Application) -> SafeString:
     """Whose the application is, and whether its texts are kept."""
     if application.owner is None:
-        owned = format_html(_("<b>{name}</b> belongs to nobody yet;"), name=application.name)
+        owned = format_html(_("<b>{name}</b> has no owner yet."), name=application.name)
     else:
         owner = application.owner.get_full_name() or application.owner.get_username()
-        owned = format_html(_("<b>{name}</b> belongs to <b>{owner}</b>;"), name=application.name, owner=owner)
-    kept, not_kept = _("its prompts and answers are kept."), _("its prompts and answers are not kept.")
+        owned = format_html(_("<b>{name}</b> belongs to <b>{owner}</b>."), name=application.name, owner=owner)
+    kept, not_kept = _("Its prompts and answers are kept."), _("Its prompts and answers are not kept.")
     return sentences(owned, kept if application.capture_bodies else not_kept)
 
 
@@ -124,23 +124,23 @@ class KeyRow:
         person = self.it.created_by
         if person is None:
             return ""
-        text = _("by %(name)s") if person.is_active else _("by %(name)s, who is locked out")
+        text = _("by %(name)s") if person.is_active else _("by %(name)s (deactivated)")
         return text % {"name": person.get_username()}
 
     def headline(self) -> SafeString:
         """Whether it works, and how much of its quota is used."""
         if not self.works:
-            return format_html(_("<b>{name}</b> does not work any more."), name=self.it.name)
+            return format_html(_("<b>{name}</b> is not valid any more."), name=self.it.name)
         if self.it.quota is None:
-            text = _("<b>{name}</b> works, and how much comes with it is not limited by a quota.")
+            text = _("<b>{name}</b> is valid and has no quota.")
             return format_html(text, name=self.it.name)
-        text = _("<b>{name}</b> works, and has used <b>{used}</b>.")
+        text = _("<b>{name}</b> is valid and has used <b>{used}</b>.")
         return format_html(text, name=self.it.name, used=self.used_words())
 
     def use_heading(self) -> str:
         if self.it.quota_period == QuotaPeriod.DAY:
-            return _("What came with it today")
-        return _("What came with it this month")
+            return _("Use today")
+        return _("Use this month")
 
     def estimated_words(self) -> str:
         """What is estimated on top of what is stored; empty where nothing is."""
@@ -152,8 +152,8 @@ class KeyRow:
     def use_note(self) -> str:
         """What the figures of its use are of."""
         if self.it.first_id or self.next is not None:
-            return _("UTC, as it is stored; with the keys that replaced each other")
-        return _("UTC, as it is stored")
+            return _("UTC, stored requests · includes the keys that it replaced")
+        return _("UTC, stored requests")
 
 
 def key_rows(keys: Sequence[Key], now: datetime) -> list[KeyRow]:
@@ -166,10 +166,10 @@ def keys_headline(rows: Sequence[KeyRow]) -> str:
     """How many keys are valid, and how many of them were ever used."""
     valid = [row for row in rows if row.works]
     if not valid:
-        return _("No key is valid now, so no program can send or read anything.")
+        return _("No valid keys, so no program can send or read anything.")
     text = ngettext(
-        "<b>{n} key</b> is valid; <b>{used}</b> has been used.",
-        "<b>{n} keys</b> are valid; <b>{used}</b> of them have been used.",
+        "<b>{n} key</b> is valid, <b>{used}</b> has been used.",
+        "<b>{n} keys</b> are valid, <b>{used}</b> of them have been used.",
         len(valid),
     )
     return format_html(text, n=len(valid), used=sum(row.it.last_used_at is not None for row in valid))

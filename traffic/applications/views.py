@@ -62,7 +62,7 @@ def application_add(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         application = services.add_application(form)
         log_form(request, form.instance, form, added=True)
-        messages.success(request, _("%(name)s is there; it needs a key to send requests.") % {"name": application.name})
+        messages.success(request, _("%(name)s is added. It needs a key to send requests.") % {"name": application.name})
         return redirect("traffic:application", application.slug)
     return render(
         request, "traffic/applications/application_add.html", {"form": form}, status=422 if form.errors else 200

@@ -53,15 +53,15 @@ class FirstRequest:
             return format_html(text, ago=ago(self.key.last_used_at))
         if self.watched:
             return _("Waiting for the first request with this key…")
-        return _("No request has come with this key yet.")
+        return _("No requests with this key yet.")
 
     def advice(self) -> str:
         """What to check while nothing is stored; empty otherwise."""
         if self.stored or self.key.last_used_at is None:
             return ""
         return _(
-            "The program’s answer names what was wrong with the request. "
-            "Spans that are no call to a model are counted on the page of applications."
+            "The response to the program names the error. Spans that are not calls to a model are counted under"
+            " Applications."
         )
 
 

@@ -25,7 +25,7 @@ TARGETS = {
     "cache_write_5m": _("Written to the cache, 5 minutes"),
     "cache_write_1h": _("Written to the cache, 1 hour"),
     "output": _("Output"),
-    "reasoning": _("Of it reasoning"),
+    "reasoning": _("Of which reasoning"),
     "application": _("Application"),
     "task": _("Task"),
     "deployment": _("Deployment"),
@@ -61,14 +61,14 @@ class OptionsForm(forms.Form):
         label=_("Format"), choices=[(format_.slug, format_.label) for format_ in FORMATS.values()]
     )
     application = forms.ChoiceField(
-        label=_("Application"), required=False, help_text=_("Of requests whose row names none.")
+        label=_("Application"), required=False, help_text=_("For requests whose row has none.")
     )
     provider = forms.SlugField(
         label=_("Provider"),
         required=False,
-        help_text=_("Of rows that name none, as in anthropic or openai. Empty: told by the model's name."),
+        help_text=_("For rows without one, such as anthropic or openai. Empty: taken from the model’s name."),
     )
-    zone = forms.ChoiceField(label=_("Time zone"), help_text=_("Of times without an offset."))
+    zone = forms.ChoiceField(label=_("Time zone"), help_text=_("For times without an offset."))
     day_first = forms.ChoiceField(
         label=_("In 05/06/2026"),
         required=False,
@@ -77,7 +77,7 @@ class OptionsForm(forms.Form):
     decimal_comma = forms.BooleanField(label=_("1,5 is one and a half"), required=False)
     seconds = forms.BooleanField(label=_("Durations are in seconds"), required=False)
     account = forms.ChoiceField(
-        label=_("Account"), required=False, help_text=_("Whose report it is, where a provider has several.")
+        label=_("Account"), required=False, help_text=_("The account of the report, if a provider has several.")
     )
 
     def __init__(self, imported: Import, data: Any = None, examples: Mapping[str, str] | None = None) -> None:

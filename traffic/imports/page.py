@@ -33,14 +33,14 @@ def list_headline(totals: Totals, *, any_file: bool) -> str:
     """How many rows came from files; `any_file`: some file is listed, if only one that was taken back."""
     if totals.files:
         text = ngettext(
-            "<b>{n} file</b> brought <b>{rows} rows</b> that were not here before.",
-            "<b>{n} files</b> brought <b>{rows} rows</b> that were not here before.",
+            "<b>{n} file</b> added <b>{rows} new rows</b>.",
+            "<b>{n} files</b> added <b>{rows} new rows</b>.",
             totals.files,
         )
         return format_html(text, n=totals.files, rows=count(totals.requests))
     if any_file:
-        return _("Nothing here comes from a file now; requests from before you came here can still be brought in.")
-    return _("No file has been read yet; requests from before you came here can still be brought in.")
+        return _("No imported data now. You can import requests from earlier tools.")
+    return _("No imports yet. You can import requests from earlier tools.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Draft:
     def headline(self) -> SafeString:
         """How many of the first rows can be stored."""
         if self.problem:
-            return format_html(_("<b>{name}</b> cannot be read to its twentieth row."), name=self.it.file_name)
+            return format_html(_("<b>{name}</b> cannot be read up to row 20."), name=self.it.file_name)
         text = ngettext(
             "Of the first row of <b>{name}</b> <b>{good}</b> can be stored",
             "Of the first {n} rows of <b>{name}</b> <b>{good}</b> can be stored",
@@ -110,17 +110,17 @@ class Progress:
         """What the file brought."""
         it = self.it
         if it.state == ImportState.UNDONE:
-            text = _("What <b>{name}</b> brought is taken back: <b>{rows} rows</b>.")
+            text = _("Import of <b>{name}</b> undone: <b>{rows} rows</b>.")
             return format_html(text, name=it.file_name, rows=count(it.removed))
         text = ngettext(
-            "<b>{name}</b> has brought <b>{rows} new row</b>",
-            "<b>{name}</b> has brought <b>{rows} new rows</b>",
+            "<b>{name}</b> has added <b>{rows} new row</b>",
+            "<b>{name}</b> has added <b>{rows} new rows</b>",
             it.accepted,
         )
-        before = ngettext("%(n)s was here before", "%(n)s were here before", it.duplicates)
+        before = ngettext("%(n)s existed before", "%(n)s existed before", it.duplicates)
         bad = ngettext("and %(n)s has an error.", "and %(n)s have an error.", it.rejected)
         return format_html(
-            "{}; {} {}",
+            "{}, {} {}",
             format_html(text, name=it.file_name, rows=count(it.accepted)),
             before % {"n": count(it.duplicates)},
             bad % {"n": count(it.rejected)},
@@ -133,7 +133,7 @@ class Progress:
         return f"{date_format(self.it.first_day, 'j M Y')} – {date_format(self.it.last_day, 'j M Y')}"
 
     def heading(self) -> str:
-        return _("It is at work") if self.it.at_work else _("How it went")
+        return _("Running") if self.it.at_work else _("Result")
 
     def moment(self) -> str:
         """When it ended, else when it began."""
@@ -149,7 +149,7 @@ class Progress:
     def _rows(self) -> str:
         it, size = self.it, filesizeformat(self.it.size)
         if self.is_taken_back:
-            text = ngettext("%(n)s of %(all)s row taken back", "%(n)s of %(all)s rows taken back", it.accepted)
+            text = ngettext("%(n)s of %(all)s row undone", "%(n)s of %(all)s rows undone", it.accepted)
             return text % {"n": count(it.removed), "all": count(it.accepted)}
         if it.state == ImportState.DONE:
             return ngettext("%(n)s row read, %(size)s", "%(n)s rows read, %(size)s", it.rows) % {
@@ -172,9 +172,7 @@ class Progress:
         return [rows, _("about %(time)s left") % {"time": text}]
 
     def errors_heading(self) -> str:
-        text = ngettext(
-            "The line with an error was set aside", "%(n)s lines with an error were set aside", self.it.rejected
-        )
+        text = ngettext("1 line with an error was skipped", "%(n)s lines with an error were skipped", self.it.rejected)
         return text % {"n": count(self.it.rejected)}
 
     def errors_note(self) -> str:
@@ -191,7 +189,7 @@ class Progress:
         """How far it is, for who hears it."""
         it = self.it
         if it.removed:
-            text = ngettext("%(n)s row taken back", "%(n)s rows taken back", it.removed) % {"n": count(it.removed)}
+            text = ngettext("%(n)s row undone", "%(n)s rows undone", it.removed) % {"n": count(it.removed)}
         else:
             new = ngettext("%(n)s new row", "%(n)s new rows", it.accepted) % {"n": count(it.accepted)}
             bad = ngettext("%(n)s with an error", "%(n)s with an error", it.rejected) % {"n": count(it.rejected)}

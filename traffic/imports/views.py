@@ -69,10 +69,10 @@ def upload(request: HttpRequest) -> HttpResponse:
 def duplicate_message(imported: Import) -> str:
     """The message about a file that somebody brought before."""
     if imported.state == ImportState.DRAFT:
-        return _("This very file is here already and was not started yet.")
+        return _("This file was uploaded before and was not started yet.")
     if services.may_go_on(imported):
-        return _("This very file is here already and was not read to its end; going on reads the rest.")
-    return _("This very file is here already; it changes nothing a second time.")
+        return _("This file was uploaded before and not read to its end. Continue to read the rest.")
+    return _("This file was imported before. A second import changes nothing.")
 
 
 def list_page(request: HttpRequest, form: UploadForm, status: int = 200) -> HttpResponse:
@@ -141,8 +141,8 @@ def examples_for(request: HttpRequest, imported: Import) -> dict[str, str]:
 
 ACTS = {
     "start": (services.start, gettext_lazy("Started.")),
-    "cancel": (services.cancel, gettext_lazy("Cancelled; what was read before stays until you take it back.")),
-    "take-back": (services.take_back, gettext_lazy("What the file brought is being taken back.")),
+    "cancel": (services.cancel, gettext_lazy("Cancelled. Rows that were read before stay until you undo the import.")),
+    "take-back": (services.take_back, gettext_lazy("The import is being undone.")),
     "discard": (services.discard, gettext_lazy("Discarded.")),
 }
 
@@ -159,5 +159,5 @@ def import_do(request: HttpRequest, pk: int, act: str) -> HttpResponse:
             log(request, imported, str(words))
         messages.success(request, words)
     else:
-        messages.info(request, _("Nothing was changed: it is not in that state any more."))
+        messages.info(request, _("Nothing was changed: its state has changed meanwhile."))
     return redirect("traffic:imports") if act == "discard" else redirect("traffic:import", pk)

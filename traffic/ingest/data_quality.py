@@ -24,23 +24,21 @@ ANSWER_CUT = "answer_cut"
 ANSWER_UNREAD = "answer_unread"
 
 MEANINGS = {
-    TEXT: _("Text in it was not valid Unicode; what was broken is replaced."),
-    CUT: _("It has more attributes than are read; the rest was left out."),
-    DEEP: _("Values in it were nested too deep to be read; they are left out."),
+    TEXT: _("Its text was not valid Unicode. Invalid parts are replaced."),
+    CUT: _("It has more attributes than the limit. The rest was left out."),
+    DEEP: _("Some values were nested too deep. They are left out."),
     NO_END: _("It has no end, so its latency is unknown."),
     BACKWARDS: _("It ends before it starts, so its latency is unknown."),
-    ENDLESS: _("It lasts longer than a day, so its latency is taken as unknown."),
+    ENDLESS: _("It lasts longer than a day, so its latency is unknown."),
     LATE_FIRST: _("Its first token comes after its end, so that time is left out."),
-    NOT_A_COUNT: _("A token count is not a whole number that can be, so its usage is unknown."),
-    NO_INPUT: _("It tells output tokens but no input, so its usage is unknown."),
-    NO_OUTPUT: _("It tells input tokens but no output, as a stream that broke does; its cost is at least this."),
-    TOTAL: _("Its total of tokens is not what its parts add up to; the parts are kept."),
-    UNCHECKED: _("Its texts could not be checked for what must not be kept, so they were left out."),
-    ANSWER_CUT: _("Its answer is longer than what is kept of one; the rest was left out."),
-    ANSWER_UNREAD: _("A part of its answer could not be read, so its usage may be unknown though it was told."),
-    PART: _("A part of its tokens is larger than the whole that it belongs to; it is cut to fit."),
-    NAMES: _(
-        "Its application names more models, providers or errors a day than are told apart; the raw record has the name."
-    ),
-    SHARED_ID: _("Another application told of a request with the same response id; each of the two keeps its own row."),
+    NOT_A_COUNT: _("A token count is not a possible whole number, so its usage is unknown."),
+    NO_INPUT: _("It has output tokens but no input tokens, so its usage is unknown."),
+    NO_OUTPUT: _("It has input tokens but no output tokens, as after a broken stream. Its cost is a minimum."),
+    TOTAL: _("Its total of tokens differs from the sum of its parts. The parts count."),
+    UNCHECKED: _("Its texts could not be checked for personal data, so they were left out."),
+    ANSWER_CUT: _("Its answer is longer than the limit. The rest was left out."),
+    ANSWER_UNREAD: _("A part of its answer could not be read, so its usage may be unknown although it was reported."),
+    PART: _("A part of its tokens is larger than the total. It is reduced to the total."),
+    NAMES: _("Its application has more models, providers or errors a day than the limit. The raw data has the name."),
+    SHARED_ID: _("Another application reported a request with the same response id. Each keeps its own row."),
 }

@@ -58,5 +58,5 @@ def disk_is_full() -> bool:
 def send_again(error: BaseException) -> str:
     """The sentence of a 503."""
     if is_full(error):
-        return _("The disk of the database is full; send the same again when there is room.")
-    return _("The database is away; send the same again in a moment.")
+        return _("The disk of the database is full. Send the same again when there is room.")
+    return _("The database is not available. Send the same again in a moment.")

@@ -101,22 +101,22 @@ class Page:
     def headline(self) -> str:
         """How long answers took, against before, and how many failed."""
         if self.no_applications:
-            return _("You see the requests of your applications, but you are a member of none yet.")
+            return _("You see requests of your own applications, and you have none yet.")
         if self.total is None:
             if self.filtered:
-                return _("No request of this period passes these filters.")
-            return _("No request has arrived in this period, so nothing is known about its speed.")
+                return _("No requests match these filters.")
+            return _("No requests in this period, so no latency.")
         if self.total.now.latency.p95_ms is None:
             text = ngettext(
-                "<b>{all} request</b>, but nobody told us how long it took.",
-                "<b>{all} requests</b>, but nobody told us how long they took.",
+                "<b>{all} request</b> without a reported latency.",
+                "<b>{all} requests</b> without reported latencies.",
                 self.total.requests,
             )
             return format_html(text, all=count(self.total.requests))
-        text = _("95 of 100 answers were complete within <b>{p95}</b>, half of them within {p50}")
+        text = _("95 % of answers were complete within <b>{p95}</b>, half within {p50}")
         latency = self.total.now.latency
         speed = format_html(text, p95=duration(latency.p95_ms), p50=duration(latency.p50_ms))
-        return format_html("{}{}; {}.", speed, self._against_before(self.total), self._failed(self.total))
+        return format_html("{}{}. {}.", speed, self._against_before(self.total), self._failed(self.total))
 
     def _against_before(self, total: Group) -> str:
         if total.before is None or total.change is None:
@@ -130,11 +130,11 @@ class Page:
 
     def _failed(self, total: Group) -> str:
         if not total.now.errors:
-            return _("none failed")
+            return _("No errors")
         share, kind = percent(total.error_share, 1), next(iter(self.errors), None)
         if kind is None:
-            return format_html(_("<b>{share}</b> failed"), share=share)
-        return format_html(_("<b>{share}</b> failed, most often by {kind}"), share=share, kind=kind)
+            return format_html(_("Failed: <b>{share}</b>"), share=share)
+        return format_html(_("Failed: <b>{share}</b>, mostly {kind}"), share=share, kind=kind)
 
     def groups_heading(self) -> str:
         """Which group has become slowest."""
@@ -142,7 +142,7 @@ class Page:
             return _("Nothing to compare")
         if self.worse is None:
             return _("No group has become clearly slower")
-        return _("%(name)s has become slowest against before: %(share)s longer at the 95th percentile") % {
+        return _("Largest slowdown: %(name)s, %(share)s longer at the 95th percentile") % {
             "name": self.worse.key or _("Requests of no known group"),
             "share": percent(self.worse.change),
         }

@@ -84,11 +84,11 @@ def not_taken(request: HttpRequest, request_filter: RequestFilter) -> list[str]:
     sentences = ignored_params(query, TAKEN) + unknown_values(query, request_filter)
     for name in DAYS:
         if (text := query.get(name, "").strip()) and day_of(text) is None:
-            sentences.append(_("“%(text)s” is not a day, as 2026-11-01 is one.") % {"text": text[:40]})
+            sentences.append(_("“%(text)s” is not a day. Write it as 2026-11-01.") % {"text": text[:40]})
     if (text := query.get("days", "")) and text not in map(str, PERIODS):
-        sentences.append(_("“%(text)s” is no period here; these are the last 7 days.") % {"text": text[:40]})
+        sentences.append(_("“%(text)s” is not a period. These are the last 7 days.") % {"text": text[:40]})
     if (text := query.get("by", "")) and text not in WAYS:
-        sentences.append(_("Nothing is shown by “%(text)s”; this is by deployment.") % {"text": text[:40]})
+        sentences.append(_("“%(text)s” is not a grouping. This is by deployment.") % {"text": text[:40]})
     return sentences
 
 

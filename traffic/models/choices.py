@@ -29,12 +29,12 @@ class CostReason(models.TextChoices):
     """Why a request has no cost of its own."""
 
     UNKNOWN_MODEL = "unknown_model", _("no price is known for this model")
-    UNKNOWN_USAGE = "unknown_usage", _("the answer did not say how many tokens it used")
+    UNKNOWN_USAGE = "unknown_usage", _("the answer has no token counts")
     UNKNOWN_RATE = (
         "unknown_rate",
-        _("the price of one of its token classes, of its tier or region is not known"),
+        _("no price is known for one of its token classes, its tier or region"),
     )
-    LEASED = "leased", _("served by our own lease, whose hours are paid")
+    LEASED = "leased", _("self-hosted, paid by GPU hours")
 
 
 class Scope(models.TextChoices):

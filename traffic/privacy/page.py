@@ -14,23 +14,23 @@ from traffic.models import Erasure
 
 
 def erasures_question(counts: Mapping[str, int] | None) -> str:
-    return _("Whose data was deleted on request?") if counts is None else _("What is there of this user?")
+    return _("Data deletion") if counts is None else _("Data of this user")
 
 
 def erasures_headline(counts: Mapping[str, int] | None, erasures: Sequence[Erasure]) -> str:
     """How many requests are of the user that was asked for (`counts`), else how many deletions there were."""
     if counts is not None:
         text = ngettext(
-            "<b>{n} request</b> is of this user; nothing is deleted yet.",
-            "<b>{n} requests</b> are of this user; nothing is deleted yet.",
+            "<b>{n} request</b> of this user. Nothing is deleted yet.",
+            "<b>{n} requests</b> of this user. Nothing is deleted yet.",
             counts["requests"],
         )
         return format_html(text, n=count(counts["requests"]))
     if not erasures:
-        return _("Nobody has asked yet for data to be deleted.")
+        return _("There are no deletions yet.")
     text = ngettext(
-        "<b>{n} deletion</b> was asked for; sums without identity stay.",
-        "<b>{n} deletions</b> were asked for; sums without identity stay.",
+        "<b>{n} deletion</b>. Totals without identity stay.",
+        "<b>{n} deletions</b>. Totals without identity stay.",
         len(erasures),
     )
     return format_html(text, n=len(erasures))
@@ -43,12 +43,10 @@ def what_there_is(counts: Mapping[str, int]) -> SafeString:
     named = ngettext(
         "of this user, and ratings under <b>{n}</b> name.", "of this user, and ratings under <b>{n}</b> names.", ratings
     )
-    fate = _(
-        "The requests lose their user and all that was written; tokens, times and cost stay. This cannot be undone."
-    )
+    fate = _("The requests lose their user and all texts. Tokens, times and cost stay. This cannot be undone.")
     oldest = ngettext(
-        "The oldest day is not counted, so that you need not wait; it is deleted, too.",
-        "The oldest %(n)s days are not counted, so that you need not wait; they are deleted, too.",
+        "The oldest day is not counted, to save time. It is deleted too.",
+        "The oldest %(n)s days are not counted, to save time. They are deleted too.",
         uncounted,
     )
     return sentences(
@@ -62,11 +60,11 @@ def what_there_is(counts: Mapping[str, int]) -> SafeString:
 def headline(erasure: Erasure) -> SafeString:
     """Whether all is deleted."""
     if erasure.finished_at is None:
-        text = _("The data of <b>{who}</b> is being deleted; it goes on without this page.")
+        text = _("The data of <b>{who}</b> is being deleted. You can leave this page.")
         return format_html(text, who=erasure)
     text = ngettext(
-        "The data of <b>{who}</b> is deleted: <b>{n} request</b> has lost whose it was.",
-        "The data of <b>{who}</b> is deleted: <b>{n} requests</b> have lost whose they were.",
+        "The data of <b>{who}</b> is deleted: <b>{n} request</b> has no user any more.",
+        "The data of <b>{who}</b> is deleted: <b>{n} requests</b> have no user any more.",
         erasure.erased,
     )
     return format_html(text, who=erasure, n=count(erasure.erased))

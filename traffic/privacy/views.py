@@ -33,7 +33,7 @@ def erasure_list(request: HttpRequest) -> HttpResponse:
                 return begin(request, user=user)
             counts = erase.counts(user=user)
         else:
-            error = _("Say which user, as the application names them, or by the hash that a request shows.")
+            error = _("Enter the user’s name in the application, or the hash shown with a request.")
     context = {
         "rows": rows,
         "question": page.erasures_question(counts),
@@ -60,8 +60,8 @@ def begin(
     request: HttpRequest, *, application: Application | None = None, user: uuid.UUID | None = None
 ) -> HttpResponse:
     erasure = erase.ask(application=application, user=user, by=request.user)
-    log(request, erasure, _("Deletion begun."), added=True)
-    messages.success(request, _("The deletion has begun; nothing new is kept from now on."))
+    log(request, erasure, _("Deletion started."), added=True)
+    messages.success(request, _("The deletion has started. Nothing new is kept from now on."))
     return redirect("traffic:erasure", erasure.pk)
 
 

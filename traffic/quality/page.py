@@ -127,15 +127,15 @@ class Answer:
     def headline(self) -> str:
         if self.total is None:
             text = ngettext(
-                "No answer of the last %(n)s day has been rated, so nothing is known about quality.",
-                "No answer of the last %(n)s days has been rated, so nothing is known about quality.",
+                "No ratings in the last %(n)s day, so quality is not known.",
+                "No ratings in the last %(n)s days, so quality is not known.",
                 self.days,
             )
             return text % {"n": self.days}
         if not self.total.enough:
             text = ngettext(
-                "Only <b>{n} answer</b> of {days} days has been rated: too few to call any model good or bad.",
-                "Only <b>{n} answers</b> of {days} days have been rated: too few to call any model good or bad.",
+                "Only <b>{n} rating</b> in {days} days: too few to judge a model.",
+                "Only <b>{n} ratings</b> in {days} days: too few to judge a model.",
                 self.total.ratings,
             )
             return format_html(text, n=self.total.ratings, days=self.days)
@@ -149,15 +149,15 @@ class Answer:
         if len(self.alike) < 2:
             if len(judged) > 1:
                 text = _(
-                    "; no task has enough ratings of two deployments in the last %(days)s days, so deployments are not"
-                    " compared"
+                    ". Deployments are not compared: no task has enough ratings of two of them in the last %(days)s"
+                    " days"
                 )
                 return text % {"days": COMPARED_DAYS}
-            return _("; only %(name)s has enough of them to be judged") % {"name": judged[0].name} if judged else ""
+            return _(". Only %(name)s has enough ratings to be judged") % {"name": judged[0].name} if judged else ""
         better, other = sorted(self.alike[:2], key=lambda named: -named.group.acceptable_share)
         real = differ(better.group, other.group)
         return format_html(
-            _("; for {task} in the last {days} days {better} {share}, {other} {other_share}: {difference}"),
+            _(". For {task} in the last {days} days: {better} {share}, {other} {other_share}, {difference}"),
             task=self.task,
             days=COMPARED_DAYS,
             better=better.name,

@@ -33,7 +33,7 @@ SCALE = (
     (2, gettext_lazy("Poor"), gettext_lazy("Some use, but must be redone")),
     (3, gettext_lazy("Nearly"), gettext_lazy("Usable only after changes")),
     (4, gettext_lazy("Good"), gettext_lazy("Usable as it stands")),
-    (5, gettext_lazy("Excellent"), gettext_lazy("I could not have done it better")),
+    (5, gettext_lazy("Excellent"), gettext_lazy("Nothing to improve")),
 )
 WORDS = {stars: word for stars, word, _about in SCALE}
 REMEMBERED = "ratings_to_undo"  # in the session: what the last ratings replaced
@@ -51,7 +51,7 @@ def rate(request: HttpRequest) -> HttpResponse:
     identifier, following = uuid_of(request.POST.get("request", "")), uuid_of(request.POST.get("next", ""))
     waiting = None if identifier is None else rating_queue.answer(request.user, identifier)
     if waiting is None:
-        raise Http404(_("This answer is not here to be rated."))
+        raise Http404(_("This answer cannot be rated here."))
     here = reverse("traffic:rate")
     if "cannot" in request.POST:
         abstention = ratings.abstain(request=waiting.request, rater=current_user(request))
@@ -125,7 +125,7 @@ def abstention_undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Offer an answer again that its reader could not judge."""
     abstention = rating_queue.own_abstention(request.user, pk)
     if abstention is None:
-        raise Http404(_("This note is not yours, or it is gone already."))
+        raise Http404(_("This note is not yours, or it was deleted."))
     back = f"{reverse('traffic:rate')}?at={abstention.request_id}"
     ratings.withdraw_abstention(abstention)
     messages.info(request, _("The answer is back in your queue."))
@@ -161,13 +161,13 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Take back a rating of one's own, and show the answer again."""
     rating = rating_queue.own_rating(request.user, pk)
     if rating is None:
-        raise Http404(_("This rating is not yours, or it is gone already."))
+        raise Http404(_("This rating is not yours, or it was deleted."))
     remembered = request.session.get(REMEMBERED, {})
     entry = remembered.pop(str(pk), None) or {}
     request.session[REMEMBERED] = remembered
     request.session[TYPED] = {"request": str(rating.request_id), "comment": rating.comment}
     ratings.undo(rating=rating, before=entry.get("before"))
-    messages.info(request, _("Your rating is taken back."))
+    messages.info(request, _("Your rating is undone."))
     back = entry.get("back", "")
     safe = url_has_allowed_host_and_scheme(back, allowed_hosts=None)
     return redirect(back if safe else reverse("traffic:rate"))

@@ -39,7 +39,7 @@ def discounts(request: HttpRequest) -> HttpResponse:
         log(request, made, added=True)
         undoable(
             request,
-            _("The discount holds for requests that come from now on."),
+            _("The discount applies to new requests from now on."),
             "traffic:discount-do",
             made.pk,
             "take-back",
@@ -75,7 +75,7 @@ def row_of(discount: Discount, now: datetime) -> DiscountRow:
 
 
 def why(discount: Discount) -> str:
-    taken = _("taken back") if discount.withdrawn_at else _("entered")
+    taken = _("removed") if discount.withdrawn_at else _("entered")
     return _("Discount of %(account)s %(taken)s: %(source)s") % {
         "account": discount.account, "taken": taken, "source": discount.source,
     }  # fmt: skip
@@ -109,11 +109,11 @@ def discount_do(request: HttpRequest, pk: int, act: str) -> HttpResponse:
     discount = price_queries.get_discount(pk)
     if act == "take-back":
         services.withdraw_discount(discount=discount, now=timezone.now())
-        sentence, other = _("The discount is taken back; requests cost the list price from now on."), "restore"
+        sentence, other = _("The discount is removed. Requests cost the list price from now on."), "restore"
     elif services.restore_discount(discount=discount):
-        sentence, other = _("The discount stands again."), "take-back"
+        sentence, other = _("The discount is restored."), "take-back"
     else:
-        messages.error(request, _("Another discount holds on some of its days by now: take that one back first."))
+        messages.error(request, _("Another discount applies on some of its days. Remove that one first."))
         return redirect("traffic:discounts")
     log(request, discount, sentence)
     undoable(request, sentence, "traffic:discount-do", pk, other)

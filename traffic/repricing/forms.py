@@ -21,20 +21,20 @@ class RepricingForm(forms.Form):
         widget=forms.TextInput({"list": "providers"}),
     )  # fmt: skip
     model = forms.CharField(
-        label=_("Model"), max_length=200, required=False, help_text=_("As its requests call it. Empty: all."),
+        label=_("Model"), max_length=200, required=False, help_text=_("The name in its requests. Empty: all."),
     )  # fmt: skip
     why = forms.CharField(
-        label=_("Why"), max_length=300, help_text=_("For the audit log: what was wrong with the prices before?"),
-        error_messages={"required": _("Say why; the audit log keeps it.")},
+        label=_("Reason"), max_length=300, help_text=_("For the audit log: what was wrong with the prices before?"),
+        error_messages={"required": _("Enter a reason for the audit log.")},
     )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         since, until = cleaned.get("since"), cleaned.get("until")
         if since and until and until < since:
-            self.add_error("until", _("The last day lies before the first one."))
+            self.add_error("until", _("The last day is before the first."))
         elif not self.errors and not requests_of(self.scope()):
-            self.add_error("model" if cleaned["model"] else "since", _("No request of these days could change."))
+            self.add_error("model" if cleaned["model"] else "since", _("No stored requests on these days."))
         return cleaned
 
     def scope(self) -> RepricingScope:

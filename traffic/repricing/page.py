@@ -57,15 +57,15 @@ def book_headline(counts: Mapping[str, int]) -> SafeString:
     text = _("The book holds <b>{versions} prices</b> of <b>{models} models</b>,")
     whole = format_html(text, versions=count(counts["versions"]), models=count(counts["models"]))
     entered = counts["entered"]
-    by_hand = ngettext("one of them entered by hand.", "%(n)s of them entered by hand.", entered) % {"n": entered}
-    return sentences(whole, by_hand if entered else _("none of them entered by hand."))
+    by_hand = ngettext("one of them entered manually.", "%(n)s of them entered manually.", entered) % {"n": entered}
+    return sentences(whole, by_hand if entered else _("none of them entered manually."))
 
 
 def book_heading(text: str, total: int) -> str:
     """How many models fit the words that were looked for; without any, what the list is."""
     if not text:
-        return _("What holds now")
-    fitting = ngettext("One model fits “%(text)s”", "%(n)s models fit “%(text)s”", total)
+        return _("Current prices")
+    fitting = ngettext("1 model matches “%(text)s”", "%(n)s models match “%(text)s”", total)
     return fitting % {"n": count(total), "text": text}
 
 
@@ -118,13 +118,13 @@ class ModelPage:
     def headline(self) -> str:
         """What a million tokens cost now."""
         if self.priced is None:
-            return _("A price by hand is kept with its source, and holds until the next one.")
+            return _("A manual price has a source and is valid until the next one.")
         current, model = in_force(self.prices, self.now), self.priced.model
         if current is not None:
             text = _("A million tokens of <b>{model}</b> cost <b>{input}</b> as input and <b>{output}</b> as output.")
             return sentences(format_html(text, model=model, **in_and_out(current)), self._paid())
         if self.prices:
-            return format_html(_("<b>{model}</b> has no price that holds yet."), model=model)
+            return format_html(_("<b>{model}</b> has no valid price yet."), model=model)
         text = _("No price of <b>{model}</b> at {provider} is known, so its requests have no cost.")
         return format_html(text, model=model, provider=self.priced.provider)
 
@@ -137,7 +137,7 @@ class ModelPage:
         return off_the_list(self.discount) if self.discount is not None else ""
 
     def form_heading(self) -> str:
-        return _("A new price follows; none is changed") if self.prices else _("Add its price")
+        return _("New price (no earlier price changes)") if self.prices else _("Add price")
 
 
 def in_and_out(price: TokenPrice) -> dict[str, str]:
@@ -151,15 +151,15 @@ def unit_prices_headline(waiting: int, holding: int) -> str:
     """How many tiers wait for a factor, else how many prices hold now."""
     if waiting:
         text = ngettext(
-            "<b>One tier</b> waits for its factor; until then its requests have no cost.",
-            "<b>{n} tiers</b> wait for their factors; until then their requests have no cost.",
+            "<b>One tier</b> has no factor, so its requests have no cost.",
+            "<b>{n} tiers</b> have no factor, so their requests have no cost.",
             waiting,
         )
         return format_html(text, n=waiting)
     if not holding:
-        return _("Nothing of this kind is in the book yet.")
-    kinds = _("GPUs, machines, storage, traffic, tools, and what tiers and regions make of token prices")
-    text = ngettext("<b>One price</b> holds now: {kinds}.", "<b>{n} prices</b> hold now: {kinds}.", holding)
+        return _("No prices of this kind yet.")
+    kinds = _("GPUs, VMs, storage, traffic, tools, and factors of tiers and regions")
+    text = ngettext("<b>One price</b> is valid now: {kinds}.", "<b>{n} prices</b> are valid now: {kinds}.", holding)
     return format_html(text, n=holding, kinds=kinds)
 
 
@@ -182,11 +182,11 @@ class UnitReview:
     def headline(self) -> str:
         """What the price goes from and to."""
         if self.standing is None:
-            return _("Nothing of this kind has a price yet.")
+            return _("No price of this kind yet.")
         if self.standing.amount == self.price.amount:
-            text = _("This is what it costs already: <b>{what}</b>.")
+            text = _("It costs this already: <b>{what}</b>.")
             return format_html(text, what=self.price.get_kind_display())
-        text = _("It goes from <b>{before}</b> to <b>{after}</b>.")
+        text = _("It changes from <b>{before}</b> to <b>{after}</b>.")
         return format_html(text, before=self.standing.plain, after=self.price.plain)
 
     def holds(self) -> SafeString:
@@ -199,10 +199,10 @@ class UnitReview:
 def discounts_headline(holding: int) -> str:
     """How many discounts hold today."""
     if not holding:
-        return _("No discount holds today: every request costs the list price.")
+        return _("No discount today: every request costs the list price.")
     text = ngettext(
-        "<b>One discount</b> holds today; costs, spend and break-even are what is really paid.",
-        "<b>{n} discounts</b> hold today; costs, spend and break-even are what is really paid.",
+        "<b>One discount</b> is active. Costs, spend and break-even include it.",
+        "<b>{n} discounts</b> are active. Costs, spend and break-even include them.",
         holding,
     )
     return format_html(text, n=holding)
@@ -243,8 +243,8 @@ class DiscountRow:
 
     def state(self) -> str:
         if self.withdrawn:
-            return _("taken back")
-        return _("to come") if self.to_come else _("holds") if self.holds else _("over")
+            return _("removed")
+        return _("to come") if self.to_come else _("active") if self.holds else _("ended")
 
     def origin(self) -> str:
         """Who entered it, and when; empty where nobody did."""
@@ -265,10 +265,10 @@ def mark_of(repricing: Repricing) -> str:
 def repricings_headline(totals: Totals) -> str:
     """How many repricings stand."""
     if not totals.runs:
-        return _("No request was costed anew yet: each keeps what its price was when it came in.")
+        return _("No re-pricing yet. Each request has the price of its time.")
     text = ngettext(
-        "<b>{n} repricing</b> stands; it gave <b>{rows} requests</b> another cost.",
-        "<b>{n} repricings</b> stand; they gave <b>{rows} requests</b> another cost.",
+        "<b>{n} re-pricing</b> changed the cost of <b>{rows} requests</b>.",
+        "<b>{n} re-pricings</b> changed the cost of <b>{rows} requests</b>.",
         totals.runs,
     )
     return format_html(text, n=totals.runs, rows=count(totals.changed))
@@ -314,50 +314,50 @@ class RepricingPage:
         return self.started and stopped and not self.it.restored and not self.it.kept
 
     def question(self) -> str:
-        return _("What did this repricing change?") if self.started else _("What would this repricing change?")
+        return _("Re-pricing") if self.started else _("Re-pricing preview")
 
     def headline(self) -> str:
         """How many requests cost something else, and by how much."""
         requests = self.changes.whole["requests"]
         if self.is_undone:
-            text = _("It is taken back: <b>{n} of {all} requests</b> cost what they did before.")
+            text = _("Undone: <b>{n} of {all} requests</b> have their earlier cost again.")
             return format_html(text, n=count(self.it.restored), all=count(self.it.changed))
         if not requests:
             if self.it.at_work:
-                return _("So far no request would cost anything else.")
-            return _("No request of the period costs anything else at today’s book.")
+                return _("So far no cost would change.")
+            return _("No cost of this period changes at today’s prices.")
         if self.started:
             text = ngettext(
                 "<b>{n} request</b> changed by <b>{by} USD</b>.",
-                "<b>{n} requests</b> changed by <b>{by} USD</b> in all.",
+                "<b>{n} requests</b> changed by <b>{by} USD</b> in total.",
                 requests,
             )
         else:
             text = ngettext(
-                "<b>{n} request</b> would change, by <b>{by} USD</b>; nothing is written yet.",
-                "<b>{n} requests</b> would change, by <b>{by} USD</b> in all; nothing is written yet.",
+                "<b>{n} request</b> would change by <b>{by} USD</b>. Nothing is saved yet.",
+                "<b>{n} requests</b> would change by <b>{by} USD</b> in total. Nothing is saved yet.",
                 requests,
             )
         return format_html(text, n=count(requests), by=signed_usd(self.changes.whole["amount"]))
 
     def heading(self) -> str:
         if self.it.at_work:
-            return _("It is at work")
-        return _("How it went") if self.started else _("Nothing is written yet")
+            return _("Running")
+        return _("Result") if self.started else _("Nothing saved yet")
 
     def how_far(self) -> str:
         """Of the requests how many are looked at, or have their cost back."""
         if self.is_taken_back:
-            text = _("%(n)s of %(all)s requests given their cost back")
+            text = _("%(n)s of %(all)s requests restored")
             return text % {"n": count(self.it.restored), "all": count(self.it.changed)}
-        return _("%(n)s of %(all)s requests looked at") % {"n": count(self.it.read), "all": count(self.it.total)}
+        return _("%(n)s of %(all)s requests checked") % {"n": count(self.it.read), "all": count(self.it.total)}
 
     def origin(self) -> SafeString:
         """Who asked for it and why, and who took it back."""
         it, at = self.it, when(self.it.created_at)
         if it.by is not None:
-            start = format_html(_("Asked for by {who} on {at}."), who=it.by.get_username(), at=at)
+            start = format_html(_("Started by {who} on {at}."), who=it.by.get_username(), at=at)
         else:
-            start = format_html(_("Asked for on the command line on {at}."), at=at)
-        back = _("Taken back by %(who)s.") % {"who": it.undone_by.get_username()} if it.undone_by is not None else ""
+            start = format_html(_("Started on the command line on {at}."), at=at)
+        back = _("Undone by %(who)s.") % {"who": it.undone_by.get_username()} if it.undone_by is not None else ""
         return sentences(start, f"“{it.why}”" if it.why else "", back)

@@ -125,9 +125,7 @@ def add(request: HttpRequest) -> HttpResponse:
     assert isinstance(request.user, User), "only people who are logged in get here"
     price = services.add_price(price=price, person=request.user, now=now)
     log(request, price, added=True)
-    undoable(
-        request, _("The price of %(model)s is in the book.") % {"model": price.model}, "traffic:price-undo", price.pk
-    )
+    undoable(request, _("The price of %(model)s is saved.") % {"model": price.model}, "traffic:price-undo", price.pk)
     return redirect(PricedModel(price.provider, price.model).url)
 
 
@@ -144,13 +142,13 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
     price = price_queries.get_entered_price(pk)
     priced = PricedModel(price.provider, price.model)
     if is_used(price):
-        messages.error(request, _("Requests were costed with this price already: enter the right one, then reprice."))
+        messages.error(request, _("Requests were priced with it already. Enter the correct price, then re-price."))
         return redirect(priced.url)
-    log(request, price, _("Taken back: %(price)s, input %(input)s, output %(output)s") % {
+    log(request, price, _("Removed: %(price)s, input %(input)s, output %(output)s") % {
         "price": price, "input": f"{price.uncached_input.normalize():f}", "output": f"{price.output.normalize():f}",
     })  # fmt: skip
     services.remove_price(price)
-    messages.success(request, _("The price of %(model)s is taken back.") % {"model": price.model})
+    messages.success(request, _("The price of %(model)s is removed.") % {"model": price.model})
     return redirect(priced.url if price_queries.has_versions(priced.provider, priced.model) else "traffic:prices")
 
 

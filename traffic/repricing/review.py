@@ -64,22 +64,22 @@ class Review:
         """How many stored requests it is for, and by how much they would change."""
         model, effect = self.price.model, self.effect
         if self.same:
-            return format_html(_("This is what <b>{model}</b> costs already."), model=model)
+            return format_html(_("<b>{model}</b> costs this already."), model=model)
         if effect is None:
-            text = _("Requests to <b>{model}</b> cost this from <b>{day}</b> on; none of them has come yet.")
+            text = _("Requests to <b>{model}</b> cost this from <b>{day}</b>. There are none yet.")
             return format_html(text, model=model, day=when(self.price.starts_at))
         if not effect.requests:
-            return format_html(_("No request to <b>{model}</b> is stored since this price holds."), model=model)
+            return format_html(_("No requests to <b>{model}</b> since this price began."), model=model)
         if effect.amount is None:
             text = ngettext(
-                "<b>{n} stored request</b> is from since it holds; a rate that it needs is not given.",
-                "<b>{n} stored requests</b> are from since it holds; a rate that they need is not given.",
+                "<b>{n} stored request</b> is affected, and a rate for it is missing.",
+                "<b>{n} stored requests</b> are affected, and a rate for them is missing.",
                 effect.requests,
             )
             return format_html(text, n=count(effect.requests))
         text = ngettext(
-            "<b>{n} stored request</b> is from since it holds, and would change by about <b>{by} USD</b>.",
-            "<b>{n} stored requests</b> are from since it holds, and would change by about <b>{by} USD</b>.",
+            "<b>{n} stored request</b> is affected and would change by about <b>{by} USD</b>.",
+            "<b>{n} stored requests</b> are affected and would change by about <b>{by} USD</b>.",
             effect.requests,
         )
         return format_html(text, n=count(effect.requests), by=signed_usd(effect.amount))

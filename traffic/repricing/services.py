@@ -80,7 +80,7 @@ def move(repricing: Repricing, before: Iterable[str], *, state: RepricingState, 
 def start(*, repricing: Repricing) -> bool:
     """What was previewed begins, what was stopped goes on where it was. Raises Refused beside another one."""
     if repricing.state in TO_RUN and (repricing.restored or repricing.kept):
-        raise Refused(_("It is half taken back: take the rest back too."))
+        raise Refused(_("It is partly undone: undo the rest too."))
     refuse_beside_another(repricing)
     fresh = {"at_day": None, "at_id": None, "read": 0, "changed": 0} if repricing.started_at is None else {}
     return move(
@@ -93,7 +93,7 @@ def refuse_beside_another(repricing: Repricing) -> None:
     """Raise Refused while another repricing of the same days runs: each would restore what the other wrote."""
     writing = Repricing.objects.filter(state__in=(RepricingState.RUNNING, RepricingState.UNDOING))
     if writing.filter(since__lt=repricing.until, until__gt=repricing.since).exclude(pk=repricing.pk).exists():
-        raise Refused(_("Another repricing of days of this period is at work: wait for its end, or cancel it."))
+        raise Refused(_("Another re-pricing of these days is running: wait for its end, or cancel it."))
 
 
 def cancel(*, repricing: Repricing) -> bool:
@@ -109,7 +109,7 @@ def undo(*, repricing: Repricing, person: int | None = None) -> bool:
         return False
     later = Repricing.objects.later_than(repricing).order_by("-started_at").first()
     if later is not None:
-        raise Refused(_("A later repricing of the same days stands: take that one back first."))
+        raise Refused(_("There is a later re-pricing of the same days. Undo that one first."))
     refuse_beside_another(repricing)
     return move(
         repricing, TO_UNDO, state=RepricingState.UNDOING, claimed_until=None, problem="", undone_by_id=person,
@@ -177,7 +177,7 @@ def finish(repricing: Repricing, state: RepricingState) -> bool:
 
 
 def fail(repricing: Repricing) -> None:
-    problem = _("A fault of ours stopped it; the log has the details. What it did so far stands.")
+    problem = _("An error of Breakeven stopped it. The log has the details. Its changes so far stay.")
     at_work = (RepricingState.RUNNING, RepricingState.UNDOING, RepricingState.PREVIEWING)
     move(
         repricing, at_work, state=RepricingState.FAILED, problem=problem, finished_at=timezone.now(), claimed_until=None
@@ -255,7 +255,7 @@ def to_the_end(
     now = timezone.now()
     claimed = Repricing.objects.claim(repricing.pk, now, now + CLAIM)
     if claimed is None:
-        raise Refused(_("A worker is at it already."))
+        raise Refused(_("A worker is running it already."))
     try:
         go_on(claimed, batch=batch, repriced=repriced, **options)
     except BaseException:

@@ -75,7 +75,7 @@ def _review(request: HttpRequest, form: UnitPriceForm, price: UnitPrice) -> Http
 def _save(request: HttpRequest, price: UnitPrice) -> HttpResponse:
     services.add_unit_price(price=price, person_id=request.user.pk, now=timezone.now())
     log(request, price, added=True)
-    undoable(request, _("In the book: %(price)s.") % {"price": price}, "traffic:unit-price-undo", price.pk)
+    undoable(request, _("Saved: %(price)s.") % {"price": price}, "traffic:unit-price-undo", price.pk)
     return redirect(f"{reverse('traffic:unit-prices')}?{urlencode({'kind': price.kind})}")
 
 
@@ -84,11 +84,11 @@ def unit_price_undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a price out again that a person entered; a tier's only while no request was costed with it."""
     price = price_queries.get_entered_unit_price(pk)
     if price.kind == Priced.TIER and price_queries.is_tier_used(price):
-        messages.error(request, _("Requests were costed with this factor already: enter the right one, then reprice."))
+        messages.error(request, _("Requests were priced with it already. Enter the correct factor, then re-price."))
     else:
-        log(request, price, _("Taken back: %(price)s, %(amount)s") % {
+        log(request, price, _("Removed: %(price)s, %(amount)s") % {
             "price": price, "amount": f"{price.amount.normalize():f}",
         })  # fmt: skip
         services.remove_price(price)
-        messages.success(request, _("Taken back: %(price)s.") % {"price": price})
+        messages.success(request, _("Removed: %(price)s.") % {"price": price})
     return redirect("traffic:unit-prices")

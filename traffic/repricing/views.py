@@ -73,10 +73,10 @@ def repricing_detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 ACTS = {
-    "start": gettext_lazy("Started: each request is costed anew."),
-    "cancel": gettext_lazy("Cancelled; what it changed before stays until you take it back."),
-    "take-back": gettext_lazy("Every request gets the cost back that it had."),
-    "discard": gettext_lazy("Discarded; nothing had been changed."),
+    "start": gettext_lazy("Started: each request is priced again."),
+    "cancel": gettext_lazy("Cancelled. Its changes so far stay until you undo them."),
+    "take-back": gettext_lazy("Every request gets its earlier cost again."),
+    "discard": gettext_lazy("Discarded. Nothing was changed."),
 }
 
 
@@ -102,7 +102,7 @@ def repricing_do(request: HttpRequest, pk: int, act: str) -> HttpResponse:
         messages.error(request, str(refused))
         return redirect("traffic:repricing", pk)
     if not moved:
-        messages.info(request, _("Nothing was changed: it is not in that state any more."))
+        messages.info(request, _("Nothing was changed: its state has changed meanwhile."))
         return redirect("traffic:repricing", pk)
     if act == "discard":
         messages.success(request, ACTS[act])

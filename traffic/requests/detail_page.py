@@ -44,7 +44,7 @@ class RequestDetail(Row):
 
     def headline(self) -> SafeString:
         """What became of the request, and what it cost."""
-        return format_html("<b>{}</b> {}; {}.", self.it.model, self._ending(), self._paid())
+        return format_html("<b>{}</b> {}. {}.", self.it.model, self._ending(), self._paid())
 
     def _ending(self) -> str:
         if self.it.outcome == Outcome.OK:
@@ -58,43 +58,43 @@ class RequestDetail(Row):
     def _answer(self) -> str:
         it, time, more, end = self.it, _("answered"), "", ""
         if it.latency_ms is None:
-            end = _(", in a time that nobody measured")
+            end = _(", latency not reported")
         else:
             time = format_html(_("answered in <b>{time}</b>"), time=duration(it.latency_ms))
         if from_own_cache(it.raw):
-            more = _(" out of the cache of a proxy, so that no vendor was asked")
+            more = _(" from the cache of a proxy, without a call to a vendor")
         elif it.output is not None:
             more = ngettext(" with %(n)s token", " with %(n)s tokens", it.output) % {"n": count(it.output)}
         return format_html("{}{}{}", time, more, end)
 
     def _paid(self) -> str:
         if not self.money:
-            return format_html(_("its call began on {at}"), at=when(self.it.started_at))
+            return format_html(_("It started on {at}"), at=when(self.it.started_at))
         if self.it.cost is not None:
-            return format_html(_("it cost <b>${cost}</b>"), cost=usd4(self.it.cost))
+            return format_html(_("Cost: <b>${cost}</b>"), cost=usd4(self.it.cost))
         if self.leased:
-            return _("it ran on our own lease, which is paid by the hour")
-        return _("what it cost is not known")
+            return _("Self-hosted, paid by GPU hours")
+        return _("Its cost is not known")
 
     def time_heading(self) -> str:
         if self.it.ttft_ms is not None:
-            return _("The first token came after %(time)s") % {"time": duration(self.it.ttft_ms)}
+            return _("First token after %(time)s") % {"time": duration(self.it.ttft_ms)}
         if self.it.latency_ms is None:
-            return _("How long it took is not known")
+            return _("Latency not known")
         if self.answered:
-            return _("It came in one piece")
-        return _("It ended without an answer after %(time)s") % {"time": duration(self.it.latency_ms)}
+            return _("Answered in one piece")
+        return _("Ended without an answer after %(time)s") % {"time": duration(self.it.latency_ms)}
 
     def whole_label(self) -> str:
         """What the last line of the timeline is called."""
-        return _("From its start to the end of the answer") if self.answered else _("From its start to its end")
+        return _("Start to end of the answer") if self.answered else _("Start to end")
 
     def cost_heading(self) -> str:
         """That its cost is known, else why not."""
         if self.it.cost is not None:
-            return _("How its cost came about")
+            return _("Cost breakdown")
         if not self.answered and self.it.cost_reason == CostReason.UNKNOWN_USAGE:
-            return _("No answer came, so nobody said what it used")
+            return _("No answer, so no token counts")
         return str(capfirst(self.it.get_cost_reason_display()))
 
     def price_note(self) -> str:
@@ -120,24 +120,24 @@ class RequestDetail(Row):
         return text % {"n": count(self.it.reasoning)}
 
     def tokens_heading(self) -> str:
-        return _("Its tokens") if self.it.uncached_input is not None else _("How many tokens it took is not known")
+        return _("Tokens") if self.it.uncached_input is not None else _("No token counts")
 
     def raw_heading(self) -> str:
         """Whether what came is to be believed."""
         if not self.doubts:
-            return _("As it came")
+            return _("Raw data")
         text = ngettext(
-            "As it came, and what of it is to be taken with care",
-            "As it came, and the %(n)s things of it to be taken with care",
+            "Raw data, with 1 warning",
+            "Raw data, with %(n)s warnings",
             len(self.doubts),
         )
         return text % {"n": len(self.doubts)}
 
     def ratings_heading(self) -> str:
         if not self.ratings:
-            return _("Nobody has rated it")
+            return _("No ratings")
         number = len(self.ratings)
-        return ngettext("%(n)s person has rated it", "%(n)s people have rated it", number) % {"n": number}
+        return ngettext("%(n)s rating", "%(n)s ratings", number) % {"n": number}
 
 
 @dataclass(frozen=True, slots=True)

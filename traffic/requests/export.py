@@ -67,7 +67,7 @@ class Kind:
         """Raises NotInstalled."""
         if self.package and find_spec(self.package) is None:
             raise NotInstalled(
-                _("%(label)s files need the package %(package)s: install breakeven[%(name)s], or take CSV or JSONL.")
+                _("%(label)s files need the package %(package)s: install breakeven[%(name)s], or choose CSV or JSONL.")
                 % {"label": self.label, "package": self.package, "name": self.name}
             )
 

@@ -81,7 +81,7 @@ class Row:
             return usd4(self.it.cost)
         reason = self.it.get_cost_reason_display()
         if self.leased:
-            return format_html('<span class="none" title="{}">{}</span>', reason, _("own lease"))
+            return format_html('<span class="none" title="{}">{}</span>', reason, _("self-hosted"))
         return format_html('<span title="{}">{}</span>', reason, missing())
 
     def judgement(self) -> str:
@@ -142,33 +142,33 @@ class RequestList:
     def headline(self) -> str:
         """How many requests there are, and what is odd about them."""
         if self.no_applications:
-            return _("You see the requests of your applications, but you are a member of none yet.")
+            return _("You see requests of your own applications, and you have none yet.")
         if self.refused:
-            return _("Nothing can be shown: the filters ask for what cannot be.")
+            return _("No requests: a filter is not valid.")
         if self.sums is not None:
             return self._with_and_without_filters(self.sums) if self.narrowing else self._counted(self.sums)
         if self.by_days:
-            return _("No request of these days passes these filters.")
+            return _("No requests on these days match these filters.")
         if self.newest is not None:
-            sentence = _("No request in the last 24 hours; the newest one here began {ago}.")
+            sentence = _("No requests in the last 24 hours. The newest one started {ago}.")
             return format_html(sentence, ago=ago(self.newest))
         if self.params.sort and self.rows:
-            return _("No request in the last 24 hours.")
+            return _("No requests in the last 24 hours.")
         if self.filtered:
-            return _("No request of the last 24 hours passes these filters.")
-        return _("No request has arrived yet, so there is nothing to look into.")
+            return _("No requests in the last 24 hours match these filters.")
+        return _("There are no requests yet.")
 
     def _with_and_without_filters(self, sums: UsageGroup) -> SafeString:
-        start = _("No request passes these filters:")
+        start = _("No matches:")
         if self.rows or self.read.reached:
-            start = _("Listed are the requests that pass these filters:")
+            start = _("Filtered:")
         filters = [
             (format_html("{} <b>{}</b>", active.label, active.value) if active.value else active.label,)
             for active in self.narrowing
         ]
         without = ngettext(
-            "Without them there was <b>{all} request</b> {when}.",
-            "Without them there were <b>{all} requests</b> {when}.",
+            "Without filters: <b>{all} request</b> {when}.",
+            "Without filters: <b>{all} requests</b> {when}.",
             sums.requests,
         )
         without = format_html(without, all=count(sums.requests), when=self._when())
@@ -178,29 +178,29 @@ class RequestList:
         text = ngettext("<b>{all} request</b> {when}", "<b>{all} requests</b> {when}", sums.requests)
         parts: list[str] = [format_html(text, all=count(sums.requests), when=self._when())]
         if sums.errors:
-            text = ngettext(", <b>{failed}</b> of them failed", ", <b>{failed}</b> of them failed", sums.errors)
+            text = ngettext(", <b>{failed}</b> failed", ", <b>{failed}</b> failed", sums.errors)
             parts.append(format_html(text, failed=count(sums.errors)))
         else:
-            parts.append(_(", none of them failed"))
+            parts.append(_(", none failed"))
         if self.money and sums.unpriced_requests:
-            text = ngettext("; {unpriced} has no price", "; {unpriced} have no price", sums.unpriced_requests)
+            text = ngettext(", {unpriced} without a price", ", {unpriced} without a price", sums.unpriced_requests)
             parts.append(format_html(text, unpriced=count(sums.unpriced_requests)))
         if unknown := sums.unknown_usage_requests:
-            text = ngettext("; {unknown} did not say its tokens", "; {unknown} did not say their tokens", unknown)
+            text = ngettext(", {unknown} without token counts", ", {unknown} without token counts", unknown)
             parts.append(format_html(text, unknown=count(unknown)))
         return format_html_join("", "{}", [*((part,) for part in parts), (".",)])
 
     def _when(self) -> str:
-        return _("in these days") if self.by_days else _("in the last 24 hours")
+        return _("on these days") if self.by_days else _("in the last 24 hours")
 
     def spent(self) -> str:
         """What the counted requests cost; empty where that is not known, or not for this reader."""
         if not self.money or self.sums is None or self.narrowing:
             return ""
-        text = _("%(sum)s in these days") if self.by_days else _("%(sum)s in 24 hours")
+        text = _("%(sum)s on these days") if self.by_days else _("%(sum)s in 24 hours")
         text %= {"sum": dollars(self.sums.cost)}
         if leased := self.sums.leased_requests:
-            more = ngettext(", %(n)s more on our own lease", ", %(n)s more on our own lease", leased)
+            more = ngettext(", %(n)s more self-hosted", ", %(n)s more self-hosted", leased)
             text += more % {"n": count(leased)}
         return text
 
@@ -223,14 +223,14 @@ class RequestList:
 
     def heading(self) -> str:
         if self.params.sort:
-            return _("Requests that pass the filters") if self.filtered else _("All requests")
-        return _("Requests that pass the filters, the newest first") if self.filtered else _("The newest first")
+            return _("Filtered requests") if self.filtered else _("All requests")
+        return _("Filtered requests, newest first") if self.filtered else _("Newest first")
 
     def note(self) -> str:
         """What opens with a click."""
         if self.money:
-            return _("each opens with its timeline, its tokens and how its cost came about")
-        return _("each opens with its timeline and its tokens")
+            return _("each opens with its timeline, tokens and cost")
+        return _("each opens with its timeline and tokens")
 
     def files_label(self) -> str:
-        return _("All that pass the filters, as a file:") if self.filtered else _("All of them, as a file:")
+        return _("Download filtered requests:") if self.filtered else _("Download all requests:")

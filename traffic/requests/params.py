@@ -51,8 +51,8 @@ RANGES = (
 )
 FLAGS = {
     "unpriced": gettext_lazy("no price"),
-    "told_otherwise": gettext_lazy("other cost told"),
-    "unknown_usage": gettext_lazy("usage unknown"),
+    "told_otherwise": gettext_lazy("cost differs from source"),
+    "unknown_usage": gettext_lazy("no token counts"),
     "rated": gettext_lazy("rated"),
 }
 LABELS = {
@@ -126,7 +126,7 @@ def parsed_params(request: HttpRequest) -> ParsedParams:
         if money or not bounds.figures:
             setattr(params.request_filter, bounds.attribute, range_of(query, bounds.name, bounds.label, params.refused))
     if params.request_filter.words and not params.may_read:
-        params.refused.append(_("Only who may read the texts of an application can look for words in them."))
+        params.refused.append(_("Only people who may read the texts of an application can search them."))
     return params
 
 
@@ -156,10 +156,10 @@ def application_choices(request: HttpRequest) -> list[ApplicationChoice] | None:
 def ignored_params(query: QueryDict, taken: set[str]) -> list[str]:
     """Sentences on parameters that are no filter, here or for this person."""
     names = sorted(name for name, value in query.items() if value and name not in taken)
-    sentence = _("“%(name)s” is no filter here, so it takes nothing out.")
+    sentence = _("“%(name)s” is not a filter here and has no effect.")
     sentences = [sentence % {"name": name[:40]} for name in names if name not in MONEY]
     if len(sentences) < len(names):
-        sentences.append(_("A filter of this address is for who may see figures, so it takes nothing out."))
+        sentences.append(_("A filter of this address requires the right to see figures and has no effect."))
     return sentences
 
 
@@ -178,7 +178,7 @@ def unknown_values(query: QueryDict, request_filter: RequestFilter) -> list[str]
         there[name] = (
             set(rows.filter(slug__in=slugs_in_query).values_list("slug", flat=True)) if slugs_in_query else set()
         )
-    sentence = _("%(label)s: there is none called “%(text)s”.")
+    sentence = _("%(label)s: “%(text)s” does not exist.")
     return [
         sentence % {"label": LABELS[name], "text": value[:40]}
         for name, values in there.items()
@@ -247,7 +247,7 @@ def range_of(query: QueryDict, name: str, label: str, refused: list[str]) -> Ran
         ends[end] = value
     low, high = ends["low"], ends["high"]
     if low is not None and high is not None and low > high:
-        refused.append(_("%(label)s: nothing lies from %(low)s to %(high)s.") % {"label": label, **ends})
+        refused.append(_("%(label)s: %(low)s is above %(high)s.") % {"label": label, **ends})
     return Range(low, high)
 
 
@@ -257,9 +257,9 @@ def days_of(query: QueryDict, refused: list[str]) -> tuple[date | None, date | N
     since, until = (day_of(text) for text in texts.values())
     for text, day in zip(texts.values(), (since, until), strict=True):
         if text and day is None:
-            refused.append(_("“%(text)s” is not a day, as 2026-11-01 is one.") % {"text": text[:40]})
+            refused.append(_("“%(text)s” is not a day. Write it as 2026-11-01.") % {"text": text[:40]})
     if since is not None and until is not None and since >= until:
-        refused.append(_("No day lies from %(since)s to before %(until)s.") % {"since": since, "until": until})
+        refused.append(_("There is no day from %(since)s to before %(until)s.") % {"since": since, "until": until})
     return since, until
 
 

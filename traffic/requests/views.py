@@ -102,7 +102,7 @@ def _read_page(request: HttpRequest, params: ParsedParams) -> tuple[RequestPage,
         cursor = request.GET.get("cursor")
         return read(params.request_filter, retention_days=current_retention().requests, cursor=cursor, limit=PAGE), []
     except prompt_search.TooCommon as error:
-        sentence = _("More than %(n)s texts of %(day)s hold these words: add a rarer one, or choose days before it.")
+        sentence = _("More than %(n)s texts of %(day)s contain these words. Add a rarer word, or choose earlier days.")
         return RequestPage([], None), [sentence % {"n": f"{prompt_search.MATCHES_MOST:,}", "day": error.day}]
     except ApiError as error:
         raise Http404(error.detail) from None
@@ -113,12 +113,10 @@ def requests_export(request: HttpRequest, kind: str) -> HttpResponseBase:
     """All requests that pass the filters, as a file that is written while it is read."""
     params = parsed_params(request)
     if kind not in KINDS:
-        raise Http404(_("There are no such files."))
+        raise Http404(_("This file format does not exist."))
     refused = [*params.refused]
     if params.request_filter.words:
-        refused.append(
-            _("Words are looked for on the page alone: a file has every request that passes the other filters.")
-        )
+        refused.append(_("Only the page searches words. A file has every request that matches the other filters."))
     try:
         parts = export(
             KINDS[kind], params.request_filter, retention_days=current_retention().requests, money=params.money
@@ -158,7 +156,7 @@ def _get_request(request: HttpRequest, identifier: uuid.UUID) -> Request:
     """The request, or 404 also for one that this person must not know of."""
     row = requests.open_request(request.user, identifier)
     if row is None:
-        raise Http404(_("No request of this address is here for you."))
+        raise Http404(_("This request does not exist, or you may not see it."))
     return row
 
 

@@ -43,14 +43,14 @@ class RouteForm(RouteModelForm):
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
         label=_("Models asked for"),
-        help_text=_("One a line; a * at the end stands for any rest: claude-*. Empty: all."),
+        help_text=_("One a line. A * at the end matches any rest: claude-*. Empty: all."),
     )
     budget_states = forms.MultipleChoiceField(
         choices=BudgetState.choices, required=False, widget=forms.CheckboxSelectMultiple,
-        label=_("Its application’s budget is"), help_text=_("None chosen: whatever it is."),
+        label=_("Its application’s budget is"), help_text=_("None chosen: any state."),
     )  # fmt: skip
     before: Any = forms.ModelChoiceField(
-        Route.objects.all(), required=False, label=_("Asked before"), empty_label=_("none: it is asked last"),
+        Route.objects.all(), required=False, label=_("Evaluated before"), empty_label=_("none: evaluated last"),
         help_text=_("The first rule that matches decides, so one after a rule for everything is never reached."),
     )  # fmt: skip
 
@@ -64,24 +64,24 @@ class RouteForm(RouteModelForm):
         labels = {
             "name": _("Name"),
             "slug": _("Short name"),
-            "enabled": _("In use"),
+            "enabled": _("Enabled"),
             "applications": _("Applications"),
-            "self_only_model": _("Asks for a model that only our own machines serve"),
+            "self_only_model": _("Model served only by self-hosted deployments"),
             "over_tokens": _("Prompts longer than"),
-            "over_context": _("Or longer than what our own machines take"),
+            "over_context": _("Or longer than self-hosted deployments accept"),
             "percent": _("Share of conversations"),
             "to_provider": _("Send to any deployment of"),
             "deployment": _("Or to one deployment"),
-            "falls_back": _("Another deployment may answer when this one cannot"),
+            "falls_back": _("Use another deployment when this one is not available"),
             "next_at_cap": _("Continue with the next rule when a cap is reached"),
         }
         help_texts = {
-            "slug": _("Requests are kept with it, and a caller may insist on it. It cannot be changed later."),
+            "slug": _("Requests store it, and a caller may choose it. It cannot be changed later."),
             "applications": _("None chosen: all."),
             "over_tokens": _("Tokens, estimated from the length. Empty: any length."),
-            "percent": _("Per cent; a conversation stays where it began. Empty: all."),
+            "percent": _("Percent. A conversation stays where it began. Empty: all."),
             "next_at_cap": _("Else the call is refused with 429. A cap in USD leaves room on self-hosted GPUs."),
-            "falls_back": _("Chosen below, else what other rules name. Private requests never leave our own machines."),
+            "falls_back": _("The ones below, otherwise those of other rules. Private requests stay self-hosted."),
         }
         widgets = {"applications": forms.CheckboxSelectMultiple}
 
@@ -97,11 +97,11 @@ class RouteForm(RouteModelForm):
         self.fields["media"] = either(gettext("Carries images, documents, sound or video"))
         self.fields["private"] = either(
             gettext("Is marked private"),
-            gettext("By the header x-breakeven-private; it then stays on our own machines."),
+            gettext("By the header x-breakeven-private. The request then stays self-hosted."),
         )
         stored = list(self.instance.fallback_set.order_by("order")) if self.instance.pk else []
         for number, name in enumerate(FALLBACKS):
-            label = _("First of the others") if number == 0 else _("Then")
+            label = _("First fallback") if number == 0 else _("Then")
             now = stored[number].deployment if stored[number:] else None
             self.fields[name] = DeploymentField(
                 Deployment.objects.all(), required=False, empty_label=_("none"), label=label, initial=now
@@ -115,22 +115,22 @@ class RouteForm(RouteModelForm):
     def clean_slug(self) -> str:
         slug: str = self.cleaned_data["slug"]
         if slug in TAKEN:
-            raise forms.ValidationError(_("This word is taken by a page; choose another."))
+            raise forms.ValidationError(_("A page has this name. Choose another."))
         return slug
 
     def clean_requested_models(self) -> list[str]:
         lines = [line.strip() for line in self.cleaned_data["requested_models"].splitlines() if line.strip()]
         for line in lines:
             if "*" in line[:-1]:
-                raise forms.ValidationError(_("A * may stand at the end alone: %(line)s") % {"line": line[:80]})
+                raise forms.ValidationError(_("A * is allowed only at the end: %(line)s") % {"line": line[:80]})
             if len(line) > 200:
-                raise forms.ValidationError(_("No model has so long a name: %(line)s…") % {"line": line[:80]})
+                raise forms.ValidationError(_("This name is too long: %(line)s…") % {"line": line[:80]})
         return list(dict.fromkeys(lines))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if not cleaned.get("to_provider") and not cleaned.get("deployment"):
-            raise forms.ValidationError(_("Say where the requests go: a provider or one deployment."))
+            raise forms.ValidationError(_("Choose where the requests go: a provider or a deployment."))
         percent = cleaned.get("percent")
         if percent is not None and not 1 <= percent <= 100:
             self.add_error("percent", _("From 1 to 100."))
@@ -138,9 +138,9 @@ class RouteForm(RouteModelForm):
         for name in FALLBACKS:
             if (deployment := cleaned.get(name)) is not None:
                 if deployment in seen:
-                    self.add_error(name, _("It is tried before this already."))
+                    self.add_error(name, _("It is already tried before this one."))
                 elif not cleaned.get("falls_back"):
-                    self.add_error(name, _("Nothing else may answer, as said above; choose one of the two."))
+                    self.add_error(name, _("This contradicts the setting above. Choose one of the two."))
                 seen.add(deployment)
         return cleaned
 

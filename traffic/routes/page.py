@@ -23,14 +23,14 @@ def conditions(route: Route) -> list[str]:
     sentences = [
         (route.tasks, _("its task is %(x)s"), _or(labels.get(task, task) for task in route.tasks)),
         (applications, _("it is sent by %(x)s"), _or(applications)),
-        (route.requested_models, _("it asks for %(x)s"), _or(route.requested_models)),
+        (route.requested_models, _("its model is %(x)s"), _or(route.requested_models)),
         (route.over_tokens or route.over_context, "%(x)s", _length(route)),
         (route.media is True, _("it carries images, documents, sound or video"), ""),
-        (route.media is False, _("it is text alone"), ""),
+        (route.media is False, _("it is text only"), ""),
         (route.private is True, _("it is marked private"), ""),
         (route.private is False, _("it is not marked private"), ""),
-        (route.self_only_model, _("it asks for a model that only we serve"), ""),
-        (route.percent is not None, _("it is of %(x)s %% of conversations"), route.percent),
+        (route.self_only_model, _("its model is only self-hosted"), ""),
+        (route.percent is not None, _("it is in %(x)s %% of conversations"), route.percent),
         (route.budget_states, _("its application’s budget: %(x)s"), _or(states.get(s, s) for s in route.budget_states)),
     ]
     return [text % {"x": value} if "%" in text else text for holds, text, value in sentences if holds]
@@ -40,8 +40,8 @@ def headline(route: Route) -> SafeString:
     """For which requests a rule holds."""
     parts = conditions(route)
     if not parts:
-        return format_html(_("<b>{name}</b> holds for every request that comes this far."), name=route.name)
-    text = _("<b>{name}</b> holds for a request when {conditions}.")
+        return format_html(_("<b>{name}</b> applies to every request that reaches it."), name=route.name)
+    text = _("<b>{name}</b> applies to a request when {conditions}.")
     return format_html(text, name=route.name, conditions=_(" and ").join(parts))
 
 
@@ -49,10 +49,10 @@ def routes_headline(routes: Sequence[Route]) -> str:
     """How many rules are in use."""
     enabled = sum(route.enabled for route in routes)
     if not enabled:
-        return _("No rule is in use, so the gateway can send no request anywhere.")
+        return _("No rule is enabled, so the gateway cannot send requests.")
     text = ngettext(
-        "<b>{n}</b> of {all} rules is in use; the first that matches decides.",
-        "<b>{n}</b> of {all} rules are in use; the first that matches decides.",
+        "<b>{n}</b> of {all} rules is enabled. The first match decides.",
+        "<b>{n}</b> of {all} rules are enabled. The first match decides.",
         enabled,
     )
     return format_html(text, n=enabled, all=len(routes))
@@ -166,5 +166,5 @@ def _length(route: Route) -> str:
     if not route.over_context:
         return _("it is longer than %(n)s tokens") % {"n": tokens}
     if not route.over_tokens:
-        return _("it is longer than what our own machines take")
-    return _("it is longer than %(n)s tokens or than what our own machines take") % {"n": tokens}
+        return _("it is longer than self-hosted deployments accept")
+    return _("it is longer than %(n)s tokens or than self-hosted deployments accept") % {"n": tokens}

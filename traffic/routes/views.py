@@ -41,7 +41,7 @@ def route_edit(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and comparison is None and form.is_valid():
         services.save_route(form)
         log_form(request, form.instance, form)
-        messages.success(request, _("Saved. The gateway follows within a few seconds."))
+        messages.success(request, _("Saved. The gateway uses it within a few seconds."))
         return redirect("traffic:routes")
     if form.errors or comparison:
         route = queries.get_route(slug)  # without what the form wrote into it
@@ -56,7 +56,7 @@ def route_add(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and comparison is None and form.is_valid():
         route = services.save_route(form)
         log_form(request, route, form, added=True)
-        messages.success(request, _("%(name)s is there. The gateway follows within a few seconds.") % {"name": route})
+        messages.success(request, _("%(name)s is added. The gateway uses it within a few seconds.") % {"name": route})
         return redirect("traffic:routes")
     context = {"form": form, "comparison": comparison}
     return render(request, "traffic/routes/route_add.html", context, status=422 if form.errors else 200)
@@ -100,10 +100,10 @@ def route_undo(request: HttpRequest) -> HttpResponse:
     deleted = request.session.pop(SESSION, None)
     route = bring_back(deleted) if deleted else None
     if route is None:
-        messages.info(request, _("There is no deleted rule to bring back."))
+        messages.info(request, _("There is no deleted rule to restore."))
     else:
-        log(request, route, _("Brought back."))
-        messages.success(request, _("%(name)s is back in its place.") % {"name": route.name})
+        log(request, route, _("Restored."))
+        messages.success(request, _("%(name)s is restored in its place.") % {"name": route.name})
     return redirect("traffic:routes")
 
 
@@ -113,8 +113,8 @@ def route_switch(request: HttpRequest, slug: str) -> HttpResponse:
     route = queries.get_route(slug)
     on = request.POST.get("enabled") == "1"
     if services.switch_route(route, on=on):
-        log(request, route, _("Put into use.") if on else _("Taken out of use."))
-    sentence = _("%(name)s is in use.") if on else _("%(name)s is out of use.")
+        log(request, route, _("Enabled.") if on else _("Disabled."))
+    sentence = _("%(name)s is enabled.") if on else _("%(name)s is disabled.")
     messages.success(request, sentence % {"name": route.name})
     return redirect("traffic:routes")
 
@@ -125,5 +125,5 @@ def route_move(request: HttpRequest, slug: str) -> HttpResponse:
     route = queries.get_route(slug)
     up = request.POST.get("way") == "up"
     if services.move_route(route, up=up):
-        log(request, route, _("Asked earlier.") if up else _("Asked later."))
+        log(request, route, _("Moved up.") if up else _("Moved down."))
     return redirect("traffic:routes")

@@ -113,7 +113,7 @@ def test_nobody_reads_on_with_a_key_for_all_whose_maker_is_locked_out(client: Cl
         "/api/v1/requests", {"requests": []}, "application/json", headers={"authorization": f"Bearer {whole}"}
     )
     assert sent.status_code == 200  # what a collector sends is not lost
-    assert "by petra, who is locked out" in words(client, "/settings/keys/")
+    assert "by petra (deactivated)" in words(client, "/settings/keys/")
 
 
 def test_a_key_for_all_is_refused_when_its_maker_is_no_admin_any_more(client: Client) -> None:

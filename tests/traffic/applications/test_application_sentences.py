@@ -31,7 +31,7 @@ DAY = timedelta(days=1)
 @pytest.mark.parametrize(
     ("requests", "sentence"),
     [
-        ((), "No application is set up yet, so no program can send requests."),
+        ((), "No applications yet, so no program can send requests."),
         ((1200,), "The <b>one application</b> has sent <b>1,200 requests</b> in 30 days."),
         ((1200, 0), "<b>1 of 2 applications</b> have sent <b>1,200 requests</b> in 30 days."),
     ],
@@ -44,14 +44,14 @@ def test_the_list_of_applications_begins_with_how_many_send(requests: tuple[int,
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({}, "<b>Shop</b> belongs to nobody yet; its prompts and answers are not kept."),
+        ({}, "<b>Shop</b> has no owner yet. Its prompts and answers are not kept."),
         (
             {"owner": User(username="ann"), "capture_bodies": True},
-            "<b>Shop</b> belongs to <b>ann</b>; its prompts and answers are kept.",
+            "<b>Shop</b> belongs to <b>ann</b>. Its prompts and answers are kept.",
         ),
         (
             {"owner": User(username="ann", first_name="Ann", last_name="<Lee>")},
-            "<b>Shop</b> belongs to <b>Ann &lt;Lee&gt;</b>; its prompts and answers are not kept.",
+            "<b>Shop</b> belongs to <b>Ann &lt;Lee&gt;</b>. Its prompts and answers are not kept.",
         ),
     ],
 )
@@ -80,15 +80,15 @@ def a_key(*, used: int = 0, **changed: Any) -> KeyRow:
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
-        (a_key(revoked_at=AT), "<b>shop</b> does not work any more."),
-        (a_key(expires_at=AT), "<b>shop</b> does not work any more."),
+        (a_key(revoked_at=AT), "<b>shop</b> is not valid any more."),
+        (a_key(expires_at=AT), "<b>shop</b> is not valid any more."),
         (
             a_key(expires_at=AT + DAY),
-            "<b>shop</b> works, and how much comes with it is not limited by a quota.",
+            "<b>shop</b> is valid and has no quota.",
         ),
         (
             a_key(used=30, quota=Decimal(1200)),
-            "<b>shop</b> works, and has used <b>2 % of 1,200 requests a month</b>.",
+            "<b>shop</b> is valid and has used <b>2 % of 1,200 requests a month</b>.",
         ),
     ],
 )
@@ -116,11 +116,11 @@ def test_the_list_of_keys_shows_limits_and_until_when_each_works(row: KeyRow, li
 def test_a_key_says_who_made_it_and_of_which_time_its_use_is() -> None:
     assert a_key().maker() == ""
     assert a_key(created_by=User(username="ann")).maker() == "by ann"
-    assert a_key(created_by=User(username="ann", is_active=False)).maker() == "by ann, who is locked out"
-    assert a_key(quota_period="day").use_heading() == "What came with it today"
-    assert a_key().use_heading() == "What came with it this month"
-    assert a_key().use_note() == "UTC, as it is stored"
-    line = "UTC, as it is stored; with the keys that replaced each other"
+    assert a_key(created_by=User(username="ann", is_active=False)).maker() == "by ann (deactivated)"
+    assert a_key(quota_period="day").use_heading() == "Use today"
+    assert a_key().use_heading() == "Use this month"
+    assert a_key().use_note() == "UTC, stored requests"
+    line = "UTC, stored requests · includes the keys that it replaced"
     assert [a_key(first_id=1).use_note(), KeyRow(Key(), AT, next=Key()).use_note()] == [line, line]
 
 
@@ -133,9 +133,9 @@ def test_a_key_says_what_is_estimated_on_top_of_what_is_stored() -> None:
 
 def test_the_list_of_keys_begins_with_how_many_work() -> None:
     used, unused, revoked = a_key(last_used_at=AT), a_key(), a_key(revoked_at=AT, last_used_at=AT)
-    assert keys_headline([revoked]) == "No key is valid now, so no program can send or read anything."
-    assert keys_headline([used, revoked]) == "<b>1 key</b> is valid; <b>1</b> has been used."
-    assert keys_headline([used, unused, revoked]) == "<b>2 keys</b> are valid; <b>1</b> of them have been used."
+    assert keys_headline([revoked]) == "No valid keys, so no program can send or read anything."
+    assert keys_headline([used, revoked]) == "<b>1 key</b> is valid, <b>1</b> has been used."
+    assert keys_headline([used, unused, revoked]) == "<b>2 keys</b> are valid, <b>1</b> of them have been used."
 
 
 # Routes.
@@ -143,18 +143,18 @@ def test_the_list_of_keys_begins_with_how_many_work() -> None:
 
 def test_the_list_of_routes_begins_with_how_many_are_in_use() -> None:
     used, unused = Route(enabled=True), Route(enabled=False)
-    assert routes_headline([unused]) == "No rule is in use, so the gateway can send no request anywhere."
-    assert routes_headline([used, unused]) == "<b>1</b> of 2 rules is in use; the first that matches decides."
-    assert routes_headline([used, used]) == "<b>2</b> of 2 rules are in use; the first that matches decides."
+    assert routes_headline([unused]) == "No rule is enabled, so the gateway cannot send requests."
+    assert routes_headline([used, unused]) == "<b>1</b> of 2 rules is enabled. The first match decides."
+    assert routes_headline([used, used]) == "<b>2</b> of 2 rules are enabled. The first match decides."
 
 
 @pytest.mark.django_db
 def test_a_route_begins_with_the_requests_that_it_holds_for() -> None:
     route = Route.objects.create(slug="long", name="<Long>", order=900, to_provider="self")
-    assert headline(route) == "<b>&lt;Long&gt;</b> holds for every request that comes this far."
+    assert headline(route) == "<b>&lt;Long&gt;</b> applies to every request that reaches it."
     route.media, route.private = True, False
     assert headline(route) == (
-        "<b>&lt;Long&gt;</b> holds for a request when it carries images, documents, sound or video "
+        "<b>&lt;Long&gt;</b> applies to a request when it carries images, documents, sound or video "
         "and it is not marked private."
     )
 
@@ -165,11 +165,11 @@ def test_a_route_begins_with_the_requests_that_it_holds_for() -> None:
 @pytest.mark.parametrize(
     ("counts", "erasures", "sentence"),
     [
-        ({"requests": 1}, 0, "<b>1 request</b> is of this user; nothing is deleted yet."),
-        ({"requests": 1200}, 0, "<b>1,200 requests</b> are of this user; nothing is deleted yet."),
-        (None, 0, "Nobody has asked yet for data to be deleted."),
-        (None, 1, "<b>1 deletion</b> was asked for; sums without identity stay."),
-        (None, 2, "<b>2 deletions</b> were asked for; sums without identity stay."),
+        ({"requests": 1}, 0, "<b>1 request</b> of this user. Nothing is deleted yet."),
+        ({"requests": 1200}, 0, "<b>1,200 requests</b> of this user. Nothing is deleted yet."),
+        (None, 0, "There are no deletions yet."),
+        (None, 1, "<b>1 deletion</b>. Totals without identity stay."),
+        (None, 2, "<b>2 deletions</b>. Totals without identity stay."),
     ],
 )
 def test_the_list_of_deletions_begins_with_what_there_is(
@@ -178,7 +178,7 @@ def test_the_list_of_deletions_begins_with_what_there_is(
     assert privacy.erasures_headline(counts, [Erasure()] * erasures) == sentence
 
 
-FATE = "The requests lose their user and all that was written; tokens, times and cost stay. This cannot be undone."
+FATE = "The requests lose their user and all texts. Tokens, times and cost stay. This cannot be undone."
 
 
 @pytest.mark.parametrize(
@@ -188,12 +188,12 @@ FATE = "The requests lose their user and all that was written; tokens, times and
         (
             (2, 0, 1),
             f"There are <b>2 requests</b> of this user, and ratings under <b>0</b> names. {FATE} "
-            "The oldest day is not counted, so that you need not wait; it is deleted, too.",
+            "The oldest day is not counted, to save time. It is deleted too.",
         ),
         (
             (2, 0, 3),
             f"There are <b>2 requests</b> of this user, and ratings under <b>0</b> names. {FATE} "
-            "The oldest 3 days are not counted, so that you need not wait; they are deleted, too.",
+            "The oldest 3 days are not counted, to save time. They are deleted too.",
         ),
     ],
 )
@@ -206,22 +206,22 @@ def test_before_a_deletion_a_person_reads_what_there_is(counts: tuple[int, int, 
     [
         (
             {"erased": 2, "expected": 9},
-            "The data of <b>&lt;x&gt;</b> is being deleted; it goes on without this page.",
+            "The data of <b>&lt;x&gt;</b> is being deleted. You can leave this page.",
             "2 of 9 requests",
         ),
         (
             {"erased": 10, "expected": 9},
-            "The data of <b>&lt;x&gt;</b> is being deleted; it goes on without this page.",
+            "The data of <b>&lt;x&gt;</b> is being deleted. You can leave this page.",
             "10 requests",
         ),
         (
             {"erased": 1, "finished_at": AT},
-            "The data of <b>&lt;x&gt;</b> is deleted: <b>1 request</b> has lost whose it was.",
+            "The data of <b>&lt;x&gt;</b> is deleted: <b>1 request</b> has no user any more.",
             "1 request",
         ),
         (
             {"erased": 1200, "finished_at": AT},
-            "The data of <b>&lt;x&gt;</b> is deleted: <b>1,200 requests</b> have lost whose they were.",
+            "The data of <b>&lt;x&gt;</b> is deleted: <b>1,200 requests</b> have no user any more.",
             "1,200 requests",
         ),
     ],

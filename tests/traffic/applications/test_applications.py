@@ -94,7 +94,7 @@ def test_a_link_changes_nothing(admin: Client, routes: list[Route], url: str) ->
 
 
 def test_the_list_says_who_sends_and_what_is_kept(admin: Client) -> None:
-    assert "No application is set up yet" in text(admin, APPLICATIONS)
+    assert "No applications yet" in text(admin, APPLICATIONS)
     application("docs", owner=person("ann", first_name="Ann", last_name="Lee"))
     application("shop", captures=False)
     page = text(admin, APPLICATIONS)
@@ -143,7 +143,7 @@ def test_an_empty_short_name_is_made_from_the_name(admin: Client, shop: Applicat
     [
         ({"slug": "shop", "name": "Again"}, "already exists"),
         ({"slug": "a b", "name": "Spaces"}, "letters, numbers"),
-        ({"slug": "add", "name": "Add"}, "This word is taken"),
+        ({"slug": "add", "name": "Add"}, "A page has this name"),
         ({"slug": "x", "name": ""}, "required"),
         ({"slug": "x", "name": "X", "owner": "999"}, "valid choice"),
     ],
@@ -161,7 +161,7 @@ def test_the_sentence_of_a_refused_change_is_about_what_holds(admin: Client, sho
     response = admin.post(f"{APPLICATIONS}shop/", {"name": "Other", "capture_bodies": "on", "redact_patterns": "(?=C)"})
     page = response.content.decode()
     assert response.status_code == 422 and 'value="Other"' in page
-    assert f"<b>{shop.name}</b> belongs to" in page and "prompts and answers are not kept" in page
+    assert f"<b>{shop.name}</b> has no owner yet." in page and "prompts and answers are not kept" in page
 
 
 def test_who_may_only_look_sees_no_form_and_no_keys(shop: Application) -> None:
@@ -234,7 +234,7 @@ def test_a_revoked_key_stops_and_stays_in_the_list(admin: Client, shop: Applicat
     assert callers.find(secret) is None
     assert AuditEntry.objects.count() == 1
     page = text(admin, KEYS)
-    assert "No key is valid now" in page and "revoked" in page
+    assert "No valid keys" in page and "revoked" in page
 
 
 # Routes.
@@ -242,8 +242,8 @@ def test_a_revoked_key_stops_and_stays_in_the_list(admin: Client, shop: Applicat
 
 def test_the_routes_stand_in_their_order_with_their_conditions(admin: Client, routes: list[Route]) -> None:
     page = text(admin, ROUTES)
-    assert f"<b>{len(routes)}</b> of {len(routes)} rules are in use" in page
-    assert "it is longer than 100,000 tokens or than what our own machines take" in page
+    assert f"<b>{len(routes)}</b> of {len(routes)} rules are enabled" in page
+    assert "it is longer than 100,000 tokens or than self-hosted deployments accept" in page
     places = [page.index(f'id="{route.slug}"') for route in routes]
     assert places == sorted(places)
 
@@ -256,9 +256,9 @@ def test_conditions_are_said_in_words(db: None) -> None:
     assert conditions(route) == [
         "its task is code or simple QA",
         "it is sent by Shop",
-        "it asks for claude-*",
+        "its model is claude-*",
         "it is marked private",
-        "it is of 30 % of conversations",
+        "it is in 30 % of conversations",
     ]
     assert conditions(Route.objects.create(order=2, slug="b")) == []
 
@@ -268,7 +268,7 @@ def test_a_rule_is_switched_by_saying_what_it_shall_be(admin: Client, routes: li
         admin.post(f"{ROUTES}hard/switch/", {"enabled": "0"})
     assert not Route.objects.get(slug="hard").enabled
     assert AuditEntry.objects.count() == 1
-    assert "<b>6</b> of 7 rules are in use" in text(admin, ROUTES)
+    assert "<b>6</b> of 7 rules are enabled" in text(admin, ROUTES)
     admin.post(f"{ROUTES}hard/switch/", {"enabled": "1"})
     assert Route.objects.get(slug="hard").enabled
 

@@ -183,7 +183,7 @@ def test_what_is_estimated_counts_for_a_quota(admin: Client, shop: Application, 
     page = text(admin, f"{KEYS}{key.pk}/")
     assert "100 % of" in page
     assert re.search(r"<dt>Tokens</dt><dd>1,100</dd>", page) and re.search(r"Measured cost</dt><dd>.{0,80}?0\.01", page)
-    assert re.search(r"Estimated on top, for the quota alone</dt>\s*<dd>1,100 tokens, .{0,80}?0\.02", page)
+    assert re.search(r"Estimated in addition, for the quota only</dt>\s*<dd>1,100 tokens, .{0,80}?0\.02", page)
 
 
 def test_usage_that_comes_later_is_counted_then(
@@ -215,10 +215,10 @@ def test_a_quota_of_an_earlier_period_is_forgotten(shop: Application, client: Cl
 def test_the_new_key_works_now_and_the_old_one_until_then(admin: Client, shop: Application) -> None:
     old, secret = create_key(name="worker", scopes=["ingest"], application=shop, per_minute=100, quota=Decimal(7))
     response = admin.post(f"{KEYS}{old.pk}/rotate/", {"hours": "24"})
-    assert "works until" in text(admin, f"{KEYS}{old.pk}/")
+    assert "valid until" in text(admin, f"{KEYS}{old.pk}/")
     assert response.status_code == 200 and "no-store" in response["Cache-Control"]
     page = html_of(response)
-    assert "works until" in page
+    assert "valid until" in page
     found = re.search(r'<pre id="secret">(bk_[\w-]+)</pre>', page)
     assert found is not None
     new = Key.objects.get(replaces=old)
@@ -249,7 +249,7 @@ def test_a_new_key_is_no_new_quota(shop: Application, client: Client, conn: psyc
     spent = {key.id: key.spent_until is not None for key in read_snapshot(conn, "").keys.values()}
     assert spent == {old.pk: True, middle.pk: True, new.pk: True}
     page = text(logged_in(person("root", is_superuser=True)), f"{KEYS}{new.pk}/")
-    assert "has used <b>100 % of 3 requests a month</b>" in page and "with the keys that replaced each other" in page
+    assert "has used <b>100 % of 3 requests a month</b>" in page and "includes the keys that it replaced" in page
 
 
 def test_a_new_key_is_no_new_rate(shop: Application, client: Client, conn: psycopg.Connection) -> None:
@@ -281,7 +281,7 @@ def test_rotating_never_lengthens_a_life_and_a_dead_key_has_no_successor(shop: A
     assert key.expires_at == ends
     assert made.expires_at is not None and made.expires_at > timezone.now()
     rotate_key(key=made, overlap=timedelta(0), now=timezone.now())
-    with pytest.raises(ValueError, match="does not work any more"):
+    with pytest.raises(ValueError, match="is not valid any more"):
         rotate_key(key=made, overlap=timedelta(0), now=timezone.now() + timedelta(seconds=1))
     callers.clear()
     assert callers.find(secret) is not None
@@ -321,7 +321,7 @@ def test_a_limit_that_makes_no_sense_is_refused(admin: Client, shop: Application
     key, _secret = create_key(name="k", scopes=["read"], application=shop)
     given = {"name": "k", "quota_unit": "requests", "quota_period": "month", **wrong}
     refused = admin.post(f"{KEYS}{key.pk}/", {**given, "name": "renamed"})
-    assert refused.status_code == 422 and "<b>k</b> works" in refused.content.decode()  # what holds, not what was sent
+    assert refused.status_code == 422 and "<b>k</b> is valid" in refused.content.decode()  # what holds, not what was sent
     assert admin.post(f"{KEYS}add/", {"scopes": ["read"], **given}).status_code == 422
     assert Key.objects.count() == 1
 

@@ -90,7 +90,7 @@ def test_an_old_key_is_not_watched(shop: Application) -> None:
     key, _secret = create_key(name="laptop", scopes=["ingest"], application=shop)
     later = first_request(Key.objects.get(pk=key.pk), key.created_at + WATCHED_FOR)
     assert not later.watched
-    assert later.headline() == "No request has come with this key yet."
+    assert later.headline() == "No requests with this key yet."
 
 
 def test_everyone_finds_the_ways_in_and_no_secret(db: None) -> None:

@@ -159,7 +159,7 @@ def test_every_line_that_was_set_aside_is_named_and_can_be_had_as_a_file(
     assert counts(done) == (60, 0, 130, 0) and len(done.errors) == 100
     ops = logged_in(with_role("ops"))
     page = ops.get(f"/settings/imports/{done.pk}/").content.decode()
-    assert "130 lines with an error were set aside" in page and "The first 100 are shown." in page
+    assert "130 lines with an error were skipped" in page and "The first 100 are shown." in page
     assert f'href="/settings/imports/{done.pk}/errors.csv"' in page
     got = b"".join(ops.get(f"/settings/imports/{done.pk}/errors.csv").streaming_content).decode()  # type: ignore[attr-defined]
     told = got.splitlines()
@@ -472,13 +472,13 @@ def test_a_file_is_uploaded_looked_at_started_and_taken_back_on_the_pages(
     assert not run.work(draft.pk)
     assert "gestern" in client.get(url).content.decode()
     again = client.get(sent(client, recorded("generic.csv"))["Location"]).content.decode()
-    assert "changes nothing a second time" in again
+    assert "A second import changes nothing" in again
     client.post(f"{url}take-back/")
     assert not run.work(draft.pk)
-    assert "taken back: <b>3 rows</b>" in html_of(client.get(url))
-    assert "Nothing here comes from a file now" in client.get("/settings/imports/").content.decode()
+    assert "undone: <b>3 rows</b>" in html_of(client.get(url))
+    assert "No imported data now" in client.get("/settings/imports/").content.decode()
     looked = logged_in(with_role("manager")).get("/settings/imports/").content.decode()
-    assert "ask ops or an admin" in looked and 'type="file"' not in looked
+    assert "Only ops and admins can import files" in looked and 'type="file"' not in looked
     assert not Request.objects.in_days(DAY, DAY + timedelta(days=1)).exists()
     assert client.post(f"{url}explode/").status_code == 404
 
@@ -517,7 +517,7 @@ def test_sums_are_shown_as_sums_and_a_draft_can_be_discarded(db: None, caplog: p
     for name in ("anthropic_cost.csv", "openai_usage.csv", "anthropic_usage.csv"):
         url = sent(client, recorded(name), name)["Location"]
         page = client.get(url).content.decode()
-        assert "not requests" in page and "no call to a model" not in page
+        assert "not requests" in page and "not a call to a model" not in page
         client.post(f"{url}discard/")
     assert (Import.objects.count(), list(files.folder().iterdir())) == (0, [])
     assert caplog.text.count("import_discarded import_id=") == 3

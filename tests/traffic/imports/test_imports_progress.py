@@ -62,21 +62,21 @@ def test_a_poll_brings_the_sentence_and_the_days_anew_and_speaks_once_for_each_t
     while run.work(half.pk):
         pass
     last = poll(client, half, said[1])
-    assert "done: 100 %, 40 new rows" in last and "data-poll" not in last and "How it went" in last
+    assert "done: 100 %, 40 new rows" in last and "data-poll" not in last and "Result" in last
 
 
 def test_what_is_taken_back_is_counted_in_rows_and_cannot_be_read_on(half: Import) -> None:
     services.take_back(imported=half)
     Import.objects.filter(pk=half.pk).update(removed=5)
     client = logged_in(with_role("ops"))
-    assert "5 of 20 rows taken back" in poll(client, half)
+    assert "5 of 20 rows undone" in poll(client, half)
     half.refresh_from_db()
     assert half.percent == 25
     run.fail(half.pk, "The disk is full.")
     half.refresh_from_db()
     assert not services.start(imported=half), "a part of it is gone; only taking back can be gone on with"
     page = poll(client, half)
-    assert "Go on" not in page and "Take it back" in page
+    assert "Continue" not in page and "Undo import" in page
 
 
 def test_one_waits_while_the_disk_is_nearly_full_and_can_be_taken_back(
@@ -85,7 +85,7 @@ def test_one_waits_while_the_disk_is_nearly_full_and_can_be_taken_back(
     monkeypatch.setattr(run, "disk_of", lambda folder: Disk(100, 98, 2, 3))
     assert not run.work(half.pk)
     page = poll(logged_in(with_role("ops")), half)
-    assert "The disk is nearly full: make room, then go on." in page and "Go on" in page
+    assert "The disk is nearly full: make room, then go on." in page and "Continue" in page
     half.refresh_from_db()
     services.take_back(imported=half)
     while run.work(half.pk):
@@ -109,7 +109,7 @@ def test_a_worker_that_is_not_heard_of_is_said_with_when_another_takes_over(half
         heard = timezone.now() - timedelta(seconds=ago)
         Import.objects.filter(pk=half.pk).update(claimed_until=heard + run.CLAIM)
         page = poll(client, half)
-        assert ("Nothing was heard of its worker for 40" in page, "rows/s" in page) == (said, not said)
+        assert ("No response from its worker for 40" in page, "rows/s" in page) == (said, not said)
 
 
 def test_the_same_file_again_is_said_by_how_far_it_is(conn: psycopg.Connection, price: TokenPrice) -> None:
@@ -124,10 +124,10 @@ def test_the_same_file_again_is_said_by_how_far_it_is(conn: psycopg.Connection, 
     draft = Import.objects.get()
     services.start(imported=draft)
     services.cancel(imported=draft)
-    assert "going on reads the rest" in said()
+    assert "Continue to read the rest" in said()
     draft.refresh_from_db()
     finished(draft)
-    assert "changes nothing a second time" in said() and Import.objects.count() == 1
+    assert "A second import changes nothing" in said() and Import.objects.count() == 1
 
 
 def test_the_pace_of_the_slice_before_holds_until_a_batch_is_committed() -> None:
@@ -150,7 +150,7 @@ def test_the_preview_says_on_a_phone_what_each_figure_is_and_keeps_the_columns_a
     assert 'class="table-box stack"' in page
     for label in ("Line", "Started", "Outcome", "Whole time", "Uncached input", "From the cache", "Output"):
         assert f'data-label="{label}"' in page
-    told, mapped = page.split("<legend>Which column is what</legend>")
+    told, mapped = page.split("<legend>Columns</legend>")
     assert 'name="zone"' in told and 'name="column_' not in told
     assert 'name="column_model"' in mapped and 'name="zone"' not in mapped
     assert 'href="#options-h"' in told

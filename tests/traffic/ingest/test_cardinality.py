@@ -234,7 +234,7 @@ def test_it_holds_for_the_gateways_recorder(conn: psycopg.Connection) -> None:
 def test_the_page_of_applications_counts_what_is_beyond(key: str, conn: psycopg.Connection) -> None:
     native_rows(key, [f"made-up-{n}" for n in range(MOST_MODELS + 40)])
     page = text(logged_in(person("root", is_superuser=True)), "/settings/applications/")
-    assert f"40 of them name more than {MOST_MODELS} models a day" in page
+    assert f"40 with more than {MOST_MODELS} models a day" in page
 
 
 @pytest.mark.django_db

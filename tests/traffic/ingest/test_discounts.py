@@ -131,7 +131,7 @@ def test_it_is_entered_taken_back_and_brought_back(
     contract = Discount.objects.get()
     assert str(contract.entered_by) == "ops"
     assert "Output: 15.0000 → 13.1250" in page
-    assert f"/settings/repricings/?since={DAY}" in page and "cost them anew" in page  # one stored request of its days
+    assert f"/settings/repricings/?since={DAY}" in page and "Re-price" in page  # one stored request of its days
     assert "We pay <b>$2.62</b> and <b>$13.12</b>" in text(
         ops, "/settings/prices/", provider="anthropic", model="claude-test"
     )
@@ -140,7 +140,7 @@ def test_it_is_entered_taken_back_and_brought_back(
     contract.refresh_from_db()
     assert contract.withdrawn_at is not None
     other = discount(account, model="claude-test")
-    assert "Another discount holds" in words(ops.post(f"{URL}{contract.pk}/restore/", follow=True))
+    assert "Another discount applies" in words(ops.post(f"{URL}{contract.pk}/restore/", follow=True))
     other.delete()
     ops.post(f"{URL}{contract.pk}/restore/")
     assert Discount.objects.standing().get() == contract

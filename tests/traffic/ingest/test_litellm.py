@@ -239,7 +239,7 @@ def test_tries_that_failed_are_calls_of_their_own_however_often_they_are_sent(
     assert page.index(f"/requests/{one.id}/") < page.index(f"/requests/{two.id}/")
     assert re.search(r"\(\s*429 RateLimitError\s*\)", page)
     page = ops.get(f"/requests/{one.id}/").content.decode()
-    assert f'<a href="/requests/{answer.id}/">It was tried again, and answered</a>' in page
+    assert f'<a href="/requests/{answer.id}/">Tried again, and answered</a>' in page
 
 
 def test_who_asked_is_kept_as_a_hash_alone(key: str, conn: psycopg.Connection) -> None:

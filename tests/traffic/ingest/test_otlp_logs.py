@@ -75,7 +75,7 @@ def test_what_is_not_read_is_counted_on_the_page_of_applications(key: str, conn:
     client = Client()
     client.force_login(User.objects.create_superuser("root"))
     page = client.get("/settings/applications/").content.decode()
-    assert "What came and is no request" in page and "their texts are not kept" in page
+    assert "Other telemetry" in page and "without their texts" in page
     assert "ahead of our clock" in page
 
 

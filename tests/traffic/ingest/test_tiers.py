@@ -196,7 +196,7 @@ ENTERED = {
 def test_a_price_is_shown_against_the_standing_one_before_it_is_saved(db: Any) -> None:
     client = client_of("ops")
     page = client.post(PAGE, ENTERED)
-    assert "Nothing of this kind has a price yet" in page.content.decode()
+    assert "No price of this kind yet" in page.content.decode()
     assert not UnitPrice.objects.exists()
     client.post(PAGE, {**ENTERED, "confirmed": "yes"})
     made = UnitPrice.objects.get()
@@ -242,10 +242,10 @@ def test_a_tier_that_waits_is_listed_with_its_form_filled_in(book: None) -> None
     arrive(connection.connection, {"tokens": TOKENS, "raw": {"usage": {"service_tier": "flex"}}})
     client = client_of("ops")
     words = text(client, PAGE)
-    assert "<b>One tier</b> waits for its factor" in words
+    assert "<b>One tier</b> has no factor" in words
     link = "?kind=tier&amp;provider=anthropic&amp;name=flex&amp;variant=claude-test#add"
     assert link in words
-    assert "Claude’s priority tier is bought as capacity" in words
+    assert "Claude’s priority tier is sold as capacity" in words
     assert 'value="flex"' in text(client, PAGE + link.replace("&amp;", "&").removesuffix("#add"))
 
 
@@ -258,7 +258,7 @@ def test_of_a_tier_of_two_words_the_one_that_the_book_lacks_is_asked_for_and_the
     assert "flex+geo:us" in words and "name=flex&amp;" in words and "name=geo%3Aus&amp;" not in words
     enter("flex", "0.5")
     words = text(client, PAGE)
-    assert "name=flex&amp;" not in words and "known by now: reprice" in words
+    assert "name=flex&amp;" not in words and "factor saved: re-price" in words
 
 
 def test_a_factor_that_requests_were_costed_with_cannot_be_taken_back(book: None) -> None:
@@ -270,7 +270,7 @@ def test_a_factor_that_requests_were_costed_with_cannot_be_taken_back(book: None
     factor.entered_by_id = client.session["_auth_user_id"]
     factor.save()
     answer = client.post(f"{PAGE}{factor.pk}/undo/", follow=True).content.decode()
-    assert "enter the right one, then reprice" in answer
+    assert "Enter the correct factor, then re-price" in answer
     assert UnitPrice.objects.filter(pk=factor.pk).exists()
     words = text(client, f"/requests/{found.id}/")
     assert "Tier priority: every rate times" in words

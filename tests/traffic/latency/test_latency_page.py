@@ -109,8 +109,8 @@ def figure(viewer: Client, name: str, **asked: str) -> Any:
 def test_the_page_says_it_in_words_and_charts_with_tables(viewer: Client) -> None:
     asked = {"from": f"{MIDNIGHT - DAY:%Y-%m-%d}", "to": f"{MIDNIGHT + DAY:%Y-%m-%d}"}
     content = text(viewer, URL, **asked, by="model")
-    assert "95 of 100 answers were complete within" in content and "slower</b> than in the period compared" in content
-    assert "<b>50.0" in content and "most often by overloaded_error" in content
+    assert "95 % of answers were complete within" in content and "slower</b> than in the period compared" in content
+    assert "<b>50.0" in content and "mostly overloaded_error" in content
     assert content.count("The same as a table") == content.count("data-explore=") == 6
     assert "application/json" not in content, "figures are read only when they are explored"
     heat = figure(viewer, "latency-heat", **asked)["data"][0]
@@ -125,7 +125,7 @@ def test_the_page_says_it_in_words_and_charts_with_tables(viewer: Client) -> Non
     listed = f"/requests/?{days}&model=claude-test".replace("&", "&amp;")
     assert f'href="{listed}"' in content and f'href="{listed}&amp;outcome=error&amp;outcome=timeout"' in content
     failed = text(viewer, f"/requests/?{days}&model=claude-test&outcome=error&outcome=timeout")
-    assert failed.count("<tr data-row") == 2 and "is no filter here" not in failed
+    assert failed.count("<tr data-row") == 2 and "is not a filter here" not in failed
     assert "<script>" not in content and " style=" not in content[content.index("<main") :]
 
 
@@ -161,19 +161,19 @@ def test_a_period_to_compare_with_is_in_the_address(viewer: Client) -> None:
     assert "slower</b> than in the period compared" in content
     assert f'value="{MIDNIGHT - DAY:%Y-%m-%d}"' in content
     assert 'name="from" value=' in content
-    assert "No request of this period passes these filters" in text(viewer, URL, **asked, model="nothing")
+    assert "No requests match these filters" in text(viewer, URL, **asked, model="nothing")
 
 
 def test_an_empty_page_says_what_to_do(viewer: Client, conn: psycopg.Connection) -> None:
     content = text(viewer, URL)
-    assert "No request has arrived in this period" in content and "data-explore" not in content
-    assert "a member of none yet" in text(logged_in(person("new")), URL)
+    assert "No requests in this period" in content and "data-explore" not in content
+    assert "and you have none yet" in text(logged_in(person("new")), URL)
     nonsense = {"from": "x", "to": "2026-99-99", "days": "-1", "by": "nothing", "against": "0001-01-01"}
-    assert "No request has arrived" in text(viewer, URL, **nonsense)
+    assert "No requests in this period" in text(viewer, URL, **nonsense)
     page = text(viewer, URL, days="5", by="colour", against="soon", outcome="error", application="nobodys")
     for said in (
-        "“5” is no period here", "Nothing is shown by “colour”", "“soon” is not a day", "“outcome” is no filter here",
-        "Application: there is none called “nobodys”.",
+        "“5” is not a period", "“colour” is not a grouping", "“soon” is not a day", "“outcome” is not a filter here",
+        "Application: “nobodys” does not exist.",
     ):  # fmt: skip
         assert said in page
 

@@ -264,11 +264,11 @@ def test_the_pages_count_first_ask_and_show_how_far_it_is(shop: Application, con
     ingest(conn, [call(1, shop.pk, MARKER), call(2, shop.pk, OTHER)], PricingContext.load(conn))
     admin = logged_in(person("root", is_superuser=True))
     url = "/settings/applications/shop/delete/"
-    assert "<b>2 requests</b> of Shop lose whose they were" in text(admin, url)
+    assert "<b>2 requests</b> of Shop lose their user and texts" in text(admin, url)
     assert admin.post(url, {"confirm": "other"}).status_code == 422
     assert not Erasure.objects.exists()
     counted = admin.post("/settings/deletions/", {"user": OTHER}).content.decode()
-    assert "of this user; nothing is deleted yet." in counted
+    assert "of this user. Nothing is deleted yet." in counted
     assert "<b>1 request</b> of this user" in counted and OTHER not in counted and not Erasure.objects.exists()
     # Whose data it is must not stand in the place of who looks at it.
     for shown in (counted, text(admin, "/settings/deletions/")):
@@ -278,11 +278,11 @@ def test_the_pages_count_first_ask_and_show_how_far_it_is(shop: Application, con
     there = admin.post("/settings/deletions/", {"user": hashed, "confirm": hashed})["Location"]
     assert "is being deleted" in text(admin, there)
     run_erasures()
-    assert "is deleted: <b>1 request</b> has lost" in text(admin, there)
+    assert "is deleted: <b>1 request</b> has no user" in text(admin, there)
     assert admin.post(url, {"confirm": "shop"}).status_code == 302
     run_erasures()
     assert not Application.objects.exists()
-    assert "<b>2 deletions</b> were asked for" in text(admin, "/settings/deletions/")
+    assert "<b>2 deletions</b>. Totals" in text(admin, "/settings/deletions/")
     assert [entry.actor for entry in AuditEntry.objects.all()] == ["root", "root"]
     assert places(conn, MARKER) == [] and places(conn, OTHER) == []
     looker = logged_in(person("looker", "traffic.view_application", "traffic.change_application"))

@@ -218,14 +218,14 @@ def rated(conn: psycopg.Connection, shop: Application, good: int, bad: int, **gi
 
 def test_the_page_says_that_nothing_is_known_and_what_to_do(viewer: Client, shop: Application) -> None:
     page = text(viewer, "/quality/")
-    assert "No answer of the last 30 days has been rated" in page
+    assert "No ratings in the last 30 days" in page
     assert 'href="/quality/rate/"' in page
 
 
 def test_a_small_sample_is_said_to_be_small(viewer: Client, shop: Application, conn: psycopg.Connection) -> None:
     rated(conn, shop, good=4, bad=1)
     page = text(viewer, "/quality/")
-    assert "Only <b>5 answers</b> of 30 days have been rated: too few to call any model good or bad." in page
+    assert "Only <b>5 ratings</b> in 30 days: too few to judge a model." in page
     assert "5 ratings: too few to call, 30 are needed" in page
     assert "No task has enough ratings to be judged" in page
 
@@ -239,7 +239,7 @@ def test_two_deployments_are_compared_and_chance_is_called_chance(
     rated(conn, shop, good=34, bad=6, deployment_id=two.pk)
     page = text(viewer, "/quality/")
     assert "<b>88 %</b> (78 %–93 %) of <b>80</b> ratings find the answer acceptable" in page
-    assert "; for RAG in the last 90 days One <b>90 %</b> (77 %–96 %), Two <b>85 %</b> (71 %–93 %):" in page
+    assert ". For RAG in the last 90 days: One <b>90 %</b> (77 %–96 %), Two <b>85 %</b> (71 %–93 %)," in page
     assert "too close to call." in page
     rated(conn, shop, good=0, bad=40, deployment_id=two.pk, task="qa")
     assert "too close to call." in text(viewer, "/quality/"), "ratings of another task change nothing"
@@ -254,14 +254,14 @@ def test_deployments_with_different_tasks_are_not_compared(
         made = DeploymentFactory.create(slug=slug, name=slug, provider="anthropic", engine="anthropic", model=slug)
         rated(conn, shop, good=good, bad=40 - good, deployment_id=made.pk, task=task)
     page = text(viewer, "/quality/")
-    assert "no task has enough ratings of two deployments in the last 90 days, so deployments are not compared." in page
+    assert "Deployments are not compared: no task has enough ratings of two of them in the last 90 days." in page
     assert "a real difference" not in page
 
 
 def test_the_period_lives_in_the_url(viewer: Client, shop: Application, conn: psycopg.Connection) -> None:
     judge(arrive(conn, {"application_id": shop.pk, "started_at": NOON - timedelta(days=20)})[0], stars=5)
-    assert "of the last 7 days has been rated" in text(viewer, "/quality/", days=7)
-    assert "Only <b>1 answer</b> of 90 days" in text(viewer, "/quality/", days=90)
+    assert "No ratings in the last 7 days" in text(viewer, "/quality/", days=7)
+    assert "Only <b>1 rating</b> in 90 days" in text(viewer, "/quality/", days=90)
     assert "Only <b>1 answer</b> of 30 days" in text(viewer, "/quality/", days="x")
 
 
@@ -284,7 +284,7 @@ def test_only_who_may_see_figures_sees_what_an_accepted_answer_costs(
     rated(conn, shop, good=36, bad=4)
     manager = logged_in(person("mara", "traffic.view_quality", "costs.view_charge"))
     page, figures = text(viewer, "/quality/"), text(manager, "/quality/")
-    for money in ("USD per accepted answer", "0.0038", "has no cost of its own", "API (JSON)"):
+    for money in ("USD per accepted answer", "0.0038", "have no cost of their own", "API (JSON)"):
         assert money in figures
         assert money not in page
     assert "of <b>40</b> ratings find the answer acceptable" in page
@@ -420,14 +420,14 @@ def test_only_kept_answers_of_ones_own_applications_wait(
     arrive(conn, {"application_id": shop.pk, "external_id": "no-body"})
     page = text(member, "/quality/rate/")
     assert "No answers to rate." in page
-    assert "Every kept answer of your applications is rated by you" in page
+    assert "You have rated all answers of your applications" in page
     assert member.post("/quality/rate/", {"request": str(theirs.id), "stars": "5"}).status_code == 404
     assert "Answer 0." not in text(member, f"/quality/rate/?at={theirs.id}")
     assert not Rating.objects.exists()
 
 
 def test_a_member_of_nothing_is_told_what_to_do(viewer: Client, shop: Application) -> None:
-    assert "None of your applications keeps its answers" in text(viewer, "/quality/rate/")
+    assert "Your applications do not keep answers" in text(viewer, "/quality/rate/")
 
 
 def test_a_rating_without_stars_is_refused_and_keeps_the_comment(

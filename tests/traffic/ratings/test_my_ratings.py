@@ -104,7 +104,7 @@ def test_what_cannot_be_judged_is_no_rating_and_not_offered_again(
     assert answer["Location"] == f"{RATE}?at={other.id}"
     assert not Rating.objects.exists() and queue.waiting(ada) == [other.id]
     page = text(client, MINE)
-    assert "Could not judge" in page
+    assert "Not judged" in page
     back = client.post(f"/quality/abstentions/{Abstention.objects.get().pk}/undo/")
     assert back["Location"] == f"{RATE}?at={row.id}" and set(queue.waiting(ada)) == {row.id, other.id}
 

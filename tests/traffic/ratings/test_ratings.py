@@ -273,7 +273,7 @@ def test_an_application_that_names_one_of_our_people_is_still_itself(
     assert (theirs.stars, theirs.comment, theirs.rater_words) == (1, "This is wrong.", "admin")
     assert (said.stars, said.rater_kind, said.rater_words) == (5, RaterKind.APPLICATION, "shop: admin")
     page = text(logged_in(admin), f"/requests/{request.id}/")
-    assert "<dt>shop: admin" in page and "2 people have rated it" in page
+    assert "<dt>shop: admin" in page and "2 ratings" in page
 
 
 def test_a_key_of_no_application_is_no_person_either(shop: Application, conn: psycopg.Connection) -> None:

@@ -166,10 +166,10 @@ def test_the_later_one_is_taken_back_first_and_two_never_write_at_once(stored: A
     first, planned = run(), previewed()
     dearer(price, 3, starts_at=YESTERDAY)
     second = run()
-    with pytest.raises(Refused, match="take that one back first"):
+    with pytest.raises(Refused, match="Undo that one first"):
         undo(repricing=first)
     assert undo(repricing=second)
-    with pytest.raises(Refused, match="is at work"):
+    with pytest.raises(Refused, match="is running"):
         start(repricing=planned)
     ended(second)
     assert undo(repricing=first)
@@ -200,7 +200,7 @@ def test_a_fault_is_told_and_the_rest_can_be_gone_on_with(
     with monkeypatch.context() as patched:
         patched.setattr(module, "write", lambda *given: 1 / 0)
         ended(found)
-    assert found.state == "failed" and "fault of ours" in found.problem
+    assert found.state == "failed" and "error of Breakeven" in found.problem
     start(repricing=found)
     assert ended(found).state == "done"
     assert f"repricing_crashed repricing_id={found.pk}" in caplog.text and "ZeroDivisionError" in caplog.text

@@ -44,16 +44,16 @@ def test_a_repricing_is_seen_started_and_taken_back(stored: Any, price: TokenPri
     assert "being worked out" in text(ops, page)
     ended(made)
     shown = text(ops, page)
-    assert "<b>4 requests</b> would change, by <b>+0.01 USD</b> in all; nothing is written yet" in shown
+    assert "<b>4 requests</b> would change by <b>+0.01 USD</b> in total. Nothing is saved yet" in shown
     assert "claude-test" in shown and "0.0137" in shown and "0.0274" in shown
     assert everything(stored) == before
     assert ops.post(f"{page}start/").status_code == 302
     ended(made)
-    assert "<b>4 requests</b> changed by <b>+0.01 USD</b> in all" in text(ops, page)
+    assert "<b>4 requests</b> changed by <b>+0.01 USD</b> in total" in text(ops, page)
     ops.post(f"{page}take-back/")
     ended(made)
     assert everything(stored) == before
-    assert "<b>4 of 4 requests</b> cost what they did before" in text(ops, page)
+    assert "<b>4 of 4 requests</b> have their earlier cost again" in text(ops, page)
     assert "Nothing was changed" in words(ops.post(f"{page}start/", follow=True))
     assert AuditEntry.objects.filter(actor="ops", object_id=str(made.pk)).count() == 3
 
@@ -61,10 +61,10 @@ def test_a_repricing_is_seen_started_and_taken_back(stored: Any, price: TokenPri
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"since": f"{DAY}", "until": f"{BEFORE}"}, "The last day lies before the first one."),
-        ({"why": " "}, "Say why; the audit log keeps it."),
+        ({"since": f"{DAY}", "until": f"{BEFORE}"}, "The last day is before the first."),
+        ({"why": " "}, "Enter a reason for the audit log."),
         ({"since": "tomorrow"}, "Enter a valid date."),
-        ({"model": "nobody-calls-it-so"}, "No request of these days could change."),
+        ({"model": "nobody-calls-it-so"}, "No stored requests on these days."),
     ],
 )
 def test_what_cannot_be_repriced_is_told_at_the_field(stored: Any, wrong: dict[str, str], sentence: str) -> None:
@@ -91,7 +91,7 @@ def test_a_later_one_that_stands_is_named_when_one_is_taken_back(stored: Any, pr
         ended(made)
     first = Repricing.objects.earliest("pk")
     said = words(ops.post(f"{LIST}{first.pk}/take-back/", follow=True))
-    assert "take that one back first" in said
+    assert "Undo that one first" in said
 
 
 # A price's review.
@@ -107,7 +107,7 @@ def reviewed(client: Client, **more: Any) -> str:
 
 def test_a_price_is_shown_against_the_standing_one_before_it_is_saved(stored: Any, price: TokenPrice) -> None:
     shown = reviewed(in_role("ops"), uncached_input="6", cache_read="0.6", output="30")
-    assert "<b>4 stored requests</b> are from since it holds, and would change by about <b>+0.01 USD</b>" in shown
+    assert "<b>4 stored requests</b> are affected and would change by about <b>+0.01 USD</b>" in shown
     assert "+100" in shown and "same" not in shown.split("Batch")[0].split("Output")[1]
     assert "Source: https://example.com/prices" in shown
     assert TokenPrice.objects.count() == 1
@@ -117,7 +117,7 @@ def test_a_price_that_changes_nothing_cannot_be_saved(stored: Any, price: TokenP
     shown = reviewed(
         in_role("ops"), uncached_input="3", cache_read="0.3", cache_write_5m="3.75", cache_write_1h="6", output="15"
     )
-    assert "costs already" in shown and 'name="confirmed"' not in shown
+    assert "costs this already" in shown and 'name="confirmed"' not in shown
 
 
 def test_a_wrong_price_is_taken_back_until_a_request_was_costed_with_it(
@@ -132,7 +132,7 @@ def test_a_wrong_price_is_taken_back_until_a_request_was_costed_with_it(
         if used:
             ingest(conn, [row(1)], PricingContext.load(conn))
         said = words(ops.post(f"/settings/prices/{made.pk}/undo/", follow=True))
-        assert ("Requests were costed with this price already" in said) is used
+        assert ("Requests were priced with it already" in said) is used
         assert TokenPrice.objects.filter(pk=made.pk).exists() is used
     assert ops.post(f"/settings/prices/{price.pk}/undo/").status_code == 404  # the library's own
 
@@ -140,11 +140,11 @@ def test_a_wrong_price_is_taken_back_until_a_request_was_costed_with_it(
 def test_models_without_a_price_wait_on_the_page_of_prices(conn: psycopg.Connection, price: TokenPrice) -> None:
     ingest(conn, [row(n, model="claude-test-2") for n in range(3)], PricingContext.load(conn))
     shown = text(in_role("ops"), BOOK)
-    assert "One model waits for a price" in shown
+    assert "1 model without a price" in shown
     (line,) = [part for part in shown.split("<tr") if "claude-test-2" in part]
     assert ">3</span>" in line and "2,100" in line and ">claude-test</td>" in line
     assert "?provider=anthropic&amp;model=claude-test-2#add" in line
-    assert "waits for a price" not in text(in_role("manager"), BOOK, q="claude")
+    assert "without a price" not in text(in_role("manager"), BOOK, q="claude")
 
 
 def test_the_cost_change_is_told_for_requests_that_had_none(conn: psycopg.Connection, price: TokenPrice) -> None:

@@ -283,7 +283,7 @@ def test_the_permission_for_bodies_opens_them(one: Request) -> None:
 
 def test_a_member_of_nothing_is_told_what_to_do(one: Request) -> None:
     page = text(logged_in(person("new")), URL)
-    assert "you are a member of none yet" in page
+    assert "and you have none yet" in page
     assert "An admin can add you" in page
 
 
@@ -299,18 +299,18 @@ def test_the_sentence_counts_the_last_day(viewer: Client, conn: psycopg.Connecti
     now = timezone.now() - timedelta(minutes=5)
     arrive(conn, {"started_at": now}, {"started_at": now, "outcome": "error"}, {"started_at": now, "tokens": None})
     page = text(viewer, URL)
-    said = "<b>3 requests</b> in the last 24 hours, <b>1</b> of them failed; 3 have no price; 1 did not say its tokens."
+    said = "<b>3 requests</b> in the last 24 hours, <b>1</b> failed, 3 without a price, 1 without token counts."
     assert said in page
 
 
 def test_an_empty_log_and_an_empty_filter_say_why(viewer: Client, conn: psycopg.Connection) -> None:
-    assert "No request has arrived yet" in text(viewer, URL)
+    assert "No requests yet" in text(viewer, URL)
     arrive(conn, {})
     page = text(viewer, URL, model="nothing")
-    assert "No request passes these filters" in page
+    assert "No requests match these filters" in page
     assert "Show all requests" in page
     unfiltered = text(viewer, URL, model="", task="")
-    assert "The newest first" in unfiltered and "Show all" not in unfiltered
+    assert "Newest first" in unfiltered and "Show all" not in unfiltered
 
 
 def test_the_tail_is_live_until_it_is_paused_and_only_at_the_top(viewer: Client, conn: psycopg.Connection) -> None:
@@ -389,15 +389,15 @@ def test_who_may_not_see_figures_sees_tokens_and_times_and_no_money(
     for page in pages:
         assert not [word for word in MONEYS if word in words(page)], words(page)
     listed, first = pages[:2]
-    assert listed.count("<tr data-row") == 3 and "The newest first" in listed  # the filter by price is not there
+    assert listed.count("<tr data-row") == 3 and "Newest first" in listed  # the filter by price is not there
     assert 'name="unpriced"' not in listed and 'name="unknown_usage"' in listed
-    assert "A filter of this address is for who may see figures, so it takes nothing out." in listed
-    assert "Its tokens" in first and "500 ms" not in first and ">400<" in first
+    assert "A filter of this address requires the right to see figures and has no effect." in listed
+    assert "Tokens" in first and "500 ms" not in first and ">400<" in first
     assert "&quot;input_tokens&quot;: 7" in first and "0.25" not in first
     noor.user_permissions.add(Permission.objects.get(codename="view_charge"))
     listed, first = text(client, URL), text(client, f"{URL}{priced.id}/")
     assert "Cost, USD" in listed and "in 24 hours" in listed and 'name="unpriced"' in listed
-    assert "it cost <b>$0.0034</b>" in first and "0.25" in first
+    assert "Cost: <b>$0.0034</b>" in first and "0.25" in first
     assert text(client, URL, unpriced="1").count("<tr data-row") == 1
 
 
@@ -411,8 +411,8 @@ def test_the_cost_is_written_out_with_its_price_and_source(viewer: Client, conn:
     page = text(viewer, f"{URL}{request.id}/")
     assert "(100 × 3 + 400 × 0.3 + 200 × 15) ÷ 1,000,000 = <b>0.00342</b>" in page
     assert "price of test, from" in page
-    assert "it cost <b>$0.0034</b>" in page
-    assert "The first token came after 200 ms" in page
+    assert "Cost: <b>$0.0034</b>" in page
+    assert "First token after 200 ms" in page
 
 
 def test_batch_and_long_prompts_are_part_of_the_sum() -> None:
@@ -448,8 +448,8 @@ def test_batch_and_long_prompts_are_part_of_the_sum() -> None:
         ({"raw": {"tries": [{"deployment": "own", "error": "connect_timeout"}]}}, "<b>own</b> (connect_timeout)"),
         ({"raw": {"usage": {"input_tokens": 7}}}, "&quot;input_tokens&quot;: 7"),
         ({"tokens": Tokens(1, 0, 0, 0, 9, 4)}, "4 of them for reasoning"),
-        ({"outcome": "error", "ttft_ms": None}, "It ended without an answer after"),
-        ({"raw": {"cache_hit": True}}, "out of the cache of a proxy, so that no vendor was asked"),
+        ({"outcome": "error", "ttft_ms": None}, "Ended without an answer after"),
+        ({"raw": {"cache_hit": True}}, "from the cache of a proxy, without a call to a vendor"),
     ],
 )
 def test_what_is_known_and_what_is_not_is_said(
@@ -470,8 +470,8 @@ def test_a_price_stands_with_all_its_decimals_and_what_was_not_used_needs_none(
 @pytest.mark.usefixtures("price")
 def test_of_a_failure_without_usage_no_answer_is_spoken(viewer: Client, conn: psycopg.Connection) -> None:
     failed, silent = arrive(conn, {"tokens": None, "outcome": "timeout"}, {"tokens": None})
-    assert "No answer came, so nobody said what it used" in text(viewer, f"{URL}{failed.id}/")
-    assert "The answer did not say how many tokens it used" in text(viewer, f"{URL}{silent.id}/")
+    assert "No answer, so no token counts" in text(viewer, f"{URL}{failed.id}/")
+    assert "The answer has no token counts" in text(viewer, f"{URL}{silent.id}/")
 
 
 def test_the_page_shows_the_hash_of_a_user_and_the_way_to_the_rest(viewer: Client, conn: psycopg.Connection) -> None:

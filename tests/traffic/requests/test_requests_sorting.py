@@ -139,7 +139,7 @@ def test_the_page_is_sorted_by_every_column(four: None) -> None:
     assert len(queries) <= ceiling(URL)
     assert "data-poll" not in page, "new requests would break the order"
     assert '<input type="hidden" name="sort" value="-latency">' in page
-    assert "is no filter here" not in page
+    assert "is not a filter here" not in page
     assert rows_of(html_of(viewer, f"{URL}?sort=-started")) == rows_of(html_of(viewer, URL))
 
 
