@@ -94,9 +94,9 @@ def _own(inputs: Inputs, result: Result) -> Iterator[StatementRow]:
     else:
         yield StatementRow("seconds", _("busy seconds"), _busy(inputs), result.own_cost - rest, 1)
     if vm:
-        text = _("%(gpus)s × %(price)s an hour × %(hours)s h, the price book's machine beside a GPU")
+        text = _("%(gpus)s × %(price)s an hour × %(hours)s h, the VM beside a GPU")
         values = {"gpus": result.gpus, "price": usd(own.vm_hourly), "hours": number(own.hours_per_month)}
-        yield StatementRow("vm", _("machine"), text % values, vm, 1)
+        yield StatementRow("vm", _("VM"), text % values, vm, 1)
     if own.disk_monthly:
         text = _("%(gb)s GB × %(price)s a GB and month")
         values = {"gb": number(own.disk_gb), "price": usd(own.disk_per_gb_month)}

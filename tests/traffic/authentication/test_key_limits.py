@@ -321,7 +321,9 @@ def test_a_limit_that_makes_no_sense_is_refused(admin: Client, shop: Application
     key, _secret = create_key(name="k", scopes=["read"], application=shop)
     given = {"name": "k", "quota_unit": "requests", "quota_period": "month", **wrong}
     refused = admin.post(f"{KEYS}{key.pk}/", {**given, "name": "renamed"})
-    assert refused.status_code == 422 and "<b>k</b> is valid" in refused.content.decode()  # what holds, not what was sent
+    assert (
+        refused.status_code == 422 and "<b>k</b> is valid" in refused.content.decode()
+    )  # what holds, not what was sent
     assert admin.post(f"{KEYS}add/", {"scopes": ["read"], **given}).status_code == 422
     assert Key.objects.count() == 1
 

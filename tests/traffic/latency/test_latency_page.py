@@ -111,7 +111,7 @@ def test_the_page_says_it_in_words_and_charts_with_tables(viewer: Client) -> Non
     content = text(viewer, URL, **asked, by="model")
     assert "95 % of answers were complete within" in content and "slower</b> than in the period compared" in content
     assert "<b>50.0" in content and "mostly overloaded_error" in content
-    assert content.count("The same as a table") == content.count("data-explore=") == 6
+    assert content.count("Show as table") == content.count("data-explore=") == 6
     assert "application/json" not in content, "figures are read only when they are explored"
     heat = figure(viewer, "latency-heat", **asked)["data"][0]
     assert heat["type"] == "heatmap" and heat["y"] == band_names()[3:]
