@@ -387,12 +387,12 @@ def test_deployments_are_compared_on_one_task_alone(alike: tuple[Named, ...], en
 @pytest.mark.parametrize(
     ("kind", "one", "two", "none"),
     [
-        ("task", "1 of 1 task that can be judged meets", "1 of 2 tasks that can be judged meet", "No task has"),
-        ("model", "1 of 1 model that can be judged meets", "1 of 2 models that can be judged meet", "No model has"),
+        ("task", "1 of 1 rated task meets", "1 of 2 rated tasks meet", "No task has"),
+        ("model", "1 of 1 rated model meets", "1 of 2 rated models meet", "No model has"),
         (
             "deployment",
-            "1 of 1 deployment that can be judged meets",
-            "1 of 2 deployments that can be judged meet",
+            "1 of 1 rated deployment meets",
+            "1 of 2 rated deployments meet",
             "No deployment has",
         ),
     ],

@@ -25,18 +25,18 @@ NONE_JUDGED = {
 }
 JUDGED = {
     "deployment": ngettext_lazy(
-        "%(passing)s of %(n)s deployment that can be judged meets the %(target)s target",
-        "%(passing)s of %(n)s deployments that can be judged meet the %(target)s target",
+        "%(passing)s of %(n)s rated deployment meets the %(target)s target",
+        "%(passing)s of %(n)s rated deployments meet the %(target)s target",
         "n",
     ),
     "model": ngettext_lazy(
-        "%(passing)s of %(n)s model that can be judged meets the %(target)s target",
-        "%(passing)s of %(n)s models that can be judged meet the %(target)s target",
+        "%(passing)s of %(n)s rated model meets the %(target)s target",
+        "%(passing)s of %(n)s rated models meet the %(target)s target",
         "n",
     ),
     "task": ngettext_lazy(
-        "%(passing)s of %(n)s task that can be judged meets the %(target)s target",
-        "%(passing)s of %(n)s tasks that can be judged meet the %(target)s target",
+        "%(passing)s of %(n)s rated task meets the %(target)s target",
+        "%(passing)s of %(n)s rated tasks meet the %(target)s target",
         "n",
     ),
 }

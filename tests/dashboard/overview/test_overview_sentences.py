@@ -429,13 +429,13 @@ UPS = [
 ]  # fmt: skip
 SURELY_WORSE = Interval(Decimal("-0.3"), Decimal("-0.1"))
 RATED = [worth(GOOD), worth(OPEN), worth(("chat", 32, 12)), worth(), worth(GOOD, own=False)]
-SAVINGS = [
-    (0, 0), (6000, 150), (6000, 150, (120, 180), 5000), (6000, 150, (-74, 534), 5000), (6000, 50, (10, 90), 5000),
-    (6000, -50, (-60, -40)),
+SAVINGS: list[tuple[int, int, tuple[int, int] | None, int | None]] = [
+    (0, 0, None, None), (6000, 150, None, None), (6000, 150, (120, 180), 5000), (6000, 150, (-74, 534), 5000),
+    (6000, 50, (10, 90), 5000), (6000, -50, (-60, -40), None),
 ]  # fmt: skip
 # In pairs, because what is found of quality limits what can be found of self-hosting.
 ANSWERS_AND_HOSTING = [
-    *[(answers, own(*values, seen=replace(rated(answers), private=private))) for answers in RATED
+    *[(answers, own(*values, None, replace(rated(answers), private=private))) for answers in RATED
       for values in SAVINGS for private in (False, True)],
     *[(worth(GOOD, gap=SURELY_WORSE), own(*values, worse=True)) for values in SAVINGS],
 ]  # fmt: skip
@@ -452,7 +452,8 @@ def test_the_heading_has_all_four_answers_in_at_most_15_words(month: Money, up: 
 
 def test_the_heading_without_data_has_at_most_15_words() -> None:
     nothing: Any = None
-    text = headline(SimpleNamespace(empty=True), nothing, nothing, nothing, nothing)  # type: ignore[arg-type]
+    empty: Any = SimpleNamespace(empty=True)
+    text = headline(empty, nothing, nothing, nothing, nothing)
     assert len(text.split()) <= 15
 
 

@@ -262,7 +262,7 @@ def test_the_period_lives_in_the_url(viewer: Client, shop: Application, conn: ps
     judge(arrive(conn, {"application_id": shop.pk, "started_at": NOON - timedelta(days=20)})[0], stars=5)
     assert "No ratings in the last 7 days" in text(viewer, "/quality/", days=7)
     assert "Only <b>1 rating</b> in 90 days" in text(viewer, "/quality/", days=90)
-    assert "Only <b>1 answer</b> of 30 days" in text(viewer, "/quality/", days="x")
+    assert "Only <b>1 rating</b> in 30 days" in text(viewer, "/quality/", days="x")
 
 
 def test_comments_are_shown_only_of_requests_that_one_may_open(
