@@ -33,6 +33,15 @@ def beside(path: str, asked: dict[str, Any], next_id: Callable[[str], str]) -> d
             vectors = [{"object": "embedding", "index": 0, "embedding": [0.5, -0.25]}]
             usage = {"prompt_tokens": 6, "total_tokens": 6}
             return {"object": "list", "model": "whatever", "data": vectors, "usage": usage}
+        case "audio/transcriptions" if asked.get("stream"):
+            done = {"type": "transcript.text.done", "text": "Hello.", "usage": AUDIO_USAGE}
+            pieces = [{"type": "transcript.text.delta", "delta": piece} for piece in ("Hel", "lo.")]
+            return [f"data: {json.dumps(event)}\n\n".encode() for event in (*pieces, done)]
+        case "audio/transcriptions":
+            return {"text": "Hello.", "usage": AUDIO_USAGE}
+        case "images/generations":
+            usage = {"input_tokens": 12, "output_tokens": 100, "total_tokens": 112}
+            return {"created": 1, "data": [{"b64_json": "aGk="}], "usage": usage}
     return None
 
 
@@ -83,6 +92,8 @@ def completion_events(identifier: str, asked: dict[str, Any]) -> list[bytes]:
     return [*(f"data: {json.dumps(piece)}\n\n".encode() for piece in pieces), b"data: [DONE]\n\n"]
 
 
+AUDIO_USAGE = {"type": "tokens", "input_tokens": 14, "input_token_details": {"audio_tokens": 14}, "output_tokens": 3,
+               "total_tokens": 17}  # fmt: skip
 CALLS = (("call_a", "weather", '{"city":"Oslo"}'), ("call_b", "time", "{}"))
 
 

@@ -14,6 +14,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from tests.traffic.gateway_openai import beside, calling
+from tests.traffic.gateway_stores import Stores
 from traffic.gateway.protocols import ANTHROPIC, OPENAI
 
 MESSAGE_ID = "msg_01ABCDEFGHIJKLMNOPQRSTUV"
@@ -51,6 +52,14 @@ def bomb() -> bytes:
     return gzip.compress(bytes(65 * 1024 * 1024), 1)
 
 
+def asked_of(request: web.Request, body: bytes) -> dict[str, Any]:
+    """The call's fields; of a form only whether it streams."""
+    if request.content_type == "multipart/form-data":
+        return {"stream": b'name="stream"\r\n\r\ntrue' in body}
+    asked: dict[str, Any] = json.loads(body) if body else {}
+    return asked
+
+
 class FakeEngine:
     """An engine that speaks both protocols. `behaviour` says how; `seen` holds what reached it."""
 
@@ -62,6 +71,7 @@ class FakeEngine:
         self.written = 0  # bytes of the last flood
         self.may_end = 0  # how many more of the streams that are "held" may end
         self.unique = 0
+        self.stores = Stores()
         self.url = ""
         self.runner: web.AppRunner | None = None
 
@@ -102,7 +112,7 @@ class FakeEngine:
         body = await request.read()
         self.seen.append({"path": request.path_qs, "headers": dict(request.headers), "body": body})
         try:
-            return await self.answer(request, json.loads(body))
+            return await self.answer(request, asked_of(request, body))
         except (asyncio.CancelledError, ConnectionResetError):
             self.hung_up.set()
             raise
@@ -139,6 +149,8 @@ class FakeEngine:
 
     async def well(self, request: web.Request, asked: dict[str, Any]) -> web.StreamResponse:
         """The answer of an engine that is well."""
+        if (stored := self.stores.answer(request, asked)) is not None:
+            return stored
         anthropic = request.path.startswith("/v1/messages")
         if self.behaviour == "calls":
             answer = calling(
@@ -147,6 +159,8 @@ class FakeEngine:
             return await self.stream(request, answer) if isinstance(answer, list) else web.json_response(answer)
         if request.path.endswith("count_tokens"):
             return web.json_response({"input_tokens": 12})
+        if request.path == "/v1/audio/speech":
+            return web.Response(body=b"\xff\xf3 sound", content_type="audio/mpeg")
         if (other := beside(request.path, asked, self.next_id)) is not None:
             return await self.stream(request, other) if isinstance(other, list) else web.json_response(other)
         if asked.get("stream"):

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from traffic.gateway.bounds import MOST_EVENT, MOST_READ, MOST_TEXT, MOST_USAGE, TooMuch
-from traffic.gateway.protocols import ANTHROPIC, EMBEDDINGS, RESPONSES, Protocol, text_of
+from traffic.gateway.protocols import ANTHROPIC, EMBEDDINGS, MEDIA, RESPONSES, Protocol, text_of
 
 MOST_ID = 200  # characters of a response id; a longer one is none
 MOST_NAMES = 100  # in a usage object that grows from event to event
@@ -107,6 +107,11 @@ def embeddings_tokens(usage: dict[str, Any]) -> Tokens:
     return UNKNOWN if prompt is None else Tokens(prompt, 0, 0, 0, 0)
 
 
+def media_tokens(usage: dict[str, Any]) -> Tokens:
+    """The usage of audio and images, told as that of Responses; what is billed by the second has none."""
+    return responses_tokens(usage) if "input_tokens" in usage else openai_tokens(usage)
+
+
 def timings_tokens(timings: dict[str, Any]) -> Tokens:
     """llama.cpp's timings, which its streams carry even where no usage was asked for."""
     prompt = count(timings, "prompt_n")
@@ -139,7 +144,8 @@ class Answer:
         return timings_tokens(self.timings) if self.timings else UNKNOWN
 
 
-_TOKENS = {ANTHROPIC: anthropic_tokens, RESPONSES: responses_tokens, EMBEDDINGS: embeddings_tokens}
+_TOKENS = {ANTHROPIC: anthropic_tokens, RESPONSES: responses_tokens, EMBEDDINGS: embeddings_tokens,
+           MEDIA: media_tokens}  # fmt: skip
 
 
 class _Body(msgspec.Struct):
@@ -336,6 +342,8 @@ class StreamTap:
             self._anthropic(event)
         elif self.protocol == RESPONSES:
             self._responses(event)
+        elif self.protocol == MEDIA:
+            self._media(event)
         else:
             self._openai(event)
 
@@ -378,6 +386,17 @@ class StreamTap:
             self.content_seen = True
             text = event.delta if kind == "response.output_text.delta" else None
             self._heard(text, None if text else event.delta)
+
+    def _media(self, event: _Event) -> None:
+        """Of a transcript or an image that comes in pieces."""
+        if isinstance(event.usage, dict):
+            self.answer.usage = bounded_counts(event.usage)
+        kind = event.type if isinstance(event.type, str) else ""
+        if kind.endswith((".delta", ".partial_image")):
+            self.content_seen = True
+            self._heard(event.delta)
+        elif kind.endswith((".done", ".completed")):
+            self.ended = True
 
     def _openai(self, event: _Event) -> None:
         if self.answer.response_id is None and _is_id(event.id):

@@ -28,17 +28,22 @@ from traffic.gateway.concurrency import CallQueues
 from traffic.gateway.environment import SettingMissing, Settings, read_settings
 from traffic.gateway.exchange import Exchange
 from traffic.gateway.hang_up import HangUp
+from traffic.gateway.held_objects import HeldObjects
 from traffic.gateway.intake import Deadlines, Load, Share, drain
 from traffic.gateway.model_distance import made_at, nearest
+from traffic.gateway.passthrough import METHODS, STORES, Passthrough, StoreCall, store_of
 from traffic.gateway.protocols import (
     ANTHROPIC,
     COMPLETIONS,
     EMBEDDINGS,
+    MEDIA,
     OPENAI,
     RESPONSES,
+    SAME_MODEL,
     BadRequest,
     GatewayRequest,
     Protocol,
+    read_form,
     read_request,
 )
 from traffic.gateway.recorder import Recorder
@@ -64,6 +69,12 @@ RELAYED: dict[str, Protocol] = {
     "/v1/responses": RESPONSES,
     "/v1/completions": COMPLETIONS,
     "/v1/embeddings": EMBEDDINGS,
+    "/v1/audio/transcriptions": MEDIA,
+    "/v1/audio/translations": MEDIA,
+    "/v1/audio/speech": MEDIA,
+    "/v1/images/generations": MEDIA,
+    "/v1/images/edits": MEDIA,
+    "/v1/images/variations": MEDIA,
 }
 COUNTING = "/v1/messages/count_tokens"
 
@@ -78,6 +89,8 @@ class Gateway:
     mover: Mover
     shutdown: Shutdown
     door: Admission
+    objects: HeldObjects
+    passthrough: Passthrough
 
     def __init__(self) -> None:
         # External ids: one of a kind for this process and, by the random part, among all of them.
@@ -105,6 +118,8 @@ class Gateway:
             connect_timeout_s=settings.connect_timeout_s,
             cool_s=settings.cool_s,
         )
+        self.objects = HeldObjects(settings.database_url)
+        self.passthrough = Passthrough(self.relay, self.objects)
         self.door = Admission(self.snapshots)
         self.shutdown = Shutdown(settings.grace_s, settings.send_timeout_s)
         self.snapshots.start()
@@ -128,6 +143,7 @@ class Gateway:
         await asyncio.to_thread(self.recorder.stop)
         await asyncio.to_thread(self.snapshots.stop)
         await asyncio.to_thread(self.mover.stop)
+        await asyncio.to_thread(self.objects.close)
         repeated.flush(everything=True)
         log_event(logger, logging.INFO, "gateway_stopped", pid=os.getpid())
 
@@ -158,12 +174,15 @@ class Gateway:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         protocol = RELAYED.get(scope["path"])
+        store = store_of(scope["path"]) if protocol is None else None
         if head_size(scope) > MOST_HEAD:
             refusal = Refusal(431, "head-too-large", f"Address and headers may have {MOST_HEAD:,} bytes together.")
             _log_refused(refusal, scope)
             await _refuse(refusal, protocol or _shape(scope), receive, send)
         elif protocol is not None and scope["method"] == "POST":
             await self._take(protocol, scope, receive, send)
+        elif store is not None and scope["method"] in METHODS:
+            await self._take(STORES[store[0]], scope, receive, send, store)
         else:
             try:
                 await self._look(scope, send, protocol)
@@ -184,8 +203,11 @@ class Gateway:
         else:
             raise Refusal(404, "no-such-path", f"The gateway does not serve {path[:200]}.")
 
-    async def _take(self, protocol: Protocol, scope: Scope, receive: Receive, send: Send) -> None:
-        """A call to a model. What is refused before its body was asked for does not wait for it."""
+    async def _take(
+        self, protocol: Protocol, scope: Scope, receive: Receive, send: Send, store: tuple[str, str] | None = None
+    ) -> None:
+        """A call to a model, or to a store of a vendor's. What is refused before its body was asked for does not wait
+        for it."""
         arrived, started_at = perf_counter(), datetime.now(UTC)
         headers = dict(scope["headers"])
         share: Share | None = None
@@ -201,6 +223,10 @@ class Gateway:
             share = self._load.enter(key.line)
             body = await self._deadlines.read_body(headers, receive, share)
             unread = False
+            if store is not None:
+                call = StoreCall.of(store, protocol, scope, headers, capped=bool(key.caps or application.caps))
+                await self.passthrough.run(call, body, application, snapshot, send)
+                return
             exchange = self._exchange(protocol, scope, headers, snapshot, key, application, body, started_at, arrived)
             await self._relay(exchange, receive, send, share)
         except Refusal as refusal:
@@ -227,7 +253,8 @@ class Gateway:
     ) -> Exchange:
         """What is to be done. Raises Refusal."""
         try:
-            gateway_request = read_request(protocol, body)
+            is_form = headers.get(b"content-type", b"").lower().startswith(b"multipart/form-data")
+            gateway_request = read_form(body) if protocol == MEDIA and is_form else read_request(protocol, body)
         except BadRequest as error:
             raise Refusal(400, "bad-request", str(error)) from None
         if alias := application.aliases.get(gateway_request.model):
@@ -359,7 +386,7 @@ def _nowhere(call: Call, snapshot: Snapshot) -> Refusal:
     if call.forced:
         forced = call.forced[:200]
         return Refusal(404, "no-target", f"There is no route or deployment {forced} that can answer this call.")
-    if call.request.protocol == EMBEDDINGS:
+    if call.request.protocol in SAME_MODEL:
         return _unknown_model(call, snapshot)
     where = " of our own machines" if call.private else ""
     return Refusal(

@@ -10,20 +10,23 @@ import hashlib
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any, Literal
 
 import msgspec
 
 from traffic.gateway.bounds import MOST_MODEL
 
-Protocol = Literal["anthropic", "openai", "responses", "completions", "embeddings"]
+Protocol = Literal["anthropic", "openai", "responses", "completions", "embeddings", "media"]
 ANTHROPIC: Protocol = "anthropic"  # Messages
 OPENAI: Protocol = "openai"  # Chat Completions
 RESPONSES: Protocol = "responses"
 COMPLETIONS: Protocol = "completions"  # with a bare prompt, OpenAI's legacy
 EMBEDDINGS: Protocol = "embeddings"
+MEDIA: Protocol = "media"  # audio and images, as JSON or as a form with files
 CHATS = frozenset({ANTHROPIC, OPENAI, RESPONSES})  # conversations, each of which can be translated into the others
-PROMPTS: dict[Protocol, str] = {RESPONSES: "input", COMPLETIONS: "prompt", EMBEDDINGS: "input"}
+SAME_MODEL = frozenset({EMBEDDINGS, MEDIA})  # answered by the model asked for, and by no other
+PROMPTS: dict[Protocol, str] = {RESPONSES: "input", COMPLETIONS: "prompt", EMBEDDINGS: "input", MEDIA: "prompt"}
 
 BYTES_PER_TOKEN = 4  # the routes' estimate of a prompt's length
 
@@ -73,11 +76,12 @@ class GatewayRequest:
     model: str  # asked for, or the one behind an alias
     streamed: bool
     written: str = ""  # the alias that the body has in its place
+    span: tuple[int, int] | None = None  # where the model's name stands in a form
 
     @property
     def prompt_tokens(self) -> int:
-        """Estimated prompt length in tokens."""
-        return len(self.body) // BYTES_PER_TOKEN
+        """Estimated prompt length in tokens; the files of a form are none."""
+        return 0 if self.span is not None else len(self.body) // BYTES_PER_TOKEN
 
     @cached_property
     def media(self) -> bool:
@@ -132,12 +136,12 @@ class GatewayRequest:
 
         `ask_usage`: the stream is to tell its usage at its end, beside the options that the caller sets.
         """
+        if self.span is not None:
+            start, end = self.span
+            return b"".join((self.body[:start], model.encode(), self.body[end:]))
         if not ask_usage:
-            return (
-                self.body
-                if model == (self.written or self.model)
-                else msgspec.json.encode({**self.fields, "model": model})
-            )
+            as_it_came = model == (self.written or self.model)
+            return self.body if as_it_came else msgspec.json.encode({**self.fields, "model": model})
         raw = self.fields.get("stream_options")
         options = _value(raw)
         if (options is not None and not isinstance(options, dict)) or (raw and len(raw) > MOST_VALUE):
@@ -176,6 +180,24 @@ def read_request(protocol: Protocol, body: bytes) -> GatewayRequest:
     if len(model) > MOST_MODEL:
         raise BadRequest(f"model: a name has {MOST_MODEL} characters at most.")
     return GatewayRequest(protocol, body, fields, model, streamed is True)
+
+
+_FORM_MODEL = re.compile(rb'name="?model"?\r\n(?:[^\r\n]{1,200}\r\n){0,4}\r\n([^\r\n]{0,1000})\r\n')
+_FORM_NAMES = re.compile(rb'name[ \t]{0,9}=[ \t]{0,9}"?model"?(?![\w-])', re.IGNORECASE)
+_FORM_STREAM = re.compile(rb'name="?stream"?\r\n(?:[^\r\n]{1,200}\r\n){0,4}\r\ntrue\r\n', re.IGNORECASE)
+
+
+def read_form(body: bytes) -> GatewayRequest:
+    """Read the model's name out of a form with files, which stay as they are. Raises BadRequest with a sentence."""
+    names = list(islice(_FORM_MODEL.finditer(body), 2))
+    # Of two the engine might take the other one.
+    if len(names) != 1 or len(list(islice(_FORM_NAMES.finditer(body), 2))) != 1:
+        raise BadRequest("model: a form must name one model.")
+    model = names[0][1].decode("utf-8", "replace").strip()
+    if not 0 < len(model) <= MOST_MODEL:
+        raise BadRequest(f"model: a name has {MOST_MODEL} characters at most.")
+    streamed = _FORM_STREAM.search(body) is not None
+    return GatewayRequest(MEDIA, body, {}, model, streamed, span=names[0].span(1))
 
 
 def _refuse_many_fields(body: bytes) -> None:

@@ -72,6 +72,10 @@ class Relay:
         # Two pools: a connection that a local target may use is never handed to one that is not.
         self._sessions = {local: session_of(timeout, local=local) for local in (False, True)}
 
+    def session(self, *, local: bool) -> aiohttp.ClientSession:
+        """The pool of connections for targets that may be at private addresses, or for the others."""
+        return self._sessions[local]
+
     async def close(self) -> None:
         for session in self._sessions.values():
             await session.close()
@@ -210,7 +214,7 @@ class Relay:
                 return await session.post(
                     url_of(target, path, query),
                     data=body if len(body) < LARGE_BODY else io.BytesIO(body),
-                    headers=headers_for(target, exchange),
+                    headers=headers_for(target, exchange.headers, exchange.translation),
                     allow_redirects=False,
                 )
             except (aiohttp.ServerDisconnectedError, ConnectionResetError):

@@ -21,8 +21,10 @@ from traffic.gateway.protocols import (
     CHATS,
     COMPLETIONS,
     EMBEDDINGS,
+    MEDIA,
     OPENAI,
     RESPONSES,
+    SAME_MODEL,
     GatewayRequest,
     Protocol,
 )
@@ -49,16 +51,16 @@ PROTOCOLS: dict[str, frozenset[Protocol]] = {
 # What an engine serves beside them. Responses only where a server of that name is known to have them: what a
 # conversation needs is translated otherwise.
 BESIDE: dict[str, frozenset[Protocol]] = {
-    "vllm": frozenset({RESPONSES, COMPLETIONS, EMBEDDINGS}),
-    "llamacpp": frozenset({RESPONSES, COMPLETIONS, EMBEDDINGS}),
+    "vllm": frozenset({RESPONSES, COMPLETIONS, EMBEDDINGS, MEDIA}),
+    "llamacpp": frozenset({RESPONSES, COMPLETIONS, EMBEDDINGS, MEDIA}),
     "ollama": frozenset({RESPONSES, COMPLETIONS, EMBEDDINGS}),
     "sglang": frozenset({COMPLETIONS, EMBEDDINGS}),
     "lmdeploy": frozenset({COMPLETIONS}),
     "tgi": frozenset({COMPLETIONS}),
-    "azure_openai": frozenset({RESPONSES, COMPLETIONS, EMBEDDINGS}),
-    "gemini": frozenset({EMBEDDINGS}),
+    "azure_openai": frozenset({RESPONSES, COMPLETIONS, EMBEDDINGS, MEDIA}),
+    "gemini": frozenset({EMBEDDINGS, MEDIA}),
     "openrouter": frozenset({COMPLETIONS, EMBEDDINGS}),
-    "openai_compatible": frozenset({COMPLETIONS, EMBEDDINGS}),
+    "openai_compatible": frozenset({COMPLETIONS, EMBEDDINGS, MEDIA}),
 }
 BESIDE_AT: dict[str, frozenset[Protocol]] = {"openai": frozenset({RESPONSES})}  # by provider
 NO_PROTOCOL: frozenset[Protocol] = frozenset()
@@ -187,12 +189,13 @@ def decide(rules: Sequence[Rule], targets: Sequence[Target], call: Call) -> Deci
 def _answers(target: Target, call: Call) -> bool:
     """Whether it speaks the caller's protocol, or one into which that is translated.
 
-    Vectors of different models cannot be compared, so that no other model stands in for the one that embeds.
+    Vectors of different models cannot be compared, so that no other model stands in for the one that embeds; nor for
+    one that hears, speaks or draws.
     """
     request = call.request
     if request.protocol not in target.protocols:
         return not call.exact and request.protocol in CHATS and not CHATS.isdisjoint(target.protocols)
-    return request.protocol != EMBEDDINGS or is_nearly(target, request.model)
+    return request.protocol not in SAME_MODEL or is_nearly(target, request.model)
 
 
 def is_known(rules: Iterable[Rule], targets: Sequence[Target], call: Call) -> bool:

@@ -9,10 +9,11 @@ import aiohttp
 from yarl import URL
 
 from lib.reach import GuardedResolver, IPAddress, may_reach
-from traffic.gateway.exchange import Exchange
 from traffic.gateway.protocols import ANTHROPIC
+from traffic.gateway.refusals import Headers
 from traffic.gateway.routes import Target
 from traffic.gateway.translated import translated_headers
+from traffic.gateway.translation import Translation
 
 AZURE = "azure_openai"
 AZURE_VERSION = "2024-10-21"  # where the deployment's address names none
@@ -94,17 +95,17 @@ def key_header(target: Target) -> tuple[str, str]:
     return "authorization", f"Bearer {target.api_key}"
 
 
-def headers_for(target: Target, exchange: Exchange) -> list[tuple[str, str]]:
+def headers_for(target: Target, callers: Headers, translation: Translation | None = None) -> list[tuple[str, str]]:
     """The caller's headers but for those that are ours or theirs alone, with the target's own key.
 
     Nothing is asked to be compressed: usage is read as the bytes pass by, and that must not cost an inflation.
     """
     headers = [
         (name.decode("latin-1"), value.decode("latin-1"))
-        for name, value in exchange.headers
+        for name, value in callers
         if name not in KEPT_FROM_TARGETS and not name.startswith((b"x-breakeven-", b"x-forwarded-"))
     ]
     headers.append(("accept-encoding", "identity"))
     if target.api_key:
         headers.append(key_header(target))
-    return headers if exchange.translation is None else translated_headers(headers, exchange.translation)
+    return headers if translation is None else translated_headers(headers, translation)

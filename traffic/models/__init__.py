@@ -21,6 +21,7 @@ from traffic.models.choices import (
 from traffic.models.comparisons import Pair, PairAssignment, PairChoice, PairOutcome
 from traffic.models.dead_keys import DeadKeyUse
 from traffic.models.erasures import Erasure
+from traffic.models.held_objects import HeldObject
 from traffic.models.imports import Import, SetAside
 from traffic.models.ratings import Abstention, Rating
 from traffic.models.repricings import RepricedDay, Repricing
@@ -55,6 +56,7 @@ __all__ = [
     "ErrorDay",
     "ErrorHour",
     "Fallback",
+    "HeldObject",
     "Import",
     "Installation",
     "Key",

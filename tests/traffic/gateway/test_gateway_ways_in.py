@@ -163,3 +163,48 @@ def test_media_and_the_conversation_are_read_from_a_response_too() -> None:
     assert asked([first]).conversation == asked([first, {"role": "assistant", "content": "Hi"}]).conversation
     assert asked("Hello").conversation != asked("Bye").conversation
     assert (asked("Hello").asks_for_usage, asked("Hello").most_output) == (True, 7)
+
+
+def test_audio_and_images_pass_with_what_usage_they_tell(calm: Stack) -> None:
+    made = client(calm)
+    sound = ("a.wav", b"RIFF\r\n\x00\xff", "audio/wav")
+    heard = made.audio.transcriptions.with_raw_response.create(model="own-model", file=sound)
+    assert heard.parse().text == "Hello."
+    row = calm.rows(heard.headers["x-breakeven-request-id"])
+    assert (tokens(row)[:5], row["outcome"], row["streamed"]) == ([14, 0, 0, 0, 3], "ok", False)
+    assert b"RIFF\r\n\x00\xff" in calm.own.seen[0]["body"]
+    stream = made.audio.transcriptions.create(model="own-model", file=sound, stream=True)
+    request_id = stream.response.headers["x-breakeven-request-id"]
+    assert [event.type for event in stream][-1] == "transcript.text.done"
+    row = calm.rows(request_id)
+    assert (tokens(row)[:5], row["outcome"], row["streamed"]) == ([14, 0, 0, 0, 3], "ok", True)
+    assert row["ttft_ms"] is not None
+    drawn = made.images.with_raw_response.generate(model="own-model", prompt="A cat")
+    data = drawn.parse().data
+    assert data is not None and data[0].b64_json == "aGk="
+    assert tokens(calm.rows(drawn.headers["x-breakeven-request-id"]))[:5] == [12, 0, 0, 0, 100]
+    spoken = made.audio.speech.with_raw_response.create(model="own-model", voice="alloy", input="Hello")
+    assert spoken.content == b"\xff\xf3 sound"
+    row = calm.rows(spoken.headers["x-breakeven-request-id"])
+    assert (row["outcome"], row["output"]) == ("ok", None)  # nobody told it: unknown
+
+
+def test_the_models_name_alone_is_replaced_in_a_form(calm: Stack) -> None:
+    sound = ("a.wav", b"RIFF", "audio/wav")
+    client(calm).audio.transcriptions.create(model="own", file=sound, language="en")  # our own name for it
+    body = calm.own.seen[0]["body"]
+    assert b'name="model"\r\n\r\nown-model\r\n' in body and b'name="language"\r\n\r\nen\r\n' in body
+
+
+def test_a_form_names_one_model_and_one_that_is_served(calm: Stack) -> None:
+    headers = {"authorization": f"Bearer {KEY}"}
+    cases: list[tuple[Any, int, str]] = [
+        ({}, 400, "bad-request"),
+        ({"model": ["own-model", "gpt-4o-transcribe"]}, 400, "bad-request"),
+        ({"model": "x"}, 404, "no-such-model"),
+    ]
+    for data, status, code in cases:
+        url = f"{calm.url}/v1/audio/transcriptions"
+        answer = httpx.post(url, data=data, files={"file": b"RIFF"}, headers=headers)
+        assert (answer.status_code, answer.headers["x-breakeven-error"]) == (status, code)
+    assert not calm.own.seen

@@ -1,0 +1,57 @@
+"""A vendor's stores of files and batches, in memory."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import Any
+
+from aiohttp import web
+
+PATH = re.compile(r"^/v1/(messages/batches|files|batches)(?:/([^/]+))?(/\w+)?$")
+LINE = b'{"custom_id":"a","result":{"type":"succeeded","message":{"id":"m","type":"message","role":"assistant",' \
+       b'"model":"c","content":[],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":1,' \
+       b'"output_tokens":2}}}}\n'  # fmt: skip
+
+
+class Stores:
+    """Everything that the vendor's account holds, whoever made it."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, dict[str, Any]] = {}
+        self.numbers = itertools.count(1)
+
+    def answer(self, request: web.Request, asked: dict[str, Any]) -> web.Response | None:
+        """None for a path that is no store's."""
+        match = PATH.match(request.path)
+        if match is None:
+            return None
+        kind, name, rest = match.groups()
+        if name is None and request.method == "POST":
+            return web.json_response(self.made(kind, asked))
+        if name is None:
+            data = [item for item in self.objects.values() if item["kind"] == kind]
+            ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {}
+            return web.json_response({"object": "list", "data": data, "has_more": False, **ends})
+        if name not in self.objects:
+            return web.json_response({"error": {"message": "none", "type": "not_found_error"}}, status=404)
+        if rest in ("/content", "/results"):
+            return web.Response(body=LINE, content_type="application/x-jsonl")
+        if request.method == "DELETE":
+            return web.json_response({"id": name, "object": "file", "deleted": True})
+        return web.json_response(self.objects[name])
+
+    def made(self, kind: str, asked: dict[str, Any]) -> dict[str, Any]:
+        number = next(self.numbers)
+        made: dict[str, Any] = {"kind": kind, "created_at": "2026-01-01T00:00:00Z"}
+        if kind == "messages/batches":
+            made |= {"id": f"msgbatch_{number}", "type": "message_batch", "processing_status": "ended",
+                     "results_url": "https://vendor.example/results"}  # fmt: skip
+        elif kind == "files":
+            made |= {"id": f"file-{number}", "object": "file", "purpose": "batch", "filename": "a", "bytes": 1}
+        else:
+            made |= {"id": f"batch_{number}", "object": "batch", "status": "completed", "endpoint": "/v1/responses",
+                     "input_file_id": asked["input_file_id"], "output_file_id": f"file-out-{number}"}  # fmt: skip
+            self.objects[f"file-out-{number}"] = {"id": f"file-out-{number}", "object": "file", "kind": "files"}
+        self.objects[made["id"]] = made
+        return made
