@@ -202,6 +202,7 @@ ACCESS: dict[str, Access] = {
     "traffic:trials": page(FIGURES),
     "traffic:trial-add": form(OPS),
     "traffic:trial-stop": action(OPS),
+    "traffic:trial-switch": action(OPS),
     "costs:trial": page(FIGURES),
     "costs:trial-pdf": page(FIGURES),
     "traffic:applications": page(FIGURES),

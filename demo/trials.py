@@ -14,7 +14,7 @@ from traffic.trials import services
 from traffic.trials.prompts import builtin
 from traffic.trials.services import Plan
 
-PROMPTS = 8
+NAME, PROMPTS = "llama.cpp against Claude", 8
 
 
 def start_trial() -> None:
@@ -22,12 +22,12 @@ def start_trial() -> None:
 
     Break-even does not take its capacity: the GPU of the company's story serves another model.
     """
-    if Trial.objects.exists():
+    if Trial.objects.filter(name=NAME).exists():
         return
     application = services.application()
     application.members.set(User.objects.filter(username__in=[p.username for p in company.PEOPLE if p.role == "staff"]))
     plan = Plan(
-        name="llama.cpp against Claude",
+        name=NAME,
         candidate=Deployment.objects.get(slug=REAL_DEPLOYMENT),
         baseline=Deployment.objects.get(slug=company.HAIKU_4_5.deployment),
         concurrency=[1, 2],

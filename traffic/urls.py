@@ -27,7 +27,7 @@ from traffic.routes.views import (
     route_try,
     route_undo,
 )
-from traffic.trials.views import trial_add, trial_list, trial_stop
+from traffic.trials.views import trial_add, trial_list, trial_stop, trial_switch
 
 app_name = "traffic"
 
@@ -51,6 +51,7 @@ urlpatterns = [
     path("quality/trials/", trial_list, name="trials"),
     path("quality/trials/add/", trial_add, name="trial-add"),
     path("quality/trials/<int:pk>/stop/", trial_stop, name="trial-stop"),
+    path("quality/trials/<int:pk>/switch/", trial_switch, name="trial-switch"),
     path("settings/applications/", application_list, name="applications"),
     path("settings/applications/add/", application_add, name="application-add"),
     path("settings/applications/<slug:slug>/", application_edit, name="application"),

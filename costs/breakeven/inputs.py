@@ -10,7 +10,8 @@ from typing import Literal, Protocol
 from django.utils.translation import gettext as _
 
 from costs.price_sheets.token_prices import TokenPrices
-from lib.formats import when
+from lib.formats import day_text
+from traffic.trials.page import at_once
 
 Billing = Literal["hourly", "per_second"]
 
@@ -121,6 +122,7 @@ class Capacity:
     source: CapacitySource
     trial: int | None = None
     name: str = ""  # of the trial
+    deployment: str = ""  # the name of the one that was measured
     concurrency: int | None = None
     at: datetime | None = None
 
@@ -128,8 +130,9 @@ class Capacity:
         """The source in a short phrase for people."""
         if self.source != "trial":
             return _("entered at the deployment")
-        text = _("measured by the trial “%(name)s”, %(n)s calls at once, %(when)s")
-        return text % {"name": self.name, "n": self.concurrency, "when": when(self.at)}
+        text = _("%(deployment)s, measured by the trial “%(name)s” with %(calls)s, %(day)s")
+        words = {"name": self.name, "deployment": self.deployment, "calls": at_once(self.concurrency)}
+        return text % (words | {"day": day_text(self.at) if self.at else ""})
 
 
 @dataclass(frozen=True, slots=True)

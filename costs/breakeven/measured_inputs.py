@@ -201,7 +201,8 @@ def measured_capacity(trial: Trial | None) -> Capacity | None:
     if trial is None or not trial.capacity_tokens_per_second:
         return None
     speed = round(Decimal(str(trial.capacity_tokens_per_second)), 3)
-    return Capacity(speed, "trial", trial.pk, trial.name, trial.capacity_concurrency, trial.finished_at)
+    names = {"name": trial.name, "deployment": trial.candidate.name}
+    return Capacity(speed, "trial", trial.pk, **names, concurrency=trial.capacity_concurrency, at=trial.finished_at)
 
 
 def serving(deployments: Iterable[Deployment], trial: Trial | None = None) -> tuple[list[Lease], Capacity | None]:

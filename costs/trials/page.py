@@ -132,7 +132,7 @@ class TrialPage:
     def throughput(self) -> dict[str, Any]:
         """The chart of throughput against concurrency."""
         series = self._series(lambda step: step.tokens_per_second)
-        return {"series": series, "unit": "count", "x_name": _("Calls at once"),
+        return {"series": series, "unit": "count", "x_name": _("Calls at once"), "x_ticks": self._x_ticks,
                 "label": _("Output tokens/s by calls at once")}  # fmt: skip
 
     @property
@@ -140,7 +140,14 @@ class TrialPage:
         """The chart of the first token against concurrency, with the limit."""
         limits = [{"y": FIRST_TOKEN_LIMIT_MS, "name": _("limit 500 ms")}]
         return {"series": self._series(lambda step: step.ttft_p95_ms), "unit": "ms", "limits": limits,
-                "x_name": _("Calls at once"), "label": _("First token, 95th percentile, by calls at once")}  # fmt: skip
+                "x_name": _("Calls at once"), "x_ticks": self._x_ticks,
+                "label": _("First token, 95th percentile, by calls at once")}  # fmt: skip
+
+    @property
+    def _x_ticks(self) -> int:
+        """As many as there are whole numbers between the first step and the last, for there are no half calls."""
+        numbers: list[int] = self.trial.concurrency
+        return min(max(numbers) - min(numbers) + 1, 9)
 
     def _series(self, value: Any) -> list[dict[str, Any]]:
         return [
@@ -186,7 +193,8 @@ class TrialPage:
 
     @cached_property
     def rows(self) -> list[StepRow]:
-        return [StepRow(step, step == side.best) for side in self.report.sides for step in side.steps]
+        best = self.report.candidate.best
+        return [StepRow(step, step == best) for side in self.report.sides for step in side.steps]
 
     # --- the answers ---
 
@@ -225,6 +233,13 @@ class TrialPage:
         trial = self.trial
         if trial.state != TrialState.DONE or not trial.capacity_tokens_per_second:
             return ""
-        if trial.candidate.provider != "self" or not trial.used_in_break_even:
+        if not self.may_be_used or not trial.used_in_break_even:
             return _("Break-even does not use this capacity.")
         return _("Break-even uses this capacity until a newer trial of a self-hosted deployment ends.")
+
+    @property
+    def may_be_used(self) -> bool:
+        """Whether Break-even can take the capacity: that of a finished trial of a self-hosted deployment."""
+        trial = self.trial
+        return bool(trial.state == TrialState.DONE and trial.capacity_tokens_per_second
+                    and trial.candidate.provider == "self")  # fmt: skip

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from costs.statements.pdf import FAMILY, INK, RULE, SOFT, Paper, readable, table_of, write
 from costs.trials.page import StepRow, TrialPage
-from lib.formats import dollars, duration, when
+from lib.formats import dollars, duration
 from traffic.trials.measure import FIRST_TOKEN_LIMIT_MS
 from traffic.trials.page import speed
 
-HEIGHT, BELOW, TICKS = 45.0, 6.0, 4  # mm of the plot and of its axis' words; lines of the grid
+HEIGHT, BELOW = 45.0, 6.0  # mm of the plot and of its axis' words
+WHITE = (255, 255, 255)
 COLOURS = ((0, 102, 153), (190, 95, 0))  # of the candidate and the baseline
 
 
@@ -28,8 +32,9 @@ def pdf(page: TrialPage, at: datetime) -> bytes:
     paper.add_page()
     paper.set_text_color(*INK)
     write(paper, readable(_("Trial: %(name)s") % {"name": trial.name}), 17, gap=2)
+    ended = date_format(localtime(trial.finished_at or at), "j F Y H:i")
     for line in (
-        page.headline(), page.against(), f"{trial.get_state_display()}, {when(trial.finished_at or at)}",
+        page.headline(), page.against(), f"{trial.get_state_display()}, {ended}",
         f"{page.source_words()}. {page.spent_words()}.", trial.problem, *page.side_words(), page.break_even_words(),
     ):  # fmt: skip
         if line:
@@ -81,7 +86,9 @@ def curve(paper: Paper, title: str, series: Sequence[dict[str, Any]], limit: flo
         paper.add_page()
     section(paper, title)
     left, top, width = paper.l_margin + 12, paper.get_y() + 2, paper.epw - 14
-    most = max(max(y for _x, y in points), limit or 0) * 1.08
+    highest = max(max(y for _x, y in points), limit or 0)
+    step = next(size for power in range(-3, 9) for digit in (1, 2, 5) if (size := digit * 10.0**power) >= highest / 5)
+    most = step * math.ceil(highest / step)
     first, last = min(x for x, _y in points), max(x for x, _y in points)
 
     def place(x: float, y: float) -> tuple[float, float]:
@@ -89,8 +96,8 @@ def curve(paper: Paper, title: str, series: Sequence[dict[str, Any]], limit: flo
 
     paper.set_font(FAMILY, "", 7)
     paper.set_text_color(*SOFT)
-    for tick in range(TICKS + 1):
-        value = most * tick / TICKS
+    for tick in range(round(most / step) + 1):
+        value = step * tick
         _x, y = place(first, value)
         paper.line(left, y, left + width, y)
         paper.text(paper.l_margin, y + 1, speed(value) if value else "0")
@@ -113,6 +120,9 @@ def curve(paper: Paper, title: str, series: Sequence[dict[str, Any]], limit: flo
             paper.circle(x, y, 0.9, style="F")
         paper.set_line_width(0.2)
     paper.set_draw_color(*RULE)
+    paper.set_fill_color(*WHITE)
     paper.set_y(top + HEIGHT + BELOW)
-    names = ", ".join(readable(str(row["name"])) for row in series)
-    write(paper, _("Lines from the first: %(names)s.") % {"names": names} if len(series) > 1 else names, 8)
+    for colour, row in zip(COLOURS, series, strict=False):
+        paper.set_text_color(*colour)
+        write(paper, readable(str(row["name"])), 8)
+    paper.set_text_color(*INK)

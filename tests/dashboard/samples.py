@@ -193,7 +193,10 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
     found |= {"traffic:import": {"pk": file.pk}, "traffic:import-errors": {"pk": file.pk}}
     found |= {"traffic:import-do": {"pk": file.pk, "act": "start"}}
     trial = TrialFactory.create(candidate=Deployment.objects.get(slug="mistral-7b"), state="done")
-    found |= {name: {"pk": trial.pk} for name in ("costs:trial", "costs:trial-pdf", "traffic:trial-stop")}
+    found |= {
+        name: {"pk": trial.pk}
+        for name in ("costs:trial", "costs:trial-pdf", "traffic:trial-stop", "traffic:trial-switch")
+    }
     found |= {f"api:{name}": {"trial_id": trial.pk} for name in ("get_trial", "post_trial_stop")}
     repricing = Repricing.objects.create(since=request.day, until=request.day + timedelta(days=1), state="previewed")
     price = TokenPriceFactory.create(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
 from django.shortcuts import get_object_or_404
 
 from lib import sql
@@ -99,7 +99,7 @@ def deployment_of(slug: str) -> Deployment | None:
 
 def usual_sides(candidate: str, baseline: str) -> tuple[Deployment | None, Deployment | None]:
     """The deployments of these slugs; else the first self-hosted one, those on rented GPUs first, and the first API."""
-    enabled = Deployment.objects.enabled().order_by("lease", "slug")
+    enabled = Deployment.objects.enabled().order_by(F("lease_id").asc(nulls_last=True), "slug")
     return (
         deployment_of(candidate) or enabled.filter(provider="self").first(),
         deployment_of(baseline) or enabled.filter(engine="anthropic").first(),

@@ -124,6 +124,13 @@ def stop(trial: Trial) -> bool:
     return bool(active.filter(stop_requested_at=None).update(stop_requested_at=now) or active.exists())
 
 
+def switch(trial: Trial) -> bool:
+    """Take its capacity into Break-even, or out of it; returns whether it is used now."""
+    trial.used_in_break_even = not trial.used_in_break_even
+    trial.save(update_fields=["used_in_break_even"])
+    return trial.used_in_break_even
+
+
 def make_pairs(trial: Trial) -> int:
     """Pairs for blind raters, of each prompt that both sides answered; returns how many there are.
 

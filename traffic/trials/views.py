@@ -56,6 +56,17 @@ def trial_add(request: HttpRequest) -> HttpResponse:
 
 
 @post_view("traffic.add_trial")
+def trial_switch(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take the capacity into Break-even, or out of it."""
+    trial = queries.trial_or_404(pk)
+    used = services.switch(trial)
+    message = _("Break-even uses the capacity.") if used else _("Break-even does not use the capacity any more.")
+    log(request, trial, message)
+    messages.success(request, message)
+    return redirect("costs:trial", pk)
+
+
+@post_view("traffic.add_trial")
 def trial_stop(request: HttpRequest, pk: int) -> HttpResponse:
     trial = queries.trial_or_404(pk)
     if services.stop(trial):

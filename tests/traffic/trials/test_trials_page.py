@@ -152,9 +152,19 @@ def test_the_pdf_holds_the_report_and_is_the_same_each_time() -> None:
     assert manager.get(f"/quality/trials/{trial.pk}/trial.pdf").content == first.content
 
 
+def test_ops_take_a_capacity_out_of_break_even_and_back() -> None:
+    trial, ops = finished(), client_of("ops")
+    assert "Remove from Break-even" in text(ops, f"/quality/trials/{trial.pk}/")
+    for used in (False, True):
+        assert ops.post(f"/quality/trials/{trial.pk}/switch/").status_code == 302
+        trial.refresh_from_db()
+        assert trial.used_in_break_even is used
+    assert "Remove from Break-even" not in text(client_of("manager"), f"/quality/trials/{trial.pk}/")
+
+
 def test_break_even_shows_the_capacity_with_its_source_and_a_link_to_the_trial() -> None:
     trial = finished()
     page = text(client_of("manager"), "/break-even/")
-    assert "measured by the trial “Proof of concept”, 4 calls at once" in page
+    assert "Ours, measured by the trial “Proof of concept” with 4 calls at once" in page
     assert f'href="/quality/trials/{trial.pk}/"' in page
     assert "measured by the trial" not in text(client_of("ops"), "/break-even/?speed=10")
