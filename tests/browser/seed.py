@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -94,6 +95,18 @@ def requests(now: datetime) -> Iterator[dict[str, Any]]:
         if n < KEPT_DAYS * A_DAY and n % 2:
             row |= {"prompt": f"May order {n} still be returned?", "answer": f"Yes, order {n} can, for 14 days."}
         yield row
+
+
+def pairs(url: str, key: str) -> None:
+    """Two sides' answers to the same prompts, most of them compared by three people."""
+    from django.utils import timezone
+
+    from demo import comparisons
+    from demo.client import Client
+
+    client = Client(url, "", threading.Event())
+    comparisons.compare(client, key, timezone.now())
+    client.close()
 
 
 def send_ratings(url: str, key: str, most: int = 80) -> None:

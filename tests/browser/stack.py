@@ -64,6 +64,7 @@ def site(folder: Path, database: str) -> Iterator[Site]:
         )
         seed.send_requests(ready["url"], secrets["ingest_key"])
         seed.send_ratings(ready["url"], secrets["rate_key"])
+        manage(data, f"from tests.browser.seed import pairs; pairs({ready['url']!r}, {secrets['ingest_key']!r})")
         with web_with_mailbox(folder, data) as url:
             yield Site(url, **secrets["admin"], api_key=secrets["api_key"], seeded=True)
 

@@ -60,6 +60,29 @@ def test_an_answer_is_rated_by_the_keyboard_and_the_rating_taken_back(visit: Vis
     expect(page.locator(".finding")).to_contain_text("0 of")
 
 
+def test_twenty_pairs_are_compared_by_the_arrow_keys_and_named_at_the_end(visit: Visit) -> None:
+    page = visit("/quality/compare/")
+    pair, arrows = page.locator("input[name=pair]"), ("ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown")
+    seen: list[str] = []
+    for n in range(20):
+        seen.append(pair.input_value())
+        assert not re.search(r"mistral|haiku", text(page), re.IGNORECASE)
+        page.keyboard.press(arrows[n % 4])
+        expect(pair).not_to_have_value(seen[-1])
+    assert len(set(seen)) == 20
+    expect(page.locator("#main")).to_contain_text("20 pairs compared today")
+    page.keyboard.press("u")
+    expect(pair).to_have_value(seen[-1])
+    page.reload()
+    expect(pair).to_have_value(seen[-1])
+    expect(page.locator("#main")).to_contain_text("19 pairs compared today")
+    page.keyboard.press("s")
+    expect(pair).not_to_have_value(seen[-1])
+    page.get_by_role("link", name="Show who answered").click()
+    expect(page.locator("#main")).to_contain_text("Mistral")
+    expect(page.locator("#main tbody tr")).to_have_count(19)
+
+
 def test_pages_are_reached_by_two_keys(visit: Visit, the_site: Site) -> None:
     page = visit("/")
     page.keyboard.press("g")

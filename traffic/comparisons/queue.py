@@ -56,7 +56,7 @@ def left(rater: Rater, within: list[int] | None) -> int:
 
 
 def next_pair(rater: Rater, within: list[int] | None, now: datetime) -> Shown | None:
-    """The pair that this rater has reserved, else the one that needs a choice most; None where none waits.
+    """The pair that this rater has reserved last, else the one that needs a choice most; None where none waits.
 
     First those whose raters disagree, then those with the fewest choices, in an order of this rater's own. Pairs that
     others have on their screens come last.
@@ -74,7 +74,11 @@ def next_pair(rater: Rater, within: list[int] | None, now: datetime) -> Shown | 
 def _by_need(rater: Rater, within: list[int] | None, now: datetime) -> Iterator[Pair]:
     open_pairs = waiting(rater, within)
     reserved = PairAssignment.objects.filter(reserved_until__gt=now, skipped_at=None)
-    mine = open_pairs.filter(Exists(reserved.filter(rater.rows(), pair=OuterRef("pk")))).first()
+    mine = (
+        open_pairs.filter(assignments__in=reserved.filter(rater.rows()))
+        .order_by("-assignments__reserved_until")
+        .first()
+    )
     if mine is not None:
         yield mine
     others = reserved.filter(~rater.rows(), pair=OuterRef("pk"))
