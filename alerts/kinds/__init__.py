@@ -309,6 +309,18 @@ KINDS: dict[str, Kind] = {
         thresholds={"days": Threshold(_("From"), "days before", 14, Decimal("0.1"), Decimal(365))},
         every_s=60,
     ),
+    "system-rate-limit": Kind(
+        name="Vendor rate limit nearly reached",
+        unit="percent",
+        label=_("a rate limit of a vendor is nearly used up"),
+        evaluate=upkeep.rate_limits,
+        thresholds={
+            "percent": Threshold(_("From"), "% used", 90, Decimal(1), Decimal(100)),
+            "band": Threshold(_("Recovers below it by"), "%", 20, most=Decimal(50)),
+        },
+        groups=OWNERS,
+        every_s=30,
+    ),
     "system-caps": Kind(
         name="Caps not enforced",
         label=_("caps cannot be enforced because Valkey is down"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -217,6 +217,52 @@ def certificate_ends(context: EvaluationContext, subject: str, deployment: Deplo
             page=uptime_of(deployment),
         ),
     )
+
+
+LIMITS_LAST = timedelta(minutes=5)  # an older report of a vendor says nothing of now
+
+
+def rate_limits(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
+    """One subject for each deployment whose vendor reported a limit that is nearly used up."""
+    line, band = params.number("percent"), params.number("band")
+    for deployment in context.deployments.values():
+        subject, at = f"rate-limit:{deployment.slug}", deployment.vendor_limits_at
+        fresh = at is not None and context.now - at <= LIMITS_LAST
+        used = {name: percent_used(row) for name, row in deployment.vendor_limits.items()} if fresh else {}
+        most = max(used.values(), default=0)
+        crossed = bool(used) and most >= line
+        if not crossed and subject not in live:
+            continue
+        text = (
+            _("Rate limit: %(name)s, %(percent)s %% used") if crossed else _("Rate limit OK: %(name)s, %(percent)s %%")
+        )
+        yield Finding(
+            subject=subject,
+            title=text % {"name": deployment.name, "percent": most},
+            crossed=crossed,
+            clear=most < line - band,
+            value=str(most),
+            threshold=f"{line:f}",
+            labels={"provider": deployment.provider, "model": deployment.model, "deployment": deployment.slug},
+            words=Words(
+                todo=_("Ask the vendor for a higher limit, or send calls to another deployment.") if crossed else "",
+                detail=_("Above the limit the vendor rejects calls with 429.") if crossed else "",
+                facts=[
+                    [
+                        name.replace("_", " ").capitalize(),
+                        f"{row['remaining']:,}",
+                        _("left of %(n)s") % {"n": f"{row['limit']:,}"},
+                    ]
+                    for name, row in deployment.vendor_limits.items()
+                ],
+                page=uptime_of(deployment),
+            ),
+        )
+
+
+def percent_used(row: Mapping[str, int]) -> int:
+    """How much of a vendor's limit is used, rounded down."""
+    return (row["limit"] - row["remaining"]) * 100 // row["limit"]
 
 
 def uptime_of(deployment: Deployment) -> str:

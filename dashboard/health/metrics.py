@@ -83,9 +83,21 @@ def unread(own: Mapping[str, int]) -> Iterator[Metric]:
 
 def health() -> Iterator[Metric]:
     up = GaugeMetricFamily("breakeven_deployment_up", "1 when the checks say up", labels=["deployment", "engine"])
+    limits, remaining = (
+        GaugeMetricFamily(f"breakeven_vendor_limit{name}", text, labels=["deployment", "of"])
+        for name, text in (
+            ("", "Rate limit of the vendor as its last answer reported it"),
+            ("_remaining", "What of it was left"),
+        )
+    )
     for deployment in Deployment.objects.enabled():
         up.add_metric([deployment.slug, deployment.engine], float(deployment.state == DeploymentState.UP))
+        for name, row in deployment.vendor_limits.items():
+            limits.add_metric([deployment.slug, name], row["limit"])
+            remaining.add_metric([deployment.slug, name], row["remaining"])
     yield up
+    yield limits
+    yield remaining
     last = GaugeMetricFamily(
         "breakeven_poll_last_success_timestamp_seconds", "Last good poll", labels=["account", "feed"]
     )

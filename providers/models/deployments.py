@@ -89,6 +89,9 @@ class Deployment(models.Model):
         max_length=200, blank=True, db_default=""
     )  # the expected one as the engine lists it
     engine_slots = models.PositiveIntegerField(null=True)  # calls that the engine says it serves at once
+    # Rate limits as the vendor's last answer reported them: {"tokens": {"limit": 40000, "remaining": 39000}}.
+    vendor_limits = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
+    vendor_limits_at = models.DateTimeField(null=True)
 
     objects = DeploymentQuerySet.as_manager()
 

@@ -417,3 +417,15 @@ def record(
 
 def _cost(outage: OutageSpan, costs: Mapping[int, OutageCost]) -> OutageCost:
     return costs.get(outage.row.pk, NO_COST) if outage.row else NO_COST
+
+
+LIMITS_LAST = timedelta(minutes=15)
+
+
+def limits_used(deployment: Deployment, now: datetime) -> str:
+    """How much of the vendor's rate limits was used at its last answer; empty where it reported none lately."""
+    at = deployment.vendor_limits_at
+    if at is None or now - at > LIMITS_LAST or not deployment.vendor_limits:
+        return ""
+    used = max((row["limit"] - row["remaining"]) * 100 // row["limit"] for row in deployment.vendor_limits.values())
+    return _("rate limit %(percent)s %% used") % {"percent": used}

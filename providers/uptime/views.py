@@ -91,6 +91,7 @@ def _row(
         "uptimes": [_uptimes(figures, today, n) for n in (1, *PERIODS)],
         "speeds": speeds,
         "expires_soon": expires is not None and expires - now < TLS_WARNS,
+        "limits": uptime_page.limits_used(entry.deployment, now),
     }
 
 

@@ -278,6 +278,10 @@ def system_certificate(patch: Patch) -> None:
     deployment("llama-70b", tls_expires_at=NOW - 2 * HOUR)
 
 
+def system_rate_limit(patch: Patch) -> None:
+    deployment(vendor_limits={"tokens": {"limit": 40_000, "remaining": 1_200}}, vendor_limits_at=NOW - HOUR / 60)
+
+
 def system_caps(patch: Patch) -> None:
     Installation.objects.update_or_create(
         id=1,
@@ -335,6 +339,7 @@ SAMPLES: dict[str, Callable[[Patch], None]] = {
     "system-retention": system_retention,
     "system-key": system_key,
     "system-certificate": system_certificate,
+    "system-rate-limit": system_rate_limit,
     "system-caps": system_caps,
     "late-ingest": late_ingest,
     "late-export": late_export,
@@ -351,7 +356,7 @@ WELL: dict[type[Any], dict[str, Any]] = {
     Installation: {"cap_gap_at": None},
     ExportTarget: {"error": "", "succeeded_at": NOW},
     Anomaly: {"ended_at": NOW},
-    Deployment: {"tls_expires_at": NOW + 90 * DAY},
+    Deployment: {"vendor_limits_at": None, "tls_expires_at": NOW + 90 * DAY},
     Outage: {"ended_at": NOW},
     Offer: {"price_per_gpu_hour": Decimal("0.44")},
     Lease: {"state": "terminated"},

@@ -25,6 +25,7 @@ ABOUT_US = {  # of our account at the vendor, and its host
     "location": "https://vendor.example/",
     "set-cookie": "session=1",
 }
+LIMITS = {"anthropic-ratelimit-tokens-limit": "40000", "anthropic-ratelimit-tokens-remaining": "36000"}
 COMPLETION_ID = "chatcmpl-0123456789abcdefghij"
 
 
@@ -167,7 +168,9 @@ class FakeEngine:
             events = self.anthropic_events() if anthropic else self.openai_events(asked)
             return await self.stream(request, events)
         text = json.dumps(self.message() if anthropic else self.completion(), indent=1)
-        return web.Response(text=text, content_type="application/json", headers={**ABOUT_US, "request-id": "req_1"})
+        return web.Response(
+            text=text, content_type="application/json", headers={**ABOUT_US, **LIMITS, "request-id": "req_1"}
+        )
 
     async def without_end(self, request: web.Request, *, streamed: bool) -> web.StreamResponse:
         """An answer that goes on and on; as a stream, without ever ending its line."""

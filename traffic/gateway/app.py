@@ -117,6 +117,7 @@ class Gateway:
             idle_timeout_s=settings.idle_timeout_s,
             connect_timeout_s=settings.connect_timeout_s,
             cool_s=settings.cool_s,
+            limits=self.snapshots.vendor_limits,
         )
         self.objects = HeldObjects(settings.database_url)
         self.passthrough = Passthrough(self.relay, self.objects)

@@ -36,6 +36,7 @@ from traffic.gateway.translated import (
 from traffic.gateway.translation import StreamTranslator
 from traffic.gateway.upstream import KEPT_FROM_CALLERS, NotReached, headers_for, judge, session_of, url_of
 from traffic.gateway.usage_option import UsageFilter, adds_usage_option
+from traffic.gateway.vendor_limits import VendorLimits
 from traffic.ingest.tiers import tier_of
 
 logger = logging.getLogger(__name__)
@@ -63,11 +64,13 @@ class Relay:
         idle_timeout_s: float,
         connect_timeout_s: float,
         cool_s: float = COOL_S,
+        limits: VendorLimits | None = None,
     ) -> None:
         self._recorder = recorder
         self._queues = queues
         self._caps = caps
         self._cooling = Cooling(cool_s)
+        self._limits = limits or VendorLimits()
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s, sock_read=idle_timeout_s)
         # Two pools: a connection that a local target may use is never handed to one that is not.
         self._sessions = {local: session_of(timeout, local=local) for local in (False, True)}
@@ -194,6 +197,7 @@ class Relay:
         except (aiohttp.ClientError, OSError):
             self._cooling.failed(target)
             raise
+        self._limits.note(target, upstream.headers)
         if _is_failure(upstream):
             self._cooling.failed(target, retry_after(upstream.headers))
         else:

@@ -22,6 +22,7 @@ import msgspec
 import psycopg
 from cryptography.fernet import InvalidToken
 from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
 from lib.events import log_event
 from lib.keyring import cipher, split
@@ -32,6 +33,7 @@ from traffic.gateway.caps.amounts import Cap
 from traffic.gateway.caps.ledger import Gap
 from traffic.gateway.database import connect
 from traffic.gateway.routes import Rule, Target, default_rules, reachable
+from traffic.gateway.vendor_limits import WRITE_EVERY_S, VendorLimits
 from traffic.redaction.rules import EVERYTHING, Redaction, redaction_of
 
 logger = logging.getLogger(__name__)
@@ -112,6 +114,7 @@ UPDATE traffic_installation SET cap_gap_at = now(),
     cap_gap_since = CASE WHEN cap_gap_at > now() - interval '15 minutes' THEN cap_gap_since ELSE %(since)s END,
     cap_gap_calls = CASE WHEN cap_gap_at > now() - interval '15 minutes' THEN cap_gap_calls ELSE 0 END + %(calls)s
 """
+NOTE_LIMITS = "UPDATE providers_deployment SET vendor_limits = %s, vendor_limits_at = now() WHERE id = %s"
 REFUSED_MOST = 1_000  # pairs of key and address that wait to be noted
 NOTE_REFUSED = """
 INSERT INTO traffic_deadkeyuse (key_id, address, count) SELECT id, %s, %s FROM traffic_key
@@ -250,6 +253,8 @@ class Snapshots:
         self._failing = False
         self._reading = self._read = 0  # the number of the reading that began last, and of the last that succeeded
         self._stopping = False
+        self.vendor_limits = VendorLimits()
+        self._note_limits_at = 0.0
         self.gap = Gap()  # of calls whose caps could not be held
         self.load_prices: Callable[[psycopg.Connection], Any] | None = None  # where a cap is in USD
         self._wake = threading.Event()
@@ -308,6 +313,7 @@ class Snapshots:
             self._note_use(conn)
             self._note_refused(conn)
             self._note_gap(conn)
+            self._note_limits(conn)
             if self._failing:
                 log_event(logger, logging.INFO, "snapshot_recovered")
             self._failing = False
@@ -333,6 +339,13 @@ class Snapshots:
         used, self._used = self._used, set()
         self._note_use_at = time.monotonic() + NOTE_USE_EVERY_S
         conn.execute("UPDATE traffic_key SET last_used_at = now() WHERE id = ANY(%s)", [sorted(used)])
+
+    def _note_limits(self, conn: psycopg.Connection) -> None:
+        if time.monotonic() < self._note_limits_at:
+            return
+        self._note_limits_at = time.monotonic() + WRITE_EVERY_S
+        for deployment, limits in sorted(self.vendor_limits.take().items()):
+            conn.execute(NOTE_LIMITS, [Jsonb(limits), deployment])
 
     def _note_gap(self, conn: psycopg.Connection) -> None:
         calls, since = self.gap.calls, self.gap.since

@@ -26,13 +26,13 @@ from costs.reconciliation.tolerances import ReconciliationGap as BillStanding
 from providers.engine_metrics import series as engine_series
 from providers.engine_metrics.series import Scraped
 from providers.engines import EngineSample, Scrape
-from providers.models import Account, Balance, Feed, Heartbeat, Lease
+from providers.models import Account, Balance, Deployment, Feed, Heartbeat, Lease
 from providers.pricing.book import OTHER_MODEL
 from tests.alerts.conditions import NOW, TODAY, account, break_down, deployment, feed, findings, only, spend, use
 from tests.alerts.conftest import person
 from tests.factories import LeaseFactory, LeaseSpanFactory, MaintenanceFactory, PhaseFactory, TokenPriceFactory
 from tests.query_ceilings import ceiling
-from traffic.models import UsageDay, UsageHour
+from traffic.models import Installation, UsageDay, UsageHour
 
 SHIPPED = [name for name, kind in KINDS.items() if kind.shipped]  # the others watch what a rule says, or nothing
 
@@ -491,6 +491,27 @@ def test_a_volume_in_another_phases_band_is_told_after_its_days(phase: Phase) ->
     found = only("phase")
     assert (found.crossed, found.title) == (True, "Left the phase: Scale-up, 300,000 requests a month")
     assert "Fleet" in found.words["detail"]
+
+
+def test_a_rate_limit_of_a_vendor_that_is_nearly_used_up_is_told_while_the_report_is_fresh(db: Any) -> None:
+    limits = {"tokens": {"limit": 40_000, "remaining": 3_900}, "requests": {"limit": 50, "remaining": 50}}
+    deployment("claude", name="Claude", vendor_limits=limits, vendor_limits_at=NOW)
+    assert only("system-rate-limit").title == "Rate limit: Claude, 90 % used"
+    Deployment.objects.update(vendor_limits_at=NOW - timedelta(minutes=6))
+    assert findings("system-rate-limit") == []
+    Deployment.objects.update(vendor_limits_at=NOW, vendor_limits={"tokens": {"limit": 40_000, "remaining": 4_100}})
+    assert findings("system-rate-limit") == []
+
+
+def test_calls_without_their_caps_are_told_until_a_quarter_of_an_hour_after_the_last(db: Any) -> None:
+    Installation.objects.get_or_create(id=1, defaults={"salt": b"s"})
+    assert findings("system-caps") == []
+    Installation.objects.update(cap_gap_since=NOW - timedelta(hours=1), cap_gap_at=NOW, cap_gap_calls=12)
+    assert only("system-caps").title == "Caps not enforced: 12 calls"
+    Installation.objects.update(caps_refuse=True)
+    assert only("system-caps").title == "Caps: 12 calls refused, Valkey is down"
+    Installation.objects.update(cap_gap_at=NOW - timedelta(minutes=15))
+    assert findings("system-caps") == []
 
 
 def test_an_address_that_is_disabled_is_told_to_admins(db: Any) -> None:

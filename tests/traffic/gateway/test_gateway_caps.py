@@ -149,7 +149,7 @@ def test_the_answer_names_what_is_used_and_when_the_next_day_begins_and_a_row_is
         assert 0 < int(answer.headers["retry-after"]) <= 86_400
         error = answer.json()["error"]
         assert error.items() >= inner.items()
-        assert error["message"].startswith("The cap of 1 requests a day of this key is reached: 1 requests are used")
+        assert error["message"].startswith("The cap of 1 requests a day of this key is reached: 1 request are used")
         assert "The next day begins at " in error["message"]
         row = gateways.stack.rows(answer.headers["x-breakeven-request-id"])
         assert (row["outcome"], row["error_type"], row["http_status"], row["output"]) == ("refused", "cap", 429, 0)

@@ -8,9 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.traffic.gateway_stack import KEY, GatewayProcess, Stack, calm, stack
+from tests.traffic.gateway_stack import KEY, GatewayProcess, Stack, calm, stack, until
 from traffic.gateway.resilience import Cooling, again_in
 from traffic.gateway.routes import Decision, Target
+from traffic.gateway.vendor_limits import read_limits
 
 __all__ = ["calm", "stack"]  # fixtures
 pytestmark = pytest.mark.django_db
@@ -114,3 +115,31 @@ def test_an_engine_that_is_busy_for_a_moment_costs_no_call(calm: Stack) -> None:
     assert len(calm.own.seen) == 2
     row = calm.rows(answer.headers["x-breakeven-request-id"])
     assert row["raw"]["tries"] == [{"deployment": "own", "status": 503}]
+
+
+def test_the_rate_limits_of_a_vendor_are_kept_by_deployment(calm: Stack) -> None:
+    assert ask(calm.url, **{"x-breakeven-route": "claude"}).status_code == 200
+    query = "SELECT slug, vendor_limits FROM providers_deployment WHERE vendor_limits_at IS NOT NULL"
+    rows = until(lambda: calm.conn.execute(query).fetchall())
+    assert rows == [("claude", {"tokens": {"limit": 40_000, "remaining": 36_000}})]  # our own has none
+
+
+@pytest.mark.parametrize(
+    ("headers", "limits"),
+    [
+        ({"x-ratelimit-limit-requests": "60", "x-ratelimit-remaining-requests": "59"}, {"requests": (60, 59)}),
+        (
+            {
+                "anthropic-ratelimit-input-tokens-limit": "50",
+                "anthropic-ratelimit-input-tokens-remaining": "70",
+                "anthropic-ratelimit-requests-limit": "5",
+            },
+            {"input_tokens": (50, 50)},
+        ),
+        ({"x-ratelimit-limit-tokens": "0", "x-ratelimit-remaining-tokens": "0"}, {}),
+        ({"x-ratelimit-limit-tokens": "9" * 40, "x-ratelimit-remaining-tokens": "1"}, {}),
+        ({"x-ratelimit-limit-tokens": "-5", "x-ratelimit-remaining-tokens": "١"}, {}),
+    ],
+)
+def test_what_makes_no_sense_is_no_limit(headers: dict[str, str], limits: dict[str, tuple[int, int]]) -> None:
+    assert {name: (row["limit"], row["remaining"]) for name, row in read_limits(headers).items()} == limits

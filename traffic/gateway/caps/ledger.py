@@ -356,7 +356,9 @@ def read_use(database_url: str, charge: Charge) -> int:
 
 def _words(unit: str, number: int) -> str:
     amount = amount_of(unit, number)
-    return f"{amount.normalize():,f} USD" if unit == "usd" else f"{amount:,f} {unit}"
+    if unit == "usd":
+        return f"{amount.normalize():,f} USD"
+    return f"{amount:,f} {unit if number != 1 else unit[:-1]}"
 
 
 def _ms(moment: datetime) -> int:
