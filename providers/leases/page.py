@@ -120,9 +120,6 @@ class LeasesPage:
         )
         return format_html(text, n=len(wasted), name=wasted[0].lease, why=wasted[0].wasted)
 
-    def filter_headline(self) -> str:
-        return _("Filtered leases") if self.filtered else _("Find leases")
-
     def headline(self) -> str:
         n = len(self.running)
         if n:

@@ -281,9 +281,6 @@ class OffersPage:
         text = _("{name}’s prices are from {ago} and may no longer hold.")
         return format_html(text, name=source.account.provider_name, ago=ago(read_at))
 
-    def filter_headline(self) -> str:
-        return _("Filtered offers") if self.filtered else _("Find offers")
-
     def market_headline(self) -> str:
         lowest = self.market[0]
         text = _("Cheapest: {gpu} ({kind})")

@@ -240,6 +240,13 @@ def test_the_theme_is_kept_from_page_to_page(theme: str, visit: Visit) -> None:
     expect(page.locator("html")).to_have_attribute("data-theme", theme)
 
 
+def test_a_phone_folds_the_filters_behind_one_button(visit: Visit) -> None:
+    page = visit("/requests/", **PHONE)
+    expect(page.locator("#filters")).to_be_hidden()
+    page.locator(".filters-button").click()
+    expect(page.locator("#filters")).to_be_visible()
+
+
 def test_a_phone_folds_the_pages_behind_one_button(visit: Visit, the_site: Site) -> None:
     page = visit("/", **PHONE)
     expect(page.locator("nav#pages a").first).to_be_hidden()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from django.urls import reverse
 
 from dashboard.access import ACCESS
 from dashboard.menu.page import Menu, menu_of, permission_of
-from dashboard.menu.tree import PLACE_OF, SECTIONS, pages
+from dashboard.menu.tree import PLACE_OF, SECTIONS, Page, pages
 from tests.dashboard.logins import ROLES, logged_in, with_role
 from tests.pages import html_of
 from tests.traffic.people import application
@@ -154,6 +155,17 @@ def test_the_month_goes_along_from_page_to_page() -> None:
     bar = menu("/spend/?month=2026-10&by=model", logged_in(with_role("manager"))).groups[0]
     urls = {str(link.label): link.url for link in bar.links}
     assert urls["Statements"] == "/spend/statements/?month=2026-10" and urls["Savings"] == "/spend/savings/"
+
+
+@pytest.mark.parametrize(
+    "page", [page for _s, _e, page in pages() if page.table or page.keeps], ids=lambda page: page.name
+)
+def test_period_filters_and_what_to_do_with_the_page_stand_in_one_bar(page: Page) -> None:
+    html = html_of(logged_in(with_role("admin")).get(reverse(page.name)))
+    bar = html[html.index('<div class="asof">') : html.index("</header>", html.index('<div class="asof">'))]
+    assert 'class="context"' in bar and "data-copy-link" in bar and ("data-csv" in bar) == page.table
+    rest = html[html.index("</header>", html.index('<div class="asof">')) :]
+    assert not re.search(r'<form class="inline-form[^>]* method="get"[^>]*(data-auto|role="search")', rest)
 
 
 def test_a_page_below_leads_back_to_each_page_above_it() -> None:

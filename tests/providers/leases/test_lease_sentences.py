@@ -68,8 +68,6 @@ def test_headings_of_the_leases_page_follow_its_rows() -> None:
     pages = (leases_page(rented()), leases_page(rented(), STOPPED), leases_page(), leases_page(total=0))
     headlines = ["1 rented now", "2 rented now", "All ended", "No leases"]
     assert [page.headline() for page in pages] == headlines
-    assert leases_page().filter_headline() == "Find leases"
-    assert leases_page(filtered=True).filter_headline() == "Filtered leases"
     assert words(unpriced_note([UNPRICED, UNPRICED])).startswith("2 are stopped (pod-3 first), but their disks")
 
 

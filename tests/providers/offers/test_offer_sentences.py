@@ -171,7 +171,6 @@ def test_old_prices_are_named_with_their_vendor_and_age() -> None:
     page = offers_page(silent=[account_now("late", feed(old=True))])
     assert words(page.answer()).endswith("Vast.ai’s prices are from 2 h ago and may no longer hold.")
     assert words(page.market_headline()) == "Cheapest: L4 (spot)"
-    assert page.filter_headline() == "Find offers"
 
 
 def test_what_a_million_tokens_cost_is_explained_by_speeds_and_their_sources() -> None:
