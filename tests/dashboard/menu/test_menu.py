@@ -197,10 +197,10 @@ def test_the_reference_case_is_in_the_menu_of_who_shows_it_and_answers_to_all() 
     response = client.post("/settings/reference/", {"show": "on"})
     assert (response.status_code, response["location"]) == (303, "/settings/")
     assert [tab.url for tab in menu("/break-even/kept/", client).tabs][1:] == [scenarios, "/break-even/research/"]
-    assert "Where to rent for what" in html_of(client.get("/decide/sizing/"))
+    assert "Vendors by use" in html_of(client.get("/decide/sizing/"))
     client.post("/settings/reference/", {"show": ""})
     assert menu("/break-even/kept/", client).tabs == []
-    assert "Where to rent for what" not in html_of(client.get("/decide/sizing/"))
+    assert "Vendors by use" not in html_of(client.get("/decide/sizing/"))
 
 
 def test_a_stranger_and_a_page_that_is_not_there_have_a_menu_without_a_section() -> None:
