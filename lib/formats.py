@@ -391,6 +391,8 @@ MEANINGS = {
     "saving-low": "the low end of the 95 % interval of `saving`, USD",
     "saving-high": "the high end of the 95 % interval of `saving`, USD",
     "crossing": "requests a month from which self-hosting costs no more",
+    "crossing-low": "the lower end of its interval, requests a month",
+    "crossing-high": "the upper end of its interval, requests a month",
     "run-rate": "requests a month at the mean of the last 30 days",
     "open-alerts": "open alerts that are not acknowledged, assigned or snoozed",
     "deployments-up": "deployments that answer their checks now",

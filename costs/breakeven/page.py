@@ -29,7 +29,7 @@ from costs.breakeven.band import SAVING, Band
 from costs.breakeven.decimals import decimal
 from costs.breakeven.engine import Costs, costs_of
 from costs.breakeven.saving import Saving
-from costs.verdicts.amounts import about, about_requests, marked_saving
+from costs.verdicts.amounts import about, about_requests, marked_crossing, marked_saving
 from lib.confidence_intervals import Interval, points_apart
 from lib.formats import count, dollars, percent, sentences, signed_percent, usd4, when
 
@@ -64,15 +64,18 @@ class BreakEvenAnswer:
         """The run rate as a multiple of the crossing, if a percentage would have too many digits."""
         return round(Decimal(self.n) / self.crossing, 1) if self.crossing and self.n >= 2 * self.crossing else None
 
-    def sentence(self) -> SafeString:
-        words = {"at": self._pays_from(), "n": count(self.n), "saving": dollars(self.saving, 0)}
+    def sentence(self, *, marked: bool = False) -> SafeString:
+        """The answer for HTML; `marked`: the crossing is the one of every page, so that an audit compares it."""
+        words = {"at": self._pays_from(marked), "n": count(self.n), "saving": dollars(self.saving, 0)}
         far = {"apart": percent(self.apart), "times": localize(self.times)}
         return format_html("{}{}", format_html(self._text(), **words, **far), self._end())
 
-    def _pays_from(self) -> str:
+    def _pays_from(self, marked: bool) -> str:
         """The crossing with its interval; without one the exact figure, as of a price sheet."""
         ends = self.band.crossing_ends(self.crossing) if self.band and self.crossing else None
-        return about_requests(self.crossing, ends) if ends else count(self.crossing)
+        if not ends:
+            return count(self.crossing)
+        return (marked_crossing if marked else about_requests)(self.crossing, ends)
 
     def _text(self) -> str:
         """The sentence with placeholders for its figures, without the part that `_end` adds."""
@@ -176,7 +179,9 @@ class BreakEvenPage:
 
     def sentence(self) -> SafeString:
         """Which side is cheaper, as far as the interval of the saving allows to say."""
-        return sentences(_("With your changes:") if self.changed else "", self._undecided() or self.answer.sentence())
+        if self.changed:
+            return sentences(_("With your changes:"), self._undecided() or self.answer.sentence())
+        return sentences(self._undecided() or self.answer.sentence(marked=True))
 
     def _undecided(self) -> str:
         """That it is too close to call, or that there are too few days; empty where one side is surely cheaper."""

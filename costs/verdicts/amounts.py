@@ -56,13 +56,30 @@ def about_requests(volume: int | None, ends: Volumes | None) -> str:
 
     Without an interval `about 88,000`, without a volume `61,000 or more`; empty without both.
     """
+    text, words = _requests(volume, ends)
+    return text % words
+
+
+def marked_crossing(volume: int | None, ends: Volumes | None) -> SafeString:
+    """The words of `about_requests` for HTML, with the crossing and its ends marked for `manage.py audit --pages`."""
+    text, words = _requests(volume, ends)
     low, high = ends or (None, None)
-    within = ""
+    values = {"volume": ("crossing", volume), "low": ("crossing-low", low), "high": ("crossing-high", high)}
+    return SafeString(escape(text) % {part: figure(word, *values[part]) for part, word in words.items()})
+
+
+def _requests(volume: int | None, ends: Volumes | None) -> tuple[str, dict[str, str]]:
+    """The text with placeholders, and the words for them."""
+    low, high = ends or (None, None)
+    within, words = "", {}
     if low is not None:
         words = {"low": rounded_count(low), "high": rounded_count(high or 0)}
-        far = high is None or high > FAR * max(low, 1)
-        within = (_("%(low)s or more") if far else _("%(low)s to %(high)s")) % words
+        if high is None or high > FAR * max(low, 1):
+            within = _("%(low)s or more")
+            del words["high"]
+        else:
+            within = _("%(low)s to %(high)s")
     if volume is None:
-        return within
-    words = {"volume": rounded_count(volume), "within": within}
-    return (_("about %(volume)s (%(within)s)") if within else _("about %(volume)s")) % words
+        return within, words
+    words["volume"] = rounded_count(volume)
+    return (_("about %(volume)s (") + within + ")" if within else _("about %(volume)s")), words

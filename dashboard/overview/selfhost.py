@@ -15,7 +15,7 @@ from costs.breakeven.band import Band
 from costs.breakeven.engine import crossing_as_json
 from costs.readiness.evidence import Thresholds
 from costs.readiness.scorecard import go
-from costs.verdicts.amounts import about_requests
+from costs.verdicts.amounts import about_requests, marked_crossing
 from costs.verdicts.verdict import State, Verdict
 from dashboard.overview.reads import Facts
 from dashboard.overview.worth import Worth
@@ -130,10 +130,8 @@ class SelfHosting:
         return format_html(
             text,
             volume=figure(count(self.volume), "run-rate", self.volume),
-            crossing=figure(
-                about_requests(self.crossing, self.band.crossing_ends(self.crossing) if self.band else None),
-                "crossing",
-                self.crossing,
+            crossing=marked_crossing(
+                self.crossing, self.band.crossing_ends(self.crossing) if self.band and self.crossing else None
             ),
             low=rounded_count(self.band.crossing_low or 0) if self.band else "",
             saving=figure(dollars(self.saving, 0), "saving", self.saving),
