@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -129,6 +130,17 @@ def withdraw(choice: PairChoice) -> None:
     choice.delete()
     settle(pair)
     reserve(pair=pair, rater=rater, now=timezone.now())
+
+
+def erase_choices(names: Sequence[str]) -> None:
+    """Delete what programs sent under these names, and settle their pairs again."""
+    sent = PairChoice.objects.filter(rater=None, by__in=names)
+    for pair_id in set(sent.values_list("pair_id", flat=True)):
+        with transaction.atomic():
+            pair = Pair.objects.select_for_update().get(pk=pair_id)
+            pair.choices.filter(rater=None, by__in=names).delete()
+            settle(pair)
+    PairAssignment.objects.filter(rater=None, by__in=names).delete()
 
 
 def settle(pair: Pair) -> None:

@@ -26,6 +26,7 @@ from django.utils import timezone
 from lib.events import log_event
 from lib.partitions import existing_days
 from traffic.authentication.keys import callers
+from traffic.comparisons.services import erase_choices
 from traffic.gateway import aside
 from traffic.imports.files import drop_file
 from traffic.ingest.context import clear_cache, raw_connection
@@ -39,6 +40,7 @@ from traffic.models import (
     Installation,
     Key,
     Pair,
+    PairChoice,
     Rating,
     Route,
     SetAside,
@@ -114,10 +116,11 @@ def count_of_day(conn: psycopg.Connection, day: date, user: uuid.UUID) -> int:
 
 
 def ratings_by(user: uuid.UUID) -> list[str]:
-    """What applications called this user when they sent its ratings."""
+    """What applications called this user when they sent its ratings and its choices of pairs."""
     salt = bytes(Installation.objects.values_list("salt", flat=True).first() or b"")
-    names = Rating.objects.filter(rater=None).values_list("by", flat=True).distinct()
-    return [name for name in names if user_hash(salt, name) == user]
+    rated = Rating.objects.filter(rater=None).values_list("by", flat=True)
+    chose = PairChoice.objects.filter(rater=None).values_list("by", flat=True)
+    return [name for name in rated.union(chose) if user_hash(salt, name) == user]
 
 
 @transaction.atomic
@@ -201,7 +204,9 @@ def finish(conn: psycopg.Connection, erasure: Erasure) -> None:
         AdmittedName.objects.filter(application_id=erasure.application_id).delete()
         Application.objects.filter(pk=erasure.application_id).delete()
     elif erasure.user_hash is not None:
-        Rating.objects.filter(rater=None, by__in=ratings_by(erasure.user_hash)).delete()
+        names = ratings_by(erasure.user_hash)
+        Rating.objects.filter(rater=None, by__in=names).delete()
+        erase_choices(names)
     # Lines of the gateway that could not be stored: those of this application or user go.
     aside.remove(Path(settings.DATA_DIR) / "spool" / aside.SET_ASIDE, lambda line: is_of(line, erasure))
     Erasure.objects.filter(pk=erasure.pk).update(finished_at=timezone.now(), user_hash=None)

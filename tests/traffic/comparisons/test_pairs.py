@@ -19,6 +19,8 @@ from traffic.comparisons import queue, services
 from traffic.comparisons.rater import Rater, candidate_is_first, installation_salt, outcome_of, side_of
 from traffic.comparisons.statistics import Decided, decide
 from traffic.models import Application, Pair, PairAssignment, PairChoice, PairOutcome, RequestBody
+from traffic.privacy.erasure import ratings_by
+from traffic.request_ids import user_hash
 
 ANN, BEN, CLEO = (Rater("installation", name) for name in ("ann", "ben", "cleo"))
 
@@ -176,6 +178,21 @@ def test_a_pair_whose_answer_was_deleted_is_offered_to_nobody(conn: psycopg.Conn
     assert queue.next_pair(ANN, None, now) is None
     purged.refresh_from_db()
     assert purged.answers_deleted and queue.left(ANN, None) == 0
+
+
+@pytest.mark.django_db
+def test_choices_of_an_erased_user_go_and_the_pair_follows_the_others() -> None:
+    pair = PairFactory.create()
+    for rater, outcome in ((ANN, "candidate"), (BEN, "candidate"), (CLEO, "baseline")):
+        choose(pair, rater, outcome)
+    services.skip(pair=PairFactory.create(), rater=ANN)
+    salt = installation_salt()
+    digest = user_hash(salt, "ann")
+    assert digest is not None and ratings_by(digest) == ["ann"]
+    services.erase_choices(["ann"])
+    pair.refresh_from_db()
+    assert (pair.votes, pair.outcome, pair.disputed) == (2, "tie", True)
+    assert not PairAssignment.objects.exists() and ratings_by(digest) == []
 
 
 def test_choices_of_two_raters_at_once_are_both_counted(shop: Application) -> None:
