@@ -21,6 +21,8 @@ WHOLE: dict[str, Promise] = {
     "forgotten": gettext_lazy("Forgotten password"),
     "new-password": gettext_lazy("New password by a link"),
     "theme": gettext_lazy("Light or dark"),
+    "health": gettext_lazy("Health"),
+    "reference": gettext_lazy("Reference case"),
     "checklist-hide": gettext_lazy("Checklist of the set-up: hide"),
     "checklist-show": gettext_lazy("Checklist of the set-up: show again"),
     "help": gettext_lazy("Help"),
