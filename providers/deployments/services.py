@@ -20,9 +20,9 @@ def save_deployment(*, deployment: Deployment, moved: bool, was_checked: bool, n
             return
         # What checks write is theirs: one may be under way.
         fields = {field.name for field in Deployment._meta.concrete_fields} - CHECKS_OWN - {"id"}
-        if moved:  # another engine has other slots
-            deployment.engine_slots = None
-            fields.add("engine_slots")
+        if moved:  # another engine has other slots and abilities
+            deployment.engine_slots = deployment.takes_media = None
+            fields |= {"engine_slots", "takes_media"}
         deployment.save(update_fields=fields)
         if was_checked and not deployment.checked:
             due_checks.stop_checking(deployment=deployment)
@@ -41,6 +41,7 @@ CHECKS_OWN = {
     "tls_expires_at",
     "served_model",
     "engine_slots",
+    "takes_media",
 }
 
 

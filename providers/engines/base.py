@@ -57,6 +57,7 @@ class CheckResult:
 
     `served` is the expected model as the server lists it: empty where it is not listed, None where no list was seen.
     `slots` is how many calls the server says that it serves at once; None where it does not say.
+    `takes_media` is whether its model takes images or sound; None where it does not say.
     `scrape` is None where the server was not asked for its counters.
     """
 
@@ -70,6 +71,18 @@ class CheckResult:
     served: str | None = None
     scrape: Scrape | None = None
     slots: int | None = None
+    takes_media: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a server says that it can do; None where it does not say.
+
+    `slots`: calls that it serves at once. `takes_media`: whether its model takes images or sound.
+    """
+
+    slots: int | None = None
+    takes_media: bool | None = None
 
 
 @dataclass(slots=True)
@@ -231,11 +244,11 @@ class Engine:
         """Parse a scrape into our words; raises Fault when it is no Prometheus text."""
         raise NotImplementedError(f"{self.kind} has no metrics")
 
-    # How many calls it serves at once.
+    # What it can do.
 
-    async def slots(self, client: EngineClient, target: Target) -> int | None:
-        """Ask the server for its number of slots; None where it does not say. Raises Fault and TimeoutError."""
-        return None
+    async def abilities(self, client: EngineClient, target: Target) -> Abilities:
+        """Ask the server what it can do. Raises Fault and TimeoutError."""
+        return Abilities()
 
     # Results.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from providers.engines.base import MOST_SLOTS, Engine, Protocol, Target, parse_json, require_samples
+from providers.engines.base import MOST_SLOTS, Abilities, Engine, Protocol, Target, parse_json, require_samples
 from providers.engines.client import EngineClient
 from providers.engines.metrics import EngineSample, plus
 from providers.engines.reply import Reply
@@ -24,12 +24,16 @@ class LlamaCpp(Engine):
         """It answers under its alias whatever model is asked for, so the list is the only proof."""
         return [name for item in body["data"] for name in (str(item["id"]), *map(str, item.get("aliases") or []))]
 
-    async def slots(self, client: EngineClient, target: Target) -> int | None:
-        """`total_slots` of GET /props (tools/server/README.md of llama.cpp), which `--parallel` sets."""
+    async def abilities(self, client: EngineClient, target: Target) -> Abilities:
+        """`total_slots`, which `--parallel` sets, and `modalities` of GET /props (its tools/server/README.md)."""
         reply = await client.get(self.url(target, "/props"), headers=self.headers(target), local=target.local)
         body = parse_json(reply) if reply.status == 200 else None
-        count = body.get("total_slots") if isinstance(body, dict) else None
-        return count if type(count) is int and 1 <= count <= MOST_SLOTS else None
+        if not isinstance(body, dict):
+            return Abilities()
+        count, modalities = body.get("total_slots"), body.get("modalities")
+        slots = count if type(count) is int and 1 <= count <= MOST_SLOTS else None
+        media = any(value is True for value in modalities.values()) if isinstance(modalities, dict) else None
+        return Abilities(slots, media)
 
     def sample(self, text: str, model: str) -> EngineSample:
         samples = require_samples(text, ("llamacpp:",), self.label)

@@ -92,6 +92,7 @@ class Deployment(models.Model):
     # Rate limits as the vendor's last answer reported them: {"tokens": {"limit": 40000, "remaining": 39000}}.
     vendor_limits = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
     vendor_limits_at = models.DateTimeField(null=True)
+    takes_media = models.BooleanField(null=True)  # images or sound, as the engine says; NULL: it does not
 
     objects = DeploymentQuerySet.as_manager()
 

@@ -22,6 +22,7 @@ from lib.time_spans import Span, without
 from providers.engine_metrics import series as engine_series
 from providers.engine_metrics.series import Reading, Scraped
 from providers.engines import ENGINES, CheckResult, Engine, EngineClient, Fault, Scrape, Target, engine_of
+from providers.engines.base import Abilities
 from providers.models import Deployment, DeploymentState, Maintenance, Outage
 from providers.uptime import store
 from providers.uptime.checks import CheckPolicy, Closed, Health, Opened, Probe, State, advance, watched_since
@@ -151,7 +152,8 @@ async def check(client: EngineClient, deployment: Deployment) -> CheckResult:
     if not result.ok:
         return result
     counters = await scrape(engine, client, target) if engine.has_metrics else None
-    return replace(result, scrape=counters, slots=await slots(engine, client, target))
+    able = await abilities(engine, client, target)
+    return replace(result, scrape=counters, slots=able.slots, takes_media=able.takes_media)
 
 
 async def scrape(engine: Engine, client: EngineClient, target: Target) -> Scrape:
@@ -162,13 +164,13 @@ async def scrape(engine: Engine, client: EngineClient, target: Target) -> Scrape
         return Scrape(None, fault.cause)
 
 
-async def slots(engine: Engine, client: EngineClient, target: Target) -> int | None:
-    """How many calls the engine serves at once; that it does not say is no fault of the check."""
+async def abilities(engine: Engine, client: EngineClient, target: Target) -> Abilities:
+    """What the engine can do; that it does not say is no fault of the check."""
     try:
         async with asyncio.timeout(min(target.timeout_s, SCRAPE_TIMEOUT_S)):
-            return await engine.slots(client, target)
+            return await engine.abilities(client, target)
     except (Fault, TimeoutError, RecursionError):
-        return None
+        return Abilities()
 
 
 def check_now(*, deployment: Deployment) -> CheckResult:

@@ -26,13 +26,15 @@ UPDATE providers_deployment AS d SET
     last_check_at = v.last_check_at, last_latency_ms = v.latency_ms, last_cause = v.cause,
     tls_expires_at = COALESCE(v.tls_expires_at, CASE WHEN d.url LIKE 'https:%%' THEN d.tls_expires_at END),
     served_model = COALESCE(v.served, d.served_model), engine_slots = COALESCE(v.slots, d.engine_slots),
+    takes_media = COALESCE(v.takes_media, d.takes_media),
     check_due_at = v.due_at, check_claimed_until = NULL
 FROM unnest(
     %s::bigint[], %s::text[], %s::timestamptz[], %s::boolean[], %s::int[], %s::timestamptz[],
-    %s::timestamptz[], %s::float8[], %s::text[], %s::timestamptz[], %s::text[], %s::int[], %s::timestamptz[]
+    %s::timestamptz[], %s::float8[], %s::text[], %s::timestamptz[], %s::text[], %s::int[], %s::boolean[],
+    %s::timestamptz[]
 ) AS v(
     id, state, state_since, streak_ok, streak, streak_since, last_check_at, latency_ms, cause, tls_expires_at, served,
-    slots, due_at
+    slots, takes_media, due_at
 )
 WHERE d.id = v.id AND d.check_claimed_until = %s
 RETURNING d.id
@@ -106,6 +108,7 @@ def _deployment_row(outcome: CheckOutcome) -> tuple[Any, ...]:
         result.tls_expires_at,
         result.served,
         result.slots,
+        result.takes_media,
         next_due(outcome),
     )
 

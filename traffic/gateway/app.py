@@ -390,6 +390,7 @@ def _nowhere(call: Call, snapshot: Snapshot) -> Refusal:
     if call.request.protocol in SAME_MODEL:
         return _unknown_model(call, snapshot)
     where = " of our own machines" if call.private else ""
+    where += " whose model takes images" if call.request.media else ""
     return Refusal(
         404, "no-target", f"No route leads to a deployment{where} that can answer {call.request.model[:200]}."
     )

@@ -85,6 +85,7 @@ class Target:
     down: bool = False
     local: bool = False
     max_concurrency: int | None = None
+    takes_media: bool | None = None  # images or sound; None: nobody says
 
     @property
     def protocols(self) -> frozenset[Protocol]:
@@ -178,6 +179,8 @@ def decide(rules: Sequence[Rule], targets: Sequence[Target], call: Call) -> Deci
         target
         for target in targets
         if _answers(target, call)
+        # A model of text alone would answer an image with an error, and so would the next one.
+        and (target.takes_media is not False or not call.request.media)
         # A private call stays on our own machines whatever a rule, a fall-back or the caller's own wish say.
         and (target.provider == SELF or not call.private)
     ]

@@ -129,6 +129,7 @@ DEPLOYMENTS = f"""
 WITH gateway AS (SELECT greatest(count(*), 1) AS number FROM pg_stat_activity
     WHERE datname = current_database() AND application_name = '{CONNECTION_NAME}')
 SELECT d.id, d.slug, d.provider, d.engine, d.url, d.model, d.api_key, d.context_tokens, d.local,
+       d.takes_media,
        CASE WHEN coalesce(d.max_concurrency, d.engine_slots) > 0 THEN
            greatest(coalesce(d.max_concurrency, d.engine_slots) / gateway.number, 1) END AS max_concurrency,
        d.state IN ('down', 'maintenance')

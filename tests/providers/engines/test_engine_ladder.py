@@ -61,7 +61,7 @@ HEALTHY: dict[str, tuple[Callable[[], Stub], str, str]] = {
 @pytest.mark.parametrize(
     ("answer", "slots"),
     [
-        (as_json({"total_slots": 4}), 4),
+        (as_json({"total_slots": 4, "modalities": "odd"}), 4),
         (as_json({"total_slots": 10**30}), None),
         (as_json({"total_slots": 0}), None),
         (as_json({"total_slots": "4"}), None),
@@ -85,6 +85,24 @@ def test_what_an_engine_says_of_its_slots_is_taken_within_reason_and_is_no_fault
     with serving(stub):
         result = asyncio.run(ask(stub.url))
     assert (result.ok, result.slots) == (True, slots)
+
+
+@pytest.mark.parametrize(
+    ("modalities", "takes_media"),
+    [({"vision": False, "audio": False}, False), ({"vision": True, "audio": False}, True), (None, None), ([], None)],
+)
+def test_whether_a_model_takes_images_is_what_its_engine_says(modalities: Any, takes_media: bool | None) -> None:
+    stub = HEALTHY["llamacpp"][0]()
+    stub.routes["GET /props"] = as_json({"total_slots": 4, "modalities": modalities})
+
+    async def ask(url: str) -> CheckResult:
+        async with EngineClient() as client:
+            return await due_checks.check(
+                client, Deployment(slug="l", engine="llamacpp", url=url, local=True, model="tiny")
+            )
+
+    with serving(stub):
+        assert asyncio.run(ask(stub.url)).takes_media is takes_media
 
 
 @pytest.mark.parametrize("kind", ENGINES)

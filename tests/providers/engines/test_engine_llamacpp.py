@@ -77,7 +77,7 @@ def test_it_says_how_many_calls_it_serves_at_once(options: EngineOptions) -> Non
 
     async def ask(kind: str) -> int | None:
         async with EngineClient() as client:
-            return await engine_of(kind).slots(client, Target(engine.url, "tiny", local=True))
+            return (await engine_of(kind).abilities(client, Target(engine.url, "tiny", local=True))).slots
 
     assert asyncio.run(ask("llamacpp")) == 2
     assert asyncio.run(ask("vllm")) is None  # which does not say

@@ -206,6 +206,14 @@ def test_a_model_was_made_when_its_name_says(model: str, made: str) -> None:
     assert f"{made_at(model):%Y-%m-%d}" == made
 
 
+def test_a_model_of_text_alone_is_asked_for_no_image() -> None:
+    blind, seeing = replace(OWN, takes_media=False), replace(OWN_2, takes_media=True)
+    assert went(decide(RULES, (blind, CLAUDE), call(model="llama", media=True))) == ("media", ["claude"])
+    assert went(decide(RULES, (blind, CLAUDE), call(model="llama"))) == ("own-model", ["own", "claude"])
+    assert decide(RULES, (blind, CLAUDE), call(media=True, private=True)) is None
+    assert went(decide(RULES, (blind, seeing), call(media=True, private=True))) == ("private", ["own-2"])
+
+
 def test_conditions_must_all_hold() -> None:
     rule = Rule(
         "r",
