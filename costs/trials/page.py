@@ -145,9 +145,9 @@ class TrialPage:
 
     @property
     def _x_ticks(self) -> int:
-        """As many as there are whole numbers between the first step and the last, for there are no half calls."""
+        """At most one for each whole number between the first step and the last: there are no half calls."""
         numbers: list[int] = self.trial.concurrency
-        return min(max(numbers) - min(numbers) + 1, 9)
+        return min(max(max(numbers) - min(numbers), 1), 9)
 
     def _series(self, value: Any) -> list[dict[str, Any]]:
         return [

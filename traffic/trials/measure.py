@@ -47,10 +47,14 @@ def measure(calls: Sequence[Timed], seconds: float) -> Measured:
     """The results of calls that were sent within `seconds`; what they generated after it does not count.
 
     A call's tokens are spread evenly from its first token to its end, and those inside the window are its throughput:
-    neither calls that end after the window nor streams that fall idle then change the figure.
+    neither calls that end after the window nor streams that fall idle then change the figure. Where no first token came
+    inside it, all tokens are taken over the time until the last call ended, which is a lower bound.
     """
     good = [call for call in calls if call.ok]
     generated = sum(tokens_within(call, seconds * 1000) for call in good)
+    if not generated and good:
+        seconds = max(call.offset_ms + call.latency_ms for call in good) / 1000
+        generated = float(sum(call.output_tokens or 0 for call in good))
     rates = [rate for call in good if (rate := stream_rate(call)) is not None]
     ttfts = [call.ttft_ms for call in good if call.ttft_ms is not None]
     latencies = [call.latency_ms for call in good]

@@ -25,7 +25,10 @@ def test_streams_that_never_pause_are_measured_at_their_rate_wherever_the_window
 
 def test_a_call_generates_from_its_first_token_on() -> None:
     assert measure([call(0, 1000, 100, ttft=500)], 0.75).tokens_per_second == pytest.approx(50 / 0.75)
-    assert measure([call(0, 1000, 100, ttft=900)], 0.5).tokens_per_second is None
+
+
+def test_a_step_that_ended_before_its_first_token_has_a_lower_bound() -> None:
+    assert measure([call(0, 2000, 100, ttft=900)], 0.5).tokens_per_second == pytest.approx(50)
 
 
 def test_failed_calls_are_counted_and_have_no_part_in_the_times() -> None:
