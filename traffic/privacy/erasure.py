@@ -35,6 +35,7 @@ from traffic.ingest.sql import removals
 from traffic.models import (
     AdmittedName,
     Application,
+    CapUse,
     Erasure,
     Import,
     Installation,
@@ -207,6 +208,7 @@ def finish(conn: psycopg.Connection, erasure: Erasure) -> None:
         names = ratings_by(erasure.user_hash)
         Rating.objects.filter(rater=None, by__in=names).delete()
         erase_choices(names)
+        CapUse.objects.filter(user_hash=erasure.user_hash).delete()
     # Lines of the gateway that could not be stored: those of this application or user go.
     aside.remove(Path(settings.DATA_DIR) / "spool" / aside.SET_ASIDE, lambda line: is_of(line, erasure))
     Erasure.objects.filter(pk=erasure.pk).update(finished_at=timezone.now(), user_hash=None)

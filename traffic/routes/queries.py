@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 
+from django.db import OperationalError, connection, transaction
 from django.shortcuts import get_object_or_404
 
 from traffic.gateway import snapshot
@@ -29,6 +30,7 @@ def read_routing() -> tuple[tuple[Rule, ...], tuple[Target, ...]]:
 
 
 LAST_CALLS, LAST_DAYS = 1_000, 7
+LOOK_MS = 2_000  # for one day
 
 
 def last_calls(rules: Iterable[Rule], today: date) -> list[PastCall]:
@@ -41,18 +43,28 @@ def last_calls(rules: Iterable[Rule], today: date) -> list[PastCall]:
     states = dict(Application.objects.values_list("slug", "budget_state"))
     calls: list[PastCall] = []
     for days in range(LAST_DAYS):
-        day = today - timedelta(days=days)
-        rows = (
-            Request.objects.in_days(day, day + timedelta(days=1))
-            .filter(source="gateway")
-            .exclude(outcome=Outcome.REFUSED)
-            .select_related("application")
-            .newest_first()[: LAST_CALLS - len(calls)]
-        )
-        calls += [past_call(row, private, states) for row in rows]
-        if len(calls) >= LAST_CALLS:
+        rows = calls_of(today - timedelta(days=days), LAST_CALLS - len(calls))
+        calls += [past_call(row, private, states) for row in rows or ()]
+        if rows is None or len(calls) >= LAST_CALLS:
             break
     return calls
+
+
+def calls_of(day: date, most: int) -> list[Request] | None:
+    """The newest calls of a day. None where they cannot be found in time: a log may hold few among millions of rows."""
+    rows = (
+        Request.objects.in_days(day, day + timedelta(days=1))
+        .filter(source="gateway")
+        .exclude(outcome=Outcome.REFUSED)
+        .select_related("application")
+        .newest_first()[:most]
+    )
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = %s", [LOOK_MS])
+            return list(rows)
+    except OperationalError:
+        return None
 
 
 def past_call(row: Request, private: Container[str], states: Mapping[str, str]) -> PastCall:

@@ -158,3 +158,10 @@ def test_the_command_makes_a_key_with_caps(shop: Application) -> None:
     for wrong in ("0", "-3", "1.5", "nan", "Infinity", "x"):
         with pytest.raises(CommandError):
             call_command("create_key", "gateway", "--application", "shop", "--cap-requests-per-day", wrong)
+
+
+def test_a_key_with_a_cap_needs_no_application_to_be_named() -> None:
+    call_command("create_key", "gateway", "--cap-tokens-per-day", "1000", stdout=StringIO())
+    cap = Cap.objects.get()
+    assert cap.key is not None and cap.key.application is not None
+    assert (cap.key.application.slug, cap.unit, cap.amount) == ("gateway", "tokens", Decimal(1000))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,14 @@ from lib.partitions import existing_days
 from providers.audit.log import AuditEntry
 from tests.traffic.people import application, logged_in, person, text
 from traffic.authentication.keys import callers, create_key
+from traffic.caps.services import set_cap
 from traffic.ingest.context import clear_cache
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.ingest.store import ingest
 from traffic.models import (
     Application,
+    CapUse,
     Erasure,
     Import,
     Key,
@@ -175,6 +178,8 @@ def test_of_a_user_nothing_is_left_and_the_applications_sums_stay(
 ) -> None:
     ingest(conn, [call(1, shop.pk, MARKER), call(2, shop.pk, OTHER), call(3, None, MARKER)], PricingContext.load(conn))
     Rating.objects.create(response_id="x", by=MARKER, score=1, comment="fine")
+    cap, _made = set_cap(shop, unit="requests", period="day", amount=Decimal(5), each_user=True)
+    CapUse.objects.create(cap=cap, user_hash=erase.hash_of_user(MARKER), starts_at=timezone.now(), amount=1)
     sums = UsageDay.objects.order_by("application_id").values_list("application_id", "requests", "output")
     before = list(sums)
     out = StringIO()

@@ -23,6 +23,7 @@ from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import Tokens
 from traffic.ingest.store import ingest
 from traffic.models import Application, Route
+from traffic.routes import queries
 from traffic.routes.dry_run import CallSketch, PastCall, call_of, compare, dry_run, unmet
 
 OWN = Target(1, "own", "self", "vllm", "http://own", "own-model", context_tokens=50_000)
@@ -146,3 +147,12 @@ def test_a_changed_rule_is_held_against_the_last_calls_and_not_saved(
     assert Route.objects.get().enabled
     assert ops.post(f"{URL}add/", {**fields, "action": ""}).status_code == 302
     assert Route.objects.count() == 2
+
+
+def test_a_log_that_does_not_answer_in_time_ends_the_search(
+    shop: Application, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "LOOK_MS", 50)
+    with conn.transaction():
+        conn.execute("LOCK TABLE traffic_request")
+        assert queries.last_calls((), datetime.now(UTC).date()) == []

@@ -37,8 +37,7 @@ logger = logging.getLogger(__name__)
 LEASE_S = 60.0  # after which the reservation of a gateway that died ends
 PROLONG_EVERY_S = 20.0
 LOOK_EVERY_S = 0.5
-AWAY_S = 1.0  # before Valkey is tried again
-ANSWER_S = 0.5  # in which it must answer
+ANSWER_S = 5.0  # in which Valkey must answer; a busy machine is no reason to let a call pass its caps
 CONNECTIONS = 32
 MOST_USERS = 10_000  # counted one by one in a window of a cap; all others share a counter
 MOST_OWED = 10_000  # counters
@@ -107,7 +106,7 @@ class CapLedger:
         self._client: Any = None
         self._scripts: dict[str, Any] = {}
         self._errors: tuple[type[Exception], ...] = (OSError, TimeoutError, psycopg.Error)
-        self._away_until = 0.0
+        self._away = False  # Valkey does not answer: calls do not wait for it until it does again
         self._born: str | None = None
         self._open: dict[str, Hold] = {}
         self._owed: dict[str, tuple[Charge, int]] = {}  # by counter
@@ -131,7 +130,7 @@ class CapLedger:
         if not charges:
             return hold
         try:
-            if monotonic() >= self._away_until:
+            if not self._away:
                 await self._reserve(hold, now)
                 return hold
         except Refusal:
@@ -198,7 +197,7 @@ class CapLedger:
             for charge, amount in zip(hold.charges, amounts, strict=True)
             if not (charge.cap.at_once and amount and hold.held)  # which was counted when it was reserved
         ]
-        if hold.held and pairs and monotonic() >= self._away_until:
+        if hold.held and pairs and not self._away:
             keys: list[str] = []
             arguments: list[Any] = [hold.call]
             for charge, amount in pairs:
@@ -231,9 +230,10 @@ class CapLedger:
             for call, settled in list(self._settled.items()):
                 if now - settled.at > SETTLED_S or now - (settled.moved_at or now) > MOVED_S:
                     del self._settled[call]
-            if now < self._away_until:
-                continue
             try:
+                if self._away:
+                    await self._client.ping()
+                    self._away = False
                 await self._pay()
                 if now >= prolong_at:
                     prolong_at = now + PROLONG_EVERY_S
@@ -324,7 +324,7 @@ class CapLedger:
             self._scripts[script] = self._client.register_script(script)
 
     def _lost(self, error: Exception) -> None:
-        self._away_until = monotonic() + AWAY_S
+        self._away = True
         log_repeated(logger, logging.ERROR, "cap_counters_away", error=type(error).__name__)
 
 

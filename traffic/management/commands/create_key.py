@@ -49,7 +49,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         application = None
-        if slug := options["application"]:
+        caps = {unit: options[f"cap_{unit}_per_day"] for unit in QuotaUnit.values}
+        slug = options["application"]
+        if not slug and Scope.GATEWAY in options["scopes"] and any(caps.values()):
+            slug = "gateway"  # of whom nothing is known but how much they may use
+            self.stderr.write("The key belongs to the application `gateway`; --application SLUG names another.")
+        if slug:
             application, _ = Application.objects.get_or_create(slug=slug, defaults={"name": slug})
         if application is None and Scope.GATEWAY in options["scopes"]:
             raise CommandError("A key for the gateway belongs to an application: pass --application SLUG.")
@@ -62,8 +67,8 @@ class Command(BaseCommand):
                 application=application,
                 per_minute=options["per_minute"],
             )
-            for unit in QuotaUnit.values:
-                if (limit := options[f"cap_{unit}_per_day"]) is not None:
+            for unit, limit in caps.items():
+                if limit is not None:
                     set_cap(key, unit=unit, period=CapPeriod.DAY, amount=limit)
         if application is None:
             self.stderr.write("This key belongs to no application: what it may, it may for the whole installation.")
