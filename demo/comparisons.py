@@ -53,10 +53,10 @@ class Made:
         return "weak" in self.text and self.luck(f"weak/{own}") < 2 * WEAK[own]
 
     def answer(self, *, own: bool) -> str:
-        """Good answers of both sides differ by how they end."""
+        """Good answers of both sides differ by how they end, and neither side has an ending of its own."""
         if self.is_weak(own=own):
             return self.text["weak"]
-        return self.text["answer"] + ("" if own else ENDINGS[self.number % len(ENDINGS)])
+        return self.text["answer"] + ENDINGS[(self.luck("ending") + own) % len(ENDINGS)]
 
     def external_id(self, *, own: bool) -> str:
         return f"pair-{self.task}-{self.number}-{'own' if own else 'api'}"

@@ -72,3 +72,9 @@ def test_choices_follow_from_the_texts() -> None:
     assert outcomes[True, False, "baseline"] > outcomes[True, False, "candidate"]
     assert outcomes[False, True, "candidate"] > outcomes[False, True, "baseline"]
     assert outcomes[False, False, "tie"] > 50
+
+
+def test_both_sides_never_give_the_same_text_unless_both_are_weak() -> None:
+    for pair in comparisons.pairs():
+        if pair.answer(own=True) == pair.answer(own=False):
+            assert pair.is_weak(own=True) and pair.is_weak(own=False)
