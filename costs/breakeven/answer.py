@@ -76,10 +76,19 @@ def text(value: Any) -> Any:
 
 
 def capacity_json(inputs: Inputs) -> dict[str, Any]:
-    """Output of one GPU and its source; what a what-if has set is a person's."""
+    """Output of one GPU and its source; what a what-if has set is a person's.
+
+    The newest trial comes first even where the calculation does not use it, which `used` says.
+    """
     capacity, used = inputs.used_capacity, inputs.selfhost.gpu_tokens_per_second
-    if capacity is None:
+    shown = inputs.unused if inputs.unused and (capacity or used is None) else capacity
+    if shown is None:
         source = None if used is None else "person"
-        return {"tokens_per_second": None if used is None else float(used), "source": source, "trial": None}
-    return {"tokens_per_second": float(capacity.tokens_per_second), "source": capacity.source, "trial": capacity.trial,
-            "concurrency": capacity.concurrency}  # fmt: skip
+        return {
+            "tokens_per_second": None if used is None else float(used),
+            "source": source,
+            "trial": None,
+            "used": True,
+        }
+    return {"tokens_per_second": float(shown.tokens_per_second), "source": shown.source, "trial": shown.trial,
+            "concurrency": shown.concurrency, "used": shown is capacity}  # fmt: skip

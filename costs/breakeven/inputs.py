@@ -155,6 +155,7 @@ class Inputs:
     tasks: tuple[TaskCost, ...] = ()  # what the prices were made from; empty if they are not measured
     left_out: int = 0  # requests of the last 30 days that no price is known for, so that they are not compared
     capacity: Capacity | None = None  # where the live throughput of one GPU comes from
+    unused: Capacity | None = None  # of the newest trial, where it was of no leased GPU
 
     @property
     def used_capacity(self) -> Capacity | None:

@@ -136,10 +136,12 @@ def live_inputs(
     made = stand_ins(served_by_week(now, traffic.filters), traffic.groups, chosen_models()) if traffic.groups else {}
     models = models_of(traffic.groups, made)
     book = BookPrices(now, {*(model for _provider, model in models), reference.workload.api_model})
-    leases, capacity = serving(all_deployments() if deployments is None else deployments, newest_trial())
+    trial = newest_trial()
+    leases, capacity = serving(all_deployments() if deployments is None else deployments, trial)
     speed = capacity.tokens_per_second if capacity else None
     selfhost = live_selfhost(unit_book or UnitBook(now), traffic, reference, leases, speed)
-    inputs = replace(example(book, reference, selfhost, traffic.run_rate), capacity=capacity)
+    unused = measured_capacity(trial) if capacity is None or capacity.source != "trial" else None
+    inputs = replace(example(book, reference, selfhost, traffic.run_rate), capacity=capacity, unused=unused)
     if not traffic.groups:
         return inputs
     return inputs_of(priced(traffic.groups, made, book.by_model(models)), inputs, traffic.days)
@@ -208,8 +210,10 @@ def measured_capacity(trial: Trial | None) -> Capacity | None:
 def serving(deployments: Iterable[Deployment], trial: Trial | None = None) -> tuple[list[Lease], Capacity | None]:
     """Running leases behind our deployments, and the capacity of one GPU; None: unknown.
 
-    A trial's capacity counts before what people entered. If it is known how fast some deployments are, only their
-    leases are given: a machine that does other work would falsify the cost of serving.
+    A trial's capacity counts before what people entered at the lease that was tried. A trial of a deployment without a
+    lease says nothing about leased GPUs, so it counts only where no throughput of theirs is known. If it is known how
+    fast some deployments are, only their leases are given: a machine that does other work would falsify the cost of
+    serving.
     """
     active = [row for row in deployments if row.lease and row.lease.ended_at is None and row.lease.reported]
     measured = measured_capacity(trial)
@@ -221,7 +225,7 @@ def serving(deployments: Iterable[Deployment], trial: Trial | None = None) -> tu
     leases = {lease.pk: lease for lease, _speed in fast or pairs}
     slowest = min((speed for _lease, speed in fast if speed), default=None)
     entered = None if slowest is None else Capacity(Decimal(str(slowest)), "person")
-    return [leases[pk] for pk in sorted(leases)], measured or entered
+    return [leases[pk] for pk in sorted(leases)], entered or measured
 
 
 def gpu_hourly(leases: list[Lease], reference: sheets.Sheet) -> tuple[Decimal, Offer | None]:

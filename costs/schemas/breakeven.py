@@ -62,12 +62,16 @@ class BacktestOut(Schema):
 
 
 class CapacityOut(Schema):
-    """Output of one GPU over all its requests; null is not known, and one GPU is assumed at every volume."""
+    """Output of one GPU over all its requests; null is not known, and one GPU is assumed at every volume.
+
+    `used` is false for the newest trial where its deployment has no lease: what is known of leased GPUs is used then.
+    """
 
     tokens_per_second: float | None
     source: Literal["trial", "engine", "catalogue", "person"] | None
     trial: int | None
     concurrency: int | None = None
+    used: bool = True
 
 
 class BreakEvenOut(Schema):

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from providers.models import AuditEntry
 from tests.factories import ApplicationFactory, DeploymentFactory, LeaseFactory, TrialFactory
+from tests.providers.people import in_role
 from traffic.authentication.keys import callers, create_key
 from traffic.models import Trial, TrialStep
 
@@ -129,7 +130,13 @@ def test_a_report_has_steps_capacity_and_the_four_criteria() -> None:
 def test_the_newest_finished_trial_is_the_capacity_of_the_break_even() -> None:
     headers = key_of("read")
     DeploymentFactory.create(slug="typed", lease=LeaseFactory.create(), tokens_per_second=50)
-    assert capacity(headers) == {"tokens_per_second": 50.0, "source": "person", "trial": None, "concurrency": None}
+    assert capacity(headers) == {
+        "tokens_per_second": 50.0,
+        "source": "person",
+        "trial": None,
+        "concurrency": None,
+        "used": True,
+    }
     trial = finished_trial()
     TrialFactory.create(
         candidate=trial.candidate, state="done", finished_at=timezone.now() - timedelta(days=1),
@@ -138,12 +145,34 @@ def test_the_newest_finished_trial_is_the_capacity_of_the_break_even() -> None:
     TrialFactory.create(candidate=trial.candidate, state="stopped", finished_at=timezone.now(),
                         capacity_tokens_per_second=20.0)  # fmt: skip
     answer = Client().get("/api/v1/break-even", headers=headers).json()
-    assert answer["capacity"] == {"tokens_per_second": 640.0, "source": "trial", "trial": trial.pk, "concurrency": 8}
+    assert answer["capacity"] == {"tokens_per_second": 640.0, "source": "trial", "trial": trial.pk, "concurrency": 8,
+                                  "used": True}  # fmt: skip
     assert answer["inputs"]["selfhost"]["gpu_tokens_per_second"] == "640"
     assert answer["inputs"]["selfhost"]["gpu_hourly"] == "0.36", "the GPU that was measured is the one that is priced"
     body = {"selfhost": {"gpu_tokens_per_second": 100}}
     changed = Client().post("/api/v1/break-even", body, "application/json", headers=headers).json()
     assert (changed["capacity"]["tokens_per_second"], changed["capacity"]["source"]) == (100.0, "person")
+
+
+def test_a_trial_without_a_lease_is_shown_but_does_not_count_for_leased_gpus() -> None:
+    headers = key_of("read")
+    small = DeploymentFactory.create(slug="small", lease=None)
+    trial = TrialFactory.create(
+        candidate=small,
+        state="done",
+        finished_at=timezone.now(),
+        capacity_tokens_per_second=8.0,
+        capacity_concurrency=2,
+    )
+    assert capacity(headers) == {"tokens_per_second": 8.0, "source": "trial", "trial": trial.pk, "concurrency": 2,
+                                 "used": True}, "nothing else is known"  # fmt: skip
+    DeploymentFactory.create(slug="typed", lease=LeaseFactory.create(), tokens_per_second=50)
+    answer = Client().get("/api/v1/break-even", headers=headers).json()
+    assert answer["capacity"] == {"tokens_per_second": 8.0, "source": "trial", "trial": trial.pk, "concurrency": 2,
+                                  "used": False}  # fmt: skip
+    assert answer["inputs"]["selfhost"]["gpu_tokens_per_second"] == "50"
+    page = in_role("manager").get("/break-even/").content.decode()
+    assert "Not used, as it was measured on no leased GPU" in page
 
 
 def test_a_trial_that_is_not_to_be_used_changes_no_break_even() -> None:
