@@ -17,7 +17,8 @@ import msgspec
 from traffic.gateway.answers import UNKNOWN, Tokens
 
 MOST_PARTS = 200_000  # messages, parts and tools of a call that is translated
-
+MOST_VALUES = 400_000  # objects, lists, and what stands in them
+_NOT_OF_STRUCTURE = bytes(set(range(256)) - set(b'"{[,'))
 
 Role = Literal["user", "assistant", "system"]
 Stop = Literal["end", "length", "calls", "sequence", "filter", "pause"]
@@ -261,11 +262,28 @@ def encoded(value: Any) -> str:
 
 
 def decode(body: bytes) -> Any:
-    """JSON as plain objects. Raises ValueError."""
+    """JSON as plain objects. Raises ValueError, and Untranslatable where there would be too many."""
+    if has_more_values(body, MOST_VALUES):
+        raise Untranslatable(f"A call that is translated may have {MOST_VALUES:,} objects and values.")
     try:
         return msgspec.json.decode(body)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def has_more_values(body: bytes, most: int) -> bool:
+    """Whether JSON has more objects, lists and values than that; counted by its bytes, before anything is made."""
+    if _structure(body) <= most:
+        return False
+    # Much of that may stand in texts: without what is escaped, each second piece between quotes is one.
+    plain = body.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _NOT_OF_STRUCTURE)
+    if plain.count(b'"') > 4 * most:
+        return True
+    return _structure(b"".join(plain.split(b'"')[::2])) > most
+
+
+def _structure(body: bytes) -> int:
+    return body.count(b"{") + body.count(b"[") + body.count(b",")
 
 
 def data_url(kind: Any, data: Any, where: str) -> str:

@@ -388,6 +388,28 @@ def test_what_is_without_measure_is_refused_and_ten_thousand_tools_are_not() -> 
         Translation(OPENAI, ANTHROPIC, deep).request("x")
 
 
+@pytest.mark.parametrize("item", [b"{}", b"[]", b"1.5", b'""', b'{"a":1}'])
+def test_a_million_empty_messages_are_refused_before_anything_is_made_of_them(item: bytes) -> None:
+    body = b'{"model":"m","messages":[' + b",".join([item] * 1_000_000) + b"]}"
+    for caller, spoken in PAIRS:
+        began = time.process_time()
+        with pytest.raises(Untranslatable, match="400,000 objects and values"):
+            Translation(caller, spoken, body).request("x")
+        assert time.process_time() - began < 1
+
+
+def test_the_arguments_of_a_tool_have_the_same_bound_and_texts_have_none() -> None:
+    def called(arguments: str) -> bytes:
+        call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": arguments}}
+        return json.dumps({"model": "m", "messages": [SAID, {"role": "assistant", "tool_calls": [call]}]}).encode()
+
+    with pytest.raises(Untranslatable, match="400,000"):
+        Translation(OPENAI, ANTHROPIC, called('{"a":[' + "{}," * 500_000 + "1]}")).request("x")
+    table = '"\\[{1,2,' * 200_000
+    text = json.dumps({"model": "m", "messages": [{"role": "user", "content": table}]}).encode()
+    assert json.loads(Translation(OPENAI, ANTHROPIC, text).request("x"))["messages"][0]["content"][0]["text"] == table
+
+
 def test_a_call_is_translated_only_where_it_must_be() -> None:
     assert translates(ANTHROPIC, frozenset({ANTHROPIC, OPENAI})) is None
     assert translates(RESPONSES, frozenset({ANTHROPIC, OPENAI})) == OPENAI
