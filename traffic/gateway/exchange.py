@@ -14,7 +14,7 @@ from traffic.gateway.caps.ledger import CappedCall, Hold
 from traffic.gateway.concurrency import FreeSlot, no_slot
 from traffic.gateway.estimates import estimated
 from traffic.gateway.protocols import GatewayRequest, Protocol
-from traffic.gateway.routes import Decision, Target
+from traffic.gateway.routes import SELF, Decision, Target
 from traffic.gateway.snapshot import Application
 from traffic.gateway.spool import CallStart
 from traffic.gateway.translation import Translation
@@ -46,6 +46,7 @@ class Exchange:
     started_at: datetime
     arrived: float  # perf_counter
     keep_bodies: bool
+    private: bool  # it must stay on our own machines
     recorded: bool  # False: counting tokens is no call to a model
     query: str = ""
     metered: bool = False  # a quota or cap of tokens or USD holds for it: where usage stays unknown it is estimated
@@ -170,6 +171,8 @@ def raw_of(exchange: Exchange, answer: Answer) -> dict[str, Any]:
     asked_model = exchange.request.written or exchange.request.model
     if exchange.target is not None and asked_model != exchange.target.model:
         raw["asked_model"] = asked_model
+    if exchange.keep_bodies and exchange.target is not None and exchange.target.provider == SELF:
+        raw["private"] = exchange.private  # whether a trial may send the prompt to a vendor
     doubts = [word for word, holds in ((ANSWER_CUT, answer.text_cut), (ANSWER_UNREAD, answer.unread)) if holds]
     if doubts:
         raw["doubts"] = doubts

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from providers.models import Deployment
 from traffic.models import Task
 from traffic.models.trials import PromptSource
+from traffic.ratings.queue import applications
 from traffic.trials import prompts
 from traffic.trials.services import (
     ANSWER_TOKENS,
@@ -23,7 +24,9 @@ from traffic.trials.services import (
     MOST_SECONDS,
     MOST_STEPS,
     Plan,
+    goes_to_vendor,
 )
+from traffic.visibility import Person
 
 SOURCES = [
     (PromptSource.BUILTIN.value, gettext_lazy("The built-in set: 60 prompts in English and Italian over all tasks")),
@@ -62,7 +65,7 @@ class TrialForm(forms.Form):
         label=gettext_lazy("Task"),
         choices=[("", "–"), *Task.choices],
         required=False,
-        help_text=gettext_lazy("For stored prompts. Only applications that store their texts are read."),
+        help_text=gettext_lazy("For stored prompts. Only texts that you may read are sent, and none of private calls."),
     )
     file = forms.FileField(
         label=gettext_lazy("File"),
@@ -90,9 +93,11 @@ class TrialForm(forms.Form):
         label=gettext_lazy("Use the measured capacity in Break-even"), required=False
     )
 
-    def __init__(self, data: Any = None, files: Any = None, *, today: date, initial: Mapping[str, Any]) -> None:
+    def __init__(
+        self, data: Any = None, files: Any = None, *, today: date, user: Person, initial: Mapping[str, Any]
+    ) -> None:
         super().__init__(data, files, initial={**DEFAULTS, **initial})
-        self.today = today
+        self.today, self.user = today, user
         enabled = Deployment.objects.enabled().select_related("lease").order_by("name")
         for name in ("candidate", "baseline"):
             field = self.fields[name]
@@ -137,9 +142,15 @@ class TrialForm(forms.Form):
             if not task:
                 self.add_error("task", _("Choose the task whose prompts are sent."))
                 return [], None, ""
-            stored = prompts.stored(task, self.today)
-            if not stored:
-                self.add_error("task", _("No application stored the text of a prompt of this task in the last 7 days."))
+            readable = list(applications(self.user).values_list("pk", flat=True))
+            to_vendor = goes_to_vendor(cleaned.get("candidate"), cleaned.get("baseline"))
+            stored = prompts.stored(task, self.today, readable, to_vendor=to_vendor)
+            if not stored and to_vendor and prompts.stored(task, self.today, readable, to_vendor=False, most=1):
+                self.add_error("task", _("The stored prompts of this task may be of private calls. Choose deployments "
+                                         "on your own machines on both sides."))  # fmt: skip
+            elif not stored:
+                self.add_error("task", _("No application whose prompts you may read stored the text of a prompt of "
+                                         "this task in the last 7 days."))  # fmt: skip
             return stored, None, task
         if source == PromptSource.FILE:
             if upload is None:

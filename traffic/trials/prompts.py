@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cache
@@ -32,14 +32,15 @@ REPLAYED, REPLAYED_DAYS = 200, 7  # prompts of a task, and of how many days
 class Prompt:
     """One prompt: a text, or messages as JSON.
 
-    Of a stored body: the keys of its application, of the deployment that answered it, and its request.
+    Of a stored body: the keys of its application, of the deployment whose answer is stored too, and its request.
     """
 
     text: str
     task: str = Task.OTHER
     application: int | None = None
     answered_by: int | None = None
-    answered_request: UUID | None = None
+    request: UUID | None = None
+    own_machines: bool = False  # it may have been private, so it must not go to a vendor
 
 
 @dataclass
@@ -128,24 +129,32 @@ def checked(prompt: Any, task: Any = None) -> Prompt:
 
 # A day's ids are keyed hashes, so that the first of them are a random sample which stays the same.
 STORED = """
-SELECT b.prompt, r.application_id, CASE WHEN b.answer IS NULL THEN NULL ELSE r.deployment_id END, r.id
+SELECT b.prompt, r.application_id, CASE WHEN b.answer IS NULL THEN NULL ELSE r.deployment_id END, r.id,
+    r.provider = 'self' AND r.raw->>'private' IS DISTINCT FROM 'false'
 FROM traffic_request_body AS b
 JOIN traffic_request AS r ON r.day = b.day AND r.id = b.request_id
 JOIN traffic_application AS a ON a.id = r.application_id
 WHERE b.day = %(day)s AND r.day = %(day)s AND r.task = %(task)s AND r.outcome = 'ok' AND a.capture_bodies
-    AND a.slug <> 'trials' AND length(b.prompt) BETWEEN 1 AND %(longest)s
+    AND a.id = ANY(%(applications)s) AND a.slug <> 'trials' AND length(b.prompt) BETWEEN 1 AND %(longest)s
+    AND r.raw->>'private' IS DISTINCT FROM 'true'
+    AND NOT (%(to_vendor)s AND r.provider = 'self' AND r.raw->>'private' IS DISTINCT FROM 'false')
 ORDER BY b.request_id LIMIT %(most)s
 """
 
 
-def stored(task: str, today: date, most: int = REPLAYED) -> list[Prompt]:
-    """A sample of the prompts of a task of the last seven days, of applications that store their texts."""
+def stored(
+    task: str, today: date, applications: Collection[int], *, to_vendor: bool, most: int = REPLAYED
+) -> list[Prompt]:
+    """A sample of the prompts of a task of the last seven days, of these applications as far as they store their texts.
+
+    Prompts of private calls are left out. Where a vendor gets them (`to_vendor`), so are those that our own machines
+    answered and whose row does not say that the call was not private.
+    """
+    values = {"task": task, "applications": list(applications), "to_vendor": to_vendor, "longest": MOST_TEXT}
     by_day = [
         [
-            Prompt(prompt, task, application, deployment, request if deployment else None)
-            for prompt, application, deployment, request in sql.rows(
-                STORED, {"day": today - timedelta(days=back), "task": task, "longest": MOST_TEXT, "most": most}
-            )
+            Prompt(prompt, task, *source)
+            for prompt, *source in sql.rows(STORED, values | {"day": today - timedelta(days=back), "most": most})
         ]
         for back in range(REPLAYED_DAYS)
     ]

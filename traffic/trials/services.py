@@ -24,6 +24,7 @@ from traffic.trials.prompts import MOST_PROMPTS, Prompt, PromptFile
 
 logger = logging.getLogger(__name__)
 
+SELF = "self"
 SLUG = "trials"  # the application that all calls of trials belong to
 MOST_STEPS, MOST_CONCURRENCY, MOST_SECONDS = 10, 256, 600
 MOST_ANSWER_TOKENS = 8_192
@@ -48,6 +49,11 @@ class Plan:
     file: PromptFile | None = None  # of which the prompts are
     used_in_break_even: bool = True
 
+    @property
+    def to_vendor(self) -> bool:
+        """Whether prompts leave our own machines."""
+        return goes_to_vendor(self.candidate, self.baseline)
+
     def check(self) -> list[tuple[str, str]]:
         """What is wrong with it: fields and sentences."""
         errors = []
@@ -63,9 +69,15 @@ class Plan:
             errors.append(("concurrency", text % {"steps": MOST_STEPS, "most": MOST_CONCURRENCY}))
         if not self.prompts:
             errors.append(("prompts", _("There is no prompt to send.")))
+        if self.to_vendor and any(prompt.own_machines for prompt in self.prompts):
+            errors.append(("prompts", _("Some prompts may be of private calls, which must not go to a vendor.")))
         if len(self.prompts) > MOST_PROMPTS:
             errors.append(("prompts", _("A trial takes %(most)s prompts at most.") % {"most": f"{MOST_PROMPTS:,}"}))
         return errors
+
+
+def goes_to_vendor(*sides: Deployment | None) -> bool:
+    return any(side is not None and side.provider != SELF for side in sides)
 
 
 def application() -> Application:
@@ -103,7 +115,7 @@ def create(plan: Plan, *, by: Any = None, audit: Callable[[Trial], object] | Non
             text=prompt.text,
             application_id=prompt.application,
             answered_by_id=prompt.answered_by,
-            answered_request=prompt.answered_request,
+            answered_request=prompt.request,
         )
         for number, prompt in enumerate(plan.prompts, 1)
     )

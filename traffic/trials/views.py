@@ -47,7 +47,7 @@ def prefilled(request: HttpRequest) -> dict[str, Any]:
 @form_view("traffic.add_trial")
 def trial_add(request: HttpRequest) -> HttpResponse:
     """A trial to be started; `?task=` fills the form for a replay."""
-    form = TrialForm(form_data(request), request.FILES or None, today=timezone.now().date(),
+    form = TrialForm(form_data(request), request.FILES or None, today=timezone.now().date(), user=request.user,
                      initial=prefilled(request))  # fmt: skip
     if request.method == "POST" and form.is_valid() and form.plan is not None:
         trial = services.create(form.plan, by=request.user, audit=lambda made: log(request, made, added=True))

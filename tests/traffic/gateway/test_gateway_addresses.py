@@ -46,7 +46,7 @@ def answered(tmp_path: Path, *targets: Target) -> tuple[int, bytes, Exchange]:
     exchange = Exchange(
         Application(None, "shop", False, ""), 1, read_request(OPENAI, BODY), "chat", PATH, [],
         Decision("rule", targets), uuid4(), b"salt", "gw-1", datetime.now(UTC), time.perf_counter(),
-        keep_bodies=False, recorded=False,
+        keep_bodies=False, private=False, recorded=False,
     )  # fmt: skip
     sent: list[dict[str, Any]] = []
 

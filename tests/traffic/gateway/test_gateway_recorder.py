@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,8 @@ def exchange(redaction: Redaction = EVERYTHING, *, keeps: bool = True, asked: st
         application=Application(3, "shop", keeps, "unknown", redaction), key_id=1,
         request=read_request(OPENAI, json.dumps(body).encode()), task="chat", path="/", headers=[],
         decision=Decision("r", (TARGET,)), request_id=uuid.uuid4(), salt=b"salt", external_id="e", target=TARGET,
-        started_at=datetime(2026, 11, 27, tzinfo=UTC), arrived=0.0, keep_bodies=keeps, recorded=True, status=200,
+        started_at=datetime(2026, 11, 27, tzinfo=UTC), arrived=0.0, keep_bodies=keeps, private=False,
+        recorded=True, status=200,
     )  # fmt: skip
 
 
@@ -100,7 +101,11 @@ def test_no_more_texts_wait_than_fit_and_no_row_is_lost(
     recorder.stop()
     rows = rows_in(tmp_path)
     assert [row.answer is not None for row in rows] == [True, False, False]
-    assert rows[1].raw == {"usage": {"prompt_tokens": 3, "completion_tokens": 2}, "doubts": [UNCHECKED]}
+    assert rows[1].raw == {
+        "usage": {"prompt_tokens": 3, "completion_tokens": 2},
+        "private": False,
+        "doubts": [UNCHECKED],
+    }
     assert caplog.text.count("texts_not_kept reason=too_many_wait call=") == 1, "the second one is counted"
 
 
@@ -111,3 +116,14 @@ def test_a_row_without_anything_to_take_out_does_not_wait(tmp_path: Path) -> Non
     recorder.record(exchange(keeps=False, asked="a@b.co"), plain, "ok")
     recorder.record(exchange(keeps=True), plain, "ok")
     assert [row.raw for row in rows_in(tmp_path)] == [{"usage": plain.usage, "asked_model": "another-model"}]
+
+
+@pytest.mark.parametrize(("provider", "private", "mark"), [("self", True, True), ("self", False, False),
+                                                           ("acme", False, None)])  # fmt: skip
+def test_the_row_of_a_call_whose_texts_stay_says_whether_it_was_private(
+    tmp_path: Path, provider: str, private: bool, mark: bool | None
+) -> None:
+    call = exchange()
+    call.private, call.target = private, replace(TARGET, provider=provider)
+    (row,) = recorded(tmp_path, call)
+    assert (row.raw or {}).get("private") is mark

@@ -330,7 +330,7 @@ def test_the_gateway_takes_out_and_hashes_before_it_spools(tmp_path: Path) -> No
     exchange = Exchange(
         application=shop, key_id=1, request=read_request(OPENAI, json.dumps(body).encode()), task="chat", path="/",
         headers=[], decision=Decision("r", (target,)), request_id=uuid.uuid4(), salt=b"salt", external_id="e",
-        started_at=datetime(2026, 11, 27, tzinfo=UTC), arrived=0.0, keep_bodies=True, recorded=True,
+        started_at=datetime(2026, 11, 27, tzinfo=UTC), arrived=0.0, keep_bodies=True, private=False, recorded=True,
         tries=[{"error": "MARKER-ann at ann@example.org"}],
     )  # fmt: skip
     answer = Answer()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -14,6 +15,7 @@ from tests.factories import ApplicationFactory, DeploymentFactory
 from tests.traffic.people import arrive
 from traffic.models import Task
 from traffic.trials.prompts import MOST_LINE, MOST_PROMPTS, builtin, read_file, stored
+from traffic.trials.services import Plan
 
 
 def file_of(*lines: str | bytes) -> io.BytesIO:
@@ -77,7 +79,27 @@ def test_stored_prompts_are_those_of_the_task_and_of_applications_that_opted_in(
         conn, row("today"), row("today"), row("old", 6), row("too old", 8), row("other task", task="rag"),
         row("not open", application=closed), row("failed", outcome="error"), row("long", prompt="x" * 70_000),
     )  # fmt: skip
-    prompts = stored("qa", today.date())
+    prompts = stored("qa", today.date(), [open_one.pk, closed.pk], to_vendor=True)
     assert sorted(prompt.text for prompt in prompts) == ["old", "today"]
     assert {(prompt.application, prompt.answered_by) for prompt in prompts} == {(open_one.pk, deployment.pk)}
-    assert len(stored("qa", today.date(), most=1)) == 1
+    assert len(stored("qa", today.date(), [open_one.pk], to_vendor=False, most=1)) == 1
+    assert stored("qa", today.date(), [], to_vendor=False) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_prompts_of_private_calls_are_not_sent_again_and_none_that_may_be_private_goes_to_a_vendor(
+    conn: psycopg.Connection,
+) -> None:
+    application, ours = ApplicationFactory.create(capture_bodies=True), DeploymentFactory.create(provider="self")
+    marks = {"private": {"private": True}, "open": {"private": False}, "unmarked": None}
+    arrive(conn, *({"application_id": application.pk, "started_at": datetime.now(UTC), "task": "qa", "prompt": text,
+                    "answer": "Yes.", "deployment_id": ours.pk, "provider": "self", "raw": raw}
+                   for text, raw in marks.items()))  # fmt: skip
+    today = datetime.now(UTC).date()
+    to_ours = stored("qa", today, [application.pk], to_vendor=False)
+    assert {prompt.text: prompt.own_machines for prompt in to_ours} == {"open": False, "unmarked": True}
+    assert [prompt.text for prompt in stored("qa", today, [application.pk], to_vendor=True)] == ["open"]
+    plan = Plan("Proof", ours, DeploymentFactory.create(provider="acme"), [1], 1, Decimal(1), prompts=to_ours)
+    assert plan.check() == [
+        ("prompts", "Some prompts may be of private calls, which must not go to a vendor."),
+    ]

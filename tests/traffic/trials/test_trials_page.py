@@ -7,11 +7,14 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from tests.costs.people import client_of, text
-from tests.factories import DeploymentFactory, TrialFactory
+from tests.factories import ApplicationFactory, DeploymentFactory, TrialFactory
+from tests.traffic.people import arrive
 from traffic.models import Pair, Trial, TrialStep
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +44,7 @@ def test_ops_start_a_trial_by_the_form() -> None:
         ({"concurrency": "1, two"}, "Enter whole numbers, such as 1, 2, 4, 8."),
         ({"concurrency": "0"}, "Enter 1 to 10 numbers from 1 to 256."),
         ({"source": "task"}, "Choose the task whose prompts are sent."),
-        ({"source": "task", "task": "qa"}, "No application stored the text of a prompt of this task"),
+        ({"source": "task", "task": "qa"}, "No application whose prompts you may read stored the text"),
         ({"source": "file"}, "Choose a file of JSON lines."),
         ({"cap_usd": "-1"}, "greater than or equal to 0"),
         ({"seconds_per_step": "99999"}, "less than or equal to 600"),
@@ -63,6 +66,28 @@ def test_an_uploaded_file_is_read_and_its_bad_lines_are_on_the_report() -> None:
     trial = Trial.objects.get()
     assert (trial.source_name, trial.rejected) == ("mine.jsonl", 1)
     assert "Line 2: The line is not JSON." in text(ops, f"/quality/trials/{trial.pk}/")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_stored_prompts_are_read_by_those_who_may_and_go_to_no_vendor_unmarked(conn: psycopg.Connection) -> None:
+    ours, vendor = DeploymentFactory.create(), DeploymentFactory.create(provider="acme")
+    application = ApplicationFactory.create(capture_bodies=True)
+    arrive(conn, {"application_id": application.pk, "started_at": timezone.now(), "task": "qa", "prompt": "Who?",
+                  "answer": "Me.", "provider": "self", "deployment_id": ours.pk})  # fmt: skip
+    ops, data = client_of("ops"), FORM | {"candidate": str(ours.pk), "source": "task", "task": "qa"}
+
+    def send(**more: str) -> tuple[int, str]:
+        answer = ops.post("/quality/trials/add/", data | more)
+        return answer.status_code, answer.content.decode()
+
+    status, page = send()
+    assert status == 422 and "No application whose prompts you may read stored the text" in page
+    application.members.add(User.objects.get(username="a-ops"))
+    status, page = send(baseline=str(vendor.pk))
+    assert status == 422 and "The stored prompts of this task may be of private calls." in page
+    assert not Trial.objects.exists()
+    assert send()[0] == 302
+    assert Trial.objects.get().prompts.get().text == "Who?"
 
 
 def test_replay_fills_the_form_with_the_task_and_the_self_hosted_deployment() -> None:
