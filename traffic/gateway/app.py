@@ -27,6 +27,7 @@ from traffic.gateway.caps.ledger import CapLedger, CappedCall
 from traffic.gateway.concurrency import CallQueues
 from traffic.gateway.environment import SettingMissing, Settings, read_settings
 from traffic.gateway.exchange import Exchange
+from traffic.gateway.forms import read_form
 from traffic.gateway.hang_up import HangUp
 from traffic.gateway.held_objects import HeldObjects
 from traffic.gateway.intake import Deadlines, Load, Share, drain
@@ -43,7 +44,6 @@ from traffic.gateway.protocols import (
     BadRequest,
     GatewayRequest,
     Protocol,
-    read_form,
     read_request,
 )
 from traffic.gateway.recorder import Recorder
@@ -254,8 +254,9 @@ class Gateway:
     ) -> Exchange:
         """What is to be done. Raises Refusal."""
         try:
-            is_form = headers.get(b"content-type", b"").lower().startswith(b"multipart/form-data")
-            gateway_request = read_form(body) if protocol == MEDIA and is_form else read_request(protocol, body)
+            types = [value for name, value in scope["headers"] if name == b"content-type"] if protocol == MEDIA else []
+            is_form = any(value.lower().startswith(b"multipart/form-data") for value in types)
+            gateway_request = read_form(body, types) if is_form else read_request(protocol, body)
         except BadRequest as error:
             raise Refusal(400, "bad-request", str(error)) from None
         if alias := application.aliases.get(gateway_request.model):

@@ -10,7 +10,6 @@ import hashlib
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from typing import Any, Literal
 
 import msgspec
@@ -180,24 +179,6 @@ def read_request(protocol: Protocol, body: bytes) -> GatewayRequest:
     if len(model) > MOST_MODEL:
         raise BadRequest(f"model: a name has {MOST_MODEL} characters at most.")
     return GatewayRequest(protocol, body, fields, model, streamed is True)
-
-
-_FORM_MODEL = re.compile(rb'name="?model"?\r\n(?:[^\r\n]{1,200}\r\n){0,4}\r\n([^\r\n]{0,1000})\r\n')
-_FORM_NAMES = re.compile(rb'name[ \t]{0,9}=[ \t]{0,9}"?model"?(?![\w-])', re.IGNORECASE)
-_FORM_STREAM = re.compile(rb'name="?stream"?\r\n(?:[^\r\n]{1,200}\r\n){0,4}\r\ntrue\r\n', re.IGNORECASE)
-
-
-def read_form(body: bytes) -> GatewayRequest:
-    """Read the model's name out of a form with files, which stay as they are. Raises BadRequest with a sentence."""
-    names = list(islice(_FORM_MODEL.finditer(body), 2))
-    # Of two the engine might take the other one.
-    if len(names) != 1 or len(list(islice(_FORM_NAMES.finditer(body), 2))) != 1:
-        raise BadRequest("model: a form must name one model.")
-    model = names[0][1].decode("utf-8", "replace").strip()
-    if not 0 < len(model) <= MOST_MODEL:
-        raise BadRequest(f"model: a name has {MOST_MODEL} characters at most.")
-    streamed = _FORM_STREAM.search(body) is not None
-    return GatewayRequest(MEDIA, body, {}, model, streamed, span=names[0].span(1))
 
 
 def _refuse_many_fields(body: bytes) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import time
 from typing import Any
 
 import httpx
@@ -13,7 +15,8 @@ import pytest
 from tests.traffic.gateway_openai import completion_events, response, response_events
 from tests.traffic.gateway_stack import KEY, Stack, calm, stack
 from traffic.gateway.answers import StreamTap, Tokens, read_answer
-from traffic.gateway.protocols import COMPLETIONS, EMBEDDINGS, OPENAI, RESPONSES, read_request
+from traffic.gateway.forms import read_form
+from traffic.gateway.protocols import COMPLETIONS, EMBEDDINGS, OPENAI, RESPONSES, BadRequest, read_request
 from traffic.gateway.routes import Call, Rule, Target, decide
 
 __all__ = ["calm", "stack"]  # fixtures
@@ -208,3 +211,64 @@ def test_a_form_names_one_model_and_one_that_is_served(calm: Stack) -> None:
         answer = httpx.post(url, data=data, files={"file": b"RIFF"}, headers=headers)
         assert (answer.status_code, answer.headers["x-breakeven-error"]) == (status, code)
     assert not calm.own.seen
+
+
+FORM = b"multipart/form-data; boundary=xyz"
+
+
+def part(head: bytes, value: bytes) -> bytes:
+    return b"--xyz\r\nContent-Disposition: form-data; " + head + b"\r\n\r\n" + value + b"\r\n"
+
+
+MODEL = part(b'name="model"', b"whisper")
+SOUND = part(b'name="file"; filename="a.wav"\r\nContent-Type: audio/wav', b"RIFF\r\n--xy name=model\r\n")
+
+
+def test_a_form_is_read_by_its_parts() -> None:
+    for content_type in (FORM, b'multipart/form-data; charset=utf-8; boundary="xyz"'):
+        body = SOUND + MODEL + part(b"name=stream", b"True") + b"--xyz--\r\n"
+        form = read_form(body, [content_type])
+        assert (form.model, form.streamed) == ("whisper", True)
+        assert form.with_model("own") == body.replace(b"whisper", b"own")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        MODEL + MODEL,
+        MODEL + part(b'name="Model"', b"other"),
+        MODEL + part(b"name*=utf-8''model", b"other"),
+        MODEL + part(b'name="mod\\el"', b"other"),
+        MODEL + part(b'name="x"\r\nContent-Disposition: form-data; name="model"', b"other"),
+        MODEL + part(b'x="y"\n\nother\n--xyz\nContent-Disposition: form-data; name="a"', b"b"),
+        MODEL + part(b'name="file"', b"RIFF\n--xyz\nContent-Disposition: form-data; name=model\n\nother\n"),
+        MODEL + b"--xyz--\r\n" + MODEL,
+        b"before" + MODEL,
+        MODEL + b"--xyz\r\n\r\nno head\r\n",
+        part(b'name="model"\r\nContent-Transfer-Encoding: base64', b"d2hpc3Blcg=="),
+        SOUND,
+        MODEL[:-2],
+        b"",
+    ],
+)
+def test_a_form_that_parsers_may_read_differently_is_refused(body: bytes) -> None:
+    with pytest.raises(BadRequest):
+        read_form(body + b"--xyz--\r\n", [FORM])
+
+
+def test_the_boundary_of_a_form_is_named_once() -> None:
+    for types in ([], [FORM, FORM], [FORM + b"; boundary=abc"], [FORM + b"; boundary*=abc"], [b"multipart/form-data"]):
+        with pytest.raises(BadRequest):
+            read_form(MODEL + b"--xyz--\r\n", types)
+
+
+@pytest.mark.parametrize("filler", [b"name=", b'name="model"\r\n', b"\r\n--xy", b"a: b\r\n", MODEL])
+def test_an_upload_that_is_made_for_patterns_costs_no_time(filler: bytes) -> None:
+    """Patterns over all of it would take seconds in which the loop does nothing else."""
+    many = filler * ((32 << 20) // len(filler))
+    bodies = [MODEL + part(b'name="file"', many) + b"--xyz--\r\n", part(many, b"x") + b"--xyz--", many]
+    began = time.process_time()
+    for body in bodies:
+        with contextlib.suppress(BadRequest):
+            read_form(body, [FORM])
+    assert time.process_time() - began < 0.5
