@@ -56,7 +56,14 @@ class Side:
 
 
 def cost_per_million(step: TrialStep) -> Decimal | None:
-    return step.cost * MILLION / step.output_tokens if step.cost is not None and step.output_tokens else None
+    """USD for a million output tokens; None where it is unknown.
+
+    A lease is paid for the step's time, so it is divided by what was generated within it. Calls are paid whole.
+    """
+    tokens = Decimal(step.output_tokens)
+    if step.deployment.lease_id is not None:
+        tokens = Decimal(str(round((step.tokens_per_second or 0) * step.seconds, 6)))
+    return step.cost * MILLION / tokens if step.cost is not None and tokens else None
 
 
 @dataclass(frozen=True, slots=True)
