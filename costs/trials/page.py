@@ -199,7 +199,18 @@ class TrialPage:
     # --- the answers ---
 
     def pair_words(self) -> str:
-        """What raters chose."""
+        """What raters chose, and how many prompts have no pair because an answer was cut."""
+        return " ".join(filter(None, (self._chosen_words(), self._cut_words())))
+
+    def _cut_words(self) -> str:
+        n = self.report.cut
+        text = ngettext(
+            "%(n)s prompt has no pair, because the candidate's answer ended at the limit of %(limit)s tokens.",
+            "%(n)s prompts have no pair, because the candidate's answers ended at the limit of %(limit)s tokens.", n,
+        )  # fmt: skip
+        return text % {"n": count(n), "limit": count(self.trial.answer_tokens)} if n else ""
+
+    def _chosen_words(self) -> str:
         pairs = self.report.pairs
         if not pairs.pairs:
             return _("No prompt has two answers, so there is nothing to compare.")

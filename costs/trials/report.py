@@ -130,6 +130,11 @@ class TrialReport:
         )
 
     @cached_property
+    def cut(self) -> int:
+        """Prompts whose stored answer has no pair, because the candidate's was cut."""
+        return len(queries.cut_prompts(self.trial))
+
+    @cached_property
     def evidence(self) -> Evidence:
         """The trial's own ratings, first tokens and candidate; the saving is that of the live break-even."""
         live = read_report(self.now)

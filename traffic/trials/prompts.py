@@ -162,3 +162,24 @@ def stored(
     in_turn = [day[place] for place in range(longest) for day in by_day if place < len(day)]
     unique = list({prompt.text: prompt for prompt in in_turn}.values())
     return unique[:most]
+
+
+# Of the newest day with stored answers, at most as many as a trial sends.
+LENGTH = """
+SELECT percentile_disc(0.95) WITHIN GROUP (ORDER BY output) FROM (
+    SELECT r.output FROM traffic_request_body AS b JOIN traffic_request AS r ON r.day = b.day AND r.id = b.request_id
+    WHERE b.day = %(day)s AND r.day = %(day)s AND r.task = %(task)s AND r.outcome = 'ok' AND r.output IS NOT NULL
+        AND b.answer IS NOT NULL AND r.application_id = ANY(%(applications)s)
+    ORDER BY b.request_id LIMIT %(most)s
+) AS answers
+"""
+
+
+def usual_length(task: str, today: date, applications: Collection[int]) -> int | None:
+    """Output tokens that 95 % of the stored answers of a task do not exceed, of the newest day that has some."""
+    values = {"task": task, "applications": list(applications), "most": REPLAYED}
+    for back in range(REPLAYED_DAYS):
+        [(tokens,)] = sql.rows(LENGTH, values | {"day": today - timedelta(days=back)})
+        if tokens is not None:
+            return int(tokens)
+    return None

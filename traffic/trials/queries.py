@@ -88,6 +88,28 @@ def first_tokens(trial: Trial) -> list[float]:
     return [value for value in values if value is not None]
 
 
+# Of each prompt the answer of the candidate that a pair would have: its first.
+CUT = """
+SELECT prompt_id FROM (
+    SELECT DISTINCT ON (c.prompt_id) c.prompt_id, c.output_tokens FROM traffic_trialcall AS c
+    JOIN traffic_trialstep AS s ON s.id = c.step_id JOIN traffic_trialprompt AS p ON p.id = c.prompt_id
+    WHERE s.trial_id = %s AND s.deployment_id = %s AND c.state = 'ok' AND c.request_id IS NOT NULL
+        AND p.answered_by_id IS NOT NULL AND p.answered_by_id <> s.deployment_id
+    ORDER BY c.prompt_id, c.id
+) AS first WHERE output_tokens >= %s OR output_tokens IS NULL
+"""
+
+
+def cut_prompts(trial: Trial) -> set[int]:
+    """Prompts with a stored answer to which the candidate's ended at the trial's longest, or perhaps so.
+
+    A stored answer is whole, so the two are not compared. Empty with a baseline, whose answers end there too.
+    """
+    if trial.baseline_id is not None:
+        return set()
+    return {prompt for (prompt,) in sql.rows(CUT, [trial.pk, trial.candidate_id, trial.answer_tokens])}
+
+
 def prompts_by_task(trial: Trial) -> dict[str, int]:
     return dict(trial.prompts.order_by().values_list("task").annotate(n=Count("pk")))
 

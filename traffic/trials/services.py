@@ -21,6 +21,7 @@ from traffic.models import Application, RequestBody, Trial, TrialCall, TrialProm
 from traffic.models.trials import CallState, PromptSource, TrialState
 from traffic.request_ids import day_of
 from traffic.trials.prompts import MOST_PROMPTS, Prompt, PromptFile
+from traffic.trials.queries import cut_prompts
 
 logger = logging.getLogger(__name__)
 
@@ -146,20 +147,22 @@ def switch(trial: Trial) -> bool:
 def make_pairs(trial: Trial) -> int:
     """Pairs for blind raters, of each prompt that both sides answered; returns how many there are.
 
-    Without a baseline the other side is the stored answer of a prompt that was sent again.
+    Without a baseline the other side is the stored answer of a prompt that was sent again, if the candidate's is whole.
     """
     first: dict[int, dict[int, UUID]] = {}
     answered = TrialCall.objects.filter(step__trial=trial, state=CallState.OK, request_id__isnull=False)
     for key, deployment, request in answered.order_by("pk").values_list("prompt", "step__deployment", "request_id"):
         if request is not None:
             first.setdefault(key, {}).setdefault(deployment, request)
-    pairs, owner = 0, application()
+    pairs, owner, cut = 0, application(), cut_prompts(trial)
     for prompt in trial.prompts.select_related("answered_by").defer("text"):
         answers = first.get(prompt.pk, {})
         other = trial.baseline or prompt.answered_by
         other_request = answers.get(other.pk) if trial.baseline and other else prompt.answered_request
         request = answers.get(trial.candidate_id)
-        if other is None or other_request is None or request is None or other.pk == trial.candidate_id:
+        if other is None or other_request is None or request is None or prompt.pk in cut:
+            continue
+        if other.pk == trial.candidate_id:
             continue
         pairs += 1
         add_pair(

@@ -15,6 +15,7 @@ from django.utils import timezone
 from tests.costs.people import client_of, text
 from tests.factories import ApplicationFactory, DeploymentFactory, TrialFactory
 from tests.traffic.people import arrive
+from traffic.ingest.rows import Tokens
 from traffic.models import Pair, Trial, TrialStep
 
 pytestmark = pytest.mark.django_db
@@ -97,6 +98,18 @@ def test_replay_fills_the_form_with_the_task_and_the_self_hosted_deployment() ->
     assert 'value="Replay: RAG"' in page
     assert f'<option value="{ours.pk}" selected>' in page
     assert '<option value="rag" selected>' in page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_replay_asks_for_answers_as_long_as_the_stored_ones(conn: psycopg.Connection) -> None:
+    application, vendor = ApplicationFactory.create(capture_bodies=True), DeploymentFactory.create(provider="acme")
+    arrive(conn, *({"application_id": application.pk, "started_at": timezone.now(), "task": "rag", "prompt": f"{n}",
+                    "answer": "Me.", "deployment_id": vendor.pk, "tokens": Tokens(5, 0, 0, 0, n)}
+                   for n in range(801, 901)))  # fmt: skip
+    ops = client_of("ops")
+    assert 'name="answer_tokens" value="200"' in text(ops, "/quality/trials/add/?task=rag"), "they may not read them"
+    application.members.add(User.objects.get(username="a-ops"))
+    assert 'name="answer_tokens" value="896"' in text(ops, "/quality/trials/add/?task=rag")
 
 
 def finished() -> Trial:
