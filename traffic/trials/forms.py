@@ -14,7 +14,6 @@ from django.utils.translation import gettext_lazy
 from providers.models import Deployment
 from traffic.models import Task
 from traffic.models.trials import PromptSource
-from traffic.ratings.queue import applications
 from traffic.trials import prompts
 from traffic.trials.services import (
     ANSWER_TOKENS,
@@ -142,7 +141,7 @@ class TrialForm(forms.Form):
             if not task:
                 self.add_error("task", _("Choose the task whose prompts are sent."))
                 return [], None, ""
-            readable = list(applications(self.user).values_list("pk", flat=True))
+            readable = prompts.readable(self.user)
             to_vendor = goes_to_vendor(cleaned.get("candidate"), cleaned.get("baseline"))
             stored = prompts.stored(task, self.today, readable, to_vendor=to_vendor)
             if not stored and to_vendor and prompts.stored(task, self.today, readable, to_vendor=False, most=1):

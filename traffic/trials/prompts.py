@@ -16,6 +16,8 @@ from django.utils.translation import gettext as _
 from lib import sql
 from traffic.json_depth import loads
 from traffic.models import Task
+from traffic.ratings.queue import applications
+from traffic.visibility import Person
 
 BUILTIN = Path(__file__).resolve().parent.parent / "data" / "trial_prompts.jsonl"
 MOST_PROMPTS = 2_000
@@ -125,6 +127,11 @@ def checked(prompt: Any, task: Any = None) -> Prompt:
     except UnicodeEncodeError:
         raise Unfit(_("The prompt is not valid Unicode text.")) from None
     return Prompt(prompt.replace("\0", ""), task or Task.OTHER)
+
+
+def readable(user: Person) -> list[int]:
+    """Keys of the applications whose stored texts this person may read, and so may send again."""
+    return list(applications(user).values_list("pk", flat=True))
 
 
 # A day's ids are keyed hashes, so that the first of them are a random sample which stays the same.

@@ -15,11 +15,10 @@ from lib.http import form_data, form_view, get_view, post_view
 from providers.audit.log import log
 from traffic.models import Task
 from traffic.models.trials import PromptSource
-from traffic.ratings.queue import applications
 from traffic.trials import queries, services
 from traffic.trials.forms import TrialForm
 from traffic.trials.page import TrialRow, headline
-from traffic.trials.prompts import usual_length
+from traffic.trials.prompts import readable, usual_length
 
 
 @get_view("traffic.view_trial")
@@ -42,8 +41,7 @@ def prefilled(request: HttpRequest) -> dict[str, Any]:
     if task not in Task.values:
         return initial | {"name": _("Proof of concept")}
     name = _("Replay: %(task)s") % {"task": Task(task).label}
-    readable = applications(request.user).values_list("pk", flat=True)
-    length = usual_length(task, timezone.now().date(), list(readable))
+    length = usual_length(task, timezone.now().date(), readable(request.user))
     if length is not None:
         initial["answer_tokens"] = min(max(length + 1, services.ANSWER_TOKENS), services.MOST_ANSWER_TOKENS)
     return initial | {"name": name, "task": task, "source": PromptSource.TASK.value, "concurrency": "1, 4",
