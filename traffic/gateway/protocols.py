@@ -26,6 +26,8 @@ MEDIA: Protocol = "media"  # audio and images, as JSON or as a form with files
 CHATS = frozenset({ANTHROPIC, OPENAI, RESPONSES})  # conversations, each of which can be translated into the others
 SAME_MODEL = frozenset({EMBEDDINGS, MEDIA})  # answered by the model asked for, and by no other
 PROMPTS: dict[Protocol, str] = {RESPONSES: "input", COMPLETIONS: "prompt", EMBEDDINGS: "input", MEDIA: "prompt"}
+MOST_OUTPUT: dict[Protocol, tuple[str, ...]] = {ANTHROPIC: ("max_tokens",), RESPONSES: ("max_output_tokens",)}
+_NULL = msgspec.Raw(b"null")
 
 BYTES_PER_TOKEN = 4  # the routes' estimate of a prompt's length
 
@@ -123,12 +125,16 @@ class GatewayRequest:
 
     @cached_property
     def most_output(self) -> int | None:
-        """The most tokens that the answer may have; None where the caller sets no bound."""
-        for name in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
-            value = _value(self.fields.get(name))
-            if type(value) is int and value > 0:
-                return value
-        return None
+        """The most tokens that the answer may have; None where the caller sets no bound that every engine reads.
+
+        Of several the largest, for engines differ in which they take; llama.cpp takes `n_predict` too.
+        """
+        own = MOST_OUTPUT.get(self.protocol, ("max_tokens", "max_completion_tokens"))
+        fields = {name: raw for name in (*own, "n_predict") if (raw := self.fields.get(name, _NULL)) != _NULL}
+        values = [_value(raw) for raw in fields.values()]
+        if fields.keys() <= {"n_predict"} or not all(type(value) is int and value > 0 for value in values):
+            return None
+        return max(values)
 
     def with_model(self, model: str, *, ask_usage: bool = False) -> bytes:
         """The body with another model's name; the values of all other fields keep their bytes.

@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from traffic.caps.windows import MOST, Window, counted
+from traffic.gateway.caps.reads import has_escaped_names, reads_more
 from traffic.gateway.estimates import LONGEST_CONTEXT
 from traffic.gateway.protocols import COMPLETIONS, EMBEDDINGS, GatewayRequest
 from traffic.gateway.routes import Target
@@ -73,26 +74,33 @@ class NoPrice(Exception):
     """No price is known for the call, so that no cap of USD can be held."""
 
 
+class NoBound(Exception):
+    """What the call reads is not in its body, and the context of the deployment is not known."""
+
+
 def most_tokens(request: GatewayRequest, target: Target) -> Tokens:
     """The most that a call can use.
 
-    One prompt is no longer than the target's context. An answer without a bound of its caller may fill the context.
+    One prompt is no longer than the target's context. An answer without a bound of its caller may fill the context, and
+    so may what is not in the body; where no context is known it has no bound.
     """
     context = target.context_tokens or LONGEST_CONTEXT
     prompt = len(request.body) // BYTES_PER_TOKEN + TEMPLATE_TOKENS
     if "tools" in request.fields or "functions" in request.fields:
         prompt += TOOL_TOKENS
-    if request.media:
+    if reads_more(request):
+        prompt = max(prompt, context) if target.context_tokens else MOST
+    elif request.media:
         prompt += MEDIA_TOKENS * sum(map(request.body.count, MEDIA))
     if request.protocol == EMBEDDINGS:  # of many texts, and no answer
         return Tokens(prompt, 0, 0, 0, 0)
     choices = max(whole(request, "n"), whole(request, "best_of"), 1)
     if request.protocol == COMPLETIONS:
         choices *= prompts(request)
-    else:
+    elif prompt < MOST:
         prompt = min(prompt, context)
     output = min((request.most_output or context) * min(choices, MOST_CHOICES), MOST)
-    if b'"cache_control"' in request.body:
+    if b'"cache_control"' in request.body or has_escaped_names(request.body):
         return Tokens(0, 0, 0, prompt, output)  # written for an hour is the dearest that a prompt can be
     return Tokens(prompt, 0, 0, 0, output)
 
@@ -104,21 +112,32 @@ def prompts(request: GatewayRequest) -> int:
 
 
 def whole(request: GatewayRequest, name: str) -> int:
-    """A whole number of the request; 0 where there is none above it."""
+    """A whole number of the request; MOST_CHOICES where it is written otherwise, as some engines take it."""
     raw = request.fields.get(name)
     try:
-        value = msgspec.json.decode(raw) if raw is not None and len(raw) < 100 else 0
+        value = msgspec.json.decode(raw) if raw is not None and len(raw) < 100 else raw
     except (msgspec.DecodeError, UnicodeDecodeError):
+        return MOST_CHOICES
+    if value is None:
         return 0
-    return value if type(value) is int and value > 0 else 0
+    return max(value, 0) if type(value) is int else MOST_CHOICES
 
 
-def reserved(unit: str, request: GatewayRequest, target: Target, pricing: PricingContext | None, now: datetime) -> int:
-    """What a call may use of a cap. Raises NoPrice."""
+def reserved(
+    unit: str,
+    tokens: Tokens,
+    request: GatewayRequest,
+    target: Target,
+    pricing: PricingContext | None,
+    now: datetime,
+) -> int:
+    """What a call that uses `tokens` at most may use of a cap. Raises NoPrice, and NoBound."""
     if unit == "requests":
         return 1
-    tokens = most_tokens(request, target)
+    unbound = total(tokens) - tokens.output >= MOST
     if unit == "tokens":
+        if unbound:
+            raise NoBound
         return counted(unit, total(tokens))
     options = {name: msgspec.json.decode(request.fields[name]) for name in ("service_tier", "speed", "inference_geo")
              if name in request.fields and len(request.fields[name]) < 100}  # fmt: skip
@@ -131,6 +150,8 @@ def reserved(unit: str, request: GatewayRequest, target: Target, pricing: Pricin
     for each in classes:  # not every model has a price for each class
         row.tokens = each
         if (amount := usd(row, pricing)) is not None:
+            if amount and unbound:
+                raise NoBound
             return amount
     raise NoPrice
 

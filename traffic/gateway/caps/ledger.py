@@ -24,13 +24,13 @@ from lib.repeated_events import log_repeated
 from traffic.authentication.limits import seconds_until
 from traffic.caps.windows import amount_of, window_of
 from traffic.gateway.caps import scripts
-from traffic.gateway.caps.amounts import NOBODY, REST, Cap, Charge, NoPrice, reserved, used
+from traffic.gateway.caps.amounts import NOBODY, REST, Cap, Charge, NoBound, NoPrice, most_tokens, reserved, used
 from traffic.gateway.database import connect
 from traffic.gateway.protocols import GatewayRequest
 from traffic.gateway.refusals import Refusal, come_back
 from traffic.gateway.routes import Target
 from traffic.ingest.pricing import PricingContext
-from traffic.ingest.rows import CapCharge, RequestRow
+from traffic.ingest.rows import CapCharge, RequestRow, Tokens
 
 logger = logging.getLogger(__name__)
 
@@ -121,8 +121,10 @@ class CapLedger:
         """
         now = datetime.now(UTC)
         charges = []
+        counts = all(cap.at_once for cap in call.caps)
+        tokens = Tokens() if counts else most_tokens(call.request, target)  # looks through the body: once for all caps
         for cap in call.caps:
-            amount = self._amount(cap, call, target, now)
+            amount = self._amount(cap, tokens, call, target, now)
             if amount:
                 owner = (call.user or NOBODY) if cap.each_user else NOBODY
                 charges.append(Charge(cap, window_of(cap.period, now, call.zone), amount, owner))
@@ -143,9 +145,15 @@ class CapLedger:
             raise come_back(503, "caps-away", "The counters of caps do not answer, so this call is refused.", 2)
         return hold
 
-    def _amount(self, cap: Cap, call: CappedCall, target: Target, now: datetime) -> int:
+    def _amount(self, cap: Cap, tokens: Tokens, call: CappedCall, target: Target, now: datetime) -> int:
         try:
-            return reserved(cap.unit, call.request, target, self._pricing(), now)
+            return reserved(cap.unit, tokens, call.request, target, self._pricing(), now)
+        except NoBound:
+            words = (
+                f"This call reads a file, an address, an earlier answer or what a tool finds, and how long a prompt"
+                f" {target.slug} takes is not known, so the cap of {cap.words} cannot be held."
+            )
+            raise Refusal(403, "cap-without-bound", words) from None
         except NoPrice:
             words = (
                 f"No price is known for {target.model} of {target.provider}, so the cap of {cap.words} cannot be held."
