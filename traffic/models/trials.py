@@ -105,8 +105,9 @@ class Trial(models.Model):
 class TrialPrompt(models.Model):
     """One prompt of a trial's set: a text, or a JSON array of messages as stored bodies have it.
 
-    `application` names the application whose stored body it is a copy of, so that a deletion reaches it. `answered_by`
-    and `answered_request` are of the stored answer, with which the candidate's is paired where there is no baseline.
+    `application` names the application whose stored body it is a copy of, so that a deletion reaches it.
+    `answered_request` is that body's request, so that the deletion of a user reaches it. `answered_by` is the
+    deployment of the stored answer, with which the candidate's is paired where there is no baseline.
     """
 
     trial = models.ForeignKey(Trial, on_delete=models.CASCADE, related_name="prompts")

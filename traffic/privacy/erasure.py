@@ -50,7 +50,7 @@ from traffic.models import (
 from traffic.models.erasures import ErasureKind
 from traffic.models.imports import ImportState
 from traffic.request_ids import erased_mark, user_hash
-from traffic.trials.services import erase_texts_of
+from traffic.trials.services import erase_texts_from, erase_texts_of, erase_texts_without_source
 from traffic.usage.rebuild import Rollup, bounds, repeated
 
 logger = logging.getLogger(__name__)
@@ -181,11 +181,13 @@ def erase_batch(conn: psycopg.Connection, erasure: Erasure, day: date) -> int:
         rows = conn.execute(removals.to_erase(of), {"day": day, "whose": whose, "limit": BATCH}).fetchall()
         if not rows:
             return 0
-        arguments = {"day": day, "ids": [identifier for identifier, _file in rows]}
+        ids = [identifier for identifier, _file in rows]
+        arguments = {"day": day, "ids": ids}
         conn.execute("SET LOCAL enable_seqscan = off")
         conn.execute(removals.erase(of == "application_id"), arguments)
         for rollup in Rollup.of("error"):  # a word that others wrote is a key there
             conn.execute(rollup.sweep, bounds(rollup.period, day))
+        erase_texts_from(ids)
         files = {file for _identifier, file in rows if file is not None}
         conn.execute("DELETE FROM traffic_setaside WHERE imported_id = ANY(%s)", [list(files)])
         conn.execute("UPDATE traffic_erasure SET erased = erased + %s WHERE id = %s", [len(rows), erasure.pk])
@@ -208,6 +210,7 @@ def finish(conn: psycopg.Connection, erasure: Erasure) -> None:
         names = ratings_by(erasure.user_hash)
         Rating.objects.filter(rater=None, by__in=names).delete()
         erase_choices(names)
+        erase_texts_without_source()
         CapUse.objects.filter(user_hash=erasure.user_hash).delete()
     # Lines of the gateway that could not be stored: those of this application or user go.
     aside.remove(Path(settings.DATA_DIR) / "spool" / aside.SET_ASIDE, lambda line: is_of(line, erasure))

@@ -185,6 +185,11 @@ def cost_of(step: TrialStep, calls: Sequence[TrialCall]) -> Decimal | None:
     return None if None in costs else sum((cost for cost in costs if cost is not None), ZERO)
 
 
+def erased_prompts(keys: Sequence[int]) -> set[int]:
+    """Those whose texts were deleted since a worker read them: their answers are not stored either."""
+    return set(TrialPrompt.objects.filter(pk__in=keys, text="").values_list("pk", flat=True))
+
+
 def worst_case(pricing: PricingContext, deployment: Deployment, prompt: str, answer_tokens: int) -> Decimal | None:
     """USD that a call costs at most: a token for each byte of the prompt, and the longest answer.
 
@@ -326,9 +331,12 @@ class Run:
             return
         pricing, owner = pricing_context.get(), application()
         rows, columns = [], []
-        for result in results:
-            call = self.under_way.pop(result.key)
+        calls = [self.under_way.pop(result.key) for result in results]
+        erased = erased_prompts([call.prompt_id for call in calls])
+        for call, result in zip(calls, results, strict=True):
             row = self.row_of(step, call, result, owner)
+            if call.prompt_id in erased:
+                row.prompt = row.answer = None
             columns.append(self.columns_of(call, row, result, pricing))
             rows.append(row)
             self.failed = 0 if result.outcome == "ok" else self.failed + (result.outcome != "cancelled")

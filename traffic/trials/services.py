@@ -11,13 +11,15 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from lib import sql
 from lib.events import log_event
 from providers.models import Deployment
 from traffic.comparisons.services import add_pair
-from traffic.models import Application, RequestBody, Trial, TrialCall, TrialPrompt
+from traffic.models import Application, Trial, TrialCall, TrialPrompt
 from traffic.models.trials import CallState, PromptSource, TrialState
 from traffic.request_ids import day_of
 from traffic.trials.prompts import MOST_PROMPTS, Prompt, PromptFile
@@ -177,6 +179,9 @@ def make_pairs(trial: Trial) -> int:
     return pairs
 
 
+DELETE_BODIES = "DELETE FROM traffic_request_body WHERE day = %s AND request_id = ANY(%s) RETURNING 1"
+
+
 def forget_texts(before: datetime) -> int:
     """The prompts of trials of before this moment lose their texts, as stored bodies do; returns how many."""
     return TrialPrompt.objects.filter(trial__created_at__lt=before).exclude(text="").update(text="")
@@ -184,11 +189,24 @@ def forget_texts(before: datetime) -> int:
 
 def erase_texts_of(application_id: int) -> None:
     """Prompts that are copies of an application's stored bodies lose their texts, and so do the calls with them."""
-    copies = TrialPrompt.objects.filter(application=application_id)
+    _erase(TrialPrompt.objects.filter(application=application_id))
+
+
+def erase_texts_from(requests: Sequence[UUID]) -> None:
+    """The same for copies of the bodies of these requests. It may be called within a transaction."""
+    _erase(TrialPrompt.objects.filter(answered_request__in=requests))
+
+
+def erase_texts_without_source() -> None:
+    """The same for copies whose request was not kept, as in trials of before it was: they may be anybody's."""
+    _erase(TrialPrompt.objects.filter(answered_request=None, application__isnull=False))
+
+
+def _erase(copies: QuerySet[TrialPrompt]) -> None:
     by_day: dict[date, list[UUID]] = {}
     for request in TrialCall.objects.filter(prompt__in=copies).values_list("request_id", flat=True):
         if request is not None:
             by_day.setdefault(day_of(request), []).append(request)
     for day, requests in by_day.items():
-        RequestBody.objects.filter(day=day, request_id__in=requests).delete()
+        sql.rows(DELETE_BODIES, [day, requests])
     copies.update(text="")

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from lib.partitions import existing_days
 from providers.audit.log import AuditEntry
+from tests.factories import TrialFactory
 from tests.traffic.people import application, logged_in, person, text
 from traffic.authentication.keys import callers, create_key
 from traffic.caps.services import set_cap
@@ -38,6 +39,9 @@ from traffic.models import (
     Route,
     SealedDay,
     SetAside,
+    TrialCall,
+    TrialPrompt,
+    TrialStep,
     UsageDay,
     WaitingText,
 )
@@ -45,6 +49,7 @@ from traffic.privacy import erasure as erase
 from traffic.privacy.retention import apply_retention, sealed_differences
 from traffic.request_ids import user_hash
 from traffic.tasks import run_erasures
+from traffic.trials import services as trials
 from traffic.usage.audit import rollup_differences
 
 MARKER = "MARKER-of-ann"
@@ -194,6 +199,30 @@ def test_of_a_user_nothing_is_left_and_the_applications_sums_stay(
     )
     assert list(rollup_differences()) == []
     assert Request.objects.filter(user_hash__isnull=False).count() == 1 and RequestBody.objects.count() == 1
+
+
+def test_copies_of_a_users_texts_in_trials_and_the_answers_to_them_go_too(
+    shop: Application, conn: psycopg.Connection
+) -> None:
+    theirs, others = ingest(conn, [call(1, shop.pk, MARKER), call(2, shop.pk, OTHER)], PricingContext.load(conn)).ids
+    trial = TrialFactory.create()
+    step = TrialStep.objects.create(trial=trial, number=0, deployment=trial.candidate, concurrency=1)
+    owner = trials.application().pk
+    clear_cache()
+    answers = [RequestRow(external_id=f"trial-{number}", started_at=timezone.now(), provider="self", model="m",
+                          source="trial", application_id=owner, prompt=mark, answer=f"to {mark}")
+               for number, mark in enumerate((MARKER, OTHER, MARKER))]  # fmt: skip
+    calls = ingest(conn, answers, PricingContext.load(conn)).ids
+    for number, (source, mark, made) in enumerate(
+        zip((theirs, others, None), (MARKER, OTHER, MARKER), calls, strict=True)
+    ):
+        prompt = TrialPrompt.objects.create(trial=trial, number=number, task="qa", text=mark, application=shop,
+                                            answered_request=source)  # fmt: skip
+        TrialCall.objects.create(step=step, prompt=prompt, state="ok", charged=0, request_id=made)
+    call_command("erase", user=MARKER, yes=True, stdout=StringIO())
+    assert places(conn, MARKER) == []
+    assert [prompt.text for prompt in TrialPrompt.objects.order_by("number")] == ["", OTHER, ""]
+    assert RequestBody.objects.filter(request_id__in=calls).count() == 1
 
 
 def test_what_arrives_late_is_stripped_and_what_is_sent_again_is_a_duplicate(
