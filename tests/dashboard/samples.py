@@ -226,7 +226,7 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
     found["traffic:cap-delete"] = {"pk": cap.pk}
     abstention = Abstention.objects.create(rater=owner, day=request.day, request_id=request.id)
     found["traffic:abstention-undo"] = {"pk": abstention.pk}
-    pair = PairFactory.create(application=made.application)
+    pair = PairFactory.create(application=made.application, disputed=True)
     rater = {"pair": pair, "rater": owner, "rater_kind": "person", "by": owner.username}
     choice = PairChoice.objects.create(**rater, outcome="tie", candidate_first=True)
     skipped = PairAssignment.objects.create(**rater, skipped_at=request.started_at)

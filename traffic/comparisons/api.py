@@ -168,7 +168,7 @@ def post_comparison(request: HttpRequest, identifier: Identifier, choice: Choice
         raise ApiError(404, "There is no such pair.")
     rater = Rater.of_caller(caller, choice.by)
     try:
-        made = services.choose(pair=pair, rater=rater, side=choice.choice, comment=choice.comment)
+        made = services.choose(pair=pair, rater=rater, side=choice.choice, comment=choice.comment, revealed=True)
     except services.AlreadyChosen:
         raise ApiError(409, "This rater has chosen of this pair already.") from None
     slugs = [pair.candidate.slug, pair.baseline.slug]

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from lib.confidence_intervals import Interval, points_apart, wilson
 from lib.formats import count, percent, sentences
 from traffic.comparisons.queries import RaterCounts, Result
-from traffic.comparisons.queue import COUNTED, Shown
+from traffic.comparisons.queue import COUNTED, Shown, Texts
 from traffic.comparisons.rater import side_of
 from traffic.comparisons.rendering import Rendered, marked_differences, rendered
 from traffic.comparisons.statistics import MARGIN, Strength
@@ -167,14 +167,59 @@ class ResultRow:
         return text % {"n": n} if n else ""
 
 
-def pair_headline(pair: Pair) -> str:
-    """How many raters chose between which deployments."""
-    text = ngettext(
-        "%(n)s rater chose between %(candidate)s and %(baseline)s.",
-        "%(n)s raters chose between %(candidate)s and %(baseline)s.",
-        pair.votes,
-    )
-    return text % {"n": count(pair.votes), "candidate": pair.candidate.name, "baseline": pair.baseline.name}
+@dataclass(frozen=True, slots=True)
+class PairPage:
+    """A pair to decide, without names, or one that this person has chosen from, with them.
+
+    `candidate_first`: this person sees the candidate's answer as A. `own` is their choice.
+    """
+
+    pair: Pair
+    texts: Texts | None
+    choices: Sequence[PairChoice]
+    candidate_first: bool
+    own: PairChoice | None = None
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the page shows who answered: not while this person may still decide."""
+        return not self.pair.disputed or (self.own is not None and self.own.revealed_at is not None)
+
+    def headline(self) -> str:
+        """How many raters chose; between which deployments, where these are named."""
+        if not self.is_named:
+            text = ngettext("%(n)s rater compared this pair.", "%(n)s raters compared this pair.", self.pair.votes)
+            return text % {"n": count(self.pair.votes)}
+        text = ngettext(
+            "%(n)s rater chose between %(candidate)s and %(baseline)s.",
+            "%(n)s raters chose between %(candidate)s and %(baseline)s.",
+            self.pair.votes,
+        )
+        names = {"candidate": self.pair.candidate.name, "baseline": self.pair.baseline.name}
+        return text % {"n": count(self.pair.votes), **names}
+
+    def no_decision(self) -> str:
+        """Why this person cannot decide the pair; empty where they can."""
+        if not self.is_named:
+            return ""
+        if self.pair.disputed:
+            return _("You have seen who answered, so another person has to decide this pair.")
+        return _("This pair is decided.")
+
+    def answers(self) -> list[tuple[str, Rendered]]:
+        """Both answers in this person's order, under their letters or under letters and names."""
+        if self.texts is None:
+            return []
+        sides = [(self.pair.candidate.name, self.texts.first), (self.pair.baseline.name, self.texts.second)]
+        ordered = sides if self.candidate_first else sides[::-1]
+        return [
+            (f"{letter}: {name}" if self.is_named else letter, rendered(text))
+            for letter, (name, text) in zip("AB", ordered, strict=True)
+        ]
+
+    def choice_rows(self) -> list[tuple[PairChoice, str]]:
+        """Each choice in words, by the letters of this page."""
+        return [(choice, str(SIDE_WORDS[side_of(choice.outcome, self.candidate_first)])) for choice in self.choices]
 
 
 @dataclass(frozen=True, slots=True)

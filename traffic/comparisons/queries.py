@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import Count, F, Max, Q
 
 from providers.models import Deployment
+from traffic.comparisons.queue import of_applications
 from traffic.comparisons.statistics import (
     ComparisonVerdict,
     Difference,
@@ -199,13 +200,13 @@ class RaterCounts:
 
 
 FIRST = Q(outcome=PairOutcome.CANDIDATE, candidate_first=True) | Q(outcome=PairOutcome.BASELINE, candidate_first=False)
-SHARED = Q(pair__votes__gte=2, pair__disputed=False, adjudicates=False)
+SHARED = Q(pair__votes__gte=2, pair__disputed=False)
 
 
 def raters(where: Q | None = None) -> list[RaterCounts]:
-    """Every rater, those with the most choices first."""
+    """Every rater, those with the most choices first; a decision is no choice of a rater."""
     rows = (
-        PairChoice.objects.filter(where or Q())
+        PairChoice.objects.filter(where or Q(), adjudicates=False)
         .values_list("rater_kind", "by")
         .annotate(
             n=Count("id"),
@@ -221,7 +222,7 @@ def raters(where: Q | None = None) -> list[RaterCounts]:
     return [RaterCounts(by, *counts) for _kind, by, *counts in rows[:MOST_RATERS]]
 
 
-def disputed_pairs(within: Iterable[int]) -> list[Pair]:
+def disputed_pairs(within: list[int]) -> list[Pair]:
     """Pairs of these applications whose raters have no majority, the newest first."""
-    pairs = Pair.objects.filter(disputed=True, answers_deleted=False, application_id__in=within)
+    pairs = Pair.objects.filter(disputed=True, answers_deleted=False).filter(of_applications(within))
     return list(pairs.select_related("candidate", "baseline", "application").order_by("-id")[:MOST_DISPUTED])

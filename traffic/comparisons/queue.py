@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from lib.dates import midnight
 from traffic.authentication.keys import Caller
@@ -47,7 +47,13 @@ def waiting(rater: Rater, within: list[int] | None) -> QuerySet[Pair]:
     chosen = PairChoice.objects.filter(rater.rows(), pair=OuterRef("pk"))
     skipped = PairAssignment.objects.filter(rater.rows(), pair=OuterRef("pk"), skipped_at__isnull=False)
     pairs = Pair.objects.filter(~Exists(chosen), ~Exists(skipped), answers_deleted=False)
-    return pairs if within is None else pairs.filter(application_id__in=within)
+    return pairs if within is None else pairs.filter(of_applications(within))
+
+
+def of_applications(within: list[int]) -> Q:
+    """Pairs of these applications whose prompt is nobody's, or of one of these: a trial sends stored prompts again."""
+    prompts = Q(prompt_application=None) | Q(prompt_application__in=within)
+    return Q(application__in=within) & prompts
 
 
 def left(rater: Rater, within: list[int] | None) -> int:
@@ -129,7 +135,7 @@ def _bodies(identifiers: tuple[uuid.UUID, uuid.UUID]) -> dict[uuid.UUID, Request
 def pair_of(identifier: int, within: list[int] | None) -> Pair | None:
     """A pair by its number; None where it is not of these applications. None for `within` is all of them."""
     pairs = Pair.objects.select_related("candidate", "baseline", "application").filter(pk=identifier)
-    return (pairs if within is None else pairs.filter(application_id__in=within)).first()
+    return (pairs if within is None else pairs.filter(of_applications(within))).first()
 
 
 def of_caller(caller: Caller) -> list[int] | None:
@@ -161,6 +167,11 @@ def own_skip(rater: Rater, pk: int) -> PairAssignment | None:
 def choices_for(pair: Pair) -> list[PairChoice]:
     """What raters chose of a pair, the first choice first."""
     return list(pair.choices.select_related("rater").order_by("pk"))
+
+
+def choice_of(rater: Rater, pair: Pair) -> PairChoice | None:
+    """What this rater chose of this pair."""
+    return pair.choices.filter(rater.rows()).first()
 
 
 def choices_of(rater: Rater, limit: int) -> list[PairChoice]:

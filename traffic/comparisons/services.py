@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import uuid
 from collections.abc import Sequence
@@ -26,6 +27,14 @@ class AlreadyChosen(Exception):
     """This rater has chosen of this pair before."""
 
 
+class Revealed(Exception):
+    """This rater was shown who answered, so that their choice is not blind any more."""
+
+
+class NotDisputed(Exception):
+    """The pair has a majority or a decision already."""
+
+
 def add_pair(
     *,
     candidate: Deployment,
@@ -35,11 +44,14 @@ def add_pair(
     task: str = Task.OTHER,
     application: Application | None = None,
     trial_id: int | None = None,
+    prompt: str = "",
+    prompt_application_id: int | None = None,
 ) -> Pair:
     """Make a pair of two requests of the log that answered the same prompt; the same two again are the same pair.
 
-    The requests' own ids, which hold their days; their rows and bodies may arrive later. Raises ValueError where both
-    are of one deployment, or one request is on both sides.
+    The requests' own ids, which hold their days; their rows and bodies may arrive later. Pairs of one `prompt` count
+    once. `prompt_application_id` is the application whose stored prompt it is: the pair is for its raters alone. Raises
+    ValueError where both are of one deployment, or one request is on both sides.
     """
     if candidate.pk == baseline.pk or candidate_request == baseline_request:
         raise ValueError("A pair needs two deployments and two requests.")
@@ -47,10 +59,16 @@ def add_pair(
         candidate_request=candidate_request,
         baseline_request=baseline_request,
         defaults={
-            "candidate": candidate, "baseline": baseline, "task": task, "application": application, "trial_id": trial_id
+            "candidate": candidate, "baseline": baseline, "task": task, "application": application,
+            "trial_id": trial_id, "prompt_application_id": prompt_application_id, "prompt_digest": digest_of(prompt),
         },
     )  # fmt: skip
     return pair
+
+
+def digest_of(prompt: str) -> str:
+    """SHA-256 of a prompt in hexadecimal; blank for a prompt that is not known."""
+    return hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest() if prompt else ""
 
 
 def reserve(*, pair: Pair, rater: Rater, now: datetime) -> PairAssignment:
@@ -76,10 +94,11 @@ def skip(*, pair: Pair, rater: Rater, reason: str = "") -> PairAssignment:
 
 
 @transaction.atomic
-def choose(*, pair: Pair, rater: Rater, side: str, comment: str = "") -> PairChoice:
+def choose(*, pair: Pair, rater: Rater, side: str, comment: str = "", revealed: bool = False) -> PairChoice:
     """Store what a rater chose: `a`, `b`, `tie` or `both_bad`, as this rater saw the sides.
 
-    Raises AlreadyChosen for a second choice of the same rater, ValueError for another word.
+    `revealed`: the caller names who answered at once. Raises AlreadyChosen for a second choice of the same rater,
+    ValueError for another word.
     """
     candidate_first = candidate_is_first(pair, rater, installation_salt())
     outcome = outcome_of(side, candidate_first)
@@ -93,6 +112,7 @@ def choose(*, pair: Pair, rater: Rater, side: str, comment: str = "") -> PairCho
                 outcome=outcome,
                 candidate_first=candidate_first,
                 comment=comment,
+                revealed_at=timezone.now() if revealed else None,
             )
     except IntegrityError:
         raise AlreadyChosen from None
@@ -104,28 +124,44 @@ def choose(*, pair: Pair, rater: Rater, side: str, comment: str = "") -> PairCho
 
 
 @transaction.atomic
-def adjudicate(*, pair: Pair, outcome: str, by: AbstractBaseUser | AnonymousUser, comment: str, gold: bool) -> None:
-    """Decide a pair, whatever its raters chose; a later decision replaces an earlier one.
+def adjudicate(*, pair: Pair, side: str, by: AbstractBaseUser | AnonymousUser, comment: str, gold: bool) -> PairChoice:
+    """Decide a disputed pair, whatever its raters chose: `a`, `b`, `tie` or `both_bad`, as this person saw the sides.
 
-    `gold`: the decision is right for certain, so that raters are held to it.
+    `gold`: the decision is right for certain, so that raters are held to it. The page names who answered from then on,
+    so the decision stands. Raises NotDisputed, Revealed where this person was shown who answered, ValueError for
+    another word.
     """
     rater = Rater.of_user(by)
-    Pair.objects.select_for_update().get(pk=pair.pk)
-    pair.choices.filter(adjudicates=True).exclude(rater.rows()).delete()
     first = candidate_is_first(pair, rater, installation_salt())
-    decision = {"rater_id": rater.user_id, "outcome": outcome, "adjudicates": True, "comment": comment}
-    pair.choices.update_or_create(
+    outcome = outcome_of(side, first)
+    if not Pair.objects.select_for_update().get(pk=pair.pk).disputed:
+        raise NotDisputed
+    if pair.choices.filter(rater.rows(), revealed_at__isnull=False).exists():
+        raise Revealed
+    decision = {"rater_id": rater.user_id, "outcome": outcome, "adjudicates": True, "comment": comment,
+                "revealed_at": timezone.now()}  # fmt: skip
+    choice, _made = pair.choices.update_or_create(
         **rater.columns(), defaults=decision, create_defaults=decision | {"candidate_first": first}
     )
     pair.gold = outcome if gold else ""
     pair.save(update_fields=["gold"])
     settle(pair)
+    return choice
+
+
+def reveal(choices: Sequence[PairChoice]) -> None:
+    """Mark these choices before their rater is shown who answered."""
+    hidden = [choice.pk for choice in choices if choice.revealed_at is None]
+    if hidden:
+        PairChoice.objects.filter(pk__in=hidden, revealed_at=None).update(revealed_at=timezone.now())
 
 
 @transaction.atomic
 def withdraw(choice: PairChoice) -> None:
-    """Take a choice back; the pair is reserved again for who made it."""
+    """Take a choice back; the pair is reserved again for who made it. Raises Revealed."""
     pair = Pair.objects.select_for_update().get(pk=choice.pair_id)
+    if not PairChoice.objects.select_for_update().filter(pk=choice.pk, revealed_at=None).exists():
+        raise Revealed
     rater = Rater(choice.rater_kind, choice.by, choice.rater_id)
     choice.delete()
     settle(pair)

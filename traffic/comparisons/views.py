@@ -14,11 +14,10 @@ from django.utils.translation import gettext as _
 from lib.http import form_view, get_view, page_url, post_view, undoable
 from providers.audit.log import Action, person, record
 from traffic.comparisons import queries, queue, services
-from traffic.comparisons.page import CHOSEN, ChosenRow, ComparePage, ComparisonsPage, pair_headline
-from traffic.comparisons.rater import SIDES, Rater
-from traffic.comparisons.rendering import rendered
+from traffic.comparisons.page import CHOSEN, SIDE_WORDS, ChosenRow, ComparePage, ComparisonsPage, PairPage
+from traffic.comparisons.rater import SIDES, Rater, candidate_is_first, installation_salt
 from traffic.conversation import turns
-from traffic.models import Pair, PairOutcome
+from traffic.models import Pair
 
 BATCH = 40  # choices that the end of the queue lists
 
@@ -39,11 +38,13 @@ def _context(request: HttpRequest) -> dict[str, Any]:
         services.reserve(pair=shown.pair, rater=rater, now=now)
         record(Action.READ, actor=person(request), object_type="traffic.pair", object_id=shown.pair.pk,
                message=_("in the queue of comparisons"), chain=False)  # fmt: skip
+    chosen = [] if shown else queue.choices_of(rater, BATCH)
+    services.reveal(chosen)
     page = ComparePage(shown, queue.chosen_today(rater, now), queue.left(rater, within), diff="diff" in request.GET)
     return {
         "page": page,
         "turns": turns(shown.prompt) if shown else [],
-        "chosen": [] if shown else [ChosenRow(choice) for choice in queue.choices_of(rater, BATCH)],
+        "chosen": [ChosenRow(choice) for choice in chosen],
         "diff_url": page_url(request, diff=None if page.diff else 1),
         "has_applications": bool(within),
     }
@@ -66,7 +67,10 @@ def _choose(request: HttpRequest) -> HttpResponse:
     except services.AlreadyChosen:
         messages.info(request, _("You have already compared this pair. Your first choice counts."))
     else:
-        undoable(request, str(CHOSEN[side]), "traffic:choice-undo", choice.pk)
+        if queue.left(rater, queue.of_person(request.user)):
+            undoable(request, str(CHOSEN[side]), "traffic:choice-undo", choice.pk)
+        else:  # the next page shows who answered
+            messages.success(request, str(CHOSEN[side]))
     return redirect(here)
 
 
@@ -86,8 +90,12 @@ def choice_undo(request: HttpRequest, pk: int) -> HttpResponse:
     choice = queue.own_choice(Rater.of_user(request.user), pk)
     if choice is None:
         raise Http404(_("This choice is not yours, or it is already undone."))
-    services.withdraw(choice)
-    messages.info(request, _("Choice undone."))
+    try:
+        services.withdraw(choice)
+    except services.Revealed:
+        messages.error(request, _("This choice stays, because you have seen who answered."))
+    else:
+        messages.info(request, _("Choice undone."))
     return redirect(reverse("traffic:compare"))
 
 
@@ -119,36 +127,37 @@ def comparisons(request: HttpRequest) -> HttpResponse:
 
 @get_view("traffic.adjudicate")
 def pair_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    """Both answers of a pair, what its raters chose, and the decision where they disagree."""
-    pair = _pair(request, str(pk))
+    """A disputed pair to decide, without names; with them once this person has chosen. Raises Http404 for others."""
+    pair, rater = _pair(request, str(pk)), Rater.of_user(request.user)
+    own = queue.choice_of(rater, pair)
+    if own is None and not pair.disputed:
+        raise Http404(_("This pair is not disputed, and you have not compared it."))
     texts = queue.texts(pair)
-    context = {
-        "pair": pair,
-        "headline": pair_headline(pair),
-        "turns": turns(texts.prompt) if texts else [],
-        "answers": [
-            (name, rendered(text))
-            for name, text in zip((pair.candidate.name, pair.baseline.name), (texts.first, texts.second), strict=True)
-        ]
-        if texts
-        else [],
-        "choices": queue.choices_for(pair),
-        "outcomes": PairOutcome.choices,
-    }
+    first = candidate_is_first(pair, rater, installation_salt())
+    page = PairPage(pair, texts, queue.choices_for(pair), first, own)
+    if own is not None and page.is_named:
+        services.reveal([own])
+    context = {"pair": pair, "page": page, "turns": turns(texts.prompt) if texts else [], "sides": SIDE_WORDS.items()}
     return render(request, "traffic/comparisons/pair.html", context)
 
 
 @post_view("traffic.adjudicate")
 def pair_decide(request: HttpRequest, pk: int) -> HttpResponse:
-    """Decide a pair, whatever its raters chose; with `gold` further raters are held to it."""
-    pair = _pair(request, str(pk))
-    outcome = request.POST.get("outcome", "")
-    if outcome not in PairOutcome.values:
+    """Decide a disputed pair, whatever its raters chose; with `gold` further raters are held to it."""
+    pair, side = _pair(request, str(pk)), request.POST.get("choice", "")
+    there = redirect(reverse("traffic:pair", args=[pair.pk]))
+    if side not in SIDES:
         messages.error(request, _("Choose which answer is better."))
-    else:
-        reason, gold = request.POST.get("comment", "")[:5_000], "gold" in request.POST
-        services.adjudicate(pair=pair, outcome=outcome, comment=reason, gold=gold, by=request.user)
-        record(Action.CHANGED, actor=person(request), object_type="traffic.pair", object_id=pair.pk,
-               message=_("decided: %(outcome)s") % {"outcome": PairOutcome(outcome).label})  # fmt: skip
-        messages.success(request, _("Decision saved."))
-    return redirect(reverse("traffic:pair", args=[pair.pk]))
+        return there
+    reason, gold = request.POST.get("comment", "")[:5_000], "gold" in request.POST
+    try:
+        decision = services.adjudicate(pair=pair, side=side, comment=reason, gold=gold, by=request.user)
+    except services.NotDisputed:
+        raise Http404(_("This pair is not disputed.")) from None
+    except services.Revealed:
+        messages.error(request, _("You have seen who answered, so another person has to decide this pair."))
+        return there
+    record(Action.CHANGED, actor=person(request), object_type="traffic.pair", object_id=pair.pk,
+           message=_("decided: %(outcome)s") % {"outcome": decision.get_outcome_display()})  # fmt: skip
+    messages.success(request, _("Decision saved."))
+    return there

@@ -24,7 +24,8 @@ class Pair(models.Model):
     """Two rows of the request log that answered the same prompt.
 
     A request id holds its day, so a pair needs no other key of the partitioned log. `outcome` and `votes` follow from
-    the choices (`traffic.comparisons.services`), so that results read this table alone.
+    the choices (`traffic.comparisons.services`), so that results read this table alone. `prompt_application` is the
+    application whose stored prompt was sent again: only its own people may read the pair.
     """
 
     candidate = models.ForeignKey(Deployment, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
@@ -32,6 +33,11 @@ class Pair(models.Model):
     candidate_request = models.UUIDField()
     baseline_request = models.UUIDField()
     application = models.ForeignKey(Application, null=True, on_delete=models.DO_NOTHING, db_constraint=False)
+    # The number stays when that application is deleted, so that the pair does not become everybody's.
+    prompt_application = models.ForeignKey(
+        Application, null=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+    prompt_digest = models.CharField(max_length=64, blank=True, default="", db_default="")  # SHA-256; blank: not known
     task = models.TextField(choices=Task.choices)
     trial_id = models.BigIntegerField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -64,6 +70,7 @@ class PairChoice(models.Model):
     candidate_first = models.BooleanField()  # the candidate's answer was A: whether raters prefer a side
     adjudicates = models.BooleanField(default=False)  # decides the pair, whatever others chose
     comment = models.TextField(blank=True)
+    revealed_at = models.DateTimeField(null=True)  # its rater was shown who answered: it stands from then on
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -157,7 +157,7 @@ def make_pairs(trial: Trial) -> int:
         if request is not None:
             first.setdefault(key, {}).setdefault(deployment, request)
     pairs, owner, cut = 0, application(), cut_prompts(trial)
-    for prompt in trial.prompts.select_related("answered_by").defer("text"):
+    for prompt in trial.prompts.select_related("answered_by"):
         answers = first.get(prompt.pk, {})
         other = trial.baseline or prompt.answered_by
         other_request = answers.get(other.pk) if trial.baseline and other else prompt.answered_request
@@ -175,6 +175,8 @@ def make_pairs(trial: Trial) -> int:
             task=prompt.task,
             application=owner,
             trial_id=trial.pk,
+            prompt=prompt.text,
+            prompt_application_id=prompt.application_id,
         )
     return pairs
 

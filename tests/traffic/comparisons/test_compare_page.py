@@ -81,6 +81,55 @@ def test_a_reload_shows_the_same_pair_and_an_undo_shows_it_again(
     assert client.post(f"{COMPARE}choices/{choice.pk}/undo/").status_code == 404
 
 
+def test_a_choice_whose_deployments_were_shown_cannot_be_undone(
+    conn: psycopg.Connection, shop: Application, ada: User
+) -> None:
+    pairs_of(conn, shop, 3)
+    client = logged_in(ada)
+    client.post(COMPARE, {"pair": on_screen(client)[1], "choice": "b"})
+    shown = PairChoice.objects.get()
+    assert shown.revealed_at is None
+    assert "Own model" in text(client, COMPARE, end="1")
+    undone = client.post(f"{COMPARE}choices/{shown.pk}/undo/", follow=True).content.decode()
+    assert "This choice stays, because you have seen who answered." in undone
+    # A choice made after the reveal is blind, and can be undone until the next one.
+    client.post(COMPARE, {"pair": on_screen(client)[1], "choice": "a"})
+    later = PairChoice.objects.latest("pk")
+    client.post(f"{COMPARE}choices/{later.pk}/undo/")
+    assert [choice.pk for choice in PairChoice.objects.all()] == [shown.pk]
+
+
+def test_the_last_choice_has_no_undo_because_the_next_page_names_the_deployments(
+    conn: psycopg.Connection, shop: Application, ada: User
+) -> None:
+    pairs_of(conn, shop, 2)
+    client = logged_in(ada)
+    pages = [
+        client.post(COMPARE, {"pair": on_screen(client)[1], "choice": "a"}, follow=True).content.decode()
+        for _n in range(2)
+    ]
+    assert all("Saved: A is better." in page for page in pages)
+    assert ["/undo/" in page for page in pages] == [True, False] and "Own model" in pages[1]
+
+
+def test_prompts_of_an_application_are_for_its_own_raters_in_a_trial_too(
+    conn: psycopg.Connection, shop: Application, ada: User
+) -> None:
+    other = application("other")
+    [replayed] = pairs_of(conn, shop, 1)
+    Pair.objects.update(prompt_application=other)
+    client = logged_in(ada)
+    assert on_screen(client)[1] == ""
+    assert client.post(COMPARE, {"pair": str(replayed.pk), "choice": "a"}).status_code == 404
+    other.members.add(ada)
+    assert on_screen(client)[1] == str(replayed.pk)
+    other.members.clear()
+    Pair.objects.update(prompt_application=None)  # uploaded with the trial
+    assert on_screen(client)[1] == str(replayed.pk)
+    Pair.objects.update(prompt_application=2**40)  # deleted since
+    assert on_screen(client)[1] == ""
+
+
 def test_a_skipped_pair_is_gone_until_it_is_asked_for_again(
     conn: psycopg.Connection, shop: Application, ada: User
 ) -> None:

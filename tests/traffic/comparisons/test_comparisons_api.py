@@ -14,6 +14,7 @@ from tests.factories import DeploymentFactory, PairFactory
 from tests.traffic.comparisons.rows import pairs_of, two_sides
 from tests.traffic.people import application
 from traffic.authentication.keys import callers, create_key
+from traffic.comparisons.services import Revealed, withdraw
 from traffic.models import Application, Pair, PairChoice, Trial
 
 NEXT, RESULTS = "/api/v1/comparisons/next", "/api/v1/comparisons"
@@ -134,6 +135,20 @@ def test_a_key_of_an_application_reaches_its_own_pairs_alone(conn: psycopg.Conne
     choose(theirs.pk, "tie", "ann", key_of("rate"))
     assert result(key)["pairs"] == 1 and result(key_of("read"))["pairs"] == 2
     assert next_pair("ann", key)["id"] is None
+
+
+def test_the_reply_reveals_so_the_choice_stands_and_replayed_prompts_need_their_own_application(
+    conn: psycopg.Connection, shop: Application
+) -> None:
+    [pair, replayed] = pairs_of(conn, shop, 2)
+    Pair.objects.filter(pk=replayed.pk).update(prompt_application=application("other"))
+    key = key_of("rate", application=shop)
+    assert next_pair("ann", key)["left"] == 1
+    assert choose(replayed.pk, "a", "ann", key).status_code == 404
+    assert choose(pair.pk, "a", "ann", key).status_code == 200
+    with pytest.raises(Revealed):
+        withdraw(PairChoice.objects.get())
+    assert PairChoice.objects.count() == 1 and next_pair("ann", key_of("rate"))["id"] == str(replayed.pk)
 
 
 def test_what_is_not_as_the_schema_says_is_refused(shop: Application) -> None:

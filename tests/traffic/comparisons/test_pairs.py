@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import uuid
 from datetime import timedelta
 from functools import partial
+from importlib import import_module
 
 import psycopg
 import pytest
 from django.db import connection
 from django.utils import timezone
 
-from tests.factories import DeploymentFactory, PairFactory
+from tests.factories import DeploymentFactory, PairFactory, TrialFactory
 from tests.traffic.comparisons.rows import pairs_of
 from tests.traffic.people import application
 from traffic.comparisons import queue, services
 from traffic.comparisons.rater import Rater, candidate_is_first, installation_salt, outcome_of, side_of
 from traffic.comparisons.statistics import Decided, decide
-from traffic.models import Application, Pair, PairAssignment, PairChoice, PairOutcome, RequestBody
+from traffic.models import Application, Pair, PairAssignment, PairChoice, PairOutcome, RequestBody, TrialCall, TrialStep
 from traffic.privacy.erasure import ratings_by
 from traffic.request_ids import user_hash
+from traffic.trials.services import make_pairs
 
 ANN, BEN, CLEO = (Rater("installation", name) for name in ("ann", "ben", "cleo"))
 
@@ -216,3 +219,28 @@ def test_choices_of_two_raters_at_once_are_both_counted(shop: Application) -> No
         thread.join()
     pair.refresh_from_db()
     assert (pair.votes, pair.outcome, refused) == (3, "candidate", ["ann"])
+
+
+@pytest.mark.django_db
+def test_pairs_of_a_trial_keep_the_application_and_the_digest_of_their_prompts() -> None:
+    source, api = application("support"), DeploymentFactory.create(provider="anthropic")
+    trial = TrialFactory.create(baseline=api)
+    steps = [
+        TrialStep.objects.create(trial=trial, number=number, deployment=side, concurrency=1)
+        for number, side in enumerate((trial.candidate, api))
+    ]
+    for number, owner in enumerate((source, None)):
+        prompt = trial.prompts.create(number=number, task="rag", text="May I return it?", application=owner)
+        for step in steps:
+            TrialCall.objects.create(step=step, prompt=prompt, state="ok", charged=0, request_id=uuid.uuid4())
+    assert make_pairs(trial) == 2
+    pairs = Pair.objects.order_by("pk")
+    assert [pair.prompt_application_id for pair in pairs] == [source.pk, None]
+    assert {pair.prompt_digest for pair in pairs} == {hashlib.sha256(b"May I return it?").hexdigest()}
+    assert services.digest_of("") == ""
+    # What the migration makes of pairs of before.
+    pairs.update(prompt_application=None, prompt_digest="")
+    with connection.cursor() as cursor:
+        cursor.execute(import_module("traffic.migrations.0013_pair_prompt_and_reveal").FILL)
+    assert [pair.prompt_application_id for pair in pairs.all()] == [source.pk, None]
+    assert {pair.prompt_digest for pair in pairs.all()} == {services.digest_of("May I return it?")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import psycopg
@@ -15,7 +16,7 @@ from tests.traffic.people import application, logged_in, person, text
 from traffic.comparisons import queries, services
 from traffic.comparisons.page import ComparePage, ComparisonsPage, RaterRow, ResultRow
 from traffic.comparisons.queries import RaterCounts, Result
-from traffic.comparisons.rater import Rater
+from traffic.comparisons.rater import Rater, candidate_is_first, installation_salt
 from traffic.models import Application, Pair, PairChoice
 from traffic.quality.agreement import Agreement
 
@@ -120,23 +121,54 @@ def test_an_adjudicator_decides_a_disputed_pair(conn: psycopg.Connection, transa
         services.choose(pair=pair, rater=Rater("installation", by), side=side)
     client = logged_in(judge)
     assert f"Decide pair {pair.pk}" in text(client, RESULTS) and "disputed" in text(client, RESULTS)
+    first = candidate_is_first(pair, Rater.of_user(judge), installation_salt())
     page = text(client, f"{RESULTS}{pair.pk}/")
-    assert "Ours 0." in page and "2 raters chose between Own model and API model." in page and "ann" in page
-    assert client.post(f"{RESULTS}{pair.pk}/decide/", {"outcome": "odd"}).status_code == 302
+    order = ("Ours 0.", "Theirs 0.") if first else ("Theirs 0.", "Ours 0.")
+    assert page.index(order[0]) < page.index(order[1])
+    assert not re.search("Own model|API model", page) and "2 raters compared this pair." in page and "ann" in page
+    assert client.post(f"{RESULTS}{pair.pk}/decide/", {"choice": "odd"}).status_code == 302
     assert Pair.objects.get().disputed
-    sent = {"outcome": "candidate", "comment": "<i>B</i> invents a date", "gold": "1"}
+    sent = {"choice": "a" if first else "b", "comment": "<i>B</i> invents a date", "gold": "1"}
     client.post(f"{RESULTS}{pair.pk}/decide/", sent)
     pair.refresh_from_db()
     assert (pair.outcome, pair.disputed, pair.gold, pair.votes) == ("candidate", False, "candidate", 3)
-    assert "&lt;i&gt;B&lt;/i&gt; invents a date" in text(client, f"{RESULTS}{pair.pk}/")
+    page = text(client, f"{RESULTS}{pair.pk}/")
+    assert "&lt;i&gt;B&lt;/i&gt; invents a date" in page and "chose between Own model and API model." in page
+    assert "This pair is decided." in page and 'name="gold"' not in page
     assert AuditEntry.objects.get(object_type="traffic.pair").message == "decided: candidate better"
-    # A second decision replaces the first; raters' own choices stay.
-    client.post(f"{RESULTS}{pair.pk}/decide/", {"outcome": "baseline"})
+    # The names are known from here on, so the decision stands: no second one, and no undo.
+    assert client.post(f"{RESULTS}{pair.pk}/decide/", {"choice": "tie"}).status_code == 404
+    client.post(f"/quality/compare/choices/{PairChoice.objects.get(adjudicates=True).pk}/undo/")
     pair.refresh_from_db()
-    assert (pair.outcome, pair.gold) == ("baseline", "") and PairChoice.objects.filter(adjudicates=True).count() == 1
+    assert (pair.outcome, pair.gold, pair.votes) == ("candidate", "candidate", 3)
     outsider = logged_in(person("other", *permissions))
     assert outsider.get(f"{RESULTS}{pair.pk}/").status_code == 404
     assert logged_in(person("staff", *permissions[:2])).get(f"{RESULTS}{pair.pk}/").status_code == 403
+
+
+def test_only_a_disputed_pair_or_one_of_ones_own_is_open(conn: psycopg.Connection, transactional_db: None) -> None:
+    judge = person("judge", "traffic.add_rating", "traffic.view_quality", "traffic.adjudicate")
+    shop = application("shop", judge)
+    pairs = pairs_of(conn, shop, 2)
+    client, own = logged_in(judge), Rater.of_user(judge)
+    url = f"{RESULTS}{pairs[0].pk}/"
+    assert client.get(url).status_code == 404
+    assert client.post(f"{url}decide/", {"choice": "tie"}).status_code == 404
+    services.choose(pair=pairs[0], rater=own, side="tie")
+    assert "Own model" in text(client, url)
+    assert PairChoice.objects.get().revealed_at is not None  # the page named the deployments, so it stands
+    services.choose(pair=pairs[0], rater=Rater("installation", "ann"), side="both_bad")
+    assert "another person has to decide this pair." in text(client, url)
+    client.post(f"{url}decide/", {"choice": "both_bad"})
+    assert Pair.objects.get(pk=pairs[0].pk).disputed
+    # Without the names, one's own choice does not stand in the way.
+    services.choose(pair=pairs[1], rater=own, side="tie")
+    services.choose(pair=pairs[1], rater=Rater("installation", "ann"), side="both_bad")
+    url = f"{RESULTS}{pairs[1].pk}/"
+    assert "Own model" not in text(client, url)
+    client.post(f"{url}decide/", {"choice": "both_bad"})
+    assert Pair.objects.get(pk=pairs[1].pk).outcome == "both_bad"
+    assert [row.choices for row in queries.raters() if row.name == "judge"] == [1]
 
 
 @pytest.mark.django_db
@@ -159,8 +191,10 @@ def test_agreement_counts_raters_and_not_adjudicators() -> None:
         for by, outcome in zip(("ann", "ben"), outcomes, strict=True):
             pair.choices.create(rater_kind="person", by=by, outcome=outcome, candidate_first=True)
         pair.choices.create(rater_kind="person", by="judge", outcome="tie", candidate_first=True, adjudicates=True)
+        Pair.objects.filter(pk=pair.pk).update(gold="tie")
     made = queries.agreement()
     assert (made.raters, made.items) == (2, 3) and made.alpha == pytest.approx(1 - 5 * 2 / 22)
     ann = next(row for row in queries.raters() if row.name == "ann")
-    assert (ann.choices, ann.chose_a_side, ann.chose_first) == (3, 2, 2)
+    assert (ann.choices, ann.chose_a_side, ann.chose_first, ann.gold_right) == (3, 2, 2, 1)
+    assert [row.name for row in queries.raters()] == ["ann", "ben"]
     assert Application.objects.count() == 0
