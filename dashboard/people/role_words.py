@@ -56,6 +56,7 @@ GROUPS: dict[str, tuple[Promise, Words]] = {
             "traffic.view_bodies": _("Read prompts and answers"),
             "traffic.view_quality": _("See ratings and the scoreboard"),
             "traffic.add_rating": _("Rate answers"),
+            "traffic.adjudicate": _("Decide pairs whose raters disagree"),
             "traffic.view_trial": _("See trials and their reports"),
             "traffic.add_trial": _("Start and stop trials"),
             "traffic.view_import": _("See imports"),

@@ -180,7 +180,8 @@ STOPS = """() => {
   return [...document.querySelectorAll(all)].filter((element) => reached(element) && element.tabIndex >= 0).length;
 }"""
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
-LONGEST, TWO_SCREENS, MOST_STOPS = 3500, 1800, 50
+LONGEST, TWO_SCREENS = 3500, 1800
+MOST_STOPS, FEW_ALERTS = 50, 5  # with this many alerts open
 
 
 def height(page: Page) -> int:
@@ -221,7 +222,8 @@ def test_a_row_of_alerts_has_one_menu_and_the_keyboard_few_stops(visit: Visit) -
     page = visit("/alerts/", **DESKTOP)
     row = page.locator("tr[data-row]").first
     expect(row.get_by_role("link", name=re.compile("Snooze"))).to_be_hidden()
-    assert page.evaluate(STOPS) <= MOST_STOPS
+    # Each alert has two, its name and its menu; how many are open changes from run to run.
+    assert page.evaluate(STOPS) - 2 * page.locator("tr[data-row]:has(summary)").count() <= MOST_STOPS - 2 * FEW_ALERTS
     row.locator("summary").click()
     for action in ("Assign", "Note", "Snooze", "Silence"):
         expect(row.get_by_role("link", name=re.compile(action))).to_be_visible()

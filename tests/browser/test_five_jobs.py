@@ -115,11 +115,11 @@ def test_a_statement_is_two_clicks_from_the_overview(way: Callable[..., Way]) ->
 
 def test_a_developers_first_row_appears_on_the_page_of_the_key(way: Callable[..., Way], the_site: Site) -> None:
     job = way("/settings/keys/")
-    job.click(job.page.get_by_role("link", name=re.compile("Make a key")))
+    job.click(job.page.get_by_role("link", name=re.compile("Create key")))
     job.page.locator("input[name=name]").fill("first minute")
     job.page.locator("select[name=application]").select_option(index=1)
     job.page.locator("input[name=scopes][value=ingest]").check()
-    job.click(job.page.get_by_role("button", name="Make the key"), "#secret", "#first-request", "details[open]")
+    job.click(job.page.get_by_role("button", name="Create key"), "#secret", "#first-request", "details[open]")
     secret = job.page.locator("#secret").inner_text()
     row = {"started_at": datetime.now(UTC).isoformat(), "provider": "anthropic", "model": MODEL,
            "tokens": {"uncached_input": 10, "output": 5}}  # fmt: skip
@@ -150,5 +150,6 @@ def test_staff_rate_five_answers_by_keyboard(way: Callable[..., Way]) -> None:
         expect(job.page.locator(".finding")).to_contain_text(f"{number} of")
         job.read("main section:first-of-type")
     assert (job.clicks, job.keys) == (0, 5)
-    for _undo in range(5):  # the queue is as it was for the tests beside this one
+    for number in reversed(range(5)):  # the queue is as it was for the tests beside this one
         job.press("u")
+        expect(job.page.locator(".finding")).to_contain_text(f"{number} of")

@@ -48,8 +48,8 @@ def test_the_decision_is_signed_after_all_ratings_have_arrived(monkeypatch: Any)
     done: list[str] = []
     demo = run.Demo.__new__(run.Demo)
     demo.stop, demo.say = threading.Event(), done.append
-    for part in ("compare", "load_older", "decide", "advise", "older_prices", "look_for_anomalies", "look_at_forecasts",
-                 "write_reports"):  # fmt: skip
+    for part in ("compare", "load_older", "try_out", "decide", "advise", "older_prices", "look_for_anomalies",
+                 "look_at_forecasts", "write_reports"):  # fmt: skip
         monkeypatch.setattr(demo, part, lambda part=part: done.append(part))
     monkeypatch.setattr(demo, "judge", lambda days: done.append(f"judge {days}"))
     monkeypatch.setattr("demo.run.loading.mark_loading", lambda until: done.append(f"loading until {until}"))

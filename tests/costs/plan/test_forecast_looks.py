@@ -76,7 +76,7 @@ def test_plan_says_how_often_the_interval_held_and_that_it_is_too_narrow(db: Any
         high = D(130) if n < 7 else D(1)
         ForecastLook.objects.create(day=last + timedelta(n + 1), low=0, median=1, high=high, actual=D(120))
     page = text(client, "/plan/")
-    assert '<td class="num">7 of 10</td>' in page
+    assert '<td class="num wrap">7 of 10</td>' in page
     assert "the end was inside on 7 of 10 days: <b>70" in page
     assert "the interval is too narrow" in page
     assert "hold 80 % of the ends" in page and "four months in five end inside" not in page

@@ -228,7 +228,9 @@ def test_a_bucket_lies_between_its_edges(bucket: int) -> None:
 
 def test_sizing_tells_the_memory_and_the_gpus_that_hold_it(db: Any) -> None:
     offer("RTX 4090", "0.40")
-    page = text(client_of("ops"), "/decide/sizing/?model=mistral-7b&precision=fp16&context=4096&concurrent=8")
+    ops = client_of("ops")
+    ops.cookies["reference"] = "on"  # whose throughputs these are
+    page = text(ops, "/decide/sizing/?model=mistral-7b&precision=fp16&context=4096&concurrent=8")
     assert "Mistral 7B in 16-bit needs <b>19.7 GB</b> for 8 requests of 4,096 tokens at once" in page
     assert "RunPod RTX 4090" in page
     assert re.search(r'<td class="num"[^>]*>292\.00</td>', page)  # today's offer for 730 h

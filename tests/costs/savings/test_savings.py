@@ -157,7 +157,7 @@ def test_savings_and_quality_judge_a_pair_of_models_by_the_same_ratings_and_say_
     quality = re.sub("<[^>]*>", "", text(client, "/quality/")).replace("\N{NARROW NO-BREAK SPACE}", " ")
     assert f"rated in the 90 days to {day_text(NOW.date())}: 96 % of small (100 ratings)" in saving
     assert "against 80 % (120)" in saving
-    assert f"for {Task.CHAT.label} in the last 90 days Small 96 % (" in quality
+    assert f"For {Task.CHAT.label} in the last 90 days: Small 96 % (" in quality
     assert "Large 80 % (" in quality
 
 

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -71,6 +72,10 @@ class Gateways:
             answers = list(pool.map(lambda number: self.call(key, number, **more), range(calls)))
         assert all(a.headers["x-breakeven-error"] == "cap" for a in answers if a.status_code == 429)
         return Counter(answer.status_code for answer in answers)
+
+    def written(self) -> str:
+        """The log lines of all three."""
+        return "".join(Path(process.log.name).read_text() for process in self.processes)
 
     def used(self, unit: str) -> int:
         """What Postgres has counted of the caps of a unit."""
@@ -189,6 +194,7 @@ def test_counters_that_valkey_lost_are_read_from_postgres(gateways: Gateways) ->
     time.sleep(1.5)
     gateways.valkey.flushall()
     assert gateways.at_once(key, 30) == {200: 10, 429: 20}
+    assert "cap_counters_lost" in gateways.written()
     until(lambda: gateways.used("requests") == 30)
     assert gateways.used("tokens") == 30 * 377
 
@@ -248,6 +254,7 @@ def test_without_valkey_calls_go_on_and_are_counted_when_it_is_back(gateways: Ga
     gateways.door.shut()
     assert gateways.at_once(key, 5) == {200: 5}
     until(lambda: gap(gateways) == 5)
+    assert "cap_counters_away" in gateways.written()
     gateways.door.reopen()
     until(lambda: gateways.used("requests") == 9)
     time.sleep(3)  # in which each gateway adds what it let through

@@ -71,7 +71,7 @@ def test_a_row_says_what_it_was_called(conn: psycopg.Connection) -> None:
     (raw,) = conn.execute("SELECT raw FROM traffic_request WHERE model = %s", [OTHER_MODEL]).fetchone() or ()
     assert raw["named"] == {"model": f"made-up-{MOST_MODELS}"}
     assert (raw["k"], raw["doubts"]) == (1, ["output_missing", cardinality.TOO_MANY])
-    assert any("told apart" in sentence for sentence in doubts_of(raw))
+    assert any("than the limit" in sentence for sentence in doubts_of(raw))
 
 
 def test_what_was_named_within_the_bound_keeps_its_name(conn: psycopg.Connection) -> None:

@@ -84,7 +84,7 @@ def test_a_frozen_postgres_is_a_503_before_it_thaws_and_the_same_batch_lands_aft
     with frozen(intake):
         status, headers, content = intake.web.post(batch)
     assert (status, headers["Retry-After"], headers["Content-Type"]) == (503, "2", "application/x-protobuf")
-    assert "database is away" in Status.FromString(content).message
+    assert "database is not available" in Status.FromString(content).message
     assert 2 * INTAKE_S < EXPORTER_S, "it is told before it gives up, though it waited for another one's end"
     assert until(lambda: intake.web.post(batch)[0] == 200)
     assert intake.web.post(batch)[0] == 200
