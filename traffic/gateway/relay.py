@@ -25,7 +25,7 @@ from traffic.gateway.inflate import inflated, inflater
 from traffic.gateway.intake import Share
 from traffic.gateway.recorder import Recorder
 from traffic.gateway.refusals import Headers, Refusal, Send, send_error
-from traffic.gateway.resilience import COOL_S, Cooling, again_in, retry_after
+from traffic.gateway.resilience import COOL_S, FAULTS, Cooling, again_in, retry_after
 from traffic.gateway.routes import Target
 from traffic.gateway.translated import (
     NOT_OF_TRANSLATED,
@@ -198,9 +198,9 @@ class Relay:
             self._cooling.failed(target)
             raise
         self._limits.note(target, upstream.headers)
-        if _is_failure(upstream):
+        if upstream.status in FAULTS:
             self._cooling.failed(target, retry_after(upstream.headers))
-        else:
+        elif not _is_failure(upstream):
             self._cooling.answered(target)
         return upstream
 

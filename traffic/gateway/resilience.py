@@ -13,6 +13,7 @@ from time import monotonic
 from traffic.gateway.routes import Decision, Target
 
 BUSY = frozenset({429, 503, 529})  # said before any work is done: asking again pays nothing twice
+FAULTS = BUSY | {502, 504}  # a target's own; a 500 may be the fault of one caller's body
 MOST_WAIT_S = 2.0  # for a second try; who is told to wait longer is told so
 FAILURES = 5  # in a row, after which a target cools down
 COOL_S = 10.0
@@ -45,7 +46,7 @@ class Cooling:
         self._until: dict[int, float] = {}
 
     def failed(self, target: Target, wait: float | None = None) -> None:
-        """It was not reached, or answered with 429 or 5xx and asked to wait so many seconds."""
+        """It was not reached, or answered with one of FAULTS and asked to wait so many seconds."""
         failures = self._failures[target.id] = self._failures.get(target.id, 0) + 1
         if failures >= FAILURES and self._cool_s:
             self._until[target.id] = self._clock() + min(max(wait or 0, self._cool_s), MOST_COOL_S)

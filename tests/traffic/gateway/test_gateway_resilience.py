@@ -100,12 +100,21 @@ def ask(url: str, **headers: str) -> httpx.Response:
 
 
 def test_a_failing_engine_is_left_alone_while_another_answers(calm: Stack, cooling_gateway: GatewayProcess) -> None:
-    calm.own.behaviour = "500"
+    calm.own.behaviour = "503"
     answers = [ask(cooling_gateway.url) for _ in range(9)]
     assert [answer.headers["x-breakeven-deployment"] for answer in answers] == ["claude"] * 9
     assert len(calm.own.seen) == 5
     row = calm.rows(answers[-1].headers["x-breakeven-request-id"])
     assert row["raw"]["instead_of"] == "own" and "tries" not in row["raw"]
+
+
+def test_what_a_callers_own_body_breaks_leaves_the_engine_where_it_is(
+    calm: Stack, cooling_gateway: GatewayProcess
+) -> None:
+    calm.own.behaviour = "500"
+    assert {ask(cooling_gateway.url).headers["x-breakeven-deployment"] for _ in range(6)} == {"claude"}
+    calm.own.behaviour = "ok"
+    assert ask(cooling_gateway.url).headers["x-breakeven-deployment"] == "own"
 
 
 def test_an_engine_that_is_busy_for_a_moment_costs_no_call(calm: Stack) -> None:
