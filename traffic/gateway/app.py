@@ -284,7 +284,7 @@ class Gateway:
             arrived=arrived,
             keep_bodies=application.capture_bodies and not _is_on(headers, b"x-breakeven-no-store"),
             recorded=scope["path"] != COUNTING,
-            metered=key.metered or any(not cap.at_once for cap in caps),
+            metered=key.metered,
             private=call.private,
             capped=capped,
             following=lambda rule: after_cap(snapshot.rules, snapshot.targets, call, rule),

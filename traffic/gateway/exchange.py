@@ -49,7 +49,7 @@ class Exchange:
     private: bool  # it must stay on our own machines
     recorded: bool  # False: counting tokens is no call to a model
     query: str = ""
-    metered: bool = False  # a quota or cap of tokens or USD holds for it: where usage stays unknown it is estimated
+    metered: bool = False  # a quota of tokens or USD holds for it: where usage stays unknown it is estimated
     target: Target | None = None
     tries: list[dict[str, Any]] = field(default_factory=list)  # those before the one that answered
     status: int | None = None

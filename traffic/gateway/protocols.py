@@ -134,7 +134,7 @@ class GatewayRequest:
         values = [_value(raw) for raw in fields.values()]
         if fields.keys() <= {"n_predict"} or not all(type(value) is int and value > 0 for value in values):
             return None
-        return max(values)
+        return max(map(int, values))
 
     def with_model(self, model: str, *, ask_usage: bool = False) -> bytes:
         """The body with another model's name; the values of all other fields keep their bytes.

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from traffic.gateway.caps.amounts import NoBound, most_tokens, reserved, total
+from tests.traffic.gateway_rows import row
+from traffic.gateway.caps.amounts import NoBound, most_tokens, reserved, total, used
 from traffic.gateway.protocols import ANTHROPIC, COMPLETIONS, OPENAI, RESPONSES, GatewayRequest, Protocol, read_request
 from traffic.gateway.routes import Target
+from traffic.ingest.rows import Tokens
 
 HELLO = {"messages": [{"role": "user", "content": "Hello"}], "input": "Hello", "prompt": None}
 CONTEXT = 50_000
@@ -129,3 +131,9 @@ def test_a_body_that_is_made_for_the_search_costs_no_time(filler: str) -> None:
         began = time.process_time()
         most_tokens(request, KNOWN)
         assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize("unit", ["requests", "tokens", "usd"])
+def test_an_estimate_settles_no_reservation(unit: str) -> None:
+    assert used(unit, row(1, tokens=None, estimate=Tokens(1, 0, 0, 0, 0)), None, 700) == 700
+    assert used(unit, row(1, tokens=Tokens()), None, 700) == (700 if unit == "requests" else 0)

@@ -207,6 +207,19 @@ def test_a_call_whose_target_fails_reserves_nothing_any_more(gateways: Gateways)
     assert gateways.call(key).status_code == 200
 
 
+def test_where_usage_is_not_known_what_was_reserved_counts(gateways: Gateways) -> None:
+    key = gateways.key(("tokens", "day", "20000"))
+    gateways.stack.own.behaviour = "silent"
+    with pytest.raises(httpx.ReadTimeout):
+        headers = {"x-api-key": key, "x-breakeven-private": "1"}
+        asked = {"model": "own-model", "max_tokens": 5_000, "messages": [{"role": "user", "content": LONG}]}
+        httpx.post(f"{gateways.processes[0].url}/v1/messages", json=asked, headers=headers, timeout=0.5)
+    until(lambda: gateways.used("tokens") > 5_300)
+    gateways.stack.own.behaviour = "ok"
+    answer = gateways.call(key, max_tokens=16_000)
+    assert "The cap of 20,000 tokens a day of this key is reached: 5,4" in answer.json()["error"]["message"]
+
+
 def test_each_user_of_an_application_has_a_cap_of_their_own(gateways: Gateways) -> None:
     key = gateways.key()
     shop = gateways.stack.conn.execute("SELECT id FROM traffic_application WHERE slug = 'shop'").fetchone()

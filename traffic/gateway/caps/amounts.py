@@ -169,13 +169,10 @@ def usd(row: RequestRow, pricing: PricingContext | None) -> int | None:
 
 
 def used(unit: str, row: RequestRow, pricing: PricingContext | None, reserved: int) -> int:
-    """What a finished call used of a cap; what it reserved where that is not known."""
-    if unit == "requests":
-        return reserved
-    tokens = row.tokens if row.tokens is not None else row.estimate
-    if tokens is None:
+    """What a finished call used of a cap; what it reserved where that is not known, for an estimate may be too low."""
+    if unit == "requests" or row.tokens is None:
         return reserved
     if unit == "tokens":
-        return counted(unit, total(tokens))
-    amount = usd(msgspec.structs.replace(row, tokens=tokens), pricing) if total(tokens) else 0
+        return counted(unit, total(row.tokens))
+    amount = usd(row, pricing) if total(row.tokens) else 0
     return reserved if amount is None else amount
