@@ -112,9 +112,10 @@ class EngineClient:
             async with session.request(method, url, headers=headers, json=body, allow_redirects=False) as response:
                 yield response, started
         except netguard.AddressRefused as error:
-            raise Fault("connect", str(error)) from None
+            raise Fault("connect", str(error), sent=False) from None
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
-            raise Fault("connect", causes.for_error(error, url)) from None
+            sent = not isinstance(error, (aiohttp.ClientConnectorError, aiohttp.InvalidURL))
+            raise Fault("connect", causes.for_error(error, url), sent=sent) from None
 
     def _session(self, local: bool) -> aiohttp.ClientSession:
         if local not in self._sessions:

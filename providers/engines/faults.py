@@ -9,10 +9,11 @@ State = Literal["up", "down", "starting"]
 
 
 class Fault(Exception):
-    """A step that failed. `cause` is shown to people as it stands."""
+    """A step that failed. `cause` is shown to people as it stands. `sent`: whether the request may have gone out."""
 
-    def __init__(self, step: Step, cause: str, *, state: State = "down") -> None:
+    def __init__(self, step: Step, cause: str, *, state: State = "down", sent: bool = True) -> None:
         super().__init__(cause)
         self.step: Step = step
         self.cause = cause
         self.state: State = state
+        self.sent = sent

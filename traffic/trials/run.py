@@ -384,10 +384,9 @@ class Run:
     def columns_of(
         self, call: TrialCall, row: RequestRow, result: Result, pricing: PricingContext
     ) -> tuple[object, ...]:
-        """The values of KEEP. A cost that stays unknown is charged at its worst case, unless no model was reached."""
+        """The values of KEEP. A call that broke after it was sent counts at its worst case, as does an unknown cost."""
         cost = pricing.cost(row).cost
-        free = row.tokens is not None and row.tokens.output == 0 and row.outcome == "error"
-        paid = call.charged if cost is None and not free else cost or ZERO
+        paid = ZERO if result.unpaid else call.charged if cost is None or row.outcome != "ok" else cost
         self.charged += paid - call.charged
         self.spent += paid
         state = {"ok": CallState.OK, "cancelled": CallState.CANCELLED}.get(result.outcome, CallState.ERROR)
@@ -417,5 +416,4 @@ def tokens_of(result: Result) -> Tokens | None:
             counted.uncached_input, counted.cache_read or 0, counted.cache_write_5m or 0, counted.cache_write_1h or 0,
             counted.output, counted.reasoning or 0,
         )  # fmt: skip
-    unserved = result.outcome == "error" and (result.status is None or result.status >= 400)
-    return Tokens() if unserved else None
+    return Tokens() if result.unpaid or (result.outcome == "error" and (result.status or 0) >= 500) else None

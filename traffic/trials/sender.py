@@ -42,7 +42,10 @@ class Call:
 
 @dataclass(slots=True)
 class Result:
-    """How a call went. Times are milliseconds; None is unknown. `sent_at` is of the sender's clock, in seconds."""
+    """How a call went. Times are milliseconds; None is unknown. `sent_at` is of the sender's clock, in seconds.
+
+    `unpaid`: no model can have worked for it, since nothing was sent or the call was refused (4xx).
+    """
 
     key: int
     protocol: Protocol
@@ -51,6 +54,7 @@ class Result:
     outcome: str = "error"
     status: int | None = None
     error: str | None = None
+    unpaid: bool = False
     ttft_ms: float | None = None
     latency_ms: float = 0.0
     answer: Answer = field(default_factory=Answer)
@@ -186,6 +190,8 @@ class Sender:
         """Fills the result; never raises but for CancelledError."""
         url = self.engine.url(self.target, PATHS[self.protocol])
         headers, local = self.engine.headers(self.target), self.target.local
+        if local:  # small servers close a kept connection while a call is sent, and a new one costs little nearby
+            headers = {**headers, "Connection": "close"}
         try:
             async with asyncio.timeout(CALL_S):
                 for attempt in (1, 2):
@@ -194,14 +200,14 @@ class Sender:
                             result.status = stream.status
                             await self._read(stream, result)
                             return
-                    except Fault:  # mostly a kept connection that the server has closed meanwhile
-                        if attempt == 2 or result.status is not None:
+                    except Fault as fault:
+                        if attempt == 2 or fault.sent:  # what was sent may be paid for, and is not sent twice
                             raise
                         result.sent_at = time.monotonic()
         except TimeoutError:
             result.outcome, result.error = "timeout", "timeout"
         except Fault as fault:
-            result.error = fault.cause
+            result.error, result.unpaid = fault.cause, not fault.sent
         except TooMuch as error:
             result.error = str(error)
         except Exception as error:  # whatever an engine sends must not end the stream
@@ -213,6 +219,7 @@ class Sender:
             result.answer = read_answer(self.protocol, reply.body, with_text=True)
             result.outcome = "ok" if stream.status == 200 and result.answer.error_type is None else "error"
             result.error = None if result.outcome == "ok" else result.answer.error_type or f"HTTP {stream.status}"
+            result.unpaid = 400 <= stream.status < 500
             return
         tap, size = StreamTap(self.protocol, with_text=True), 0
         async for chunk in stream.response.content.iter_any():

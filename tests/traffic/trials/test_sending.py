@@ -1,0 +1,97 @@
+"""Calls of a trial that fail: how often they are sent, and what counts toward the cap."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from tests.factories import DeploymentFactory, TokenPriceFactory
+from traffic.ingest.context import clear_cache
+from traffic.models import TrialCall
+from traffic.trials import run, services
+from traffic.trials.prompts import Prompt
+from traffic.trials.services import Plan
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BEGUN = (
+    b'data: {"id": "1", "choices": [{"index": 0, "delta": {"content": "Me"}}]}\n\n'
+    b'data: {"id": "1", "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}}\n\n'
+)
+
+
+class Server(ThreadingHTTPServer):
+    """Fails in one way: a status, `closes` without an answer, or `breaks` in the middle of one."""
+
+    behaviour: int | str = 500
+    calls = 0
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_POST(self) -> None:
+        self.server.calls += 1
+        self.rfile.read(int(self.headers["content-length"]))
+        self.close_connection = True
+        if isinstance(self.server.behaviour, int):
+            self.send_response(self.server.behaviour)
+            self.send_header("content-length", "0")
+            self.end_headers()
+        elif self.server.behaviour == "breaks":
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.send_header("content-length", "9999")
+            self.end_headers()
+            self.wfile.write(BEGUN)
+
+    def log_message(self, *_words: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server(("127.0.0.1", 0), Handler)
+    threading.Thread(target=made.serve_forever, daemon=True).start()
+    yield made
+    made.shutdown()
+    made.server_close()
+
+
+def one_call(url: str) -> TrialCall:
+    """The call of a trial's first step, to a vendor whose tokens cost money."""
+    clear_cache()
+    TokenPriceFactory.create(provider="acme", model="tiny", uncached_input=Decimal(2), cache_read=Decimal(1),
+                              output=Decimal(10))  # fmt: skip
+    vendor = DeploymentFactory.create(provider="acme", engine="llamacpp", url=url, model="tiny", local=True)
+    plan = Plan("Proof", vendor, None, [1], 1, Decimal(1), prompts=[Prompt("Who?", "qa")])
+    trial = services.create(plan)
+    assert run.work(trial.pk)
+    call = TrialCall.objects.get(step__trial=trial)
+    assert call.state == "error"
+    trial.refresh_from_db()
+    assert trial.spent == call.charged
+    return call
+
+
+@pytest.mark.parametrize("behaviour", [500, 503, "closes", "breaks"])
+def test_a_call_that_may_be_paid_for_is_sent_once_and_counts_at_its_worst_case(
+    server: Server, behaviour: int | str
+) -> None:
+    server.behaviour = behaviour
+    assert one_call(f"http://127.0.0.1:{server.server_port}").charged > Decimal("0.002")
+    assert server.calls == 1
+
+
+def test_a_call_that_was_refused_counts_nothing(server: Server) -> None:
+    server.behaviour = 429
+    assert one_call(f"http://127.0.0.1:{server.server_port}").charged == 0
+    assert server.calls == 1
+
+
+def test_a_call_that_was_not_sent_counts_nothing() -> None:
+    assert one_call("http://127.0.0.1:9").charged == 0
