@@ -19,6 +19,7 @@ from traffic.models import TrialStep
 from traffic.models.trials import TrialState
 from traffic.trials.measure import FIRST_TOKEN_LIMIT_MS, MOST_ERRORS
 from traffic.trials.page import MARKS, TrialRow, at_once, source_words, speed
+from traffic.trials.run import gpus_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +83,19 @@ class TrialPage:
         side = self.report.candidate
         if side.best is None or not trial.capacity_tokens_per_second:
             return _("The trial ended without a measured capacity.")
-        text = _("%(name)s delivers %(speed)s tokens/s with %(calls)s. Its first token takes %(ttft)s.")
-        return text % {
-            "name": trial.candidate.name, "speed": speed(side.best.tokens_per_second or 0),
-            "calls": at_once(side.best.concurrency), "ttft": duration(side.best.ttft_p95_ms),
+        text = _("%(name)s delivers %(speed)s tokens/s with %(calls)s.")
+        if gpus_of(trial.candidate) > 1:
+            text = _("%(name)s delivers %(speed)s tokens/s on each of its %(gpus)s GPUs with %(calls)s.")
+        words = {
+            "name": trial.candidate.name, "speed": speed(trial.capacity_tokens_per_second),
+            "gpus": gpus_of(trial.candidate), "calls": at_once(side.best.concurrency),
         }  # fmt: skip
+        return f"{text % words} {self._first_token_words(side.best)}"
+
+    def _first_token_words(self, step: TrialStep) -> str:
+        if step.ttft_p95_ms is None:
+            return _("Its first token was not measured.")
+        return _("Its first token takes %(ttft)s.") % {"ttft": duration(step.ttft_p95_ms)}
 
     def _running(self) -> str:
         steps = self.report.steps
@@ -164,10 +173,18 @@ class TrialPage:
             return _("No step has ended yet.")
         at = side.late_from
         words = {"name": side.deployment.name, "limit": duration(FIRST_TOKEN_LIMIT_MS)}
-        if at is None:
+        measured = [point for point in side.points if point.ttft_p95_ms is not None]
+        if not measured:
+            text = _("The first token of %(name)s was not measured.")
+        elif at is None and len(measured) < len(side.points):
+            text = _("%(name)s keeps the first token below %(limit)s at the steps where it was measured.")
+        elif at is None:
             text = _("%(name)s keeps the first token below %(limit)s at every step.")
-        elif at <= min(point.concurrency for point in side.points):
+        elif not any(point.in_time for point in side.points):
             text = _("%(name)s needs more than %(limit)s for the first token at every step.")
+        elif at <= min(point.concurrency for point in measured):
+            text = _("%(name)s needs more than %(limit)s for the first token with %(calls)s already.")
+            words["calls"] = at_once(round(at))
         else:
             text = _("%(name)s passes %(limit)s for the first token at about %(calls)s.")
             words["calls"] = at_once(round(at))
@@ -246,6 +263,11 @@ class TrialPage:
             return ""
         if not self.may_be_used or not trial.used_in_break_even:
             return _("Break-even does not use this capacity.")
+        use = self.report.use_of_capacity
+        if use == "newer":
+            return _("Break-even does not use this capacity, because a newer trial of a self-hosted deployment counts.")
+        if use == "unused":
+            return _("Break-even does not use this capacity, because the candidate has no running lease.")
         return _("Break-even uses this capacity until a newer trial of a self-hosted deployment ends.")
 
     @property

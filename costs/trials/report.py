@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from costs.readiness.criteria import latency, quality, reliability, saving
 from costs.readiness.evidence import Evidence, TaskQuality, Thresholds
-from costs.readiness.inputs import read_report, reliability_facts
+from costs.readiness.inputs import Report, read_report, reliability_facts
 from costs.readiness.scorecard import criterion_json
 from costs.verdicts.verdict import Verdict
 from lib.confidence_intervals import Interval, Z
@@ -135,9 +135,22 @@ class TrialReport:
         return len(queries.cut_prompts(self.trial))
 
     @cached_property
+    def live(self) -> Report:
+        """The live break-even and its evidence."""
+        return read_report(self.now)
+
+    @property
+    def use_of_capacity(self) -> Literal["used", "unused", "newer"]:
+        """Whether the live break-even takes the trial's capacity. `unused`: it counts the GPUs of other leases."""
+        inputs = self.live.inputs
+        if inputs.capacity is not None and inputs.capacity.trial == self.trial.pk:
+            return "used"
+        return "unused" if inputs.unused is not None and inputs.unused.trial == self.trial.pk else "newer"
+
+    @cached_property
     def evidence(self) -> Evidence:
         """The trial's own ratings, first tokens and candidate; the saving is that of the live break-even."""
-        live = read_report(self.now)
+        live = self.live
         ratings = {task: (rated, good) for task, rated, good in queries.ratings_of(self.trial)}
         prompts = queries.prompts_by_task(self.trial)
         tasks = tuple(TaskQuality(task, n, *ratings.get(task, (0, 0))) for task, n in sorted(prompts.items()))

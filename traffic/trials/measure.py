@@ -109,9 +109,13 @@ class Point:
 
 
 def capacity_point(points: Iterable[Point]) -> Point | None:
-    """The step whose throughput is the capacity: the highest of those whose first token comes in time, else of all."""
+    """The step whose throughput is the capacity: the highest of those whose first token comes in time, else of all.
+
+    One whose first token was not measured is it only where none was measured.
+    """
     counting = [point for point in points if point.counts]
-    choice = [point for point in counting if point.in_time] or counting
+    measured = [point for point in counting if point.ttft_p95_ms is not None] or counting
+    choice = [point for point in measured if point.in_time] or measured
     return max(choice, key=lambda point: point.tokens_per_second or 0.0, default=None)
 
 
