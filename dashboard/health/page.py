@@ -50,12 +50,19 @@ class HealthPage:
     accounts: Sequence[AccountNow]
 
     def answer(self) -> str:
-        """How many parts do not work, and how many feeds are late or fail."""
-        bad = [part.name for part in self.parts if part.mark == "bad"]
+        """Which parts do not work, need a check or are unknown, and how many feeds are late or fail."""
+        texts = {
+            "bad": _("%(names)s: does not work."),
+            "warn": _("%(names)s: needs a check."),
+            "unknown": _("%(names)s: unknown."),
+        }
+        names = {mark: ", ".join(part.name for part in self.parts if part.mark == mark) for mark in texts}
+        marked = [text % {"names": names[mark]} for mark, text in texts.items() if names[mark]]
         late = sum(1 for _account, feed in self.feeds if feed.mark in ("bad", "warn"))
-        parts = _("%(names)s: does not work.") % {"names": ", ".join(bad)} if bad else _("Every part works.")
         feeds = ngettext("%(n)s vendor feed is late or fails.", "%(n)s vendor feeds are late or fail.", late)
-        return f"{parts} " + (feeds % {"n": late} if late else _("All vendor feeds are on time."))
+        return f"{' '.join(marked) or _('Every part works.')} " + (
+            feeds % {"n": late} if late else _("All vendor feeds are on time.")
+        )
 
     @property
     def feeds(self) -> list[tuple[AccountNow, FeedNow]]:
@@ -114,6 +121,8 @@ def gateway() -> Part:
     url = settings.GATEWAY_URL
     try:
         status = httpx.get(f"{url}/healthz", timeout=GATEWAY_S).status_code
+    except httpx.ConnectError:  # nothing listens there, or its name has no address
+        return Part(_("Gateway"), "bad", _("Nothing answers at %(url)s.") % {"url": url})
     except httpx.HTTPError:
         return Part(_("Gateway"), "unknown", _("It cannot be reached from this page at %(url)s.") % {"url": url})
     values = {"url": url, "status": status}

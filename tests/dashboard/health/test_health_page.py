@@ -57,15 +57,33 @@ def test_restarts_and_a_missing_mail_server_ask_for_a_check() -> None:
     assert (health.mail(True).mark, health.mail(False).mark) == ("ok", "warn")
 
 
-@pytest.mark.parametrize(("status", "mark"), [(200, "ok"), (503, "bad"), (None, "unknown")])
-def test_the_gateway_is_asked_once(status: int | None, mark: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("status", "mark"),
+    [
+        (200, "ok"),
+        (503, "bad"),
+        (httpx.ConnectError("refused"), "bad"),
+        (httpx.ConnectTimeout("late"), "unknown"),
+        (httpx.ReadTimeout("late"), "unknown"),
+    ],
+)
+def test_the_gateway_is_asked_once(status: int | httpx.HTTPError, mark: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def answer(url: str, **options: Any) -> httpx.Response:
-        if status is None:
-            raise httpx.ConnectError("refused")
+        if isinstance(status, httpx.HTTPError):
+            raise status
         return httpx.Response(status)
 
     monkeypatch.setattr(httpx, "get", answer)
     assert health.gateway().mark == mark
+
+
+def test_the_headline_names_every_part_that_is_not_known_to_work() -> None:
+    marks = ("ok", "warn", "bad", "unknown", "warn")
+    parts = [health.Part(name, mark, "") for name, mark in zip("VWXYZ", marks, strict=True)]
+    answer = health.HealthPage(parts, []).answer()
+    assert answer.startswith("X: does not work. W, Z: needs a check. Y: unknown. All vendor feeds")
+    assert health.HealthPage(parts[:1], []).answer().startswith("Every part works.")
+    assert health.HealthPage(parts[:2], []).answer().startswith("W: needs a check. All")
 
 
 @pytest.fixture
@@ -84,7 +102,7 @@ def test_failing_feeds_stand_on_health_with_their_error_and_on_spend_as_one_link
     FeedFactory.create(account=account, kind="costs", failures=3, last_error="The vendor answered 503.")
     manager = logged_in(with_role("manager"))
     page = html_of(manager.get("/settings/health/"))
-    assert "Gateway: does not work. 1 vendor feed is late or fails." in page
+    assert "Gateway: does not work. " in page and " 1 vendor feed is late or fails." in page
     assert "The vendor answered 503." in page and "Requests are stored." in page and "0 tasks wait." in page
     spend = html_of(manager.get("/spend/"))
     assert '<a href="/settings/health/">1 vendor feed is failing</a>' in spend
