@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
-
-from django.db.models import Q
 
 from costs.breakeven import Crossing, Inputs, Result, Spread, compute, volume_saving
 from costs.breakeven.band import Band
@@ -230,9 +228,7 @@ def compared_gap(now: datetime) -> Interval | None:
     A pair is the same prompt answered by both sides, so it decides over ratings of different prompts, and from then on
     nothing is called cheaper exactly where the comparison's verdict is `worse`.
     """
-    end = now.astimezone(UTC).date() + timedelta(days=1)
-    since = datetime.combine(end - timedelta(days=COMPARED_DAYS), time.min, UTC)
-    compared = own_against_api(Q(created_at__gte=since))
+    compared = own_against_api(now=now)
     if not compared.enough or compared.difference is None:
         return None
     return Interval(Decimal(repr(compared.difference.low)), Decimal(repr(compared.difference.high)))

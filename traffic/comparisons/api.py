@@ -30,7 +30,8 @@ Identifier = Annotated[int, Path(ge=1, lt=2**63)]
 class ComparisonQuery(Schema):
     """Two deployments by their slugs; without both, all self-hosted ones against all of vendors.
 
-    Pairs of one task, or of one application, where these are sent."""
+    Pairs of one task, or of one application, where these are sent. Those of the last 90 days count, of one prompt the
+    newest, without trials that Break-even does not take."""
 
     candidate: Text | None = None
     baseline: Text | None = None

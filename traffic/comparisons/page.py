@@ -21,6 +21,7 @@ from traffic.comparisons.rendering import Rendered, marked_differences, rendered
 from traffic.comparisons.statistics import MARGIN, Strength
 from traffic.models import Pair, PairChoice, Task
 from traffic.quality.agreement import FEWEST_UNITS, TRUSTED, Agreement
+from traffic.quality.queries import COMPARED_DAYS
 
 SIDE_WORDS = {
     "a": gettext_lazy("A is better"),
@@ -296,6 +297,11 @@ class ComparisonsPage:
         pairs = ngettext("%(n)s pair: %(apart)s.", "%(n)s pairs: %(apart)s.", row.result.pairs)
         finding = pairs % {"n": count(row.result.pairs), "apart": row.apart()}
         return sentences(row.sentence(), finding if row.result.enough else f"{row.enough()}.")
+
+    def counted_words(self) -> str:
+        """Which pairs count, here, in the API and in Break-even."""
+        text = _("Pairs of the last %(days)s days count, without trials that Break-even does not take.")
+        return f"{text % {'days': COMPARED_DAYS}} " + _("Two deployments’ pairs of the same prompt count once.")
 
     def agreement_heading(self) -> str:
         if self.agreement.trusted is None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import Count, F, Max, Q
+from django.db.models import Case, Count, F, Max, Q, QuerySet, TextField, When
+from django.db.models.functions import Cast, Greatest, Least
+from django.utils import timezone
 
 from providers.models import Deployment
 from traffic.comparisons.queue import of_applications
@@ -23,6 +26,7 @@ from traffic.comparisons.statistics import (
 )
 from traffic.models import Pair, PairChoice, PairOutcome, Trial
 from traffic.quality.agreement import Agreement, krippendorff_alpha
+from traffic.quality.queries import compared_period
 
 MOST_RATERS, MOST_DISPUTED = 50, 20  # on a page
 OWN = "self"  # the provider of deployments on our own GPUs
@@ -70,15 +74,44 @@ class Result:
         return sign_test(self.wins, self.losses)
 
 
-def results(where: Q | None = None, *, sides: tuple[Deployment, Deployment] | None = None) -> list[Result]:
-    """Every two deployments that were compared, those with the most pairs first, each with its tasks.
+def counting(where: Q | None = None, now: datetime | None = None) -> QuerySet[Pair]:
+    """The pairs that count, on the page, in the API and in Break-even: those of the last `COMPARED_DAYS` days, without
+    trials that Break-even does not take, and of one prompt the newest that two deployments have a choice of.
+
+    Repeats of a prompt say little new, so an interval over them would be too narrow. A pair whose prompt is not known
+    counts for itself. Pairs that wait for a choice are beside these.
+    """
+    since = compared_period((now or timezone.now()).astimezone(UTC).date()).since
+    apart = Trial.objects.filter(used_in_break_even=False).values("pk")
+    pairs = Pair.objects.filter(where or Q(), created_at__gte=since).exclude(trial_id__in=apart)
+    newest = (
+        pairs.order_by()
+        .annotate(
+            sides_low=Least("candidate_id", "baseline_id"),
+            sides_high=Greatest("candidate_id", "baseline_id"),
+            prompt=Case(
+                When(prompt_digest="", then=Cast("id", TextField())), default="prompt_digest", output_field=TextField()
+            ),
+            waits=Case(When(outcome="", then=True), default=False),
+        )
+        .values("sides_low", "sides_high", "prompt", "waits")
+        .annotate(newest=Max("id"))
+    )
+    return Pair.objects.filter(pk__in=newest.values("newest"))
+
+
+def results(
+    where: Q | None = None, *, sides: tuple[Deployment, Deployment] | None = None, now: datetime | None = None
+) -> list[Result]:
+    """Every two deployments that were compared, those with the most pairs that count first, each with its tasks.
 
     Pairs in which they stand the other way round count too. The candidate is the one on our own GPUs where one of
     them is, else the side that the newest pair has as its candidate; `sides` asks for two of them, in that order.
     """
-    pairs = Pair.objects.filter(where or Q())
+    where = where or Q()
     if sides is not None:
-        pairs = pairs.filter(candidate__in=sides, baseline__in=sides)
+        where &= Q(candidate__in=sides, baseline__in=sides)
+    pairs = counting(where, now)
     rows = list(
         pairs.values_list("candidate_id", "baseline_id", "task", "outcome")
         .annotate(n=Count("id"), open=Count("id", filter=Q(disputed=True)), newest=Max("id"))
@@ -143,16 +176,13 @@ def result_of(candidate: Deployment, baseline: Deployment, where: Q | None = Non
 OWN_AGAINST_API = Q(candidate__provider=OWN) ^ Q(baseline__provider=OWN)
 
 
-def own_against_api(where: Q | None = None) -> Result:
-    """All pairs in which a deployment of ours stands against one of a vendor, in one statement.
+def own_against_api(where: Q | None = None, now: datetime | None = None) -> Result:
+    """All pairs that count in which a deployment of ours stands against one of a vendor, in one statement.
 
-    Our side is the candidate, whichever side it was in the trial; the result names no deployment. Trials that
-    Break-even does not take stay out.
+    Our side is the candidate, whichever side it was in the trial; the result names no deployment.
     """
     counts: Counter[str] = Counter()
-    apart = Trial.objects.filter(used_in_break_even=False).values("pk")
-    pairs = Pair.objects.filter((where or Q()) & OWN_AGAINST_API).exclude(trial_id__in=apart)
-    rows = pairs.values_list("candidate__provider", "outcome")
+    rows = counting((where or Q()) & OWN_AGAINST_API, now).values_list("candidate__provider", "outcome")
     for provider, outcome, n, disputed in rows.annotate(n=Count("id"), open=Count("id", filter=Q(disputed=True))):
         counts[outcome if provider == OWN else MIRRORED.get(outcome, outcome)] += n
         counts["disputed"] += disputed

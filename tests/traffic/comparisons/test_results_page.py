@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from providers.models import AuditEntry, Deployment
-from tests.factories import DeploymentFactory, PairFactory
+from tests.factories import DeploymentFactory, PairFactory, TrialFactory
 from tests.traffic.comparisons.rows import pairs_of, two_sides
 from tests.traffic.people import application, logged_in, person, text
 from traffic.comparisons import queries, services
@@ -98,6 +100,31 @@ def test_sides_that_changed_places_are_one_result() -> None:
     assert (made.candidate, made.wins, made.losses, made.both_bad) == (own, 3, 2, 1)
     assert [(row.task, row.pairs) for row in made.tasks] == [("rag", 5), ("qa", 1)]
     assert queries.strengths([made]) is None
+
+
+@pytest.mark.django_db
+def test_repeats_of_a_prompt_old_pairs_and_trials_that_do_not_count_are_left_out() -> None:
+    own, api = two_sides()
+    other = DeploymentFactory.create(slug="other", name="Other", provider="acme")
+    sides = {"candidate": own, "baseline": api, "votes": 1}
+    PairFactory.create_batch(5, **sides, outcome="candidate", prompt_digest="a" * 64)
+    PairFactory.create(candidate=api, baseline=own, votes=1, outcome="candidate", prompt_digest="a" * 64)  # the newest
+    PairFactory.create_batch(3, candidate=own, baseline=api, outcome="", prompt_digest="a" * 64)  # wait
+    PairFactory.create_batch(2, **sides, outcome="tie")  # of prompts that are not known
+    PairFactory.create(candidate=own, baseline=other, votes=1, outcome="candidate", prompt_digest="a" * 64)
+    old = PairFactory.create(**sides, outcome="candidate")
+    Pair.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(days=91))
+    apart = TrialFactory.create(used_in_break_even=False)
+    PairFactory.create(**sides, outcome="candidate", trial_id=apart.pk)
+    made = {result.baseline.slug: result for result in queries.results()}
+    whole = (made["api"].wins, made["api"].ties, made["api"].losses, made["api"].waiting)
+    assert whole == (0, 2, 1, 1) and (made["other"].wins, made["other"].pairs) == (1, 1)
+    both = queries.own_against_api()
+    assert (both.wins, both.ties, both.losses, both.waiting) == (1, 2, 1, 1)
+    asked = queries.result_of(own, api)
+    assert (asked.wins, asked.ties, asked.losses) == (0, 2, 1)
+    client = logged_in(person("ada", "traffic.add_rating", "traffic.view_quality"))
+    assert "Pairs of the last 90 days count" in text(client, RESULTS)
 
 
 @pytest.mark.django_db
