@@ -135,6 +135,14 @@ class FakeEngine:
                 assert request.transport is not None
                 request.transport.abort()
                 return web.Response()
+            case "breaks-off":
+                response = web.StreamResponse(headers={"content-type": "application/x-jsonl"})
+                await response.prepare(request)
+                await response.write(b"a part")
+                await asyncio.sleep(0.1)
+                assert request.transport is not None
+                request.transport.abort()
+                return response
             case "silent":
                 await asyncio.sleep(30)
             case "bomb":

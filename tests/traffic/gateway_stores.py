@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -20,6 +21,8 @@ class Stores:
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
         self.numbers = itertools.count(1)
+        self.page = 1_000  # objects of a list
+        self.before_made: Callable[[], object] = lambda: None
 
     def answer(self, request: web.Request, asked: dict[str, Any]) -> web.Response | None:
         """None for a path that is no store's."""
@@ -28,11 +31,15 @@ class Stores:
             return None
         kind, name, rest = match.groups()
         if name is None and request.method == "POST":
+            self.before_made()
             return web.json_response(self.made(kind, asked))
         if name is None:
-            data = [item for item in self.objects.values() if item["kind"] == kind]
+            every = [item for item in self.objects.values() if item["kind"] == kind]
+            after = request.query.get("after") or request.query.get("after_id")
+            start = [item["id"] for item in every].index(after) + 1 if after else 0
+            data, more = every[start : start + self.page], len(every) > start + self.page
             ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {}
-            return web.json_response({"object": "list", "data": data, "has_more": False, **ends})
+            return web.json_response({"object": "list", "data": data, "has_more": more, **ends})
         if name not in self.objects:
             return web.json_response({"error": {"message": "none", "type": "not_found_error"}}, status=404)
         if rest in ("/content", "/results"):

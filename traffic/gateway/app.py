@@ -225,10 +225,13 @@ class Gateway:
             body = await self._deadlines.read_body(headers, receive, share)
             unread = False
             if store is not None:
-                call = StoreCall.of(store, protocol, scope, headers, capped=bool(key.caps or application.caps))
+                capped = bool(key.caps or application.caps or key.metered)
+                call = StoreCall.of(store, protocol, scope, headers, capped=capped)
                 await self.passthrough.run(call, body, application, snapshot, send)
                 return
             exchange = self._exchange(protocol, scope, headers, snapshot, key, application, body, started_at, arrived)
+            form = exchange.request.span is not None
+            await self.passthrough.enforce_own(protocol, body, application, form=form)
             await self._relay(exchange, receive, send, share)
         except Refusal as refusal:
             _log_refused(refusal, scope, key)

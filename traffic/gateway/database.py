@@ -1,11 +1,11 @@
-"""The gateway's two connections to Postgres, each of a thread of its own."""
+"""The gateway's connections to Postgres, each of a thread of its own."""
 
 from __future__ import annotations
 
 import psycopg
 
 
-def connect(database_url: str, name: str) -> psycopg.Connection:
+def connect(database_url: str, name: str, *, statement_s: int = 30) -> psycopg.Connection:
     """A connection in autocommit mode that notices within seconds when the other end has vanished without a word."""
     return psycopg.connect(
         database_url,
@@ -16,5 +16,5 @@ def connect(database_url: str, name: str) -> psycopg.Connection:
         keepalives_interval=2,
         keepalives_count=3,
         tcp_user_timeout=10_000,
-        options="-c statement_timeout=30s",
+        options=f"-c statement_timeout={statement_s}s",
     )

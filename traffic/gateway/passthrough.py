@@ -7,9 +7,12 @@ costs comes with the vendor's bill.
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import aiohttp
 import msgspec
@@ -17,10 +20,11 @@ import msgspec
 from lib.reach import literal
 from traffic.gateway.bounds import MOST_ANSWER, TooMuch
 from traffic.gateway.held_objects import HeldObjects
+from traffic.gateway.named_objects import files_of, has_hidden_letters, may_name, refuse_batch_lines, refuse_form
 from traffic.gateway.protocols import ANTHROPIC, OPENAI, Protocol
 from traffic.gateway.refusals import Headers, Refusal, Send
 from traffic.gateway.relay import Relay
-from traffic.gateway.routes import SELF, Target, reachable
+from traffic.gateway.routes import OVER, SELF, Rule, Target, reachable
 from traffic.gateway.snapshot import Application, Snapshot
 from traffic.gateway.upstream import KEPT_FROM_CALLERS, NotReached, headers_for, judge, url_of
 
@@ -29,6 +33,15 @@ METHODS = ("GET", "POST", "DELETE")
 _PATH = re.compile(r"^(/v1/messages/batches|/v1/files|/v1/batches)(?:/([A-Za-z0-9_.-]{1,200}))?(/[a-z_]{1,40})?$")
 # Ids inside an answer that lead to more of the same owner's objects.
 _LINKED = ("id", "output_file_id", "error_file_id")
+MOST_BATCH = 64 << 10  # bytes of a call to /v1/batches
+MOST_AT_ONCE = 64 << 10  # bytes of a body that is taken apart on the event loop
+MOST_PAGES = 20  # of a vendor's list, looked through for one page of the application's own
+
+
+class BatchBody(msgspec.Struct):
+    """What is read of a call that makes a batch of a file."""
+
+    input_file_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +57,7 @@ class StoreCall:
     headers: Headers
     forced: str
     private: bool
+    task: str
     base: str  # the gateway's own address, as the caller names it
 
     @classmethod
@@ -56,10 +70,10 @@ class StoreCall:
         *,
         capped: bool,
     ) -> StoreCall:
-        """`capped`: the caller has a hard cap. Raises Refusal."""
+        """`capped`: the caller has a hard cap, or a quota of tokens or USD. Raises Refusal."""
         root, vendor_id = store
         if capped and root != "/v1/files" and scope["method"] == "POST" and not vendor_id:
-            words = "What a batch uses is not known before: a key with a hard cap cannot make one."
+            words = "What a batch uses is not known before: a key with a cap, or a quota of tokens or USD, makes none."
             raise Refusal(403, "capped", words)
         host = headers.get(b"host", b"").decode("latin-1")
         return cls(
@@ -72,8 +86,18 @@ class StoreCall:
             headers=scope["headers"],
             forced=headers.get(b"x-breakeven-route", b"").decode("latin-1").strip(),
             private=headers.get(b"x-breakeven-private", b"0").strip().lower() not in (b"0", b"", b"false", b"no"),
+            task=headers.get(b"x-breakeven-task", b"batch").decode("latin-1").strip().lower(),
             base=f"{scope.get('scheme', 'http')}://{host}",
         )
+
+    @property
+    def makes(self) -> bool:
+        """Whether it asks the vendor for a new object."""
+        return self.method == "POST" and not self.vendor_id
+
+    @property
+    def makes_batch(self) -> bool:
+        return self.makes and self.root != "/v1/files"
 
 
 def store_of(path: str) -> tuple[str, str] | None:
@@ -93,8 +117,19 @@ class Passthrough:
 
     async def run(self, call: StoreCall, body: bytes, application: Application, snapshot: Snapshot, send: Send) -> None:
         """Raises Refusal."""
+        if call.root == "/v1/batches" and len(body) > MOST_BATCH:
+            raise Refusal(413, "body-too-large", f"A call to /v1/batches may have {MOST_BATCH // 1024} KiB at most.")
         target = await self._target(call, body, application, snapshot)
+        if call.makes:
+            if call.root == "/v1/files":
+                refuse_batch_lines(body)
+            elif call.protocol == ANTHROPIC:
+                await self.enforce_own(ANTHROPIC, body, application)
+            await self._objects.ready()  # what is made and not remembered would be made again
         try:
+            if call.method == "GET" and not call.vendor_id:
+                await self._list(call, target, application, send)
+                return
             async with await self._ask(call, body, target) as upstream:
                 await self._answer(call, upstream, target, application, send)
         except NotReached:
@@ -102,18 +137,44 @@ class Passthrough:
         except (aiohttp.ClientError, OSError, TooMuch):
             raise Refusal(502, "upstream-unreachable", f"{target.slug} could not be reached.") from None
 
+    async def enforce_own(
+        self, protocol: Protocol, body: bytes, application: Application, *, form: bool = False
+    ) -> None:
+        """Hold a call to the files that its application made. Raises Refusal where it names others."""
+        if form:
+            refuse_form(body)
+            return
+        if not may_name(protocol, body):
+            return
+        if len(body) <= MOST_AT_ONCE:
+            ids = files_of(protocol, body)
+        else:
+            ids = await asyncio.to_thread(files_of, protocol, body)
+        if not ids:
+            return
+        owned = await self._objects.owned(ids, None, application.id)
+        for name in ids:
+            if name not in owned:
+                raise _no_object(name)
+
     async def _target(self, call: StoreCall, body: bytes, application: Application, snapshot: Snapshot) -> Target:
         candidates = self._candidates(call, application, snapshot)
-        held = call.vendor_id or (_input_file(body) if call.root == "/v1/batches" and call.method == "POST" else "")
+        held = call.vendor_id or (_input_file(body) if call.root == "/v1/batches" and call.makes else "")
         if held:
             deployment_id = await self._objects.deployment_of(held, application.id)
             for target in snapshot.targets:
-                if target.id == deployment_id:
-                    return target
-            raise Refusal(404, "no-such-object", f"This application has no object {held[:200]}.")
+                if target.id != deployment_id:
+                    continue
+                if call.makes and target not in candidates:
+                    words = f"{target.slug} holds {held[:200]}, where neither routes nor this call's headers lead."
+                    raise Refusal(404, "no-target", words)
+                _hold_to_budget(call, target, application, snapshot)
+                return target
+            raise _no_object(held)
         if not candidates:
             vendor = "Anthropic" if call.protocol == ANTHROPIC else "OpenAI"
             raise Refusal(404, "no-target", f"No route leads to a deployment of {vendor} that holds files and batches.")
+        _hold_to_budget(call, candidates[0], application, snapshot)
         return candidates[0]
 
     def _candidates(self, call: StoreCall, application: Application, snapshot: Snapshot) -> list[Target]:
@@ -129,12 +190,14 @@ class Passthrough:
             and (target.provider == SELF or not call.private)
         ]
 
-    async def _ask(self, call: StoreCall, body: bytes, target: Target) -> aiohttp.ClientResponse:
+    async def _ask(
+        self, call: StoreCall, body: bytes, target: Target, query: str | None = None
+    ) -> aiohttp.ClientResponse:
         if (address := literal(target.url)) is not None:
             judge(target.slug, address, local=target.local)
         return await self._relay.session(local=target.local).request(
             call.method,
-            url_of(target, call.path, call.query),
+            url_of(target, call.path, call.query if query is None else query),
             data=body or None,
             headers=headers_for(target, call.headers),
             allow_redirects=False,
@@ -143,52 +206,132 @@ class Passthrough:
     async def _answer(
         self, call: StoreCall, upstream: aiohttp.ClientResponse, target: Target, application: Application, send: Send
     ) -> None:
-        headers = [
-            (lower, value)
-            for name, value in upstream.raw_headers
-            if (lower := name.lower()) not in KEPT_FROM_CALLERS and not lower.startswith(b"x-breakeven-")
-        ]
-        headers.append((b"x-breakeven-deployment", target.slug.encode()))
+        headers = _headers(upstream, target)
         if upstream.content_type != "application/json" or call.path.endswith(("/content", "/results")):
             await send({"type": "http.response.start", "status": upstream.status, "headers": headers})
-            async for piece in upstream.content.iter_any():
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            try:
+                async for piece in upstream.content.iter_any():
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+            except (aiohttp.ClientError, TimeoutError, OSError):
+                return  # without the last chunk, so that the caller sees that the answer broke off
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
         body = await _whole(upstream)
         if upstream.status < 400:
-            passed = await self._owned(call, body, target, application)
-            if passed is not body:
-                headers = [header for header in headers if header[0] != b"content-length"]
-                body = passed
-        await send({"type": "http.response.start", "status": upstream.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body, "more_body": False})
+            body = await self._owned(call, body, target, application)
+        await _send_whole(send, upstream.status, headers, body)
 
     async def _owned(self, call: StoreCall, body: bytes, target: Target, application: Application) -> bytes:
-        """Remember what the answer names of the application's; of a list, what is its own."""
+        """Remember what the answer names of the application's. What the vendor did is answered in any case."""
         try:
             answer = msgspec.json.decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
-            raise Refusal(502, "upstream-broke-off", f"{target.slug} answered with something that is no JSON object.")
-        listed = answer.get("data") if call.method == "GET" and not call.vendor_id else None
-        if listed is None and not call.vendor_id and call.method == "GET":
-            raise Refusal(502, "upstream-broke-off", f"{target.slug} answered with something that is no list.")
-        for item in listed if isinstance(listed, list) else [answer]:
-            _lead_here(item, call)
-        if not isinstance(listed, list):
-            names = [answer.get(name) for name in _LINKED]
-            await self._objects.keep([name for name in names if isinstance(name, str)], target.id, application.id)
-            return msgspec.json.encode(answer) if "results_url" in answer else body
-        items = [item for item in listed if isinstance(item, dict) and isinstance(item.get("id"), str)]
-        owned = await self._objects.owned([item["id"] for item in items], target.id, application.id)
-        own = [item for item in items if item["id"] in owned]
-        ends: dict[str, Any] = {}
-        for name, place in (("first_id", 0), ("last_id", -1)):
-            if name in answer and not answer.get("has_more"):  # the next page begins at the vendor's own last one
-                ends[name] = own[place]["id"] if own else None
-        return msgspec.json.encode({**answer, "data": own, **ends})
+            return body
+        _lead_here(answer, call)
+        names = [answer.get(name) for name in _LINKED]
+        await self._objects.keep([name for name in names if isinstance(name, str)], target.id, application.id)
+        return msgspec.json.encode(answer) if "results_url" in answer else body
+
+    async def _list(self, call: StoreCall, target: Target, application: Application, send: Send) -> None:
+        """The first page of the vendor's list that holds something of the application's own, and of it that alone.
+
+        The ids at its ends are its own as well: from there the vendor goes on. Raises Refusal.
+        """
+        asked = parse_qsl(call.query, keep_blank_values=True)
+        back = any(name == "before_id" for name, _ in asked)
+        cursor = "before_id" if back else "after_id" if call.protocol == ANTHROPIC else "after"
+        query = call.query
+        for _ in range(MOST_PAGES):
+            async with await self._ask(call, b"", target, query) as upstream:
+                headers, body = _headers(upstream, target), await _whole(upstream)
+            if upstream.status >= 400:
+                await _send_whole(send, upstream.status, headers, body)
+                return
+            page = _page(body, target)
+            items = [item for item in page["data"] if isinstance(item, dict) and isinstance(item.get("id"), str)]
+            owned = await self._objects.owned([item["id"] for item in items], target.id, application.id)
+            own = [item for item in items if item["id"] in owned]
+            if own or not items or not page.get("has_more"):
+                for item in own:
+                    _lead_here(item, call)
+                ends = {"first_id": own[0]["id"] if own else None, "last_id": own[-1]["id"] if own else None}
+                more = bool(own and page.get("has_more"))
+                answer = {"object": "list", "data": own, "has_more": more, **ends}
+                if "object" not in page:
+                    del answer["object"]
+                await _send_whole(send, upstream.status, headers, msgspec.json.encode(answer))
+                return
+            place = items[0 if back else -1]["id"]
+            query = urlencode([*((name, value) for name, value in asked if name != cursor), (cursor, place)])
+        words = f"{MOST_PAGES} pages of the list hold nothing of this application: set a larger limit."
+        raise Refusal(400, "bad-request", words)
+
+
+def _no_object(name: str) -> Refusal:
+    return Refusal(404, "no-such-object", f"This application has no object {name[:200]}.")
+
+
+def _hold_to_budget(call: StoreCall, target: Target, application: Application, snapshot: Snapshot) -> None:
+    """Raises Refusal where a batch would pass the rule that is there for its application's budget.
+
+    Which models are inside is not read: a rule for some calls alone counts as one that may be for these.
+    """
+    state = application.budget_state
+    if not call.makes_batch or (call.forced and state != OVER):
+        return
+    for rule in snapshot.rules:
+        if not _may_hold(rule, call, application) or not any(rule.names(other) for other in snapshot.targets):
+            continue
+        leads_here = rule.names(target) or target.slug in rule.fallbacks
+        if rule.budget_states and not leads_here:
+            words = f"{application.slug} is held to its budget by the route {rule.slug}, which leads to no batches."
+            raise Refusal(403, "budget-decides", words)
+        if not _is_for_some(rule):
+            return
+
+
+def _may_hold(rule: Rule, call: StoreCall, application: Application) -> bool:
+    return (
+        (not rule.tasks or call.task in rule.tasks)
+        and (not rule.applications or application.slug in rule.applications)
+        and (not rule.budget_states or application.budget_state in rule.budget_states)
+        and rule.private in (None, call.private)
+    )
+
+
+def _is_for_some(rule: Rule) -> bool:
+    """Whether it looks at what a call asks for."""
+    conditions: Sequence[object] = (rule.requested_models, rule.over_context, rule.self_only_model)
+    return any(conditions) or any(value is not None for value in (rule.over_tokens, rule.media, rule.percent))
+
+
+def _headers(upstream: aiohttp.ClientResponse, target: Target) -> list[tuple[bytes, bytes]]:
+    headers = [
+        (lower, value)
+        for name, value in upstream.raw_headers
+        if (lower := name.lower()) not in KEPT_FROM_CALLERS and not lower.startswith(b"x-breakeven-")
+    ]
+    return [*headers, (b"x-breakeven-deployment", target.slug.encode())]
+
+
+async def _send_whole(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    headers = [header for header in headers if header[0] != b"content-length"]
+    headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _page(body: bytes, target: Target) -> dict[str, Any]:
+    """A page of a list. Raises Refusal where the vendor answers with something else."""
+    try:
+        page = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        page = None
+    if not isinstance(page, dict) or not isinstance(page.get("data"), list):
+        raise Refusal(502, "upstream-broke-off", f"{target.slug} answered with something that is no list.")
+    return page
 
 
 def _lead_here(item: Any, call: StoreCall) -> None:
@@ -198,13 +341,13 @@ def _lead_here(item: Any, call: StoreCall) -> None:
 
 
 def _input_file(body: bytes) -> str:
-    """The file of which a batch is made. Raises Refusal."""
+    """The file of which a batch is made. Raises Refusal, also where the vendor could read another one."""
     try:
-        name = cast(Any, msgspec.json.decode(body)).get("input_file_id")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, AttributeError):
-        name = None
-    if not isinstance(name, str) or not name:
-        raise Refusal(400, "bad-request", "input_file_id: the id of a file is required.")
+        name = msgspec.json.decode(body, type=BatchBody).input_file_id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        name = ""
+    if not name or body.count(b"input_file_id") != 1 or has_hidden_letters(body):
+        raise Refusal(400, "bad-request", "input_file_id: the id of one file is required.")
     return name
 
 

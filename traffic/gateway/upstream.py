@@ -26,8 +26,8 @@ HOP_BY_HOP = frozenset(
 )
 # Not the vendor's business: who called whom, the caller's own credentials and accounts. Encodings: see `headers_for`.
 KEPT_FROM_TARGETS = HOP_BY_HOP | frozenset(
-    b"host content-length expect accept-encoding authorization x-api-key api-key cookie forwarded via x-real-ip"
-    b" openai-organization openai-project".split()
+    b"host content-length expect accept-encoding authorization x-api-key api-key x-goog-api-key cookie"
+    b" forwarded via x-real-ip openai-organization openai-project".split()
 )
 # About the vendor's host, or about our account there; the server sets its own date.
 KEPT_FROM_CALLERS = HOP_BY_HOP | frozenset(

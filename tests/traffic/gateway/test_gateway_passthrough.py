@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +12,7 @@ import httpx
 import openai
 import pytest
 
-from tests.traffic.gateway_stack import KEY, OTHER_KEY, VENDOR_KEY, Stack, calm, stack
+from tests.traffic.gateway_stack import KEY, OTHER_KEY, VENDOR_KEY, Stack, calm, stack, until
 from traffic.models import Route
 
 __all__ = ["calm", "stack"]  # fixtures
@@ -114,3 +116,201 @@ def test_a_private_call_and_a_wish_for_another_deployment_lead_to_no_store(both:
     for headers in ({"x-breakeven-private": "1"}, {"x-breakeven-route": "claude"}):
         answer = httpx.get(f"{both.url}/v1/files", headers={"authorization": f"Bearer {KEY}", **headers})
         assert (answer.status_code, answer.headers["x-breakeven-error"]) == (404, "no-target")
+
+
+BEARER = {"authorization": f"Bearer {KEY}"}
+THEIRS = {"authorization": f"Bearer {OTHER_KEY}", **LAB}
+BATCH_LINE = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
+
+
+def upload(stack: Stack, headers: dict[str, str] = BEARER, content: bytes = b"{}", purpose: str = "batch") -> Any:
+    files = {"file": ("a.jsonl", content)}
+    return httpx.post(f"{stack.url}/v1/files", headers=headers, data={"purpose": purpose}, files=files, timeout=60)
+
+
+def test_a_page_of_a_list_ends_with_an_id_of_the_applications_own(both: Stack) -> None:
+    own = upload(both).json()["id"]
+    foreign = [upload(both, THEIRS).json()["id"] for _ in range(3)]
+    last = upload(both).json()["id"]
+    both.own.stores.page = 1
+    try:
+        answer = httpx.get(f"{both.url}/v1/files", headers=BEARER, params={"after": own}, timeout=60)
+        page = answer.json()
+        assert ([item["id"] for item in page["data"]], page["first_id"], page["last_id"]) == ([last], last, last)
+        assert not any(name in answer.text for name in foreign)
+        pages = httpx.get(f"{both.url}/v1/files", headers=THEIRS, params={"after": foreign[-1]}, timeout=60).json()
+        assert pages == {"object": "list", "data": [], "has_more": False, "first_id": None, "last_id": None}
+        for _ in range(21):
+            after = upload(both, THEIRS).json()["id"]
+        refused = httpx.get(f"{both.url}/v1/files", headers=BEARER, params={"after": last}, timeout=60)
+        assert (refused.status_code, refused.headers["x-breakeven-error"]) == (400, "bad-request")
+        assert after not in refused.text
+    finally:
+        both.own.stores.page = 1_000
+
+
+def naming(**fields: Any) -> dict[str, Any]:
+    return {"model": "own-model", "input": "Hello?", **fields}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps(naming(input=[{"role": "user", "content": [{"type": "input_file", "file_id": "FOREIGN"}]}])),
+        '{"model": "own-model", "input": [{"content": [{"file_id": "FOREIGN", "file_id": "OWN"}]}]}',
+        '{"model": "own-model", "input": [{"content": [{"file\\u005fid": "FOREIGN"}]}]}',
+        json.dumps(
+            naming(tools=[{"type": "code_interpreter", "container": {"type": "auto", "file_ids": ["FOREIGN"]}}])
+        ),
+        json.dumps(naming(previous_response_id="resp_1")),
+        json.dumps(naming(conversation={"id": "conv_1"})),
+        json.dumps(naming(tools=[{"type": "code_interpreter", "container": "cntr_1"}])),
+        json.dumps(naming(input=[{"type": "item_reference", "id": "msg_1"}])),
+        json.dumps(naming(input=[{"id": "msg_1"}])),
+    ],
+)
+def test_a_call_names_only_what_its_application_made(both: Stack, body: str) -> None:
+    own, foreign = upload(both).json()["id"], upload(both, THEIRS).json()["id"]
+    both.own.seen.clear()
+    body = body.replace("FOREIGN", foreign).replace("OWN", own)
+    answer = httpx.post(f"{both.url}/v1/responses", headers=BEARER, content=body, timeout=60)
+    assert (answer.status_code, answer.headers["x-breakeven-error"]) == (404, "no-such-object")
+    assert answer.json()["error"]["code"] == "no-such-object"
+    assert not both.own.seen
+    claude = {"model": "claude-test", "max_tokens": 5, "messages": [{"content": {"file_id": foreign}}]}
+    answer = httpx.post(f"{both.url}/v1/messages", headers=BEARER, json=claude, timeout=60)
+    assert (answer.status_code, answer.json()["error"]["type"]) == (404, "not_found_error")
+    batch = {"requests": [{"custom_id": "a", "params": claude}]}
+    answer = httpx.post(f"{both.url}/v1/messages/batches", headers=BEARER, json=batch, timeout=60)
+    assert (answer.status_code, both.claude.seen) == (404, [])
+
+
+def test_a_call_names_its_applications_own_file(both: Stack) -> None:
+    own = upload(both).json()["id"]
+    headers = {**BEARER, "x-breakeven-route": "own"}
+    part = {"type": "input_file", "file_id": own}
+    body = naming(input=[{"role": "user", "content": [part]}], previous_response_id=None, metadata={"file_id": "mine"})
+    answer = httpx.post(f"{both.url}/v1/responses", headers=headers, json=body, timeout=60)
+    assert answer.status_code == 200, answer.text
+
+
+def test_a_form_and_the_lines_of_a_batch_name_nothing_kept(both: Stack) -> None:
+    line = json.dumps({"custom_id": "a", "url": "/v1/responses", "body": naming(previous_response_id="resp_1")})
+    both.own.seen.clear()
+    assert upload(both, content=line.encode()).status_code == 400
+    form = {"model": "own-model", "image[file_id]": "file-1"}
+    files = {"mask": b"1"}
+    headers = {**BEARER, "x-breakeven-task": "batch"}  # which leads there
+    answer = httpx.post(f"{both.url}/v1/images/edits", headers=headers, data=form, files=files, timeout=60)
+    assert (answer.status_code, both.own.seen) == (400, []), answer.text
+    assert upload(both, content=line.encode(), purpose="user_data").status_code == 200
+
+
+def test_nothing_is_made_while_the_database_is_away(both: Stack) -> None:
+    file = upload(both).json()["id"]
+    both.own.seen.clear()
+    both.door.shut()
+    try:
+        for answer in (
+            upload(both),
+            httpx.post(f"{both.url}/v1/messages/batches", headers=BEARER, json={"requests": BATCH}, timeout=60),
+            httpx.post(
+                f"{both.url}/v1/batches", headers=BEARER, json={"input_file_id": file, **BATCH_LINE}, timeout=60
+            ),
+        ):
+            assert (answer.status_code, answer.headers["x-breakeven-error"]) == (503, "not-ready")
+            assert answer.headers["retry-after"]
+    finally:
+        both.door.reopen()
+    assert not both.own.seen
+    assert not both.claude.seen
+    until(lambda: upload(both).status_code == 200)
+
+
+def test_what_the_vendor_made_is_answered_and_remembered_later(both: Stack) -> None:
+    """The database goes away between the question whether it is there and the vendor's answer."""
+    both.own.stores.before_made = both.door.shut
+    try:
+        made = upload(both)
+    finally:
+        both.own.stores.before_made = lambda: None
+        both.door.reopen()
+    assert made.status_code == 200
+    name = made.json()["id"]
+    until(lambda: httpx.get(f"{both.url}/v1/files/{name}", headers=BEARER, timeout=60).status_code == 200)
+
+
+def test_a_silent_database_holds_nobody_up_for_long(both: Stack) -> None:
+    both.door.freeze()
+    try:
+        began = time.monotonic()
+        answer = httpx.get(f"{both.url}/v1/files/file-1", headers=BEARER, timeout=60)
+        assert (answer.status_code, time.monotonic() - began < 9) == (503, True)
+    finally:
+        both.door.thaw()
+    until(lambda: httpx.get(f"{both.url}/v1/files", headers=BEARER, timeout=60).status_code == 200)
+
+
+def test_a_batch_goes_only_where_routes_and_its_headers_lead(both: Stack) -> None:
+    file = upload(both).json()["id"]
+    both.own.seen.clear()
+    asked = {"input_file_id": file, **BATCH_LINE}
+    for headers in ({"x-breakeven-private": "1"}, {"x-breakeven-route": "claude"}):
+        answer = httpx.post(f"{both.url}/v1/batches", headers={**BEARER, **headers}, json=asked, timeout=60)
+        assert (answer.status_code, answer.headers["x-breakeven-error"]) == (404, "no-target")
+    rule = """
+    WITH old AS (UPDATE traffic_application SET budget_state = 'over' WHERE slug = 'shop')
+    INSERT INTO traffic_route SELECT (jsonb_populate_record(r, '{"id": 9999, "slug": "saves", "to_provider": "self",
+    "order": 0, "tasks": [], "budget_states": ["over"]}')).* FROM traffic_route r WHERE slug = 'files'
+    """
+    undo = """
+    WITH old AS (UPDATE traffic_application SET budget_state = 'unknown' WHERE slug = 'shop')
+    DELETE FROM traffic_route WHERE slug = 'saves'
+    """
+    with both.changed(rule, undo):
+        self_hosted = "UPDATE providers_deployment SET provider = 'self' WHERE slug = 'claude'"
+        with both.changed(self_hosted, "UPDATE providers_deployment SET provider = 'anthropic' WHERE slug = 'claude'"):
+            answer = httpx.post(f"{both.url}/v1/batches", headers=BEARER, json=asked, timeout=60)
+            assert (answer.status_code, answer.headers["x-breakeven-error"]) == (403, "budget-decides")
+    assert not both.own.seen
+
+
+def test_a_key_with_a_quota_of_tokens_makes_no_batch(both: Stack) -> None:
+    quota = "UPDATE traffic_key SET quota = 1000000, quota_unit = 'tokens', quota_period = 'month' WHERE name = %s"
+    undo = "UPDATE traffic_key SET quota = NULL, quota_unit = 'requests', quota_period = 'month' WHERE name = %s"
+    with both.changed(quota.replace("%s", f"'{KEY}'"), undo.replace("%s", f"'{KEY}'")):
+        answer = httpx.post(f"{both.url}/v1/messages/batches", headers=BEARER, json={"requests": BATCH}, timeout=60)
+        assert (answer.status_code, answer.headers["x-breakeven-error"]) == (403, "capped")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"input_file_id": "FILE", "metadata": "' + b"x" * 65_536 + b'"}', 413),
+        (b'{"input_file_id": "file-0", "input_file_id": "FILE"}', 400),
+        (b'{"input_file_id": "FILE", "input\\u005ffile_id": "file-0"}', 400),
+        (b'{"input_file_id": 5}', 400),
+        (b'{"input_file_id": "FILE", "deep": ' + b"[" * 20_000 + b"}", 400),
+    ],
+)
+def test_the_body_of_a_batch_is_bounded(both: Stack, body: bytes, status: int) -> None:
+    file = upload(both).json()["id"].encode()
+    both.own.seen.clear()
+    answer = httpx.post(f"{both.url}/v1/batches", headers=BEARER, content=body.replace(b"FILE", file), timeout=60)
+    assert (answer.status_code, both.own.seen) == (status, [])
+
+
+def test_results_that_break_off_end_without_their_end(both: Stack) -> None:
+    file = upload(both).json()["id"]
+    both.own.behaviour = "breaks-off"
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(f"{both.url}/v1/files/{file}/content", headers=BEARER, timeout=60)
+    both.own.behaviour = "ok"
+    assert "Traceback" not in (both.gateway.data_dir / both.gateway.log.name).read_text()
+
+
+def test_a_callers_key_of_gemini_stays_here(both: Stack) -> None:
+    both.own.seen.clear()
+    httpx.get(f"{both.url}/v1/files", headers={**BEARER, "x-goog-api-key": "theirs"}, timeout=60)
+    assert both.own.seen
+    assert "theirs" not in str(both.own.seen)

@@ -1,0 +1,60 @@
+"""What a body names of the objects in a vendor's account."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from traffic.gateway.named_objects import MOST_PARTS, files_of, may_name
+from traffic.gateway.protocols import ANTHROPIC, OPENAI, RESPONSES, Protocol
+from traffic.gateway.refusals import Refusal
+
+
+@pytest.mark.parametrize(
+    ("protocol", "body", "names"),
+    [
+        (OPENAI, {"messages": [{"content": [{"type": "file", "file": {"file_id": "file-1"}}]}]}, ["file-1"]),
+        (ANTHROPIC, {"messages": [{"content": [{"source": {"type": "file", "file_id": "file_1"}}]}]}, ["file_1"]),
+        (OPENAI, {"images": [{"file_id": "file-1"}, {"file_id": "file-2"}], "mask": {"file_id": "file-1"}},
+         ["file-1", "file-2"]),
+        (RESPONSES, {"tools": [{"container": {"type": "auto", "file_ids": ["file-1", "file-2"]}}]},
+         ["file-1", "file-2"]),
+        # A tool of the caller's own.
+        (OPENAI, {"tools": [{"function": {"parameters": {"properties": {"file_id": {"type": "string"}}}}}]}, []),
+        (ANTHROPIC, {"messages": [{"content": [{"type": "tool_use", "input": {"file_id": "mine"}}]}]}, []),
+        (OPENAI, {"metadata": {"file_id": "mine", "conversation": "4"}}, []),
+        (RESPONSES, {"type": "tool_use", "input": [{"file_id": "file-1"}]}, ["file-1"]),
+        (RESPONSES, {"input": [{"type": "message", "id": "msg_1", "role": "assistant", "content": []}]}, []),
+        (RESPONSES, {"previous_response_id": None, "conversation": None}, []),
+    ],
+)  # fmt: skip
+def test_files_are_read_wherever_a_vendor_reads_them(
+    protocol: Protocol, body: dict[str, Any], names: list[str]
+) -> None:
+    raw = json.dumps(body).encode()
+    assert may_name(protocol, raw)
+    assert sorted(files_of(protocol, raw)) == names
+
+
+def test_a_call_without_names_is_not_taken_apart() -> None:
+    text = 'what is a "file_id": "file-1" of a conversation, "container" and é?'
+    body = json.dumps({"messages": [{"role": "user", "content": text}]}).encode()
+    assert not may_name(OPENAI, body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"file_id": ' + b"[" * 100_000,
+        b'{"file_id": [' + b"{}," * MOST_PARTS + b"{}]}",
+        b'{"file_ids": [' + b",".join(b'"file-%d"' % number for number in range(101)) + b"]}",
+        b'{"file_id": "file-1"',
+    ],
+)
+def test_what_cannot_be_read_is_refused(body: bytes) -> None:
+    assert may_name(OPENAI, body)
+    with pytest.raises(Refusal) as refused:
+        files_of(OPENAI, body)
+    assert refused.value.status == 400

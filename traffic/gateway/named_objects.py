@@ -1,0 +1,128 @@
+"""What a call names of the objects that a vendor keeps in its account, which all applications share.
+
+Files are known by who made them. Answers, conversations and containers that a vendor keeps are not, so that a call that
+names one is refused. JSON is read with both of two equal names, for the vendor may take the other one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from traffic.gateway.protocols import ANTHROPIC, OPENAI, RESPONSES, Protocol
+from traffic.gateway.refusals import Refusal
+
+MOST_NAMES = 100  # ids of one call
+MOST_PARTS = 200_000  # values of a body that is taken apart
+
+FILE_NAMES = ("file_id", "file_ids")
+KEPT_NAMES = ("previous_response_id", "conversation", "container")
+# As the bytes that end a name, for a quote within a text is always escaped. The few that are looked for in every body
+# cost a millisecond for each of its MiB.
+_SIGNS = tuple(f'{name}"'.encode() for name in KEPT_NAMES)
+_FILE_SIGNS = tuple(f'{name}"'.encode() for name in FILE_NAMES)
+# No client writes letters like this (`f` as \u0066) but one that hides a name.
+_HIDDEN = (rb"\u004", rb"\u005", rb"\u006", rb"\u007")
+
+
+class Pairs(list[tuple[str, Any]]):
+    """A JSON object, with both of two equal names."""
+
+
+def may_name(protocol: Protocol, body: bytes) -> bool:
+    """Whether the body is worth taking apart, by its bytes alone."""
+    if any(sign in body for sign in _SIGNS) or has_hidden_letters(body):
+        return True
+    if b"file_id" in body and any(sign in body for sign in _FILE_SIGNS):
+        return True
+    return protocol == RESPONSES and b'"id"' in body
+
+
+def has_hidden_letters(body: bytes) -> bool:
+    """Whether letters that need no escape are written with one."""
+    return rb"\u00" in body and any(sign in body for sign in _HIDDEN)
+
+
+def files_of(protocol: Protocol, body: bytes) -> list[str]:
+    """The ids of files that a JSON body names. Slow for large bodies: not for the event loop.
+
+    Raises Refusal where it names what the vendor keeps otherwise, or cannot be read.
+    """
+    if body.count(b",") + body.count(b"[") + body.count(b"{") > MOST_PARTS:
+        raise Refusal(400, "bad-request", f"A call that names files may have {MOST_PARTS:,} values at most.")
+    try:
+        call = json.loads(body.decode("utf-8", "replace"), object_pairs_hook=Pairs, strict=False)
+    except (ValueError, RecursionError):
+        raise Refusal(400, "bad-request", "The body cannot be read for the ids that it names.") from None
+    fields = call if isinstance(call, Pairs) else Pairs()
+    for name, value in fields:
+        if name in KEPT_NAMES:
+            _refuse_kept(name, value)
+        if protocol == RESPONSES and name == "input":
+            _refuse_references(value)
+    ids = _files(protocol, [(name, value) for name, value in fields if name != "metadata"])  # which is the caller's own
+    if len(ids) > MOST_NAMES:
+        raise Refusal(400, "bad-request", f"A call may name {MOST_NAMES} files at most.")
+    return list(dict.fromkeys(ids))
+
+
+def _files(protocol: Protocol, waiting: list[tuple[str, Any]]) -> list[str]:
+    """The ids of files within these values, at any depth. Raises Refusal for the id of a container."""
+    ids: list[str] = []
+    while waiting:
+        name, value = waiting.pop()
+        if name in FILE_NAMES:
+            ids.extend(_texts(value))
+        elif name == "container":
+            _refuse_kept(name, value)
+        if isinstance(value, Pairs):
+            ours = protocol == ANTHROPIC and ("type", "tool_use") in value  # its input is for the caller's own tool
+            waiting.extend(pair for pair in value if not (ours and pair[0] == "input"))
+        elif isinstance(value, list):
+            waiting.extend(("", item) for item in value)
+    return ids
+
+
+def refuse_form(body: bytes) -> None:
+    """Forms name files by their content. Raises Refusal where a field of a form has an id in its place."""
+    at = body.find(b"file_id")
+    for _ in range(MOST_NAMES):
+        if at < 0:
+            return
+        line = body[max(0, at - 200) : at].rpartition(b"\n")[2].lower()
+        if b"name" in line:
+            break
+        at = body.find(b"file_id", at + 1)
+    raise Refusal(400, "bad-request", "file_id: a form sends the file itself.")
+
+
+def refuse_batch_lines(body: bytes) -> None:
+    """The lines of a batch's file are calls. Raises Refusal where one may name what the vendor keeps."""
+    if b"\nbatch" in body and may_name(RESPONSES if b"responses" in body else OPENAI, body):
+        words = "The lines of a batch's file may name no file_id, answer, conversation, container or id."
+        raise Refusal(400, "bad-request", words)
+
+
+def _texts(value: Any) -> Iterable[str]:
+    items = value if isinstance(value, list) and not isinstance(value, Pairs) else [value]
+    return [item for item in items if isinstance(item, str)]
+
+
+def _refuse_kept(name: str, value: Any) -> None:
+    """Of a container, a description of a new one is none that is kept; a conversation may be named by an object."""
+    ids = [part for key, part in value if key == "id"] if isinstance(value, Pairs) else [value]
+    if any(isinstance(part, str) and part for part in ids):
+        words = f"{name}: applications share the vendor's account, so that what it keeps cannot be named. Send it anew."
+        raise Refusal(404, "no-such-object", words)
+
+
+def _refuse_references(items: Any) -> None:
+    """Refuse items of an input that have an id in the place of a content."""
+    for item in items if isinstance(items, list) and not isinstance(items, Pairs) else ():
+        if not isinstance(item, Pairs) or not any(name == "id" for name, _ in item):
+            continue
+        filled = {name for name, value in item if value is not None}
+        if ("type", "item_reference") in item or filled <= {"id", "type", "status"}:
+            words = "input: applications share the vendor's account, so that an item is sent whole and not by its id."
+            raise Refusal(404, "no-such-object", words)
