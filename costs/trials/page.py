@@ -124,8 +124,10 @@ class TrialPage:
         return TrialRow(self.trial).against()
 
     def rejected_words(self) -> str:
-        """How many lines of the file were no prompt; empty for none."""
+        """How many lines of the file were no prompt, or that it was not read to its end; empty for neither."""
         n = self.trial.rejected
+        if not n and self.trial.rejected_lines:
+            return _("The file was not read to its end.")
         return ngettext("%(n)s line of the file is not a prompt.", "%(n)s lines of the file are not prompts.", n) % {
             "n": count(n)
         } if n else ""  # fmt: skip

@@ -148,8 +148,7 @@ class TrialForm(forms.Form):
                 self.add_error("task", _("The stored prompts of this task may be of private calls. Choose deployments "
                                          "on your own machines on both sides."))  # fmt: skip
             elif not stored:
-                self.add_error("task", _("No application whose prompts you may read stored the text of a prompt of "
-                                         "this task in the last 7 days."))  # fmt: skip
+                self.add_error("task", _("There is no stored prompt of this task from the last 7 days that you may read."))  # fmt: skip
             return stored, None, task
         if source == PromptSource.FILE:
             if upload is None:

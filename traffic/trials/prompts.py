@@ -26,6 +26,7 @@ MOST_TOTAL = 32 << 20  # characters of a trial's prompts, which a worker holds i
 MOST_LINE = 1 << 20  # bytes
 MOST_FILE = 256 << 20  # bytes
 REJECTED_SHOWN = 20
+MOST_IDLE = 10_000  # lines of a file that are blank or no prompt
 CHUNK = 1 << 16
 REPLAYED, REPLAYED_DAYS = 200, 7  # prompts of a task, and of how many days
 
@@ -52,12 +53,17 @@ class PromptFile:
     prompts: list[Prompt] = field(default_factory=list)
     rejected: int = 0
     rejected_lines: list[tuple[int, str]] = field(default_factory=list)
-    whole: bool = True  # False: it has more prompts than a trial takes
+    whole: bool = True  # False: it was not read to its end
 
     def reject(self, line: int, sentence: str) -> None:
         self.rejected += 1
         if len(self.rejected_lines) < REJECTED_SHOWN:
             self.rejected_lines.append((line, sentence))
+
+    def stop(self, line: int, sentence: str) -> None:
+        """The file is not read from this line on."""
+        self.whole = False
+        self.rejected_lines.append((line, sentence))
 
 
 class Unfit(Exception):
@@ -73,12 +79,18 @@ def builtin() -> tuple[Prompt, ...]:
 
 def read_file(file: IO[bytes]) -> PromptFile:
     """The prompts of a file, a JSON object with `prompt` and perhaps `task` on each line; read line by line."""
-    read, total = PromptFile(), 0
+    read, total, blank = PromptFile(), 0, 0
     for number, line in enumerate(lines_of(file), 1):
+        if read.rejected + blank == MOST_IDLE:
+            text = _("%(n)s lines before this one are not prompts, so the rest of the file is not read.")
+            read.stop(number, text % {"n": f"{MOST_IDLE:,}"})
+            break
         if line is not None and not line.strip():
+            blank += 1
             continue
         if len(read.prompts) == MOST_PROMPTS or total > MOST_TOTAL - MOST_TEXT:
-            read.whole = False
+            text = _("Only the first %(n)s prompts are used.")
+            read.stop(number, text % {"n": f"{len(read.prompts):,}"})
             break
         try:
             read.prompts.append(prompt_of(line))

@@ -57,6 +57,15 @@ def test_a_huge_file_is_read_as_far_as_a_trial_takes_prompts() -> None:
     endless = Endless()
     read = read_file(endless)  # type: ignore[arg-type]  # what is read of a file
     assert (len(read.prompts), read.whole, endless.lines) == (MOST_PROMPTS, False, MOST_PROMPTS + 1)
+    assert (read.rejected, read.rejected_lines) == (0, [(2_001, "Only the first 2,000 prompts are used.")])
+
+
+@pytest.mark.parametrize(("line", "rejected"), [(b"\n", 0), (b"x\n", 10_000)])
+def test_a_file_of_lines_that_are_no_prompts_is_not_read_to_its_end(line: bytes, rejected: int) -> None:
+    read = read_file(io.BytesIO(line * 50_000 + b'{"prompt": "After"}'))
+    assert (read.prompts, read.rejected, read.whole) == ([], rejected, False)
+    words = "10,000 lines before this one are not prompts, so the rest of the file is not read."
+    assert read.rejected_lines[-1] == (10_001, words)
 
 
 def test_messages_are_kept_as_they_are() -> None:

@@ -45,7 +45,7 @@ def test_ops_start_a_trial_by_the_form() -> None:
         ({"concurrency": "1, two"}, "Enter whole numbers, such as 1, 2, 4, 8."),
         ({"concurrency": "0"}, "Enter 1 to 10 numbers from 1 to 256."),
         ({"source": "task"}, "Choose the task whose prompts are sent."),
-        ({"source": "task", "task": "qa"}, "No application whose prompts you may read stored the text"),
+        ({"source": "task", "task": "qa"}, "There is no stored prompt of this task from the last 7 days"),
         ({"source": "file"}, "Choose a file of JSON lines."),
         ({"cap_usd": "-1"}, "greater than or equal to 0"),
         ({"seconds_per_step": "99999"}, "less than or equal to 600"),
@@ -69,6 +69,13 @@ def test_an_uploaded_file_is_read_and_its_bad_lines_are_on_the_report() -> None:
     assert "Line 2: The line is not JSON." in text(ops, f"/quality/trials/{trial.pk}/")
 
 
+def test_a_file_that_was_not_read_to_its_end_is_said_to_be_so() -> None:
+    words = "Only the first 2,000 prompts are used."
+    trial = TrialFactory.create(rejected=0, rejected_lines=[[2001, words]])
+    page = text(client_of("manager"), f"/quality/trials/{trial.pk}/")
+    assert "The file was not read to its end." in page and f"Line 2001: {words}" in page
+
+
 @pytest.mark.django_db(transaction=True)
 def test_stored_prompts_are_read_by_those_who_may_and_go_to_no_vendor_unmarked(conn: psycopg.Connection) -> None:
     ours, vendor = DeploymentFactory.create(), DeploymentFactory.create(provider="acme")
@@ -82,7 +89,7 @@ def test_stored_prompts_are_read_by_those_who_may_and_go_to_no_vendor_unmarked(c
         return answer.status_code, answer.content.decode()
 
     status, page = send()
-    assert status == 422 and "No application whose prompts you may read stored the text" in page
+    assert status == 422 and "There is no stored prompt of this task from the last 7 days" in page
     application.members.add(User.objects.get(username="a-ops"))
     status, page = send(baseline=str(vendor.pk))
     assert status == 422 and "The stored prompts of this task may be of private calls." in page
