@@ -25,7 +25,7 @@ from traffic.authentication.limits import seconds_until
 from traffic.caps.windows import amount_of, window_of
 from traffic.gateway.caps import scripts
 from traffic.gateway.caps.amounts import NOBODY, REST, Cap, Charge, NoBound, NoPrice, most_tokens, reserved, used
-from traffic.gateway.database import connect
+from traffic.gateway.caps.counted_use import CountedUse
 from traffic.gateway.protocols import GatewayRequest
 from traffic.gateway.refusals import Refusal, come_back
 from traffic.gateway.routes import Target
@@ -43,10 +43,6 @@ MOST_USERS = 10_000  # counted one by one in a window of a cap; all others share
 MOST_OWED = 10_000  # counters
 KEPT = timedelta(hours=1)  # after the end of a window
 SETTLED_S, MOVED_S = 60.0, 1.0  # how long a settled call is remembered, and once its row is in Postgres
-
-USE = """
-SELECT coalesce(sum(amount), 0)::bigint FROM traffic_capuse WHERE cap_id = %s AND user_hash = %s AND starts_at = %s
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +97,11 @@ class CapLedger:
     ) -> None:
         self.gap = gap
         self._queue_url = queue_url
-        self._database_url = database_url
+        self._use = CountedUse(database_url)
         self._pricing = pricing
         self._client: Any = None
         self._scripts: dict[str, Any] = {}
-        self._errors: tuple[type[Exception], ...] = (OSError, TimeoutError, psycopg.Error)
+        self._errors: tuple[type[Exception], ...] = (OSError, TimeoutError)
         self._away = False  # Valkey does not answer: calls do not wait for it until it does again
         self._born: str | None = None
         self._open: dict[str, Hold] = {}
@@ -137,6 +133,8 @@ class CapLedger:
                 return hold
         except Refusal:
             raise
+        except psycopg.Error as error:  # a window that Valkey does not know: the others are as they were
+            log_repeated(logger, logging.ERROR, "cap_window_unread", error=type(error).__name__)
         except self._errors as error:
             self._lost(error)
         self.gap.calls += 1
@@ -165,10 +163,9 @@ class CapLedger:
             keys, arguments = [scripts.BORN], [hold.call, LEASE_S * 1000, MOST_USERS]
             for charge in hold.charges:
                 cap, counter = charge.cap, charge.counter
-                of_user = charge.user not in (NOBODY, REST)
-                keys += [counter, f"{counter}:calls", f"{{caps}}:{cap.id}:{_ms(charge.window.start)}:users"]
+                keys += [counter, f"{counter}:calls", _users(charge)]
                 begun = max(charge.window.start, cap.created_at)
-                arguments += [cap.limit, charge.amount, int(cap.at_once), _ms(begun), _ends(charge), int(of_user)]
+                arguments += [cap.limit, charge.amount, int(cap.at_once), _ms(begun), _ends(charge), _of_user(charge)]
             word, born, *more = [_text(part) for part in await self._run(scripts.RESERVE, keys, arguments)]
             await self._see(born)
             if word == "ok":
@@ -246,7 +243,7 @@ class CapLedger:
                 if now >= prolong_at:
                     prolong_at = now + PROLONG_EVERY_S
                     for hold in list(self._open.values()):
-                        await self._hold(hold)
+                        await self._hold(hold, lost=False)
             except self._errors as error:
                 self._lost(error)
 
@@ -254,6 +251,7 @@ class CapLedger:
         """Wait for what is being settled, and close the connections."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=2)
+        self._use.close()
         if self._client is not None:
             await self._client.aclose()
 
@@ -276,11 +274,18 @@ class CapLedger:
         begun = _ms(max(charge.window.start, charge.cap.created_at))
         await self._run(scripts.ADD, [charge.counter, scripts.BORN], [amount, begun, _ends(charge), int(always)])
 
-    async def _hold(self, hold: Hold) -> None:
+    async def _hold(self, hold: Hold, *, lost: bool) -> None:
+        """Prolong what a call has reserved; make it again where it is `lost`. Not where the call has ended."""
         for charge in hold.charges:
-            if not charge.cap.at_once:
-                arguments = [hold.call, LEASE_S * 1000, charge.amount, _ends(charge)]
-                await self._run(scripts.HOLD, [charge.counter, f"{charge.counter}:calls"], arguments)
+            if charge.cap.at_once:
+                continue
+            if self._open.get(hold.call) is not hold:
+                return
+            keys = [charge.counter, f"{charge.counter}:calls"]
+            arguments = [hold.call, LEASE_S * 1000, charge.amount, _ends(charge), int(lost)]
+            await self._run(scripts.HOLD, keys, arguments)
+            if lost and hold.call not in self._open:  # it may have been settled before it was made again
+                await self._run(scripts.SETTLE, keys, [hold.call, charge.amount, 0, 0])
 
     async def _see(self, born: str) -> None:
         """Where Valkey lost its counters, give it again what Postgres does not know yet."""
@@ -293,7 +298,7 @@ class CapLedger:
             for charge, amount in settled.charges:
                 await self._add(charge, amount, always=True)
         for hold in list(self._open.values()):
-            await self._hold(hold)
+            await self._hold(hold, lost=True)
             for charge in hold.charges:
                 if charge.cap.at_once:
                     await self._add(charge, charge.amount, always=True)
@@ -308,8 +313,9 @@ class CapLedger:
         await asyncio.shield(task)
 
     async def _read(self, charge: Charge) -> None:
-        amount = await asyncio.to_thread(read_use, self._database_url, charge)
-        await self._run(scripts.SEED, [charge.counter], [amount, _ends(charge)])
+        amount = await self._use.read(charge)
+        arguments = [amount, _ends(charge), _of_user(charge), MOST_USERS]
+        await self._run(scripts.SEED, [charge.counter, _users(charge)], arguments)
 
     async def _run(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         if self._client is None:
@@ -355,13 +361,6 @@ def full(charge: Charge, used: int, reserved: int, now: datetime) -> CapReached:
     return CapReached(429, "cap", words, ((b"retry-after", str(wait).encode()),))
 
 
-def read_use(database_url: str, charge: Charge) -> int:
-    """What Postgres has counted of a window. Raises psycopg.Error."""
-    with connect(database_url, "gateway caps") as conn:
-        row = conn.execute(USE, [charge.cap.id, charge.user, charge.window.start]).fetchone()
-    return int(row[0]) if row else 0
-
-
 def _words(unit: str, number: int) -> str:
     amount = amount_of(unit, number)
     if unit == "usd":
@@ -375,6 +374,15 @@ def _ms(moment: datetime) -> int:
 
 def _ends(charge: Charge) -> int:
     return _ms(charge.window.end + KEPT)
+
+
+def _users(charge: Charge) -> str:
+    """The key that counts how many users have a counter of their own."""
+    return f"{{caps}}:{charge.cap.id}:{_ms(charge.window.start)}:users"
+
+
+def _of_user(charge: Charge) -> int:
+    return int(charge.user not in (NOBODY, REST))
 
 
 def _text(part: Any) -> str:

@@ -74,10 +74,17 @@ end
 return redis.call('GET', '{caps}:born')
 """
 
-# What Postgres knows of a window.
+# What Postgres knows of a window; not where so many users have one of their own already.
 SEED = """
-redis.call('HSETNX', KEYS[1], 'used', ARGV[1])
+local of_user = ARGV[3] == '1'
+if redis.call('HEXISTS', KEYS[1], 'used') == 1 then return 1 end
+if of_user and tonumber(redis.call('GET', KEYS[2]) or '0') >= tonumber(ARGV[4]) then return 0 end
+redis.call('HSET', KEYS[1], 'used', ARGV[1])
 redis.call('PEXPIREAT', KEYS[1], ARGV[2])
+if of_user then
+  redis.call('INCR', KEYS[2])
+  redis.call('PEXPIREAT', KEYS[2], ARGV[2])
+end
 return 1
 """
 
@@ -92,11 +99,15 @@ end
 return born
 """
 
-# A reservation of a call under way, prolonged; or made again after Valkey lost it.
+# A reservation of a call under way, prolonged; or made again after Valkey lost it. What is gone otherwise was settled
+# meanwhile, or its lease is over, and does not come back.
 HOLD = """
 local time = redis.call('TIME')
 local until_ms = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(ARGV[2]))
-if redis.call('ZADD', KEYS[2], until_ms, ARGV[1] .. ':' .. ARGV[3]) == 1 then
+local member = ARGV[1] .. ':' .. ARGV[3]
+if ARGV[5] ~= '1' then
+  redis.call('ZADD', KEYS[2], 'XX', until_ms, member)
+elseif redis.call('ZADD', KEYS[2], until_ms, member) == 1 then
   redis.call('HINCRBY', KEYS[1], 'reserved', ARGV[3])
 end
 redis.call('PEXPIREAT', KEYS[1], ARGV[4])

@@ -1,0 +1,164 @@
+"""The counters of caps beside a real Valkey: what comes in an unlucky order, and what fails for one call alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+
+from tests.database import conninfo
+from traffic.gateway.caps import counted_use, ledger, scripts
+from traffic.gateway.caps.amounts import Cap
+from traffic.gateway.caps.counted_use import CountedUse
+from traffic.gateway.caps.ledger import CapLedger, CappedCall, CapReached, Gap
+from traffic.gateway.protocols import ANTHROPIC, read_request
+from traffic.gateway.routes import Target
+
+TARGET = Target(1, "own", "self", "vllm", "http://x", "m", context_tokens=1_000)
+REQUEST = read_request(ANTHROPIC, json.dumps({"model": "m", "max_tokens": 10, "messages": []}).encode())
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def valkey(valkey_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(valkey_url) as client:
+        client.flushall()
+        yield client
+
+
+def cap(number: int, unit: str = "tokens", *, created_at: datetime | None = None, each_user: bool = False) -> Cap:
+    """Created in an hour, its window is known to be empty; created long ago, it is read from Postgres."""
+    created_at = created_at or datetime.now(UTC) + timedelta(hours=1)
+    return Cap(number, unit, "month", 1_000, "1,000 tokens a month", "key", each_user, created_at)
+
+
+def call(name: str, *caps: Cap, user: int = 0) -> CappedCall:
+    return CappedCall(name, caps, REQUEST, uuid.UUID(int=user) if user else None, UTC, refuse=False)
+
+
+def used(monkeypatch: pytest.MonkeyPatch, read: Callable[[Any], int]) -> None:
+    async def answer(_use: CountedUse, charge: Any) -> int:
+        return read(charge)
+
+    monkeypatch.setattr(CountedUse, "read", answer)
+
+
+def run(valkey_url: str, work: Callable[[CapLedger], Awaitable[None]]) -> None:
+    async def inside() -> None:
+        capped = CapLedger(valkey_url, "", lambda: None, Gap())
+        try:
+            await work(capped)
+        finally:
+            await capped.close()
+
+    asyncio.run(inside())
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_reservation_that_was_settled_meanwhile_does_not_come_back(
+    valkey: redis.Redis, valkey_url: str, *, lost: bool
+) -> None:
+    async def work(capped: CapLedger) -> None:
+        hold = await capped.reserve(call("a", cap(1)), TARGET)
+        settled, run_script = asyncio.Event(), capped._run
+
+        async def slowly(script: str, *more: Any) -> Any:
+            if script == scripts.HOLD:
+                await settled.wait()
+            return await run_script(script, *more)
+
+        capped._run = slowly  # type: ignore[method-assign]
+        prolonging = asyncio.create_task(capped._hold(hold, lost=lost))
+        await asyncio.sleep(0)
+        await capped._settle(hold, [7])
+        settled.set()
+        await prolonging
+        await capped._hold(hold, lost=lost)
+        counter = hold.charges[0].counter
+        assert valkey.hgetall(counter) == {b"used": b"7", b"reserved": b"0"}
+        assert valkey.zcard(f"{counter}:calls") == 0
+
+    run(valkey_url, work)
+
+
+def test_a_reservation_is_prolonged_and_made_again_where_it_was_lost(valkey: redis.Redis, valkey_url: str) -> None:
+    async def work(capped: CapLedger) -> None:
+        hold = await capped.reserve(call("a", cap(1)), TARGET)
+        counter = hold.charges[0].counter
+        member = f"a:{hold.charges[0].amount}"
+        valkey.zadd(f"{counter}:calls", {member: 1})
+        await capped._hold(hold, lost=False)
+        assert (valkey.zscore(f"{counter}:calls", member) or 0) > 1
+        valkey.delete(f"{counter}:calls", counter)
+        await capped._hold(hold, lost=True)
+        assert valkey.hget(counter, "reserved") == str(hold.charges[0].amount).encode()
+
+    run(valkey_url, work)
+
+
+def test_users_whose_windows_were_read_count_towards_their_bound(
+    valkey: redis.Redis, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "MOST_USERS", 3)
+    used(monkeypatch, lambda charge: 0)
+
+    async def work(capped: CapLedger) -> None:
+        caps = cap(1, "requests", created_at=LONG_AGO, each_user=True)
+        holds = await asyncio.gather(*(capped.reserve(call(f"a{n}", caps, user=n), TARGET) for n in range(2, 12)))
+        counters = {hold.charges[0].counter for hold in holds}
+        assert all(hold.held for hold in holds)
+        assert len(counters) == 4  # three users, and all others
+
+    run(valkey_url, work)
+
+
+def test_a_window_that_cannot_be_read_is_the_failure_of_its_call_alone(
+    valkey: redis.Redis, valkey_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def read(charge: Any) -> int:
+        if charge.cap.id == 1:
+            raise psycopg.OperationalError
+        return 995
+
+    used(monkeypatch, read)
+
+    async def work(capped: CapLedger) -> None:
+        assert not (await capped.reserve(call("a", cap(1, created_at=LONG_AGO)), TARGET)).held
+        assert capped.gap.calls == 1 and "cap_window_unread" in caplog.text
+        with pytest.raises(CapReached):
+            await capped.reserve(call("b", cap(2, created_at=LONG_AGO)), TARGET)
+        assert (await capped.reserve(call("c", cap(3)), TARGET)).held
+
+    run(valkey_url, work)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_windows_are_read_over_a_single_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[psycopg.Connection] = []
+
+    def connecting(url: str, name: str) -> psycopg.Connection:
+        if len(made) > 1:
+            raise psycopg.OperationalError
+        made.append(psycopg.connect(url, autocommit=True))
+        return made[-1]
+
+    monkeypatch.setattr(counted_use, "connect", connecting)
+
+    async def work() -> None:
+        use = CountedUse(conninfo())
+        charge = ledger.Charge(cap(1), ledger.window_of("day", LONG_AGO, UTC), 1, uuid.UUID(int=0))
+        assert [await use.read(charge) for _ in range(5)] == [0] * 5
+        assert len(made) == 1
+        made[0].close()  # as a database that was started again
+        assert await use.read(charge) == 0
+        assert len(made) == 2
+        use.close()
+
+    asyncio.run(work())
