@@ -39,9 +39,10 @@ def pytest_unconfigure() -> None:
 
 # Files of half a minute and more, the longest first: begun at the end, one worker would be at them while others wait.
 LONGEST = (
-    "providers/accounts/test_identity", "demo/test_frozen_demo", "browser/test_browser", "dashboard/up/test_up",
-    "browser/test_charts",
+    "providers/accounts/test_identity", "browser/test_every_page", "demo/test_frozen_demo", "browser/test_browser",
+    "browser/test_five_jobs", "dashboard/up/test_up", "browser/test_charts",
     "dashboard/test_openapi", "dashboard/backup/test_backup", "traffic/gateway/test_gateway_concurrency",
+    "traffic/gateway/test_gateway_caps",
     "costs/test_many_names", "dashboard/embedded/test_database_roles", "dashboard/test_access",
     "providers/connectors/test_connectors_contract", "traffic/gateway/test_gateway_hostile",
     "traffic/ingest/test_ingest_process", "costs/statements/test_statements", "dashboard/front/test_front",
