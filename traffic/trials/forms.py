@@ -148,7 +148,8 @@ class TrialForm(forms.Form):
                 self.add_error("task", _("The stored prompts of this task may be of private calls. Choose deployments "
                                          "on your own machines on both sides."))  # fmt: skip
             elif not stored:
-                self.add_error("task", _("There is no stored prompt of this task from the last 7 days that you may read."))  # fmt: skip
+                text = _("There is no stored prompt of this task from the last 7 days that you may read.")
+                self.add_error("task", text)
             return stored, None, task
         if source == PromptSource.FILE:
             if upload is None:
