@@ -19,6 +19,7 @@ from traffic.models import TrialStep
 from traffic.models.trials import TrialState
 from traffic.trials.measure import FIRST_TOKEN_LIMIT_MS, MOST_ERRORS
 from traffic.trials.page import MARKS, TrialRow, at_once, source_words, speed
+from traffic.trials.queries import cut_prompts
 from traffic.trials.run import gpus_of
 
 
@@ -222,7 +223,7 @@ class TrialPage:
         return " ".join(filter(None, (self._chosen_words(), self._cut_words())))
 
     def _cut_words(self) -> str:
-        n = self.report.cut
+        n = len(cut_prompts(self.trial))
         text = ngettext(
             "%(n)s prompt has no pair, because the candidate's answer ended at the limit of %(limit)s tokens.",
             "%(n)s prompts have no pair, because the candidate's answers ended at the limit of %(limit)s tokens.", n,

@@ -130,11 +130,6 @@ class TrialReport:
         )
 
     @cached_property
-    def cut(self) -> int:
-        """Prompts whose stored answer has no pair, because the candidate's was cut."""
-        return len(queries.cut_prompts(self.trial))
-
-    @cached_property
     def live(self) -> Report:
         """The live break-even and its evidence."""
         return read_report(self.now)

@@ -50,7 +50,7 @@ from traffic.models import (
 from traffic.models.erasures import ErasureKind
 from traffic.models.imports import ImportState
 from traffic.request_ids import erased_mark, user_hash
-from traffic.trials.services import erase_texts_from, erase_texts_of, erase_texts_without_source
+from traffic.trials.services import erase_texts_of
 from traffic.usage.rebuild import Rollup, bounds, repeated
 
 logger = logging.getLogger(__name__)
@@ -187,7 +187,7 @@ def erase_batch(conn: psycopg.Connection, erasure: Erasure, day: date) -> int:
         conn.execute(removals.erase(of == "application_id"), arguments)
         for rollup in Rollup.of("error"):  # a word that others wrote is a key there
             conn.execute(rollup.sweep, bounds(rollup.period, day))
-        erase_texts_from(ids)
+        erase_texts_of(answered_request__in=ids)
         files = {file for _identifier, file in rows if file is not None}
         conn.execute("DELETE FROM traffic_setaside WHERE imported_id = ANY(%s)", [list(files)])
         conn.execute("UPDATE traffic_erasure SET erased = erased + %s WHERE id = %s", [len(rows), erasure.pk])
@@ -203,14 +203,15 @@ def finish(conn: psycopg.Connection, erasure: Erasure) -> None:
         Rating.objects.filter(application_id=erasure.application_id).delete()
         Pair.objects.filter(application_id=erasure.application_id).delete()
         drop_files(erasure.name)
-        erase_texts_of(erasure.application_id)
+        erase_texts_of(application=erasure.application_id)
         AdmittedName.objects.filter(application_id=erasure.application_id).delete()
         Application.objects.filter(pk=erasure.application_id).delete()
     elif erasure.user_hash is not None:
         names = ratings_by(erasure.user_hash)
         Rating.objects.filter(rater=None, by__in=names).delete()
         erase_choices(names)
-        erase_texts_without_source()
+        # Trials of before a copy's request was kept: these copies may be of anybody's texts.
+        erase_texts_of(answered_request=None, application__isnull=False)
         CapUse.objects.filter(user_hash=erasure.user_hash).delete()
     # Lines of the gateway that could not be stored: those of this application or user go.
     aside.remove(Path(settings.DATA_DIR) / "spool" / aside.SET_ASIDE, lambda line: is_of(line, erasure))

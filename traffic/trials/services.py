@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -52,11 +51,6 @@ class Plan:
     file: PromptFile | None = None  # of which the prompts are
     used_in_break_even: bool = True
 
-    @property
-    def to_vendor(self) -> bool:
-        """Whether prompts leave our own machines."""
-        return goes_to_vendor(self.candidate, self.baseline)
-
     def check(self) -> list[tuple[str, str]]:
         """What is wrong with it: fields and sentences."""
         errors = []
@@ -72,7 +66,7 @@ class Plan:
             errors.append(("concurrency", text % {"steps": MOST_STEPS, "most": MOST_CONCURRENCY}))
         if not self.prompts:
             errors.append(("prompts", _("There is no prompt to send.")))
-        if self.to_vendor and any(prompt.own_machines for prompt in self.prompts):
+        if goes_to_vendor(self.candidate, self.baseline) and any(prompt.own_machines for prompt in self.prompts):
             errors.append(("prompts", _("Some prompts may be of private calls, which must not go to a vendor.")))
         if len(self.prompts) > MOST_PROMPTS:
             errors.append(("prompts", _("A trial takes %(most)s prompts at most.") % {"most": f"{MOST_PROMPTS:,}"}))
@@ -189,26 +183,16 @@ def forget_texts(before: datetime) -> int:
     return TrialPrompt.objects.filter(trial__created_at__lt=before).exclude(text="").update(text="")
 
 
-def erase_texts_of(application_id: int) -> None:
-    """Prompts that are copies of an application's stored bodies lose their texts, and so do the calls with them."""
-    _erase(TrialPrompt.objects.filter(application=application_id))
+def erase_texts_of(**copies: object) -> None:
+    """Prompts that are copies of stored bodies, by their columns, lose their texts, and so do the calls with them.
 
-
-def erase_texts_from(requests: Sequence[UUID]) -> None:
-    """The same for copies of the bodies of these requests. It may be called within a transaction."""
-    _erase(TrialPrompt.objects.filter(answered_request__in=requests))
-
-
-def erase_texts_without_source() -> None:
-    """The same for copies whose request was not kept, as in trials of before it was: they may be anybody's."""
-    _erase(TrialPrompt.objects.filter(answered_request=None, application__isnull=False))
-
-
-def _erase(copies: QuerySet[TrialPrompt]) -> None:
+    It may be called within a transaction.
+    """
+    erased = TrialPrompt.objects.filter(**copies)
     by_day: dict[date, list[UUID]] = {}
-    for request in TrialCall.objects.filter(prompt__in=copies).values_list("request_id", flat=True):
+    for request in TrialCall.objects.filter(prompt__in=erased).values_list("request_id", flat=True):
         if request is not None:
             by_day.setdefault(day_of(request), []).append(request)
     for day, requests in by_day.items():
         sql.rows(DELETE_BODIES, [day, requests])
-    copies.update(text="")
+    erased.update(text="")

@@ -38,6 +38,6 @@ def test_deleting_an_application_takes_its_copies_in_trials_and_the_calls_made_w
     for number, (request, application) in enumerate(((copied, theirs), (own, None))):
         prompt = TrialPrompt.objects.create(trial=trial, number=number, task="qa", text="Who?", application=application)
         TrialCall.objects.create(step=step, prompt=prompt, state="ok", charged=0, request_id=request.id)
-    services.erase_texts_of(theirs.pk)
+    services.erase_texts_of(application=theirs.pk)
     assert [prompt.text for prompt in TrialPrompt.objects.order_by("number")] == ["", "Who?"]
     assert list(RequestBody.objects.values_list("request_id", flat=True)) == [own.id]
