@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,8 +14,9 @@ import pytest
 import redis
 
 from tests.database import conninfo
+from traffic.caps.windows import window_of
 from traffic.gateway.caps import counted_use, ledger, scripts
-from traffic.gateway.caps.amounts import Cap
+from traffic.gateway.caps.amounts import Cap, Charge
 from traffic.gateway.caps.counted_use import CountedUse
 from traffic.gateway.caps.ledger import CapLedger, CappedCall, CapReached, Gap
 from traffic.gateway.protocols import ANTHROPIC, read_request
@@ -69,10 +70,10 @@ def test_a_reservation_that_was_settled_meanwhile_does_not_come_back(
         hold = await capped.reserve(call("a", cap(1)), TARGET)
         settled, run_script = asyncio.Event(), capped._run
 
-        async def slowly(script: str, *more: Any) -> Any:
+        async def slowly(script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
             if script == scripts.HOLD:
                 await settled.wait()
-            return await run_script(script, *more)
+            return await run_script(script, keys, arguments)
 
         capped._run = slowly  # type: ignore[method-assign]
         prolonging = asyncio.create_task(capped._hold(hold, lost=lost))
@@ -153,7 +154,7 @@ def test_windows_are_read_over_a_single_connection(monkeypatch: pytest.MonkeyPat
 
     async def work() -> None:
         use = CountedUse(conninfo())
-        charge = ledger.Charge(cap(1), ledger.window_of("day", LONG_AGO, UTC), 1, uuid.UUID(int=0))
+        charge = Charge(cap(1), window_of("day", LONG_AGO, UTC), 1, uuid.UUID(int=0))
         assert [await use.read(charge) for _ in range(5)] == [0] * 5
         assert len(made) == 1
         made[0].close()  # as a database that was started again
