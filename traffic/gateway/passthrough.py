@@ -239,8 +239,8 @@ class Passthrough:
 
         The ids at its ends are its own as well: from there the vendor goes on. Raises Refusal.
         """
-        asked = parse_qsl(call.query, keep_blank_values=True)
-        back = any(name == "before_id" for name, _ in asked)
+        parameters = parse_qsl(call.query, keep_blank_values=True)
+        back = any(name == "before_id" for name, _ in parameters)
         cursor = "before_id" if back else "after_id" if call.protocol == ANTHROPIC else "after"
         query = call.query
         for _ in range(MOST_PAGES):
@@ -264,7 +264,7 @@ class Passthrough:
                 await _send_whole(send, upstream.status, headers, msgspec.json.encode(answer))
                 return
             place = items[0 if back else -1]["id"]
-            query = urlencode([*((name, value) for name, value in asked if name != cursor), (cursor, place)])
+            query = urlencode([*((name, value) for name, value in parameters if name != cursor), (cursor, place)])
         words = f"{MOST_PAGES} pages of the list hold nothing of this application: set a larger limit."
         raise Refusal(400, "bad-request", words)
 

@@ -121,8 +121,8 @@ def test_repeats_of_a_prompt_old_pairs_and_trials_that_do_not_count_are_left_out
     assert whole == (0, 2, 1, 1) and (made["other"].wins, made["other"].pairs) == (1, 1)
     both = queries.own_against_api()
     assert (both.wins, both.ties, both.losses, both.waiting) == (1, 2, 1, 1)
-    asked = queries.result_of(own, api)
-    assert (asked.wins, asked.ties, asked.losses) == (0, 2, 1)
+    outcome = queries.result_of(own, api)
+    assert (outcome.wins, outcome.ties, outcome.losses) == (0, 2, 1)
     client = logged_in(person("ada", "traffic.add_rating", "traffic.view_quality"))
     assert "Pairs of the last 90 days count" in text(client, RESULTS)
 

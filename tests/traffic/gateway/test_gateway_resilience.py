@@ -94,9 +94,9 @@ def cooling_gateway(calm: Stack, tmp_path: Any) -> Iterator[GatewayProcess]:
 
 
 def ask(url: str, **headers: str) -> httpx.Response:
-    asked = {"model": "own-model", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}]}
+    body = {"model": "own-model", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}]}
     sent = {"x-api-key": KEY, "x-breakeven-task": "rag", **headers}
-    return httpx.post(f"{url}/v1/messages", json=asked, headers=sent, timeout=60)
+    return httpx.post(f"{url}/v1/messages", json=body, headers=sent, timeout=60)
 
 
 def test_a_failing_engine_is_left_alone_while_another_answers(calm: Stack, cooling_gateway: GatewayProcess) -> None:

@@ -45,12 +45,12 @@ Heard = tuple[str, list[tuple[str, str, Any]], str | None, int, int]
 def by_messages(stack: Stack, model: str, *, streamed: bool) -> tuple[Heard, str]:
     client = anthropic.Anthropic(base_url=stack.url, api_key=KEY, max_retries=0)
     tools: Any = [{"name": name, "input_schema": SCHEMA} for name in TOOLS]
-    asked: Any = {"model": model, "max_tokens": 50, "messages": MESSAGES, "tools": tools}
+    request: Any = {"model": model, "max_tokens": 50, "messages": MESSAGES, "tools": tools}
     if streamed:
-        with client.messages.stream(**asked) as stream:
+        with client.messages.stream(**request) as stream:
             message, headers = stream.get_final_message(), stream.response.headers
     else:
-        raw = client.messages.with_raw_response.create(**asked)
+        raw = client.messages.with_raw_response.create(**request)
         message, headers = raw.parse(), raw.headers
     text = "".join(block.text for block in message.content if block.type == "text")
     calls = [(block.id, block.name, block.input) for block in message.content if block.type == "tool_use"]
@@ -62,12 +62,12 @@ def by_messages(stack: Stack, model: str, *, streamed: bool) -> tuple[Heard, str
 def by_chat(stack: Stack, model: str, *, streamed: bool) -> tuple[Heard, str]:
     client = openai.OpenAI(base_url=f"{stack.url}/v1", api_key=KEY, max_retries=0)
     tools: Any = [{"type": "function", "function": {"name": name, "parameters": SCHEMA}} for name in TOOLS]
-    asked: Any = {"model": model, "messages": MESSAGES, "tools": tools}
+    request: Any = {"model": model, "messages": MESSAGES, "tools": tools}
     if streamed:
-        with client.chat.completions.stream(**asked, stream_options={"include_usage": True}) as stream:
+        with client.chat.completions.stream(**request, stream_options={"include_usage": True}) as stream:
             completion, headers = stream.get_final_completion(), stream._response.headers
     else:
-        raw = client.chat.completions.with_raw_response.create(**asked)
+        raw = client.chat.completions.with_raw_response.create(**request)
         completion, headers = raw.parse(), raw.headers
     message, usage = completion.choices[0].message, completion.usage
     assert usage is not None
@@ -81,12 +81,12 @@ def by_chat(stack: Stack, model: str, *, streamed: bool) -> tuple[Heard, str]:
 def by_responses(stack: Stack, model: str, *, streamed: bool) -> tuple[Heard, str]:
     client = openai.OpenAI(base_url=f"{stack.url}/v1", api_key=KEY, max_retries=0)
     tools: Any = [{"type": "function", "name": name, "parameters": SCHEMA, "strict": False} for name in TOOLS]
-    asked: Any = {"model": model, "input": "Hello?", "tools": tools}
+    request: Any = {"model": model, "input": "Hello?", "tools": tools}
     if streamed:
-        with client.responses.stream(**asked) as stream:
+        with client.responses.stream(**request) as stream:
             response, headers = stream.get_final_response(), stream._response.headers
     else:
-        raw = client.responses.with_raw_response.create(**asked)
+        raw = client.responses.with_raw_response.create(**request)
         response, headers = raw.parse(), raw.headers
     calls = [
         (item.call_id, item.name, json.loads(item.arguments))
@@ -134,8 +134,8 @@ def test_a_client_hears_calls_of_tools_that_were_made_together(sides: Stack, nam
     assert calls == [(identifier, tool, json.loads(said)) for identifier, tool, said in CALLS]
     row = sides.rows(request_id)
     assert [row[column] for column in CLASSES] == [20, 300, 40, 0, 7]
-    asked = json.loads(engine.seen[0]["body"])
-    assert len(asked["tools"]) == 2 and asked["model"] == model
+    received = json.loads(engine.seen[0]["body"])
+    assert len(received["tools"]) == 2 and received["model"] == model
 
 
 def test_a_translated_call_has_the_headers_and_the_key_of_its_deployment(sides: Stack) -> None:
