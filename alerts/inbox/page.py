@@ -48,6 +48,10 @@ class InboxPage:
     silences: Sequence[Silence] = field(default=())
     worst: Alert | None = None  # of the open ones, which may be in another order
 
+    def first_table(self) -> str:
+        """The name of the first table on the page, whose headings sort all of them; "" without alerts."""
+        return next((name for name in ("open", "assigned", "acknowledged", "snoozed") if getattr(self, name)), "")
+
     def answer(self) -> str:
         if self.late:
             return self._unknown()

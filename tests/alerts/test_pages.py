@@ -338,6 +338,17 @@ def test_more_seconds_than_a_year_has_are_refused_where_they_stand(ops_client: C
         assert f'id="id_{name}_error"' in answer.content.decode()
 
 
+def test_the_first_table_of_alerts_has_the_headings_that_sort_all(scene: Scene, ops_client: Client) -> None:
+    ensure_defaults()
+    now = timezone.now()
+    times = {"pending_since": now, "opened_at": now, "severity": "info", "rule": Rule.objects.get(slug="outage")}
+    for state in ("open", "acknowledged"):
+        Alert.objects.create(subject=f"deployment:{state}", title=state, state=state, **times)
+    page = ops_client.get("/alerts/").content.decode()
+    assert page.count('aria-label="Acknowledged alerts"') == 1
+    assert re.findall(r'id="sort-(\w+)"', page) == ["state", "title", "since", "told"]
+
+
 def test_open_and_past_alerts_are_sorted_by_every_column(scene: Scene, ops_client: Client) -> None:
     now = timezone.now()
     ensure_defaults()

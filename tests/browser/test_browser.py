@@ -178,8 +178,8 @@ STOPS = """() => {
   const all = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']";
   const reached = (element) => element.checkVisibility({visibilityProperty: true}) && !element.disabled;
   const stops = [...document.querySelectorAll(all)].filter((element) => reached(element) && element.tabIndex >= 0);
-  const rows = [...document.querySelectorAll("#main tbody tr")];
-  return {rest: stops.filter((stop) => !stop.closest("tbody tr")).length,
+  const rows = [...document.querySelectorAll("#main :is(tbody tr, ul.lines li)")];
+  return {rest: stops.filter((stop) => !rows.some((row) => row.contains(stop))).length,
           row: Math.max(...rows.map((row) => stops.filter((stop) => row.contains(stop)).length))};
 }"""
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
