@@ -209,6 +209,7 @@ ACCESS: dict[str, Access] = {
     "traffic:application-add": form(ADMIN),
     "traffic:application": form(ADMIN, readers=FIGURES),
     "traffic:application-try": action(FIGURES),
+    "traffic:application-cache-purge": action(ADMIN),
     "traffic:application-erase": form(ADMIN),
     "traffic:erasures": form(ADMIN),
     "traffic:erasure": page(ADMIN),

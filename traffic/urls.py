@@ -6,7 +6,13 @@ from django.urls import path
 
 from traffic.applications.cap_views import application_cap_add, cap_delete, caps, key_cap_add
 from traffic.applications.key_views import key_add, key_edit, key_first_request, key_list, key_revoke, key_rotate
-from traffic.applications.views import application_add, application_edit, application_list, application_try
+from traffic.applications.views import (
+    application_add,
+    application_edit,
+    application_list,
+    application_try,
+    cache_purge,
+)
 from traffic.clients.views import send_requests
 from traffic.comparisons.views import choice_undo, compare, comparisons, pair_decide, pair_detail, skip_undo
 from traffic.imports.views import import_detail, import_do, import_errors, import_list
@@ -57,6 +63,7 @@ urlpatterns = [
     path("settings/applications/<slug:slug>/", application_edit, name="application"),
     path("settings/applications/<slug:slug>/try/", application_try, name="application-try"),
     path("settings/applications/<slug:slug>/delete/", application_erase, name="application-erase"),
+    path("settings/applications/<slug:slug>/purge-cache/", cache_purge, name="application-cache-purge"),
     path("settings/deletions/", erasure_list, name="erasures"),
     path("settings/deletions/<int:pk>/", erasure_detail, name="erasure"),
     path("settings/keys/", key_list, name="keys"),

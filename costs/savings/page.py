@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -22,6 +23,8 @@ from lib.formats import day_text, dollars, percent, sentences, usd4, when
 from lib.money import ZERO
 from lib.paging import Sorts, in_order
 from providers.models import OfferKind, provider_name
+from traffic.answer_cache.page import unpriced_words
+from traffic.answer_cache.queries import Saved, saved_by_application
 from traffic.models import Task
 from traffic.quality.queries import COMPARED_DAYS
 
@@ -119,6 +122,15 @@ class Savings:
     arrived: Decimal  # measured savings of the accepted findings
     arrived_rows: int
     search: Search | None
+    cached: list[Saved] = field(default_factory=list)  # by the gateway's answer cache, of the last 30 days
+
+    @property
+    def cached_total(self) -> Decimal:
+        return sum((saved.cost for saved in self.cached), ZERO)
+
+    def cached_note(self) -> str:
+        """What the totals of the answer cache leave out; empty where they leave nothing out."""
+        return unpriced_words(Saved(unpriced=sum(saved.unpriced for saved in self.cached)))
 
     @property
     def unjudged_prompts(self) -> Decimal:
@@ -165,7 +177,7 @@ SORTS: Sorts = {
 
 
 def page(sort: str = "") -> Savings:
-    """Read the page in three statements, independent of the traffic."""
+    """Read the page in four statements, independent of the traffic."""
     findings = list(Finding.objects.select_related("application", "lease__account", "decided_by"))
     titles = {finding.key: title(finding) for finding in findings}
     rows = [row(finding, titles) for finding in findings]
@@ -182,6 +194,7 @@ def page(sort: str = "") -> Savings:
         arrived=sum(arrived, ZERO),
         arrived_rows=len(arrived),
         search=Search.objects.first(),
+        cached=saved_by_application(timezone.now().date()),
     )
 
 

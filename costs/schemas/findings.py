@@ -101,12 +101,23 @@ class FindingOut(Schema):
         return row.finding.application.slug if row.finding.application else None
 
 
+class CachedSavingOut(InUsd):
+    """What the gateway's answer cache saved an application in the last 30 days."""
+
+    application: str = Field(validation_alias="slug")
+    hits: int
+    unpriced: int
+    tokens: int
+    cost: Usd
+
+
 class SavingsOut(InUsd):
     currency: str
     searched_at: str | None
     total: Usd
     unjudged_prompts: Usd
     findings: list[FindingOut]
+    answer_cache: list[CachedSavingOut] = Field(validation_alias="cached")
 
     @staticmethod
     def resolve_searched_at(savings: Savings) -> str | None:

@@ -47,6 +47,7 @@ WHOLE: dict[str, Promise] = {
     "litellm": gettext_lazy("LiteLLM’s webhook"),
     "providers:status": gettext_lazy("Public status page"),
     "traffic:rate": gettext_lazy("Rate answers"),
+    "traffic:application-cache-purge": gettext_lazy("Application: purge the answer cache"),
     "traffic:my-ratings": gettext_lazy("My ratings"),
     "traffic:abstention-undo": gettext_lazy("Rate answers: judge again"),
     "alerts:list": gettext_lazy("Alerts"),

@@ -95,6 +95,7 @@ class Costed(NamedTuple):
 UNKNOWN_MODEL = Costed(None, "unknown_model", None)
 UNKNOWN_USAGE = Costed(None, "unknown_usage", None)
 LEASED = Costed(None, "leased", None)
+CACHED = Costed(ZERO, "cached", None)
 
 
 @dataclass(frozen=True, slots=True)

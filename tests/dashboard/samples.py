@@ -182,7 +182,13 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
     )
     found: dict[str, dict[str, Any]] = {
         f"traffic:{name}": {"slug": made.application.slug}
-        for name in ("application", "application-try", "application-erase", "application-cap-add")
+        for name in (
+            "application",
+            "application-try",
+            "application-erase",
+            "application-cap-add",
+            "application-cache-purge",
+        )
     }
     found["costs:application-budgets"] = found["costs:unit-users"] = {"slug": made.application.slug}
     found["api:get_user_costs"] = {"application": made.application.slug}

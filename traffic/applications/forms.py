@@ -28,6 +28,7 @@ else:
 
 
 MOST_ALIASES = 100
+MOST_CACHE_MINUTES = 7 * 24 * 60
 
 
 def name_of(user: User) -> str:
@@ -63,7 +64,8 @@ class ApplicationForm(ApplicationModelForm):
     class Meta:
         model = Application
         fields = ["name", "slug", "owner", "members", "capture_bodies", "test_only", "redact",
-                  "redact_patterns", "model_aliases", "daily_requests", "daily_gb"]  # fmt: skip
+                  "redact_patterns", "model_aliases", "cache_minutes", "cache_varied",
+                  "daily_requests", "daily_gb"]  # fmt: skip
         labels = {
             "slug": _("Short name"),
             "name": _("Name"),
@@ -71,6 +73,8 @@ class ApplicationForm(ApplicationModelForm):
             "members": _("Members"),
             "capture_bodies": _("Keep prompts and answers, so that people can rate them"),
             "test_only": _("It only tests: leave it out when self-hosting is compared with the API"),
+            "cache_minutes": _("Answer cache, in minutes"),
+            "cache_varied": _("Also cache calls with a temperature above 0, or without a temperature"),
             "daily_requests": _("Requests a day"),
             "daily_gb": _("GB a day"),
         }
@@ -81,6 +85,10 @@ class ApplicationForm(ApplicationModelForm):
             ),
             "members": _("They see its requests and rate its answers."),
             "test_only": _("Its cost counts everywhere else."),
+            "cache_minutes": _(
+                "The gateway answers an identical call with the stored answer for so long, 7 days at most. Empty: off."
+            ),
+            "cache_varied": _("The caller then gets the same answer each time."),
             "capture_bodies": _("Only the owner and the members can read them. They are deleted before the requests."),
         }
         widgets = {"members": forms.CheckboxSelectMultiple}
@@ -113,6 +121,13 @@ class ApplicationForm(ApplicationModelForm):
 
     def clean_daily_gb(self) -> int | None:
         return at_least_one(self.cleaned_data["daily_gb"])
+
+    def clean_cache_minutes(self) -> int | None:
+        minutes: int | None = self.cleaned_data["cache_minutes"]
+        if minutes is not None and not 1 <= minutes <= MOST_CACHE_MINUTES:
+            most = f"{MOST_CACHE_MINUTES:,}"
+            raise forms.ValidationError(_("Enter 1 to %(most)s minutes. Empty: off.") % {"most": most})
+        return minutes
 
     def clean_redact_patterns(self) -> list[str]:
         lines = [line.strip() for line in self.cleaned_data["redact_patterns"].splitlines() if line.strip()]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from datetime import datetime
 
 from lib.events import log_event
+from traffic.answer_cache.services import CacheAway, purge
 from traffic.applications.forms import ApplicationForm, KeyLimitsForm
 from traffic.authentication.keys import callers
 from traffic.ingest.context import clear_cache
@@ -23,9 +25,12 @@ def add_application(form: ApplicationForm) -> Application:
 
 def change_application(form: ApplicationForm) -> None:
     """Store what a valid form changes of an application."""
-    form.save()
+    application: Application = form.save()
     clear_cache()
     callers.clear()
+    if "cache_minutes" in form.changed_data and application.cache_minutes is None:
+        with suppress(CacheAway):  # what is left ends by itself, and no gateway looks for it
+            purge([application.pk])
 
 
 def change_limits(form: KeyLimitsForm) -> None:

@@ -12,8 +12,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from lib.http import asks_for_part, form_view, get_view, post_view
-from providers.audit.log import log_form
+from providers.audit.log import log, log_form
 from providers.pricing.book import OTHER_MODEL
+from traffic.answer_cache.page import cache_section
+from traffic.answer_cache.services import CacheAway, purge
 from traffic.applications import queries, services
 from traffic.applications.forms import ApplicationForm
 from traffic.applications.page import (
@@ -97,6 +99,20 @@ def application_try(request: HttpRequest, slug: str) -> HttpResponse:
     return page(request, application, ApplicationForm(instance=application), tried=tried)
 
 
+@post_view("traffic.change_application")
+def cache_purge(request: HttpRequest, slug: str) -> HttpResponse:
+    """Empty the answer cache of an application."""
+    application = queries.get_application(slug)
+    try:
+        purge([application.pk])
+    except CacheAway:
+        messages.error(request, _("Valkey does not answer. The cached answers are still there."))
+    else:
+        log(request, application, _("Answer cache purged."))
+        messages.success(request, _("The answer cache is purged."))
+    return redirect("traffic:application", slug)
+
+
 def page(request: HttpRequest, application: Application, form: ApplicationForm, **more: Any) -> HttpResponse:
     """The page of one application: its people, what is kept, its budget, its keys."""
     now, keys = timezone.now(), None
@@ -106,6 +122,6 @@ def page(request: HttpRequest, application: Application, form: ApplicationForm, 
         "it": application, "headline": application_headline(application), "form": form, "keys": keys,
         "may_change": request.user.has_perm("traffic.change_application"),
         "caps": cap_rows(caps_of_application(application, now)),
-        "allowance": allowance_of(application, now), **more,
+        "allowance": allowance_of(application, now), "cache": cache_section(application, now.date()), **more,
     }  # fmt: skip
     return render(request, "traffic/applications/application.html", context, status=422 if form.errors else 200)

@@ -22,6 +22,7 @@ from lib.events import EventFormatter, UnknownFormat, log_event
 from lib.repeated_events import log_repeated, repeated
 from traffic.authentication.limits import network_of
 from traffic.gateway.admission import Admission, application_of, enforce_quota
+from traffic.gateway.answer_cache import AnswerCache
 from traffic.gateway.bounds import MOST_QUERY
 from traffic.gateway.caps.ledger import CapLedger, CappedCall
 from traffic.gateway.concurrency import CallQueues
@@ -91,6 +92,7 @@ class Gateway:
     door: Admission
     objects: HeldObjects
     passthrough: Passthrough
+    cache: AnswerCache
 
     def __init__(self) -> None:
         # External ids: one of a kind for this process and, by the random part, among all of them.
@@ -121,6 +123,7 @@ class Gateway:
         )
         self.objects = HeldObjects(settings.database_url)
         self.passthrough = Passthrough(self.relay, self.objects)
+        self.cache = AnswerCache(settings.redis_url, self.recorder)
         self.door = Admission(self.snapshots)
         self.shutdown = Shutdown(settings.grace_s, settings.send_timeout_s)
         self.snapshots.start()
@@ -141,6 +144,7 @@ class Gateway:
         """End the calls under way, which the server would drop without a word, and move the last rows."""
         await self.shutdown.cut()
         await self.relay.close()
+        await self.cache.close()
         await asyncio.to_thread(self.recorder.stop)
         await asyncio.to_thread(self.snapshots.stop)
         await asyncio.to_thread(self.mover.stop)
@@ -232,7 +236,9 @@ class Gateway:
             exchange = self._exchange(protocol, scope, headers, snapshot, key, application, body, started_at, arrived)
             form = exchange.request.span is not None
             await self.passthrough.enforce_own(protocol, body, application, form=form)
-            await self._relay(exchange, receive, send, share)
+            keeping = await self.cache.serve(exchange, send)
+            if keeping is not None:
+                await self._relay(exchange, receive, keeping, share)
         except Refusal as refusal:
             _log_refused(refusal, scope, key)
             await _refuse(refusal, protocol, receive if unread else None, send)
@@ -266,6 +272,7 @@ class Gateway:
             gateway_request = replace(gateway_request, model=alias, written=gateway_request.model)
         call = _call(gateway_request, application, headers, scope["path"])
         external_id = f"{self._prefix}{next(self._numbers)}"
+        no_store = _is_on(headers, b"x-breakeven-no-store")
         capped = None
         caps = key.caps + application.caps
         if caps:
@@ -285,7 +292,8 @@ class Gateway:
             external_id=external_id,
             started_at=started_at,
             arrived=arrived,
-            keep_bodies=application.capture_bodies and not _is_on(headers, b"x-breakeven-no-store"),
+            keep_bodies=application.capture_bodies and not no_store,
+            no_store=no_store,
             recorded=scope["path"] != COUNTING,
             metered=key.metered,
             private=call.private,

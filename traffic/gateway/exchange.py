@@ -49,6 +49,7 @@ class Exchange:
     private: bool  # it must stay on our own machines
     recorded: bool  # False: counting tokens is no call to a model
     query: str = ""
+    no_store: bool = False  # nothing of it may be kept
     metered: bool = False  # a quota of tokens or USD holds for it: where usage stays unknown it is estimated
     target: Target | None = None
     tries: list[dict[str, Any]] = field(default_factory=list)  # those before the one that answered
@@ -60,6 +61,9 @@ class Exchange:
     translation: Translation | None = None  # where its target does not speak the caller's protocol
     capped: CappedCall | None = None  # None: neither its key nor its application has a cap
     hold: Hold | None = None  # what it has reserved of its caps
+    row: RequestRow | None = None  # its record, once it has ended
+    saved: Tokens | None = None  # of an answer from the cache: what the model used for it
+    answer_of: str = ""  # the id of the request that it was the answer of
     # What the rules after its own decide; None: nothing more.
     following: Callable[[str], Decision | None] = lambda rule: None
 
@@ -68,8 +72,10 @@ class Exchange:
         """What we add to an answer: the request's id, the deployment that answered, and the rule that chose it."""
         target = self.target or self.decision.targets[0]
         translated = [(b"x-breakeven-translated", self.translation.name.encode())] if self.translation else []
+        cached = [(b"x-breakeven-cache", b"hit")] if self.saved is not None else []
         return [
             *translated,
+            *cached,
             (b"x-breakeven-request-id", str(self.request_id).encode()),
             (b"x-breakeven-deployment", target.slug.encode()),
             (b"x-breakeven-rule", self.decision.rule.encode()),
@@ -108,7 +114,7 @@ def figures_of(exchange: Exchange, answer: Answer, outcome: str) -> RequestRow:
     if tokens is None and exchange.metered:
         counted = answer.tokens(exchange.spoken)
         estimate = estimated(exchange.request, target, answer, counted, elapsed_ms - exchange.queued_ms)
-    return RequestRow(
+    row = RequestRow(
         external_id=exchange.external_id,
         started_at=exchange.started_at,
         provider=target.provider,
@@ -132,6 +138,9 @@ def figures_of(exchange: Exchange, answer: Answer, outcome: str) -> RequestRow:
         estimate=estimate,
         caps=() if exchange.hold is None else exchange.hold.told,
     )
+    if exchange.saved is not None:  # no deployment has done anything for it
+        row.deployment_id, row.tokens, row.estimate, row.saved = None, Tokens(), None, exchange.saved
+    return row
 
 
 def _tokens(exchange: Exchange, answer: Answer, outcome: str) -> Tokens | None:
@@ -168,6 +177,9 @@ def raw_of(exchange: Exchange, answer: Answer) -> dict[str, Any]:
         raw["instead_of"] = exchange.decision.instead_of
     if exchange.translation is not None:
         raw["translated"] = exchange.translation.name
+    if exchange.saved is not None:
+        target = exchange.decision.targets[0]
+        raw["cache"] = {"answer_of": exchange.answer_of, "deployment": target.slug}
     asked_model = exchange.request.written or exchange.request.model
     if exchange.target is not None and asked_model != exchange.target.model:
         raw["asked_model"] = asked_model

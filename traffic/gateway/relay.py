@@ -306,7 +306,7 @@ class Relay:
         self._record(exchange, answer, outcome)
 
     def _record(self, exchange: Exchange, answer: Answer, outcome: str) -> None:
-        row = self._recorder.record(exchange, answer, outcome)
+        row = exchange.row = self._recorder.record(exchange, answer, outcome)
         if exchange.hold is not None and row is not None and self._caps is not None:
             row.tier = tier_of({"usage": answer.usage})
             self._caps.settle(exchange.hold, row)

@@ -54,6 +54,8 @@ class Application:
     redaction: Redaction = EVERYTHING
     caps: tuple[Cap, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict, hash=False)  # models by the names that it requests
+    cache_s: int = 0  # for which an answer serves identical calls; 0: for none
+    cache_varied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,8 @@ INSERT INTO traffic_deadkeyuse (key_id, address, count) SELECT id, %s, %s FROM t
 WHERE hash = %s AND (revoked_at IS NOT NULL OR expires_at <= now())
 """
 APPLICATIONS = """
-SELECT id, slug, capture_bodies, budget_state, redact, redact_patterns, model_aliases AS aliases
+SELECT id, slug, capture_bodies, budget_state, redact, redact_patterns, model_aliases AS aliases,
+       60 * coalesce(cache_minutes, 0) AS cache_s, cache_varied
 FROM traffic_application
 """
 CONNECTION_NAME = "gateway snapshot"  # each process has one, so that they can count each other

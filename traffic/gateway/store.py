@@ -6,7 +6,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 import psycopg
@@ -52,8 +52,8 @@ class SomeAreNew(Exception):
 
 
 def write(conn: psycopg.Connection, rows: Sequence[RequestRow], pricing: PricingContext) -> None:
-    """Write rows of a key, and count those that are new for their caps in the same transaction."""
-    if not any(row.caps for row in rows):
+    """Write rows of a key, and count those that are new for their caps and savings in the same transaction."""
+    if not any(row.caps or row.saved for row in rows):
         ingest(conn, rows, pricing)
         return
 
@@ -62,6 +62,7 @@ def write(conn: psycopg.Connection, rows: Sequence[RequestRow], pricing: Pricing
             raise SomeAreNew
         if new:
             count_caps(conn, rows, pricing)
+            count_savings(conn, rows, pricing)
 
     try:
         ingest(conn, rows, pricing, also)
@@ -87,6 +88,27 @@ def count_caps(conn: psycopg.Connection, rows: Sequence[RequestRow], pricing: Pr
             amounts[cap.cap, cap.user, cap.starts_at] += used(cap.unit, row, pricing, cap.reserved)
     for (cap_id, user, starts_at), amount in sorted(amounts.items()):
         conn.execute(COUNT_CAP, [user, starts_at, amount, cap_id])
+
+
+COUNT_SAVING = """
+INSERT INTO traffic_cachesaving AS s (application_id, day, provider, model, hits, unpriced, tokens, cost)
+SELECT id, %s, %s, %s, 1, %s, %s, %s FROM traffic_application WHERE id = %s FOR KEY SHARE
+ON CONFLICT (application_id, day, provider, model) DO UPDATE SET hits = s.hits + 1,
+    unpriced = s.unpriced + excluded.unpriced, tokens = s.tokens + excluded.tokens, cost = s.cost + excluded.cost
+"""
+
+
+def count_savings(conn: psycopg.Connection, rows: Sequence[RequestRow], pricing: PricingContext) -> None:
+    """What answers from the cache would have used and cost, in the order that all writers lock in."""
+    hits = [
+        (row.application_id, row.started_at.astimezone(UTC).date(), row.provider, row.model, row.saved, row)
+        for row in rows
+        if row.saved is not None
+    ]
+    for application_id, day, provider, model, saved, row in sorted(hits, key=lambda hit: hit[:4]):
+        tokens = sum(msgspec.structs.astuple(saved)[:5])
+        cost = pricing.cost(msgspec.structs.replace(row, tokens=saved, saved=None)).cost
+        conn.execute(COUNT_SAVING, [day, provider, model, int(cost is None), tokens, cost or 0, application_id])
 
 
 CHARGE = """

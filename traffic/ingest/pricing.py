@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 import msgspec
 import psycopg
 
-from providers.pricing.book import LEASED, Book, Costed, stamp_of
+from providers.pricing.book import CACHED, LEASED, Book, Costed, stamp_of
 from traffic.ingest.cardinality import Names
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql.rows import LEASED_DEPLOYMENTS, MAKE_SALT
@@ -118,6 +118,8 @@ class PricingContext:
         return request_hex(self.salt, row.application_id, external_id, day)
 
     def cost(self, row: RequestRow) -> Costed:
+        if row.saved is not None:
+            return CACHED
         if row.deployment_id in self.leased:
             return LEASED
         tokens = row.tokens

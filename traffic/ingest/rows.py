@@ -74,6 +74,7 @@ class RequestRow(msgspec.Struct, gc=False):
     user_hash: uuid.UUID | None = None
     estimate: Tokens | None = None  # where `tokens` are unknown: what its key's quota is charged with; never shown
     caps: tuple[CapCharge, ...] = ()
+    saved: Tokens | None = None  # an answer from the gateway's cache: what the model would have used for it
 
 
 COST_STEP = Decimal("0.000000000001")  # as stored

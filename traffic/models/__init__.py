@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from traffic.models.admitted_names import AdmittedName
 from traffic.models.applications import Application, Installation, Key, KeyUse
+from traffic.models.cache_savings import CacheSaving
 from traffic.models.caps import Cap, CapUse
 from traffic.models.choices import (
     BudgetState,
@@ -47,6 +48,7 @@ __all__ = [
     "AdmittedName",
     "Application",
     "BudgetState",
+    "CacheSaving",
     "Cap",
     "CapPeriod",
     "CapUse",

@@ -66,6 +66,10 @@ class Application(models.Model):
     redact_patterns = ArrayField(models.CharField(max_length=200), default=list, blank=True)
     # Models by the names under which its programs request them, for the gateway: {"gpt-4o": "claude-sonnet-5-5"}.
     model_aliases = models.JSONField(default=dict, blank=True)
+    # The gateway answers identical calls from its cache for so long; None: never. `cache_varied`: also where the model
+    # may answer otherwise each time, since the temperature is above 0 or not set.
+    cache_minutes = models.PositiveIntegerField(null=True, blank=True)
+    cache_varied = models.BooleanField(default=False, db_default=False)
     budget_state = models.CharField(max_length=10, choices=BudgetState.choices, default=BudgetState.UNKNOWN)
     # What its keys may store in a UTC day; None: as the settings say for all.
     daily_requests = models.PositiveBigIntegerField(null=True, blank=True)

@@ -11,6 +11,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from django.utils import timezone
 
 from lib.events import log_event
 from lib.partitions import existing_days
+from traffic.answer_cache.queries import caching_applications
+from traffic.answer_cache.services import CacheAway, purge
 from traffic.authentication.keys import callers
 from traffic.comparisons.services import erase_choices
 from traffic.gateway import aside
@@ -213,6 +216,8 @@ def finish(conn: psycopg.Connection, erasure: Erasure) -> None:
         # Trials of before a copy's request was kept: these copies may be of anybody's texts.
         erase_texts_of(answered_request=None, application__isnull=False)
         CapUse.objects.filter(user_hash=erasure.user_hash).delete()
+    with suppress(CacheAway):  # without Valkey there are no answers, or they end within a week
+        purge([erasure.application_id] if erasure.application_id else caching_applications())
     # Lines of the gateway that could not be stored: those of this application or user go.
     aside.remove(Path(settings.DATA_DIR) / "spool" / aside.SET_ASIDE, lambda line: is_of(line, erasure))
     Erasure.objects.filter(pk=erasure.pk).update(finished_at=timezone.now(), user_hash=None)

@@ -33,15 +33,16 @@ CLAIM = timedelta(minutes=2)
 MEMORY = "traffic_repriced"
 START = uuid.UUID(int=0)
 
+PRICED = "coalesce(cost_reason, '') NOT IN ('leased', 'cached')"
 COLUMNS = f"id, provider, model, started_at, batch, tier, {', '.join(COSTED)}, {', '.join(TOKEN_CLASSES)}"
 NEXT = f"""
 SELECT {COLUMNS} FROM traffic_request
-WHERE day = %(day)s AND id > %(after)s AND cost_reason IS DISTINCT FROM 'leased'
+WHERE day = %(day)s AND id > %(after)s AND {PRICED}
   AND (%(provider)s = '' OR provider = %(provider)s) AND (%(model)s = '' OR model = %(model)s)
 ORDER BY id LIMIT %(limit)s"""
-_LOCK = """
+_LOCK = f"""
 FROM traffic_request
-WHERE day = %(day)s AND id = ANY(%(ids)s) AND cost_reason IS DISTINCT FROM 'leased'
+WHERE day = %(day)s AND id = ANY(%(ids)s) AND {PRICED}
 ORDER BY id FOR UPDATE"""  # in the order of ids, in which all writers lock rows
 # What ingest may have changed since a row was read: only usage that was unknown comes later, or a lease.
 LOCK = f"SELECT id, uncached_input IS NULL {_LOCK}"

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.template.defaultfilters import floatformat
 from django.utils.html import format_html
@@ -61,7 +62,9 @@ class RequestDetail(Row):
             end = _(", latency not reported")
         else:
             time = format_html(_("answered in <b>{time}</b>"), time=duration(it.latency_ms))
-        if from_own_cache(it.raw):
+        if it.cost_reason == CostReason.CACHED:
+            more = _(" from the answer cache")
+        elif from_own_cache(it.raw):
             more = _(" from the cache of a proxy, without a call to a vendor")
         elif it.output is not None:
             more = ngettext(" with %(n)s token", " with %(n)s tokens", it.output) % {"n": count(it.output)}
@@ -183,6 +186,16 @@ def timeline(request: Request) -> list[Segment]:
 def answered(request: Request) -> bool:
     """Whether an answer came; a refusal is one."""
     return request.outcome not in (Outcome.ERROR, Outcome.TIMEOUT, Outcome.CANCELLED)
+
+
+def answer_of(raw: Any) -> str:
+    """The id of the request whose answer this one got from the answer cache; empty where it got its own."""
+    cached = raw.get("cache") if isinstance(raw, dict) else None
+    identifier = cached.get("answer_of") if isinstance(cached, dict) else None
+    try:
+        return str(UUID(identifier))
+    except (AttributeError, TypeError, ValueError):
+        return ""
 
 
 def from_own_cache(raw: Any) -> bool:

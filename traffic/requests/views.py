@@ -24,7 +24,7 @@ from lib.periods import Period
 from providers.audit.log import Action, person, record
 from traffic.authentication.access import FIGURES
 from traffic.conversation import turns
-from traffic.models import Outcome, RaterKind, Rating, Request
+from traffic.models import CostReason, Outcome, RaterKind, Rating, Request
 from traffic.ratings.forms import RatingForm
 from traffic.ratings.judgement import Judgement
 from traffic.ratings.views import SCALE, rate_with_message
@@ -178,6 +178,7 @@ def _detail(request: HttpRequest, row: Request, form: RatingForm | None = None) 
         ),
         "sum": arithmetic(row, price, requests.discount_of(row) if money else None, requests.tier_factor_of(row)),
         "timeline": detail_page.timeline(row),
+        "answer_of": detail_page.answer_of(row.raw) if row.cost_reason == CostReason.CACHED else "",
         "tries": detail_page.tries(row.raw),
         "retries": retries_of(row),
         "raw": json.dumps(raw, indent=2, ensure_ascii=False) if raw else "",

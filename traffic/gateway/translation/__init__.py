@@ -35,13 +35,13 @@ _READERS: dict[Protocol, Callable[[], Any]] = {
     OPENAI: streams.ChatReader,
     RESPONSES: streams.ResponsesReader,
 }
-_REPLY_READERS: dict[Protocol, Callable[[dict[str, Any]], Reply]] = {
+REPLY_READERS: dict[Protocol, Callable[[dict[str, Any]], Reply]] = {
     ANTHROPIC: messages.read_reply,
     OPENAI: chat.read_reply,
     RESPONSES: responses_replies.read_reply,
 }
 # What walking through objects of unexpected shapes raises.
-_ODD = (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError, Untranslatable)
+ODD = (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError, Untranslatable)
 
 
 class Unreadable(TooMuch):
@@ -98,12 +98,12 @@ class Translation:
         if status >= 400:
             return self._error(status, body)
         try:
-            reply = _REPLY_READERS[self.spoken](neutral.object_at(neutral.decode(body), "The answer"))
-            return msgspec.json.encode(self._written(reply))
-        except _ODD as error:
+            reply = REPLY_READERS[self.spoken](neutral.object_at(neutral.decode(body), "The answer"))
+            return msgspec.json.encode(self.written(reply))
+        except ODD as error:
             raise Unreadable(f"an answer that is none of {_MODULES[self.spoken].LABEL}") from error
 
-    def _written(self, reply: Reply) -> dict[str, Any]:
+    def written(self, reply: Reply) -> dict[str, Any]:
         if self.caller == ANTHROPIC:
             return messages.write_reply(reply)
         if self.caller == OPENAI:
@@ -115,15 +115,15 @@ class Translation:
             parsed = neutral.decode(body)
             only = parsed[0] if isinstance(parsed, list) and len(parsed) == 1 else parsed  # as Gemini writes errors
             failed = streams.failure(neutral.object_at(only, "The answer"))
-        except _ODD:
+        except ODD:
             return error_body(self.caller, status, "api_error", f"The deployment answered with HTTP {status}.")
         return error_body(self.caller, status, failed.kind, failed.message)
 
     def stream(self, encoding: str | None = None) -> StreamTranslator:
         """What translates the answer's stream. `encoding`: how the engine compresses it."""
-        return StreamTranslator(_READERS[self.spoken](), self._writer(), encoding)
+        return StreamTranslator(_READERS[self.spoken](), self.writer(), encoding)
 
-    def _writer(self) -> Any:
+    def writer(self) -> Any:
         if self.caller == ANTHROPIC:
             return streams.MessagesWriter()
         if self.caller == OPENAI:
@@ -163,5 +163,5 @@ class StreamTranslator:
     def _guarded(self, read: Callable[[], list[Event]]) -> bytes:
         try:
             return b"".join([self._writer.write(event) for event in read()])
-        except _ODD as error:
+        except ODD as error:
             raise Unreadable("an event that is none of its protocol") from error

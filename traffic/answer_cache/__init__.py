@@ -1,0 +1,1 @@
+"""The gateway's answer cache as people see it: what it saves, and how it is emptied."""
