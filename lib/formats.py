@@ -394,6 +394,7 @@ MEANINGS = {
     "crossing-low": "the lower end of its interval, requests a month",
     "crossing-high": "the upper end of its interval, requests a month",
     "run-rate": "requests a month at the mean of the last 30 days",
+    "decision": "what a signed decision chose; scope: its number",
     "open-alerts": "open alerts that are not acknowledged, assigned or snoozed",
     "deployments-up": "deployments that answer their checks now",
     "running-leases": "leases that run now",

@@ -15,6 +15,7 @@ from alerts.inbox import queries
 from alerts.inbox.acting_views import went_back
 from alerts.inbox.forms import MatcherForm
 from alerts.inbox.page import Coverage, SilencesPage
+from alerts.inbox.patterns import name_patterns, pattern_of
 from lib.http import asks_for_part, form_view, post_view
 from providers.audit.log import log
 from providers.deployments.services import plan_maintenance
@@ -56,14 +57,17 @@ def silences(request: HttpRequest) -> HttpResponse:
             reason=data["reason"],
             by=request.user,  # type: ignore[arg-type]  # logged in
         )
-        text = _("Silenced: %(what)s.") % {"what": made.matcher.words or _("everything")}
+        text = _("Silenced: %(what)s.") % {"what": pattern_of(made)}
         log(request, made, text, added=True)
         messages.success(request, text)
         return redirect("alerts:silences")
+    page = SilencesPage(queries.silences_in_force_with_counts(now), queries.planned_silences(now))
+    over = queries.past_silences(now)
+    name_patterns([*(row for row, _count in page.in_force), *(row for row, _span in page.planned), *over])
     context = {
-        "page": SilencesPage(queries.silences_in_force_with_counts(now), queries.planned_silences(now)),
+        "page": page,
         "planned": planned_maintenance(now),
-        "over": queries.past_silences(now),
+        "over": over,
         "form": form if may_silence else None,
         "coverage": coverage,
     }
@@ -100,6 +104,6 @@ def end_silence(request: HttpRequest, pk: int) -> HttpResponse:
     """End a silence now."""
     row = queries.silence_by_key(pk)
     services.end_silence(silence_id=row.pk)
-    log(request, row, _("Ended: the silence of %(what)s.") % {"what": row.matcher.words or _("everything")})
+    log(request, row, _("Ended: the silence of %(what)s.") % {"what": pattern_of(row)})
     messages.success(request, _("The silence has ended. Recipients of open alerts are notified now."))
     return went_back(request, "silences")

@@ -219,6 +219,7 @@ class Silence(Recurring):
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = SilenceQuerySet.as_manager()
+    pattern = ""  # what it matches in words, where `alerts.inbox.patterns` has set it
 
     class Meta:
         ordering = ["-created_at"]

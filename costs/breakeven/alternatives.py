@@ -10,14 +10,18 @@ from typing import Any
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from costs.breakeven import Inputs, Result, compute
+from costs.breakeven import Inputs, Result, cells, compute
+from costs.breakeven.band import Band, Spread
 from costs.breakeven.counterfactual import ROUTED_TASKS
+from costs.breakeven.crossings import first_into_selfhost
 from costs.breakeven.decimals import decimal
 from costs.breakeven.engine import costs_of, find_all_crossings
 from costs.breakeven.own_costs import UnitBook
 from costs.breakeven.page import drawn
+from costs.breakeven.saving import Saving, saving_of, whole_band
 from costs.breakeven.statement import usd
-from lib.formats import count, sentences
+from costs.verdicts.amounts import about_requests
+from lib.formats import sentences
 from providers.models import Offer, provider_name
 from traffic.models import Task
 
@@ -35,6 +39,10 @@ class TaskRow:
     routed: bool  # whether the shipped routes send this task to our own GPUs
     pays_from: int | None  # requests a month of all tasks from which our own GPUs pay; None: they never pay
     task: str = ""  # empty: of several tasks
+    band: Band | None = None  # around `pays_from`
+
+    def pays_from_cell(self) -> SafeString:
+        return cells.volume(self.pays_from, self.band)
 
     @property
     def percent(self) -> str:
@@ -42,7 +50,7 @@ class TaskRow:
         return f"{self.share * 100:.1f}"
 
 
-def task_rows(groups: Iterable[Mapping[str, Any]], inputs: Inputs) -> list[TaskRow]:
+def task_rows(groups: Iterable[Mapping[str, Any]], inputs: Inputs, spread: Spread | None = None) -> list[TaskRow]:
     """One row for each task, most requests first; the last row adds up the tasks that the shipped routes send to us.
 
     `groups` have the keys `task`, `requests` and `ours`, as `Traffic.groups`.
@@ -57,14 +65,15 @@ def task_rows(groups: Iterable[Mapping[str, Any]], inputs: Inputs) -> list[TaskR
         return []
     labels = dict(Task.choices)
     rows = [
-        _task_row(str(labels.get(task, task)), counted, total, task in ROUTED_TASKS, only_task(inputs, task), task)
+        _task_row(
+            str(labels.get(task, task)), counted, total, task in ROUTED_TASKS, only_task(inputs, task), spread, task
+        )
         for task, counted in sorted(sums.items(), key=lambda item: -item[1][0])
     ]
     routed = [sum(counts) for counts in zip(*(sums[task] for task in ROUTED_TASKS if task in sums), strict=True)]
     if routed:
-        rows.append(
-            _task_row(_("All tasks that the built-in routes send to self-hosted models"), routed, total, True, inputs)
-        )
+        label = _("All tasks that the built-in routes send to self-hosted models")
+        rows.append(_task_row(label, routed, total, True, inputs, spread))
     return rows
 
 
@@ -78,12 +87,23 @@ def only_task(inputs: Inputs, task: str) -> Inputs:
     return replace(inputs, routed=replace(inputs.routed, share=share, factor=cost.cost_per_request / mean, other=None))
 
 
-def _task_row(label: str, counted: list[int], total: int, routed: bool, inputs: Inputs, task: str = "") -> TaskRow:
+def _task_row(
+    label: str,
+    counted: list[int],
+    total: int,
+    routed: bool,
+    inputs: Inputs,
+    spread: Spread | None,
+    task: str = "",
+) -> TaskRow:
     requests, own = counted
     share = Decimal(requests) / total
-    crossings = find_all_crossings(replace(inputs, routable_share=share))
-    into = next((crossing.requests_per_month for crossing in crossings if crossing.side_to == "selfhost"), None)
-    return TaskRow(label, requests, share, Decimal(own) / requests if requests else Decimal(0), routed, into, task)
+    routable = replace(inputs, routable_share=share)
+    into = first_into_selfhost(find_all_crossings(routable))
+    around = whole_band(routable, spread, goals=False)
+    return TaskRow(
+        label, requests, share, Decimal(own) / requests if requests else Decimal(0), routed, into, task, around
+    )
 
 
 # --- other ways to rent --------------------------------------------------------------------------------------------
@@ -102,10 +122,27 @@ class OtherOffer:
     measured: bool  # whether this GPU's tokens a second are known
     query: str  # query string of the what-if with this GPU
     curve_to: int  # last volume of the chart, requests a month
+    saving: Saving | None = None  # at our run rate
+
+    @property
+    def band(self) -> Band | None:
+        return self.saving.band if self.saving else None
+
+    def pays_from_words(self) -> str:
+        """The crossing with its interval; empty where there is none."""
+        return about_requests(self.pays_from, self.band.crossing_ends(self.pays_from) if self.band else None)
+
+    def pays_from_cell(self) -> SafeString:
+        return cells.volume(self.pays_from, self.band)
+
+    def saved(self) -> SafeString:
+        return cells.saved(self.saving)
 
     def note(self) -> SafeString:
         price = _("%(price)s an hour.") % {"price": self.price}
-        never, pays = _("Never cheaper."), _("Cheaper above %(n)s.") % {"n": count(self.pays_from)}
+        never, pays = _("Never cheaper."), _("Cheaper above %(n)s.") % {"n": self.pays_from_words()}
+        if self.band and self.pays_from is None and self.band.crossing_low is not None:
+            never = _("Too close to call.")
         unmeasured = "" if self.measured else _("Capacity not measured: one GPU assumed at every volume.")
         return sentences(price, never if self.pays_from is None else pays, unmeasured)
 
@@ -121,21 +158,30 @@ def others_headline(rows: Sequence[OtherOffer]) -> str:
     first = rows[0]
     if first.pays_from is None:
         return _("No GPU on offer would be cheaper than the API")
-    words = {"name": first.name, "n": count(first.pays_from)}
+    words = {"name": first.name, "n": first.pays_from_words()}
     return _("Lowest break-even of the GPUs on offer: %(name)s, %(n)s") % words
 
 
-def others(inputs: Inputs, offers: Iterable[Offer], own_gpu: str, curve_to: int, book: UnitBook) -> list[OtherOffer]:
+def others(
+    inputs: Inputs,
+    offers: Iterable[Offer],
+    own_gpu: str,
+    curve_to: int,
+    book: UnitBook,
+    spread: Spread | None = None,
+) -> list[OtherOffer]:
     """The break-even with each offer in the place of our GPU; the offer with the lowest crossing comes first.
 
     Tokens a second are known only for our own kind of GPU. For another kind we assume one GPU at every volume, and
     `OtherOffer.measured` is False.
     """
-    rows = [_other(inputs, offer, own_gpu, curve_to, book) for offer in offers]
+    rows = [_other(inputs, offer, own_gpu, curve_to, book, spread) for offer in offers]
     return sorted(rows, key=lambda other: (other.pays_from is None, other.pays_from or 0))
 
 
-def _other(inputs: Inputs, offer: Offer, own_gpu: str, curve_to: int, book: UnitBook) -> OtherOffer:
+def _other(
+    inputs: Inputs, offer: Offer, own_gpu: str, curve_to: int, book: UnitBook, spread: Spread | None
+) -> OtherOffer:
     own = replace(inputs.selfhost, **offered(offer, inputs, own_gpu, book))
     changed = replace(inputs, selfhost=own)
     result = compute(changed, curve_to=0)
@@ -145,10 +191,11 @@ def _other(inputs: Inputs, offer: Offer, own_gpu: str, curve_to: int, book: Unit
         price=usd(offer.whole_per_gpu_hour),
         inputs=changed,
         result=result,
-        pays_from=next((c.requests_per_month for c in result.crossings if c.side_to == "selfhost"), None),
+        pays_from=first_into_selfhost(result.crossings),
         measured=own.gpu_tokens_per_second is not None,
         query=f"gpu={offer_key(offer)}".replace(" ", "+"),
         curve_to=curve_to,
+        saving=saving_of(changed, spread, goals=False),
     )
 
 

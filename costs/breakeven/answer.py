@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from costs.breakeven.band import Spread
+from costs.breakeven.crossings import first_into_selfhost
 from costs.breakeven.decimals import decimal_text
 from costs.breakeven.engine import as_json, compute
 from costs.breakeven.inputs import Inputs
@@ -19,10 +20,12 @@ def answered(inputs: Inputs, spread: Spread | None = None) -> dict[str, Any]:
 
     `spread` is that of the days of the window; without it there is no interval. Money is decimal strings in USD.
     """
-    saving = saving_of(inputs, spread)
+    result, saving = compute(inputs), saving_of(inputs, spread)
     interval = saving.interval if saving else None
+    ends = saving.band.crossing_ends(first_into_selfhost(result.crossings)) if saving and saving.band else None
     return {
-        **as_json(compute(inputs)),
+        **as_json(result),
+        "crossing_interval": ends and list(ends),
         "inputs": inputs_json(inputs),
         "saving_interval": [text(interval.low), text(interval.high)] if interval else None,
         "saving_at_other_models": text(saving.other) if saving else None,

@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from costs.breakeven.crossings import first_into_selfhost
 from costs.breakeven.decimals import decimal
 from costs.breakeven.engine import costs_of, find_all_crossings, volume_saving
 from costs.breakeven.inputs import MOST_REQUESTS, Inputs
@@ -130,8 +131,8 @@ def _of_ratio(days: Sequence[Day]) -> Decimal:
     return Z * error / each
 
 
-def band(inputs: Inputs, spread: Spread) -> Band:
-    """The lowest and highest crossing and saving inside both intervals of `spread`.
+def band(inputs: Inputs, spread: Spread, *, goals: bool = True) -> Band:
+    """The lowest and highest crossing and saving inside both intervals of `spread`; without `goals` no goal.
 
     The saving is piecewise linear in the volume with a jump at each step, so its extremes lie at the ends of the
     interval or on either side of a step; only those volumes are computed.
@@ -141,8 +142,8 @@ def band(inputs: Inputs, spread: Spread) -> Band:
     low = int(n * max(1 - spread.volume, Decimal(0)))
     high = min(int(n * (1 + spread.volume)), MOST_REQUESTS)
     savings = [saving for side in (dearest, cheapest) for saving in _savings(side, low, high)]
-    goals = volume_saving(dearest, SAVING), volume_saving(cheapest, SAVING)
-    return Band(spread, low, high, _into(dearest), _into(cheapest), min(savings), max(savings), *goals)
+    goal = [volume_saving(side, SAVING) for side in (dearest, cheapest)] if goals else ()
+    return Band(spread, low, high, _into(dearest), _into(cheapest), min(savings), max(savings), *goal)
 
 
 def _savings(inputs: Inputs, low: int, high: int) -> list[Decimal]:
@@ -164,8 +165,7 @@ def _edges(load: Fraction, low: int, high: int) -> list[int]:
 
 
 def _into(inputs: Inputs) -> int | None:
-    crossings = find_all_crossings(inputs)
-    return next((crossing.requests_per_month for crossing in crossings if crossing.side_to == "selfhost"), None)
+    return first_into_selfhost(find_all_crossings(inputs))
 
 
 def as_json(band: Band) -> dict[str, Any]:

@@ -8,6 +8,7 @@ step to step and skips those that cannot hold the answer.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +29,11 @@ class Crossing:
     requests_per_month: int
     side_from: Side
     side_to: Side
+
+
+def first_into_selfhost(crossings: Iterable[Crossing]) -> int | None:
+    """The first volume, requests a month, at which our own GPUs cost no more."""
+    return next((crossing.requests_per_month for crossing in crossings if crossing.side_to == "selfhost"), None)
 
 
 @dataclass(frozen=True, slots=True)

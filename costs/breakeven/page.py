@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 from django.utils.formats import localize
@@ -21,20 +20,20 @@ from costs.breakeven import (
     Point,
     Result,
     as_json,
+    cells,
     days_to_cross,
     routed_requests,
     volume_saving,
 )
 from costs.breakeven.band import SAVING, Band
 from costs.breakeven.decimals import decimal
-from costs.breakeven.engine import Costs, costs_of
+from costs.breakeven.engine import costs_of
 from costs.breakeven.saving import Saving
 from costs.verdicts.amounts import about, about_requests, marked_crossing, marked_saving
 from lib.confidence_intervals import Interval, points_apart
 from lib.formats import count, dollars, percent, sentences, signed_percent, usd4, when
 
 MONTH = 30  # days of a run rate
-NOTED = (30_000, 100_000, 300_000, 1_000_000)  # volumes of the research's table
 MOST_ROWS = 12
 
 
@@ -66,7 +65,7 @@ class BreakEvenAnswer:
 
     def sentence(self, *, marked: bool = False) -> SafeString:
         """The answer for HTML; `marked`: the crossing is the one of every page, so that an audit compares it."""
-        words = {"at": self._pays_from(marked), "n": count(self.n), "saving": dollars(self.saving, 0)}
+        words = {"at": self._pays_from(marked), "n": count(self.n), "saving": self._saving(marked)}
         far = {"apart": percent(self.apart), "times": localize(self.times)}
         return format_html("{}{}", format_html(self._text(), **words, **far), self._end())
 
@@ -76,6 +75,15 @@ class BreakEvenAnswer:
         if not ends:
             return count(self.crossing)
         return (marked_crossing if marked else about_requests)(self.crossing, ends)
+
+    def _saving(self, marked: bool) -> str:
+        """The saving, or what the cheaper API spares, with its interval; without one the exact figure."""
+        if not self.band:
+            return dollars(self.saving, 0)
+        amount = self.saving if self.kind in ("pays", "always", "refused") else -self.saving
+        interval = Interval(self.band.saving_low, self.band.saving_high)
+        words = about(amount, interval)
+        return marked_saving(words, amount, interval) if marked else words
 
     def _text(self) -> str:
         """The sentence with placeholders for its figures, without the part that `_end` adds."""
@@ -224,7 +232,10 @@ class BreakEvenPage:
 
     def sum_headline(self) -> str:
         less, more = _("Total: %(sum)s a month less"), _("Total: %(sum)s a month more")
-        return (more if self.result.saving < 0 else less) % {"sum": dollars(self.answer.saving, 0)}
+        interval = self.saving.interval if self.saving else None
+        is_loss = interval.high < 0 if interval else self.result.saving < 0
+        amount = self.result.saving if interval else self.answer.saving
+        return (more if is_loss else less) % {"sum": about(amount, interval)}
 
     def sum_source(self) -> str:
         if self.inputs.price_sheet == "live":
@@ -236,9 +247,11 @@ class BreakEvenPage:
         return rate_chart(self.rates, self.answer.crossing) if len(self.rates) > 1 else None
 
     def rate_headline(self) -> str:
-        past = past_since(self.rates, self.answer.crossing)
+        past, band = past_since(self.rates, self.answer.crossing), self.answer.band
         if len(self.rates) < 2:
             return _("No run rate yet: fewer than 30 days of data")
+        if band and band.holds(self.answer.n):
+            return _("Too close to call: the run rate lies within the break-even’s interval")
         if past:
             return format_html(_("Past break-even since {day}"), day=when(past))
         days = self.answer.days
@@ -265,14 +278,6 @@ class BreakEvenPage:
     def gap_words(self) -> str:
         """How our answers are rated against the API's on the same tasks."""
         return points_apart(self.gap) if self.gap else _("not known")
-
-    @property
-    def own_mark(self) -> str:
-        return "warn" if self.refused else "ok"
-
-    def own_word(self) -> str:
-        """The name of our side at a volume at which it is cheaper."""
-        return _("self-hosted, rated worse") if self.refused else _("self-hosted")
 
     @property
     def holds(self) -> bool | None:
@@ -310,12 +315,13 @@ class CrossingRow:
     routed: int
     into_own: bool
     gpus: int | None
+    within: str = ""  # the interval of `at`
 
     def words(self) -> str:
         return _("self-hosting is cheaper above") if self.into_own else _("the API is cheaper again above")
 
 
-def crossing_rows(inputs: Inputs, result: Result) -> list[CrossingRow]:
+def crossing_rows(inputs: Inputs, result: Result, band: Band | None = None) -> list[CrossingRow]:
     costs = costs_of(inputs)
     return [
         CrossingRow(
@@ -323,78 +329,10 @@ def crossing_rows(inputs: Inputs, result: Result) -> list[CrossingRow]:
             routed=routed_requests(crossing.requests_per_month, inputs.routable_share),
             into_own=crossing.side_to == "selfhost",
             gpus=costs.gpus(crossing.requests_per_month),
+            within=cells.within(crossing.requests_per_month, band),
         )
         for crossing in result.crossings[:MOST_ROWS]
     ]
-
-
-# --- volume by volume ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class VolumeRow:
-    """What both sides cost at one volume, USD a month."""
-
-    n: int
-    routed: int
-    api: Decimal
-    selfhost: Decimal
-    gpus: int | None
-    utilisation: Decimal | None
-    note: str
-    here: bool
-
-    @property
-    def saving(self) -> Decimal:
-        """USD a month, rounded to the cent: at a crossing it is a tiny fraction of one."""
-        return (self.api - self.selfhost).quantize(Decimal("0.01"))
-
-    @property
-    def own_pays(self) -> bool:
-        return self.selfhost <= self.api
-
-
-def volume_rows(inputs: Inputs, result: Result) -> list[VolumeRow]:
-    """Rows for the research's volumes, our run rate, the crossings and the ends of the first steps, ascending."""
-    n = inputs.requests_per_month
-    notes: dict[int, str] = dict.fromkeys(NOTED, "")
-    for at, gpus in step_ends(inputs):
-        notes[at] = _("%(gpus)s GPUs are full at the peak, one more above it") % {"gpus": gpus}
-        if gpus == 1:
-            notes[at] = _("one GPU is full at the peak, two above it")
-    saves_at = volume_saving(inputs, SAVING)
-    if saves_at is not None:
-        notes[saves_at] = _("saves the $100 that go/no-go requires")
-    for crossing in result.crossings[:4]:
-        into = crossing.side_to == "selfhost"
-        notes[crossing.requests_per_month] = _("break-even") if into else _("the API is cheaper again")
-    if n:
-        notes[n] = _("our run rate") if not notes.get(n) else f"{_('our run rate')}, {notes[n]}"
-    costs = costs_of(inputs)
-    return [_volume_row(inputs, costs, at, notes[at], n) for at in sorted(notes)[:MOST_ROWS]]
-
-
-def _volume_row(inputs: Inputs, costs: Costs, at: int, note: str, here: int) -> VolumeRow:
-    gpus, peak = costs.gpus(at), Fraction(inputs.selfhost.peak_factor)
-    return VolumeRow(
-        n=at,
-        routed=routed_requests(at, inputs.routable_share),
-        api=decimal(costs.api(at)),
-        selfhost=decimal(costs.selfhost(at)),
-        gpus=gpus,
-        utilisation=decimal(at * costs.load / peak / gpus) if gpus and costs.load else None,
-        note=note,
-        here=at == here,
-    )
-
-
-def step_ends(inputs: Inputs, most: int = 2) -> list[tuple[int, int]]:
-    """(last volume, GPUs) of the first steps that end below a million requests a month."""
-    load = costs_of(inputs).load
-    if not load:
-        return []
-    ends = [(int(gpus / load), gpus) for gpus in range(1, most + 1)]
-    return [(at, gpus) for at, gpus in ends if 0 < at <= NOTED[-1]]
 
 
 # --- the run rate --------------------------------------------------------------------------------------------------

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from costs.breakeven.band import Band, Spread, band
 from costs.breakeven.counterfactual import at_other_models
-from costs.breakeven.engine import compute
+from costs.breakeven.decimals import decimal
+from costs.breakeven.engine import Costs, compute, costs_of
 from costs.breakeven.inputs import Inputs
+from costs.breakeven.sensitivity import repriced
 from costs.verdicts.amounts import Volumes
 from lib.confidence_intervals import Interval
 
@@ -51,26 +54,42 @@ class Saving:
         return interval is not None and not self.turns and (interval.low > 0 or interval.high < 0)
 
 
-def saving_of(inputs: Inputs, spread: Spread | None, *, worse: bool = False) -> Saving | None:
+def saving_of(inputs: Inputs, spread: Spread | None, *, worse: bool = False, goals: bool = True) -> Saving | None:
     """The saving of these inputs; None without traffic that is compared.
 
     `worse`: whether the ratings of our own answers are significantly worse than those of the API's.
     """
     if not inputs.requests_per_month:
         return None
-    other, made = at_other_models(inputs), whole_band(inputs, spread)
+    other, made = at_other_models(inputs), whole_band(inputs, spread, goals=goals)
     interval = Interval(made.saving_low, made.saving_high) if made else None
     return Saving(compute(inputs).saving, interval, compute(other).saving if other else None, made, worse)
 
 
-def whole_band(inputs: Inputs, spread: Spread | None) -> Band | None:
+def savings_at(volumes: Iterable[int], inputs: Inputs, spread: Spread | None, *, worse: bool = False) -> list[Saving]:
+    """The saving at each of these volumes, requests a month: only what a request costs is uncertain then."""
+    other = at_other_models(inputs)
+    models = [inputs, other] if other else [inputs]
+    factors = (1 + spread.request, max(1 - spread.request, Decimal(0))) if spread else ()
+    around = [costs_of(repriced(row, factor)) for row in models for factor in factors]
+    return [_saving_at(n, [costs_of(row) for row in models], around, worse) for n in volumes]
+
+
+def _saving_at(n: int, models: list[Costs], around: list[Costs], worse: bool) -> Saving:
+    amounts = [decimal(costs.api(n) - costs.selfhost(n)) for costs in models]
+    ends = [decimal(costs.api(n) - costs.selfhost(n)) for costs in around]
+    interval = Interval(min(ends), max(ends)) if ends else None
+    return Saving(amounts[0], interval, amounts[1] if len(amounts) > 1 else None, worse=worse)
+
+
+def whole_band(inputs: Inputs, spread: Spread | None, *, goals: bool = True) -> Band | None:
     """The band around the break-even that holds both choices of models; None without traffic or with too few days."""
     if spread is None or not inputs.requests_per_month:
         return None
-    first, other = band(inputs, spread), at_other_models(inputs)
+    first, other = band(inputs, spread, goals=goals), at_other_models(inputs)
     if other is None:
         return first
-    second = band(other, spread)
+    second = band(other, spread, goals=goals)
     low, high = _both((first.crossing_low, first.crossing_high), (second.crossing_low, second.crossing_high))
     goal_low, goal_high = _both(first.goal_ends, second.goal_ends)
     return replace(

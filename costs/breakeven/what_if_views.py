@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from costs.breakeven import what_ifs
 from costs.breakeven.forms import KeepForm
-from costs.breakeven.measured_inputs import live_inputs
+from costs.breakeven.measured_inputs import live_inputs, spread
 from costs.people import person
 from lib.http import get_view, post_view, undoable
 from providers.audit.log import log
@@ -25,7 +25,7 @@ def _page(request: HttpRequest, form: KeepForm | None = None) -> HttpResponse:
     now = timezone.now()
     read = what_ifs.WhatIfs(now, live_inputs(now))
     rows = what_ifs.saved_what_ifs()
-    columns = what_ifs.compared(_("Live"), read, rows)
+    columns = what_ifs.compared(_("Live"), read, rows, spread(now))
     context = {
         "columns": columns,
         "answer": what_ifs.answer(columns),

@@ -17,10 +17,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from costs.breakeven import Inputs, PriceList, Result, compute
+from costs.breakeven import Inputs, PriceList, Result, cells, compute
+from costs.breakeven.band import Spread
+from costs.breakeven.crossings import first_into_selfhost
 from costs.breakeven.forms import WhatIfForm, model_choices
 from costs.breakeven.measured_inputs import price_lists
 from costs.breakeven.own_costs import UnitBook
+from costs.breakeven.saving import Saving, saving_of
 from costs.models import WhatIf
 from costs.price_sheets import sheets
 from providers.models import Lease, Model, Offer, TokenPrice
@@ -106,6 +109,7 @@ class ScenarioColumn:
     result: Result | None
     saved: WhatIf | None = None
     errors: tuple[str, ...] = ()
+    saving: Saving | None = None
 
     @property
     def each(self) -> Decimal | None:
@@ -114,21 +118,31 @@ class ScenarioColumn:
             return None
         return min(self.result.api_cost, self.result.selfhost_cost) / self.inputs.requests_per_month
 
-    @property
-    def pays_from(self) -> int | None:
+    def pays_from_cell(self) -> SafeString:
         crossings = self.result.crossings if self.result else ()
-        return next((c.requests_per_month for c in crossings if c.side_to == "selfhost"), None)
+        return cells.volume(first_into_selfhost(crossings), self.saving.band if self.saving else None)
+
+    def saving_cell(self) -> SafeString:
+        return cells.saved(self.saving)
 
 
-def compared(live_name: str, what_ifs: WhatIfs, saved: Iterable[WhatIf]) -> list[ScenarioColumn]:
-    """A column for the live answer, then one for each saved what-if over today's live inputs."""
-    columns = [ScenarioColumn(live_name, "", what_ifs.live, compute(what_ifs.live))]
+def compared(
+    live_name: str, what_ifs: WhatIfs, saved: Iterable[WhatIf], spread: Spread | None = None
+) -> list[ScenarioColumn]:
+    """A column for the live answer, then one for each saved what-if over today's live inputs.
+
+    `spread` is that of the days that the live inputs are measured in.
+    """
+    live = what_ifs.live
+    columns = [ScenarioColumn(live_name, "", live, compute(live), saving=saving_of(live, spread, goals=False))]
     for what_if in saved:
         form = what_ifs.form(QueryDict(what_if.query))
         valid = form.is_valid()
         errors_shown = tuple(str(error) for errors in form.errors.values() for error in errors)
         result = compute(form.inputs) if valid else None
-        columns.append(ScenarioColumn(what_if.name, what_if.query, form.inputs, result, what_if, errors_shown))
+        saving = saving_of(form.inputs, spread, goals=False) if valid else None
+        column = ScenarioColumn(what_if.name, what_if.query, form.inputs, result, what_if, errors_shown, saving)
+        columns.append(column)
     return columns
 
 

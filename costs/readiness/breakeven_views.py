@@ -20,6 +20,7 @@ from costs.breakeven.own_costs import WINDOW, UnitBook
 from costs.breakeven.saving import saving_of
 from costs.breakeven.sensitivity import tornado
 from costs.breakeven.task_models_page import Counterfactual
+from costs.breakeven.volume_rows import volume_rows
 from costs.breakeven.what_ifs import WhatIfs
 from costs.readiness import scorecard
 from costs.readiness.inputs import Report, read_report
@@ -80,9 +81,10 @@ def _context(form: WhatIfForm, report: Report, now: datetime, request: HttpReque
     growth = breakeven_page.growth(rates)
     refused = scorecard.quality_refuses(report.evidence.quality_gap)
     saving = saving_of(inputs, report.spread)
+    offers, last = _on_demand(form), result.curve[-1].requests_per_month
     band = saving.band if saving else None
     answer = breakeven_page.answer(inputs, result, growth, refused, band)
-    others = alternatives.others(inputs, _on_demand(form), form.own_gpu, result.curve[-1].requests_per_month, form.book)
+    others = alternatives.others(inputs, offers, form.own_gpu, last, form.book, report.spread)
     json_url = reverse("costs:break-even-json")
     gap = report.evidence.quality_gap
     page = breakeven_page.BreakEvenPage(inputs, result, answer, rates, gap, refused, changed, saving)
@@ -100,9 +102,9 @@ def _context(form: WhatIfForm, report: Report, now: datetime, request: HttpReque
         "inputs": inputs,
         "result": result,
         "drawn": breakeven_page.drawn(inputs, result),
-        "crossings": breakeven_page.crossing_rows(inputs, result),
+        "crossings": breakeven_page.crossing_rows(inputs, result, band),
         "statement": explain(inputs, result),
-        "volumes": breakeven_page.volume_rows(inputs, result),
+        "volumes": volume_rows(inputs, result, report.spread, refused=refused),
         "tornado": tornado(sensitivity(inputs), inputs.requests_per_month),
         "others": others,
         "others_headline": alternatives.others_headline(others),
@@ -118,7 +120,7 @@ def _context(form: WhatIfForm, report: Report, now: datetime, request: HttpReque
         "counterfactual": counterfactual,
         "spent_note": "" if changed else counterfactual.spent_note(result.selfhost_cost),
         "here_on": "selfhost" if report.traffic.own_requests else "api",
-        "tasks": alternatives.task_rows(report.traffic.groups, inputs),
+        "tasks": alternatives.task_rows(report.traffic.groups, inputs, report.spread),
         "keep_form": KeepForm(query=request.GET.urlencode()),
         "may_keep": request.user.has_perm("costs.change_phase"),
         "changed": changed,

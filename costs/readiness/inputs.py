@@ -12,8 +12,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
-from costs.breakeven import Crossing, Inputs, Result, Spread, compute, volume_saving
+from costs.breakeven import Inputs, Result, Spread, compute, volume_saving
 from costs.breakeven.band import Band
+from costs.breakeven.crossings import first_into_selfhost
 from costs.breakeven.measured_inputs import Traffic, all_deployments, live_inputs, measure, spread
 from costs.breakeven.own_costs import WINDOW, UnitBook
 from costs.breakeven.saving import whole_band
@@ -128,19 +129,13 @@ def _money(inputs: Inputs, result: Result) -> dict[str, Any]:
     """The saving on the allocated basis; unknown while there is no traffic."""
     if not inputs.requests_per_month:
         return {}
-    into = first_into_selfhost(result.crossings)
     return {
         "saving_monthly": result.saving,
         "requests_per_month": inputs.requests_per_month,
         "cheaper": result.cheaper,
-        "crossing": into.requests_per_month if into else None,
+        "crossing": first_into_selfhost(result.crossings),
         "volume_for_saving": volume_saving(inputs, Thresholds().saving_monthly),
     }
-
-
-def first_into_selfhost(crossings: Iterable[Crossing]) -> Crossing | None:
-    """Return the first volume at which our own GPUs cost no more."""
-    return next((crossing for crossing in crossings if crossing.side_to == "selfhost"), None)
 
 
 def reliability_facts(uptimes: Sequence[DeploymentUptime]) -> dict[str, Any]:

@@ -21,9 +21,10 @@ from costs.readiness.criteria import share_span, task_state
 from costs.readiness.evidence import OpsWorkload, TaskQuality, Thresholds
 from costs.readiness.inputs import Report
 from costs.readiness.scorecard import Scorecard, go
+from costs.verdicts.amounts import marked_crossing, marked_saving
 from costs.verdicts.verdict import MARKS, State, Verdict
 from lib.confidence_intervals import Interval, points_apart, wilson
-from lib.formats import dollars, duration, figure, missing, percent, sentences, signed_usd, when
+from lib.formats import count, dollars, duration, figure, missing, percent, sentences, signed_usd, when
 from providers.uptime import page as uptime_page
 from traffic.models import Task
 
@@ -274,7 +275,7 @@ def signed_headline(records: Sequence[Decision]) -> str:
         return _("No signed decision yet")
     newest = records[0]
     who = newest.signed_name or newest.signed_by
-    words = {"choice": newest.get_choice_display(), "who": who, "on": when(newest.signed_at)}
+    words = {"choice": marked_choice(newest), "who": who, "on": when(newest.signed_at)}
     return format_html(_("Current decision: {choice} ({who}, {on})"), **words)
 
 
@@ -282,7 +283,7 @@ def record_answer(record: Decision, later: Decision | None) -> SafeString:
     """Who decided what, and whether it stands."""
     signed = format_html(
         _("<b>{choice}</b>, signed by <b>{who}</b>, {on}."),
-        choice=record.get_choice_display(),
+        choice=marked_choice(record),
         who=record.signed_name or record.signed_by,
         on=when(record.signed_at),
     )
@@ -300,7 +301,37 @@ def recorded_go(card: Mapping[str, Any], number: int) -> Verdict:
     """Whether the figures of a record allowed to self-host; records of before have only the choice."""
     by_choice = {"go": State.MET, "no_go": State.NOT_MET}
     state = State(card["state"]) if "state" in card else by_choice.get(card["verdict"], State.NOT_ENOUGH)
-    return Verdict("go", state, card["sentence"], scope=f"decision {number}")
+    return Verdict("go", state, card["sentence"], scope=scope_of(number))
+
+
+def scope_of(number: int) -> str:
+    """What the marks of a record's figures are of, as they are not of this moment."""
+    return f"decision {number}"
+
+
+def marked_choice(record: Decision) -> SafeString:
+    return figure(record.get_choice_display(), "decision", record.get_choice_display(), scope=scope_of(record.number))
+
+
+class RecordedMoney:
+    """The break-even as the figures of a record have it, marked for `manage.py audit --pages`."""
+
+    def __init__(self, money: Mapping[str, Any], number: int) -> None:
+        self.money, self.scope = money, scope_of(number)
+
+    def requests(self) -> SafeString:
+        volume = self.money["inputs"]["requests_per_month"]
+        return figure(count(volume), "run-rate", volume, scope=self.scope)
+
+    def saving(self) -> SafeString:
+        amount = Decimal(self.money["saving"])
+        return figure(signed_usd(amount), "saving", amount, scope=self.scope)
+
+    def pays_from(self) -> SafeString:
+        """The first crossing with its interval, which records of before do not have."""
+        into = (row["requests_per_month"] for row in self.money["crossings"] if row["to"] == "selfhost")
+        volume, ends = next(into, None), self.money.get("crossing_interval")
+        return marked_crossing(volume, ends and (ends[0], ends[1]), self.scope) or format_html("{}", _("none"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,16 +347,24 @@ class RecordedCriterion:
             "reliability": _("Reliable"),
         }[self.row["slug"]]  # fmt: skip
 
-    def between(self) -> str:
+    def sentence(self) -> SafeString:
+        """What was measured, with the marks of a saving."""
+        ends, value = self.row["interval"], self.row["value"]
+        if self.row["slug"] != "saving" or not ends or value is None:
+            return format_html("{}", self.row["sentence"])
+        interval = Interval(*map(Decimal, ends))
+        return marked_saving(self.row["sentence"], Decimal(value), interval, scope_of(self.number))
+
+    def between(self) -> SafeString:
         """Its interval in words; empty without one."""
         if not self.row["interval"]:
-            return ""
-        low, high = map(self._figure, self.row["interval"])
-        return _("between %(low)s and %(high)s") % {"low": low, "high": high}
+            return SafeString()
+        low, high = self.row["interval"]
+        return format_html(_("between {low} and {high}"), low=self._figure("low", low), high=self._figure("high", high))
 
-    def _figure(self, value: Any) -> str:
+    def _figure(self, end: str, value: Any) -> str:
         if self.row["slug"] == "saving":
-            return signed_usd(value)
+            return figure(signed_usd(value), f"saving-{end}", Decimal(value), scope=scope_of(self.number))
         return duration(value) if self.row["slug"] == "latency" else percent(value, 2)
 
     @property

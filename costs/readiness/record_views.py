@@ -17,7 +17,14 @@ from costs.people import person
 from costs.readiness import ops_workload, queries, records, scorecard
 from costs.readiness.forms import EffortForm, LimitsForm, SignForm
 from costs.readiness.inputs import read_report
-from costs.readiness.page import WORKLOAD_LABELS, RecordedCriterion, record_answer, recorded_go, seal_headline
+from costs.readiness.page import (
+    WORKLOAD_LABELS,
+    RecordedCriterion,
+    RecordedMoney,
+    record_answer,
+    recorded_go,
+    seal_headline,
+)
 from costs.readiness.views import show
 from lib.http import get_view, post_view
 from providers.audit.log import log
@@ -55,7 +62,7 @@ def decision(request: HttpRequest, number: int) -> HttpResponse:
         "figures": figures,
         "card": figures["scorecard"],
         "go": recorded_go(figures["scorecard"], number),
-        "money": figures["break_even"],
+        "money": RecordedMoney(figures["break_even"], number),
         "answer": record_answer(record, later),
         "criteria": [RecordedCriterion(row, number) for row in figures["scorecard"]["criteria"]],
         "burden": [(WORKLOAD_LABELS[name], row) for name, row in figures["scorecard"]["burden"].items()],

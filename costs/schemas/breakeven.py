@@ -89,6 +89,7 @@ class BreakEvenOut(Schema):
     curve: list[PointOut]
     inputs: dict[str, Any]
     saving_interval: list[str] | None
+    crossing_interval: list[int | None] | None  # of the first into self-hosting; null: at no volume
     saving_at_other_models: str | None
     verdict: str
     tasks: list[TaskCostOut]

@@ -25,8 +25,11 @@ def about(value: Decimal, interval: Interval | None) -> str:
     return _("about %(value)s (%(low)s to %(high)s)") % _words(value, interval)
 
 
-def marked_saving(text: str, value: Decimal, interval: Interval | None) -> SafeString:
-    """`text` for HTML; the saving that it holds in the words of `about` is marked for `manage.py audit --pages`."""
+def marked_saving(text: str, value: Decimal, interval: Interval | None, scope: str = "") -> SafeString:
+    """`text` for HTML; the saving that it holds in the words of `about` is marked for `manage.py audit --pages`.
+
+    `scope` is what the figure is of, where that is not the installation at this moment: `decision 3`.
+    """
     plain = conditional_escape(text)
     if interval is None:
         return plain
@@ -34,7 +37,7 @@ def marked_saving(text: str, value: Decimal, interval: Interval | None) -> SafeS
     meanings = {"value": ("saving", value), "low": ("saving-low", interval.low), "high": ("saving-high", interval.high)}
     if interval.high < 0:  # the loss: its low end is the other end of the saving
         meanings["low"], meanings["high"] = meanings["high"], meanings["low"]
-    marks = {part: figure(words[part], *meanings[part]) for part in words}
+    marks = {part: figure(words[part], *meanings[part], scope=scope) for part in words}
     marked = escape(_("about %(value)s (%(low)s to %(high)s)")) % marks
     return SafeString(plain.replace(escape(about(value, interval)), marked))
 
@@ -60,12 +63,12 @@ def about_requests(volume: int | None, ends: Volumes | None) -> str:
     return text % words
 
 
-def marked_crossing(volume: int | None, ends: Volumes | None) -> SafeString:
+def marked_crossing(volume: int | None, ends: Volumes | None, scope: str = "") -> SafeString:
     """The words of `about_requests` for HTML, with the crossing and its ends marked for `manage.py audit --pages`."""
     text, words = _requests(volume, ends)
     low, high = ends or (None, None)
     values = {"volume": ("crossing", volume), "low": ("crossing-low", low), "high": ("crossing-high", high)}
-    return SafeString(escape(text) % {part: figure(word, *values[part]) for part, word in words.items()})
+    return SafeString(escape(text) % {part: figure(word, *values[part], scope=scope) for part, word in words.items()})
 
 
 def _requests(volume: int | None, ends: Volumes | None) -> tuple[str, dict[str, str]]:

@@ -266,10 +266,25 @@ def test_a_signed_record_keeps_the_states_of_its_moment(ready: Deployment) -> No
     record = {
         mark.meaning[0].removeprefix("verdict: "): mark.value
         for mark in marked(client.get("/decide/records/1/").content.decode())
-        if mark.meaning[2] == "decision 1"
+        if mark.meaning[2] == "decision 1" and mark.meaning[0].startswith("verdict: ")
     }
     assert record == {question: before[question] for question in record} and len(record) == 5
     assert "Current decision: GO (a-manager, " in text(client, "/decide/")
+
+
+def test_the_figures_of_a_signed_record_are_marked_and_those_of_its_moment(ready: Deployment) -> None:
+    client = client_of("manager")
+    client.post("/decide/sign/", {"choice": "go", "statement": "We move.", "seen": "go"})
+    pages = {page: client.get(page).content.decode() for page in ("/", "/decide/", "/decide/records/1/")}
+    live = collect((page, 200, pages[page]) for page in ("/", "/decide/"))
+    record = collect([("record", 200, pages["/decide/records/1/"])])
+    assert not [*record.differences()]
+    for name in ("saving", "saving-low", "saving-high", "crossing", "crossing-low", "crossing-high"):
+        assert {*record.values[name, "", "decision 1"]} == {*live.values[name, "", ""]}, name
+    choice = collect((page, 200, html) for page, html in pages.items()).values["decision", "", "decision 1"]
+    assert choice == {"GO": ["/decide/", "/decide/records/1/"]}
+    wrong = pages["/decide/records/1/"].replace('data-figure="saving-low"', 'data-figure="saving"', 1)
+    assert [*collect([("record", 200, wrong)]).differences()], "a figure that differs is named"
 
 
 @pytest.mark.parametrize(

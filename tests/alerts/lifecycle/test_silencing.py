@@ -8,17 +8,21 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import Group
+from django.test import Client
 from django.utils import timezone
 
+from alerts.defaults import ensure_defaults
 from alerts.delivery import outbox
 from alerts.delivery.compose import compose
 from alerts.evaluation import services
+from alerts.inbox.patterns import pattern_of
 from alerts.lifecycle.silences import Matcher, Target, labels_of, read_labels
 from alerts.models import Alert, Delivery, Rule, Sample, Silence
 from alerts.rules.explain import explain
 from tests.alerts.conftest import Scene, person
 from tests.alerts.smtp_server import Mailbox, Smtp
 from tests.dashboard.logins import logged_in, with_role
+from tests.factories import ApplicationFactory, DeploymentFactory
 
 DOWN = Target("outage", "deployment:mistral-7b", "critical", {"deployment": "mistral-7b", "provider": "vast"})
 
@@ -301,3 +305,33 @@ def test_what_a_silence_covers_is_shown_before_it_is_made(scene: Scene) -> None:
     page = client.post("/alerts/silences/", {"preview": "1", "kind": "outage", "reason": "move"}).content.decode()
     assert "Covers 2 open alerts" in page and 'value="move"' in page and "_error" not in page, "without script"
     assert not Silence.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("matcher", "pattern"),
+    [
+        (Matcher("outage"), "Deployment down"),
+        (Matcher("outage", "deployment:mistral-7b", "critical"), "Deployment down: deployment Mistral 7B, critical"),
+        (Matcher(subject="deployment:mistral-*"), "Deployment “mistral-*”"),
+        (Matcher(labels={"application": "site-chat", "task": "rag"}), "Application Website chat, task RAG"),
+        (Matcher(subject="budget:site-chat:2026-11"), "Over budget: Website chat"),
+        (Matcher(subject="spend/all"), "“spend/all”"),
+        (Matcher(labels={"provider": "vast"}), "Provider Vast.ai"),
+        (Matcher(labels={"deployment": "gone"}), "Deployment “gone” (removed)"),
+    ],
+)
+def test_a_silence_is_named_as_people_named_what_it_covers(ops_client: Client, matcher: Matcher, pattern: str) -> None:
+    DeploymentFactory.create(slug="mistral-7b", name="Mistral 7B")
+    ApplicationFactory.create(slug="site-chat", name="Website chat")
+    ensure_defaults()
+    rule, until = Rule.objects.get(slug="budget"), timezone.now() + timedelta(hours=1)
+    for title in ("90 % of budget: Website chat", "Over budget: Website chat"):
+        Alert.objects.create(
+            rule=rule, subject="budget:site-chat:2026-11", title=title, state="resolved", pending_since=until
+        )
+    silence = Silence(
+        kind=matcher.kind, subject=matcher.subject, severity=matcher.severity, labels=matcher.labels, until=until
+    )
+    silence.save()
+    assert pattern_of(silence) == pattern
+    assert f"<b>{pattern}</b>" in ops_client.get("/alerts/silences/").content.decode()

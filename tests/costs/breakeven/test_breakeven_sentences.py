@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 import time_machine
 
-from costs.breakeven import compute, what_ifs
+from costs.breakeven import cells, compute, what_ifs
 from costs.breakeven.alternatives import OtherOffer, others_headline
 from costs.breakeven.band import Band, Spread
 from costs.breakeven.page import BreakEvenAnswer, BreakEvenPage, CrossingRow, answer
 from costs.breakeven.saving import Saving
 from costs.breakeven.sensitivity import Swing, tornado
+from costs.breakeven.volume_rows import volume_rows
 from costs.breakeven.what_ifs import ScenarioColumn
 from costs.readiness.criteria import saving as saving_criterion
 from costs.readiness.evidence import Evidence, Thresholds
@@ -185,6 +186,10 @@ def test_the_run_rate_is_told_against_the_crossing() -> None:
     assert "Past break-even since <time" in page_of(rates=rates_to(99_000)).rate_headline()
     soon = page_of(rates=rates_to(30_000), growth=D(1)).rate_headline()
     assert soon == "51 days to break-even at the current growth"
+    within = Band(Spread(D("0.1"), D("0.2"), 30), 8000, 12_000, 60_000, 99_000, D(-1), D(5))
+    near = page_of(rates=rates_to(99_000))
+    near = replace(near, answer=replace(near.answer, n=98_000, band=within))
+    assert near.rate_headline() == "Too close to call: the run rate lies within the break-even’s interval"
     tomorrow = page_of(inputs=with_body(requests_per_month=94_000), rates=rates_to(94_000), growth=D(1))
     assert tomorrow.rate_headline() == "1 day to break-even at the current growth"
 
@@ -197,17 +202,53 @@ def test_the_growth_of_the_run_rate_is_told_where_it_is_known() -> None:
 @pytest.mark.parametrize(
     ("gap", "refused", "headline", "holds", "cheaper"),
     [
-        (Interval(D("-0.2"), D("-0.1")), True, "Not called cheaper", False, ("warn", "self-hosted, rated worse")),
-        (Interval(D("-0.2"), D("0.1")), False, "Quality is not significantly worse", True, ("ok", "self-hosted")),
-        (None, False, "Quality is not known", None, ("ok", "self-hosted")),
+        (Interval(D("-0.2"), D("-0.1")), True, "Not called cheaper", False, "self-hosted, rated worse"),
+        (Interval(D("-0.2"), D("0.1")), False, "Quality is not significantly worse", True, "self-hosted"),
+        (None, False, "Quality is not known", None, "self-hosted"),
     ],
 )
 def test_cheaper_is_said_only_where_quality_holds(
-    gap: Interval | None, refused: bool, headline: str, holds: bool | None, cheaper: tuple[str, str]
+    gap: Interval | None, refused: bool, headline: str, holds: bool | None, cheaper: str
 ) -> None:
     page = page_of(gap=gap, refused=refused)
     assert page.guard_headline().startswith(headline)
-    assert (page.holds, (page.own_mark, page.own_word())) == (holds, cheaper)
+    told = Saving(D(20), Interval(D(10), D(30)), worse=refused)
+    assert (page.holds, words(cells.side(told))) == (holds, cheaper)
+
+
+@pytest.mark.parametrize(
+    ("ends", "other", "cell", "side"),
+    [
+        ((130, 1462), None, "+208.00 $130 to $1,462", "self-hosted"),
+        ((-74, 534), None, "+208.00 −$74 to $534, too close to call", "too close to call"),
+        ((130, 300), D(-5), "+208.00 $130 to $300, too close to call", "too close to call"),
+        (None, None, "+208.00 not enough data", "not enough data"),
+    ],
+)
+def test_a_saving_in_a_table_has_its_interval_and_names_a_side_only_where_it_is_sure(
+    ends: tuple[int, int] | None, other: Any, cell: str, side: str
+) -> None:
+    saving = Saving(D(208), Interval(D(ends[0]), D(ends[1])) if ends else None, other)
+    assert (words(cells.saved(saving).replace("<span", " <span")), words(cells.side(saving))) == (cell, side)
+    assert words(cells.side(Saving(D(-9), Interval(D(-12), D(-3))))) == "API"
+
+
+def test_a_volume_in_a_table_has_its_interval() -> None:
+    around = Band(Spread(D("0.1"), D("0.2"), 30), 8000, 12_000, 9000, 11_000, D(1), D(5))
+    assert words(cells.volume(10_000, around).replace("<span", " <span")) == "10,000 9,000 to 11,000"
+    assert words(cells.volume(None, replace(around, crossing_high=None)).replace("<span", " <span")) == (
+        "never at best above about 9,000"
+    )
+    assert words(cells.volume(10_000, None).replace("<span", " <span")) == "10,000 not enough data"
+
+
+@pytest.mark.parametrize(("share", "sides"), [("0.5", "too close to call"), ("0", "self-hosted")])
+def test_no_row_of_the_volumes_names_a_side_beyond_its_interval(share: str, sides: str) -> None:
+    inputs = with_body(requests_per_month=106_700)
+    rows = volume_rows(inputs, compute(inputs), Spread(D(share), D("0.2"), 30))
+    [here] = [row for row in rows if row.here]
+    assert words(here.side()) == sides
+    assert ("too close to call" in here.saved()) == (share == "0.5")
 
 
 def test_a_crossing_says_which_side_it_leads_to() -> None:
@@ -266,8 +307,8 @@ def other(pays_from: int | None, measured: bool = True) -> OtherOffer:
 def test_other_gpus_say_from_which_volume_they_pay() -> None:
     assert others_headline([]) == "No offers of other GPUs are known"
     assert others_headline([other(None)]) == "No GPU on offer would be cheaper than the API"
-    assert others_headline([other(9000)]) == "Lowest break-even of the GPUs on offer: RunPod L4, 9,000"
-    assert other(9000).note() == "$0.44 an hour. Cheaper above 9,000."
+    assert others_headline([other(9000)]) == "Lowest break-even of the GPUs on offer: RunPod L4, about 9,000"
+    assert other(9000).note() == "$0.44 an hour. Cheaper above about 9,000."
     assert other(None, measured=False).note() == (
         "$0.44 an hour. Never cheaper. Capacity not measured: one GPU assumed at every volume."
     )
