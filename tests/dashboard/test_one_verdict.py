@@ -283,7 +283,7 @@ def test_the_figures_of_a_signed_record_are_marked_and_those_of_its_moment(ready
         assert {*record.values[name, "", "decision 1"]} == {*live.values[name, "", ""]}, name
     choice = collect((page, 200, html) for page, html in pages.items()).values["decision", "", "decision 1"]
     assert choice == {"GO": ["/decide/", "/decide/records/1/"]}
-    wrong = pages["/decide/records/1/"].replace('data-figure="saving-low"', 'data-figure="saving"', 1)
+    wrong = pages["/decide/records/1/"].replace('data-figure="saving-low"', 'data-figure="run-rate"', 1)
     assert [*collect([("record", 200, wrong)]).differences()], "a figure that differs is named"
 
 
