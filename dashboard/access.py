@@ -188,6 +188,8 @@ ACCESS: dict[str, Access] = {
     "traffic:latency": page(ALL),
     "traffic:request": Access(reads=ALL, theirs=("staff",)),
     "traffic:request-rate": action(ALL, theirs=("staff",)),
+    "traffic:request-link": action(ALL, theirs=("staff",)),
+    "traffic:feedback-link": Access(reads=ALL, writes=ALL, open=True),  # signed, and works once
     "traffic:quality": page(ALL),
     "traffic:rate": form(ALL),
     "traffic:my-ratings": page(ALL),
@@ -386,6 +388,7 @@ ACCESS: dict[str, Access] = {
     "api:api-root": Access(),
     "api:post_requests": posts("ingest"),
     "api:post_feedback": posts("rate"),
+    "api:post_feedback_link": posts("rate"),
     "api:get_comparisons": JSON,
     "api:get_next_comparison": Access(scope="rate", reads=(), key="own"),
     "api:post_comparison": posts("rate"),

@@ -11,6 +11,7 @@ from ninja import Query, Router, Schema
 from lib.errors import ApiError, at
 from lib.shapes import READ_ERRORS, Error
 from traffic.authentication.access import caller_of, needs
+from traffic.feedback_links.api import router as feedback_links
 from traffic.ingest.body import read_body
 from traffic.ingest.dropped_signals import count_refused
 from traffic.ingest.native import MAX_BYTES, ingest_native
@@ -30,6 +31,7 @@ from traffic.usage.reports import GroupBy
 
 router = Router(tags=["traffic"])
 router.add_router("", trials)
+router.add_router("", feedback_links)
 
 
 class RowErrors(Schema):

@@ -15,6 +15,7 @@ from traffic.applications.views import (
 )
 from traffic.clients.views import send_requests
 from traffic.comparisons.views import choice_undo, compare, comparisons, pair_decide, pair_detail, skip_undo
+from traffic.feedback_links.views import feedback_link
 from traffic.imports.views import import_detail, import_do, import_errors, import_list
 from traffic.latency.views import latency
 from traffic.privacy.views import application_erase, erasure_detail, erasure_list
@@ -22,7 +23,7 @@ from traffic.quality.views import quality
 from traffic.ratings.views import abstention_undo, my_ratings, rate, undo
 from traffic.repricing import discount_views, price_views, unit_views
 from traffic.repricing.views import repricing_detail, repricing_do, repricing_list
-from traffic.requests.views import request_detail, request_list, request_rate, requests_export
+from traffic.requests.views import request_detail, request_link, request_list, request_rate, requests_export
 from traffic.routes.views import (
     route_add,
     route_delete,
@@ -43,6 +44,8 @@ urlpatterns = [
     path("requests/export.<slug:kind>", requests_export, name="requests-export"),
     path("requests/<uuid:identifier>/", request_detail, name="request"),
     path("requests/<uuid:identifier>/rate/", request_rate, name="request-rate"),
+    path("requests/<uuid:identifier>/link/", request_link, name="request-link"),
+    path("feedback/<str:token>/", feedback_link, name="feedback-link"),
     path("quality/", quality, name="quality"),
     path("quality/rate/", rate, name="rate"),
     path("quality/my-ratings/", my_ratings, name="my-ratings"),

@@ -33,6 +33,7 @@ class Site:
     username: str
     password: str
     api_key: str
+    rate_key: str
     seeded: bool  # False: a demo that lives, so that figures move
 
     def api(self, path: str, **query: str) -> Any:
@@ -51,7 +52,7 @@ def site(folder: Path, database: str) -> Iterator[Site]:
     """
     if known := os.environ.get("BREAKEVEN_READY"):
         ready = json.loads(Path(known).read_text())
-        yield Site(ready["url"], **ready["admin"], api_key=ready["api_key"], seeded=False)
+        yield Site(ready["url"], **ready["admin"], api_key=ready["api_key"], rate_key=ready["rate_key"], seeded=False)
         return
     data = folder / "var"
     data.mkdir()
@@ -66,7 +67,8 @@ def site(folder: Path, database: str) -> Iterator[Site]:
         seed.send_ratings(ready["url"], secrets["rate_key"])
         manage(data, f"from tests.browser.seed import pairs; pairs({ready['url']!r}, {secrets['ingest_key']!r})")
         with web_with_mailbox(folder, data) as url:
-            yield Site(url, **secrets["admin"], api_key=secrets["api_key"], seeded=True)
+            keys = {name: secrets[name] for name in ("api_key", "rate_key")}
+            yield Site(url, **secrets["admin"], **keys, seeded=True)
 
 
 @contextmanager

@@ -59,12 +59,14 @@ from tests.factories import (
     TrialFactory,
 )
 from tests.traffic.people import arrive
+from traffic.feedback_links import services as feedback_links
 from traffic.gateway.aside import SET_ASIDE
 from traffic.models import (
     Abstention,
     Application,
     Cap,
     Erasure,
+    FeedbackLink,
     Import,
     Key,
     PairAssignment,
@@ -192,7 +194,7 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
     }
     found["costs:application-budgets"] = found["costs:unit-users"] = {"slug": made.application.slug}
     found["api:get_user_costs"] = {"application": made.application.slug}
-    found |= {f"traffic:{name}": {"identifier": request.id} for name in ("request", "request-rate")}
+    found |= {f"traffic:{name}": {"identifier": request.id} for name in ("request", "request-rate", "request-link")}
     deletion = Erasure.objects.create(kind="user", created_at=request.started_at, finished_at=request.started_at)
     found["traffic:erasure"] = {"pk": deletion.pk}
     file = Import.objects.create(file_name="may.csv", size=9, sha256="00", format="litellm", state="done", by=owner)
@@ -204,6 +206,13 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
         for name in ("costs:trial", "costs:trial-pdf", "traffic:trial-stop", "traffic:trial-switch")
     }
     found |= {f"api:{name}": {"trial_id": trial.pk} for name in ("get_trial", "post_trial_stop")}
+    link = FeedbackLink.objects.create(
+        day=request.day,
+        request_id=request.id,
+        application=made.application,
+        expires_at=request.started_at + timedelta(days=14),
+    )
+    found["traffic:feedback-link"] = {"token": feedback_links.address(link).rstrip("/").rpartition("/")[2]}
     repricing = Repricing.objects.create(since=request.day, until=request.day + timedelta(days=1), state="previewed")
     price = TokenPriceFactory.create(
         model="claude-sample", starts_at=request.started_at, uncached_input=1, output=5,

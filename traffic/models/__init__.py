@@ -22,6 +22,7 @@ from traffic.models.choices import (
 from traffic.models.comparisons import Pair, PairAssignment, PairChoice, PairOutcome
 from traffic.models.dead_keys import DeadKeyUse
 from traffic.models.erasures import Erasure
+from traffic.models.feedback_links import FeedbackLink
 from traffic.models.held_objects import HeldObject
 from traffic.models.imports import Import, SetAside
 from traffic.models.ratings import Abstention, Rating
@@ -58,6 +59,7 @@ __all__ = [
     "ErrorDay",
     "ErrorHour",
     "Fallback",
+    "FeedbackLink",
     "HeldObject",
     "Import",
     "Installation",

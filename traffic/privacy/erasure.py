@@ -40,6 +40,7 @@ from traffic.models import (
     Application,
     CapUse,
     Erasure,
+    FeedbackLink,
     Import,
     Installation,
     Key,
@@ -205,6 +206,7 @@ def finish(conn: psycopg.Connection, erasure: Erasure) -> None:
             repeated(lambda rollup=rollup: move_sums(conn, rollup, erasure.application_id))  # type: ignore[misc]
         Rating.objects.filter(application_id=erasure.application_id).delete()
         Pair.objects.filter(application_id=erasure.application_id).delete()
+        FeedbackLink.objects.filter(application_id=erasure.application_id).delete()
         drop_files(erasure.name)
         erase_texts_of(application=erasure.application_id)
         AdmittedName.objects.filter(application_id=erasure.application_id).delete()

@@ -16,6 +16,7 @@ from lib.dates import midnight
 from lib.events import log_event
 from lib.partitions import drop_partition, existing_days, make_partitions
 from traffic.caps.services import purge_use
+from traffic.feedback_links import services as feedback_links
 from traffic.gateway import aside
 from traffic.ingest.context import raw_connection
 from traffic.ingest.sql.rollups import SUMS
@@ -59,6 +60,7 @@ def apply_retention(today: date) -> int:
         counted._default_manager.filter(day__lt=today - timedelta(days=max(days.requests, LONGEST_QUOTA))).delete()
     AdmittedName.objects.filter(day__lt=today).delete()
     purge_use(midnight(today))
+    feedback_links.purge()
     purge_set_aside(today - timedelta(days=days.bodies))
     forget_texts(midnight(today - timedelta(days=days.bodies)))
     return sum(map(len, gone.values()))

@@ -24,6 +24,8 @@ from lib.periods import Period
 from providers.audit.log import Action, person, record
 from traffic.authentication.access import FIGURES
 from traffic.conversation import turns
+from traffic.feedback_links import services as feedback_links
+from traffic.feedback_links.page import link_words
 from traffic.models import CostReason, Outcome, RaterKind, Rating, Request
 from traffic.ratings.forms import RatingForm
 from traffic.ratings.judgement import Judgement
@@ -150,6 +152,15 @@ def request_rate(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
     judgement = Judgement(request.user.get_username(), None, form.cleaned_data["stars"], form.cleaned_data["comment"])
     rate_with_message(request, row, judgement, back=back)
     return redirect(back)
+
+
+@post_view("traffic.add_rating")
+def request_link(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
+    """Make a feedback link, and show it this once."""
+    row = _get_request(request, identifier)
+    link = feedback_links.make(request=row, actor=person(request))
+    context = _detail(request, row) | {"feedback_words": link_words(link), "feedback_url": feedback_links.address(link)}
+    return render(request, "traffic/requests/request.html", context, status=201)
 
 
 def _get_request(request: HttpRequest, identifier: uuid.UUID) -> Request:

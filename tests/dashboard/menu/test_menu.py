@@ -35,6 +35,7 @@ NO_PAGE = {
     "readyz": "for machines",
     "providers:maintenance": "leads to the form of silences",
     "providers:status": "for strangers, at an address of its own",
+    "traffic:feedback-link": "for strangers, at an address of its own",
     "providers:status-badge": "a picture",
     "providers:status-json": "a file",
     "providers:ping": "for machines",

@@ -1,0 +1,1 @@
+"""Public links with which one answer is judged once, without a login."""
