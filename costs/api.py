@@ -38,6 +38,7 @@ from costs.schemas.decisions import DecisionsOut, ScorecardOut, VerdictsOut
 from costs.schemas.findings import AnomaliesOut, SavingsOut
 from costs.schemas.plan import BudgetsOut, PhasesOut
 from costs.schemas.spend import ChangesOut, SpendOut, UnitCostsOut, UserCostsOut
+from costs.scoreboard.api import router as scoreboard
 from costs.spend.page import SpendPage, SpendParams
 from costs.statements import queries as statements
 from costs.trials.api import router as trials
@@ -54,6 +55,7 @@ from traffic.usage.filters import Filters
 
 router = Router(tags=["costs"])
 router.add_router("", trials)
+router.add_router("", scoreboard)
 LIVE_FOR_S = 10
 GroupBy = Literal["provider", "model", "application", "owner", "task", "category", "day", "month", "provenance"]
 Month = Annotated[str | None, Field(pattern=r"^20\d{2}-(0[1-9]|1[0-2])$", description="YYYY-MM")]

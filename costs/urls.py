@@ -35,6 +35,7 @@ from costs.reconciliation.views import (
 )
 from costs.research import views as scenarios
 from costs.savings.views import saving_accept, saving_dismiss, saving_undo, savings
+from costs.scoreboard.views import scoreboard
 from costs.spend.changes_views import changes
 from costs.spend.lease_views import lease
 from costs.spend.views import spend
@@ -54,6 +55,7 @@ app_name = "costs"
 urlpatterns = [
     path("spend/", spend, name="spend"),
     path("spend/changes/", changes, name="changes"),
+    path("quality/cost/", scoreboard, name="scoreboard"),
     path("quality/trials/<int:pk>/", trial, name="trial"),
     path("quality/trials/<int:pk>/trial.pdf", trial_pdf, name="trial-pdf"),
     path("spend/units/", units, name="units"),

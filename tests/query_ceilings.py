@@ -32,6 +32,7 @@ CEILINGS = {
     "/requests/{request}/ with five ratings": 12,
     "/requests/latency/": 28,
     "/quality/": 19,  # one reads how far raters agree
+    "/quality/cost/": 25,  # scores of three kinds and their first tokens, the spend once, and the pairs
     "/quality/rate/": 14,  # one of them writes down that an answer was read
     "/quality/compare/": 18,  # one writes down that the answers were read, two reserve the pair
     "/quality/comparisons/": 10,

@@ -182,6 +182,7 @@ MONITORING = section(
 QUALITY = section(
     _("Quality"),
     Page("traffic:quality", _("Scoreboard"), key="q", table=True),
+    Page("costs:scoreboard", _("Quality and cost"), words=_("pareto trend accepted answer"), table=True),
     Page("traffic:rate", _("Rate")),
     Page("traffic:compare", _("Compare"), words=_("blind side by side pair")),
     Page("traffic:comparisons", _("Comparisons"), below=("traffic:pair",), words=_("preference win rate agreement")),

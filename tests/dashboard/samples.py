@@ -109,6 +109,7 @@ def samples(mail_folder: Path) -> Samples:
         "role": {"name": "ops"},
         "new-password": dict(zip(("uidb64", "token"), parts_of(owner), strict=True)),
     }
+    made.sent["traffic:feedback-link"] = {"score": "1"}
     made.sent["forgotten"] = {"email": "nobody@example.com"}
     (mail_folder / "spool").mkdir()
     (mail_folder / "spool" / SET_ASIDE).write_text('{"reason": "This is no row", "line": "{"}\n')

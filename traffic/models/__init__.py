@@ -22,10 +22,9 @@ from traffic.models.choices import (
 from traffic.models.comparisons import Pair, PairAssignment, PairChoice, PairOutcome
 from traffic.models.dead_keys import DeadKeyUse
 from traffic.models.erasures import Erasure
-from traffic.models.feedback_links import FeedbackLink
 from traffic.models.held_objects import HeldObject
 from traffic.models.imports import Import, SetAside
-from traffic.models.ratings import Abstention, Rating
+from traffic.models.ratings import Abstention, FeedbackLink, Rating, RatingDay
 from traffic.models.repricings import RepricedDay, Repricing
 from traffic.models.requests import Request, RequestBody
 from traffic.models.routes import Fallback, Route
@@ -77,6 +76,7 @@ __all__ = [
     "QuotaUnit",
     "RaterKind",
     "Rating",
+    "RatingDay",
     "RedactKind",
     "RepricedDay",
     "Repricing",

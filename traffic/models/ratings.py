@@ -94,3 +94,44 @@ class Abstention(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["rater", "request_id"], name="one_abstention_of_a_rater")]
+
+
+class RatingDay(models.Model):
+    """Ratings of the requests of one day added up, kept exact by triggers of the table of ratings.
+
+    0 and empty text are unknown. `starred` have stars, whose sum and sum of squares give a mean with its interval.
+    """
+
+    day = models.DateField()
+    application_id = models.BigIntegerField()
+    deployment_id = models.BigIntegerField()
+    model = models.TextField()
+    task = models.TextField()
+    # Not positive by a check: a row that takes away is checked before it is added to the one that is there.
+    ratings = models.IntegerField()
+    acceptable = models.IntegerField()
+    starred = models.IntegerField()
+    stars_sum = models.IntegerField()
+    stars_squares = models.IntegerField()
+
+    class Meta:
+        db_table = "traffic_rating_day"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["day", "application_id", "deployment_id", "model", "task"], name="one_rating_day_of_a_key"
+            )
+        ]
+
+
+class FeedbackLink(models.Model):
+    """A link to judge one answer. It stops at `expires_at`, or when it is used."""
+
+    day = models.DateField()  # of the request
+    request_id = models.UUIDField()
+    application = models.ForeignKey(Application, null=True, on_delete=models.DO_NOTHING, db_constraint=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(db_index=True)
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return _("feedback link %(number)s") % {"number": self.pk}

@@ -160,7 +160,7 @@ def request_link(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
     row = _get_request(request, identifier)
     link = feedback_links.make(request=row, actor=person(request))
     context = _detail(request, row) | {"feedback_words": link_words(link), "feedback_url": feedback_links.address(link)}
-    return render(request, "traffic/requests/request.html", context, status=201)
+    return render(request, "traffic/requests/request.html", context)
 
 
 def _get_request(request: HttpRequest, identifier: uuid.UUID) -> Request:

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("traffic", "0013_pair_prompt_and_reveal"),
+        ("traffic", "0014_answer_cache"),
     ]
 
     operations = [
