@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pytest_django import DjangoDbBlocker
 
 from dashboard.embedded.valkey import Valkey
 from lib.repeated_events import repeated
+from providers.connectors.config import AccountConfig
 from sandbox.engine import Engine, EngineOptions
 from tests.servers import home, servers
 
@@ -95,6 +97,16 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
     with django_db_blocker.unblock():
         instead_of_flush()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_spacing() -> Iterator[None]:
+    """A poll in a test waits no seconds between two calls: the simulated vendors ask for none unless a test says so."""
+    from providers.polling import services  # models, which can be loaded only now
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(services, "AccountConfig", partial(AccountConfig, pause=lambda seconds: None))
+        yield
 
 
 @pytest.fixture
