@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,10 @@ KEY = "be_key_of_the_shop"
 OTHER_KEY = "be_key_of_all"
 INGEST_KEY = "be_key_that_only_ingests"
 VENDOR_KEY = "sk-of-the-vendor"
+NEW_KEY = """INSERT INTO traffic_key
+    (application_id, name, hint, hash, scopes, created_at, quota_unit, quota_period)
+    SELECT id, 'new', 'x', %s, '{gateway}', now(), 'requests', 'day' FROM traffic_application
+    WHERE slug = 'shop' RETURNING id"""
 
 
 def free_port() -> int:
@@ -49,6 +55,16 @@ def until(true: Callable[[], Any]) -> Any:
             return value
         time.sleep(0.02)
     raise AssertionError("it did not happen")
+
+
+def takes(url: str, key: str) -> bool:
+    """Whether the gateway there answers whoever has this key."""
+    request = urllib.request.Request(f"{url}/v1/models", headers={"x-api-key": key})
+    try:
+        with urllib.request.urlopen(request, timeout=2):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
 
 
 @dataclass
@@ -92,12 +108,7 @@ class GatewayProcess:
         """Whether it is up and has read its keys."""
         assert self.process is not None
         assert self.process.poll() is None, Path(self.log.name).read_text()
-        request = urllib.request.Request(f"{self.url}/v1/models", headers={"x-api-key": KEY})
-        try:
-            with urllib.request.urlopen(request, timeout=2):
-                return True
-        except (urllib.error.URLError, OSError):
-            return False
+        return takes(self.url, KEY)
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -156,15 +167,28 @@ class Stack:
         return int(found[0]) if found else 0
 
     @contextmanager
-    def changed(self, change: str, undo: str) -> Iterator[None]:
+    def read_by(self, *urls: str) -> Iterator[None]:
+        """What the block changes in the database, these gateways (the stack's own, if none is named) have read then.
+
+        A key comes with the change, and a gateway reads everything in one snapshot: who takes the key has all of it.
+        """
+        secret = secrets.token_urlsafe()
+        with self.conn.transaction():
+            yield
+            self.conn.execute(NEW_KEY, [sha256(secret.encode()).digest()])
+        for url in urls or (self.url,):
+            until(partial(takes, url, secret))
+
+    @contextmanager
+    def changed(self, change: str, undo: str, *urls: str) -> Iterator[None]:
         """The database otherwise for a while, by SQL, each time waited for until the gateway has read it."""
-        self.conn.execute(change)
-        time.sleep(1.4)
+        with self.read_by(*urls):
+            self.conn.execute(change)
         try:
             yield
         finally:
-            self.conn.execute(undo)
-            time.sleep(1.4)
+            with self.read_by(*urls):
+                self.conn.execute(undo)
 
 
 def set_up_database(own: FakeEngine, claude: FakeEngine, credentials_key: str) -> None:

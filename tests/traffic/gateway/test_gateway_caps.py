@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import sha256
@@ -20,12 +21,11 @@ import redis
 
 from tests.factories import YEAR, TokenPriceFactory
 from tests.traffic.gateway_peers import Door
-from tests.traffic.gateway_stack import GatewayProcess, Stack, calm, stack, until
+from tests.traffic.gateway_stack import NEW_KEY, GatewayProcess, Stack, calm, stack, until
 
 __all__ = ["calm", "stack"]  # fixtures
 pytestmark = pytest.mark.django_db
 
-READ_S = 1.4  # in which gateways read a new key
 LONG = "May I return it? " * 40  # the engine reports 377 tokens in all, whatever is asked
 EACH = 465_000  # thousand millionths of a USD
 
@@ -42,15 +42,14 @@ class Gateways:
     def key(self, *caps: tuple[str, str, str]) -> str:
         """A new key of the shop with caps of (unit, period, amount), once all gateways know it."""
         secret = secrets.token_urlsafe()
-        query = """INSERT INTO traffic_key
-            (application_id, name, hint, hash, scopes, created_at, quota_unit, quota_period)
-            SELECT id, 'capped', 'x', %s, '{gateway}', now(), 'requests', 'day' FROM traffic_application
-            WHERE slug = 'shop' RETURNING id"""
-        (key,) = self.stack.conn.execute(query, [sha256(secret.encode()).digest()]).fetchone() or (0,)
-        for cap in caps:
-            self.cap("key", key, *cap)
-        time.sleep(READ_S)
+        with self.read_by_all():
+            (key,) = self.stack.conn.execute(NEW_KEY, [sha256(secret.encode()).digest()]).fetchone() or (0,)
+            for cap in caps:
+                self.cap("key", key, *cap)
         return secret
+
+    def read_by_all(self) -> AbstractContextManager[None]:
+        return self.stack.read_by(*(process.url for process in self.processes))
 
     def cap(self, owner: str, owner_id: int, unit: str, period: str, amount: str, *, each_user: bool = False) -> None:
         query = f"""INSERT INTO traffic_cap ({owner}_id, unit, period, amount, each_user, created_at)
@@ -224,8 +223,8 @@ def test_each_user_of_an_application_has_a_cap_of_their_own(gateways: Gateways) 
     key = gateways.key()
     shop = gateways.stack.conn.execute("SELECT id FROM traffic_application WHERE slug = 'shop'").fetchone()
     assert shop
-    gateways.cap("application", shop[0], "requests", "day", "2", each_user=True)
-    time.sleep(READ_S)
+    with gateways.read_by_all():
+        gateways.cap("application", shop[0], "requests", "day", "2", each_user=True)
 
     def statuses(**more: Any) -> list[int]:
         return [gateways.call(key, n, **more).status_code for n in range(3)]
@@ -255,7 +254,7 @@ def test_where_the_route_says_so_the_next_rule_answers(gateways: Gateways) -> No
 def test_a_cap_of_usd_refuses_a_model_without_a_price(gateways: Gateways) -> None:
     key = gateways.key(("usd", "day", "5"))
     change = "UPDATE providers_deployment SET model = '{}' WHERE slug = 'claude'"
-    with gateways.stack.changed(change.format("new"), change.format("claude-test")):
+    with gateways.stack.changed(change.format("new"), change.format("claude-test"), gateways.processes[0].url):
         answer = gateways.call(key, private=False, route="claude")
     assert (answer.status_code, answer.headers["x-breakeven-error"]) == (403, "cap-without-price")
     assert gateways.call(key).status_code == 200  # our own GPUs: their hours are paid
@@ -276,16 +275,15 @@ def test_without_valkey_calls_go_on_and_are_counted_when_it_is_back(gateways: Ga
 
 def test_without_valkey_calls_are_refused_where_the_installation_says_so(gateways: Gateways) -> None:
     key, free = gateways.key(("requests", "day", "10")), gateways.key()
-    gateways.stack.conn.execute("UPDATE traffic_installation SET caps_refuse = true")
-    time.sleep(READ_S)
+    with gateways.read_by_all():
+        gateways.stack.conn.execute("UPDATE traffic_installation SET caps_refuse = true")
     gateways.door.shut()
     answer = gateways.call(key)
     assert (answer.status_code, answer.headers["x-breakeven-error"]) == (503, "caps-away")
     assert answer.headers["retry-after"] == "2"
     assert gateways.call(free).status_code == 200
     gateways.door.reopen()
-    time.sleep(1.5)
-    assert gateways.call(key).status_code == 200
+    until(lambda: gateways.call(key).status_code == 200)
 
 
 def gap(gateways: Gateways) -> int:

@@ -26,8 +26,8 @@ NONE = SET.format("max_concurrency = NULL, engine_slots = NULL")
 
 
 @contextmanager
-def limited(stack: Stack, change: str) -> Iterator[None]:
-    with stack.changed(SET.format(change), NONE):
+def limited(stack: Stack, change: str, *urls: str) -> Iterator[None]:
+    with stack.changed(SET.format(change), NONE, *urls):
         yield
 
 
@@ -205,7 +205,7 @@ def test_a_second_gateway_has_half_of_the_slots_and_refuses_where_nobody_may_wai
     calm.own.behaviour = "held"
     with ExitStack() as at_the_end:
         at_the_end.callback(second.stop)
-        at_the_end.enter_context(limited(calm, "max_concurrency = 3"))
+        at_the_end.enter_context(limited(calm, "max_concurrency = 3", second.url))
         people = at_the_end.enter_context(callers(calm))
         held = people.pool.submit(chat, calm, "shop", second.url)
         until(lambda: calm.own.seen)
