@@ -21,6 +21,7 @@ from alerts.models import Alert, Delivery, Rule
 from dashboard.people.roles import ROLES
 from tests.alerts.people import EVIL, client_of
 from tests.alerts.smtp_server import Mailbox, Smtp, port_of, started
+from tests.permissions import permission_ids
 
 START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
@@ -94,9 +95,7 @@ def scene(db: Any, monkeypatch: pytest.MonkeyPatch) -> Scene:
 def roles(db: Any) -> None:
     for name in ("staff", "manager", "ops"):
         group, _made = Group.objects.get_or_create(name=name)
-        for label in ROLES[name]:
-            app, codename = label.split(".")
-            group.permissions.add(*Permission.objects.filter(content_type__app_label=app, codename=codename))
+        group.permissions.add(*permission_ids(ROLES[name]))
 
 
 @pytest.fixture

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 
 from dashboard.people.roles import ROLES
 from tests.pages import html_of
+from tests.permissions import permission_ids
 
 
 def client_of(role: str) -> Client:
     """Someone of a role, signed in."""
     user = User.objects.create_user(f"a-{role}")
-    for permission in ROLES[role]:
-        app, codename = permission.split(".")
-        user.user_permissions.add(Permission.objects.get(codename=codename, content_type__app_label=app))
+    user.user_permissions.add(*permission_ids(ROLES[role]))
     client = Client()
     client.force_login(user)
     return client

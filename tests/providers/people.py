@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
@@ -17,6 +17,7 @@ from providers.models import Account, Deployment, Feed, Lease, Offer
 from providers.polling.due import ensure_feeds
 from tests.factories import AccountFactory, DeploymentFactory, LeaseFactory, LeaseSpanFactory
 from tests.pages import html_of
+from tests.permissions import permission_ids
 
 KEY = "rpa_NEVERSHOW0123456789abcdef"
 
@@ -24,9 +25,7 @@ KEY = "rpa_NEVERSHOW0123456789abcdef"
 def in_role(role: str) -> Client:
     """Someone logged in with what a role may; `admin` may everything, `nobody` nothing."""
     user = User.objects.create_user(role, is_superuser=role == "admin")
-    for label in ROLES.get(role, ()):
-        app, codename = label.split(".")
-        user.user_permissions.add(Permission.objects.get(codename=codename, content_type__app_label=app))
+    user.user_permissions.add(*permission_ids(ROLES.get(role, ())))
     client = Client()
     client.force_login(user)
     return client

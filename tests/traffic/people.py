@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 
 from tests.factories import ApplicationFactory
 from tests.pages import html_of
+from tests.permissions import permission_ids
 from tests.traffic.request_rows import row
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
@@ -22,9 +23,7 @@ PROMPT = '[{"role": "system", "content": "Be short."}, {"role": "user", "content
 def person(name: str, *permissions: str, **more: Any) -> User:
     """A user with permissions, as `app.codename`."""
     user = User.objects.create_user(name, **more)
-    for permission in permissions:
-        app, codename = permission.split(".")
-        user.user_permissions.add(Permission.objects.get(codename=codename, content_type__app_label=app))
+    user.user_permissions.add(*permission_ids(permissions))
     return user
 
 
