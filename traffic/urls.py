@@ -34,6 +34,7 @@ from traffic.routes.views import (
     route_try,
     route_undo,
 )
+from traffic.trials.set_views import set_delete, set_detail, set_file, set_list
 from traffic.trials.views import trial_add, trial_list, trial_stop, trial_switch
 
 app_name = "traffic"
@@ -57,6 +58,10 @@ urlpatterns = [
     path("quality/comparisons/", comparisons, name="comparisons"),
     path("quality/comparisons/<int:pk>/", pair_detail, name="pair"),
     path("quality/comparisons/<int:pk>/decide/", pair_decide, name="pair-decide"),
+    path("quality/sets/", set_list, name="sets"),
+    path("quality/sets/<int:pk>/", set_detail, name="set"),
+    path("quality/sets/<int:pk>/set.jsonl", set_file, name="set-file"),
+    path("quality/sets/<int:pk>/delete/", set_delete, name="set-delete"),
     path("quality/trials/", trial_list, name="trials"),
     path("quality/trials/add/", trial_add, name="trial-add"),
     path("quality/trials/<int:pk>/stop/", trial_stop, name="trial-stop"),

@@ -168,6 +168,8 @@ NOUNS: dict[str, Promise] = {
     "prices": gettext_lazy("Prices"),
     "providers": gettext_lazy("Providers"),
     "quality": gettext_lazy("Quality"),
+    "sets": gettext_lazy("Sets of answers"),
+    "set": gettext_lazy("Set of answers"),
     "scoreboard": gettext_lazy("Quality and cost"),
     "rates": gettext_lazy("Rates"),
     "rating": gettext_lazy("Rating"),

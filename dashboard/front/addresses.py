@@ -59,10 +59,11 @@ def files() -> dict[str, int]:
     from costs.charges.receipts import LARGEST as RECEIPT
     from traffic.imports.files import MAX_BYTES as IMPORT
     from traffic.trials.prompts import MOST_FILE as PROMPTS
+    from traffic.trials.sets import MOST_FILE as SETS
 
     receipts = ("costs:charge-add", "costs:charge", "costs:recurrence", "costs:reconciliation-close")
     return {**dict.fromkeys(receipts, RECEIPT), "costs:rates": RATES, "costs:bills": BILL, "traffic:imports": IMPORT,
-            "traffic:trial-add": PROMPTS}  # fmt: skip
+            "traffic:trial-add": PROMPTS, "traffic:sets": SETS}  # fmt: skip
 
 
 # Read with a key: an application's reads take turns with its others, not with whoever comes from its address.

@@ -193,6 +193,7 @@ QUALITY = section(
         below=("traffic:trial-add", "costs:trial"),
         words=_("proof of concept load test benchmark throughput capacity replay"),
     ),
+    Page("traffic:sets", _("Sets"), below=("traffic:set",), words=_("regression test JSONL version")),
 )
 
 ALERTS = section(

@@ -63,6 +63,7 @@ from traffic.feedback_links import services as feedback_links
 from traffic.gateway.aside import SET_ASIDE
 from traffic.models import (
     Abstention,
+    AnswerSet,
     Application,
     Cap,
     Erasure,
@@ -207,6 +208,8 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
         for name in ("costs:trial", "costs:trial-pdf", "traffic:trial-stop", "traffic:trial-switch")
     }
     found |= {f"api:{name}": {"trial_id": trial.pk} for name in ("get_trial", "post_trial_stop")}
+    answers = AnswerSet.objects.create(name="Sample", version=1)
+    found |= {f"traffic:{name}": {"pk": answers.pk} for name in ("set", "set-file", "set-delete")}
     link = FeedbackLink.objects.create(
         day=request.day,
         request_id=request.id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from traffic.models.admitted_names import AdmittedName
+from traffic.models.answer_sets import AnswerSet, SetItem
 from traffic.models.applications import Application, Installation, Key, KeyUse
 from traffic.models.cache_savings import CacheSaving
 from traffic.models.caps import Cap, CapUse
@@ -46,6 +47,7 @@ from traffic.models.usage import (
 __all__ = [
     "Abstention",
     "AdmittedName",
+    "AnswerSet",
     "Application",
     "BudgetState",
     "CacheSaving",
@@ -86,6 +88,7 @@ __all__ = [
     "Scope",
     "SealedDay",
     "SetAside",
+    "SetItem",
     "Task",
     "Trial",
     "TrialCall",

@@ -11,6 +11,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from providers.models import Deployment, usd
+from traffic.models.answer_sets import SetItem
 from traffic.models.applications import Application
 from traffic.models.choices import Task
 
@@ -28,6 +29,7 @@ class PromptSource(models.TextChoices):
     TASK = "task", _("stored prompts of a task")
     FILE = "file", _("uploaded file")
     API = "api", _("sent by the API")
+    SET = "set", _("set of answers")
 
 
 ACTIVE = (TrialState.QUEUED, TrialState.RUNNING)
@@ -117,6 +119,7 @@ class TrialPrompt(models.Model):
     application = models.ForeignKey(Application, null=True, on_delete=models.SET_NULL, related_name="+")
     answered_by = models.ForeignKey(Deployment, null=True, on_delete=models.SET_NULL, related_name="+")
     answered_request = models.UUIDField(null=True)
+    set_item = models.ForeignKey(SetItem, null=True, on_delete=models.SET_NULL, related_name="+")
 
     class Meta:
         ordering = ["trial", "number"]

@@ -55,6 +55,7 @@ from traffic.models.erasures import ErasureKind
 from traffic.models.imports import ImportState
 from traffic.request_ids import erased_mark, user_hash
 from traffic.trials.services import erase_texts_of
+from traffic.trials.sets import erase_items
 from traffic.usage.rebuild import Rollup, bounds, repeated
 
 logger = logging.getLogger(__name__)
@@ -192,6 +193,7 @@ def erase_batch(conn: psycopg.Connection, erasure: Erasure, day: date) -> int:
         for rollup in Rollup.of("error"):  # a word that others wrote is a key there
             conn.execute(rollup.sweep, bounds(rollup.period, day))
         erase_texts_of(answered_request__in=ids)
+        erase_items(request_id__in=ids)
         files = {file for _identifier, file in rows if file is not None}
         conn.execute("DELETE FROM traffic_setaside WHERE imported_id = ANY(%s)", [list(files)])
         conn.execute("UPDATE traffic_erasure SET erased = erased + %s WHERE id = %s", [len(rows), erasure.pk])
@@ -209,6 +211,7 @@ def finish(conn: psycopg.Connection, erasure: Erasure) -> None:
         FeedbackLink.objects.filter(application_id=erasure.application_id).delete()
         drop_files(erasure.name)
         erase_texts_of(application=erasure.application_id)
+        erase_items(application=erasure.application_id)
         AdmittedName.objects.filter(application_id=erasure.application_id).delete()
         Application.objects.filter(pk=erasure.application_id).delete()
     elif erasure.user_hash is not None:

@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from providers.models import Deployment
-from traffic.models import Task
+from traffic.models import AnswerSet, Task
 from traffic.models.trials import PromptSource
-from traffic.trials import prompts
+from traffic.trials import prompts, sets
 from traffic.trials.services import (
     ANSWER_TOKENS,
     MOST_ANSWER_TOKENS,
@@ -31,6 +31,7 @@ SOURCES = [
     (PromptSource.BUILTIN.value, gettext_lazy("The built-in set: 60 prompts in English and Italian over all tasks")),
     (PromptSource.TASK.value, gettext_lazy("Stored prompts of a task from the last 7 days, at most 200")),
     (PromptSource.FILE.value, gettext_lazy("A file of JSON lines")),
+    (PromptSource.SET.value, gettext_lazy("A set of answers")),
 ]
 UNITS = {
     "seconds_per_step": gettext_lazy("seconds"),
@@ -72,6 +73,12 @@ class TrialForm(forms.Form):
         help_text=gettext_lazy(
             'One JSON object on each line: {"prompt": "…", "task": "qa"}. Lines that are no prompt are listed.'
         ),
+    )
+    answer_set = forms.ModelChoiceField(
+        label=gettext_lazy("Set"),
+        queryset=AnswerSet.objects.all(),
+        required=False,
+        help_text=gettext_lazy("Only prompts that you may read are sent. Blank baseline: the stored answers."),
     )
     concurrency = forms.CharField(
         label=gettext_lazy("Calls at once"),
@@ -151,6 +158,12 @@ class TrialForm(forms.Form):
                 text = _("There is no stored prompt of this task from the last 7 days that you may read.")
                 self.add_error("task", text)
             return stored, None, task
+        if source == PromptSource.SET:
+            answer_set = cleaned.get("answer_set")
+            if answer_set is None:
+                self.add_error("answer_set", _("Choose the set whose prompts are sent."))
+                return [], None, ""
+            return sets.prompts_of(answer_set, prompts.readable(self.user)), None, str(answer_set)
         if source == PromptSource.FILE:
             if upload is None:
                 self.add_error("file", _("Choose a file of JSON lines."))

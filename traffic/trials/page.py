@@ -82,6 +82,8 @@ def source_words(trial: Trial) -> str:
     """Where its prompts come from."""
     if trial.prompt_source == PromptSource.TASK:
         return _("stored prompts of the task %(name)s") % {"name": trial.source_name}
+    if trial.prompt_source == PromptSource.SET:
+        return _("set %(name)s") % {"name": trial.source_name}
     if trial.prompt_source == PromptSource.FILE:
         return _("file %(name)s") % {"name": trial.source_name}
     return str(PromptSource(trial.prompt_source).label)

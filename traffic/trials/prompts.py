@@ -44,6 +44,7 @@ class Prompt:
     answered_by: int | None = None
     request: UUID | None = None
     own_machines: bool = False  # it may have been private, so it must not go to a vendor
+    set_item: int | None = None  # of a set of answers
 
 
 @dataclass
@@ -113,6 +114,12 @@ def lines_of(file: IO[bytes]) -> Iterator[bytes | None]:
 
 def prompt_of(line: bytes | None) -> Prompt:
     """The prompt of one line. Raises Unfit."""
+    value = object_of(line)
+    return checked(value.get("prompt"), value.get("task"))
+
+
+def object_of(line: bytes | None) -> dict[str, Any]:
+    """The JSON object of one line. Raises Unfit."""
     if line is None:
         raise Unfit(_("The line is longer than 1 MB."))
     try:
@@ -121,7 +128,7 @@ def prompt_of(line: bytes | None) -> Prompt:
         raise Unfit(_("The line is not JSON.")) from None
     if not isinstance(value, dict):
         raise Unfit(_("The line is not a JSON object."))
-    return checked(value.get("prompt"), value.get("task"))
+    return value
 
 
 def checked(prompt: Any, task: Any = None) -> Prompt:

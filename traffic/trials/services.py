@@ -113,6 +113,7 @@ def create(plan: Plan, *, by: Any = None, audit: Callable[[Trial], object] | Non
             application_id=prompt.application,
             answered_by_id=prompt.answered_by,
             answered_request=prompt.request,
+            set_item_id=prompt.set_item,
         )
         for number, prompt in enumerate(plan.prompts, 1)
     )

@@ -38,6 +38,9 @@ def prefilled(request: HttpRequest) -> dict[str, Any]:
     candidate, baseline = queries.usual_sides(request.GET.get("candidate", ""), request.GET.get("baseline", ""))
     task = request.GET.get("task", "")
     initial: dict[str, Any] = {"candidate": candidate, "baseline": baseline}
+    if (pk := request.GET.get("set", "")).isdecimal() and len(pk) < 18:
+        stored = {"source": PromptSource.SET.value, "answer_set": int(pk), "concurrency": "1", "baseline": None}
+        return initial | stored | {"name": _("Set of answers")}
     if task not in Task.values:
         return initial | {"name": _("Proof of concept")}
     name = _("Replay: %(task)s") % {"task": Task(task).label}

@@ -1,0 +1,270 @@
+"""Sets of judged answers: kept from ratings, pairs or a file, read back as JSON lines, and held against a trial."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import IO, Any, Literal
+
+from django.db import transaction
+from django.db.models import Count, Max, Q, QuerySet
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+
+from lib import sql
+from lib.dates import DAY
+from traffic.comparisons.queue import of_applications
+from traffic.models import AnswerSet, Pair, PairOutcome, Request, RequestBody, SetItem, Trial
+from traffic.quality.queries import ACCEPTABLE_SQL
+from traffic.request_ids import day_of
+from traffic.trials.prompts import (
+    MOST_PROMPTS,
+    MOST_TEXT,
+    MOST_TOTAL,
+    Prompt,
+    PromptFile,
+    Unfit,
+    checked,
+    lines_of,
+    object_of,
+)
+
+DAYS = 90  # of the ratings and pairs that a set is kept from
+MOST_FILE = 64 << 20  # bytes
+Verdict = Literal["worse", "better", "same", "open"]
+
+
+@dataclass
+class Draft:
+    """The items of a new version, and what of its file was no item."""
+
+    items: list[SetItem] = field(default_factory=list)
+    file: PromptFile = field(default_factory=PromptFile)
+
+
+def visible(within: Collection[int]) -> Q:
+    """Items that people of these applications may read: those of a file are everybody's who may see sets."""
+    return Q(application=None) | Q(application__in=within)
+
+
+def latest_sets() -> list[AnswerSet]:
+    """The newest hundred versions, each with `n`, its number of items."""
+    return list(AnswerSet.objects.select_related("by").annotate(n=Count("items"))[:100])
+
+
+def set_or_404(pk: int) -> AnswerSet:
+    return get_object_or_404(AnswerSet.objects.select_related("by"), pk=pk)
+
+
+def items_of(answer_set: AnswerSet, within: Collection[int]) -> QuerySet[SetItem]:
+    return answer_set.items.filter(visible(within)).select_related("deployment").order_by("number")
+
+
+def prompts_of(answer_set: AnswerSet, within: Collection[int]) -> list[Prompt]:
+    """The prompts of a set for a trial. Without a baseline the stored answers are paired with the candidate's."""
+    return [
+        Prompt(item.prompt, item.task, item.application_id, item.deployment_id, item.request_id, item.own_machines,
+               set_item=item.pk)
+        for item in items_of(answer_set, within)
+    ]  # fmt: skip
+
+
+# --- kept from what people judged ---
+
+RATED = f"""
+SELECT b.prompt, b.answer, q.task, q.application_id, q.deployment_id, q.id, j.good * 2 >= j.n,
+    q.provider = 'self' AND q.raw->>'private' IS DISTINCT FROM 'false'
+FROM (
+    SELECT r.day, r.request_id, count(*) AS n, count(*) FILTER (WHERE {ACCEPTABLE_SQL}) AS good
+    FROM traffic_rating AS r WHERE r.day >= %(first)s AND r.day < %(end)s AND r.request_id IS NOT NULL
+        AND r.task = %(task)s AND r.application_id = ANY(%(applications)s) GROUP BY 1, 2
+) AS j
+JOIN traffic_request AS q ON q.day = j.day AND q.id = j.request_id
+JOIN traffic_request_body AS b ON b.day = j.day AND b.request_id = j.request_id
+JOIN traffic_application AS a ON a.id = q.application_id
+WHERE q.day >= %(first)s AND q.day < %(end)s AND b.day >= %(first)s AND b.day < %(end)s AND a.capture_bodies
+    AND a.slug <> 'trials' AND q.raw->>'private' IS DISTINCT FROM 'true'
+    AND length(b.prompt) BETWEEN 1 AND %(longest)s AND length(b.answer) BETWEEN 1 AND %(longest)s
+ORDER BY j.request_id LIMIT %(most)s
+"""
+
+
+def rated_answers(task: str, today: date, within: Collection[int]) -> list[SetItem]:
+    """The rated answers of a task of the last 90 days whose texts are stored, of these applications."""
+    values = {"task": task, "first": today - timedelta(days=DAYS), "end": today + DAY,
+              "applications": list(within), "longest": MOST_TEXT, "most": MOST_PROMPTS}  # fmt: skip
+    names = ("prompt", "answer", "task", "application_id", "deployment_id", "request_id", "acceptable", "own_machines")
+    return bounded(SetItem(**dict(zip(names, row, strict=True))) for row in sql.rows(RATED, values))
+
+
+def better_answers(task: str, today: date, within: list[int]) -> list[SetItem]:
+    """The answers that won their pairs of a task in the last 90 days, whose texts are stored."""
+    won = Pair.objects.filter(
+        of_applications(within), task=task, outcome__in=(PairOutcome.CANDIDATE, PairOutcome.BASELINE),
+        answers_deleted=False, created_at__date__gte=today - timedelta(days=DAYS),
+    ).select_related("candidate", "baseline").order_by("-pk")[:MOST_PROMPTS]  # fmt: skip
+    winners = {
+        (pair.candidate_request if pair.outcome == PairOutcome.CANDIDATE else pair.baseline_request): pair
+        for pair in won
+    }
+    days = {day_of(request) for request in winners}
+    private = Request.objects.filter(day__in=days, id__in=winners, raw__private=True).values_list("id", flat=True)
+    hidden = set(private)
+    items = []
+    for body in RequestBody.objects.filter(day__in=days, request_id__in=list(winners)).order_by("request_id"):
+        pair = winners[body.request_id]
+        if not body.prompt or not body.answer or body.request_id in hidden:
+            continue
+        if max(len(body.prompt), len(body.answer)) > MOST_TEXT:
+            continue
+        side = pair.candidate if pair.outcome == PairOutcome.CANDIDATE else pair.baseline
+        items.append(SetItem(
+            prompt=body.prompt, answer=body.answer, task=pair.task, deployment=side, request_id=body.request_id,
+            application_id=pair.prompt_application_id or pair.application_id, acceptable=True,
+            # A prompt that a vendor has answered was not private.
+            own_machines={pair.candidate.provider, pair.baseline.provider} == {"self"},
+        ))  # fmt: skip
+    return bounded(items)
+
+
+def bounded(items: Iterable[SetItem]) -> list[SetItem]:
+    """The first of each prompt, as many as a worker holds in memory."""
+    total = 0
+    first: dict[str, SetItem] = {}
+    for item in items:
+        total += len(item.prompt) + len(item.answer)
+        if total > MOST_TOTAL:
+            break
+        first.setdefault(item.prompt, item)
+    return list(first.values())
+
+
+# --- JSON lines, in and out ---
+
+
+def read_file(file: IO[bytes]) -> Draft:
+    """The items of a file of JSON lines as `lines` writes them; a line that is no item is named and left out."""
+    draft, total = Draft(), 0
+    for number, line in enumerate(lines_of(file), 1):
+        if line is not None and not line.strip():
+            continue
+        if len(draft.items) == MOST_PROMPTS or draft.file.rejected == MOST_PROMPTS or total > MOST_TOTAL:
+            text = _("The file is not read from this line on. Items used: %(n)s.")
+            draft.file.stop(number, text % {"n": f"{len(draft.items):,}"})
+            break
+        try:
+            draft.items.append(item_of(line))
+            total += len(draft.items[-1].prompt) + len(draft.items[-1].answer)
+        except Unfit as error:
+            draft.file.reject(number, str(error))
+    return draft
+
+
+def item_of(line: bytes | None) -> SetItem:
+    """The item of one line. Raises Unfit."""
+    value = object_of(line)
+    prompt = checked(value.get("prompt"), value.get("task"))
+    answer, acceptable = value.get("answer", ""), value.get("acceptable")
+    if not isinstance(answer, str) or len(answer) > MOST_TEXT:
+        raise Unfit(_("“answer” must be a text of at most 64,000 characters."))
+    if acceptable is not None and not isinstance(acceptable, bool):
+        raise Unfit(_("“acceptable” must be true, false or null."))
+    if answer:
+        answer = checked(answer).text
+    return SetItem(prompt=prompt.text, task=prompt.task, answer=answer, acceptable=acceptable)
+
+
+def lines(items: Iterable[SetItem]) -> Iterator[bytes]:
+    """One JSON object for each item."""
+    for item in items:
+        value: dict[str, Any] = {"prompt": item.prompt, "task": item.task, "answer": item.answer,
+                                 "acceptable": item.acceptable,
+                                 "deployment": item.deployment.slug if item.deployment else None}  # fmt: skip
+        yield json.dumps(value, ensure_ascii=False).encode() + b"\n"
+
+
+# --- made ---
+
+
+@transaction.atomic
+def keep(*, name: str, draft: Draft, by: Any) -> AnswerSet:
+    """A new version of the set of this name; at least one item."""
+    sql.rows("SELECT pg_advisory_xact_lock(7203043)")  # two people may keep the same name at once
+    last = AnswerSet.objects.filter(name=name).aggregate(last=Max("version"))["last"] or 0
+    made = AnswerSet.objects.create(
+        name=name, version=last + 1, by=by, rejected=draft.file.rejected, rejected_lines=draft.file.rejected_lines
+    )
+    for number, item in enumerate(draft.items, 1):
+        item.answer_set, item.number = made, number
+    SetItem.objects.bulk_create(draft.items, batch_size=500)
+    return made
+
+
+def remove(answer_set: AnswerSet) -> None:
+    """Delete a version with its copies of texts."""
+    AnswerSet.objects.filter(pk=answer_set.pk).delete()
+
+
+def erase_items(**copies: object) -> None:
+    """Delete items by their columns, on a deletion of the data that they are copies of."""
+    SetItem.objects.filter(**copies).delete()
+
+
+# --- held against a trial ---
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One item beside the candidate's answer to its prompt; `good` of `ratings` found that acceptable."""
+
+    item: SetItem
+    request_id: Any = None
+    ratings: int = 0
+    good: int = 0
+    chosen: str = ""  # of their pair, blank without a choice
+
+    @property
+    def verdict(self) -> Verdict:
+        """The raters' choice between both answers decides, else what each of them was rated."""
+        if self.chosen:
+            sides: dict[str, Verdict] = {PairOutcome.BASELINE: "worse", PairOutcome.CANDIDATE: "better"}
+            return sides.get(self.chosen, "same")
+        if not self.ratings or self.item.acceptable is None:
+            return "open"
+        now = self.good * 2 >= self.ratings
+        if now == self.item.acceptable:
+            return "same"
+        return "better" if now else "worse"
+
+
+OUTCOMES = f"""
+SELECT p.set_item_id, c.request_id, coalesce(j.n, 0), coalesce(j.good, 0), coalesce(v.outcome, '')
+FROM traffic_trialprompt AS p
+LEFT JOIN LATERAL (
+    SELECT c.request_id FROM traffic_trialcall AS c JOIN traffic_trialstep AS s ON s.id = c.step_id
+    WHERE c.prompt_id = p.id AND s.deployment_id = %(candidate)s AND c.state = 'ok' AND c.request_id IS NOT NULL
+    ORDER BY c.id LIMIT 1
+) AS c ON true
+LEFT JOIN LATERAL (
+    SELECT count(*) AS n, count(*) FILTER (WHERE {ACCEPTABLE_SQL}) AS good FROM traffic_rating AS r
+    WHERE r.request_id = c.request_id
+) AS j ON true
+LEFT JOIN traffic_pair AS v ON v.trial_id = p.trial_id AND v.candidate_request = c.request_id AND %(paired)s
+WHERE p.trial_id = %(trial)s AND p.set_item_id IS NOT NULL
+"""
+
+
+def trials_of(answer_set: AnswerSet) -> list[Trial]:
+    """The newest twenty trials with prompts of this set."""
+    return list(
+        Trial.objects.filter(prompts__set_item__answer_set=answer_set).distinct().select_related("candidate")[:20]
+    )
+
+
+def outcomes(trial: Trial, items: Sequence[SetItem]) -> list[Outcome]:
+    """Item by item, in their order. A pair counts where its other side is the stored answer, not a baseline's."""
+    values = {"trial": trial.pk, "candidate": trial.candidate_id, "paired": trial.baseline_id is None}
+    by_item = {row[0]: row[1:] for row in sql.rows(OUTCOMES, values)}
+    return [Outcome(item, *by_item.get(item.pk, ())) for item in items]
