@@ -55,6 +55,7 @@ NO_PAGE = {
     "costs:statement-csv": "a file",
     "costs:statement-pdf": "a file",
     "costs:trial-pdf": "a file",
+    "traffic:set-file": "a file",
 }
 
 
