@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-untyped]
 from django.urls import reverse
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from dashboard.menu.tree import SECTIONS
-
-Visit = Callable[..., Page]
+from tests.browser.conftest import TELL_VIOLATIONS, Complaints
+from tests.browser.stack import Site
 
 NAMES = sorted({page.name for section in SECTIONS for entry in section.pages for page in entry.all_pages})
 # All of axe's tags but two: AAA asks for a contrast that no theme with grey text has, and experimental rules have
@@ -28,22 +28,37 @@ SMALL = """([targets, least]) => [...document.querySelectorAll(targets)]
   .map((element) => element.outerHTML.slice(0, 120))"""
 
 
-def faults(page: Page) -> list[str]:
-    """What axe finds on the page as it is, one line each."""
-    options: dict[str, Any] = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations"]}
-    found = Axe().run(page, options=options).response["violations"]
-    return [f"{fault['id']}: {node['html'][:160]}" for fault in found for node in fault["nodes"]]
+FAULTS = """async (tags) => (await axe.run({runOnly: {type: "tag", values: tags}, resultTypes: ["violations"]}))
+  .violations.flatMap((fault) => fault.nodes.map((node) => `${fault.id}: ${node.html.slice(0, 160)}`))"""
+
+
+@pytest.fixture(scope="module")
+def visitor(browser: Browser, the_site: Site, signed_in: Any) -> Iterator[BrowserContext]:
+    """One admin for all pages, whose browser reads what they share (style, scripts) once."""
+    context = browser.new_context(base_url=the_site.url, storage_state=signed_in)
+    context.add_init_script(TELL_VIOLATIONS)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(visitor: BrowserContext, complaints: Complaints) -> Iterator[Page]:
+    tab = visitor.new_page()
+    complaints.watch(tab)
+    yield tab
+    tab.close()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_page_is_clean_small_and_fits_every_width(name: str, visit: Visit) -> None:
+def test_a_page_is_clean_small_and_fits_every_width(name: str, page: Page) -> None:
     """The browser's own complaints (scripts, policy, 404, another host) are asserted by the fixture."""
-    page = visit(reverse(name))
+    page.goto(reverse(name))
     expect(page.locator("h1")).not_to_be_empty()
     page.wait_for_load_state("networkidle")
+    page.evaluate(AXE_SCRIPT)
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        assert faults(page) == [], scheme
+        assert page.evaluate(FAULTS, TAGS) == [], scheme
     size = page.evaluate("performance.getEntriesByType('navigation')[0].encodedBodySize")
     assert 0 < size <= MOST_BYTES
     for width in WIDTHS:
