@@ -376,9 +376,9 @@ def test_no_json_breaks_it(caller: Protocol, spoken: Protocol, value: Any, kind:
 def test_what_is_without_measure_is_refused_and_ten_thousand_tools_are_not() -> None:
     tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"x": {}}}}}
     body = json.dumps({"model": "m", "messages": [SAID], "tools": [tool] * 10_000}).encode()
-    began = time.perf_counter()
+    began = time.process_time()  # what others on the machine take is not its cost
     assert len(json.loads(Translation(OPENAI, ANTHROPIC, body).request("x"))["tools"]) == 10_000
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
     parts = b",".join([b'{"type":"text","text":""}'] * 200_001)
     many = b'{"model":"m","messages":[{"role":"user","content":[' + parts + b"]}]}"
     with pytest.raises(Untranslatable, match="200,000"):
