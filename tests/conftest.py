@@ -52,17 +52,18 @@ def pytest_unconfigure() -> None:
     servers.stop()
 
 
-# Files of half a minute and more, the longest first: begun at the end, one worker would be at them while others wait.
+# Files of twenty seconds and more, the longest first: begun at the end, one worker would be at them while others wait.
 LONGEST = (
-    "providers/accounts/test_identity", "browser/test_every_page", "demo/test_frozen_demo", "browser/test_browser",
-    "browser/test_five_jobs", "dashboard/up/test_up", "browser/test_charts",
-    "dashboard/test_openapi", "dashboard/backup/test_backup", "traffic/gateway/test_gateway_concurrency",
-    "traffic/gateway/test_gateway_caps",
-    "costs/test_many_names", "dashboard/embedded/test_database_roles", "dashboard/test_access",
-    "providers/connectors/test_connectors_contract", "traffic/gateway/test_gateway_hostile",
-    "traffic/ingest/test_ingest_process", "costs/statements/test_statements", "dashboard/front/test_front",
-    "traffic/gateway/test_gateway_durability", "traffic/redaction/test_linear", "costs/savings/test_savings",
-    "alerts/test_schedules", "dashboard/backup/test_backup_audit", "dashboard/embedded/test_embedded",
+    "browser/test_every_page", "browser/test_browser", "demo/test_frozen_demo", "browser/test_five_jobs",
+    "dashboard/up/test_up", "dashboard/test_openapi", "dashboard/backup/test_backup", "browser/test_thumbs",
+    "dashboard/test_access", "dashboard/backup/test_upgrade", "providers/accounts/test_identity",
+    "traffic/gateway/test_gateway_hostile", "dashboard/embedded/test_database_roles", "dashboard/front/test_front",
+    "traffic/gateway/test_gateway_caps", "traffic/gateway/test_gateway_concurrency",
+    "traffic/gateway/test_gateway_durability", "providers/connectors/test_connectors_contract",
+    "providers/connectors/test_bad_input", "traffic/ingest/test_ingest_process", "dashboard/test_sentences",
+    "traffic/trials/test_run", "dashboard/embedded/test_embedded", "traffic/usage/test_rebuild",
+    "dashboard/backup/test_backup_audit", "traffic/ingest/test_ownership", "dashboard/menu/test_menu",
+    "traffic/gateway/test_gateway_relay", "traffic/ratings/test_waiting_ratings",
 )  # fmt: skip
 
 

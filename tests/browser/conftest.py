@@ -17,6 +17,7 @@ from playwright.sync_api import (
     Page,
     Request,
     Response,
+    expect,
     sync_playwright,
 )
 from psycopg import sql
@@ -29,6 +30,18 @@ TELL_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) =>
   console.error(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
 """
+
+
+# What does not happen within it never will, however busy the machine is: Playwright's own are 30 seconds, and 5.
+PATIENCE_MS = 120_000
+expect.set_options(timeout=PATIENCE_MS)
+
+
+def context_of(browser: Browser, site: Site, **options: Any) -> BrowserContext:
+    """A visitor's browser; options are Playwright's."""
+    context = browser.new_context(base_url=site.url, **options)
+    context.set_default_timeout(PATIENCE_MS)
+    return context
 
 
 @dataclass
@@ -89,7 +102,7 @@ def the_site(browser: Browser, database: str, tmp_path_factory: pytest.TempPathF
 @pytest.fixture(scope="module")
 def signed_in(browser: Browser, the_site: Site) -> Any:
     """Cookies of the admin, who signed in by the form."""
-    context = browser.new_context(base_url=the_site.url)
+    context = context_of(browser, the_site)
     page = context.new_page()
     page.goto("/spend/")
     page.get_by_label("User name").or_(page.get_by_label("Username")).fill(the_site.username)
@@ -115,7 +128,7 @@ def visit(browser: Browser, the_site: Site, signed_in: Any, complaints: Complain
     contexts: list[BrowserContext] = []
 
     def open_page(path: str, **options: Any) -> Page:
-        context = browser.new_context(base_url=the_site.url, storage_state=signed_in, **options)
+        context = context_of(browser, the_site, storage_state=signed_in, **options)
         contexts.append(context)
         context.add_init_script(TELL_VIOLATIONS)
         page = context.new_page()

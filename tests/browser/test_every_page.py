@@ -1,18 +1,25 @@
-"""Every page of the menu in a real browser: no complaint, no fault that axe finds, no sideways scroll, few bytes."""
+"""Every page of the menu in a real browser: no complaint, no fault that axe finds, no sideways scroll, few bytes.
+
+And its charts, which answer a pointer, a finger and the keyboard: to start a stack for them alone takes longer than to
+try them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-untyped]
 from django.urls import reverse
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from dashboard.menu.tree import SECTIONS
-from tests.browser.conftest import TELL_VIOLATIONS, Complaints
+from tests.browser.conftest import TELL_VIOLATIONS, Complaints, context_of
 from tests.browser.stack import Site
+
+Visit = Callable[..., Page]
 
 NAMES = sorted({page.name for section in SECTIONS for entry in section.pages for page in entry.all_pages})
 # All of axe's tags but two: AAA asks for a contrast that no theme with grey text has, and experimental rules have
@@ -35,7 +42,7 @@ FAULTS = """async (tags) => (await axe.run({runOnly: {type: "tag", values: tags}
 @pytest.fixture(scope="module")
 def visitor(browser: Browser, the_site: Site, signed_in: Any) -> Iterator[BrowserContext]:
     """One admin for all pages, whose browser reads what they share (style, scripts) once."""
-    context = browser.new_context(base_url=the_site.url, storage_state=signed_in)
+    context = context_of(browser, the_site, storage_state=signed_in)
     context.add_init_script(TELL_VIOLATIONS)
     yield context
     context.close()
@@ -66,3 +73,124 @@ def test_a_page_is_clean_small_and_fits_every_width(name: str, page: Page) -> No
         wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wider <= 0, f"{wider} px wider than {width} px"
         assert page.evaluate(SMALL, [TARGETS, TARGET_PX]) == [], width
+
+
+# Charts.
+
+
+def point_at(page: Page, chart: Locator, across: float) -> None:
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] * across, box["y"] + box["height"] * 0.5)
+
+
+def height(page: Page) -> int:
+    return int(page.evaluate("document.documentElement.scrollHeight"))
+
+
+def test_the_crosshair_follows_the_mouse_without_a_shift(visit: Visit) -> None:
+    page = visit("/spend/")
+    figure = page.locator("section[aria-labelledby=days-h] figure")
+    chart, readout, before = figure.locator("svg.chart[tabindex]"), figure.locator(".readout"), height(page)
+    expect(readout).to_be_empty()
+    point_at(page, chart, 0.3)
+    expect(readout).to_contain_text("Total $")
+    first = readout.inner_text()
+    assert height(page) == before
+    point_at(page, chart, 0.9)
+    expect(readout).not_to_have_text(first)
+    page.mouse.move(1, 1)
+    expect(readout).to_be_empty()
+
+
+def test_the_arrow_keys_walk_a_chart_and_say_what_is_there(visit: Visit) -> None:
+    page = visit("/spend/")
+    figure = page.locator("section[aria-labelledby=days-h] figure")
+    chart, readout = figure.locator("svg.chart[tabindex]"), figure.locator(".readout")
+    days = [f"{text}: " for text in figure.locator("tbody th").all_text_contents()]
+    chart.focus()
+    page.keyboard.press("Home")
+    expect(readout).to_contain_text(days[0])
+    page.keyboard.press("ArrowRight")
+    expect(readout).to_contain_text(days[1])
+    expect(readout).to_have_attribute("aria-live", "polite")
+    page.keyboard.press("End")
+    expect(readout).to_contain_text(days[-1])
+    page.keyboard.press("ArrowLeft")
+    expect(readout).to_contain_text(days[-2])
+    page.keyboard.press("Tab")
+    expect(readout).to_be_empty()
+
+
+def test_the_crosshair_works_after_the_overview_has_read_itself_anew(visit: Visit) -> None:
+    page = visit("/")
+    page.evaluate("document.getElementById('overview').dataset.old = '1'")
+    page.evaluate("htmx.ajax('GET', '/', {target: '#overview', swap: 'outerHTML'})")
+    expect(page.locator("#overview:not([data-old])")).to_be_visible()
+    figure = page.locator("section[aria-labelledby=curve-h] figure")
+    point_at(page, figure.locator("svg.chart[tabindex]"), 0.6)
+    expect(figure.locator(".readout")).to_contain_text("the API alone $")
+
+
+def test_a_tap_reads_a_day_of_an_uptime_strip(visit: Visit) -> None:
+    page = visit("/uptime/", has_touch=True, viewport={"width": 390, "height": 844})
+    strips = page.locator(".strips svg.chart[tabindex]")
+    strips.first.tap()
+    expect(page.locator(".readout.loose")).to_contain_text(": ")
+    stops = page.locator(".strips svg.chart[tabindex='0']").count()
+    assert stops == 1, "the strips are one stop of the Tab key, up and down lead from one to the next"
+    wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wider <= 0
+
+
+def test_latency_opens_small_and_explore_draws_the_same_chart_in_its_place(visit: Visit) -> None:
+    page = visit("about:blank")
+    sizes: list[int] = []
+    page.on("requestfinished", lambda request: sizes.append(request.sizes()["responseBodySize"]))
+    page.goto("/requests/latency/?days=30")
+    page.wait_for_load_state("networkidle")
+    assert page.locator("svg.chart[tabindex]").count() == 6
+    assert sum(sizes) <= 60_000, sizes
+    opener = page.locator("[data-explore=latency-over-time]")
+    opener.focus()
+    page.keyboard.press("Enter")
+    panel = page.locator(".explorer[data-name=latency-over-time]")
+    expect(panel.locator(".main-svg").first).to_be_visible()
+    expect(panel.get_by_role("button", name="Close")).to_be_focused()
+    log = panel.get_by_role("button", name="Log axis")
+    expect(log).to_have_attribute("aria-pressed", "true")
+    log.click()
+    expect(log).to_have_attribute("aria-pressed", "false")
+    assert panel.locator(".plotly[data-at]").evaluate("(box) => box.layout.yaxis.type") != "log"
+    panel.get_by_role("button", name="p50").click()
+    assert panel.locator(".plotly[data-at]").evaluate("(box) => box.data.map((trace) => trace.visible)")[0] is False
+    for name in ("PNG", "CSV"):
+        with page.expect_download() as download:
+            panel.get_by_role("button", name=name).click()
+        assert download.value.suggested_filename == f"latency-over-time.{name.lower()}"
+    page.keyboard.press("Escape")
+    expect(panel).to_have_count(0)
+    expect(opener).to_be_focused()
+
+
+def test_a_brush_sets_the_period_in_the_address_and_a_click_leads_to_the_requests(visit: Visit) -> None:
+    page = visit("/requests/latency/?days=30")
+    page.locator("[data-explore=errors-over-time]").click()
+    plot = page.locator(".explorer .nsewdrag")
+    box = plot.bounding_box()
+    assert box
+    middle = box["y"] + box["height"] * 0.5
+    page.mouse.move(box["x"] + box["width"] * 0.3, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.6, middle, steps=5)
+    page.mouse.up()
+    page.wait_for_url(re.compile(r"from=20\d\d-\d\d-\d\d&to=20\d\d-\d\d-\d\d#explore-errors-over-time"))
+    plot = page.locator(".explorer .nsewdrag")  # the page has opened the chart again, with its new period
+    expect(plot).to_be_visible()
+    bar = page.locator(".explorer .points path").first.bounding_box()
+    assert bar
+    page.mouse.move(bar["x"] + bar["width"] / 2, bar["y"] + bar["height"] / 2)
+    page.mouse.click(bar["x"] + bar["width"] / 2, bar["y"] + bar["height"] / 2)
+    page.wait_for_url(re.compile(r"/requests/\?from=.*outcome=error"))
+    expect(page.locator("tr[data-row]").first).to_be_visible()
