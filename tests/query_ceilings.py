@@ -31,9 +31,11 @@ CEILINGS = {
     "/requests/": 14,
     "/requests/{request}/ with five ratings": 12,
     "/requests/latency/": 28,
-    "/quality/": 19,  # one reads how far raters agree
     "/quality/cost/": 25,  # scores of three kinds and their first tokens, the spend once, and the pairs
-    "/quality/rate/": 14,  # one of them writes down that an answer was read
+    # One reads how far raters agree, one the marks of rubrics, one the names that raters hide where a bias is shown.
+    "/quality/": 21,
+    # One writes down that an answer was read, one reads the rubric of its task, one what was typed and not sent.
+    "/quality/rate/": 15,
     "/quality/compare/": 18,  # one writes down that the answers were read, two reserve the pair
     "/quality/comparisons/": 10,
     "/settings/applications/ and /settings/keys/ together": 14,

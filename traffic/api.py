@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 from django.http import HttpRequest, JsonResponse
@@ -19,12 +20,15 @@ from traffic.ingest.openapi import batch_schema
 from traffic.ingest.refusals import log_refused
 from traffic.latency import queries as latency_reports
 from traffic.quality import queries as quality
+from traffic.quality.criteria import by_criterion
 from traffic.ratings import services as ratings
 from traffic.ratings.judgement import Judgement
 from traffic.requests.export import KINDS, NotInstalled, as_file, export
 from traffic.requests.query_params import FilterQuery, PeriodQuery, RequestQuery
 from traffic.retention_settings import current_retention
-from traffic.schemas import FailuresOut, FeedbackIn, FeedbackOut, HeatOut, LatencyOut, QualityOut, UsageOut
+from traffic.rubrics import queries as rubrics
+from traffic.rubrics.criteria import criteria_of, marks_of
+from traffic.schemas import FailuresOut, FeedbackIn, FeedbackOut, HeatOut, LatencyOut, QualityOut, RubricsOut, UsageOut
 from traffic.trials.api import router as trials
 from traffic.usage import reports
 from traffic.usage.reports import GroupBy
@@ -142,7 +146,18 @@ def get_errors(
     summary="Judge one answer, by our id or the vendor's response id",
 )
 def post_feedback(request: HttpRequest, feedback: FeedbackIn) -> Any:
-    judgement = Judgement(feedback.by, feedback.score, feedback.stars, feedback.comment)
+    rubric = rubrics.rubric_for("", feedback.rubric) if feedback.rubric is not None else None
+    try:
+        marks = marks_of(criteria_of(rubric.criteria) if rubric else [], feedback.marks)
+    except ValueError as error:
+        raise ApiError(422, str(error), [at(["body", "feedback", "marks"], str(error))]) from None
+    if rubric is None and feedback.rubric is not None:
+        sentence = "No rubric has this id."
+        raise ApiError(422, sentence, [at(["body", "feedback", "rubric"], sentence)])
+    judgement = Judgement(
+        feedback.by, feedback.score, feedback.stars, feedback.comment, rubric_id=rubric.pk if rubric else None,
+        marks=marks,
+    )  # fmt: skip
     rating = ratings.receive(identifier=feedback.request_id, judgement=judgement, caller=caller_of(request))
     return {"id": str(rating.pk), "request_id": None if rating.request_id is None else str(rating.request_id)}
 
@@ -160,4 +175,16 @@ def get_quality(
     group_by: quality.GroupBy = "deployment",
 ) -> Any:
     asked_for, wanted = period.parsed(), filters.parsed()
-    return {"groups": quality.quality(asked_for, group_by, wanted, agreed=quality.agreements(asked_for, wanted))}
+    groups = quality.quality(asked_for, group_by, wanted, agreed=quality.agreements(asked_for, wanted))
+    by_key = by_criterion(asked_for, group_by, wanted)
+    return {"groups": [replace(group, criteria=by_key.get(group.key, ())) for group in groups]}
+
+
+@router.get(
+    "/rubrics",
+    auth=needs("read"),
+    response={200: RubricsOut, **READ_ERRORS},
+    summary="The criteria by which answers are rated",
+)
+def get_rubrics(request: HttpRequest) -> Any:
+    return {"rubrics": rubrics.current()}

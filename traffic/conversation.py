@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,9 @@ ROLES = {
     "tool": _("Result of a tool"),
 }
 
+MOST_PARTS, MOST_IMAGES, LONGEST_IMAGE = 200, 8, 2 << 20  # of one message; characters of one picture
+IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+={0,2}")
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -24,6 +28,7 @@ class Turn:
 
     role: str
     text: str
+    images: Sequence[str] = ()  # data: URLs
 
     @property
     def label(self) -> str:
@@ -42,7 +47,26 @@ def turns(prompt: str | None) -> Sequence[Turn]:
         isinstance(message, dict) and "content" in message for message in messages
     ):
         return [Turn("user", prompt)]
-    return [Turn(str(message.get("role", "user")), content_text(message["content"])) for message in messages]
+    return [
+        Turn(str(message.get("role", "user")), content_text(message["content"]), images_of(message["content"]))
+        for message in messages
+    ]
+
+
+def images_of(content: Any) -> list[str]:
+    """The pictures that stand in a message itself, as data: URLs; one at an address is not loaded from there."""
+    parts = content if isinstance(content, list) else []
+    urls = [image_url(part) for part in parts[:MOST_PARTS] if isinstance(part, dict)]
+    return [url for url in urls if len(url) <= LONGEST_IMAGE and IMAGE.fullmatch(url)][:MOST_IMAGES]
+
+
+def image_url(part: dict[str, Any]) -> str:
+    """The URL of a part in the form of OpenAI or of Anthropic; empty where it has none."""
+    source, url = part.get("source"), part.get("image_url")
+    if isinstance(source, dict) and source.get("type") == "base64":
+        return f"data:{source.get('media_type')};base64,{source.get('data')}"
+    url = url.get("url") if isinstance(url, dict) else url
+    return url if isinstance(url, str) else ""
 
 
 def content_text(content: Any) -> str:

@@ -89,6 +89,20 @@ class AgreementOut(Schema):
     items: int
 
 
+class CriterionResultOut(Schema):
+    """Marks of one criterion of one version of a rubric. `mean` is of a scale 1 to 5, of yes or no the share of yes."""
+
+    rubric: str
+    version: int
+    key: str = Field(validation_alias="criterion.key")
+    name: str = Field(validation_alias="criterion.name")
+    kind: Literal["scale", "yes_no", "tags"] = Field(validation_alias="criterion.kind")
+    n: int
+    mean: float | None
+    interval: tuple[float, float] | None
+    tags: dict[str, int]
+
+
 class QualityGroupOut(Schema):
     """`interval` is the 95 % interval of the share; a cost per accepted answer of null is not known."""
 
@@ -100,6 +114,7 @@ class QualityGroupOut(Schema):
     mean_stars: float | None
     cost_per_accepted_answer: Usd | None
     agreement: AgreementOut
+    criteria: list[CriterionResultOut]
 
 
 class QualityOut(Schema):
@@ -133,11 +148,18 @@ class FeedbackIn(Schema):
     stars: Annotated[Whole, Field(ge=1, le=5)] | None = None
     comment: Annotated[str, Field(max_length=5_000, pattern=NO_NUL)] = ""
     by: Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)] = "end-user"
+    rubric: Annotated[int, Field(ge=1, le=2**62, strict=True, description="id of GET /rubrics")] | None = None
+    marks: Annotated[
+        dict[str, int | list[str]],
+        Field(max_length=5, description="by key of a criterion: 1 to 5, 1 or 0 for yes or no, or a list of tags"),
+    ] = {}
 
     @model_validator(mode="after")
     def judges(self) -> FeedbackIn:
         if self.score is None and self.stars is None:
             raise ValueError("Send a score (1, 0 or -1) or stars (1 to 5).")
+        if self.marks and self.rubric is None:
+            raise ValueError("Send the rubric that the marks are of.")
         return self
 
 
@@ -146,3 +168,26 @@ class FeedbackOut(Schema):
 
     id: str
     request_id: str | None
+
+
+class CriterionOut(Schema):
+    """`anchors` are the words for 1 to 5 of a scale, or the tags."""
+
+    key: str
+    name: str
+    kind: Literal["scale", "yes_no", "tags"]
+    anchors: list[str]
+
+
+class RubricOut(Schema):
+    """`task` is blank for a rubric that only queues use."""
+
+    id: int
+    name: str
+    version: int
+    task: str
+    criteria: list[CriterionOut]
+
+
+class RubricsOut(Schema):
+    rubrics: list[RubricOut]

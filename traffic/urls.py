@@ -20,7 +20,17 @@ from traffic.imports.views import import_detail, import_do, import_errors, impor
 from traffic.latency.views import latency
 from traffic.privacy.views import application_erase, erasure_detail, erasure_list
 from traffic.quality.views import quality
-from traffic.ratings.views import abstention_undo, my_ratings, rate, undo
+from traffic.queues.views import queue_add, queue_detail, queue_fill, queue_list, queue_switch
+from traffic.ratings.views import (
+    abstention_undo,
+    draft,
+    my_ratings,
+    my_ratings_export,
+    name_switch,
+    person_ratings,
+    rate,
+    undo,
+)
 from traffic.repricing import discount_views, price_views, unit_views
 from traffic.repricing.views import repricing_detail, repricing_do, repricing_list
 from traffic.requests.views import request_detail, request_link, request_list, request_rate, requests_export
@@ -35,6 +45,7 @@ from traffic.routes.views import (
     route_undo,
 )
 from traffic.trials.set_views import set_delete, set_detail, set_file, set_list
+from traffic.rubrics.views import rubric_add, rubric_delete, rubric_edit, rubric_list, rubric_undo
 from traffic.trials.views import trial_add, trial_list, trial_stop, trial_switch
 
 app_name = "traffic"
@@ -49,7 +60,21 @@ urlpatterns = [
     path("feedback/<str:token>/", feedback_link, name="feedback-link"),
     path("quality/", quality, name="quality"),
     path("quality/rate/", rate, name="rate"),
+    path("quality/rate/draft/", draft, name="rate-draft"),
+    path("quality/queues/", queue_list, name="queues"),
+    path("quality/queues/add/", queue_add, name="queue-add"),
+    path("quality/queues/<int:pk>/", queue_detail, name="queue"),
+    path("quality/queues/<int:pk>/fill/", queue_fill, name="queue-fill"),
+    path("quality/queues/<int:pk>/switch/", queue_switch, name="queue-switch"),
+    path("quality/rubrics/", rubric_list, name="rubrics"),
+    path("quality/rubrics/add/", rubric_add, name="rubric-add"),
+    path("quality/rubrics/<int:pk>/", rubric_edit, name="rubric"),
+    path("quality/rubrics/<int:pk>/delete/", rubric_delete, name="rubric-delete"),
+    path("quality/rubrics/<int:pk>/undo/", rubric_undo, name="rubric-undo"),
     path("quality/my-ratings/", my_ratings, name="my-ratings"),
+    path("quality/my-ratings/ratings.jsonl", my_ratings_export, name="my-ratings-export"),
+    path("quality/my-ratings/name/", name_switch, name="rater-name"),
+    path("quality/raters/<int:pk>/ratings.jsonl", person_ratings, name="person-ratings"),
     path("quality/ratings/<int:pk>/undo/", undo, name="rating-undo"),
     path("quality/abstentions/<int:pk>/undo/", abstention_undo, name="abstention-undo"),
     path("quality/compare/", compare, name="compare"),

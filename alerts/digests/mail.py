@@ -145,13 +145,14 @@ def context_of(kind: str, words: dict[str, Any], at: datetime, cid: str) -> dict
         "subject": subject(words["subject"]),
         "at": moment(at),
         "facts": facts_of(words["facts"]),
-        "items": [
-            {"title": title, "detail": detail, "url": links.absolute(path)} for title, detail, path in words["items"]
-        ],
-        "views": [
-            {"title": name, "detail": finding, "url": links.absolute(path)}
-            for name, finding, path in words.get("views", [])
-        ],
+        **{
+            name: [{"title": title, "detail": detail, "url": links.absolute(path)} for title, detail, path in rows]
+            for name, rows in (
+                ("items", words["items"]),
+                ("views", words.get("views", [])),
+                ("ratings", words.get("ratings", [])),
+            )
+        },
         "driven": _("Highest costs"),
         "chart": chart_of(words, cid),
         "page_label": _("See every line") if is_statement else _("See the plan"),

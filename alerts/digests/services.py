@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone, translation
 
 from alerts.digests.mail import stated, words_of
@@ -21,6 +22,8 @@ from costs.models import Charge
 from lib.events import log_event
 from traffic.imports.loading import loading_until
 from traffic.models import UsageDay
+from traffic.queues.page import waiting_words
+from traffic.queues.queries import left_for, names_of
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +86,7 @@ def waits(kind: str, period: Period, wishes: Preference, now: datetime, final: d
 def write(person: Any, wishes: Preference, kind: str, period: Period, now: datetime) -> int:
     """One report and its message; 0 where somebody else wrote it meanwhile."""
     with translation.override(wishes.language), timezone.override(ZoneInfo(wishes.timezone)):
-        words = words_of(kind, period, now) | {"views": views_in(kind, person)}
+        words = words_of(kind, period, now) | {"views": views_in(kind, person), "ratings": rating_work(kind, person)}
     with transaction.atomic():
         report, made = Report.objects.get_or_create(
             person=person, kind=kind, starts_on=period.since,
@@ -104,6 +107,12 @@ def write(person: Any, wishes: Preference, kind: str, period: Period, now: datet
         since=period.since.isoformat(),
     )
     return 1
+
+
+def rating_work(kind: str, person: Any) -> list[list[str]]:
+    """The queues in which answers wait for this person: name, how many, path; a statement has none."""
+    left = left_for(person) if kind != ReportKind.STATEMENT and person.has_perm("traffic.add_rating") else {}
+    return [[name, waiting_words(left[pk]), f"{reverse('traffic:rate')}?queue={pk}"] for pk, name in names_of(left)]
 
 
 def message_id(kind: str, period: Period, recipient: str) -> str:

@@ -184,6 +184,12 @@ QUALITY = section(
     Page("traffic:quality", _("Scoreboard"), key="q", table=True),
     Page("costs:scoreboard", _("Quality and cost"), words=_("pareto trend accepted answer"), table=True),
     Page("traffic:rate", _("Rate")),
+    Page(
+        "traffic:queues", _("Queues"), below=("traffic:queue-add", "traffic:queue"), words=_("sample overlap progress")
+    ),
+    Page(
+        "traffic:rubrics", _("Rubrics"), below=("traffic:rubric-add", "traffic:rubric"), words=_("criteria scale tags")
+    ),
     Page("traffic:compare", _("Compare"), words=_("blind side by side pair")),
     Page("traffic:comparisons", _("Comparisons"), below=("traffic:pair",), words=_("preference win rate agreement")),
     Page("traffic:my-ratings", _("My ratings")),

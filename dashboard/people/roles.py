@@ -38,6 +38,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "costs.dismiss_anomaly",
         "traffic.add_rating",
         "traffic.adjudicate",
+        "traffic.change_ratingqueue",
+        "traffic.change_rubric",
     ),
     "ops": (
         *FIGURES,

@@ -73,8 +73,10 @@ from traffic.models import (
     PairAssignment,
     PairChoice,
     Rating,
+    RatingQueue,
     Repricing,
     Route,
+    Rubric,
 )
 
 
@@ -102,7 +104,7 @@ def samples(mail_folder: Path) -> Samples:
     made = Samples(application, request.id)
     everybodys = ApplicationFactory.create(slug="everybodys", name="Everybody’s", capture_bodies=True)
     everybodys.members.set(User.objects.exclude(pk=owner.pk))
-    made.sent["traffic:rate"] = {"request": str(a_request(everybodys).id)}
+    made.sent["traffic:rate"] = made.sent["traffic:rate-draft"] = {"request": str(a_request(everybodys).id)}
     made.sent["traffic:compare"] = {"pair": str(PairFactory.create(application=everybodys).pk), "skip": "1"}
     made.arguments = {**of_providers(), **of_traffic(made, owner, request), **of_costs(), **of_alerts(mail_folder)}
     made.arguments |= {f"person{act}": {"pk": owner.pk} for act in ("", "-switch", "-link", "-sessions")}
@@ -245,6 +247,14 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
     found["traffic:cap-delete"] = {"pk": cap.pk}
     abstention = Abstention.objects.create(rater=owner, day=request.day, request_id=request.id)
     found["traffic:abstention-undo"] = {"pk": abstention.pk}
+    yes_or_no: list[dict[str, Any]] = [{"key": "a", "name": "A", "kind": "yes_no", "anchors": []}]
+    rubric = Rubric.objects.create(name="Ours", criteria=yes_or_no)
+    deleted = Rubric.objects.create(name="Old", criteria=yes_or_no, retired_at=request.started_at)
+    queue = RatingQueue.objects.create(name="Ours", question="Is it right?")
+    found |= {f"traffic:{name}": {"pk": rubric.pk} for name in ("rubric", "rubric-delete")}
+    found |= {f"traffic:{name}": {"pk": queue.pk} for name in ("queue", "queue-fill", "queue-switch")}
+    found["traffic:person-ratings"] = {"pk": owner.pk}
+    found["traffic:rubric-undo"] = {"pk": deleted.pk}
     pair = PairFactory.create(application=made.application, disputed=True)
     rater = {"pair": pair, "rater": owner, "rater_kind": "person", "by": owner.username}
     choice = PairChoice.objects.create(**rater, outcome="tie", candidate_first=True)

@@ -17,11 +17,11 @@ from lib.formats import count, percent, sentences
 from traffic.comparisons.queries import RaterCounts, Result
 from traffic.comparisons.queue import COUNTED, Shown, Texts
 from traffic.comparisons.rater import side_of
-from traffic.comparisons.rendering import Rendered, marked_differences, rendered
 from traffic.comparisons.statistics import MARGIN, Strength
 from traffic.models import Pair, PairChoice, Task
 from traffic.quality.agreement import FEWEST_UNITS, TRUSTED, Agreement
 from traffic.quality.queries import COMPARED_DAYS
+from traffic.rendering import Rendered, marked_differences, rendered
 
 SIDE_WORDS = {
     "a": gettext_lazy("A is better"),

@@ -15,9 +15,8 @@ from traffic.authentication.keys import Caller
 from traffic.comparisons.rater import Rater, candidate_is_first, installation_salt
 from traffic.conversation import turns
 from traffic.models import Pair, PairAssignment, PairChoice, RequestBody
-from traffic.ratings.queue import applications
 from traffic.request_ids import day_of
-from traffic.visibility import Person
+from traffic.visibility import Person, rateable
 
 CONSIDERED = 200  # pairs that are looked at for the next one
 COUNTED = 1_000  # pairs that a rater is told at most that they have left
@@ -145,7 +144,7 @@ def of_caller(caller: Caller) -> list[int] | None:
 
 def of_person(user: Person) -> list[int]:
     """Applications whose pairs this person may rate: the same whose answers they may rate."""
-    return list(applications(user).values_list("pk", flat=True))
+    return rateable(user)
 
 
 def chosen_today(rater: Rater, now: datetime) -> int:

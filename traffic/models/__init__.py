@@ -25,10 +25,12 @@ from traffic.models.dead_keys import DeadKeyUse
 from traffic.models.erasures import Erasure
 from traffic.models.held_objects import HeldObject
 from traffic.models.imports import Import, SetAside
+from traffic.models.queues import QueueEntry, RaterPreference, RatingDraft, RatingQueue, Sampling
 from traffic.models.ratings import Abstention, FeedbackLink, Rating, RatingDay
 from traffic.models.repricings import RepricedDay, Repricing
 from traffic.models.requests import Request, RequestBody
 from traffic.models.routes import Fallback, Route
+from traffic.models.rubrics import Rubric
 from traffic.models.texts import WaitingText
 from traffic.models.trials import Trial, TrialCall, TrialPrompt, TrialStep
 from traffic.models.unread import Unread
@@ -74,17 +76,23 @@ __all__ = [
     "PairAssignment",
     "PairChoice",
     "PairOutcome",
+    "QueueEntry",
     "QuotaPeriod",
     "QuotaUnit",
     "RaterKind",
+    "RaterPreference",
     "Rating",
     "RatingDay",
+    "RatingDraft",
+    "RatingQueue",
     "RedactKind",
     "RepricedDay",
     "Repricing",
     "Request",
     "RequestBody",
     "Route",
+    "Rubric",
+    "Sampling",
     "Scope",
     "SealedDay",
     "SetAside",

@@ -13,6 +13,8 @@ from django.utils.translation import gettext as _
 from providers.models import Deployment
 from traffic.models.applications import Application
 from traffic.models.choices import RaterKind
+from traffic.models.queues import hidden_name
+from traffic.models.rubrics import Rubric
 
 
 class RatingQuerySet(models.QuerySet["Rating"]):
@@ -46,6 +48,9 @@ class Rating(models.Model):
     score = models.SmallIntegerField(null=True)  # 1, 0, -1
     stars = models.PositiveSmallIntegerField(null=True)  # 1..5
     comment = models.TextField(blank=True)
+    # The version whose criteria `marks` are of: {key: 1 to 5, 1 or 0 for yes or no, or a list of tags}.
+    rubric = models.ForeignKey(Rubric, null=True, on_delete=models.PROTECT, related_name="+")
+    marks = models.JSONField(default=dict, db_default={})
     created_at = models.DateTimeField(auto_now_add=True)
     look_at = models.DateTimeField(db_default=Now())  # while it waits: when its request is looked for again
     # Copied from the request, so that the scoreboard reads this table alone.
@@ -72,12 +77,17 @@ class Rating(models.Model):
             models.Index(fields=["day", "deployment"]),
             models.Index(fields=["response_id"], condition=models.Q(request_id=None), name="rating_waiting"),
             models.Index(fields=["application", "look_at"], condition=models.Q(request_id=None), name="rating_look"),
+            models.Index(fields=["day"], condition=models.Q(rubric__isnull=False), name="rating_marked"),
+            models.Index(fields=["rater", "-id"], condition=models.Q(rater__isnull=False), name="rating_of_person"),
         ]
 
     @property
     def rater_words(self) -> str:
-        """Who really said it, for people: `Ada Lovelace`, `playground: end-user`."""
+        """Who really said it, for people: `Ada Lovelace`, `playground: end-user`; not a name that its rater hides."""
         if self.rater_kind == RaterKind.PERSON:
+            preference = getattr(self.rater, "rater_preference", None)
+            if preference is not None and preference.hide_name:
+                return hidden_name()
             return (self.rater.get_full_name() if self.rater else "") or self.by
         if self.rater_kind == RaterKind.APPLICATION and self.application:
             return f"{self.application.slug}: {self.by}"
@@ -90,6 +100,7 @@ class Abstention(models.Model):
     rater = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
     day = models.DateField()  # of the request; old ones go with the days of which answers are offered
     request_id = models.UUIDField()
+    reason = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -124,6 +124,11 @@ class TrialPrompt(models.Model):
     class Meta:
         ordering = ["trial", "number"]
         constraints = [models.UniqueConstraint(fields=["trial", "number"], name="one_prompt_of_a_number")]
+        indexes = [
+            models.Index(
+                fields=["answered_request"], condition=models.Q(answered_request__isnull=False), name="prompt_answered"
+            )
+        ]
 
 
 class TrialStep(models.Model):
@@ -182,4 +187,9 @@ class TrialCall(models.Model):
 
     class Meta:
         ordering = ["pk"]
-        indexes = [models.Index(fields=["step", "state"])]
+        indexes = [
+            models.Index(fields=["step", "state"]),
+            models.Index(
+                fields=["request_id"], condition=models.Q(request_id__isnull=False), name="trial_call_request"
+            ),
+        ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -11,6 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
 from lib.formats import count, percent
+from traffic.quality.agreement import Bias
+from traffic.quality.criteria import CriterionResult
 from traffic.quality.queries import COMPARED_DAYS, ENOUGH, PASS, GroupBy, QualityGroup, differ
 
 TITLES = {
@@ -166,3 +169,71 @@ class Answer:
             other_share=share_words(other.group),
             difference=_("a real difference") if real else _("too close to call"),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class CriteriaTable:
+    """What ratings by one version of a rubric add up to: a row for each deployment, a cell for each criterion."""
+
+    rubric: str
+    version: int
+    names: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[CriterionResult]]]
+
+    def title(self) -> str:
+        return _("%(rubric)s, version %(version)s") % {"rubric": self.rubric, "version": self.version}
+
+    def cells(self) -> list[tuple[str, list[tuple[str, str]]]]:
+        """Each row's name, and for each criterion its result and how many ratings have a mark."""
+        return [(name, [(result_words(it), f"n {count(it.n)}") for it in results]) for name, results in self.rows]
+
+
+def result_words(result: CriterionResult) -> str:
+    """`4.0 (3.2–4.8)`, `75 % (30 %–95 %)`, or each tag with its share; a dash where no mark is given."""
+    if result.criterion.kind == "tags":
+        shares = (
+            [f"{tag} {percent(times / result.n)}" for tag, times in result.counts.most_common()] if result.n else []
+        )
+        return ", ".join(shares) or "–"
+    mean, interval = result.mean, result.interval
+    if mean is None:
+        return "–"
+    words = percent if result.criterion.kind == "yes_no" else (lambda value: f"{value:.1f}")
+    return f"{words(mean)} ({words(interval[0])}–{words(interval[1])})" if interval else words(mean)
+
+
+def criteria_tables(results: Mapping[Any, Sequence[CriterionResult]], names: Mapping[str, str]) -> list[CriteriaTable]:
+    """One table for each version of a rubric, with the names of deployments by slug."""
+    by_rubric: dict[tuple[str, int], dict[str, list[CriterionResult]]] = {}
+    for key, of_group in results.items():
+        name = names.get(key or "") or key or _("not known")
+        for result in of_group:
+            by_rubric.setdefault((result.rubric, result.version), {}).setdefault(name, []).append(result)
+    return [
+        CriteriaTable(*rubric, [result.criterion.name for result in next(iter(rows.values()))], list(rows.items()))
+        for rubric, rows in sorted(by_rubric.items(), key=lambda row: (row[0][0], -row[0][1]))
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class RaterLine:
+    """One rater's stars beside those of others on the same answers."""
+
+    name: str
+    bias: Bias
+
+    def words(self) -> str:
+        """`0.4 stars stricter (0.1 to 0.7)`, as far as the interval allows it."""
+        low, high = sorted((abs(self.bias.low), abs(self.bias.high)))
+        values = {"middle": f"{abs(self.bias.middle):.1f}", "low": f"{low:.1f}", "high": f"{high:.1f}"}
+        if not self.bias.is_real:
+            text = _("no difference shown (%(low)s to %(high)s stars)")
+            return text % {"low": f"{self.bias.low:+.1f}", "high": f"{self.bias.high:+.1f}"}
+        text = _("%(middle)s stars stricter (%(low)s to %(high)s)")
+        milder = _("%(middle)s stars milder (%(low)s to %(high)s)")
+        return (milder if self.bias.middle > 0 else text) % values
+
+    @property
+    def mark(self) -> str:
+        """The kind of its state."""
+        return "warn" if self.bias.is_real else "ok"

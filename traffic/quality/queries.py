@@ -19,9 +19,10 @@ from lib.dates import midnight
 from lib.money import COST_STEP
 from lib.periods import Period
 from providers.models import Deployment
-from traffic.models import Rating, Request
+from traffic.models import RaterPreference, Rating, Request
+from traffic.models.queues import hidden_name
 from traffic.models.ratings import RatingQuerySet
-from traffic.quality.agreement import Agreement, krippendorff_alpha
+from traffic.quality.agreement import FEWEST_UNITS, Agreement, Bias, krippendorff_alpha, rater_bias
 from traffic.usage import reports
 from traffic.usage.filters import Filters
 from traffic.usage.reports import UsageGroup
@@ -41,6 +42,8 @@ RATER = Concat(
     default=Value("")), Value(" "), "by", output_field=CharField(),
 )  # fmt: skip
 
+PERSON = "person  "  # how the RATER of one of our people begins
+
 KEYS: dict[str, Any] = {"deployment": F("deployment__slug"), "model": F("model"), "task": F("task"), "": Value("")}
 
 
@@ -58,6 +61,7 @@ class QualityGroup:
     mean_stars: float | None
     cost_per_accepted_answer: Decimal | None
     agreement: Agreement = NO_AGREEMENT
+    criteria: Sequence[Any] = ()  # `traffic.quality.criteria.CriterionResult`, where the caller has them
 
     @property
     def acceptable_share(self) -> float:
@@ -120,30 +124,58 @@ def quality(
     ]
 
 
-def agreements(period: Period, filters: Filters) -> dict[str, dict[str | None, Agreement]]:
-    """By kind of group and key, how far raters agree on the stars of answers that several of them rated: ordinal alpha.
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What raters gave to answers that several of them rated: how far they agree, and each of our people's bias.
 
-    One statement for all kinds; "" is the kind of all answers.
+    Agreement is by kind of group and key; "" is the kind of all answers. Bias is by the names of people who rated at
+    least `FEWEST_UNITS` such answers, the largest first.
     """
+
+    agreed: dict[str, dict[str | None, Agreement]]
+    biases: Sequence[tuple[str, Bias]]
+
+
+def shared(period: Period, filters: Filters) -> Shared:
+    """How far raters agree on the stars of answers that several of them rated (ordinal alpha). One statement."""
     kinds = ("deployment", "model", "task", "")
     answers = (
         rated(period, filters)
         .filter(stars__isnull=False, request_id__isnull=False)
         .values_list("deployment__slug", "model", "task", "request_id")
-        .annotate(n=Count("id"), stars_given=ArrayAgg("stars"), who=ArrayAgg(RATER))
+        .annotate(n=Count("id"), stars_given=ArrayAgg("stars", order_by="id"), who=ArrayAgg(RATER, order_by="id"))
         .filter(n__gt=1)
     )
     patterns: dict[tuple[str, str | None], Counter[tuple[int, ...]]] = defaultdict(Counter)
     raters: dict[tuple[str, str | None], set[str]] = defaultdict(set)
+    judged: dict[str, list[tuple[float, Sequence[float]]]] = defaultdict(list)
     for deployment, model, task, _request, _n, stars, who in answers.iterator():
         for group in zip(kinds, (deployment, model, task, ""), strict=True):
             patterns[group][tuple(sorted(stars))] += 1
             raters[group].update(who)
+        for place, name in enumerate(who):
+            if name.startswith(PERSON):
+                judged[name.removeprefix(PERSON)].append((stars[place], stars[:place] + stars[place + 1 :]))
     agreed: dict[str, dict[str | None, Agreement]] = {kind: {} for kind in kinds}
     for (kind, key), of_group in patterns.items():
         alpha = krippendorff_alpha([(Counter(stars), times) for stars, times in of_group.items()], "ordinal")
         agreed[kind][key] = Agreement(alpha, "ordinal", len(raters[kind, key]), of_group.total())
-    return agreed
+    biases = [(name, rater_bias(values)) for name, values in judged.items() if len(values) >= FEWEST_UNITS]
+    known = [(name, bias) for name, bias in biases if bias is not None]
+    return Shared(agreed, sorted(known, key=lambda row: -abs(row[1].middle)))
+
+
+def without_hidden(biases: Sequence[tuple[str, Bias]]) -> list[tuple[str, Bias]]:
+    """The biases with the names that their raters hide left out of them."""
+    if not biases:
+        return []
+    hidden = set(RaterPreference.objects.filter(hide_name=True).values_list("person__username", flat=True))
+    return [(hidden_name() if name in hidden else name, bias) for name, bias in biases]
+
+
+def agreements(period: Period, filters: Filters) -> dict[str, dict[str | None, Agreement]]:
+    """How far raters agree, by kind of group and key."""
+    return shared(period, filters).agreed
 
 
 def compared_period(today: date) -> Period:
@@ -230,7 +262,11 @@ def latest_comments(
     period: Period, filters: Filters, applications: Sequence[int] | None, limit: int
 ) -> QuerySet[Rating]:
     """Ratings of a period that have a comment, the newest first; of these applications, or of all for None."""
-    ratings = rated(period, filters).exclude(comment="").select_related("application", "deployment", "rater")
+    ratings = (
+        rated(period, filters)
+        .exclude(comment="")
+        .select_related("application", "deployment", "rater__rater_preference")
+    )
     if applications is not None:
         ratings = ratings.filter(application_id__in=applications)
     return ratings.order_by("-created_at")[:limit]

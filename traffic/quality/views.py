@@ -19,7 +19,8 @@ from lib.periods import Period
 from traffic.authentication.access import FIGURES
 from traffic.models import Task
 from traffic.quality import queries as scoreboard
-from traffic.quality.page import Answer, Named, Table
+from traffic.quality.criteria import by_criterion
+from traffic.quality.page import Answer, Named, RaterLine, Table, criteria_tables
 from traffic.quality.queries import PASS, GroupBy, QualityGroup
 from traffic.usage.filters import Filters
 from traffic.visibility import applications_of
@@ -35,13 +36,18 @@ def quality(request: HttpRequest) -> HttpResponse:
     filters = Filters.of_query(request.GET)
     money = request.user.has_perm(FIGURES)
     kinds: tuple[GroupBy, ...] = get_args(GroupBy)
-    agreed = scoreboard.agreements(period, filters)
+    shared = scoreboard.shared(period, filters)
+    agreed = shared.agreed
     tables = [table(kind, period, filters, agreed, money=money) for kind in kinds]
     rated = scoreboard.quality(period, "", filters, agreed=agreed)
     context = {
         "answer": answer(rated[0] if rated else None, tables[0].groups, days, filters),
         "tables": tables,
         "money": money,
+        "criteria": criteria_tables(by_criterion(period, "deployment", filters), names_of("deployment"))
+        if rated
+        else [],
+        "raters": [RaterLine(name, bias) for name, bias in scoreboard.without_hidden(shared.biases)],
         "comments": comments(request, period, filters) if rated else [],
         "periods": [
             {"label": ngettext("%(n)d day", "%(n)d days", n) % {"n": n}, "url": f"?days={n}", "current": n == days}

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.contrib.auth.models import User
+from django.db.models import Exists, OuterRef
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from lib.dates import midnight
-from traffic.models import Abstention, Application, Outcome, Rating, Request, RequestBody
-from traffic.visibility import Person
+from traffic.models import Abstention, Outcome, RaterPreference, Rating, RatingDraft, Request, RequestBody
+from traffic.visibility import Person, copies_of_others
 
 DAYS = 14  # how far back an answer is still offered
 LONGEST = 200  # answers that are looked at at once
@@ -20,21 +24,16 @@ LONGEST = 200  # answers that are looked at at once
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer to judge, with what it was asked."""
+    """An answer to judge, with what it was asked, and what its rater typed without sending it."""
 
     request: Request
     prompt: str | None
     text: str
+    draft: Mapping[str, Any] | None = None
 
 
-def applications(user: Person) -> QuerySet[Application]:
-    """Applications whose answers this person may read and rate."""
-    captured = Application.objects.filter(capture_bodies=True)
-    return captured if user.has_perm("traffic.view_bodies") else captured.of_person(user)
-
-
-def waiting(user: Person) -> list[uuid.UUID]:
-    """Requests whose answers wait: of the newest, at most `LONGEST`, in an order of this person's own.
+def waiting(user: Person, within: list[int]) -> list[uuid.UUID]:
+    """Requests of these applications whose answers wait: of the newest, at most `LONGEST`, in this person's own order.
 
     Of neighbours most come from one model, so in the order of time the next answer would not be blind any more.
     """
@@ -48,20 +47,25 @@ def waiting(user: Person) -> list[uuid.UUID]:
         Exists(bodies),
         ~Exists(mine),
         ~Exists(Abstention.objects.filter(rater=user.pk, request_id=OuterRef("id"))),
+        ~copies_of_others(within, "id"),
         outcome=Outcome.OK,
-        application__in=list(applications(user).values_list("pk", flat=True)),
+        application__in=within,
     )
     newest = requests.newest_first().values_list("id", flat=True)[:LONGEST]
     return sorted(newest, key=lambda identifier: hashlib.blake2b(f"{user.pk}/{identifier}".encode()).digest())
 
 
-def answer(user: Person, identifier: uuid.UUID) -> Answer | None:
-    """One answer with its prompt, where this person may read it."""
-    request = Request.objects.select_related("application", "deployment").by_id(identifier)
-    if request is None or request.application not in applications(user):
+def answer(user: Person, identifier: uuid.UUID, within: list[int]) -> Answer | None:
+    """One answer of these applications with its prompt, and this person's draft about it."""
+    requests = Request.objects.select_related("application", "deployment").exclude(copies_of_others(within, "id"))
+    request = requests.by_id(identifier)
+    if request is None or request.application_id not in within:
         return None
     body = RequestBody.objects.filter(day=request.day, request_id=request.id).first()
-    return Answer(request, body.prompt, body.answer) if body is not None and body.answer else None
+    if body is None or not body.answer:
+        return None
+    draft = RatingDraft.objects.filter(rater=user.pk, request_id=identifier).first()
+    return Answer(request, body.prompt, body.answer, draft.typed if draft else None)
 
 
 def rating_by(user: Person, request: Request) -> Rating | None:
@@ -93,3 +97,12 @@ def abstentions_of(user: Person) -> list[Abstention]:
 
 def own_abstention(user: Person, pk: int) -> Abstention | None:
     return Abstention.objects.filter(pk=pk, rater=user.pk).first()
+
+
+def hides_name(user: Person) -> bool:
+    return RaterPreference.objects.filter(person=user.pk, hide_name=True).exists()
+
+
+def rater_of(pk: int) -> User:
+    """Raises Http404."""
+    return get_object_or_404(User, pk=pk)

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from traffic.authentication.keys import Caller
-from traffic.models import Abstention, RaterKind, Rating, Request
+from traffic.models import Abstention, RaterKind, RaterPreference, Rating, RatingDraft, Request
+from traffic.queues import services as queues
 from traffic.ratings.judgement import Judgement
 from traffic.ratings.named_requests import find_request
 from traffic.ratings.queue import DAYS
 from traffic.ratings.waiting import COPIED, wait
 
-JUDGED = ("score", "stars", "comment")
+JUDGED = ("score", "stars", "comment", "rubric_id", "marks")
 
 
+@transaction.atomic
 def rate(*, request: Request, judgement: Judgement, rater: AbstractBaseUser | None = None) -> Rating:
-    """Store a judgement of an answer; an earlier one of the same rater is replaced."""
+    """Store a judgement of an answer; an earlier one of the same rater is replaced.
+
+    A person's rating counts in the queues that need it, and ends their draft.
+    """
     columns: dict[str, Any] = asdict(judgement) | {name: getattr(request, name) for name in COPIED}
     if rater is not None:
         columns["rater_id"] = rater.pk
@@ -29,12 +35,18 @@ def rate(*, request: Request, judgement: Judgement, rater: AbstractBaseUser | No
     columns |= {"day": request.day, "created_at": timezone.now()}
     rater_of = {name: columns.pop(name) for name in ("rater_kind", "by")}
     rating, _made = Rating.objects.update_or_create(request_id=request.id, **rater_of, defaults=columns)
+    if rater is not None:
+        queues.count_rating(rater.pk, request.id, rating.created_at)
+        RatingDraft.objects.filter(rater=rater.pk, request_id=request.id).delete()
     return rating
 
 
 def undo(*, rating: Rating, before: dict[str, Any] | None) -> None:
     """Take a rating back: the rater's earlier judgement (`judgement_of`) holds again, or none."""
     if before is None:
+        assert rating.request_id is not None, "people rate what has arrived"
+        if rating.rater_id is not None:
+            queues.uncount_rating(rating.rater_id, rating.request_id, timezone.now())
         rating.delete()
         return
     for name in JUDGED:
@@ -79,15 +91,31 @@ def refresh_copies(*, days: int = 3) -> int:
         return int(cursor.rowcount)
 
 
-def abstain(*, request: Request, rater: AbstractBaseUser) -> Abstention:
-    """Note that this person cannot judge an answer. Notes about days that are not offered any more are deleted."""
-    Abstention.objects.filter(rater=rater.pk, day__lt=timezone.now().date() - timedelta(days=DAYS)).delete()
+def abstain(*, request: Request, rater: AbstractBaseUser, reason: str = "") -> Abstention:
+    """Note that this person cannot judge an answer, and why. What is left of days that are not offered is deleted."""
+    before = timezone.now().date() - timedelta(days=DAYS)
+    for notes in (Abstention.objects, RatingDraft.objects):
+        notes.filter(rater=rater.pk, day__lt=before).delete()
     made, _new = Abstention.objects.get_or_create(
-        rater_id=rater.pk, request_id=request.id, defaults={"day": request.day}
+        rater_id=rater.pk, request_id=request.id, defaults={"day": request.day, "reason": reason[:200]}
     )
+    queues.release(rater, request.id)
     return made
 
 
 def withdraw_abstention(abstention: Abstention) -> None:
     """The answer is offered again."""
     abstention.delete()
+
+
+def save_draft(*, day: date, request_id: UUID, rater: AbstractBaseUser, typed: dict[str, Any]) -> None:
+    """Keep what a rater typed about an answer until they rate it; the answer stays reserved for them."""
+    RatingDraft.objects.update_or_create(
+        rater_id=rater.pk, request_id=request_id, defaults={"typed": typed, "day": day}
+    )
+    queues.extend(rater, request_id, timezone.now())
+
+
+def set_name_hidden(rater: AbstractBaseUser, hidden: bool) -> None:
+    """Whether only this person and admins see their name with their ratings."""
+    RaterPreference.objects.update_or_create(person_id=rater.pk, defaults={"hide_name": hidden})

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth.models import AbstractBaseUser
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -18,14 +20,22 @@ from lib.http import form_view, get_view, post_view, undoable
 from providers.audit.log import Action, person, record
 from traffic.authentication.access import FIGURES
 from traffic.conversation import turns
-from traffic.models import Rating, Request
+from traffic.models import Rating, Request, Rubric
+from traffic.queues import queries as work_queues
+from traffic.queues import services as entries
+from traffic.queues.queries import Progress
 from traffic.ratings import queue as rating_queue
 from traffic.ratings import services as ratings
+from traffic.ratings.export import judged_by
 from traffic.ratings.forms import RatingForm
 from traffic.ratings.judgement import Judgement
-from traffic.ratings.page import MyRatings, RatingPage
+from traffic.ratings.page import MyRatings, RatingPage, context_turns, criterion_fields
 from traffic.ratings.queue import Answer
+from traffic.rendering import rendered
 from traffic.request_ids import uuid_of
+from traffic.rubrics import queries as rubrics
+from traffic.rubrics.criteria import criteria_of, valid_marks
+from traffic.visibility import rateable
 
 # What each number of stars means.
 SCALE = (
@@ -38,72 +48,138 @@ SCALE = (
 WORDS = {stars: word for stars, word, _about in SCALE}
 REMEMBERED = "ratings_to_undo"  # in the session: what the last ratings replaced
 UNDOABLE = 20
-TYPED = "comment_typed"  # in the session: the comment of the rating that was taken back last
 BATCH = 40  # ratings that the end of the queue lists
 PAGE = 50
 
 
 @form_view("traffic.add_rating")
 def rate(request: HttpRequest) -> HttpResponse:
-    """The next answer of my applications; a rating leads to the one after it."""
+    """The next answer of a queue, or of my applications; a rating leads to the one after it."""
+    within = rateable(request.user)
+    work, asked_for_queue = _work(request)
     if request.method != "POST":
-        return render(request, "traffic/quality/rate.html", _queue(request, uuid_of(request.GET.get("at", ""))))
-    identifier, following = uuid_of(request.POST.get("request", "")), uuid_of(request.POST.get("next", ""))
-    waiting = None if identifier is None else rating_queue.answer(request.user, identifier)
-    if waiting is None:
-        raise Http404(_("This answer cannot be rated here."))
-    here = reverse("traffic:rate")
+        if work is None and asked_for_queue:
+            messages.info(request, _("This queue is closed, or you are not one of its raters."))
+            return redirect("traffic:queues")
+        return render(request, "traffic/quality/rate.html", _page(request, within, work))
+    shown = _posted_answer(request, within)
+    following = uuid_of(request.POST.get("next", ""))
+    here = reverse("traffic:rate") + (f"?queue={work.queue.pk}" if work else f"?at={following}" if following else "")
     if "cannot" in request.POST:
-        abstention = ratings.abstain(request=waiting.request, rater=current_user(request))
+        reason = request.POST.get("comment", "")
+        abstention = ratings.abstain(request=shown.request, rater=current_user(request), reason=reason)
         undoable(request, _("Noted: you cannot judge this answer."), "traffic:abstention-undo", abstention.pk)
-        return redirect(f"{here}?at={following}" if following else here)
-    form = RatingForm(request.POST)
+        return redirect(here)
+    form = RatingForm(request.POST, _rubric(request, shown, work, None))
     if not form.is_valid():
-        context = _queue(request, identifier) | {"form": form}
+        context = _page(request, within, work, shown) | {"form": form}
         return render(request, "traffic/quality/rate.html", context, status=422)
-    judgement = Judgement(request.user.get_username(), None, form.cleaned_data["stars"], form.cleaned_data["comment"])
-    rate_with_message(request, waiting.request, judgement, back=f"{here}?at={waiting.request.id}", blind=True)
-    return redirect(f"{here}?at={following}" if following else here)
+    back = f"{reverse('traffic:rate')}?{f'queue={work.queue.pk}&' if work else ''}at={shown.request.id}"
+    judgement = form.judgement(request.user.get_username())
+    rate_with_message(request, shown.request, judgement, back=back, blind=True)
+    return redirect(here)
 
 
-def _queue(request: HttpRequest, at: uuid.UUID | None) -> dict[str, Any]:
+@post_view("traffic.add_rating")
+def draft(request: HttpRequest) -> HttpResponse:
+    """Save what is typed about an answer, as far as it is valid, so that it survives a reload."""
+    shown = _posted_answer(request, rateable(request.user))
+    rubric = _rubric(request, shown, None, None)
+    marks = valid_marks(criteria_of(rubric.criteria) if rubric else [], request.POST)
+    typed = {"comment": request.POST.get("comment", "")[:5_000], "marks": marks}
+    ratings.save_draft(day=shown.request.day, request_id=shown.request.id, rater=current_user(request), typed=typed)
+    return HttpResponse(status=204)
+
+
+def _work(request: HttpRequest) -> tuple[Progress | None, bool]:
+    """The queue that the address or the form names, if this person may rate in it; and whether one is named."""
+    named = (request.POST if request.method == "POST" else request.GET).get("queue", "")
+    if not named:
+        return None, False
+    known = named.isdecimal() and len(named) < 18
+    return (work_queues.open_queue(request.user, int(named)) if known else None), True
+
+
+def _posted_answer(request: HttpRequest, within: list[int]) -> Answer:
+    """The answer that a form is about. Raises Http404."""
+    identifier = uuid_of(request.POST.get("request", ""))
+    shown = None if identifier is None else rating_queue.answer(request.user, identifier, within)
+    if shown is None:
+        raise Http404(_("This answer cannot be rated here."))
+    return shown
+
+
+def _rubric(request: HttpRequest, shown: Answer, work: Progress | None, mine: Rating | None) -> Rubric | None:
+    """The version that the form was made with, that of the reader's rating, the queue's, or the task's current one."""
+    sent = request.POST.get("rubric", "")
+    if sent.isdecimal() and len(sent) < 18:
+        return rubrics.rubric_for(shown.request.task, int(sent))
+    if mine is not None and mine.rubric_id is not None:
+        return rubrics.rubric_for(shown.request.task, mine.rubric_id)
+    return work.queue.rubric if work and work.queue.rubric else rubrics.rubric_for(shown.request.task)
+
+
+def _page(
+    request: HttpRequest, within: list[int], work: Progress | None, shown: Answer | None = None
+) -> dict[str, Any]:
     """The answer to show, where it stands in the queue, and how far this person is today."""
-    queue = rating_queue.waiting(request.user)
+    at = shown.request.id if shown else uuid_of(request.GET.get("at", ""))
+    queue = [] if work else rating_queue.waiting(request.user, within)
     place = queue.index(at) if at in queue else None
-    shown = None if at is None else rating_queue.answer(request.user, at)
+    if work is not None:
+        shown = _answer_of(request, work, within, at)
+    elif at is not None and shown is None:
+        shown = rating_queue.answer(request.user, at, within)
     if shown is None and queue:
-        place, shown = 0, rating_queue.answer(request.user, queue[0])
+        place, shown = 0, rating_queue.answer(request.user, queue[0], within)
     if shown is not None:
         record(Action.READ, actor=person(request), object_type="traffic.request", object_id=shown.request.id,
                message=_("in the rating queue"), chain=False)  # fmt: skip
     after = 0 if place is None else place + 1
     mine = None if shown is None else rating_queue.rating_by(request.user, shown.request)
+    rubric = None if shown is None else _rubric(request, shown, work, mine)
+    typed = (shown.draft if shown else None) or (
+        {"comment": mine.comment, "marks": mine.marks} if mine else {"comment": "", "marks": {}}
+    )
+    previous = queue[place - 1] if place else None
+    if work is not None:
+        previous = work_queues.last_rated(request.user, work.queue, shown.request.id if shown else None)
     page = RatingPage(
         answer=shown,
         mine=mine,
         done=rating_queue.rated_today(request.user),
         waiting=len(queue),
-        previous=queue[place - 1] if place else None,
+        previous=previous,
         next=queue[after] if after < len(queue) else None,
         money=request.user.has_perm(FIGURES),
+        work=work,
     )
     return {
         "page": page,
-        "turns": turns(shown.prompt) if shown else [],
+        "turns": context_turns(turns(shown.prompt), request.GET.get("find", "")) if shown else [],
+        "find": request.GET.get("find", "").strip(),
+        "rendered": rendered(shown.text) if shown else None,
         "mine": mine,
-        "comment": _comment(request, shown, mine),
+        "rubric": rubric,
+        "criteria": criterion_fields(rubric, typed.get("marks", {})),
+        "comment": typed.get("comment", ""),
         "rated": [] if shown else rating_queue.ratings_of(request.user, None, BATCH),
         "scale": SCALE,
         "passing_stars": Rating.PASSING_STARS,
-        "applications": rating_queue.applications(request.user) if shown is None else None,
+        "applications": within if shown is None else None,
     }
 
 
-def _comment(request: HttpRequest, shown: Answer | None, mine: Rating | None) -> str:
-    """What stands in the comment's field: what was typed before the rating was taken back, else what is stored."""
-    if shown is not None and request.session.get(TYPED, {}).get("request") == str(shown.request.id):
-        return str(request.session[TYPED]["comment"])
-    return mine.comment if mine else ""
+def _answer_of(request: HttpRequest, work: Progress, within: list[int], at: uuid.UUID | None) -> Answer | None:
+    """The answer `at` of a queue if this person has it or rated it, else the next free one, reserved for them."""
+    if at is not None and work_queues.own_entry(request.user, work.queue, at) is not None:
+        return rating_queue.answer(request.user, at, within)
+    now = timezone.now()
+    while entry := entries.reserve_next(queue=work.queue, rater=request.user, within=within, now=now):
+        if (shown := rating_queue.answer(request.user, entry.request_id, within)) is not None:
+            return shown
+        entries.text_is_gone(entry)
+    return None
 
 
 @get_view("traffic.add_rating")
@@ -113,11 +189,42 @@ def my_ratings(request: HttpRequest) -> HttpResponse:
     rows = rating_queue.ratings_of(request.user, int(before) if before.isdecimal() and len(before) < 18 else None, PAGE)
     context = {
         "page": MyRatings(rows, rating_queue.rated_today(request.user), first=not before),
+        "name_hidden": rating_queue.hides_name(request.user),
         "abstentions": [] if before else rating_queue.abstentions_of(request.user),
         "next_url": f"{request.path}?before={rows[-1].pk}" if len(rows) == PAGE else None,
         "first_url": request.path if before else None,
     }
     return render(request, "traffic/quality/my_ratings.html", context)
+
+
+@post_view("traffic.add_rating")
+def name_switch(request: HttpRequest) -> HttpResponse:
+    """Hide my name from others, or show it."""
+    hidden = request.POST.get("hide") == "1"
+    ratings.set_name_hidden(current_user(request), hidden)
+    sentence = _("Your name is hidden.") if hidden else _("Your name is shown.")
+    record(Action.CHANGED, actor=person(request), object_type="traffic.raterpreference",
+           object_id=current_user(request).pk, message=sentence)  # fmt: skip
+    messages.success(request, sentence)
+    return redirect("traffic:my-ratings")
+
+
+@get_view("traffic.add_rating")
+def my_ratings_export(request: HttpRequest) -> StreamingHttpResponse:
+    """All that I rated, as JSON lines."""
+    return _export(current_user(request))
+
+
+@get_view("auth.change_user")
+def person_ratings(request: HttpRequest, pk: int) -> StreamingHttpResponse:
+    """All that a person rated, as JSON lines."""
+    return _export(rating_queue.rater_of(pk))
+
+
+def _export(rater: AbstractBaseUser) -> StreamingHttpResponse:
+    """Like every download it is recorded in the audit log."""
+    headers = {"Content-Disposition": 'attachment; filename="ratings.jsonl"'}
+    return StreamingHttpResponse(judged_by(rater), content_type="application/x-ndjson", headers=headers)
 
 
 @post_view("traffic.add_rating")
@@ -143,12 +250,12 @@ def rate_with_message(
     """Store a judgement and show a toast with an undo and the rating. `blind`: without the model that answered, since
     the next answer is likely to be of the same one; the page at the end of the queue and My ratings name it."""
     before = ratings.judgement_of(rating_queue.rating_by(request.user, rated))
+    if before and judgement.rubric_id is None:  # rated again where no criteria are shown
+        judgement = replace(judgement, rubric_id=before["rubric_id"], marks=before["marks"])
     rating = ratings.rate(request=rated, judgement=judgement, rater=current_user(request))
     remembered = request.session.get(REMEMBERED, {})
     remembered[str(rating.pk)] = {"before": before, "back": back}
     request.session[REMEMBERED] = dict(list(remembered.items())[-UNDOABLE:])
-    if request.session.get(TYPED, {}).get("request") == str(rated.id):
-        del request.session[TYPED]
     text = _("Rated %(stars)s, %(word)s.") if blind else _("Rated %(stars)s, %(word)s. It was %(model)s.")
     word = WORDS.get(judgement.stars or 0, "")
     sentence = text % {"stars": judgement.stars, "word": word, "model": rated.model}
@@ -165,7 +272,9 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
     remembered = request.session.get(REMEMBERED, {})
     entry = remembered.pop(str(pk), None) or {}
     request.session[REMEMBERED] = remembered
-    request.session[TYPED] = {"request": str(rating.request_id), "comment": rating.comment}
+    assert rating.day is not None and rating.request_id is not None, "people rate what has arrived"
+    typed = {"comment": rating.comment, "marks": rating.marks}
+    ratings.save_draft(day=rating.day, request_id=rating.request_id, rater=current_user(request), typed=typed)
     ratings.undo(rating=rating, before=entry.get("before"))
     messages.info(request, _("Your rating is undone."))
     back = entry.get("back", "")

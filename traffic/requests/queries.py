@@ -31,7 +31,7 @@ from traffic.requests.facets import FilterChoices, most_used
 from traffic.requests.hour_reads import MINUTE, READ_MOST, Span, portions, spans
 from traffic.requests.request_filter import Day, RequestFilter
 from traffic.usage.filters import Filters
-from traffic.visibility import Person, applications_of
+from traffic.visibility import Person, applications_of, copies_of_others
 
 FIRST_ID = uuid.UUID(int=0)
 MONTH = 31  # days whose hours are read at once
@@ -67,12 +67,17 @@ def open_request(user: Person, identifier: uuid.UUID) -> Request | None:
 
 
 def may_read_body(user: Person, request: Request) -> bool:
-    """Whether this person may read prompt and answer: as one of the application's people, or by the permission."""
+    """Whether this person may read prompt and answer: as one of the application's people, or by the permission.
+
+    Not where a trial's prompt is another application's, whose people they are not.
+    """
     if user.has_perm("traffic.view_bodies"):
         return True
-    if request.application_id is None:
+    theirs = list(Application.objects.of_person(user).values_list("pk", flat=True))
+    if request.application_id not in theirs:
         return False
-    return Application.objects.of_person(user).filter(pk=request.application_id).exists()
+    copied = Request.objects.filter(copies_of_others(theirs, "id"), day=request.day, id=request.id)
+    return not copied.exists()
 
 
 def shares_response_id(request: Request) -> bool:
@@ -121,7 +126,7 @@ def tier_factor_of(request: Request) -> Decimal | None:
 def ratings_with_raters(request: Request) -> list[Rating]:
     """Its ratings, the oldest first."""
     ratings = Rating.objects.filter(request_id=request.id)
-    return list(ratings.select_related("rater", "application").order_by("created_at"))
+    return list(ratings.select_related("rater__rater_preference", "application").order_by("created_at"))
 
 
 def route_of(request: Request) -> Route | None:

@@ -28,7 +28,6 @@ from traffic.feedback_links import services as feedback_links
 from traffic.feedback_links.page import link_words
 from traffic.models import CostReason, Outcome, RaterKind, Rating, Request
 from traffic.ratings.forms import RatingForm
-from traffic.ratings.judgement import Judgement
 from traffic.ratings.views import SCALE, rate_with_message
 from traffic.requests import detail_page, prompt_search
 from traffic.requests import page as requests_page
@@ -149,8 +148,7 @@ def request_rate(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
     if not form.is_valid():
         return render(request, "traffic/requests/request.html", _detail(request, row, form), status=422)
     back = reverse("traffic:request", args=[identifier])
-    judgement = Judgement(request.user.get_username(), None, form.cleaned_data["stars"], form.cleaned_data["comment"])
-    rate_with_message(request, row, judgement, back=back)
+    rate_with_message(request, row, form.judgement(request.user.get_username()), back=back)
     return redirect(back)
 
 

@@ -16,8 +16,7 @@ from django.utils.translation import gettext as _
 from lib import sql
 from traffic.json_depth import loads
 from traffic.models import Task
-from traffic.ratings.queue import applications
-from traffic.visibility import Person
+from traffic.visibility import Person, rateable
 
 BUILTIN = Path(__file__).resolve().parent.parent / "data" / "trial_prompts.jsonl"
 MOST_PROMPTS = 2_000
@@ -150,7 +149,7 @@ def checked(prompt: Any, task: Any = None) -> Prompt:
 
 def readable(user: Person) -> list[int]:
     """Keys of the applications whose stored texts this person may read, and so may send again."""
-    return list(applications(user).values_list("pk", flat=True))
+    return rateable(user)
 
 
 # A day's ids are keyed hashes, so that the first of them are a random sample which stays the same.

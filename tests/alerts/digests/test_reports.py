@@ -4,6 +4,7 @@ there are none."""
 from __future__ import annotations
 
 import re
+import uuid
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -31,7 +32,7 @@ from tests.costs.pdf_text import text_of
 from tests.costs.usage_rows import usage
 from tests.dashboard.logins import logged_in, with_role
 from tests.factories import ApplicationFactory, ChargeFactory, PhaseFactory
-from traffic.models import Application
+from traffic.models import Application, QueueEntry, RatingQueue
 
 YESTERDAY = date(2026, 11, 24)
 DAY = Period(YESTERDAY, date(2026, 11, 25))
@@ -261,6 +262,23 @@ def test_the_mail_is_sent_once_with_text_as_good_as_html_and_one_click_to_leave(
     assert Client(enforce_csrf_checks=True).post(url, {"List-Unsubscribe": "One-Click"}).status_code == 200
     assert Preference.objects.get().reports == []
     assert reporting.write_due(MORNING + timedelta(days=1)) == 0
+
+
+def test_a_digest_lists_the_queues_in_which_answers_wait_for_its_reader(spent: Application) -> None:
+    ops = here("ops")
+    spent.members.add(ops)
+    Application.objects.update(capture_bodies=True)
+    queue = RatingQueue.objects.create(name="First look", question="Is it right?")
+    for place in range(2):
+        QueueEntry.objects.create(
+            queue=queue, position=place, day=YESTERDAY, request_id=uuid.uuid4(), application=spent
+        )  # fmt: skip
+    reporting.write_due(MORNING)
+    words = Report.objects.get(kind="daily").words
+    assert words["ratings"] == [["First look", "2 answers wait for your rating.", f"/quality/rate/?queue={queue.pk}"]]
+    for body in bodies(context_of("daily", words, MORNING, cid="")):
+        assert "2 answers wait for your rating." in body and f"/quality/rate/?queue={queue.pk}" in body
+    assert reporting.rating_work(ReportKind.STATEMENT, ops) == [] == reporting.rating_work("daily", here("staff"))
 
 
 def test_a_statement_goes_out_by_the_third_says_that_it_is_not_final_and_its_file_holds_the_ledgers_total(

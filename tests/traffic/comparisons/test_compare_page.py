@@ -14,8 +14,8 @@ from tests.factories import PairFactory
 from tests.query_ceilings import ceiling
 from tests.traffic.comparisons.rows import pairs_of
 from tests.traffic.people import application, logged_in, person, text
-from traffic.comparisons.rendering import COMPARED, LONGEST, marked_differences, rendered
 from traffic.models import Application, Pair, PairAssignment, PairChoice, RequestBody
+from traffic.rendering import COMPARED, LONGEST, marked_differences, rendered
 
 COMPARE, RESULTS = "/quality/compare/", "/quality/comparisons/"
 

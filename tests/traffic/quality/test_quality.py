@@ -28,6 +28,7 @@ from traffic.ratings import services as ratings
 from traffic.ratings import waiting as waiting_ratings
 from traffic.ratings.judgement import Judgement
 from traffic.ratings.queue import waiting
+from traffic.visibility import rateable
 
 DAY = NOON.replace(hour=0)
 PERIOD = Period(DAY, DAY + timedelta(days=1))
@@ -397,7 +398,8 @@ def test_skipping_moves_on_without_a_rating_and_back(
     member: Client, shop: Application, conn: psycopg.Connection
 ) -> None:
     kept(shop, conn, 3)
-    first, middle, last = waiting(User.objects.get(username="mirela"))
+    user = User.objects.get(username="mirela")
+    first, middle, last = waiting(user, rateable(user))
     page = text(member, "/quality/rate/")
     assert f'href="/quality/rate/?at={middle}" data-key="s"' in page
     assert 'data-key="k"' not in page

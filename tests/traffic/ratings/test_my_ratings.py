@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import psycopg
@@ -10,9 +11,12 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from providers.models import AuditEntry
 from tests.traffic.people import application, arrive, logged_in, person, text
 from traffic.models import Abstention, Application, Rating, Request
 from traffic.ratings import queue, services
+from traffic.ratings.judgement import Judgement
+from traffic.visibility import rateable
 
 RATE, MINE = "/quality/rate/", "/quality/my-ratings/"
 
@@ -47,9 +51,9 @@ def test_the_order_is_a_persons_own_and_stays(conn: psycopg.Connection, shop: Ap
     rows = answers(conn, shop, 12)
     bea = person("bea", "traffic.add_rating")
     shop.members.add(bea)
-    orders = [queue.waiting(who) for who in (ada, bea)]
+    orders = [queue.waiting(who, rateable(who)) for who in (ada, bea)]
     assert set(orders[0]) == set(orders[1]) == {row.id for row in rows}
-    assert orders[0] != orders[1] and orders[0] == queue.waiting(ada)
+    assert orders[0] != orders[1] and orders[0] == queue.waiting(ada, rateable(ada))
     assert [row.id for row in reversed(rows)] not in orders  # which would give runs of one model away
 
 
@@ -102,11 +106,11 @@ def test_what_cannot_be_judged_is_no_rating_and_not_offered_again(
     client = logged_in(ada)
     answer = client.post(RATE, {"request": str(row.id), "cannot": "1", "next": str(other.id)})
     assert answer["Location"] == f"{RATE}?at={other.id}"
-    assert not Rating.objects.exists() and queue.waiting(ada) == [other.id]
+    assert not Rating.objects.exists() and queue.waiting(ada, rateable(ada)) == [other.id]
     page = text(client, MINE)
     assert "Not judged" in page
     back = client.post(f"/quality/abstentions/{Abstention.objects.get().pk}/undo/")
-    assert back["Location"] == f"{RATE}?at={row.id}" and set(queue.waiting(ada)) == {row.id, other.id}
+    assert back["Location"] == f"{RATE}?at={row.id}" and set(queue.waiting(ada, rateable(ada))) == {row.id, other.id}
 
 
 def test_nobody_withdraws_anothers_note(conn: psycopg.Connection, shop: Application, ada: User) -> None:
@@ -124,3 +128,41 @@ def test_notes_about_days_that_are_not_offered_go(conn: psycopg.Connection, shop
     Abstention.objects.update(day=timezone.now().date() - timedelta(days=queue.DAYS + 1))
     services.abstain(request=new, rater=ada)
     assert [note.request_id for note in Abstention.objects.all()] == [new.id]
+
+
+def test_a_name_is_hidden_from_others_by_choice(conn: psycopg.Connection, shop: Application, ada: User) -> None:
+    (row,) = answers(conn, shop, 1)
+    client = logged_in(ada)
+    client.post(RATE, {"request": str(row.id), "stars": "1", "comment": "Wrong."})
+    other = logged_in(person("mara", "traffic.view_quality", "traffic.view_request"))
+    for address in ("/quality/", f"/requests/{row.id}/"):
+        assert "ada" in text(other, address)
+    client.post("/quality/my-ratings/name/", {"hide": "1"})
+    assert "Your name is hidden" in text(client, "/quality/my-ratings/")
+    for address in ("/quality/", f"/requests/{row.id}/"):
+        assert ">ada" not in text(other, address) and "name hidden" in text(other, address)
+    client.post("/quality/my-ratings/name/", {"hide": "0"})
+    assert "ada" in text(other, "/quality/")
+    assert AuditEntry.objects.filter(object_type="traffic.raterpreference").count() == 2
+
+
+def test_all_that_a_person_rated_is_a_file(conn: psycopg.Connection, shop: Application, ada: User) -> None:
+    row, other = answers(conn, shop, 2)
+    client = logged_in(ada)
+    client.post(RATE, {"request": str(row.id), "stars": "4", "comment": "Good."})
+    client.post(RATE, {"request": str(other.id), "cannot": "1", "comment": "Not my field."})
+    services.rate(request=row, judgement=Judgement("ada", stars=1))  # of a program that calls its user ada
+    admin = logged_in(person("root", is_superuser=True))
+    own = client.get("/quality/my-ratings/ratings.jsonl")
+    for response in (own, admin.get(f"/quality/raters/{ada.pk}/ratings.jsonl")):
+        lines = [json.loads(line) for line in response.getvalue().splitlines()]
+        assert [line["kind"] for line in lines] == ["rating", "abstention"]
+        assert lines[0] | {"created_at": ""} == {
+            "kind": "rating", "request_id": str(row.id), "created_at": "", "application": "shop", "deployment": None,
+            "model": row.model, "task": "rag", "score": None, "stars": 4, "comment": "Good.", "rubric_name": None,
+            "rubric_version": None, "marks": {},
+        }  # fmt: skip
+        assert (lines[1]["request_id"], lines[1]["reason"]) == (str(other.id), "Not my field.")
+    assert client.get(f"/quality/raters/{ada.pk}/ratings.jsonl").status_code == 403
+    assert admin.get("/quality/raters/999999/ratings.jsonl").status_code == 404
+    assert AuditEntry.objects.filter(action="export").count() == 2

@@ -1,7 +1,7 @@
 """Answers as HTML: safe Markdown, long ones folded, and the words in which two of them differ. Pure.
 
 An answer is text of a model, so nothing in it is trusted: raw HTML is shown as text, and links and pictures stay text,
-since a picture could report to another host who reads it.
+since a picture could report to another host who reads it. What Markdown and Pygments make is cleaned once more by nh3.
 """
 
 from __future__ import annotations
@@ -12,15 +12,30 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
+import nh3
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+from pygments.util import ClassNotFound
 
 LONGEST = 8_000  # characters that are shown as Markdown; a longer answer is folded plain text
 SHOWN = 2_000  # characters of a longer one before the fold
 COMPARED = 2_000  # words of each answer whose differences are looked for
+COLOURED = 4_000  # characters of one block of code; a longer one is plain
+# Lexers that are tried: a fence may name any of Pygments' hundreds, and some take long for a text made for it.
+LANGUAGES = frozenset(
+    "bash c cpp c++ css diff go html java javascript js json kotlin php py python python3 ruby rust sh shell sql swift"
+    " toml ts typescript xml yaml yml".split()
+)
+CODE = HtmlFormatter(nowrap=True, classprefix="hl-")
+TAGS = {"p", "br", "strong", "em", "code", "pre", "ul", "ol", "li", "blockquote", "hr", "div", "span", "table", "thead",
+        "tbody", "tr", "th", "td"}  # fmt: skip
+ATTRIBUTES = {"p": {"class"}, "div": {"class"}, "span": {"class"}, "code": {"class"}, "ol": {"start"}}
 WORDS = re.compile(r"\s+|[^\s]+")
 
 
@@ -46,8 +61,20 @@ class Renderer(RendererHTML):
         return "<td>"
 
 
+def coloured(code: str, language: str, _attributes: str) -> str:
+    """A block of code as HTML with the classes of Pygments; escaped alone where its language is not known."""
+    if len(code) > COLOURED or language.lower() not in LANGUAGES:
+        return escape(code)
+    try:
+        return str(highlight(code, get_lexer_by_name(language.lower(), stripnl=False), CODE))
+    except ClassNotFound:
+        return escape(code)
+
+
 MARKDOWN = (
-    MarkdownIt("commonmark", {"html": False, "breaks": True, "maxNesting": 20}, renderer_cls=Renderer)
+    MarkdownIt(
+        "commonmark", {"html": False, "breaks": True, "maxNesting": 20, "highlight": coloured}, renderer_cls=Renderer
+    )
     .enable("table")
     .disable(["link", "autolink", "image", "html_block", "html_inline", "reference"])
 )
@@ -65,7 +92,8 @@ def rendered(text: str) -> Rendered:
     """An answer as safe Markdown; past LONGEST characters its beginning as plain text, with the rest folded."""
     if len(text) > LONGEST:
         return Rendered(escape(text[:SHOWN] + "…"), text)
-    return Rendered(mark_safe(MARKDOWN.render(text)))  # noqa: S308  # raw HTML is off and links are text
+    html = nh3.clean(MARKDOWN.render(text), tags=TAGS, attributes=ATTRIBUTES, link_rel=None)
+    return Rendered(mark_safe(html))  # noqa: S308  # raw HTML is off, links are text, and nh3 has cleaned it
 
 
 def marked_differences(first: str, second: str) -> tuple[Rendered, Rendered] | None:

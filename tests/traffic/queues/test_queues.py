@@ -1,0 +1,342 @@
+"""Queues: what they are drawn from, who gets which answer, and how far they are."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from tests.factories import DeploymentFactory, TrialFactory
+from tests.traffic.people import application, arrive, logged_in, person, text
+from traffic.ingest.context import clear_cache
+from traffic.models import (
+    Abstention,
+    Application,
+    QueueEntry,
+    Rating,
+    RatingQueue,
+    Request,
+    RequestBody,
+    TrialCall,
+    TrialPrompt,
+    TrialStep,
+)
+from traffic.queues import queries, services
+from traffic.queues.sampling import ratings_needed
+from traffic.ratings import services as ratings
+from traffic.ratings.judgement import Judgement
+
+RATE = "/quality/rate/"
+
+
+@pytest.fixture
+def shop(conn: psycopg.Connection) -> Application:
+    clear_cache()
+    return application("shop")
+
+
+@pytest.fixture
+def ada(shop: Application) -> User:
+    return rater("ada", shop)
+
+
+def rater(name: str, shop: Application) -> User:
+    user = person(name, "traffic.add_rating")
+    shop.members.add(user)
+    return user
+
+
+def answers(conn: psycopg.Connection, shop: Application, n: int = 1, **values: Any) -> list[Request]:
+    """Answers of the last hour, the newest last."""
+    start = timezone.now() - timedelta(hours=1)
+    return arrive(
+        conn,
+        *(
+            {"application_id": shop.pk, "started_at": start + timedelta(minutes=k), "external_id": f"q{k}{values}",
+             "prompt": "Why?", "answer": f"Answer {k}.", **values}
+            for k in range(n)
+        ),
+    )  # fmt: skip
+
+
+def queue(**values: Any) -> RatingQueue:
+    """A queue that is drawn."""
+    made = RatingQueue.objects.create(
+        **{"name": "First look", "question": "Is it right?", "overlap_percent": 0, **values}
+    )
+    services.fill(made, timezone.now())
+    return made
+
+
+def requests_of(made: RatingQueue) -> list[Any]:
+    return list(made.entries.filter(number=0).order_by("position").values_list("request_id", flat=True))
+
+
+def rate(client: Client, made: RatingQueue, stars: int = 4) -> Any:
+    """Rate what the queue shows; the request that was rated, None where it shows none."""
+    response = client.get(RATE, {"queue": made.pk})
+    answer = response.context["page"].answer
+    if answer is None:
+        return None
+    client.post(RATE, {"queue": made.pk, "request": str(answer.request.id), "stars": stars})
+    return answer.request.id
+
+
+# What a queue is drawn from.
+
+
+def test_the_newest_answers_come_first_and_no_others(conn: psycopg.Connection, shop: Application) -> None:
+    kept = answers(conn, shop, 4)
+    answers(conn, shop, 1, task="code")
+    answers(conn, shop, 1, answer="")
+    answers(conn, application("closed", captures=False), 1)
+    made = queue(sampling="newest", task="rag", size=3)
+    assert requests_of(made) == [row.id for row in reversed(kept)][:3]
+    assert services.fill(made, timezone.now()) == 1, "the one that is left"
+    assert services.fill(made, timezone.now()) == 0
+
+
+def test_a_random_queue_has_an_order_of_its_own(conn: psycopg.Connection, shop: Application) -> None:
+    answers(conn, shop, 12)
+    first, second = queue(size=12), queue(size=12)
+    assert set(requests_of(first)) == set(requests_of(second)) and requests_of(first) != requests_of(second)
+
+
+def test_strata_have_equal_shares(conn: psycopg.Connection, shop: Application) -> None:
+    own, vendor = DeploymentFactory.create(), DeploymentFactory.create(provider="anthropic")
+    answers(conn, shop, 9, deployment_id=own.pk)
+    answers(conn, shop, 2, deployment_id=vendor.pk)
+    answers(conn, shop, 2, deployment_id=vendor.pk, task="code")
+    made = queue(sampling="stratified", size=6)
+    rows = Request.objects.filter(id__in=requests_of(made)).values_list("deployment", "task")
+    assert sorted(Counter(rows).values()) == [2, 2, 2]
+
+
+def test_flagged_are_those_that_end_users_rated_badly(conn: psycopg.Connection, shop: Application) -> None:
+    good, bad, poor, ours = answers(conn, shop, 4)
+    ratings.rate(request=good, judgement=Judgement("u", stars=5))
+    ratings.rate(request=bad, judgement=Judgement("u", score=-1))
+    ratings.rate(request=poor, judgement=Judgement("u", stars=2))
+    ratings.rate(request=ours, judgement=Judgement("ada", stars=1), rater=rater("ada", shop))
+    assert requests_of(queue(sampling="flagged")) == [poor.id, bad.id]
+
+
+def test_disagreements_come_with_the_widest_first(conn: psycopg.Connection, shop: Application) -> None:
+    _same, near, wide, _single = rows = answers(conn, shop, 4)
+    for request, stars in zip(rows, ((4, 4), (3, 4), (1, 5), (1,)), strict=True):
+        for number, given in enumerate(stars):
+            ratings.rate(request=request, judgement=Judgement(f"u{number}", stars=given))
+    assert requests_of(queue(sampling="disputed")) == [wide.id, near.id], "3 and 4 disagree on what is acceptable"
+
+
+@pytest.mark.parametrize(("percent", "several"), [(0, 0), (20, 20), (33, 33), (100, 100)])
+def test_the_overlap_lies_evenly_over_the_set(percent: int, several: int) -> None:
+    made = RatingQueue(overlap_percent=percent, ratings_per_answer=3)
+    needed = [ratings_needed(made, place) for place in range(100)]
+    assert needed.count(3) == several and needed.count(1) == 100 - several
+    assert all(needed[first : first + 10].count(3) <= -(-percent // 10) for first in range(0, 100, 10))
+
+
+# Who gets which answer.
+
+
+def test_two_raters_get_different_answers_and_the_overlap_twice(
+    conn: psycopg.Connection, shop: Application, ada: User
+) -> None:
+    answers(conn, shop, 4)
+    made = queue(overlap_percent=50, ratings_per_answer=2)
+    clients = [logged_in(ada), logged_in(rater("bea", shop))]
+    rated = Counter(request for _n in range(4) for client in clients if (request := rate(client, made)))
+    assert sorted(rated.values()) == [1, 1, 2, 2]
+    assert Rating.objects.count() == 6 and not made.entries.filter(rated_at=None).exists()
+    progress = queries.progress_of(made, ada)
+    assert (progress.needed, progress.rated, progress.mine, progress.done) == (6, 6, 3, True)
+    assert "Nothing is left for you in this queue" in text(clients[0], f"{RATE}?queue={made.pk}")
+
+
+def test_an_answer_on_screen_is_reserved_until_its_time_is_out(
+    conn: psycopg.Connection, shop: Application, ada: User
+) -> None:
+    answers(conn, shop, 1)
+    made, bea, now = queue(), rater("bea", shop), timezone.now()
+    mine = services.reserve_next(queue=made, rater=ada, within=[shop.pk], now=now)
+    again = services.reserve_next(queue=made, rater=ada, within=[shop.pk], now=now)
+    assert mine is not None and mine == again, "another tab shows the same answer"
+    soon, late = now + services.RESERVED / 2, now + services.RESERVED
+    assert services.reserve_next(queue=made, rater=bea, within=[shop.pk], now=soon) is None
+    services.extend(ada, mine.request_id, soon)
+    assert services.reserve_next(queue=made, rater=bea, within=[shop.pk], now=late) is None, "she still types"
+    assert services.reserve_next(queue=made, rater=bea, within=[shop.pk], now=late + services.RESERVED) == mine
+    ratings.rate(request=Request.objects.get(id=mine.request_id), judgement=Judgement("ada", stars=2), rater=ada)
+    assert Rating.objects.count() == 1, "her rating is stored all the same"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_raters_who_come_at_once_get_different_answers(shop: Application, conn: psycopg.Connection) -> None:
+    answers(conn, shop, 8)
+    made = queue(overlap_percent=100, ratings_per_answer=2)
+    raters = [rater(f"r{n}", shop) for n in range(4)]
+    got: list[tuple[int, Any, int]] = []
+    begin = threading.Barrier(4)
+
+    def work(user: User) -> None:
+        begin.wait()
+        try:
+            for _n in range(4):
+                entry = services.reserve_next(queue=made, rater=user, within=[shop.pk], now=timezone.now())
+                assert entry is not None
+                got.append((user.pk, entry.request_id, entry.number))
+                QueueEntry.objects.filter(pk=entry.pk).update(rated_at=timezone.now())
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=[user]) for user in raters]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(got) == 16 and len({(request, number) for _user, request, number in got}) == 16
+    assert len({(user, request) for user, request, _number in got}) == 16, "no rater has an answer twice"
+
+
+def test_only_named_raters_of_the_application_get_answers(
+    conn: psycopg.Connection, shop: Application, ada: User
+) -> None:
+    answers(conn, shop, 1)
+    made, bea, stranger = queue(), rater("bea", shop), person("sid", "traffic.add_rating")
+    made.raters.set([ada, stranger])
+    assert queries.left_for(ada) == {made.pk: 1} and queries.left_for(bea) == {} == queries.left_for(stranger)
+    response = logged_in(bea).get(RATE, {"queue": made.pk}, follow=True)
+    assert "This queue is closed, or you are not one of its raters." in response.content.decode()
+    assert "Nothing is left for you in this queue" in text(logged_in(stranger), f"{RATE}?queue={made.pk}")
+    assert "Answer 0." in text(logged_in(ada), f"{RATE}?queue={made.pk}")
+    assert logged_in(ada).get(RATE, {"queue": "9" * 30}).status_code == 302
+
+
+def test_what_cannot_be_judged_goes_to_another_rater_with_its_reason(
+    conn: psycopg.Connection, shop: Application, ada: User
+) -> None:
+    (row,) = answers(conn, shop, 1)
+    made, client = queue(), logged_in(ada)
+    assert "Is it right?" in text(client, f"{RATE}?queue={made.pk}")
+    client.post(RATE, {"queue": made.pk, "request": str(row.id), "cannot": "1", "comment": "I do not speak Italian."})
+    assert Abstention.objects.get().reason == "I do not speak Italian."
+    assert "Nothing is left" in text(client, f"{RATE}?queue={made.pk}")
+    assert rate(logged_in(rater("bea", shop)), made) == row.id
+    manager = logged_in(person("mara", "traffic.change_ratingqueue", "traffic.add_rating"))
+    page = text(manager, f"/quality/queues/{made.pk}/")
+    assert "I do not speak Italian." in page and "1 of 1 ratings are done." in page and "bea" in page
+
+
+def test_undo_brings_the_answer_back_to_its_rater(conn: psycopg.Connection, shop: Application, ada: User) -> None:
+    answers(conn, shop, 1)
+    made, client = queue(), logged_in(ada)
+    request = rate(client, made)
+    response = client.post(f"/quality/ratings/{Rating.objects.get().pk}/undo/")
+    assert response["Location"] == f"{RATE}?queue={made.pk}&at={request}"
+    assert "Answer 0." in text(client, response["Location"]) and queries.progress_of(made, ada).rated == 0
+    assert services.reserve_next(
+        queue=made, rater=rater("bea", shop), within=[shop.pk], now=timezone.now()
+    ) is None  # fmt: skip
+
+
+def test_a_rating_made_elsewhere_counts_in_the_queue(conn: psycopg.Connection, shop: Application, ada: User) -> None:
+    (row,) = answers(conn, shop, 1)
+    made, private = queue(), queue(name="Of others")
+    private.raters.set([rater("bea", shop)])
+    logged_in(ada).post(RATE, {"request": str(row.id), "stars": "4"})
+    assert queries.progress_of(made, ada).rated == 1 and queries.progress_of(private, ada).rated == 0
+    logged_in(ada).post(RATE, {"request": str(row.id), "stars": "1"})
+    assert queries.progress_of(made, ada).rated == 1
+
+
+def test_a_text_that_was_deleted_is_passed_over(conn: psycopg.Connection, shop: Application, ada: User) -> None:
+    answers(conn, shop, 2)
+    made = queue(sampling="newest")
+    gone, stays = requests_of(made)
+    RequestBody.objects.filter(request_id=gone).update(answer="")
+    assert rate(logged_in(ada), made) == stays
+    progress = queries.progress_of(made, ada)
+    assert (progress.needed, progress.rated) == (1, 1)
+
+
+def test_a_queue_that_closes_keeps_the_rating_in_progress(
+    conn: psycopg.Connection, shop: Application, ada: User
+) -> None:
+    (row,) = answers(conn, shop, 1)
+    made, client = queue(), logged_in(ada)
+    text(client, f"{RATE}?queue={made.pk}")
+    services.switch(made)
+    assert client.post(RATE, {"queue": made.pk, "request": str(row.id), "stars": "5"}).status_code == 302
+    assert Rating.objects.count() == 1
+    assert client.get(RATE, {"queue": made.pk})["Location"] == "/quality/queues/"
+
+
+def test_the_rubric_of_the_queue_is_shown_instead_of_the_tasks(
+    conn: psycopg.Connection, shop: Application, ada: User
+) -> None:
+    from traffic.rubrics.services import save
+
+    answers(conn, shop, 1)
+    save(name="Of the task", task="rag", criteria=[{"key": "a", "name": "A", "kind": "yes_no", "anchors": []}])
+    own = save(name="Own", task="", criteria=[{"key": "b", "name": "B", "kind": "yes_no", "anchors": []}])
+    page = text(logged_in(ada), f"{RATE}?queue={queue(rubric=own).pk}")
+    assert 'name="mark-b"' in page and 'name="mark-a"' not in page
+
+
+# Prompts of other applications that a trial sent again.
+
+
+def copied(conn: psycopg.Connection, shop: Application, trials: Application) -> Request:
+    """An answer of the application `trials` to a stored prompt of `shop`."""
+    (row,) = answers(conn, trials, 1, prompt="A secret of the shop.")
+    trial = TrialFactory.create()
+    step = TrialStep.objects.create(trial=trial, number=1, deployment=trial.candidate, concurrency=1)
+    prompt = TrialPrompt.objects.create(trial=trial, number=1, task="rag", text="x", application=shop)
+    TrialCall.objects.create(step=step, prompt=prompt, charged=0, request_id=row.id)
+    return row
+
+
+def test_members_of_trials_do_not_read_prompts_of_other_applications(
+    conn: psycopg.Connection, shop: Application
+) -> None:
+    trials = application("trials")
+    row, member = copied(conn, shop, trials), rater("tom", trials)
+    made, client = queue(), logged_in(member)
+    for address in (RATE, f"{RATE}?at={row.id}", f"{RATE}?queue={made.pk}", f"/requests/{row.id}/"):
+        assert "A secret of the shop." not in text(client, address), address
+    assert client.post(RATE, {"request": str(row.id), "stars": "4"}).status_code == 404
+    assert queries.left_for(member) == {}
+    shop.members.add(member)
+    assert "A secret of the shop." in text(client, f"/requests/{row.id}/")
+    assert "A secret of the shop." in text(client, f"{RATE}?queue={made.pk}")
+
+
+# Pages.
+
+
+def test_a_manager_makes_a_queue_and_sees_its_progress(conn: psycopg.Connection, shop: Application, ada: User) -> None:
+    answers(conn, shop, 3)
+    manager = logged_in(person("mara", "traffic.change_ratingqueue", "traffic.add_rating"))
+    form = {"name": "Launch", "question": "Would you send it?", "sampling": "random", "size": "2",
+            "overlap_percent": "50", "ratings_per_answer": "2", "raters": [ada.pk]}  # fmt: skip
+    for wrong in ({"size": "0"}, {"size": "2001"}, {"overlap_percent": "101"}, {"ratings_per_answer": "0"}):
+        assert manager.post("/quality/queues/add/", form | wrong).status_code == 422, wrong
+    made_at = manager.post("/quality/queues/add/", form)["Location"]
+    assert "2 answers added to the queue." in text(manager, made_at)
+    made = RatingQueue.objects.get()
+    assert made.entries.count() == 3 and list(made.raters.all()) == [ada]
+    assert "2 answers wait for your rating." in text(logged_in(ada), "/quality/queues/")
+    manager.post(f"{made_at}fill/")
+    assert made.entries.count() == 4
+    assert "Queue closed. Its ratings stay." in text(manager, manager.post(f"{made_at}switch/")["Location"])
+    assert "Launch" not in text(logged_in(ada), "/quality/queues/")
+    assert logged_in(ada).get(made_at).status_code == 403 == logged_in(ada).post(f"{made_at}fill/").status_code

@@ -1,0 +1,132 @@
+"""Queues are drawn, closed and worked off: an entry is reserved, rated, given back, or has no text any more."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.db import connection, transaction
+from django.db.models import Exists, Max, OuterRef, Q
+from django.utils import timezone
+
+from lib.events import log_event
+from traffic.models import Abstention, QueueEntry, Rating, RatingQueue
+from traffic.queues.sampling import draw, ratings_needed
+from traffic.visibility import copies_of_others
+
+logger = logging.getLogger(__name__)
+
+RESERVED = timedelta(minutes=15)  # how long an answer stays with the rater who has it on screen
+LOCK = 7_203_052  # of two advisory numbers the first; the second is the queue, or the rater
+
+
+@transaction.atomic
+def make(queue: RatingQueue, *, by: AbstractBaseUser | AnonymousUser, raters: Iterable[User]) -> RatingQueue:
+    """Store a new queue; without `raters` everybody who may rate is one."""
+    queue.by_id = by.pk
+    queue.save()
+    queue.raters.set(raters)
+    return queue
+
+
+@transaction.atomic
+def fill(queue: RatingQueue, now: datetime) -> int:
+    """Draw answers up to the queue's size, as many again where it has its size already; returns how many came in."""
+    _lock(-queue.pk)
+    last = QueueEntry.objects.filter(queue=queue).aggregate(last=Max("position"))["last"]
+    begin = 0 if last is None else last + 1
+    answers = draw(queue, now.date(), queue.size - begin if begin < queue.size else queue.size)
+    QueueEntry.objects.bulk_create(
+        QueueEntry(queue=queue, position=place, number=number, day=day, request_id=request, application_id=application)
+        for place, (request, day, application) in enumerate(answers, begin)
+        for number in range(ratings_needed(queue, place))
+    )
+    log_event(logger, logging.INFO, "rating_queue_filled", queue_id=queue.pk, answers=len(answers))
+    return len(answers)
+
+
+def _lock(number: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, number])
+
+
+@transaction.atomic
+def reserve_next(
+    *, queue: RatingQueue, rater: AbstractBaseUser | AnonymousUser, within: list[int], now: datetime
+) -> QueueEntry | None:
+    """The entry that this rater has on screen, else the next free one of these applications; None where none is left.
+
+    Locked rows are passed over, and a lock is only taken on a row that is still free, so that two raters who come at
+    once get two entries. One rater in two tabs gets the same entry twice.
+    """
+    _lock(rater.pk or 0)
+    entries = QueueEntry.objects.filter(queue=queue, rated_at=None, text_deleted=False, application__in=within)
+    entry = entries.filter(~judged(rater), rater=rater.pk).first()
+    if entry is None:
+        mine = QueueEntry.objects.filter(queue=queue, request_id=OuterRef("request_id"), rater=rater.pk)
+        free = entries.filter(Q(reserved_until=None) | Q(reserved_until__lte=now))
+        free = free.filter(~judged(rater), ~Exists(mine), ~copies_of_others(within, "request_id"))
+        entry = free.order_by("position", "number").select_for_update(skip_locked=True, of=("self",)).first()
+    if entry is not None:
+        entry.rater_id, entry.reserved_until = rater.pk, now + RESERVED
+        entry.save(update_fields=["rater", "reserved_until"])
+    return entry
+
+
+def judged(rater: AbstractBaseUser | AnonymousUser) -> Q:
+    """Entries whose answer this rater has rated, or cannot judge."""
+    rated = Rating.objects.of_person(rater).filter(request_id=OuterRef("request_id"))
+    return Q(Exists(rated)) | Q(Exists(Abstention.objects.filter(rater=rater.pk, request_id=OuterRef("request_id"))))
+
+
+def extend(rater: AbstractBaseUser | AnonymousUser, request_id: uuid.UUID, now: datetime) -> None:
+    """Who types about an answer keeps it."""
+    mine = QueueEntry.objects.filter(request_id=request_id, rater=rater.pk, rated_at=None)
+    mine.update(reserved_until=now + RESERVED)
+
+
+def release(rater: AbstractBaseUser | AnonymousUser, request_id: uuid.UUID) -> None:
+    """Give back what this rater will not rate."""
+    mine = QueueEntry.objects.filter(request_id=request_id, rater=rater.pk, rated_at=None)
+    mine.update(rater=None, reserved_until=None)
+
+
+def text_is_gone(entry: QueueEntry) -> None:
+    """The answer was deleted: no rating of it is needed any more."""
+    QueueEntry.objects.filter(request_id=entry.request_id, rated_at=None).update(text_deleted=True)
+
+
+@transaction.atomic
+def count_rating(rater_id: int, request_id: uuid.UUID, now: datetime) -> None:
+    """Count a rating in the queues that need it, wherever it was made: the rater's own entry, else a free one."""
+    open_to = Q(queue__raters=None) | Q(queue__raters=rater_id) | Q(rater=rater_id)
+    rows = QueueEntry.objects.filter(open_to, request_id=request_id, queue__closed_at=None)
+    entries = rows.order_by("queue_id", "number").select_for_update(of=("self",))
+    for _queue, group in groupby(entries, key=lambda entry: entry.queue_id):
+        of_queue = list(group)
+        own = [entry for entry in of_queue if entry.rater_id == rater_id]
+        free = [
+            entry
+            for entry in of_queue
+            if entry.rated_at is None and (entry.reserved_until is None or entry.reserved_until <= now)
+        ]
+        for entry in (own or free)[:1]:
+            entry.rater_id, entry.rated_at = rater_id, entry.rated_at or now
+            entry.save(update_fields=["rater", "rated_at"])
+
+
+def uncount_rating(rater_id: int, request_id: uuid.UUID, now: datetime) -> None:
+    """A rating was undone: its rater has the answer again."""
+    rated = QueueEntry.objects.filter(rater=rater_id, request_id=request_id, rated_at__isnull=False)
+    rated.update(rated_at=None, reserved_until=now + RESERVED)
+
+
+def switch(queue: RatingQueue) -> RatingQueue:
+    """Close an open queue, or open a closed one."""
+    queue.closed_at = None if queue.closed_at else timezone.now()
+    queue.save(update_fields=["closed_at"])
+    return queue

@@ -1,0 +1,39 @@
+"""All that one person judged, as JSON lines: ratings, choices between two answers, and what they did not judge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+import orjson
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+
+from traffic.models import Abstention, PairChoice, Rating
+
+RATING = ("request_id", "created_at", "application__slug", "deployment__slug", "model", "task", "score", "stars",
+          "comment", "rubric__name", "rubric__version", "marks")  # fmt: skip
+CHOICE = ("pair_id", "created_at", "outcome", "candidate_first", "adjudicates", "comment")
+ABSTENTION = ("request_id", "created_at", "reason")
+CHUNK = 2_000
+
+
+def judged_by(person: AbstractBaseUser | AnonymousUser) -> Iterator[bytes]:
+    """One line for each row, the oldest of each kind first; `kind` is `rating`, `choice` or `abstention`.
+
+    The texts of prompts and answers are not part of it.
+    """
+    ratings = Rating.objects.of_person(person).filter(rater=person.pk)
+    choices = PairChoice.objects.filter(rater=person.pk)
+    abstentions = Abstention.objects.filter(rater=person.pk)
+    return chain(
+        _lines("rating", RATING, ratings),
+        _lines("choice", CHOICE, choices),
+        _lines("abstention", ABSTENTION, abstentions),
+    )
+
+
+def _lines(kind: str, columns: tuple[str, ...], rows: Any) -> Iterator[bytes]:
+    names = [column.replace("__slug", "").replace("__", "_") for column in columns]
+    for values in rows.order_by("pk").values_list(*columns).iterator(CHUNK):
+        yield orjson.dumps({"kind": kind, **dict(zip(names, values, strict=True))}) + b"\n"
