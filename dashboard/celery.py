@@ -61,6 +61,7 @@ app.conf.beat_schedule = {
     "trials": every(2, "traffic.tasks.run_trials"),
     "erasures": every(5, "traffic.tasks.run_erasures"),
     "ratings": every(10, "traffic.tasks.attach_ratings"),
+    "scoreboards": every(300, "traffic.tasks.store_scoreboards"),
     "texts": every(10, "traffic.tasks.attach_texts"),
     "partitions": every(3600, "traffic.tasks.make_partitions"),
     "retention": every(3600, "traffic.tasks.apply_retention"),

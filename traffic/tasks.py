@@ -11,6 +11,7 @@ from traffic.imports.run import work
 from traffic.ingest import late_texts
 from traffic.models import Erasure, Import, Repricing, Trial
 from traffic.privacy import erasure, retention
+from traffic.quality import scoreboard
 from traffic.ratings import services as ratings
 from traffic.ratings import waiting as waiting_ratings
 from traffic.repricing import services as repricings
@@ -33,6 +34,12 @@ def attach_ratings() -> int:
     """Ratings that wait get their requests, whatever way those came in; copies of what a twin told later follow."""
     ratings.refresh_copies()
     return waiting_ratings.attach_waiting()
+
+
+@shared_task(ignore_result=True)
+def store_scoreboards() -> int:
+    """The scoreboard and the agreement of raters, where there are so many ratings that a page would wait for them."""
+    return scoreboard.store_large()
 
 
 @shared_task(ignore_result=True)

@@ -44,8 +44,8 @@ from traffic.routes.views import (
     route_try,
     route_undo,
 )
-from traffic.trials.set_views import set_delete, set_detail, set_file, set_list
 from traffic.rubrics.views import rubric_add, rubric_delete, rubric_edit, rubric_list, rubric_undo
+from traffic.trials.set_views import set_delete, set_detail, set_file, set_list
 from traffic.trials.views import trial_add, trial_list, trial_stop, trial_switch
 
 app_name = "traffic"

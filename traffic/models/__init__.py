@@ -26,7 +26,7 @@ from traffic.models.erasures import Erasure
 from traffic.models.held_objects import HeldObject
 from traffic.models.imports import Import, SetAside
 from traffic.models.queues import QueueEntry, RaterPreference, RatingDraft, RatingQueue, Sampling
-from traffic.models.ratings import Abstention, FeedbackLink, Rating, RatingDay
+from traffic.models.ratings import Abstention, FeedbackLink, Rating, RatingDay, StoredScoreboard
 from traffic.models.repricings import RepricedDay, Repricing
 from traffic.models.requests import Request, RequestBody
 from traffic.models.routes import Fallback, Route
@@ -97,6 +97,7 @@ __all__ = [
     "SealedDay",
     "SetAside",
     "SetItem",
+    "StoredScoreboard",
     "Task",
     "Trial",
     "TrialCall",

@@ -78,6 +78,9 @@ class Rating(models.Model):
             models.Index(fields=["response_id"], condition=models.Q(request_id=None), name="rating_waiting"),
             models.Index(fields=["application", "look_at"], condition=models.Q(request_id=None), name="rating_look"),
             models.Index(fields=["day"], condition=models.Q(rubric__isnull=False), name="rating_marked"),
+            models.Index(
+                fields=["rater", "created_at"], condition=models.Q(rater__isnull=False), name="rating_day_of_person"
+            ),
             models.Index(fields=["rater", "-id"], condition=models.Q(rater__isnull=False), name="rating_of_person"),
         ]
 
@@ -146,3 +149,9 @@ class FeedbackLink(models.Model):
 
     def __str__(self) -> str:
         return _("feedback link %(number)s") % {"number": self.pk}
+class StoredScoreboard(models.Model):
+    """The scoreboard of the last `days` days as a task calculated it, where live figures would take too long."""
+
+    days = models.PositiveSmallIntegerField(unique=True)
+    calculated_at = models.DateTimeField()
+    figures = models.BinaryField()  # JSON, as `traffic.quality.scoreboard` reads it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import sqrt
 from typing import Any
@@ -30,7 +31,7 @@ class CriterionResult:
     version: int
     criterion: Criterion
     n: int
-    counts: Counter[Any] = field(default_factory=Counter)
+    counts: Mapping[str, int] = field(default_factory=dict)  # by the value as a text
 
     @property
     def tags(self) -> dict[str, int]:
@@ -41,7 +42,7 @@ class CriterionResult:
         """Of a scale, 1 to 5; of yes or no the share of yes; None for tags."""
         if self.criterion.kind == "tags" or not self.n:
             return None
-        return float(sum(value * times for value, times in self.counts.items())) / self.n
+        return sum(int(value) * times for value, times in self.counts.items()) / self.n
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -50,10 +51,10 @@ class CriterionResult:
         if mean is None or (self.n < 2 and self.criterion.kind == "scale"):
             return None
         if self.criterion.kind == "yes_no":
-            interval = confidence_intervals.wilson(self.counts[1], self.n)
+            interval = confidence_intervals.wilson(self.counts.get("1", 0), self.n)
             assert interval is not None, "n is positive"
             return float(interval.low), float(interval.high)
-        variance = sum(times * (value - mean) ** 2 for value, times in self.counts.items()) / (self.n - 1)
+        variance = sum(times * (int(value) - mean) ** 2 for value, times in self.counts.items()) / (self.n - 1)
         if not variance:
             return None  # equal marks do not show how far others would differ
         half = Z * sqrt(variance / self.n)
@@ -70,7 +71,7 @@ def by_criterion(
         .values_list(KEYS[group_by] if group_by else Value(""), "rubric", "marks", *NAMED)
         .annotate(n=Count("id"))
     )
-    counted: dict[tuple[Any, int], dict[str, Counter[Any]]] = defaultdict(lambda: defaultdict(Counter))
+    counted: dict[tuple[Any, int], dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     ratings: Counter[tuple[Any, int]] = Counter()
     rubrics: dict[int, tuple[str, int, list[Criterion]]] = {}
     for key, pk, marks, name, version, criteria, n in rows:
@@ -78,12 +79,12 @@ def by_criterion(
         ratings[key, pk] += n
         for criterion, mark in marks.items():
             for value in mark if isinstance(mark, list) else [mark]:
-                counted[key, pk][criterion][value] += n
+                counted[key, pk][criterion][str(value)] += n
     results: dict[Any, list[CriterionResult]] = defaultdict(list)
     for (key, pk), total in sorted(ratings.items(), key=lambda row: (rubrics[row[0][1]][:2], -row[1])):
         name, version, of_rubric = rubrics[pk]
         for criterion in of_rubric:
             counts = counted[key, pk][criterion.key]
             n = total if criterion.kind == "tags" else counts.total()
-            results[key].append(CriterionResult(name, version, criterion, n, counts))
+            results[key].append(CriterionResult(name, version, criterion, n, dict(counts.most_common())))
     return dict(results)

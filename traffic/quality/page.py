@@ -191,9 +191,7 @@ class CriteriaTable:
 def result_words(result: CriterionResult) -> str:
     """`4.0 (3.2–4.8)`, `75 % (30 %–95 %)`, or each tag with its share; a dash where no mark is given."""
     if result.criterion.kind == "tags":
-        shares = (
-            [f"{tag} {percent(times / result.n)}" for tag, times in result.counts.most_common()] if result.n else []
-        )
+        shares = [f"{tag} {percent(times / result.n)}" for tag, times in result.counts.items()] if result.n else []
         return ", ".join(shares) or "–"
     mean, interval = result.mean, result.interval
     if mean is None:

@@ -11,6 +11,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
 from traffic.models import Abstention, PairChoice, Rating
 
+# Applications and deployments by their slugs, since a number means nothing outside.
 RATING = ("request_id", "created_at", "application__slug", "deployment__slug", "model", "task", "score", "stars",
           "comment", "rubric__name", "rubric__version", "marks")  # fmt: skip
 CHOICE = ("pair_id", "created_at", "outcome", "candidate_first", "adjudicates", "comment")

@@ -21,13 +21,15 @@ from tests.query_ceilings import ceiling
 from tests.traffic.people import PROMPT, application, arrive, logged_in, person, text
 from tests.traffic.request_rows import NOON
 from traffic.authentication.keys import callers, create_key
-from traffic.models import Application, Rating, Request
+from traffic.models import Application, Rating, Request, StoredScoreboard
 from traffic.quality import queries as quality
+from traffic.quality import scoreboard
 from traffic.quality.queries import QualityGroup
 from traffic.ratings import services as ratings
 from traffic.ratings import waiting as waiting_ratings
 from traffic.ratings.judgement import Judgement
 from traffic.ratings.queue import waiting
+from traffic.tasks import store_scoreboards
 from traffic.visibility import rateable
 
 DAY = NOON.replace(hour=0)
@@ -306,6 +308,43 @@ def test_the_page_takes_a_fixed_number_of_statements(
     with CaptureQueriesContext(connection) as many:
         text(viewer, "/quality/")
     assert len(many) == len(few) <= ceiling("/quality/")
+
+
+def test_of_many_ratings_a_task_calculates_the_scoreboard(
+    viewer: Client, shop: Application, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = timezone.now() - timedelta(hours=1)
+    values = [{"application_id": shop.pk, "started_at": start, "external_id": f"s{n}"} for n in range(12)]
+    for number, request in enumerate(arrive(conn, *values)):
+        judge(request, "ann", stars=1 + number % 5)
+        judge(request, "mirela", stars=min(5, 2 + number % 5), rater_kind="person")
+    assert store_scoreboards() == 0, "few are read by the page itself"
+    before = text(viewer, "/quality/")
+    monkeypatch.setattr(scoreboard, "LARGE", 20)
+    assert store_scoreboards() == 3
+    with CaptureQueriesContext(connection) as taken:
+        after = text(viewer, "/quality/")
+    assert not any("GROUP BY" in entry["sql"] and "traffic_rating" in entry["sql"] for entry in taken.captured_queries)
+    cells = re.compile(r"<td.*?</td>|<h2.*?</h2>")
+    assert "as of" in after and cells.findall(after) == cells.findall(before)
+    assert "mirela" in after and "stars milder" in after
+    judge(arrive(conn, values[0] | {"external_id": "new"})[0], "ann", stars=5)
+    assert "<b>24 ratings</b>" in text(viewer, "/quality/")
+    StoredScoreboard.objects.update(calculated_at=timezone.now() - timedelta(hours=1))
+    assert "<b>25 ratings</b>" in text(viewer, "/quality/"), "figures of a task that does not run are not shown"
+
+
+def test_a_raters_bias_is_shown_with_its_interval(viewer: Client, shop: Application, conn: psycopg.Connection) -> None:
+    start = timezone.now() - timedelta(hours=1)
+    values = [{"application_id": shop.pk, "started_at": start, "external_id": f"b{n}"} for n in range(12)]
+    for number, request in enumerate(arrive(conn, *values)):
+        judge(request, "end-user", stars=4 + number % 2)
+        judge(request, "strict", stars=2 + number % 2, rater_kind="person")
+        if number < 5:
+            judge(request, "seldom", stars=1, rater_kind="person")
+    page = text(viewer, "/quality/")
+    line = page[page.index(">strict<") :]
+    assert "stars stricter (" in line and "seldom" not in page, "five shared answers show nothing of a rater"
 
 
 @pytest.mark.parametrize("url", ["/quality/", "/quality/rate/"])

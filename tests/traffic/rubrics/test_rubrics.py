@@ -16,7 +16,7 @@ from traffic.defaults import ensure_defaults
 from traffic.ingest.context import clear_cache
 from traffic.models import Application, Rating, RatingDraft, Request, Rubric
 from traffic.quality.criteria import by_criterion
-from traffic.quality.views import period_of
+from traffic.quality.scoreboard import period_of
 from traffic.ratings import services as ratings
 from traffic.ratings.judgement import Judgement
 from traffic.rubrics import services
