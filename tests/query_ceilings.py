@@ -32,8 +32,8 @@ CEILINGS = {
     "/requests/{request}/ with five ratings": 12,
     "/requests/latency/": 28,
     "/quality/cost/": 25,  # scores of three kinds and their first tokens, the spend once, and the pairs
-    # One reads how far raters agree, one the marks of rubrics, one the names that raters hide where a bias is shown, and
-    # one whether there are so many ratings that a task calculates all this.
+    # One reads how far raters agree, one the marks of rubrics, one the names that raters hide where a bias is shown,
+    # and one whether there are so many ratings that a task calculates all this.
     "/quality/": 22,
     # One writes down that an answer was read, one reads the rubric of its task, one what was typed and not sent.
     "/quality/rate/": 15,
