@@ -149,6 +149,8 @@ class FeedbackLink(models.Model):
 
     def __str__(self) -> str:
         return _("feedback link %(number)s") % {"number": self.pk}
+
+
 class StoredScoreboard(models.Model):
     """The scoreboard of the last `days` days as a task calculated it, where live figures would take too long."""
 

@@ -1,0 +1,116 @@
+"""Rating an answer to the next one, the scoreboard and the agreement of raters, over few and over a million ratings."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import orjson
+
+from benchmarks.figures import Figure
+from benchmarks.ingest import post
+from benchmarks.pages import USER, VISITS, percentile, settle, signed_in, slowest
+from benchmarks.rows import batches
+from benchmarks.stack import Stack, running
+
+FEW, MANY = 10_000, 1_000_000
+DAYS = 900  # over which they lie: 100,000 of the million are of the last 90 days
+RATE = "/quality/rate/"
+# Half of the answers are rated twice; a tenth of the ratings are by our own people.
+FILL = """
+INSERT INTO traffic_rating (day, request_id, response_id, rater_id, rater_kind, by, stars, comment, created_at,
+                            application_id, model, task)
+SELECT (now() - make_interval(days => (n / 2 %% %(days)s)::int))::date, md5((n / 2)::text)::uuid, '',
+       CASE WHEN n %% 10 = 0 THEN %(person)s::int END, CASE WHEN n %% 10 = 0 THEN 'person' ELSE 'application' END,
+       CASE WHEN n %% 10 = 0 THEN 'bench' ELSE 'user-' || n %% 997 END, 1 + (n / 2 + n %% 3) %% 5, '',
+       now() - make_interval(days => (n / 2 %% %(days)s)::int), %(application)s, 'model-' || n / 2 %% 5,
+       (ARRAY['rag', 'qa', 'code', 'chat'])[1 + n / 2 %% 4]
+FROM generate_series(%(first)s::bigint, %(last)s::bigint - 1) AS n
+"""
+
+
+def measure() -> list[Figure]:
+    with running() as stack:
+        stack.python(USER)
+        key = stack.manage("create_key", "ingest", "--application", "bench")
+        stack.python("from traffic.models import Application; Application.objects.update(capture_bodies=True)")
+        answers(stack, key)
+        stack.python(f"from benchmarks.ratings import fill; fill(0, {FEW})")
+        few = visited(stack)
+        stack.python(f"from benchmarks.ratings import fill; fill({FEW}, {MANY})")
+        settle(stack)
+        agreed, stored = json.loads(stack.python("from benchmarks.ratings import tasks; tasks()").splitlines()[-1])
+        many = visited(stack)
+    names = ("rate to the next answer, p95", "rate to the next answer of a queue, p95", "scoreboard, p95")
+    targets = ("<= 100 ms", "<= 100 ms", "<= 50 ms")
+    return [
+        *(
+            Figure(f"{name} over 1M ratings", value, "ms", reference, "over 10,000", target)
+            for name, value, reference, target in zip(names, many, few, targets, strict=True)
+        ),
+        Figure("agreement over 100,000 ratings, as a task", agreed, "s", target="<= 2 s"),
+        Figure("all scoreboards over 1M ratings, as a task", stored, "s"),
+    ]
+
+
+def answers(stack: Stack, key: str) -> None:
+    """Two thousand stored answers of the last ten days."""
+    since = datetime.now(UTC) - timedelta(days=10)
+    rows = batches(2, 1_000, seed=1, since=since, span=timedelta(days=9))
+    texts = [
+        [row | {"prompt": "Why is the sky blue?", "answer": "**Light** scatters."} for row in part] for part in rows
+    ]
+    post(stack.ready["url"], key, [orjson.dumps({"requests": part}) for part in texts])
+
+
+def fill(first: int, last: int) -> None:
+    """Ratings of answers that are not stored any more, and a queue of those that are."""
+    from django.contrib.auth.models import User
+    from django.db import connection
+    from django.utils import timezone
+
+    from traffic.models import Application, RatingQueue
+    from traffic.queues.services import fill as draw
+
+    values = {"person": User.objects.get().pk, "application": Application.objects.get(slug="bench").pk, "days": DAYS}
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
+        cursor.execute(FILL, values | {"first": first, "last": last})
+    draw(RatingQueue.objects.create(name="Bench", question="Is it right?", size=1_000), timezone.now())
+
+
+def tasks() -> None:
+    """Prints the seconds of the agreement over 90 days, and of the task that stores all scoreboards."""
+    from traffic.quality.queries import shared
+    from traffic.quality.scoreboard import period_of, store_large
+    from traffic.usage.filters import Filters
+
+    started = time.perf_counter()
+    shared(period_of(90), Filters())
+    agreed = time.perf_counter() - started
+    store_large()
+    print(json.dumps([agreed, time.perf_counter() - started - agreed]))  # noqa: T201  # the bench reads it
+
+
+def visited(stack: Stack) -> tuple[float, float, float]:
+    """Milliseconds at p95 of a rating with the answer after it, without and with a queue, and of the scoreboard."""
+    with signed_in(stack) as client:
+        queue = re.search(r"queue=(\d+)", client.get("/quality/queues/").text)
+        assert queue is not None, "a queue was drawn"
+        client.get("/quality/")
+        return rated(client, RATE), rated(client, f"{RATE}?queue={queue[1]}"), slowest(client, "/quality/")
+
+
+def rated(client: httpx.Client, address: str) -> float:
+    page, times = client.get(address).text, []
+    for _ in range(VISITS):
+        fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
+        started = time.perf_counter()
+        answer = client.post(RATE, data=fields | {"stars": "4"}, headers={"referer": str(client.base_url)})
+        answer.raise_for_status()
+        times.append((time.perf_counter() - started) * 1000)
+        page = answer.text
+    return percentile(times)
