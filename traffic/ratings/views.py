@@ -126,9 +126,9 @@ def _page(
     at = shown.request.id if shown else uuid_of(request.GET.get("at", ""))
     queue = [] if work else rating_queue.waiting(request.user, within)
     place = queue.index(at) if at in queue else None
-    if work is not None:
+    if shown is None and work is not None:
         shown = _answer_of(request, work, within, at)
-    elif at is not None and shown is None:
+    elif shown is None and at is not None:
         shown = rating_queue.answer(request.user, at, within)
     if shown is None and queue:
         place, shown = 0, rating_queue.answer(request.user, queue[0], within)
