@@ -48,6 +48,8 @@ NO_PAGE = {
     "audit-export": "a file",
     "traffic:requests-export": "a file",
     "traffic:import-errors": "a file",
+    "traffic:my-ratings-export": "a file",
+    "traffic:person-ratings": "a file",
     "costs:receipt": "a file",
     "costs:break-even-json": "a file",
     "costs:statements-csv": "a file",
