@@ -93,13 +93,17 @@ def rate(client: Client, made: RatingQueue, stars: int = 4) -> Any:
 # What a queue is drawn from.
 
 
-def test_the_newest_answers_come_first_and_no_others(conn: psycopg.Connection, shop: Application) -> None:
+def test_the_newest_answers_come_first_and_no_others(
+    conn: psycopg.Connection, shop: Application, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="breakeven")
     kept = answers(conn, shop, 4)
     answers(conn, shop, 1, task="code")
     answers(conn, shop, 1, answer="")
     answers(conn, application("closed", captures=False), 1)
     made = queue(sampling="newest", task="rag", size=3)
     assert requests_of(made) == [row.id for row in reversed(kept)][:3]
+    assert f"rating_queue_filled queue_id={made.pk} answers=3" in caplog.text
     assert services.fill(made, timezone.now()) == 1, "the one that is left"
     assert services.fill(made, timezone.now()) == 0
 

@@ -33,7 +33,7 @@ def test_code_of_a_known_language_is_coloured() -> None:
 )  # fmt: skip
 def test_nothing_in_an_answer_acts_or_loads(text: str) -> None:
     for name, attributes in re.findall(r"<(\w+)([^>]*)>", str(rendered(text).html)):
-        assert name in TAGS and re.fullmatch(r'( class="[\w -]+")?', attributes), (name, attributes)
+        assert name in TAGS and re.fullmatch(r'( class="[\w &;-]+")?', attributes), (name, attributes)
 
 
 def test_pictures_are_shown_that_stand_in_the_prompt_itself_and_no_others() -> None:
