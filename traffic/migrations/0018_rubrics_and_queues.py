@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("providers", "0013_takes_media"),
-        ("traffic", "0016_rating_days"),
+        ("traffic", "0017_answer_sets"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
