@@ -29,7 +29,8 @@ FOLDERS = (
     "traffic",
 )
 GETTEXT = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy", "pgettext", "pgettext_lazy", "npgettext"}
-PLAIN = {"label", "help_text", "empty_label"}
+PLAIN = {"label", "help_text", "empty_label", "help"}
+SHOWN = {"CommandError", "write", "print"}  # what a command shows
 LONGEST = 20  # words a sentence
 
 # Things that people use, as the subject of a verb.
@@ -44,6 +45,7 @@ FORBIDDEN = {
     "a button without its verb and object": r"^Do it\b",
     "a proverb or a joke": r"\b(?:cr(?:y|ies) wolf|burnt|for nothing|patience|next to nothing|in the clear)\b",
     "an old word": r"\b(?:anew|dearer|dearest|reckons?|shall|mended|thereof|whereof)\b",
+    "an old word for a job (running, being calculated, undone)": r"\b(?:at work|being worked out|take[ns]? back)\b",
     "the project's past": r"\b(?:the research|the note|rulers?|slips)\b",
     "a semicolon": r";",
 }
@@ -57,7 +59,9 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
     if path.suffix == ".py":
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Call):
-                yield from of_a_call(node)
+                yield from of_a_call(node, is_command="commands" in path.parts)
+            if isinstance(node, ast.ClassDef):
+                yield from of_a_class(node)
         return
     for match in re.finditer(r"""(?:\{%\s*trans(?:late)?\s+|\b_\()(?:"([^"]*)"|'([^']*)')""", source):
         yield source.count("\n", 0, match.start()) + 1, match[1] or match[2]
@@ -66,13 +70,33 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
             yield source.count("\n", 0, match.start()) + 1, " ".join(part.split())
 
 
-def of_a_call(node: ast.Call) -> Iterator[tuple[int, str]]:
+def of_a_call(node: ast.Call, *, is_command: bool) -> Iterator[tuple[int, str]]:
     name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-    values = list(node.args) if name in GETTEXT else []
+    values = list(node.args) if name in GETTEXT or (is_command and name in SHOWN) else []
     values += [keyword.value for keyword in node.keywords if keyword.arg in PLAIN]
+    yield from written(values)
+
+
+def of_a_class(node: ast.ClassDef) -> Iterator[tuple[int, str]]:
+    """The help of a command, and the labels of choices."""
+    is_choices = any("Choices" in ast.unparse(base) for base in node.bases)
+    for line in node.body:
+        if not isinstance(line, ast.Assign):
+            continue
+        if is_choices and isinstance(line.value, ast.Tuple):
+            yield from written(line.value.elts[1:])
+        elif node.name == "Command" and ast.unparse(line.targets[0]) == "help":
+            yield from written([line.value])
+
+
+def written(values: list[ast.expr]) -> Iterator[tuple[int, str]]:
+    """The texts among expressions; a value in an f-string is a placeholder."""
     for value in values:
         if isinstance(value, ast.Constant) and isinstance(value.value, str):
             yield value.lineno, value.value
+        if isinstance(value, ast.JoinedStr):
+            parts = [part.value if isinstance(part, ast.Constant) else "{}" for part in value.values]
+            yield value.lineno, "".join(map(str, parts))
 
 
 def sentences(text: str) -> list[str]:
@@ -161,3 +185,16 @@ def test_texts_are_read_from_templates_and_from_python(tmp_path: Path) -> None:
     assert [text for _line, text in texts(page)] == ["Zero", "One", "Two", "Three"]
     assert [text for _line, text in texts(form)] == ["Four", "Five", "Six", "Seven", "Eight"]
     assert [line for line, _text in texts(page)] == [1, 1, 2, 2]
+
+
+def test_texts_are_read_from_commands_and_choices(tmp_path: Path) -> None:
+    (tmp_path / "commands").mkdir()
+    command, states = tmp_path / "commands" / "x.py", tmp_path / "states.py"
+    command.write_text(
+        'class Command(BaseCommand):\n    help = "One"\n    def handle(self):\n        self.stdout.write(f"{n} Two")\n'
+        '        parser.add_argument("--x", help="Three")\n        raise CommandError("Four")\n'
+    )
+    states.write_text('class State(models.TextChoices):\n    A = "a", "Five"\n    B = "b", _("Six")\n')
+    assert [text for _line, text in texts(command)] == ["One", "{} Two", "Three", "Four"]
+    assert sorted(text for _line, text in texts(states)) == ["Five", "Six"]
+    assert faults("taken back") and faults("at work") and faults("being worked out")

@@ -70,12 +70,12 @@ def with_numbers(kind: Kind, thresholds: Mapping[str, Any]) -> str:
         f"{_(kind.thresholds[name].label)}: {amount(value, kind.thresholds[name].unit)}"
         for name, value in kind.read(thresholds).values.items()
     ]
-    return _(kind.label) + (f" ({'; '.join(numbers)})" if numbers else "")
+    return _(kind.label) + (f" ({' · '.join(numbers)})" if numbers else "")
 
 
 def amount(value: Decimal | list[Decimal], unit: str) -> str:
-    """`50, 75 %`; seconds as `3 min`."""
-    if unit == SECONDS and not isinstance(value, list):
-        return span(timedelta(seconds=float(value)))
+    """`50, 75 %`; seconds as `3 min`, milliseconds as `10 s`."""
+    if unit in (SECONDS, "ms") and not isinstance(value, list) and (unit == SECONDS or value >= 1000):
+        return span(timedelta(seconds=float(value) / (1 if unit == SECONDS else 1000)))
     numbers = ", ".join(f"{number:f}" for number in value) if isinstance(value, list) else f"{value:f}"
     return f"{numbers} {_(unit)}"

@@ -16,6 +16,7 @@ from costs.models import Phase
 from costs.verdicts.amounts import about, about_requests
 from lib.confidence_intervals import Interval, points_apart
 from lib.dates import midnight
+from lib.formats import rounded_count
 
 BREAK_EVEN = "break-even"
 
@@ -163,8 +164,8 @@ def break_even_detail(result: Result, since: date | None, armed: int) -> str:
     if since:
         sentences.append(_("The run rate has been on this side since %(day)s.") % {"day": day(since)})
     if result.cheaper == "selfhost" and armed:
-        text = _("You are notified once, and again after the run rate was below %(n)s requests a month.")
-        sentences.append(text % {"n": number(armed)})
+        text = _("You are notified once, and again after the run rate was below about %(n)s requests a month.")
+        sentences.append(text % {"n": rounded_count(armed)})
     return " ".join(sentences)
 
 

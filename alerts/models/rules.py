@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from alerts.models.channels import Channel
 from alerts.models.querysets import RuleQuerySet
-from lib.formats import state
+from lib.formats import duration, state
 
 
 class Severity(models.TextChoices):
@@ -55,7 +55,6 @@ class Rule(models.Model):
             return state("unknown", gettext("off"))
         return state("bad", gettext("cannot be evaluated")) if self.last_error else state("ok", gettext("on"))
 
-    @property
-    def took_ms(self) -> str:
-        """Its last evaluation in milliseconds: `0.12`."""
-        return "" if self.took_us is None else f"{self.took_us / 1000:.2f}".rstrip("0").rstrip(".")
+    def took(self) -> str:
+        """How long its last evaluation took: `263 ms`."""
+        return "" if self.took_us is None else str(duration(self.took_us / 1000))

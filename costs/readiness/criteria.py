@@ -38,20 +38,8 @@ def quality(evidence: Evidence, thresholds: Thresholds) -> Verdict:
     interval = Interval(Decimal(good) / total, Decimal(total - bad) / total)
     rated = _requests([task for task in evidence.tasks if task.ratings >= thresholds.ratings_per_task])
     share = Decimal(good) / rated if rated else interval.low
-    words = {
-        "rated": percent_cut(share, 1),
-        "share": percent_cut(interval.low, 1),
-        "open": percent_cut(Decimal(total - good - bad) / total, 1),
-        "needed": percent_cut(thresholds.quality_share, 1),
-    }
-    text = _("Tasks with %(share)s of the requests have acceptable answers. Required: at least %(needed)s.")
-    if share != interval.low:
-        text = _(
-            "Tasks with at least %(share)s of all requests have acceptable answers (%(rated)s of the requests of rated"
-            " tasks). Required: at least %(needed)s of all requests."
-        )
-    if open_tasks:
-        text += " " + _("Tasks with %(open)s of the requests are undecided.")
+    words = {"share": share_span(interval), "needed": percent_cut(thresholds.quality_share, 1)}
+    text = _("Tasks with %(share)s of all requests have acceptable answers, target %(needed)s.")
     reached = compare(interval, thresholds.quality_share, "at_least")
     if reached == State.TOO_CLOSE and any(task.ratings < thresholds.ratings_per_task for task in open_tasks):
         reached = State.NOT_ENOUGH
@@ -180,7 +168,8 @@ def reliability(evidence: Evidence, thresholds: Thresholds) -> Verdict:
 
 def share_span(interval: Interval) -> str:
     """Both ends cut: where a limit lies above the low end, it also lies above what is shown."""
-    return f"{percent_cut(interval.low, 1)}–{percent_cut(interval.high, 1)}"
+    low, high = percent_cut(interval.low, 1), percent_cut(interval.high, 1)
+    return low if low == high else f"{low}–{high}"
 
 
 def percent_cut(share: Decimal, places: int = 2) -> str:

@@ -252,6 +252,8 @@ class CriterionRow:
         value = self.criterion.value
         if value is None:
             return _("not known")
+        if self.criterion.question == "quality" and self.criterion.interval:
+            return share_span(self.criterion.interval)
         return percent(value, 2) if self.criterion.question == "reliability" else self._figure(value)
 
     def needed(self) -> str:

@@ -195,6 +195,7 @@ def _sentence(
     values = {
         "met": sum(row.state == State.MET for row in counted),
         "open": sum(row.holds is None for row in counted),
+        "known": sum(row.state != State.NOT_ENOUGH for row in counted),
         "all": len(counted),
     }
     if verdict == "go":
@@ -204,7 +205,9 @@ def _sentence(
         if objections:
             text += " " + objections[0].sentence
     else:
-        text = _("NOT YET: %(met)s of %(all)s criteria are met, %(open)s undecided.") % values
+        text = _("Too close to call: %(met)s of %(all)s criteria are met, %(open)s undecided.") % values
+        if values["known"] < values["all"]:
+            text = _("Not enough data: %(known)s of %(all)s criteria can be evaluated, %(met)s are met.") % values
     if justified:
         text += " " + _("The saving does not count, because privacy or a fine-tuned model requires self-hosting.")
     return text

@@ -22,12 +22,13 @@ from costs.models import Provenance
 from costs.reconciliation.differences import bill_note, differences
 from costs.reconciliation.reconcile import ProviderMonthBill
 from costs.reconciliation.tolerances import ReconciliationGap
-from lib.formats import count, dollars, missing, sentences, signed_percent, signed_usd, state, when
+from lib.formats import count, dollars, missing, requests, sentences, signed_percent, signed_usd, state, when
 from lib.money import ZERO
 from providers.models import provider_name
 from traffic.requests.facets import MOST_SHOWN
 
 DAY = timedelta(days=1)
+POSTED = ("billed", "measured", "estimated")  # provenances of what is not entered
 FRESH_KINDS = ("costs", "usage", "leases")
 UNKNOWNS_SHOWN = 12
 
@@ -61,6 +62,13 @@ class ProviderRow:
     @property
     def change(self) -> Decimal | None:
         return part(self.amount - self.before, self.before)
+
+    def traffic(self) -> str:
+        """Its requests, or what it is paid for without any."""
+        if self.requests:
+            return requests(self.requests)
+        only_entered = self.provenance.get("entered") and not any(map(self.provenance.get, POSTED))
+        return _("manual entries only") if only_entered else _("GPU rental only")
 
     def change_words(self) -> str:
         if self.before:

@@ -90,6 +90,7 @@ class Statement:
     requests: int = 0
     unpriced_of: dict[str, int] = field(default_factory=lambda: defaultdict(int))  # requests without a price, by slug
     total: Decimal = ZERO  # whole cents
+    names: Mapping[str, str] = field(default_factory=dict)  # of applications, by slug
 
     @property
     def unpriced(self) -> int:
@@ -119,7 +120,7 @@ class Statement:
     def parts_text(self) -> str:
         """The applications of an owner; of what is nobody's, how much of it machines without a request cost."""
         if self.has_name:
-            return ", ".join(self.applications)
+            return ", ".join(self.names.get(slug, slug) for slug in self.applications)
         return _("of which idle GPUs %(idle)s") % {"idle": usd(self.idle)}
 
     @property
@@ -297,6 +298,8 @@ def statements(month: date, by: By, today: date) -> Statements:
         names={application.slug: application.name for application in applications},
         closed=closed_on(month),
     )
+    for statement in month_statements.statements:
+        statement.names = month_statements.names
     state_cents(month_statements)
     return month_statements
 

@@ -239,7 +239,7 @@ ACTS: dict[str, Promise] = {
     "delete": gettext_lazy("delete"),
     "disable": gettext_lazy("switch off"),
     "dismiss": gettext_lazy("dismiss"),
-    "do": gettext_lazy("begin, stop or take back"),
+    "do": gettext_lazy("start, stop or undo"),
     "enable": gettext_lazy("switch on"),
     "end": gettext_lazy("end"),
     "enter": gettext_lazy("enter"),
@@ -274,8 +274,8 @@ ACTS: dict[str, Promise] = {
     "switch": gettext_lazy("switch on or off"),
     "tolerance": gettext_lazy("tolerance"),
     "try": gettext_lazy("try"),
-    "undo": gettext_lazy("take back"),
-    "withdraw": gettext_lazy("take back"),
+    "undo": gettext_lazy("undo"),
+    "withdraw": gettext_lazy("withdraw"),
 }
 
 

@@ -49,7 +49,8 @@ def framed(
 
     With `explore`, the chart's id, a button opens the same data in Plotly: it asks for the page's own address with
     `?explore=ID`, which `ExploreMiddleware` answers with what is made here. `requests`: the address that a point leads
-    to, with its day as `from` and `to`, or as the parameter `at`. `period`: a brush sets `from` and `to` of the page.
+    to, with its day as `from` and `to`, or as the parameter `at`. `period`: a brush sets `from` and `to` of the page;
+    without it, where a page shows whole months, those of the address that a point leads to.
     """
     request = context.get("request") if context else None
     if request is not None and explore and request.GET.get("explore") == explore:
@@ -57,7 +58,7 @@ def framed(
         panel = {
             "figure": figures.figure(chart.spec), "id": explore, "requests": requests, "at": at, "period": period,
             "log": chart.spec.get("log"), "heat": chart.spec["kind"] == "heatmap", "hidden": hidden,
-            "path": request.path,
+            "path": request.path, "days": bool(requests) and not at and not period,
         }  # fmt: skip
         request.explored = render_to_string("charts/explorer.html", panel)
     return render_to_string("charts/figure.html", {

@@ -60,17 +60,34 @@
     return [written(first), written(new Date(Math.max(Math.ceil(day(to) / DAY_MS) * DAY_MS, first.valueOf() + DAY_MS)))];
   }
 
+  async function panelOf(button) {
+    const address = new URL(location.href);
+    address.hash = "";
+    address.searchParams.set("explore", button.dataset.explore);
+    const answer = await fetch(address);
+    if (!answer.ok) throw new Error(answer.status);
+    return answer.text();
+  }
+
+  // Enter on a point of the crosshair opens what a click on it opens once the chart is explored. Bands have no points of their own.
+  async function enter(svg) {
+    const button = svg.closest("figure")?.querySelector("[data-explore]");
+    if (!button || !svg.read?.stops[svg.read.index]) return;
+    const panel = document.createElement("template");
+    panel.innerHTML = await panelOf(button);
+    const { data } = JSON.parse(panel.content.querySelector("script").textContent);
+    const places = [...new Set(data.filter((trace) => !trace.legendgroup).flatMap((trace) => trace.x))];
+    places.sort((one, other) => day(one) - day(other));
+    if (places.length === svg.read.stops.length) follow(panel.content.querySelector(".plotly"), { x: places[svg.read.index], data: {} });
+  }
+
   async function open(button) {
     const figure = button.closest("figure");
     if (figure.querySelector(".explorer")) return;
     button.setAttribute("aria-busy", "true");
-    const address = new URL(location.href);
-    address.hash = "";
-    address.searchParams.set("explore", button.dataset.explore);
     try {
-      const [answer] = await Promise.all([fetch(address), load(button.dataset.library)]);
-      if (!answer.ok) throw new Error(answer.status);
-      figure.insertAdjacentHTML("beforeend", await answer.text());
+      const [panel] = await Promise.all([panelOf(button), load(button.dataset.library)]);
+      figure.insertAdjacentHTML("beforeend", panel);
     } catch {
       library = undefined;
       figure.querySelector(".readout").textContent = button.dataset.failed;
@@ -127,7 +144,7 @@
     const form = panel.querySelector("form");
     if (!form || !change["xaxis.range[0]"]) return;
     [form.elements.from.value, form.elements.to.value] = days(change["xaxis.range[0]"], change["xaxis.range[1]"]);
-    form.requestSubmit();
+    if (!form.dataset.leaves) form.requestSubmit();
   }
 
   function save(panel, name, kind) {
@@ -163,8 +180,10 @@
     }
   });
   document.addEventListener("keydown", (event) => {
-    const panel = event.key === "Escape" && event.target.closest?.(".explorer");
+    const { key, target } = event;
+    const panel = key === "Escape" && target.closest?.(".explorer");
     if (panel) close(panel);
+    if (key === "Enter" && target.matches?.("svg.chart[tabindex]")) enter(target);
   });
   const again = () => document.querySelectorAll(".explorer").forEach(draw);
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);

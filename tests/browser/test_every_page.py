@@ -194,3 +194,28 @@ def test_a_brush_sets_the_period_in_the_address_and_a_click_leads_to_the_request
     page.mouse.click(bar["x"] + bar["width"] / 2, bar["y"] + bar["height"] / 2)
     page.wait_for_url(re.compile(r"/requests/\?from=.*outcome=error"))
     expect(page.locator("tr[data-row]").first).to_be_visible()
+
+
+def test_enter_on_a_point_opens_the_requests_behind_it(visit: Visit) -> None:
+    page = visit("/requests/latency/?days=30")
+    chart = page.locator("figure:has([data-explore=errors-over-time]) svg.chart[tabindex]")
+    chart.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/requests/\?from=20\d\d-\d\d-\d\d&to=20\d\d-\d\d-\d\d&outcome=error"))
+
+
+def test_a_brush_over_a_month_chooses_the_days_whose_requests_are_shown(visit: Visit) -> None:
+    page = visit("/spend/")
+    page.locator("[data-explore=spend-by-day]").click()
+    box = page.locator(".explorer .nsewdrag").bounding_box()
+    assert box
+    middle = box["y"] + box["height"] * 0.5
+    page.mouse.move(box["x"] + box["width"] * 0.3, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.6, middle, steps=5)
+    page.mouse.up()
+    expect(page.locator(".explorer [name=from]")).to_have_value(re.compile(r"20\d\d-\d\d-\d\d"))
+    page.get_by_role("button", name="Show requests").click()
+    page.wait_for_url(re.compile(r"/requests/\?from=20\d\d-\d\d-\d\d&to=20\d\d-\d\d-\d\d$"))

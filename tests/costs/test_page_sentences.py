@@ -27,7 +27,7 @@ from costs.reconciliation.page import ProviderRow
 from costs.reconciliation.page import headline as bills_headline
 from costs.reconciliation.reconcile import Cause, Reconciled, Reconciliation
 from costs.reconciliation.tolerances import Allowed, reconciliation_gap, words_of
-from costs.statements.queries import NOBODY, Statement, Statements
+from costs.statements.queries import NOBODY, RowKey, Statement, StatementLine, Statements
 from costs.units import page as unit_page
 from costs.units.queries import Incidents, Unit
 from costs.variance import queries as changes
@@ -221,6 +221,9 @@ def test_a_statement_says_its_sum_and_its_requests() -> None:
     many = Statement("support", "Support", requests=1200, total=Decimal(7))
     assert plain(own.headline_of(many)) == "Support: $7.00 in November, for 1,200 requests."
     assert REST.parts_text() == "of which idle GPUs 0.00" and SUPPORT.parts_text() == ""
+    line = StatementLine(RowKey("docs-qa", "", "", ""))
+    owned = Statement("ann", "Ann", [line], names={"docs-qa": "Documentation search"})
+    assert owned.parts_text() == "Documentation search"
 
 
 def test_a_statement_says_until_when_it_may_change() -> None:

@@ -146,7 +146,7 @@ def test_an_import_says_when_it_began_and_ended_and_what_it_left_out() -> None:
 
 def test_an_import_says_aloud_how_many_rows_it_brought_or_took_back() -> None:
     assert at_work(rejected=1).aloud() == "being read: 50 %, 5 new rows, 1 with an error"
-    assert at_work("undoing", removed=1).aloud() == "being taken back: 20 %, 1 row undone"
+    assert at_work("undoing", removed=1).aloud() == "being undone: 20 %, 1 row undone"
 
 
 # Prices.

@@ -18,8 +18,8 @@ class ImportState(models.TextChoices):
     DONE = "done", _("done")
     FAILED = "failed", _("stopped by an error")
     CANCELLED = "cancelled", _("cancelled")
-    UNDOING = "undoing", _("being taken back")
-    UNDONE = "undone", _("taken back")
+    UNDOING = "undoing", _("being undone")
+    UNDONE = "undone", _("undone")
 
 
 class ImportQuerySet(models.QuerySet["Import"]):

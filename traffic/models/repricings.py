@@ -13,14 +13,14 @@ from providers.models import usd_sum
 
 
 class RepricingState(models.TextChoices):
-    PREVIEWING = "previewing", _("being worked out")
+    PREVIEWING = "previewing", _("being calculated")
     PREVIEWED = "previewed", _("not started")
-    RUNNING = "running", _("at work")
+    RUNNING = "running", _("running")
     DONE = "done", _("done")
     FAILED = "failed", _("stopped by an error")
     CANCELLED = "cancelled", _("cancelled")
-    UNDOING = "undoing", _("being taken back")
-    UNDONE = "undone", _("taken back")
+    UNDOING = "undoing", _("being undone")
+    UNDONE = "undone", _("undone")
 
 
 class RepricingQuerySet(models.QuerySet["Repricing"]):

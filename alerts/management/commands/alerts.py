@@ -11,7 +11,7 @@ from alerts.rules.explain import explain
 
 
 class Command(BaseCommand):
-    help = "List open alerts, or say why a rule is or is not firing."
+    help = "List open alerts, or show why a rule is or is not firing."
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("--explain", metavar="SLUG", help="slug of a rule")
@@ -25,5 +25,5 @@ class Command(BaseCommand):
             rule = Rule.objects.get(slug=options["explain"])
         except Rule.DoesNotExist:
             slugs = ", ".join(Rule.objects.values_list("slug", flat=True))
-            raise CommandError(f"There is no rule {options['explain']!r}; there are {slugs or 'none'}.") from None
+            raise CommandError(f"There is no rule {options['explain']!r}. Rules: {slugs or 'none'}.") from None
         self.stdout.write("\n".join(explain(rule)))

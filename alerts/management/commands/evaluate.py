@@ -12,11 +12,11 @@ from alerts.models import Alert, Rule
 
 
 class Command(BaseCommand):
-    help = "Run the alert rules once, slow ones included; waits for an evaluation that is under way."
+    help = "Run the alert rules once, slow ones included. Waits for an evaluation that is running."
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument(
-            "--kind", choices=sorted(KINDS), action="append", help="only rules of this kind; repeatable"
+            "--kind", choices=sorted(KINDS), action="append", help="only rules of this kind, repeatable"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

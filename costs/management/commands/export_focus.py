@@ -18,9 +18,9 @@ class Command(BaseCommand):
     help = "Write a month in FOCUS 1.4: all three files into a folder, or one of them to standard output."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--month", metavar="YYYY-MM", help="the month before this one unless said")
+        parser.add_argument("--month", metavar="YYYY-MM", help="default: the month before this one")
         parser.add_argument("--dataset", choices=list(focus.DATASETS), help="only this one, to standard output")
-        parser.add_argument("--folder", type=Path, default=Path(), help="where the files go; they are replaced whole")
+        parser.add_argument("--folder", type=Path, default=Path(), help="where the files go, replaced whole")
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()

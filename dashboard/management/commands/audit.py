@@ -27,7 +27,7 @@ SHOWN = 50
 
 
 class Command(BaseCommand):
-    help = "Recompute usage, latency and ledger from the raw rows, verify the audit log; exit 1 on any difference."
+    help = "Recompute usage, latency and ledger from the raw rows, verify the audit log. Exit 1 on any difference."
     requires_system_checks: list[str] = []  # of the code alone; they load every page, for a second
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -44,7 +44,7 @@ class Command(BaseCommand):
 
         reader = get_user_model().objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
         if reader is None:
-            raise CommandError("Nobody may see all pages yet: make an admin with `manage.py createsuperuser`.")
+            raise CommandError("No admin can see all pages yet: make one with `manage.py createsuperuser`.")
         figures = read(reader, timezone.now())
         self.report([*figures.differences()])
         text = "%d pages and mails: %d figures and verdicts stand on more than one of them, and all agree."

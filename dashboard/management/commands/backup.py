@@ -27,7 +27,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--with-key",
             action="store_true",
-            help="put the key into the file too, in the clear: whoever has the file can read all of it",
+            help="put the key into the file too, unencrypted: with the file alone all of it can be read",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -42,10 +42,10 @@ class Command(BaseCommand):
         self.stdout.write(f"{target}: {target.stat().st_size:,} bytes, of {manifest.at}.")
         if options["with_key"]:
             self.stdout.write(
-                "The key is inside, in the clear: whoever has the file can read it and use vendors' keys."
+                "The key is inside, unencrypted: with the file alone all of it can be read, vendors' keys included."
             )
         else:
             self.stdout.write(
                 "It is encrypted with this installation's key, which is not inside: keep credentials.key, or "
-                "BREAKEVEN_KEY, elsewhere. Without it nobody can read the file, you included."
+                "BREAKEVEN_KEY, elsewhere. Without it the file cannot be read."
             )

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
-    help = "Make the database what a backup holds, all or nothing; refuses one that is in use unless --force."
+    help = "Make the database what a backup holds, all or nothing. Refuses one that is in use unless --force."
     requires_system_checks: list[str] = []  # of the code alone; they load every page, for a second
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--trust-this-file",
             action="store_true",
-            help="run a file that no key of this installation has signed: whoever made it decides what your database "
+            help="run a file that no key of this installation has signed: its maker decides what your database "
             "holds and what code its triggers run",
         )
 

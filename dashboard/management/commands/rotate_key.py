@@ -34,7 +34,7 @@ process is started again at each step before the next is begun:
 
 
 class Command(BaseCommand):
-    help = "Give what is stored encrypted a new key, while everything runs; --finish drops the old one."
+    help = "Give what is stored encrypted a new key, while everything runs. --finish drops the old one."
     requires_system_checks: list[str] = []  # of the code alone; they load every page, for a second
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -56,7 +56,7 @@ class Command(BaseCommand):
     def _rotate(self, path: Path | None) -> None:
         if path is not None and len(keys()) == 1:  # more are there where an earlier rotation was not finished
             write(path, (Fernet.generate_key().decode(), *keys()))
-            self.stdout.write(f"{path} holds a new key before the old one; every process reads it by itself.")
+            self.stdout.write(f"{path} holds a new key before the old one. Every process reads it by itself.")
         self._rewrite(finish=False)
         self.stdout.write(
             "What was stored under the old key is under the new one. Backups made before still need the old one. "
@@ -76,15 +76,17 @@ class Command(BaseCommand):
         write(retired, keyring.with_more(old, retired_keys))
         write(path, (first,))
         self.stdout.write(
-            f"The old key is no longer used. It is in {retired}, for backups made under it; remove that file, "
-            "or take it elsewhere, as soon as no such backup is needed."
+            f"The old key is no longer used. It is in {retired}, for backups made under it. "
+            "Remove that file, or take it elsewhere, as soon as no such backup is needed."
         )
 
     def _rewrite(self, *, finish: bool) -> None:
         with logged_run(logger, "key_rotation") as fields:
             done = rewrite(keys())
             fields |= {"finish": finish, "renewed": done.renewed, "current": done.current, "lost": len(done.lost)}
-        self.stdout.write(f"{done.renewed} secrets were written anew, {done.current} were under the first key already.")
+        self.stdout.write(
+            f"{done.renewed} secrets were encrypted again, {done.current} were under the first key already."
+        )
         if done.lost:
             rows = "; ".join(f"{table}.{column} of row {row}" for table, column, row in done.lost[:20])
             # The old key is dropped all the same, because it cannot read them either.

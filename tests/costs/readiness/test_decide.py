@@ -43,7 +43,7 @@ def verdict(client: Any) -> str:
 
 def test_without_any_measurement_the_verdict_is_not_yet(db: Any) -> None:
     page = text(client_of("manager"), "/decide/")
-    assert "NOT YET: 0 of 4 criteria are met, 4 undecided." in page
+    assert "Not enough data: 0 of 4 criteria can be evaluated, 0 are met." in page
     assert page.count('data-state="not_enough_data">Not enough data</span>') == 5, "four criteria and the whole"
 
 

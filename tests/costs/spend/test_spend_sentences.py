@@ -239,3 +239,18 @@ def test_the_dearest_class_of_tokens_is_named_with_what_the_cache_was_worth() ->
     assert dearest.cache_note() == "Prompt caching saved $7.00 at list prices."
     assert (nothing.headline(), nothing.cache_note()) == ("No token charges", "")
     assert lost.cache_note() == "Cache writes cost $2.00 more than cache reads saved."
+
+
+@pytest.mark.parametrize(
+    ("requests", "provenance", "words"),
+    [
+        (41, {"billed": Decimal(3)}, "41 requests"),
+        (0, {"billed": Decimal(3), "entered": Decimal(1)}, "GPU rental only"),
+        (0, {"entered": Decimal(4), "billed": Decimal(0)}, "manual entries only"),
+    ],
+)
+def test_a_provider_without_requests_is_named_by_what_it_is_paid_for(
+    requests: int, provenance: dict[str, Decimal], words: str
+) -> None:
+    row = ProviderRow("openai", provenance, Decimal(4), requests, 0, Decimal(0), None, None)
+    assert row.traffic() == words

@@ -80,7 +80,7 @@ def test_a_rotation_rewrites_everything_and_its_end_drops_the_old_key(
     fill()
     old, before = key_file.read_text(), stored()
     said = rotate()
-    assert "4 secrets were written anew" in said and "--finish" in said
+    assert "4 secrets were encrypted again" in said and "--finish" in said
     new, kept = keyring.split(key_file.read_text())
     assert kept == old and new != old
     assert key_file.stat().st_mode & 0o777 == 0o600
@@ -88,7 +88,7 @@ def test_a_rotation_rewrites_everything_and_its_end_drops_the_old_key(
     assert after.keys() == before.keys() and not set(after.values()) & set(before.values())
     assert all(Fernet(new).decrypt(text.encode()) for text in after.values())
 
-    assert "0 secrets were written anew, 4 were under the first key" in rotate("--finish")
+    assert "0 secrets were encrypted again, 4 were under the first key" in rotate("--finish")
     assert keyring.split(key_file.read_text()) == (new,)
     retired = key_file.with_name("credentials.key.retired")
     assert keyring.split(retired.read_text()) == (old,) and retired.stat().st_mode & 0o777 == 0o600
@@ -135,7 +135,7 @@ def test_what_a_process_wrote_by_the_old_key_meanwhile_is_caught_up_with(key_fil
     rotate()
     late = Fernet(old).encrypt(b"sk-late").decode()
     Account.objects.filter(slug="none").update(secret=late)
-    assert "1 secrets were written anew" in rotate("--finish")
+    assert "1 secrets were encrypted again" in rotate("--finish")
     assert Account.objects.get(slug="none").secret.reveal() == "sk-late"
 
 
@@ -159,7 +159,7 @@ def test_a_key_of_the_environment_is_changed_by_hand_in_the_order_that_is_told(s
     assert said.index(f"BREAKEVEN_KEY={old},") < said.index(f",{old}\n") < said.index("rotate-key --finish")
     assert "nothing was changed yet" in said
     settings.CREDENTIALS_KEY = f"{new},{old}"
-    assert "4 secrets were written anew" in rotate()
+    assert "4 secrets were encrypted again" in rotate()
     assert f"Set BREAKEVEN_KEY={new} and" in rotate("--finish")
     settings.CREDENTIALS_KEY = new
     assert Deployment.objects.get().api_key.reveal() == "sk-deployment"

@@ -537,7 +537,7 @@ def test_the_command_brings_a_file_in_and_takes_it_back(
         with pytest.raises(CommandError):
             call_command("import", *arguments)
     call_command("import", "--undo", str(made.pk))
-    assert "3 rows taken back" in capsys.readouterr().out
+    assert "3 rows undone" in capsys.readouterr().out
     assert UsageDay.objects.count() == 0
 
 

@@ -217,10 +217,10 @@ def test_the_command_takes_back_what_it_did(stored: Any, price: TokenPrice) -> N
     dearer(price)
     said = command("--from", f"{BEFORE}", "--to", f"{NEXT}", "--provider", "anthropic", "--model", "claude-test")
     number = Repricing.objects.get().pk
-    assert f"--undo {number} takes it back" in said
-    assert "4 of 4 requests cost what they did before; 0 changed since." in command("--undo", f"{number}")
+    assert f"--undo {number} reverses it" in said
+    assert "4 of 4 requests have their old cost again. 0 changed since." in command("--undo", f"{number}")
     assert everything(stored) == before
-    with pytest.raises(CommandError, match="is taken back"):
+    with pytest.raises(CommandError, match="is undone"):
         command("--undo", f"{number}")
     with pytest.raises(CommandError, match="no repricing 0"):
         command("--resume", "0")

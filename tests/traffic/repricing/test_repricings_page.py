@@ -41,7 +41,7 @@ def test_a_repricing_is_seen_started_and_taken_back(stored: Any, price: TokenPri
     made = Repricing.objects.get()
     page = f"{LIST}{made.pk}/"
     assert response.url == page
-    assert "being worked out" in text(ops, page)
+    assert "being calculated" in text(ops, page)
     ended(made)
     shown = text(ops, page)
     assert "<b>4 requests</b> would change by <b>+0.01 USD</b> in total. Nothing is saved yet" in shown

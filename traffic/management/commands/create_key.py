@@ -26,16 +26,16 @@ def amount(unit: str, text: str) -> Decimal:
 
 
 class Command(BaseCommand):
-    help = "Make a key and print it; it cannot be shown again."
+    help = "Make a key and print it. It cannot be shown again."
     requires_system_checks: list[str] = []  # of the code alone; they load every page, for a second
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("scopes", nargs="+", choices=Scope.values)
         parser.add_argument(
-            "--application", metavar="SLUG", help="made when it is not there; without: for the whole installation"
+            "--application", metavar="SLUG", help="made when it is not there, default: for the whole installation"
         )
         parser.add_argument(
-            "--per-minute", type=int, metavar="CALLS", help="more are answered with 429; without: no limit"
+            "--per-minute", type=int, metavar="CALLS", help="more are answered with 429, default: no limit"
         )
         for unit in QuotaUnit.values:
             number = "USD" if unit == QuotaUnit.USD else "N"
@@ -53,7 +53,7 @@ class Command(BaseCommand):
         slug = options["application"]
         if not slug and Scope.GATEWAY in options["scopes"] and any(caps.values()):
             slug = "gateway"  # of whom nothing is known but how much they may use
-            self.stderr.write("The key belongs to the application `gateway`; --application SLUG names another.")
+            self.stderr.write("The key belongs to the application `gateway`. --application SLUG names another.")
         if slug:
             application, _ = Application.objects.get_or_create(slug=slug, defaults={"name": slug})
         if application is None and Scope.GATEWAY in options["scopes"]:

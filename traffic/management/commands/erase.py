@@ -14,7 +14,7 @@ from traffic.privacy import erasure as erase
 
 
 class Command(BaseCommand):
-    help = "Delete an application's or a user's data; sums without identity stay."
+    help = "Delete an application's or a user's data. Sums without identity stay."
 
     def add_arguments(self, parser: CommandParser) -> None:
         which = parser.add_mutually_exclusive_group(required=True)
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         counts.pop("uncounted")  # no page waits for this: all of it is counted
         self.stdout.write(", ".join(f"{number:,} {name}" for name, number in counts.items()))
         if not options["yes"]:
-            self.stdout.write("Nothing is deleted yet; say --yes to delete them.")
+            self.stdout.write("Nothing is deleted yet. Add --yes to delete them.")
             return
         erasure = erase.ask(**target)
         while erase.work(erasure.pk, now=timezone.now()):

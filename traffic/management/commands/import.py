@@ -33,7 +33,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", nargs="?", type=Path)
-        parser.add_argument("--format", choices=list(FORMATS), default="", help="default: told by the columns")
+        parser.add_argument("--format", choices=list(FORMATS), default="", help="default: recognised by the columns")
         parser.add_argument("--application", default="", help="of requests whose row names none")
         parser.add_argument("--provider", default="", help="of rows that name none")
         parser.add_argument("--account", default="", help="whose report it is, for sums")
@@ -45,7 +45,7 @@ class Command(BaseCommand):
         parser.add_argument("--column", action="append", default=[], metavar="FIELD=NAME")
         parser.add_argument("--by", metavar="USERNAME")
         parser.add_argument("--dry-run", action="store_true", help="show what the first rows become, store nothing")
-        parser.add_argument("--undo", type=int, metavar="NUMBER", help="take an import back")
+        parser.add_argument("--undo", type=int, metavar="NUMBER", help="undo an import")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["undo"] is not None:
@@ -94,7 +94,7 @@ class Command(BaseCommand):
     def undo(self, pk: int) -> None:
         imported = Import.objects.filter(pk=pk).first()
         if imported is None or not services.take_back(imported=imported):
-            raise CommandError(f"There is no import {pk} that could be taken back.")
+            raise CommandError(f"There is no import {pk} that can be undone.")
         self.finish(imported)
 
     def finish(self, imported: Import) -> None:
@@ -105,7 +105,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"{imported.percent} %, {imported.rows:,} rows")
         except KeyboardInterrupt:
             services.cancel(imported=imported)
-            raise CommandError(f"Cancelled; --undo {imported.pk} takes back what was read.") from None
+            raise CommandError(f"Cancelled. --undo {imported.pk} deletes what was read.") from None
         imported.refresh_from_db()
         self.stdout.write(summary(imported))
         for line, words in [] if imported.state == "undone" else imported.errors[:10]:
@@ -116,7 +116,7 @@ class Command(BaseCommand):
 
 def summary(imported: Import) -> str:
     if imported.state == "undone":
-        return f"import {imported.pk}: {imported.removed:,} rows taken back"
+        return f"import {imported.pk}: {imported.removed:,} rows undone"
     return (
         f"import {imported.pk}: {imported.accepted:,} new, {imported.duplicates:,} here before,"
         f" {imported.skipped:,} left out, {imported.rejected:,} with an error"

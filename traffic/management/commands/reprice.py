@@ -21,13 +21,13 @@ def day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise ArgumentTypeError(f"{text!r} is no day; write it as 2026-11-24") from None
+        raise ArgumentTypeError(f"{text!r} is no day: write it as 2026-11-24") from None
 
 
 class Command(BaseCommand):
     help = (
-        "Cost the requests of a period anew, each at the price that today's book says was in force. Leased requests "
-        "and bills stay as they are. A run that was stopped can be gone on with, and any can be taken back."
+        "Re-price the requests of a period, each at the price that was in force by today's price book. Self-hosted "
+        "requests and bills do not change. A stopped run can be resumed, and every run can be undone to the cent."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -36,10 +36,10 @@ class Command(BaseCommand):
         parser.add_argument("--provider", default="", metavar="SLUG", help="only requests to this provider")
         parser.add_argument("--model", default="", metavar="NAME", help="only requests to this model, as they call it")
         parser.add_argument("--dry-run", action="store_true", help="write nothing, only show what would change")
-        parser.add_argument("--by", metavar="USERNAME", help="who asks for it, for the audit log; needs --why")
+        parser.add_argument("--by", metavar="USERNAME", help="who requests it, for the audit log, needs --why")
         parser.add_argument("--why", default="", metavar="TEXT", help="the reason, for the audit log")
-        parser.add_argument("--undo", metavar="NUMBER", type=int, help="take a repricing back, to the cent")
-        parser.add_argument("--resume", metavar="NUMBER", type=int, help="go on with one that was stopped")
+        parser.add_argument("--undo", metavar="NUMBER", type=int, help="undo a re-pricing, to the cent")
+        parser.add_argument("--resume", metavar="NUMBER", type=int, help="resume one that was stopped")
 
     def handle(self, *args: Any, **options: Any) -> None:
         person = self.person(options["by"], options["why"].strip())
@@ -65,9 +65,9 @@ class Command(BaseCommand):
             self.head()
         done = to_the_end(repricing, tell=self.tell)
         self.stdout.write(
-            f"{done.restored:,} of {done.changed:,} requests cost what they did before; {done.kept:,} changed since."
+            f"{done.restored:,} of {done.changed:,} requests have their old cost again. {done.kept:,} changed since."
             if undoing
-            else f"\n{done.changed:,} of {done.read:,} requests changed in all."
+            else f"\n{done.changed:,} of {done.read:,} requests changed."
         )
 
     def head(self) -> None:
@@ -77,7 +77,7 @@ class Command(BaseCommand):
 
     def run(self, options: dict[str, Any], person: int | None) -> None:
         if options["since"] is None or options["until"] is None:
-            raise CommandError("Say the period: --from and --to.")
+            raise CommandError("Give the period: --from and --to.")
         if options["until"] <= options["since"]:
             raise CommandError("--to is the day after the last one: it must lie after --from.")
         self.head()
@@ -97,7 +97,7 @@ class Command(BaseCommand):
         if name is None:
             return None
         if not why:
-            raise CommandError("Say --why as well, for the audit log.")
+            raise CommandError("Give --why as well, for the audit log.")
         try:
             return User.objects.get(username=name, is_active=True).pk
         except User.DoesNotExist:
@@ -125,7 +125,7 @@ def summary(repriced: Repriced, dry_run: bool) -> str:
     verb = "would change" if dry_run else "changed"
     sentence = f"\n{repriced.changed:,} of {repriced.read:,} requests {verb}, by {repriced.amount:+,.6f} USD."
     if repriced.pk is not None:
-        sentence += f" Repricing {repriced.pk}; --undo {repriced.pk} takes it back."
+        sentence += f" Re-pricing {repriced.pk}: --undo {repriced.pk} reverses it."
     if repriced.sealed:
         sentence += f" {len(repriced.sealed):,} days are left alone: their requests are no longer kept."
     return sentence

@@ -12,7 +12,7 @@ from traffic.usage.rebuild import Busy, rebuild
 
 
 class Command(BaseCommand):
-    help = "Make the rollups again from the raw requests, day by day, while ingest goes on; sealed days stay."
+    help = "Make the rollups again from the raw requests, day by day, while ingest goes on. Sealed days stay."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--rebuild", action="store_true", required=True)
@@ -34,7 +34,7 @@ class Command(BaseCommand):
                     self.stdout.flush()
         except Busy as error:
             raise CommandError(str(error)) from None
-        self.stdout.write(f"{days} days, {mended} rollup rows mended.")
+        self.stdout.write(f"{days} days, {mended} rollup rows corrected.")
 
 
 def changed(mended: int) -> str:
