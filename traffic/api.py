@@ -21,6 +21,7 @@ from traffic.ingest.refusals import log_refused
 from traffic.latency import queries as latency_reports
 from traffic.quality import queries as quality
 from traffic.quality.criteria import by_criterion
+from traffic.queues import queries as queues
 from traffic.ratings import services as ratings
 from traffic.ratings.judgement import Judgement
 from traffic.requests.export import KINDS, NotInstalled, as_file, export
@@ -28,7 +29,17 @@ from traffic.requests.query_params import FilterQuery, PeriodQuery, RequestQuery
 from traffic.retention_settings import current_retention
 from traffic.rubrics import queries as rubrics
 from traffic.rubrics.criteria import criteria_of, marks_of
-from traffic.schemas import FailuresOut, FeedbackIn, FeedbackOut, HeatOut, LatencyOut, QualityOut, RubricsOut, UsageOut
+from traffic.schemas import (
+    FailuresOut,
+    FeedbackIn,
+    FeedbackOut,
+    HeatOut,
+    LatencyOut,
+    QualityOut,
+    RatingQueuesOut,
+    RubricsOut,
+    UsageOut,
+)
 from traffic.trials.api import router as trials
 from traffic.usage import reports
 from traffic.usage.reports import GroupBy
@@ -188,3 +199,13 @@ def get_quality(
 )
 def get_rubrics(request: HttpRequest) -> Any:
     return {"rubrics": rubrics.current()}
+
+
+@router.get(
+    "/rating-queues",
+    auth=needs("read"),
+    response={200: RatingQueuesOut, **READ_ERRORS},
+    summary="Sets of answers that people rate, and how far they are",
+)
+def get_rating_queues(request: HttpRequest) -> Any:
+    return {"queues": queues.every_queue()}

@@ -191,3 +191,21 @@ class RubricOut(Schema):
 
 class RubricsOut(Schema):
     rubrics: list[RubricOut]
+
+
+class RatingQueueOut(Schema):
+    """`needed` and `rated` count ratings, not answers: an answer of the overlap needs several."""
+
+    id: int = Field(validation_alias="queue.pk")
+    name: str = Field(validation_alias="queue.name")
+    question: str = Field(validation_alias="queue.question")
+    sampling: str = Field(validation_alias="queue.sampling")
+    ratings_per_answer: int = Field(validation_alias="queue.ratings_per_answer")
+    overlap_percent: int = Field(validation_alias="queue.overlap_percent")
+    closed: bool
+    needed: int
+    rated: int
+
+
+class RatingQueuesOut(Schema):
+    queues: list[RatingQueueOut]

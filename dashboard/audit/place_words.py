@@ -180,6 +180,7 @@ NOUNS: dict[str, Promise] = {
     "queues": gettext_lazy("Rating queues"),
     "rates": gettext_lazy("Rates"),
     "rating": gettext_lazy("Rating"),
+    "rating-queues": gettext_lazy("Rating queues"),
     "receipt": gettext_lazy("Receipt"),
     "reconciliation": gettext_lazy("Reconciliation"),
     "recurrence": gettext_lazy("Recurring charge"),

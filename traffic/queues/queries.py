@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
@@ -27,6 +27,10 @@ class Progress:
     rated: int
     mine: int
     left: int | None = None
+
+    @property
+    def closed(self) -> bool:
+        return self.queue.closed_at is not None
 
     @property
     def done(self) -> bool:
@@ -60,6 +64,11 @@ def listed(person: Person, *, every: bool) -> list[Progress]:
     queues = RatingQueue.objects.all() if every else open_to(person)
     rows = _with_progress(queues.select_related("rubric", "application", "deployment", "by"), person)
     return [_progress(row) for row in rows.order_by("closed_at", "-pk")[:SHOWN]]
+
+
+def every_queue() -> list[Progress]:
+    """All queues with their progress, for a program."""
+    return listed(AnonymousUser(), every=True)
 
 
 def left_for(person: Person) -> dict[int, int]:

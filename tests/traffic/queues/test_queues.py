@@ -339,6 +339,8 @@ def test_a_manager_makes_a_queue_and_sees_its_progress(conn: psycopg.Connection,
     made = RatingQueue.objects.get()
     assert made.entries.count() == 3 and list(made.raters.all()) == [ada]
     assert "2 answers wait for your rating." in text(logged_in(ada), "/quality/queues/")
+    figures = logged_in(person("fay", "costs.view_charge")).get("/api/v1/rating-queues").json()["queues"]
+    assert [(row["name"], row["needed"], row["rated"], row["closed"]) for row in figures] == [("Launch", 3, 0, False)]
     manager.post(f"{made_at}fill/")
     assert made.entries.count() == 4
     assert "Queue closed. Its ratings stay." in text(manager, manager.post(f"{made_at}switch/")["Location"])
