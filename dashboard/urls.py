@@ -20,9 +20,11 @@ from dashboard.storage.views import storage, unstored
 
 urlpatterns = [
     path("", overview, name="overview"),
+    # Before the three hundred pages, which Django tries one after the other: programs call more often than people.
+    path("", include("traffic.ingest.urls")),
+    path("api/v1/", api.urls),
     path("", include("providers.urls")),
     path("", include("traffic.urls")),
-    path("", include("traffic.ingest.urls")),
     path("", include("costs.urls")),
     path("", include("alerts.urls")),
     path("settings/", settings_index, name="settings"),
@@ -62,7 +64,6 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),
-    path("api/v1/", api.urls),
 ]
 
 handler400 = "dashboard.front.error_views.bad_request"
