@@ -32,7 +32,7 @@ class Installation:
         environment = free_environment(BREAKEVEN_DATA=str(self.data), SECRET_KEY="s", **roles)
         return subprocess.run(
             [sys.executable, "manage.py", *arguments],
-            cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, timeout=120, check=False,
+            cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
 
 

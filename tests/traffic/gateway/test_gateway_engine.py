@@ -59,7 +59,7 @@ def test_the_line_of_the_how_to_runs_as_written(real: Stack) -> None:
     (line,) = blocks("Gateway", "sh")
     given = line.replace("http://127.0.0.1:8001", real.url).replace("smollm2-135m-instruct", "tiny")
     script = f"export KEY={KEY}\n{given}"
-    done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, timeout=120, check=True)
     row = real.newest(response_id=json.loads(done.stdout)["id"])
     assert (row["output"], row["task"]) == (20, "qa")
 
