@@ -203,6 +203,8 @@ ACCESS: dict[str, Access] = {
     "traffic:comparisons": page(ALL),
     "traffic:pair": Access(reads=PLANNERS, theirs=("manager",)),
     "traffic:pair-decide": action(PLANNERS, theirs=("manager",)),
+    "traffic:playground": form(FIGURES),
+    "traffic:playground-keep": action(FIGURES),
     "traffic:trials": page(FIGURES),
     "traffic:trial-add": form(OPS),
     "traffic:sets": form(OPS),

@@ -18,6 +18,7 @@ from traffic.comparisons.views import choice_undo, compare, comparisons, pair_de
 from traffic.feedback_links.views import feedback_link
 from traffic.imports.views import import_detail, import_do, import_errors, import_list
 from traffic.latency.views import latency
+from traffic.playground.views import playground, playground_keep
 from traffic.privacy.views import application_erase, erasure_detail, erasure_list
 from traffic.quality.views import quality
 from traffic.queues.views import queue_add, queue_detail, queue_fill, queue_list, queue_switch
@@ -87,6 +88,8 @@ urlpatterns = [
     path("quality/sets/<int:pk>/", set_detail, name="set"),
     path("quality/sets/<int:pk>/set.jsonl", set_file, name="set-file"),
     path("quality/sets/<int:pk>/delete/", set_delete, name="set-delete"),
+    path("quality/playground/", playground, name="playground"),
+    path("quality/playground/keep/", playground_keep, name="playground-keep"),
     path("quality/trials/", trial_list, name="trials"),
     path("quality/trials/add/", trial_add, name="trial-add"),
     path("quality/trials/<int:pk>/stop/", trial_stop, name="trial-stop"),

@@ -52,6 +52,8 @@ WHOLE: dict[str, Promise] = {
     "traffic:feedback-link": gettext_lazy("Feedback link"),
     "traffic:rate-draft": gettext_lazy("Rate answers: save a draft"),
     "traffic:queue-fill": gettext_lazy("Rating queue: add answers"),
+    "traffic:playground": gettext_lazy("Playground"),
+    "traffic:playground-keep": gettext_lazy("Playground: keep a pair"),
     "traffic:my-ratings": gettext_lazy("My ratings"),
     "traffic:my-ratings-export": gettext_lazy("My ratings: download"),
     "traffic:rater-name": gettext_lazy("My ratings: hide or show the name"),

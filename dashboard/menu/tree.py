@@ -200,6 +200,7 @@ QUALITY = section(
         words=_("proof of concept load test benchmark throughput capacity replay"),
     ),
     Page("traffic:sets", _("Sets"), below=("traffic:set",), words=_("regression test JSONL version")),
+    Page("traffic:playground", _("Playground"), words=_("try a prompt chat side by side stream")),
 )
 
 ALERTS = section(

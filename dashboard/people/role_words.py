@@ -59,6 +59,7 @@ GROUPS: dict[str, tuple[Promise, Words]] = {
             "traffic.adjudicate": _("Decide pairs whose raters disagree"),
             "traffic.view_trial": _("See trials and their reports"),
             "traffic.add_trial": _("Start and stop trials"),
+            "traffic.use_playground": _("Send prompts from the playground"),
             "traffic.view_import": _("See imports"),
             "traffic.add_import": _("Import requests from files"),
             "traffic.change_import": _("Stop and undo imports"),

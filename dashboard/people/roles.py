@@ -24,6 +24,7 @@ FIGURES = (
     "traffic.view_application",
     "traffic.view_route",
     "traffic.view_trial",
+    "traffic.use_playground",
     "traffic.view_import",
     "traffic.view_repricing",
     "alerts.view_alert",

@@ -48,6 +48,30 @@ def test_the_bar_leads_to_every_section_of_the_product(visit: Visit) -> None:
     assert [link.get_attribute("href") for link in links.all()] == list(SECTIONS)
 
 
+def test_a_prompt_is_answered_side_by_side_stopped_and_kept_as_a_pair(visit: Visit) -> None:
+    page = visit("/quality/playground/")
+    page.get_by_label("Answered by").select_option("claude-haiku-4-5")
+    page.get_by_label("And, side by side, by").select_option("claude-sonnet-4-5")
+    page.locator("#id_prompt").fill("What is a break-even?\nAnswer in a sentence.")
+    send, stop = page.get_by_role("button", name="Send prompt"), page.get_by_role("button", name="Stop answer")
+    page.route("**/quality/playground/", lambda route: None)  # an answer that never begins
+    send.click()
+    stop.click()
+    expect(page.locator("#playground-answers .field-error")).to_have_text(["Stopped.", "Stopped."])
+    page.unroute("**/quality/playground/")
+    send.click()
+    facts = page.locator("#playground-answers .facts")
+    expect(facts).to_have_count(2)
+    for number, name in enumerate(("claude-haiku-4-5", "claude-sonnet-4-5")):
+        expect(facts.nth(number)).to_contain_text(name)
+        expect(facts.nth(number)).to_contain_text("First token")
+        expect(facts.nth(number)).to_contain_text("$0.00")
+        assert page.locator("#playground-answers .pair > section").nth(number).locator("> .answer-text").inner_text()
+    page.get_by_role("button", name="Keep pair for rating").click()
+    expect(page.locator("#main")).to_contain_text("Playground")
+    expect(page.locator(".toast")).to_contain_text("The pair is kept.")
+
+
 def test_an_answer_is_rated_by_the_keyboard_and_the_rating_taken_back(visit: Visit) -> None:
     page = visit("/quality/rate/")
     first = page.locator("input[name=request]").input_value()

@@ -80,6 +80,7 @@ class Application(models.Model):
 
     class Meta:
         ordering = ["slug"]
+        permissions = [("use_playground", "Can send prompts from the playground")]
 
     def __str__(self) -> str:
         return self.slug

@@ -1,0 +1,196 @@
+"""The playground through a gateway that runs: whole answers, streams, two sides, a pair kept, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from providers.audit.log import AuditEntry
+from tests.factories import YEAR, TokenPriceFactory
+from tests.traffic.gateway_stack import Stack, calm, stack, until
+from tests.traffic.people import logged_in, person
+from traffic.gateway.routes import Rule, Target
+from traffic.models import Application, Cap, Key, Pair
+from traffic.playground import sending, services
+from traffic.playground.forms import MOST_PROMPT
+from traffic.playground.queries import choices_of
+
+__all__ = ["calm", "stack"]  # fixtures
+pytestmark = pytest.mark.django_db
+URL = "/quality/playground/"
+ASKED = {"first": "own", "second": "", "prompt": "What is a break-even?", "answer_tokens": "50"}
+
+
+@pytest.fixture(scope="module")
+def owner(stack: Stack, django_db_blocker: Any) -> None:
+    """The application and its key, where the gateway sees them."""
+    with django_db_blocker.unblock():
+        services.key()
+        TokenPriceFactory.create(
+            provider="anthropic", model="claude-test", starts_at=YEAR, seen_at=YEAR, uncached_input=3, cache_read=1,
+            cache_write_5m=4, cache_write_1h=6, output=15,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def client(calm: Stack, owner: None, settings: Any) -> Iterator[Client]:
+    settings.GATEWAY_URL = calm.url
+    yield logged_in(person("ops", "traffic.use_playground", "traffic.view_request"))
+
+
+def page(client: Client, **fields: str) -> str:
+    response = client.post(URL, {**ASKED, **fields})
+    assert response.status_code == 200, response.content.decode()[:2000]
+    return " ".join(response.content.decode().split())
+
+
+def lines(client: Client, **fields: str) -> list[dict[str, Any]]:
+    response = client.post(URL, {**ASKED, **fields}, headers={"accept": "application/x-ndjson"})
+    assert response["content-type"] == "application/x-ndjson"
+    return [json.loads(line) for line in b"".join(response).splitlines()]
+
+
+def test_without_a_script_the_page_shows_both_answers_with_their_figures(client: Client, calm: Stack) -> None:
+    shown = page(client, second="claude")
+    assert shown.count("Hello.") == 2
+    for words in ("First token", "38 in, 12 out", "Cost", "Keep pair for rating"):
+        assert words in shown
+    for engine in (calm.own, calm.claude):
+        (call,) = engine.seen
+        assert json.loads(call["body"])["max_tokens"] == 50
+    row = calm.newest(provider="anthropic")
+    application = Application.objects.get(slug="playground")
+    assert (row["application_id"], row["outcome"], row["streamed"]) == (application.pk, "ok", True)
+
+
+def test_a_stream_comes_in_pieces_and_ends_with_tokens_cost_and_its_request(client: Client) -> None:
+    *pieces, end = lines(client)
+    assert "".join(piece.get("text", "") for piece in pieces) == "Hello."
+    assert pieces[0]["ttft_ms"] > 0
+    figures = dict(end["end"]["figures"])
+    assert figures["Answered by"] == "own" and figures["Tokens"] != "not known yet"
+    assert end["end"]["url"].startswith("/requests/") and end["end"]["problem"] == ""
+
+
+def test_each_side_is_a_stream_of_its_own(client: Client, calm: Stack) -> None:
+    assert dict(lines(client, second="claude", side="second")[-1]["end"]["figures"])["Answered by"] == "claude"
+    assert not calm.own.seen
+
+
+def test_a_reader_who_leaves_ends_the_call(client: Client, calm: Stack) -> None:
+    calm.own.behaviour = "endless"
+    answer = sending.Answer()
+    stream = sending.pieces(sending.Ask("own", "Hi", 50, "own-model"), services.key(), answer)
+    assert next(stream).text
+    stream.close()
+    assert calm.own.hung_up.wait(20)
+    assert until(lambda: calm.rows(str(answer.request))["outcome"] == "cancelled")
+
+
+def test_two_answers_are_kept_as_a_pair_without_names(client: Client, calm: Stack) -> None:
+    tokens = [lines(client, second="claude", side=side)[-1]["end"]["token"] for side in ("first", "second")]
+    answer = client.post(f"{URL}keep/", {"token": tokens, "prompt": ASKED["prompt"]}, follow=True)
+    assert "The pair is kept." in answer.content.decode()
+    pair = Pair.objects.get()
+    assert (pair.candidate.slug, pair.baseline.slug) == ("own", "claude")
+    assert pair.application is not None and pair.application.slug == "playground"
+    assert AuditEntry.objects.order_by("-pk")[0].message == "Pair of the playground kept for rating."
+    for forged, words in (
+        ({"token": tokens, "prompt": "Another prompt"}, "different prompts"),
+        ({"token": [tokens[0], tokens[0]], "prompt": ASKED["prompt"]}, "A pair needs two."),
+        ({"token": [tokens[0], "forged"], "prompt": ASKED["prompt"]}, "too old to be kept"),
+        ({"prompt": ASKED["prompt"]}, "too old to be kept"),
+    ):
+        assert words in client.post(f"{URL}keep/", forged, follow=True).content.decode()
+    assert Pair.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "words"),
+    [("400", "no"), ("500", "broken"), ("break", "broke off"), ("stream-error", "busy")],
+)
+def test_what_goes_wrong_is_a_sentence(client: Client, calm: Stack, behaviour: str, words: str) -> None:
+    calm.own.behaviour = calm.claude.behaviour = behaviour
+    end = lines(client)[-1]["end"]
+    assert words in end["problem"] and end["token"] == ""
+
+
+def test_without_a_gateway_the_page_says_so(client: Client, settings: Any) -> None:
+    settings.GATEWAY_URL = "http://127.0.0.1:1"
+    assert "The gateway does not answer. Check that it runs." in page(client)
+
+
+def test_a_full_playground_says_so(client: Client, calm: Stack) -> None:
+    places = [sending.place() for _ in range(sending.AT_ONCE)]
+    for held in places:
+        held.__enter__()
+    try:
+        assert "Too many answers are under way." in lines(client)[-1]["end"]["problem"]
+    finally:
+        for held in places:
+            held.__exit__(None, None, None)
+    assert not calm.own.seen
+
+
+def test_bad_input_is_refused_beside_its_field(client: Client, calm: Stack) -> None:
+    for fields in ({"prompt": ""}, {"prompt": "x" * (MOST_PROMPT + 1)}, {"first": "elsewhere"}, {"answer_tokens": "0"},
+                   {"answer_tokens": "4001"}):  # fmt: skip
+        assert client.post(URL, {**ASKED, **fields}).status_code == 422
+    assert not calm.own.seen
+
+
+def test_a_revoked_key_stops_the_playground(client: Client, calm: Stack) -> None:
+    Key.objects.filter(application__slug="playground").update(revoked_at="2026-01-01T00:00Z")
+    response = client.post(URL, ASKED)
+    assert response.status_code == 422
+    assert "The key of the playground is revoked." in response.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_sends_at_once_make_one_key() -> None:
+    def send(_number: int) -> str:
+        try:
+            return services.key()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(send, range(4)))) == 1
+    assert Key.objects.count() == 1
+
+
+def test_the_application_has_a_cap_and_stays_out_of_break_even() -> None:
+    owner = services.application()
+    assert (owner.test_only, owner.capture_bodies) == (True, True)
+    cap = Cap.objects.get(application=owner)
+    assert (cap.unit, cap.period, cap.amount) == ("usd", "day", services.DAILY_USD)
+    cap.delete()
+    services.application()
+    assert not Cap.objects.filter(application=owner).exists()  # a person took it away
+
+
+def test_only_what_rules_open_for_the_playground_can_be_chosen() -> None:
+    targets = tuple(
+        Target(number, slug, "self", "vllm", "http://x", f"model-{slug}", down=slug == "b")
+        for number, slug in enumerate("abc")
+    )
+    rules = (
+        Rule("one", "First", deployment="a", fallbacks=("b",)),
+        Rule("two", "Second", deployment="c", applications=("shop",)),
+        Rule("three", "Third", deployment="a", private=True),
+    )
+    choices = choices_of(rules, targets)
+    assert choices.groups == [("Deployments", [("a", "a"), ("b", "b (down)")]), ("Routes", [("one", "First")])]
+    assert choices.models == {"a": "model-a", "b": "model-b"}
+
+
+def test_it_needs_its_own_permission() -> None:
+    stranger = logged_in(person("stranger", "traffic.view_request", "traffic.view_quality"))
+    assert stranger.get(URL).status_code == 403
+    assert stranger.post(f"{URL}keep/").status_code == 403
