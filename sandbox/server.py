@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from sandbox import clouds, vllm
+from sandbox import bedrock, clouds, vllm
 from sandbox.anthropic import SandboxAnthropic
 from sandbox.bends import BENT, bent
 from sandbox.faults import Faults
@@ -66,6 +66,7 @@ def build_app(
         app.router.add_route("*", "/engine/{path:.*}", _engine)
         app.router.add_routes(vllm.routes(_engine))
     app.router.add_routes(clouds.routes())
+    app.router.add_routes(bedrock.routes())
     return app
 
 

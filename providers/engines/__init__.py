@@ -21,6 +21,7 @@ ENGINES = {
     "llamacpp": "providers.engines.llamacpp.LlamaCpp",
     "ollama": "providers.engines.ollama.Ollama",
     "anthropic": "providers.engines.anthropic.Anthropic",
+    "bedrock": "providers.engines.bedrock.Bedrock",
     "azure_openai": "providers.engines.azure_openai.AzureOpenAI",
     "gemini": "providers.engines.gemini.Gemini",
     "openrouter": "providers.engines.openrouter.OpenRouter",

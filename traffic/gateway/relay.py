@@ -16,6 +16,7 @@ import aiohttp
 from lib.reach import literal
 from lib.repeated_events import log_repeated
 from traffic.gateway.answers import Answer, StreamTap, read_answer
+from traffic.gateway.bedrock import prepared, read_as_claude
 from traffic.gateway.bounds import LARGE_ANSWER, MOST_ANSWER, PIECE, TooMuch
 from traffic.gateway.caps.ledger import CapLedger, CapReached
 from traffic.gateway.concurrency import CallQueues
@@ -26,7 +27,7 @@ from traffic.gateway.intake import Share
 from traffic.gateway.recorder import Recorder
 from traffic.gateway.refusals import Headers, Refusal, Send, send_error
 from traffic.gateway.resilience import COOL_S, FAULTS, Cooling, again_in, retry_after
-from traffic.gateway.routes import Target
+from traffic.gateway.routes import BEDROCK, Target
 from traffic.gateway.translated import (
     NOT_OF_TRANSLATED,
     UNTRANSLATABLE,
@@ -210,17 +211,22 @@ class Relay:
         else:
             asks = adds_usage_option(exchange.request, target)
             body, path, query = exchange.request.with_model(target.model, ask_usage=asks), exchange.path, exchange.query
+        if target.engine == BEDROCK:
+            url, headers, body = await prepared(target, body, exchange.headers)
+        else:
+            url, headers = url_of(target, path, query), headers_for(target, exchange.headers, exchange.translation)
         session = self._sessions[target.local]
         if (address := literal(target.url)) is not None:
             judge(target.slug, address, local=target.local)
         for attempt in (1, 2):
             try:
-                return await session.post(
-                    url_of(target, path, query),
+                upstream = await session.post(
+                    url,
                     data=body if len(body) < LARGE_BODY else io.BytesIO(body),
-                    headers=headers_for(target, exchange.headers, exchange.translation),
+                    headers=headers,
                     allow_redirects=False,
                 )
+                return read_as_claude(target, upstream)
             except (aiohttp.ServerDisconnectedError, ConnectionResetError):
                 # A kept-alive connection that the engine closed in the same moment: once more over a new one.
                 if attempt == 2:

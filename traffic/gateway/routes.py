@@ -34,6 +34,7 @@ DEFAULT_ROUTES = Path(__file__).resolve().parent.parent / "data" / "default_rout
 MOST_TARGETS = 4  # a call that fails everywhere must not go round all deployments
 
 # Which protocols an engine serves; a test holds this next to `providers.engines`, which needs Django.
+BEDROCK = "bedrock"
 BOTH: frozenset[Protocol] = frozenset({ANTHROPIC, OPENAI})
 PROTOCOLS: dict[str, frozenset[Protocol]] = {
     "anthropic": frozenset({ANTHROPIC}),
@@ -43,6 +44,7 @@ PROTOCOLS: dict[str, frozenset[Protocol]] = {
     "sglang": frozenset({OPENAI}),
     "lmdeploy": frozenset({OPENAI}),
     "tgi": frozenset({OPENAI}),
+    BEDROCK: frozenset({ANTHROPIC}),
     "azure_openai": frozenset({OPENAI}),
     "gemini": frozenset({OPENAI}),
     "openrouter": frozenset({OPENAI}),
@@ -196,6 +198,8 @@ def _answers(target: Target, call: Call) -> bool:
     one that hears, speaks or draws.
     """
     request = call.request
+    if call.exact and target.engine == BEDROCK:  # which counts no tokens in Messages
+        return False
     if request.protocol not in target.protocols:
         return not call.exact and request.protocol in CHATS and not CHATS.isdisjoint(target.protocols)
     return request.protocol not in SAME_MODEL or is_nearly(target, request.model)

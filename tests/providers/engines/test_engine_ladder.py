@@ -51,6 +51,11 @@ HEALTHY: dict[str, tuple[Callable[[], Stub], str, str]] = {
         "tiny",
         "",
     ),
+    "bedrock": (
+        lambda: Stub({"GET /foundation-models": as_json({"modelSummaries": [{"modelId": "anthropic.claude-x"}]})}),
+        "anthropic.claude-x",
+        "AKIA:secret",
+    ),
     "azure_openai": (lambda: stubs.azure("gpt-ours"), "gpt-ours", "azure-key-of-the-suite"),
     "gemini": (lambda: Stub({"GET /v1/models": model_list("models/gemini-3", owner="google")}), "gemini-3", ""),
     "openrouter": (lambda: Stub({"GET /v1/models": model_list("openai/gpt-x", owner="")}), "openai/gpt-x", ""),
