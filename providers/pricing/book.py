@@ -96,6 +96,7 @@ UNKNOWN_MODEL = Costed(None, "unknown_model", None)
 UNKNOWN_USAGE = Costed(None, "unknown_usage", None)
 LEASED = Costed(None, "leased", None)
 CACHED = Costed(ZERO, "cached", None)
+REFUSED = Costed(ZERO, "refused", None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from traffic.gateway.forms import read_form
 from traffic.gateway.hang_up import HangUp
 from traffic.gateway.held_objects import HeldObjects
 from traffic.gateway.intake import Deadlines, Load, Share, drain
-from traffic.gateway.model_distance import made_at, nearest
+from traffic.gateway.model_distance import nearest
 from traffic.gateway.passthrough import METHODS, STORES, Passthrough, StoreCall, store_of
 from traffic.gateway.protocols import (
     ANTHROPIC,
@@ -49,10 +49,11 @@ from traffic.gateway.protocols import (
 )
 from traffic.gateway.recorder import Recorder
 from traffic.gateway.refusals import UNREADABLE, CallerGone, Receive, Refusal, Send, send_error
+from traffic.gateway.refused_calls import RefusedCalls
 from traffic.gateway.relay import Relay
-from traffic.gateway.routes import BudgetDecides, Call, Decision, Target, after_cap, decide, is_known
+from traffic.gateway.routes import BudgetDecides, Call, Decision, after_cap, decide, is_known
 from traffic.gateway.shutdown import Shutdown
-from traffic.gateway.snapshot import Application, Key, Snapshot, Snapshots
+from traffic.gateway.snapshot import Application, Key, Snapshot, Snapshots, model_object
 from traffic.gateway.spool import Mover, Spool
 from traffic.gateway.store import Store
 from traffic.ingest.gc_tuning import tune_interpreter
@@ -123,6 +124,7 @@ class Gateway:
         )
         self.objects = HeldObjects(settings.database_url)
         self.passthrough = Passthrough(self.relay, self.objects)
+        self.refused = RefusedCalls(self.spool)
         self.cache = AnswerCache(settings.redis_url, self.recorder)
         self.door = Admission(self.snapshots)
         self.shutdown = Shutdown(settings.grace_s, settings.send_timeout_s)
@@ -217,6 +219,7 @@ class Gateway:
         headers = dict(scope["headers"])
         share: Share | None = None
         key: Key | None = None
+        application: Application | None = None
         unread = True
         try:
             self.shutdown.refuse_new()
@@ -239,15 +242,18 @@ class Gateway:
             keeping = await self.cache.serve(exchange, send)
             if keeping is not None:
                 await self._relay(exchange, receive, keeping, share)
-        except Refusal as refusal:
+        except (Refusal, CallerGone) as error:
+            refusal = error if isinstance(error, Refusal) else UNREADABLE
             _log_refused(refusal, scope, key)
-            await _refuse(refusal, protocol, receive if unread else None, send)
-        except CallerGone:
-            _log_refused(UNREADABLE, scope, key)
-            await _refuse(UNREADABLE, protocol, None, send)
+            if store is None:
+                self.refused.note(refusal, key, application, self._next_id(), started_at, arrived)
+            await _refuse(refusal, protocol, receive if unread and refusal is error else None, send)
         finally:
             if share is not None:
                 share.free()
+
+    def _next_id(self) -> str:
+        return f"{self._prefix}{next(self._numbers)}"
 
     def _exchange(
         self,
@@ -271,7 +277,7 @@ class Gateway:
         if alias := application.aliases.get(gateway_request.model):
             gateway_request = replace(gateway_request, model=alias, written=gateway_request.model)
         call = _call(gateway_request, application, headers, scope["path"])
-        external_id = f"{self._prefix}{next(self._numbers)}"
+        external_id = self._next_id()
         no_store = _is_on(headers, b"x-breakeven-no-store")
         capped = None
         caps = key.caps + application.caps
@@ -320,7 +326,7 @@ class Gateway:
         headers = dict(scope["headers"])
         snapshot, key = await self.door.key(headers, scope["client"])
         application = application_of(snapshot, key, headers)
-        models = [_model(target) for target in snapshot.models(application.slug)]
+        models = [model_object(target) for target in snapshot.models(application.slug)]
         wanted = scope["path"].removeprefix("/v1/models").removeprefix("/")
         if not wanted:
             first, last = (models[0]["id"], models[-1]["id"]) if models else (None, None)
@@ -414,20 +420,6 @@ def _unknown_model(call: Call, snapshot: Snapshot) -> Refusal:
     near = nearest(call.request.model, (target.model for target in snapshot.models(call.application)))
     names = f" The nearest names: {', '.join(near)}." if near else " GET /v1/models lists the models of this key."
     return Refusal(404, "no-such-model", f"No deployment serves the model {call.request.model[:200]}.{names}")
-
-
-def _model(target: Target) -> dict[str, Any]:
-    """A model in a shape that both vendors' clients read."""
-    made = made_at(target.model)
-    return {
-        "id": target.model,
-        "object": "model",
-        "created": int(made.timestamp()),
-        "owned_by": target.provider,
-        "type": "model",
-        "display_name": target.model,
-        "created_at": f"{made:%Y-%m-%dT%H:%M:%SZ}",
-    }
 
 
 def _shape(scope: Scope) -> Protocol:

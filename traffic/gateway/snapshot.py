@@ -32,6 +32,7 @@ from traffic.caps.windows import counted, zone_of
 from traffic.gateway.caps.amounts import Cap
 from traffic.gateway.caps.ledger import Gap
 from traffic.gateway.database import connect
+from traffic.gateway.model_distance import made_at
 from traffic.gateway.routes import Rule, Target, default_rules, reachable
 from traffic.gateway.vendor_limits import WRITE_EVERY_S, VendorLimits
 from traffic.redaction.rules import EVERYTHING, Redaction, redaction_of
@@ -96,6 +97,20 @@ class Snapshot:
         """One target for each model that this application can reach now."""
         targets = reachable(self.rules, self.targets, application)
         return list({target.model: target for target in targets if not target.down}.values())
+
+
+def model_object(target: Target) -> dict[str, Any]:
+    """A model in a shape that both vendors' clients read."""
+    made = made_at(target.model)
+    return {
+        "id": target.model,
+        "object": "model",
+        "created": int(made.timestamp()),
+        "owned_by": target.provider,
+        "type": "model",
+        "display_name": target.model,
+        "created_at": f"{made:%Y-%m-%dT%H:%M:%SZ}",
+    }
 
 
 KEYS = """

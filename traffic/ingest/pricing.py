@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 import msgspec
 import psycopg
 
-from providers.pricing.book import CACHED, LEASED, Book, Costed, stamp_of
+from providers.pricing.book import CACHED, LEASED, REFUSED, Book, Costed, stamp_of
 from traffic.ingest.cardinality import Names
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql.rows import LEASED_DEPLOYMENTS, MAKE_SALT
@@ -130,7 +130,7 @@ class PricingContext:
             tokens.cache_write_1h,
             tokens.output,
         )
-        return self.book.cost(
+        costed = self.book.cost(
             provider=row.provider,
             model=row.model,
             when=row.started_at,
@@ -138,6 +138,9 @@ class PricingContext:
             batch=row.batch,
             tier=row.tier,
         )
+        if costed.cost is None and row.outcome == "refused" and classes and not any(classes):
+            return REFUSED
+        return costed
 
 
 FILLED = ("http_status", "error_type", "latency_ms", "ttft_ms", "user", "route", "raw", "prompt", "answer",

@@ -35,6 +35,7 @@ class CostReason(models.TextChoices):
         _("no price is known for one of its token classes, its tier or region"),
     )
     LEASED = "leased", _("self-hosted, paid by GPU hours")
+    REFUSED = "refused", _("refused before a model was called")
     CACHED = "cached", _("answered from the answer cache, which costs nothing")
 
 

@@ -33,7 +33,7 @@ CLAIM = timedelta(minutes=2)
 MEMORY = "traffic_repriced"
 START = uuid.UUID(int=0)
 
-PRICED = "coalesce(cost_reason, '') NOT IN ('leased', 'cached')"
+PRICED = "coalesce(cost_reason, '') NOT IN ('leased', 'cached', 'refused')"
 COLUMNS = f"id, provider, model, started_at, batch, tier, {', '.join(COSTED)}, {', '.join(TOKEN_CLASSES)}"
 NEXT = f"""
 SELECT {COLUMNS} FROM traffic_request

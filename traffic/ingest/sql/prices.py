@@ -48,7 +48,8 @@ WITH given AS (
 _GIVE = f"""
 written AS (
     UPDATE traffic_request AS r SET {", ".join(f"{name} = given.{name}" for name in COSTED)}
-    FROM given WHERE r.day = %(day)s AND r.id = given.id AND coalesce(r.cost_reason, '') NOT IN ('leased', 'cached')
+    FROM given WHERE r.day = %(day)s AND r.id = given.id
+        AND coalesce(r.cost_reason, '') NOT IN ('leased', 'cached', 'refused')
     RETURNING r.id, r.started_at, r.reported_cost, {", ".join(f"r.{name}" for name in KEY)},
         {", ".join(f"old.{name} AS old_{name}, new.{name} AS new_{name}" for name in COSTED)}
 ),
