@@ -34,7 +34,7 @@ def uptime(request: HttpRequest) -> HttpResponse:
     chosen = [entry for entry in uptime_page.worst_first(everyone) if not only or entry.deployment.slug in only]
     shown = chosen[(page - 1) * SHOWN : page * SHOWN]
     context = {
-        "answer": uptime_page.answer(everyone),
+        "answer": uptime_page.answer(chosen or everyone),
         "periods": [_period(request, choice, days) for choice in PERIODS],
         "only": only,
         "shown": len(shown),

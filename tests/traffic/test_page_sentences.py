@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lib.periods import Period
-from providers.models import TokenPrice
+from providers.models import Deployment, TokenPrice
 from tests.pages import marked_text
 from traffic.latency import page as latency_page
 from traffic.latency.page import Group
@@ -61,6 +61,10 @@ def a_request(**changed: Any) -> Request:
             {"outcome": "refused", "cost_reason": "leased"},
             "refused to answer. Self-hosted, paid by GPU hours.",
         ),
+        (
+            {"outcome": "refused", "cost_reason": "leased", "deployment": Deployment()},
+            "refused to answer. Self-hosted, without a lease that is billed.",
+        ),
         ({"outcome": "error"}, "failed. Its cost is not known."),
         ({"outcome": "error", "http_status": 529}, "failed with status 529. Its cost is not known."),
         ({"outcome": "nobody-knows"}, "failed. Its cost is not known."),
@@ -104,6 +108,8 @@ def test_the_timeline_says_how_the_answer_came(changed: dict[str, Any], heading:
             "unknown",
         ),
         ({"cost_reason": "leased"}, "Self-hosted, paid by GPU hours", "–"),
+        ({"cost_reason": "leased", "deployment": Deployment(lease_id=3)}, "Self-hosted, paid by GPU hours", "–"),
+        ({"cost_reason": "leased", "deployment": Deployment()}, "Self-hosted, and its deployment has no lease", "–"),
     ],
 )
 def test_where_a_request_has_no_cost_the_heading_says_why(changed: dict[str, Any], heading: str, total: str) -> None:

@@ -1,7 +1,8 @@
 """What a call names of the objects that a vendor keeps in its account, which all applications share.
 
-Files are known by who made them. Answers, conversations and containers that a vendor keeps are not, so that a call that
-names one is refused. JSON is read with both of two equal names, for the vendor may take the other one.
+Files are known by who made them; so are stored prompts, vector stores, voices and sound of earlier answers, though the
+gateway makes none. Answers, conversations and containers are not, so that a call that names one is refused. JSON is
+read with both of two equal names, for the vendor may take the other one.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from traffic.gateway.protocols import ANTHROPIC, OPENAI, RESPONSES, Protocol
+from traffic.gateway.protocols import ANTHROPIC, MEDIA, OPENAI, RESPONSES, Protocol
 from traffic.gateway.refusals import Refusal
 
 MOST_NAMES = 100  # ids of one call
 MOST_PARTS = 200_000  # values of a body that is taken apart
 
-FILE_NAMES = ("file_id", "file_ids")
+FILE_NAMES = ("file_id", "file_ids", "vector_store_ids")
 KEPT_NAMES = ("previous_response_id", "conversation", "container")
 # As the bytes that end a name, for a quote within a text is always escaped. The few that are looked for in every body
 # cost a millisecond for each of its MiB.
@@ -34,9 +35,11 @@ def may_name(protocol: Protocol, body: bytes) -> bool:
     """Whether the body is worth taking apart, by its bytes alone."""
     if any(sign in body for sign in _SIGNS) or has_hidden_letters(body):
         return True
-    if b"file_id" in body and any(sign in body for sign in _FILE_SIGNS):
+    if (b"file_id" in body or b"vector_store" in body) and any(sign in body for sign in _FILE_SIGNS):
         return True
-    return protocol == RESPONSES and b'"id"' in body
+    if b'"id"' not in body:
+        return False
+    return protocol == RESPONSES or (protocol in (OPENAI, MEDIA) and (b'"audio"' in body or b'"voice"' in body))
 
 
 def has_hidden_letters(body: bytes) -> bool:
@@ -61,10 +64,31 @@ def files_of(protocol: Protocol, body: bytes) -> list[str]:
             _refuse_kept(name, value)
         if protocol == RESPONSES and name == "input":
             _refuse_references(value)
-    ids = _files(protocol, [(name, value) for name, value in fields if name != "metadata"])  # which is the caller's own
+    ids = [text for name, value in fields for text in _kept_by_id(protocol, name, value)]
+    ids += _files(
+        protocol, [(name, value) for name, value in fields if name != "metadata"]
+    )  # which is the caller's own
     if len(ids) > MOST_NAMES:
         raise Refusal(400, "bad-request", f"A call may name {MOST_NAMES} files at most.")
     return list(dict.fromkeys(ids))
+
+
+def _kept_by_id(protocol: Protocol, name: str, value: Any) -> list[str]:
+    """The ids of a stored prompt, of voices, and of the sound of earlier answers, in a field of the call."""
+    if name == "prompt" and protocol == RESPONSES:
+        return _ids(value)
+    if name == "voice":
+        return _ids(value)
+    if name == "audio" and isinstance(value, Pairs):
+        return [text for key, voice in value if key == "voice" for text in _ids(voice)]
+    if name == "messages" and protocol == OPENAI and isinstance(value, list):
+        messages = [message for message in value if isinstance(message, Pairs)]
+        return [text for message in messages for key, sound in message if key == "audio" for text in _ids(sound)]
+    return []
+
+
+def _ids(value: Any) -> list[str]:
+    return [text for key, text in value if key == "id" and isinstance(text, str)] if isinstance(value, Pairs) else []
 
 
 def _files(protocol: Protocol, waiting: list[tuple[str, Any]]) -> list[str]:

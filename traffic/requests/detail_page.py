@@ -43,6 +43,11 @@ class RequestDetail(Row):
     def answered(self) -> bool:
         return answered(self.it)
 
+    @property
+    def without_lease(self) -> bool:
+        """Whether a deployment of ours answered it for whose GPU no lease is known."""
+        return self.leased and self.it.deployment is not None and self.it.deployment.lease_id is None
+
     def headline(self) -> SafeString:
         """What became of the request, and what it cost."""
         return format_html("<b>{}</b> {}. {}.", self.it.model, self._ending(), self._paid())
@@ -75,6 +80,8 @@ class RequestDetail(Row):
             return format_html(_("It started on {at}"), at=when(self.it.started_at))
         if self.it.cost is not None:
             return format_html(_("Cost: <b>${cost}</b>"), cost=usd4(self.it.cost))
+        if self.without_lease:
+            return _("Self-hosted, without a lease that is billed")
         if self.leased:
             return _("Self-hosted, paid by GPU hours")
         return _("Its cost is not known")
@@ -98,6 +105,8 @@ class RequestDetail(Row):
             return _("Cost breakdown")
         if not self.answered and self.it.cost_reason == CostReason.UNKNOWN_USAGE:
             return _("No answer, so no token counts")
+        if self.without_lease:
+            return _("Self-hosted, and its deployment has no lease")
         return str(capfirst(self.it.get_cost_reason_display()))
 
     def price_note(self) -> str:

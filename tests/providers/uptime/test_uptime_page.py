@@ -220,3 +220,19 @@ def test_a_deployment_whose_machine_was_stopped_is_not_up_on_any_page(db: Any, c
     lease.state = "running"
     deployment.state = "up"
     assert uptime_page.with_machine(deployment, timezone.now()).state == "up"
+
+
+@pytest.mark.django_db
+def test_the_sentence_counts_the_deployments_that_the_page_is_filtered_to(client: Client) -> None:
+    reader = User.objects.create_user("reader")
+    reader.user_permissions.add(Permission.objects.get(codename="view_outage"))
+    client.force_login(reader)
+    now = timezone.now()
+    for slug, ms in (("quick", 10.0), ("slow", 900.0)):
+        DeploymentFactory.create(
+            slug=slug, name=slug.title(), state="up", last_check_at=now, last_latency_ms=ms, state_since=now
+        )
+    assert "Slowest check: Slow, 900 ms" in html_of(client.get("/uptime/"))
+    filtered = html_of(client.get("/uptime/?deployment=quick"))
+    assert "Quick is up. Its last check took 10 ms." in filtered
+    assert "Slowest check: Slow" not in filtered

@@ -236,3 +236,53 @@ def test_a_call_that_needs_no_translation_passes_with_every_byte(sides: Stack) -
     answer = httpx.post(f"{sides.url}/v1/messages", content=body, headers={"x-api-key": KEY})
     assert "x-breakeven-translated" not in answer.headers
     assert sides.claude.seen[0]["body"] == body
+
+
+DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+ADDRESS = f"data:image/png;base64,{DOT}"
+
+
+def image_by_messages(stack: Stack, model: str) -> str:
+    image: Any = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": DOT}}
+    content: Any = [{"type": "text", "text": "What is this?"}, image]
+    answer = anthropic.Anthropic(base_url=stack.url, api_key=KEY, max_retries=0).messages.create(
+        model=model, max_tokens=50, messages=[{"role": "user", "content": content}],
+        extra_headers={"x-breakeven-route": model.partition("-")[0]},
+    )  # fmt: skip
+    return "".join(block.text for block in answer.content if block.type == "text")
+
+
+def image_by_chat(stack: Stack, model: str) -> str:
+    content: Any = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": ADDRESS}}]
+    client = openai.OpenAI(base_url=f"{stack.url}/v1", api_key=KEY, max_retries=0)
+    answer = client.chat.completions.create(
+        model=model, messages=[{"role": "user", "content": content}],
+        extra_headers={"x-breakeven-route": model.partition("-")[0]},
+    )  # fmt: skip
+    return answer.choices[0].message.content or ""
+
+
+def image_by_responses(stack: Stack, model: str) -> str:
+    content: Any = [{"type": "input_text", "text": "What is this?"}, {"type": "input_image", "image_url": ADDRESS}]
+    client = openai.OpenAI(base_url=f"{stack.url}/v1", api_key=KEY, max_retries=0)
+    answer = client.responses.create(
+        model=model, input=[{"role": "user", "content": content}],
+        extra_headers={"x-breakeven-route": model.partition("-")[0]},
+    )  # fmt: skip
+    return answer.output_text
+
+
+BY_IMAGE = {by_messages: image_by_messages, by_chat: image_by_chat, by_responses: image_by_responses}
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_an_image_of_each_sdk_reaches_the_engine_in_its_own_words(sides: Stack, name: str) -> None:
+    call, model, slug = WAYS[name]
+    assert BY_IMAGE[call](sides, model) == "Hello."
+    seen = json.loads((sides.own if slug == "own" else sides.claude).seen[-1]["body"])
+    text, image = seen["messages"][-1]["content"]
+    assert text == {"type": "text", "text": "What is this?"}
+    if slug == "own":
+        assert (image["type"], image["image_url"]["url"]) == ("image_url", ADDRESS)
+    else:
+        assert image == {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": DOT}}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from traffic.gateway.named_objects import MOST_PARTS, files_of, may_name
-from traffic.gateway.protocols import ANTHROPIC, OPENAI, RESPONSES, Protocol
+from traffic.gateway.protocols import ANTHROPIC, MEDIA, OPENAI, RESPONSES, Protocol
 from traffic.gateway.refusals import Refusal
 
 
@@ -21,6 +21,12 @@ from traffic.gateway.refusals import Refusal
          ["file-1", "file-2"]),
         (RESPONSES, {"tools": [{"container": {"type": "auto", "file_ids": ["file-1", "file-2"]}}]},
          ["file-1", "file-2"]),
+        (RESPONSES, {"tools": [{"type": "file_search", "vector_store_ids": ["vs_1", "vs_2"]}]}, ["vs_1", "vs_2"]),
+        (RESPONSES, {"prompt": {"id": "pmpt_1", "variables": {"id": "mine"}}}, ["pmpt_1"]),
+        (OPENAI, {"messages": [{"role": "assistant", "audio": {"id": "audio_1"}}, {"content": "no"}]}, ["audio_1"]),
+        (OPENAI, {"audio": {"voice": {"id": "voice_1"}, "format": "mp3"}}, ["voice_1"]),
+        (MEDIA, {"voice": {"id": "voice_1"}, "input": "Hello"}, ["voice_1"]),
+        (OPENAI, {"audio": {"voice": "alloy"}, "messages": [{"content": [{"text": "\"id\""}]}], "file_id": "f"}, ["f"]),
         # A tool of the caller's own.
         (OPENAI, {"tools": [{"function": {"parameters": {"properties": {"file_id": {"type": "string"}}}}}]}, []),
         (ANTHROPIC, {"messages": [{"content": [{"type": "tool_use", "input": {"file_id": "mine"}}]}]}, []),
