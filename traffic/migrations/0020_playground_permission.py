@@ -5,7 +5,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("traffic", "0018_rubrics_and_queues"),
+        ("traffic", "0019_words_of_states"),
     ]
 
     operations = [
