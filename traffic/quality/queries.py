@@ -11,7 +11,7 @@ from math import sqrt
 from typing import Any, Literal
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.db.models import Avg, Case, CharField, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Avg, Case, CharField, Count, Exists, F, Min, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Cast, Concat
 
 from lib import confidence_intervals
@@ -42,6 +42,7 @@ RATER = Concat(
     default=Value("")), Value(" "), "by", output_field=CharField(),
 )  # fmt: skip
 
+Key = tuple[str | None, str, str, str]  # deployment, model, task and nothing
 PERSON = "person  "  # how the RATER of one of our people begins
 
 KEYS: dict[str, Any] = {"deployment": F("deployment__slug"), "model": F("model"), "task": F("task"), "": Value("")}
@@ -138,31 +139,47 @@ class Shared:
 
 def shared(period: Period, filters: Filters) -> Shared:
     """How far raters agree on the stars of answers that several of them rated (ordinal alpha). One statement."""
-    kinds = ("deployment", "model", "task", "")
     answers = (
         rated(period, filters)
         .filter(stars__isnull=False, request_id__isnull=False)
-        .values_list("deployment__slug", "model", "task", "request_id")
+        .values("request_id")
         .annotate(n=Count("id"), stars_given=ArrayAgg("stars", order_by="id"), who=ArrayAgg(RATER, order_by="id"))
         .filter(n__gt=1)
+        # A request has one of each, so that they need no place in the grouping, whose rows are sorted.
+        .values_list(Min("deployment__slug"), Min("model"), Min("task"), "stars_given", "who")
     )
-    patterns: dict[tuple[str, str | None], Counter[tuple[int, ...]]] = defaultdict(Counter)
-    raters: dict[tuple[str, str | None], set[str]] = defaultdict(set)
+    patterns: dict[Key, Counter[tuple[int, ...]]] = defaultdict(Counter)
+    raters: dict[Key, set[str]] = defaultdict(set)
     judged: dict[str, list[tuple[float, Sequence[float]]]] = defaultdict(list)
-    for deployment, model, task, _request, _n, stars, who in answers.iterator():
-        for group in zip(kinds, (deployment, model, task, ""), strict=True):
-            patterns[group][tuple(sorted(stars))] += 1
-            raters[group].update(who)
+    for deployment, model, task, stars, who in answers.iterator():
+        key = (deployment, model, task, "")
+        patterns[key][tuple(sorted(stars))] += 1
+        raters[key].update(who)
         for place, name in enumerate(who):
             if name.startswith(PERSON):
                 judged[name.removeprefix(PERSON)].append((stars[place], stars[:place] + stars[place + 1 :]))
-    agreed: dict[str, dict[str | None, Agreement]] = {kind: {} for kind in kinds}
-    for (kind, key), of_group in patterns.items():
-        alpha = krippendorff_alpha([(Counter(stars), times) for stars, times in of_group.items()], "ordinal")
-        agreed[kind][key] = Agreement(alpha, "ordinal", len(raters[kind, key]), of_group.total())
+    agreed = {kind: _agreed(place, patterns, raters) for place, kind in enumerate(("deployment", "model", "task", ""))}
     biases = [(name, rater_bias(values)) for name, values in judged.items() if len(values) >= FEWEST_UNITS]
     known = [(name, bias) for name, bias in biases if bias is not None]
     return Shared(agreed, sorted(known, key=lambda row: -abs(row[1].middle)))
+
+
+def _agreed(
+    place: int, patterns: Mapping[Key, Counter[tuple[int, ...]]], raters: Mapping[Key, set[str]]
+) -> dict[str | None, Agreement]:
+    """Agreement by the part of the key at a place."""
+    of_group: dict[str | None, Counter[tuple[int, ...]]] = defaultdict(Counter)
+    who: dict[str | None, set[str]] = defaultdict(set)
+    for key, counts in patterns.items():
+        of_group[key[place]].update(counts)
+        who[key[place]] |= raters[key]
+    alphas = {
+        group: krippendorff_alpha([(Counter(stars), times) for stars, times in counts.items()], "ordinal")
+        for group, counts in of_group.items()
+    }
+    return {
+        group: Agreement(alpha, "ordinal", len(who[group]), of_group[group].total()) for group, alpha in alphas.items()
+    }
 
 
 def without_hidden(biases: Sequence[tuple[str, Bias]]) -> list[tuple[str, Bias]]:
