@@ -92,6 +92,7 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "dashboard.urls"
 
+FORM_RENDERER = "dashboard.http.widgets.Renderer"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
