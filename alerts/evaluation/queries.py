@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db.models import Max
-
-from alerts.models import Rule
+from lib import sql
 
 # Beat's interval is 15 s; past this nobody is evaluating.
 LATE_AFTER = timedelta(seconds=180)
 
 
+NEWEST = "SELECT max(evaluated_at) FROM alerts_rule WHERE enabled AND deleted_at IS NULL"
+
+
 def evaluated_at() -> datetime | None:
     """When any rule last ran."""
-    newest: datetime | None = Rule.objects.enabled().aggregate(last=Max("evaluated_at"))["last"]
+    newest: datetime | None = sql.rows(NEWEST)[0][0]
     return newest
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractUser
-from django.db.models import Q, QuerySet
+from django.contrib.auth.models import AbstractUser, User
+from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
 from django.shortcuts import get_object_or_404
 
 from alerts.lifecycle.silences import Matcher, Target, labels_of
@@ -16,6 +16,7 @@ from alerts.lifecycle.states import State
 from alerts.metrics.scopes import Scope
 from alerts.models import Alert, Delivery, Rule, Silence, Transition
 from alerts.models.querysets import AlertQuerySet, Names, SilenceQuerySet
+from lib import sql
 from lib.dates import day_of
 from lib.time_spans import Span
 from traffic.models import Key
@@ -44,6 +45,40 @@ class AlertPage:
 def shown_alerts() -> list[Alert]:
     """Open and acknowledged ones with their deliveries, the most urgent first."""
     return list(Alert.objects.shown().with_deliveries().by_urgency()[:MOST_SHOWN])
+
+
+ALERT, PERSON = sql.Table(Alert, "alert"), sql.Table(User, "person")
+WAITS = "state = 'open' AND assigned_to_id IS NULL AND (snoozed_until IS NULL OR snoozed_until <= %(now)s)"
+WAITING = f"SELECT count(*) FROM alerts_alert WHERE {WAITS}"  # those of `AlertQuerySet.waiting`
+# Those of `AlertQuerySet.shown` in the order of `by_urgency`.
+SHOWN = f"""
+SELECT {ALERT}, {PERSON}, {WAITS}
+FROM alerts_alert AS alert LEFT JOIN auth_user AS person ON person.id = alert.acknowledged_by_id
+WHERE state IN ('open', 'acknowledged')
+ORDER BY state = 'acknowledged', CASE severity WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, opened_at,
+    alert.id
+"""
+
+
+def count_waiting(now: datetime) -> int:
+    """How many open alerts nobody acknowledged, took or snoozed."""
+    [(number,)] = sql.rows(WAITING, {"now": now})
+    return int(number)
+
+
+def waiting_and_taken(now: datetime, most: int) -> tuple[list[Alert], int]:
+    """The alerts that wait for somebody, the most urgent first, and how many other shown ones somebody has.
+
+    The first `most` have what their rows show, their deliveries included.
+    """
+    waiting, taken = [], 0
+    for alert, alert.acknowledged_by, waits in sql.instances(SHOWN, ALERT, PERSON, parameters={"now": now}):
+        if waits:
+            waiting.append(alert)
+        else:
+            taken += 1
+    prefetch_related_objects(waiting[:most], Prefetch("deliveries", queryset=Delivery.objects.only("alert", "state")))
+    return waiting, taken
 
 
 def pending_alerts() -> list[Alert]:

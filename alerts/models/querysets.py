@@ -115,11 +115,6 @@ class AlertQuerySet(models.QuerySet["Alert"]):
         """Open alerts that nobody acknowledged, took or snoozed."""
         return self.filter(waits(now))
 
-    def marked(self, now: datetime) -> AlertQuerySet:
-        """Each alert annotated with `waits`: whether it needs someone."""
-        marks = {"waits": models.ExpressionWrapper(waits(now), models.BooleanField())}
-        return self.annotate(**marks)
-
     def history(self) -> AlertQuerySet:
         """What was open once and is over."""
         return self.filter(state="resolved", opened_at__isnull=False)
@@ -140,13 +135,6 @@ class AlertQuerySet(models.QuerySet["Alert"]):
         return self.select_related("rule", "acknowledged_by", "assigned_to").prefetch_related(
             Prefetch("deliveries", queryset=newest)
         )
-
-    def for_rows(self) -> AlertQuerySet:
-        """With what the row of an alert shows: how many messages it has, and whose it is."""
-        from alerts.models import Delivery
-
-        messages = Prefetch("deliveries", queryset=Delivery.objects.only("alert"))
-        return self.select_related("acknowledged_by").prefetch_related(messages)
 
     def about(self, filters: Names) -> AlertQuerySet:
         """Alerts whose subject is one of the names, or contains one as a scope; all alerts where no name is given."""

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
 
 from lib.soft_delete import SoftDeleted, SoftDeletedQuerySet
 
@@ -17,12 +16,6 @@ class SavedViewQuerySet(SoftDeletedQuerySet["SavedView"]):
     def of(self, person: Any) -> SavedViewQuerySet:
         """Those that a person has; a deleted one is hidden."""
         return self.not_deleted().filter(owner=person)
-
-    def seen_by(self, person: Any) -> SavedViewQuerySet:
-        """Their own first, then what others share, by name. Whether the person may open each page is not asked here."""
-        own = models.Case(models.When(owner=person, then=0), default=1)
-        views = self.not_deleted().filter(Q(owner=person) | Q(shared=True, owner__is_active=True))
-        return views.select_related("owner").order_by(own, "name", "pk")
 
 
 class SavedView(SoftDeleted):

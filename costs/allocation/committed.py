@@ -10,8 +10,9 @@ from decimal import Decimal
 from costs.allocation.queries import Attribution, Line
 from costs.dates import month_of
 from costs.models import Category, ExchangeRate, Provenance, Recurrence
+from lib import sql
 from lib.money import ZERO
-from providers.models import Lease, provider_name
+from providers.models import Account, Lease, provider_name
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,23 @@ class Committed:
 NOTHING = Committed(date.min)
 
 
+LEASE, ACCOUNT, RECURRENCE = sql.Table(Lease, "l"), sql.Table(Account, "a"), sql.Table(Recurrence, "r")
+# Those that `LeaseQuerySet.reported` has.
+REPORTED = f"""
+SELECT {LEASE}, {ACCOUNT} FROM providers_lease AS l JOIN providers_account AS a ON a.id = l.account_id
+WHERE l.ended_at IS NULL AND a.enabled AND a.new_identity = '{{}}' ORDER BY l.price_per_hour DESC, l.id
+"""
+GOING_ON = "WHERE stopped_at IS NULL AND (until IS NULL OR until >= %s)"  # as `RecurrenceQuerySet.going_on`
+
+
 def read(today: date) -> Committed:
-    running = Lease.objects.reported().select_related("account").order_by("-price_per_hour", "pk")
+    running = sql.joined(REPORTED, LEASE, account=ACCOUNT)
     return Committed(today, tuple(running), tuple(due(today)))
 
 
 def due(today: date) -> Iterator[tuple[Recurrence, date]]:
     last = month_of(today)[1]
-    for again in Recurrence.objects.going_on(today + timedelta(1)):
+    for again in RECURRENCE.read(GOING_ON, [today + timedelta(1)]):
         for day in again.days(last):
             # The charge of today is in the ledger already, so it is no cost to come.
             if day > today and day.isoformat() not in again.skipped:

@@ -17,7 +17,7 @@ from costs.breakeven.queries import ADDED, COMPARED, chosen_models, compared_con
 from costs.models import PriceSheet
 from costs.price_sheets import sheets
 from lib import sql
-from providers.models import Deployment, Lease, Offer
+from providers.models import Account, Deployment, Lease, Offer
 from traffic.models import Trial
 from traffic.usage.filters import Filters
 
@@ -58,10 +58,14 @@ class Traffic:
         return int((self.requests + self.excluded) * 30 / self.days)
 
 
+# Added up by application first: a DISTINCT aggregate has all hours sorted, which takes longer than to add them up.
 GROUPS = f"""
-SELECT provider, model, task, leased > 0 OR provider = 'self' AS ours, {COMPARED} AS compared,
-       array_agg(DISTINCT application_id) AS applications, {ADDED}
-FROM traffic_usage_hour WHERE hour >= %s AND hour <= %s{{condition}} GROUP BY 1, 2, 3, 4, 5
+SELECT provider, model, task, ours, {COMPARED} AS compared,
+       array_agg(application_id ORDER BY application_id) AS applications, {ADDED}
+FROM (
+    SELECT provider, model, task, leased > 0 OR provider = 'self' AS ours, application_id, {ADDED}
+    FROM traffic_usage_hour WHERE hour >= %s AND hour <= %s{{condition}} GROUP BY 1, 2, 3, 4, 5
+) AS by_application GROUP BY 1, 2, 3, 4, 5
 """
 # The first hour, the output tokens of the busiest hour, and those of all hours.
 LOADS = """
@@ -189,14 +193,35 @@ def live_selfhost(
     )
 
 
+DEPLOYMENT, LEASE, ACCOUNT = sql.Table(Deployment, "d"), sql.Table(Lease, "l"), sql.Table(Account, "a")
+DEPLOYMENTS = f"""
+SELECT {DEPLOYMENT}, {LEASE}, {ACCOUNT} FROM providers_deployment AS d
+LEFT JOIN providers_lease AS l ON l.id = d.lease_id LEFT JOIN providers_account AS a ON a.id = l.account_id
+ORDER BY d.slug
+"""
+
+
 def all_deployments() -> list[Deployment]:
     """All deployments with their leases and accounts."""
-    return list(Deployment.objects.select_related("lease__account"))
+    deployments = []
+    for deployment, lease, account in sql.instances(DEPLOYMENTS, DEPLOYMENT, LEASE, ACCOUNT):
+        if lease is not None:
+            lease.account, deployment.lease = account, lease
+        deployments.append(deployment)
+    return deployments
+
+
+TRIAL, OFFER = sql.Table(Trial, "t"), sql.Table(Offer, "o")
+NEWEST_TRIAL = f"""
+SELECT {TRIAL}, {DEPLOYMENT} FROM traffic_trial AS t JOIN providers_deployment AS d ON d.id = t.candidate_id
+WHERE t.state = 'done' AND t.used_in_break_even AND t.capacity_tokens_per_second IS NOT NULL AND d.provider = 'self'
+ORDER BY t.finished_at DESC, t.id DESC LIMIT 1
+"""
 
 
 def newest_trial() -> Trial | None:
     """The finished trial whose capacity counts: the newest of a self-hosted candidate."""
-    return Trial.objects.with_capacity().select_related("candidate__lease").first()
+    return next(iter(sql.joined(NEWEST_TRIAL, TRIAL, candidate=DEPLOYMENT)), None)
 
 
 def measured_capacity(trial: Trial | None) -> Capacity | None:
@@ -228,6 +253,11 @@ def serving(deployments: Iterable[Deployment], trial: Trial | None = None) -> tu
     return [leases[pk] for pk in sorted(leases)], entered or measured
 
 
+USUAL_OFFER = """
+WHERE gpu = 'RTX 4090' AND kind = 'on_demand' AND available ORDER BY whole_per_gpu_hour LIMIT 1
+"""
+
+
 def gpu_hourly(leases: list[Lease], reference: sheets.Sheet) -> tuple[Decimal, Offer | None]:
     """USD of one GPU hour: the mean of our leases, else the cheapest RTX 4090 on offer, else the sheet's price.
 
@@ -236,9 +266,7 @@ def gpu_hourly(leases: list[Lease], reference: sheets.Sheet) -> tuple[Decimal, O
     gpus = sum(lease.gpu_count for lease in leases)
     if gpus:
         return sum((lease.price_per_hour for lease in leases), Decimal(0)) / gpus, None
-    usual = Offer.objects.filter(gpu="RTX 4090", kind="on_demand", available=True)
-    offer = usual.order_by("whole_per_gpu_hour").first()
-    if offer is not None:
+    for offer in OFFER.read(USUAL_OFFER):
         return offer.whole_per_gpu_hour, offer
     work = reference.workload
     return reference.gpu_price(work.provider, work.gpu, "on_demand").hourly.low, None

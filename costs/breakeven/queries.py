@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from costs.breakeven.counterfactual import ChosenModel
-from costs.models import TaskModel
 from lib import sql
 from lib.tokens import PROMPT_CLASSES
 from providers.models import Model, TokenPrice
@@ -65,7 +64,13 @@ def only_testing() -> list[str]:
     return list(Application.objects.filter(test_only=True).values_list("slug", flat=True))
 
 
+# Who chose a model, as people know the person; empty if the account is gone.
+CHOSEN = """
+SELECT task, provider, model, coalesce(nullif(trim(concat_ws(' ', first_name, last_name)), ''), username, '')
+FROM costs_taskmodel LEFT JOIN auth_user ON auth_user.id = by_id
+"""
+
+
 def chosen_models() -> dict[str, ChosenModel]:
     """The models that people chose, by task."""
-    rows = TaskModel.objects.select_related("by")
-    return {row.task: ChosenModel(row.provider, row.model, row.by_name) for row in rows}
+    return {task: ChosenModel(*chosen) for task, *chosen in sql.rows(CHOSEN)}

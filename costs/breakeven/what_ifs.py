@@ -26,10 +26,32 @@ from costs.breakeven.own_costs import UnitBook
 from costs.breakeven.saving import Saving, saving_of
 from costs.models import WhatIf
 from costs.price_sheets import sheets
-from providers.models import Lease, Model, Offer, TokenPrice
+from lib import sql
+from providers.models import Offer, TokenPrice
 
 LEAST_MEMORY_GB = 16  # what a 7B model needs in 16 bits
 MOST_KEPT = 30
+
+
+OFFER, PRICE = sql.Table(Offer, "offer"), sql.Table(TokenPrice, "price")
+CHEAPEST = f"""
+SELECT DISTINCT ON (gpu, provider, kind) {OFFER} FROM providers_offer AS offer
+WHERE available AND memory_gb >= %s ORDER BY gpu, provider, kind, whole_per_gpu_hour
+"""
+# Of the leases that `LeaseQuerySet.reported` has, the newest behind a deployment.
+OWN_GPU = """
+SELECT gpu FROM providers_lease AS lease JOIN providers_account AS account ON account.id = lease.account_id
+WHERE ended_at IS NULL AND account.enabled AND new_identity = '{}'
+  AND EXISTS (SELECT FROM providers_deployment WHERE lease_id = lease.id)
+ORDER BY started_at DESC LIMIT 1
+"""
+# Of each model the version that `TokenPriceQuerySet.in_force` has.
+CLAUDE_PRICES = f"""
+SELECT DISTINCT ON (model) {PRICE} FROM providers_tokenprice AS price
+WHERE provider = 'anthropic' AND starts_at <= %(now)s AND model NOT IN (
+    SELECT name FROM providers_model WHERE provider = 'anthropic' AND retires_on <= %(today)s
+) ORDER BY model, starts_at DESC
+"""
 
 
 class WhatIfs:
@@ -56,21 +78,18 @@ class WhatIfs:
     @cached_property
     def offers(self) -> list[Offer]:
         """The cheapest offer of each provider, GPU and kind with at least `LEAST_MEMORY_GB`."""
-        rows = Offer.objects.filter(available=True, memory_gb__gte=LEAST_MEMORY_GB)
-        cheapest = rows.order_by("gpu", "provider", "kind", "whole_per_gpu_hour")
-        return list(cheapest.distinct("gpu", "provider", "kind"))
+        return [offer for (offer,) in sql.instances(CHEAPEST, OFFER, parameters=[LEAST_MEMORY_GB])]
 
     @cached_property
     def own_gpu(self) -> str:
-        serving = Lease.objects.reported().filter(deployments__isnull=False)
-        return serving.values_list("gpu", flat=True).first() or "RTX 4090"
+        return next((gpu for (gpu,) in sql.rows(OWN_GPU)), "") or "RTX 4090"
 
     @cached_property
     def models(self) -> list[tuple[str, str]]:
         """Choices of Claude models that have a price in force and are not retired."""
-        retired = Model.objects.filter(provider="anthropic", retires_on__lte=self.now.date()).values("name")
-        prices = TokenPrice.objects.in_force(self.now).filter(provider="anthropic").exclude(model__in=retired)
-        return model_choices(prices, [sheets.load()])
+        values = {"now": self.now, "today": self.now.date()}
+        prices = sql.instances(CLAUDE_PRICES, PRICE, parameters=values)
+        return model_choices((price for (price,) in prices), [sheets.load()])
 
 
 def saved_what_ifs() -> list[WhatIf]:

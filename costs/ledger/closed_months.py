@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from costs.finality import month_final_on
 from costs.models import Charge, Closing, Provenance
+from lib import sql
 from lib.periods import next_month
 from providers.models import provider_name
 from traffic.models import UsageDay
@@ -16,7 +17,7 @@ from traffic.models import UsageDay
 
 def closed_on(month: date) -> dict[str, date]:
     """The day on which its invoice closed this month, by provider; those without a closing are not in it."""
-    closings = Closing.objects.filter(month=month).values_list("provider", "created_at")
+    closings = sql.rows("SELECT provider, created_at FROM costs_closing WHERE month = %s", [month])
     return {provider: at.astimezone(UTC).date() for provider, at in closings}
 
 

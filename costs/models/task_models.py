@@ -19,8 +19,3 @@ class TaskModel(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_task_display()}: {self.model}"
-
-    @property
-    def by_name(self) -> str:
-        """Who chose it, as people know the person; empty if the account is gone."""
-        return (self.by.get_full_name() or self.by.get_username()) if self.by else ""

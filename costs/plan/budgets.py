@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+from django.contrib.auth.models import User
+
 from costs.allocation.queries import spend, usage_rows
 from costs.dates import month_of
 from costs.models import Budget, BudgetScope
@@ -16,6 +18,7 @@ from costs.plan.month import Month
 from costs.plan.queries import Days, Plan, days_of, only, status_against, this_month, usage_by_provider
 from costs.plan.verdict import plan_verdict
 from costs.verdicts.verdict import Verdict
+from lib import sql
 from lib.events import log_event
 from lib.money import ZERO
 from traffic.models import Application, BudgetState
@@ -24,6 +27,17 @@ from traffic.usage.filters import Filters
 logger = logging.getLogger(__name__)
 
 COARSE = frozenset({BudgetScope.EVERYTHING, BudgetScope.PROVIDER})  # what the days of a provider say by themselves
+
+
+BUDGET, APPLICATION, OWNER = sql.Table(Budget, "budget"), sql.Table(Application, "app"), sql.Table(User, "owner")
+# Those of `BudgetQuerySet.reaching` with what they are for.
+REACHING = f"""
+SELECT {BUDGET}, {APPLICATION}, {OWNER} FROM costs_budget AS budget
+LEFT JOIN traffic_application AS app ON app.id = budget.application_id
+LEFT JOIN auth_user AS owner ON owner.id = budget.owner_id
+WHERE (budget.ends_on IS NULL OR budget.ends_on > %s) AND budget.starts_on <= %s
+ORDER BY budget.scope, budget.provider, app.slug, owner.username, budget.task, budget.starts_on
+"""
 
 
 @dataclass(frozen=True)
@@ -66,7 +80,7 @@ def budget_positions(
     """
     today = now.astimezone(UTC).date()
     first, last = month_of(today)
-    running = list(Budget.objects.reaching(first, last + timedelta(1)) if budgets is None else budgets)
+    running = budgets_reaching(first, last) if budgets is None else budgets
     if not running:
         return []
     since = (first - timedelta(1)).replace(day=1)
@@ -77,6 +91,11 @@ def budget_positions(
     return sorted(
         filter(None, positions), key=lambda position: (order.index(position.budget.scope), position.budget.name)
     )
+
+
+def budgets_reaching(first: date, last: date) -> list[Budget]:
+    """Budgets with a day from `first` to `last`."""
+    return sql.joined(REACHING, BUDGET, (first, last), application=APPLICATION, owner=OWNER)
 
 
 def _days(since: date, today: date, fine: bool, beside: Plan | Days | None) -> Days:

@@ -133,25 +133,33 @@ def is_lease(line: Line) -> bool:
     return line.committed and line.provenance != Provenance.ENTERED
 
 
+PHASE, STAGE = sql.Table(Phase, "phase"), sql.Table(Stage, "stage")
+
+
+def all_phases() -> list[Phase]:
+    """The phases, the one of the smallest volume first."""
+    return PHASE.read("ORDER BY volume_from")
+
+
 def plan(now: datetime, traffic: Traffic | None = None, filters: Filters | None = None) -> Plan:
     """Everything the Plan page and `GET /phases` show; the filters hold for what was spent and sent."""
     today = now.astimezone(UTC).date()
-    stages = list(Stage.objects.all())
-    all_phases = list(Phase.objects.all())
+    stages = STAGE.read("ORDER BY starts_on")
+    phases = all_phases()
     days = read_days(min([today - HISTORY, *(stage.starts_on for stage in stages)]), today, filters)
-    current = planned_for(all_phases, today)
+    current = planned_for(phases, today)
     run_rate = (traffic or measure(now, filters)).whole_run_rate
     month = this_month(now, days)
-    status = hold(all_phases, month, days) if current else None
+    status = hold(phases, month, days) if current else None
     return Plan(
         current=current,
-        volume_phase=holding(all_phases, run_rate, current),
+        volume_phase=holding(phases, run_rate, current),
         run_rate=run_rate,
         month=month,
         committed=days.committed,
         usage=days.usage,
         status=status,
-        phases=[phase_state(phase, current, month, status) for phase in all_phases],
+        phases=[phase_state(phase, current, month, status) for phase in phases],
         stages=[stage_state(stage, days) for stage in stages],
         counting=days.counting,
     )

@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
+from django.contrib.auth.models import User
+
 from costs.breakeven import Inputs, Result, Spread, compute, volume_saving
 from costs.breakeven.band import Band
 from costs.breakeven.crossings import first_into_selfhost
@@ -102,8 +104,8 @@ def read_report(
     timings = own_timings(now)
     ours = [deployment for deployment in deployments if deployment.enabled and deployment.provider == OWN]
     uptimes = uptime_report.report(ours, now - WINDOW, now)
-    no_go = NoGo.objects.standing().select_related("by").order_by("-created_at").first()
-    switches = {row.kind: row for row in Justification.objects.standing().select_related("by")}
+    no_go = next(iter(_standing(NO_GO, "ORDER BY c.created_at DESC LIMIT 1")), None)
+    switches = {row.kind: row for row in _standing(SWITCH)}
     evidence = Evidence(
         tasks=tuple(row.quality for row in rated),
         quality_gap=answers_gap(now, rated),
@@ -123,6 +125,15 @@ def read_report(
     )
     first, whole = timings[Metric.TTFT], timings[Metric.LATENCY]
     return Report(evidence, traffic, inputs, result, rated, first, whole, uptimes, no_go, switches, apart, book, around)
+
+
+NO_GO, SWITCH, PERSON = sql.Table(NoGo, "c"), sql.Table(Justification, "c"), sql.Table(User, "u")
+
+
+def _standing(table: sql.Table[Any], rest: str = "") -> list[Any]:
+    """What people chose and nobody withdrew, with who it was."""
+    source = f"{table.model._meta.db_table} AS c LEFT JOIN auth_user AS u ON u.id = c.by_id"
+    return sql.joined(f"SELECT {table}, {PERSON} FROM {source} WHERE c.withdrawn_at IS NULL {rest}", table, by=PERSON)
 
 
 def _money(inputs: Inputs, result: Result) -> dict[str, Any]:

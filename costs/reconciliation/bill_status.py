@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from costs.models import BillStatus
 from costs.reconciliation.reconcile import Cause, ProviderMonthBill, reconcile
+from lib import sql
 from lib.dates import DAY, midnight
 from lib.periods import next_month
 
@@ -67,21 +68,28 @@ def data_version(month: date, today: date) -> str:
     return str(version)
 
 
+STATUS = sql.Table(BillStatus, "status")
+
+
+def _status(month: date) -> BillStatus | None:
+    return next(iter(STATUS.read("WHERE month = %s", [month])), None)
+
+
 def stored(month: date, now: datetime) -> MonthBills:
     """The stored status, perhaps outdated; computed only if none is stored."""
-    version, status = data_version(month, now.astimezone(UTC).date()), BillStatus.objects.filter(month=month).first()
+    version, status = data_version(month, now.astimezone(UTC).date()), _status(month)
     return _compute(month, now, version) if status is None else _bills(status, version)
 
 
 def stored_or_none(month: date, now: datetime) -> MonthBills | None:
     """The stored status, perhaps outdated, for pages that must not wait for a comparison."""
-    status = BillStatus.objects.filter(month=month).first()
+    status = _status(month)
     return None if status is None else _bills(status, data_version(month, now.astimezone(UTC).date()))
 
 
 def current(month: date, now: datetime) -> MonthBills:
     """The status, computed again if the data has changed."""
-    version, status = data_version(month, now.astimezone(UTC).date()), BillStatus.objects.filter(month=month).first()
+    version, status = data_version(month, now.astimezone(UTC).date()), _status(month)
     if status is None or status.data_version != version:
         return _compute(month, now, version)
     return _bills(status, version)

@@ -24,7 +24,7 @@ from costs.ledger.queries import first_known_day
 from costs.list_prices import ListPrices
 from costs.models import Phase, Provenance
 from costs.plan.month import Month
-from costs.plan.queries import HISTORY, Days, hold, planned_for, read_days, this_month
+from costs.plan.queries import HISTORY, Days, all_phases, hold, planned_for, read_days, this_month
 from costs.plan.verdict import plan_verdict
 from costs.reconciliation import bill_status
 from costs.reconciliation.bill_status import MonthBills
@@ -49,6 +49,7 @@ from costs.spend.token_costs import Cell, ClassCost, TokenCosts, api_amounts, by
 from costs.variance.bridge import Bridge, bridge
 from costs.variance.queries import StepRow, gpu_hours, named_steps, waterfall
 from costs.verdicts.verdict import Verdict
+from lib import sql
 from lib.formats import dollars, figure, percent, sentences, signed_percent, signed_usd
 from lib.formats import month as month_name
 from lib.money import ZERO
@@ -58,6 +59,11 @@ from traffic.requests.facets import MOST_SHOWN, FilterChoices, most_used
 from traffic.usage.filters import Filters
 
 DAY = timedelta(days=1)
+FEED, ACCOUNT, APPLICATION = sql.Table(Feed, "feed"), sql.Table(Account, "account"), sql.Table(Application, "app")
+POLLED = f"""
+SELECT {FEED}, {ACCOUNT} FROM providers_feed AS feed JOIN providers_account AS account ON account.id = feed.account_id
+WHERE feed.kind = ANY(%s) AND account.enabled ORDER BY account.slug
+"""
 DIMENSIONS = ("application", "model", "task")
 
 
@@ -84,7 +90,9 @@ class SpendPage:
     @cached_property
     def everything(self) -> SpendData:
         """Read both periods at once, without filters, at the finest: the change and the users need it so."""
-        return read(self.days.before, self.days.until, counting=self.counting)
+        data = read(self.days.before, self.days.until, counting=self.counting)
+        data.names.applications = {pk: row.slug for pk, row in self.known_applications.items()}  # read once
+        return data
 
     @cached_property
     def counting(self) -> CountedCharges:
@@ -300,7 +308,7 @@ class SpendPage:
 
     @cached_property
     def known_applications(self) -> dict[int, Application]:
-        return {application.pk: application for application in Application.objects.only("slug", "name")}
+        return {application.pk: application for application in APPLICATION.read("ORDER BY slug")}
 
     @property
     def labels(self) -> dict[str, str]:
@@ -356,8 +364,8 @@ class SpendPage:
     def feeds(self) -> list[Feed]:
         """What bills, usage reports and leases of the vendors shown are read from."""
         wanted = self.params.filters.provider
-        polled = Feed.objects.filter(kind__in=FRESH_KINDS, account__enabled=True).select_related("account")
-        return [feed for feed in polled.order_by("account__slug") if not wanted or feed.account.kind in wanted]
+        polled = sql.joined(POLLED, FEED, [list(FRESH_KINDS)], account=ACCOUNT)
+        return [feed for feed in polled if not wanted or feed.account.kind in wanted]
 
     @property
     def reporting(self) -> list[Account]:
@@ -390,7 +398,7 @@ class SpendPage:
 
     @cached_property
     def phases(self) -> list[Phase]:
-        return list(Phase.objects.all())
+        return all_phases()
 
     @cached_property
     def plan_days(self) -> Days:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import Group
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
@@ -20,9 +19,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     return {
         "menu": SimpleLazyObject(lambda: menu_of(request) if user else Menu()),
-        "roles": SimpleLazyObject(
-            lambda: list(Group.objects.filter(user=request.user.pk).values_list("name", flat=True))
-        ),
+        "roles": getattr(user, "role_names", []),  # read with the person of the session
         "reference": shows_reference(request),
         "demo": settings.DEMO,
         "demo_loading": SimpleLazyObject(lambda: loading(settings.DATA_DIR)) if settings.DEMO else None,

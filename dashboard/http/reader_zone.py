@@ -33,8 +33,8 @@ class ReaderZoneMiddleware:
 
 def preferred(request: HttpRequest) -> str:
     """The zone that the person chose; `PasswordBackend.get_user` has read it along, so this is no statement."""
-    preference = getattr(request.user, "alert_preference", None)
-    return preference.timezone if preference else ""
+    zone: str = getattr(request.user, "reader_zone", "")
+    return zone
 
 
 def zone_of(name: str) -> tzinfo:

@@ -12,7 +12,7 @@ from django.urls import resolve, reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 
-from alerts.models import Alert
+from alerts.inbox.queries import count_waiting
 from costs.research.switch import shows_reference
 from dashboard.menu.tree import ALERTS, PLACE_OF, SECTIONS, SET_UP, Group, Page, Section
 from traffic.models import Application
@@ -184,7 +184,7 @@ def menu_of(request: HttpRequest) -> Menu:
 
 
 def _waiting() -> int:
-    return Alert.objects.waiting(timezone.now()).count()
+    return count_waiting(timezone.now())
 
 
 def groups_of(reader: Reader, rows: tuple[Entry, ...], here: Page | None) -> list[LinkGroup]:

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from django import forms
+from django.contrib.auth.models import User
 from django.shortcuts import get_object_or_404
 from django.urls import Resolver404, resolve
 from django.utils import timezone
@@ -17,6 +18,7 @@ from alerts.models import SavedView
 from alerts.models.saved import LONGEST_ADDRESS
 from dashboard.menu.page import Reader
 from dashboard.menu.tree import PLACE_OF, Page
+from lib import sql
 
 MOST, MOST_SHARED, MOST_PINNED = 50, 200, 8  # views of a person, those of others that are read, links on the Overview
 MOST_PARAMETERS = 60  # of an address
@@ -95,10 +97,20 @@ def view_of(person: Any, pk: int, *, deleted: bool = False) -> SavedView:
     return get_object_or_404(SavedView, pk=pk, owner=person, deleted_at__isnull=not deleted)
 
 
-def visible_views(reader: Reader, **conditions: Any) -> list[SavedView]:
+VIEW, OWNER = sql.Table(SavedView, "view"), sql.Table(User, "owner")
+SEEN = f"""
+SELECT {VIEW}, {OWNER} FROM alerts_savedview AS view JOIN auth_user AS owner ON owner.id = view.owner_id
+WHERE view.deleted_at IS NULL AND (view.owner_id = %(person)s OR view.shared AND owner.is_active)
+  AND (view.pinned OR NOT %(pinned)s)
+ORDER BY view.owner_id = %(person)s DESC, view.name, view.id LIMIT %(most)s
+"""
+
+
+def visible_views(reader: Reader, *, pinned: bool = False) -> list[SavedView]:
     """Their own first, then shared ones; without those whose page this person may not open. One statement, and one
     where a page is open to owners of applications."""
-    rows = SavedView.objects.seen_by(reader.request.user).filter(**conditions)[: MOST + MOST_SHARED]
+    values = {"person": reader.request.user.pk, "pinned": pinned, "most": MOST + MOST_SHARED}
+    rows = sql.joined(SEEN, VIEW, values, owner=OWNER)
     return [view for view in rows if (page := page_of(view.path)) is not None and reader.may_open(page)]
 
 

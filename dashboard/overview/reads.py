@@ -12,22 +12,24 @@ from django.conf import settings
 from alerts.context import restarts
 from alerts.context.restarts import Restart
 from alerts.evaluation.queries import evaluated_at
+from alerts.inbox.queries import waiting_and_taken
 from alerts.kinds.processes import restarted
-from alerts.models import Alert, AlertState
+from alerts.models import Alert
 from costs.breakeven import Inputs, Result
 from costs.breakeven.measured_inputs import Traffic, all_deployments
 from costs.dates import CLOSED_DAYS
 from costs.models import Phase
 from costs.plan.budgets import BudgetPosition, budget_positions
 from costs.plan.month import Month
-from costs.plan.queries import HISTORY, Days, read_days, this_month
+from costs.plan.queries import HISTORY, Days, all_phases, read_days, this_month
 from costs.readiness.inputs import RatedTask, Report, read_report
 from costs.readiness.scorecard import Scorecard, judge
 from costs.reconciliation.bill_status import MonthBills, stored_or_none
+from lib import sql
 from lib.dates import DAY, midnight
 from lib.periods import Period
 from lib.time_spans import Span
-from providers.models import Deployment, Feed, Maintenance
+from providers.models import Account, Deployment, Feed, Maintenance
 from providers.uptime import report as uptime_report
 from providers.uptime.report import DeploymentUptime
 from traffic.usage import reports
@@ -108,18 +110,29 @@ class Facts:
         return not (self.traffic.whole_run_rate or self.days.lines or any(entry.checks for entry in self.uptimes))
 
 
+FEED, ACCOUNT, ALERT = sql.Table(Feed, "feed"), sql.Table(Account, "account"), sql.Table(Alert, "alert")
+NEXT_POLLS = f"""
+SELECT {FEED}, {ACCOUNT} FROM providers_feed AS feed JOIN providers_account AS account ON account.id = feed.account_id
+WHERE account.enabled ORDER BY due_at LIMIT 2
+"""
+UNACKNOWLEDGED = """
+WHERE kind LIKE 'budget%%' AND subject LIKE %s AND state = 'resolved' AND resolved_at >= %s AND acknowledged_at IS NULL
+  AND opened_at IS NOT NULL ORDER BY opened_at DESC LIMIT %s
+"""
+
+
+def next_polls() -> list[Feed]:
+    return sql.joined(NEXT_POLLS, FEED, account=ACCOUNT)
+
+
 def closed(now: datetime, today: date) -> dict[str, Any]:
     """What the row about last month needs; nothing after the first days of a month."""
     if today.day > CLOSED_DAYS:
         return {}
     first = today.replace(day=1)
     month = (first - DAY).replace(day=1)
-    ended = Alert.objects.filter(
-        kind__startswith="budget", subject__endswith=f":{month:%Y-%m}", state=AlertState.RESOLVED,
-        resolved_at__gte=midnight(first), acknowledged_at=None, opened_at__isnull=False,
-    )  # fmt: skip
-    bills = stored_or_none(month, now)
-    return {"closed_bills": bills, "closed_alerts": list(ended.order_by("-opened_at")[:CLOSED_ALERTS])}
+    ended = ALERT.read(UNACKNOWLEDGED, [f"%:{month:%Y-%m}", midnight(first), CLOSED_ALERTS])
+    return {"closed_bills": stored_or_none(month, now), "closed_alerts": ended}
 
 
 def read(now: datetime) -> Facts:
@@ -132,13 +145,12 @@ def read(now: datetime) -> Facts:
     start = midnight(today) - timedelta(days=UPTIME_DAYS - 1)
     windows = Maintenance.objects.spans([row.pk for row in deployments], start, now)
     lately = Period(now - timedelta(hours=HOURS), now)
-    shown = list(Alert.objects.shown().marked(now).for_rows().by_urgency())
-    alerts = [alert for alert in shown if alert.waits]
+    alerts, taken = waiting_and_taken(now, ALERTS)
     return Facts(
         now=now,
         days=days,
         month=this_month(now, days),
-        phases=list(Phase.objects.all()),
+        phases=all_phases(),
         report=report,
         card=judge(report.evidence),
         budgets=budget_positions(now, beside=days),
@@ -148,9 +160,9 @@ def read(now: datetime) -> Facts:
         usage=reports.usage(lately, "deployment"),
         latency=reports.latency_by_hour(lately),
         alerts=alerts,
-        taken=len(shown) - len(alerts),
+        taken=taken,
         evaluated_at=evaluated_at(),
         restarts=restarts.lately(settings.DATA_DIR, now),
         **closed(now, today),
-        polls=list(Feed.objects.filter(account__enabled=True).select_related("account").order_by("due_at")[:2]),
+        polls=next_polls(),
     )

@@ -154,10 +154,6 @@ class OutageQuerySet(models.QuerySet["Outage"]):
     def open(self) -> OutageQuerySet:
         return self.filter(ended_at=None)
 
-    def touching(self, start: datetime, end: datetime) -> OutageQuerySet:
-        """Outages of which any part lies between two moments; one that lasts is still there at the end."""
-        return self.filter(Q(ended_at=None) | Q(ended_at__gt=start), started_at__lt=end)
-
 
 class Outage(models.Model):
     """A confirmed span of failure, from its first failed check to the first good one after it."""
@@ -196,7 +192,8 @@ class MaintenanceQuerySet(models.QuerySet["Maintenance"]):
     def spans(self, ids: Iterable[int], start: datetime, end: datetime) -> dict[int, list[Span]]:
         """Windows that touch the time between two moments, by deployment."""
         by_deployment: dict[int, list[Span]] = {}
-        for row in self.filter(self._may_hold(start), deployment__in=list(ids), starts_at__lt=end):
+        ids = list(ids)
+        for row in self.filter(self._may_hold(start), deployment__in=ids, starts_at__lt=end) if ids else ():
             if spans := list(row.recurring_window.spans(start, end)):
                 by_deployment.setdefault(row.deployment_id, []).extend(spans)
         return by_deployment

@@ -7,17 +7,24 @@ from collections.abc import Mapping
 from copy import copy
 from decimal import Decimal
 
+from lib import sql
 from lib.money import ZERO
 from lib.tokens import TOKEN_CLASSES
-from providers.models import Discount, TokenPrice
+from providers.models import Account, Discount, TokenPrice
 from providers.pricing.book import MILLION
 from providers.pricing.rules import cost_of_tokens, factor_left, paid_rates
+
+DISCOUNT, ACCOUNT = sql.Table(Discount, "d"), sql.Table(Account, "a")
+STANDING = f"""
+SELECT {DISCOUNT}, {ACCOUNT} FROM providers_discount AS d JOIN providers_account AS a ON a.id = d.account_id
+WHERE d.withdrawn_at IS NULL ORDER BY d.model DESC, d.starts_on DESC
+"""
 
 
 def standing_discounts() -> dict[str, list[Discount]]:
     """Those that nobody has taken back by provider, as `discount_in_force` looks through them."""
     by_provider: dict[str, list[Discount]] = defaultdict(list)
-    for discount in Discount.objects.standing().select_related("account").order_by("-model", "-starts_on"):
+    for discount in sql.joined(STANDING, DISCOUNT, account=ACCOUNT):
         by_provider[discount.provider].append(discount)
     return dict(by_provider)
 

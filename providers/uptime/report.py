@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from django.db import connection
 
+from lib import sql
 from lib.dates import HOUR
 from lib.time_spans import Span, without
 from providers.uptime.checks import WatchedSpan, down_s
@@ -29,6 +30,12 @@ SELECT deployment_id, (hour AT TIME ZONE 'UTC')::date, sum(checks), sum(failed),
 FROM providers_checkhour
 WHERE deployment_id = ANY(%(ids)s) AND hour > %(start)s - interval '1 hour' AND hour < %(end)s
 GROUP BY 1, 2
+"""
+
+# Outages of which any part lies in the period; one that lasts is still there at the end.
+TOUCHING = """
+WHERE deployment_id = ANY(%(ids)s) AND started_at < %(end)s AND (ended_at IS NULL OR ended_at > %(start)s)
+ORDER BY started_at DESC
 """
 
 # The few hours in which something was down.
@@ -136,11 +143,13 @@ def report(
     end: datetime,
     windows: Mapping[int, Sequence[Span]] | None = None,
 ) -> list[DeploymentUptime]:
-    """One entry per deployment, in their order; four statements however many there are.
+    """One entry per deployment, in their order; two statements however many there are, four where one was down.
 
     `windows` is the maintenance of the period by deployment, where the caller has read it.
     """
     rows = list(deployments)
+    if not rows:
+        return []
     ids = [row.pk for row in rows]
     outages = _outages({row.pk: row for row in rows}, start, end)
     days = _days(ids, start, end)
@@ -181,7 +190,8 @@ def _outages(
     from providers.models import Outage
 
     by_deployment: defaultdict[int, list[OutageSpan]] = defaultdict(list)
-    for outage in Outage.objects.filter(deployment__in=list(deployments)).touching(start, end).order_by("-started_at"):
+    values = {"ids": list(deployments), "start": start, "end": end}
+    for outage in sql.Table(Outage, "outage").read(TOUCHING, values):
         outage.deployment = deployments[outage.deployment_id]
         by_deployment[outage.deployment_id].append(OutageSpan(outage.started_at, outage.ended_at, outage.cause, outage))
     return by_deployment
@@ -197,6 +207,8 @@ def _down(
     """Seconds of outage less maintenance while watched, by deployment and UTC day."""
     from providers.models import Maintenance
 
+    if not outages:
+        return {}
     if windows is None:
         windows = Maintenance.objects.spans(outages, start, end)
     down = {pk: without((outage.span(end) for outage in some), windows.get(pk, ())) for pk, some in outages.items()}

@@ -71,7 +71,7 @@ def get_comparisons(request: HttpRequest, asked_for: Query[ComparisonQuery]) -> 
         of_pairs["application__in"] = ids(Application, [asked_for.application])
     sides = _sides(asked_for)
     if sides is None:
-        result = queries.own_against_api(Q(**of_pairs))
+        result = queries.own_against_api(of_pairs.get("task"), of_pairs.get("application__in"))
     else:
         result = queries.result_of(*sides, Q(**of_pairs))
         of_pairs |= {"candidate__in": sides, "baseline__in": sides}

@@ -12,6 +12,7 @@ from django.db.models import Case, Count, F, Max, Q, QuerySet, TextField, When
 from django.db.models.functions import Cast, Greatest, Least
 from django.utils import timezone
 
+from lib import sql
 from providers.models import Deployment
 from traffic.comparisons.queue import of_applications
 from traffic.comparisons.statistics import (
@@ -74,6 +75,11 @@ class Result:
         return sign_test(self.wins, self.losses)
 
 
+def counts_since(now: datetime | None) -> datetime:
+    """The moment from which on pairs count."""
+    return compared_period((now or timezone.now()).astimezone(UTC).date()).since
+
+
 def counting(where: Q | None = None, now: datetime | None = None) -> QuerySet[Pair]:
     """The pairs that count, on the page, in the API and in Break-even: those of the last `COMPARED_DAYS` days, without
     trials that Break-even does not take, and of one prompt the newest that two deployments have a choice of.
@@ -81,9 +87,8 @@ def counting(where: Q | None = None, now: datetime | None = None) -> QuerySet[Pa
     Repeats of a prompt say little new, so an interval over them would be too narrow. A pair whose prompt is not known
     counts for itself. Pairs that wait for a choice are beside these.
     """
-    since = compared_period((now or timezone.now()).astimezone(UTC).date()).since
     apart = Trial.objects.filter(used_in_break_even=False).values("pk")
-    pairs = Pair.objects.filter(where or Q(), created_at__gte=since).exclude(trial_id__in=apart)
+    pairs = Pair.objects.filter(where or Q(), created_at__gte=counts_since(now)).exclude(trial_id__in=apart)
     newest = (
         pairs.order_by()
         .annotate(
@@ -173,18 +178,36 @@ def result_of(candidate: Deployment, baseline: Deployment, where: Q | None = Non
     return next(iter(results(where, sides=(candidate, baseline))), Result(candidate, baseline))
 
 
-OWN_AGAINST_API = Q(candidate__provider=OWN) ^ Q(baseline__provider=OWN)
+# The pairs of `counting` as a plain statement, because the Overview, Break-even and Decide read them on each visit.
+OWN_AGAINST_API = """
+SELECT ours, outcome, count(*), count(*) FILTER (WHERE disputed) FROM (
+    SELECT DISTINCT ON (
+        least(candidate_id, baseline_id), greatest(candidate_id, baseline_id),
+        CASE WHEN prompt_digest = '' THEN pair.id::text ELSE prompt_digest END, outcome = ''
+    ) candidate.provider = %(own)s AS ours, outcome, disputed
+    FROM traffic_pair AS pair JOIN providers_deployment AS candidate ON candidate.id = candidate_id
+    JOIN providers_deployment AS baseline ON baseline.id = baseline_id
+    WHERE pair.created_at >= %(since)s AND (candidate.provider = %(own)s) <> (baseline.provider = %(own)s)
+      AND (trial_id IS NULL OR trial_id NOT IN (SELECT id FROM traffic_trial WHERE NOT used_in_break_even))
+      AND (%(task)s::text IS NULL OR task = %(task)s)
+      AND (%(applications)s::bigint[] IS NULL OR application_id = ANY(%(applications)s))
+    ORDER BY least(candidate_id, baseline_id), greatest(candidate_id, baseline_id),
+        CASE WHEN prompt_digest = '' THEN pair.id::text ELSE prompt_digest END, outcome = '', pair.id DESC
+) AS counting GROUP BY 1, 2
+"""
 
 
-def own_against_api(where: Q | None = None, now: datetime | None = None) -> Result:
+def own_against_api(
+    task: str | None = None, applications: list[int] | None = None, now: datetime | None = None
+) -> Result:
     """All pairs that count in which a deployment of ours stands against one of a vendor, in one statement.
 
     Our side is the candidate, whichever side it was in the trial; the result names no deployment.
     """
+    wanted = {"own": OWN, "since": counts_since(now), "task": task, "applications": applications}
     counts: Counter[str] = Counter()
-    rows = counting((where or Q()) & OWN_AGAINST_API, now).values_list("candidate__provider", "outcome")
-    for provider, outcome, n, disputed in rows.annotate(n=Count("id"), open=Count("id", filter=Q(disputed=True))):
-        counts[outcome if provider == OWN else MIRRORED.get(outcome, outcome)] += n
+    for ours, outcome, n, disputed in sql.rows(OWN_AGAINST_API, wanted):
+        counts[outcome if ours else MIRRORED.get(outcome, outcome)] += n
         counts["disputed"] += disputed
     return _counted(Deployment(), Deployment(), counts)
 

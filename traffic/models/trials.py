@@ -46,11 +46,6 @@ class TrialQuerySet(models.QuerySet["Trial"]):
         taken = self.due(now).filter(pk=pk).update(claimed_until=until)
         return self.select_related("candidate__lease", "baseline__lease").get(pk=pk) if taken else None
 
-    def with_capacity(self) -> TrialQuerySet:
-        """Finished trials that measured the throughput of a self-hosted deployment, the newest first."""
-        measured = self.filter(state=TrialState.DONE, candidate__provider="self", used_in_break_even=True)
-        return measured.exclude(capacity_tokens_per_second=None).order_by("-finished_at", "-pk")
-
 
 class Trial(models.Model):
     """One trial. A worker that runs it moves `claimed_until` on; past that moment the worker is taken for dead.
