@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from fractions import Fraction
 
+from lib import sql
 from lib.model_names import canonical_name
 from lib.tokens import TOKEN_CLASSES
 from providers.models import Discount, TokenPrice
@@ -16,6 +17,7 @@ from providers.pricing.discounts import paid, standing_discounts
 from providers.pricing.rules import cost_of_tokens, discount_in_force, in_force, versions_of
 
 MILLION = 1_000_000
+PRICE = sql.Table(TokenPrice, "p")
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class ListPrices:
         models = frozenset(models)
         names = frozenset(name for model in models for name in (model, canonical_name(model)))
         prices_by_model: dict[tuple[str, str], list[TokenPrice]] = defaultdict(list)
-        for price in TokenPrice.objects.filter(model__in=names).order_by("-starts_at"):
+        for price in PRICE.read("WHERE model = ANY(%s) ORDER BY starts_at DESC", [list(names)]):
             prices_by_model[price.provider, price.model].append(price)
         if discounts is None:
             discounts = standing_discounts() if prices_by_model else {}
@@ -66,6 +68,10 @@ class ListPrices:
         if id(price) not in self.rated:  # `cache` keeps it alive
             self.rated[id(price)] = list_rates(price)
         return self.rated[id(price)]
+
+    def varies(self, provider: str, model: str) -> bool:
+        """Whether there is more than one version of a price."""
+        return len(versions_of(self.versions, provider, model) or ()) > 1
 
     def moved(self, provider: str, model: str, eve: date, day: date) -> bool:
         """Whether another version of a price holds on a day than on the eve; only where there are both."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal, NamedTuple
 
 from costs.allocation.complete_days import bill_days
@@ -46,6 +46,8 @@ class Attribution:
 
 
 UNATTRIBUTED = Attribution()
+# Rows of usage are many, and those whom they belong to are few.
+attribution = lru_cache(maxsize=20_000)(Attribution)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,8 @@ class SpendData:
 
     def only(self, filters: Filters) -> SpendData:
         """Keep the lines and the usage that pass the filters."""
+        if filters == Filters():
+            return self
         lines = [line for line in self.lines if filters.hold(line.provider, line.attribution)]
         return replace(
             self, lines=lines, usage=[r for r in self.usage if filters.hold(r["provider"], attribution_of(r))]
@@ -174,8 +178,8 @@ def usage_rows(since: date, until: date, fine: bool = True) -> list[dict[str, An
 def attribution_of(row: dict[str, Any]) -> Attribution:
     """Return the attribution of a usage row; a coarse row only has a model."""
     if "task" not in row:
-        return Attribution(model=row["model"])
-    return Attribution(row["application_id"], row["deployment_id"], row["model"], row["task"])
+        return attribution(0, 0, row["model"], "")
+    return attribution(row["application_id"], row["deployment_id"], row["model"], row["task"])
 
 
 class CountedCharges(NamedTuple):
@@ -316,15 +320,20 @@ def grouped(lines: Iterable[Line], usage: Iterable[dict[str, Any]], group_by: Gr
     groups: dict[str | None, Group] = {}
     for line in lines:
         key = key_of(line.day, line.provider, line.provenance, line.attribution, group_by, names, line.category)
-        groups.setdefault(key, Group(key)).add(line.provenance, line.amount)
+        (groups.get(key) or _new(groups, key)).add(line.provenance, line.amount)
     # Requests are counted from the usage, as those without a cost have no line. It has no provenance and no category.
     if group_by not in ("provenance", "category"):
         for row in usage:
             key = key_of(row["day"], row["provider"], "", attribution_of(row), group_by, names)
-            groups.setdefault(key, Group(key)).requests += row["requests"]
+            (groups.get(key) or _new(groups, key)).requests += row["requests"]
     if group_by in ("day", "month"):
         return sorted(groups.values(), key=lambda group: group.key or "")
     return sorted(groups.values(), key=lambda group: (group.key is None, -group.amount, group.key or ""))
+
+
+def _new(groups: dict[str | None, Group], key: str | None) -> Group:
+    groups[key] = group = Group(key)
+    return group
 
 
 class Names:

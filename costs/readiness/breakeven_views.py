@@ -91,7 +91,7 @@ def _context(form: WhatIfForm, report: Report, now: datetime, request: HttpReque
     gap_state = GAP_STATES[page.holds]
     counterfactual = Counterfactual(
         report.inputs,
-        saving_of(report.inputs, report.spread),
+        saving_of(report.inputs, report.spread) if changed else saving,
         backtest(report.inputs.tasks, today),
         report.traffic.excluded,
         spend(today - WINDOW, today).total,

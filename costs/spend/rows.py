@@ -265,12 +265,15 @@ def user_rows(data: SpendData, by: str, labels: Mapping[str, str], total: Decima
     rows: dict[str, UserRow] = {}
     for line in data.lines:
         key = key_of(line.attribution, by, names)
-        row = rows.setdefault(key or why_nobody(line), UserRow(key, labels.get(key, key), "" if key else why(line)))
+        place = key or why_nobody(line)
+        if (row := rows.get(place)) is None:
+            row = rows[place] = UserRow(key, labels.get(key, key), "" if key else why(line))
         row.amount += line.amount
         row.provenance[line.provenance] += line.amount
     for used in data.usage:
         key = key_of(attribution_of(used), by, names)
-        row = rows.setdefault(key or "untold", UserRow(key, labels.get(key, key), "" if key else str(WHY["untold"]())))
+        if (row := rows.get(key or "untold")) is None:
+            row = rows[key or "untold"] = UserRow(key, labels.get(key, key), "" if key else str(WHY["untold"]()))
         row.requests += used["requests"]
         row.unpriced += used["unpriced"]
     shown = [row for row in rows.values() if row.amount or row.requests]

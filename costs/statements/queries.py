@@ -312,10 +312,13 @@ class StatementBuilder:
         self.applications = {application.pk: application for application in applications}
         self.rows: dict[str, dict[RowKey, StatementLine]] = defaultdict(dict)
         self.by_key: dict[str, Statement] = {}
+        self.of_application: dict[int, Statement] = {}  # lines are many, applications few
 
     def statement(self, application_id: int) -> Statement:
-        key, name = self.whose(self.applications.get(application_id))
-        return self.by_key.setdefault(key, Statement(key, name))
+        if application_id not in self.of_application:
+            key, name = self.whose(self.applications.get(application_id))
+            self.of_application[application_id] = self.by_key.setdefault(key, Statement(key, name))
+        return self.of_application[application_id]
 
     def whose(self, application: Application | None) -> tuple[str, str]:
         if application is None:
@@ -333,7 +336,8 @@ class StatementBuilder:
             application.slug if application else "", line.provider, line.category, line.attribution.model,
             "" if application else why(line),
         )  # fmt: skip
-        row = self.rows[statement.key].setdefault(key, StatementLine(key))
+        rows = self.rows[statement.key]
+        row = rows.get(key) or rows.setdefault(key, StatementLine(key))
         row.exact += line.amount
         row.provenance[line.provenance] += line.amount
 

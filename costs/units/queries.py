@@ -11,33 +11,34 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from fractions import Fraction
 from functools import cached_property
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Literal
 
-from django.db.models import Count, Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from costs.allocation.queries import Line, SpendData, read
-from costs.list_prices import ListPrices, cost_at
-from costs.models import Category, Effort
+from costs.list_prices import ListPrices
+from costs.models import Category
 from costs.spend.page import SpendPage
-from costs.spend.token_costs import decimal, token_class_name
+from costs.spend.token_costs import token_class_name
+from lib import sql
+from lib.dates import midnight
 from lib.formats import count, usd4
 from lib.money import ZERO
 from lib.paging import Sorts, in_order
 from lib.tokens import TOKEN_CLASSES
-from providers.models import Outage, provider_name
-from traffic.models import Rating, Task
-from traffic.quality.queries import ACCEPTABLE
+from providers.models import provider_name
+from traffic.models import Task
+from traffic.quality.queries import ACCEPTABLE_SQL
 from traffic.requests.facets import MOST_SHOWN
 
 By = Literal["application", "task", "model", "provider"]
 BYS: tuple[By, ...] = ("application", "task", "model", "provider")
 Cell = tuple[date, str, str, str]  # day, provider, model, group
 MONTHS = 6  # of the trend
+tokens_by_class = itemgetter(*TOKEN_CLASSES)
 MILLION = 1_000_000
 FEW = 30  # ratings below which a share says little
 FEWEST_REQUESTS = 1000  # of either period, before a change of a request's cost is a percentage
@@ -54,7 +55,7 @@ class Unit:
     unpriced: int = 0
     tokens: int = 0
     by_token: Decimal = ZERO  # of the amount, what was paid by the token
-    listed: Fraction = Fraction(0)  # the same tokens at list price
+    listed: Decimal = ZERO  # the same tokens at list price
     ratings: int = 0
     acceptable: int = 0
     amount_before: Decimal = ZERO
@@ -101,7 +102,7 @@ class Unit:
     @property
     def at_list(self) -> Decimal | None:
         """What its tokens cost at list price."""
-        return decimal(self.listed) if self.listed else None
+        return self.listed or None
 
     @property
     def against_list(self) -> Decimal | None:
@@ -185,6 +186,24 @@ SORTED_BY = ("name", "requests", "amount", "per_request", "per_request_before", 
 SORTS: Sorts = {name: attrgetter(name) for name in (*SORTED_BY, "at_list")}
 
 
+# Ratings by what they are of. Filters ask for columns by the names that they have in usage.
+RATINGS = f"""
+SELECT coalesce(application_id, 0) AS application_id, task, model, provider, count(*) AS n,
+       count(*) FILTER (WHERE {ACCEPTABLE_SQL}) AS good
+FROM (
+    SELECT rating.*, coalesce(deployment.provider, '') AS provider
+    FROM traffic_rating AS rating LEFT JOIN providers_deployment AS deployment ON deployment.id = rating.deployment_id
+    WHERE rating.day >= %s AND rating.day < %s
+) AS r WHERE true{{condition}} GROUP BY 1, 2, 3, 4
+"""
+INCIDENTS = """
+SELECT (SELECT count(*) FROM providers_outage AS outage JOIN providers_deployment AS own ON own.id = deployment_id
+        WHERE own.provider = 'self' AND outage.started_at >= %(starts_at)s AND outage.started_at < %(ends_at)s),
+       (SELECT coalesce(sum(hours), 0) FROM costs_effort
+        WHERE day >= %(since)s AND day < %(until)s AND withdrawn_at IS NULL)
+"""
+
+
 class UnitCosts:
     """The page's figures over a `SpendPage`; each part is read once, when it is asked for."""
 
@@ -244,7 +263,7 @@ class UnitCosts:
             unit = units[key]
             unit.requests += row["requests"]
             unit.unpriced += row["unpriced"]
-            tokens = [row[name] for name in TOKEN_CLASSES]
+            tokens = tokens_by_class(row)
             unit.tokens += sum(tokens)
             cell = row["day"], row["provider"], row["model"], key
             if cell in paid:
@@ -264,23 +283,27 @@ class UnitCosts:
             unit.key = key
         return dict(units)
 
-    def at_list(self, cell: Cell, tokens: Iterable[int]) -> Fraction:
+    def at_list(self, cell: Cell, tokens: Iterable[int]) -> Decimal:
         """A cell's tokens by class at list price; nothing where the model has none."""
         day, provider, model, _key = cell
-        return cost_at(dict(zip(TOKEN_CLASSES, tokens, strict=True)), self.list_prices.rates_at(provider, model, day))
+        rates = self.list_prices.decimals_at(provider, model, day)
+        plain = rates.get("uncached_input", ZERO)
+        counted = zip(TOKEN_CLASSES, tokens, strict=True)
+        return sum((number * rates.get(name, plain) for name, number in counted if number), ZERO) if rates else ZERO
 
     @cached_property
     def ratings(self) -> list[dict[str, Any]]:
         """Ratings of the period, as rows that look like usage."""
-        period = Rating.objects.in_days(self.days.since, self.days.until).filter(**ratings_of(self.page))
-        rows = period.order_by().values("application_id", "task", "model", "deployment__provider")
-        counted = rows.annotate(n=Count("id"), good=Count("id", filter=ACCEPTABLE))
-        return [{**row, "provider": row["deployment__provider"] or "", "deployment_id": 0,
-                 "application_id": row["application_id"] or 0} for row in counted]  # fmt: skip
+        condition, values = self.page.params.filters.condition()
+        return sql.mappings(RATINGS.format(condition=condition), [self.days.since, self.days.until, *values])
+
+    @cached_property
+    def slugs(self) -> dict[int, str]:
+        return self.page.data.names.applications
 
     def key_of_row(self, row: Mapping[str, Any]) -> str:
         if self.by == "application":
-            return self.page.data.names.applications.get(row["application_id"], "")
+            return self.slugs.get(row["application_id"], "")
         return str(row[self.by])
 
     def key_of_line(self, line: Line) -> str:
@@ -288,7 +311,7 @@ class UnitCosts:
 
     def key_of_who(self, who: Any) -> str:
         if self.by == "application":
-            return self.page.data.names.applications.get(who.application_id, "")
+            return self.slugs.get(who.application_id, "")
         return str(who.task if self.by == "task" else who.model)
 
     def name_of(self, key: str) -> str:
@@ -305,9 +328,9 @@ class UnitCosts:
     @cached_property
     def classes(self) -> list[ClassUnit]:
         """Each class with what a million of it cost, and at list price the same tokens."""
-        listed, counted = dict.fromkeys(TOKEN_CLASSES, Fraction(0)), dict.fromkeys(TOKEN_CLASSES, 0)
+        listed, counted = dict.fromkeys(TOKEN_CLASSES, ZERO), dict.fromkeys(TOKEN_CLASSES, 0)
         for (day, provider, model), tokens in self.page.api_tokens.items():
-            rates = self.list_prices.rates_at(provider, model, day)
+            rates = self.list_prices.decimals_at(provider, model, day)
             for name, number in tokens.items():
                 if name in rates and number:
                     listed[name] += number * rates[name]
@@ -315,7 +338,7 @@ class UnitCosts:
         return [
             ClassUnit(
                 row.slug, row.tokens, row.per_million,
-                decimal(listed[row.slug] * MILLION / counted[row.slug]) if counted[row.slug] else None,
+                listed[row.slug] * MILLION / counted[row.slug] if counted[row.slug] else None,
             )
             for row in self.page.tokens.classes
         ]  # fmt: skip
@@ -325,12 +348,10 @@ class UnitCosts:
     @cached_property
     def incidents(self) -> Incidents:
         since, until = self.days.since, self.days.until
-        started = Outage.objects.filter(
-            deployment__provider="self", started_at__date__gte=since, started_at__date__lt=until
-        )
-        hours = Effort.objects.filter(day__gte=since, day__lt=until, withdrawn_at=None).aggregate(n=Sum("hours"))["n"]
+        moments = {"starts_at": midnight(since), "ends_at": midnight(until), "since": since, "until": until}
+        [(started, hours)] = sql.rows(INCIDENTS, moments)
         upkeep = (line.amount for line in self.page.data.lines if line.category == Category.UPKEEP)
-        return Incidents(started.count(), sum(upkeep, ZERO), hours or ZERO)
+        return Incidents(started, sum(upkeep, ZERO), hours)
 
     # Over time.
 
@@ -348,12 +369,6 @@ class UnitCosts:
         """For the lines' tag: a month's middle is where its point stands."""
         points = [(row.month + timedelta(days=14), row.per_request * 1000) for row in self.months if row.per_request]
         return [{"name": _("USD for 1,000 requests"), "style": "us", "points": points}] if len(points) > 1 else []
-
-
-def ratings_of(page: SpendPage) -> dict[str, Any]:
-    lookups = page.params.filters.lookups()
-    providers = lookups.pop("provider__in", None)
-    return {**lookups, **({"deployment__provider__in": providers} if providers else {})}
 
 
 def api_cells(lines: Iterable[Line], of_line: Any) -> dict[Cell, Decimal]:
@@ -374,7 +389,7 @@ def monthly(data: SpendData) -> list[MonthUnit]:
     for row in data.usage:
         month = row["day"].replace(day=1)
         requests[month] += row["requests"]
-        tokens[month] += sum(row[name] for name in TOKEN_CLASSES)
+        tokens[month] += sum(tokens_by_class(row))
     return [MonthUnit(m, amounts[m], requests[m], tokens[m]) for m in sorted({*amounts, *requests})]
 
 

@@ -136,6 +136,7 @@ def side(data: SpendData, eve: date, prices: ListPrices) -> BridgeSide:
             totals.gpus[key] = Fraction(amount)
         else:
             totals.sums[name][key] = Fraction(amount)
+    varying = {key for key in {(row["provider"], row["model"]) for row in data.usage} if prices.varies(*key)}
     for row in data.usage:
         application = row.get("application_id", 0)
         totals.requests[application] += row["requests"]
@@ -144,7 +145,7 @@ def side(data: SpendData, eve: date, prices: ListPrices) -> BridgeSide:
             sent_model.requests += row["requests"]
             for name in TOKEN_CLASSES:
                 sent_model.tokens[name] += row[name]
-            if more := dearer(row, eve, prices):
+            if (row["provider"], row["model"]) in varying and (more := dearer(row, eve, prices)):
                 sent_model.dearer += more
     return totals
 
