@@ -38,7 +38,7 @@ class TaskModelRow:
         if cost.because == "none":
             return _("never on the API, so nothing is compared")
         if not cost.ours:
-            return _("the API serves the task with it now")
+            return _("the API serves it now")
         if cost.until is None:
             return _("last served it")
         return _("last served it until %(day)s") % {"day": day_text(cost.until)}

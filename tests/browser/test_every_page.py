@@ -219,3 +219,14 @@ def test_a_brush_over_a_month_chooses_the_days_whose_requests_are_shown(visit: V
     expect(page.locator(".explorer [name=from]")).to_have_value(re.compile(r"20\d\d-\d\d-\d\d"))
     page.get_by_role("button", name="Show requests").click()
     page.wait_for_url(re.compile(r"/requests/\?from=20\d\d-\d\d-\d\d&to=20\d\d-\d\d-\d\d$"))
+
+
+def test_a_stacked_list_is_sorted_by_its_headings_on_a_phone(visit: Visit) -> None:
+    page = visit("/requests/")
+    page.set_viewport_size({"width": 390, "height": 844})
+    heading = page.locator("thead #sort-output")
+    heading.scroll_into_view_if_needed()
+    expect(heading).to_be_visible()
+    heading.click()
+    page.wait_for_url(re.compile(r"sort=-output"))
+    expect(page.locator("thead th[aria-sort=descending] #sort-output")).to_be_visible()

@@ -20,6 +20,7 @@ from alerts.evaluation import services
 from alerts.models import Alert
 from costs.ledger import posting
 from costs.reconciliation import bill_status
+from costs.verdicts.verdict import WORDS, State
 from dashboard.management.commands.prepare import APPS
 from dashboard.overview import page
 from dashboard.page_audit.compare import Figures, read
@@ -131,10 +132,30 @@ def test_pages_and_digests_agree_and_the_front_page_says_what_is_known(now: date
             assert overview["closed"].month == date(2026, 11, 1)
             assert "heading over" not in headline and "% " not in headline
         else:
+            admin = Browser()
+            admin.force_login(User.objects.filter(is_superuser=True)[0])
+            seen = states_seen(figures, admin)
+            assert all(seen.values()), f"a state that no page of the demo shows: {seen}"
+            assert {"/break-even/", "/quality/"} & seen["Too close to call"]
             assert overview["closed"] is None
             assert any("(mail)" in place for place in places_of(figures.values["forecast", "2026-11", ""]))
             assert any("digests" in place for place in places_of(figures.values["budget", "2026-11", ""]))
         assert not Alert.objects.filter(title__contains="25,268")
+
+
+def states_seen(figures: Figures, admin: Browser) -> dict[str, set[str]]:
+    """Where each of the four states of a verdict can be seen: by its mark, or as a word in a chip or a sentence."""
+    seen: dict[str, set[str]] = {str(word): set() for word in WORDS.values()}
+    for (name, _period, _scope), values in figures.values.items():
+        if name.startswith("verdict: "):
+            for state, places in values.items():
+                where = {f"{name.removeprefix('verdict: ')} on {place}" for place in places}
+                seen[str(WORDS[State(state)])] |= where
+    for page_of in ("/break-even/", "/quality/"):
+        html = admin.get(page_of).content.decode().lower()
+        for word in seen:
+            seen[word] |= {page_of} if word.lower() in html else set()
+    return seen
 
 
 def places_of(values: dict[str, list[str]]) -> set[str]:

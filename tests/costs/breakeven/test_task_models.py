@@ -135,7 +135,7 @@ def test_choices_with_different_signs_are_both_said() -> None:
     [
         ({}, "last served it until"),
         ({"until": None}, "last served it"),
-        ({"ours": 0}, "the API serves the task with it now"),
+        ({"ours": 0}, "the API serves it now"),
         ({"because": "person", "chosen_by": "Nina"}, "chosen by Nina"),
         ({"because": "person"}, "chosen by a person"),
         ({"because": "none", "model": ""}, "never on the API"),
