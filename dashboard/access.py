@@ -207,6 +207,7 @@ ACCESS: dict[str, Access] = {
     "traffic:playground-keep": action(FIGURES),
     "traffic:trials": page(FIGURES),
     "traffic:trial-add": form(OPS),
+    "traffic:judges": form(OPS, readers=FIGURES),
     "traffic:sets": form(OPS),
     "traffic:set": page(OPS),
     "traffic:set-file": page(OPS),

@@ -63,6 +63,8 @@ app.conf.beat_schedule = {
     "ratings": every(10, "traffic.tasks.attach_ratings"),
     "scoreboards": every(300, "traffic.tasks.store_scoreboards"),
     "texts": every(10, "traffic.tasks.attach_texts"),
+    "judges": every(60, "traffic.tasks.run_judges"),
+    "marks": every(10, "traffic.tasks.mark_texts"),
     "partitions": every(3600, "traffic.tasks.make_partitions"),
     "retention": every(3600, "traffic.tasks.apply_retention"),
     "checks": every(3600, "providers.tasks.keep_checks"),

@@ -9,6 +9,8 @@ from traffic.authentication import keys
 from traffic.imports.files import drop_stale
 from traffic.imports.run import work
 from traffic.ingest import late_texts
+from traffic.judges import services as judges
+from traffic.marks import services as marks
 from traffic.models import Erasure, Import, Repricing, Trial
 from traffic.privacy import erasure, retention
 from traffic.quality import scoreboard
@@ -46,6 +48,18 @@ def store_scoreboards() -> int:
 def attach_texts() -> int:
     """Texts of log records whose call came after them; those that waited an hour go."""
     return late_texts.attach_due(timezone.now())
+
+
+@shared_task(ignore_result=True)
+def mark_texts() -> int:
+    """Stored texts that were not looked at get their marks."""
+    return marks.mark_texts()
+
+
+@shared_task(ignore_result=True)
+def run_judges() -> int:
+    """Judges that people enabled judge some answers."""
+    return judges.run_judges()
 
 
 @shared_task(ignore_result=True)

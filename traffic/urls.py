@@ -17,6 +17,7 @@ from traffic.clients.views import send_requests
 from traffic.comparisons.views import choice_undo, compare, comparisons, pair_decide, pair_detail, skip_undo
 from traffic.feedback_links.views import feedback_link
 from traffic.imports.views import import_detail, import_do, import_errors, import_list
+from traffic.judges.views import judge_list
 from traffic.latency.views import latency
 from traffic.playground.views import playground, playground_keep
 from traffic.privacy.views import application_erase, erasure_detail, erasure_list
@@ -84,6 +85,7 @@ urlpatterns = [
     path("quality/comparisons/", comparisons, name="comparisons"),
     path("quality/comparisons/<int:pk>/", pair_detail, name="pair"),
     path("quality/comparisons/<int:pk>/decide/", pair_decide, name="pair-decide"),
+    path("quality/judges/", judge_list, name="judges"),
     path("quality/sets/", set_list, name="sets"),
     path("quality/sets/<int:pk>/", set_detail, name="set"),
     path("quality/sets/<int:pk>/set.jsonl", set_file, name="set-file"),

@@ -176,6 +176,7 @@ NOUNS: dict[str, Promise] = {
     "providers": gettext_lazy("Providers"),
     "quality": gettext_lazy("Quality"),
     "sets": gettext_lazy("Sets of answers"),
+    "judges": gettext_lazy("Judges"),
     "set": gettext_lazy("Set of answers"),
     "scoreboard": gettext_lazy("Quality and cost"),
     "queue": gettext_lazy("Rating queue"),

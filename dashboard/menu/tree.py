@@ -199,6 +199,7 @@ QUALITY = section(
         below=("traffic:trial-add", "costs:trial"),
         words=_("proof of concept load test benchmark throughput capacity replay"),
     ),
+    Page("traffic:judges", _("Judges"), words=_("LLM as a judge automatic rating")),
     Page("traffic:sets", _("Sets"), below=("traffic:set",), words=_("regression test JSONL version")),
     Page("traffic:playground", _("Playground"), words=_("try a prompt chat side by side stream")),
 )

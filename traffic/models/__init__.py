@@ -25,6 +25,7 @@ from traffic.models.dead_keys import DeadKeyUse
 from traffic.models.erasures import Erasure
 from traffic.models.held_objects import HeldObject
 from traffic.models.imports import Import, SetAside
+from traffic.models.judges import Judge, JudgeScore
 from traffic.models.queues import QueueEntry, RaterPreference, RatingDraft, RatingQueue, Sampling
 from traffic.models.ratings import Abstention, FeedbackLink, Rating, RatingDay, StoredScoreboard
 from traffic.models.repricings import RepricedDay, Repricing
@@ -66,6 +67,8 @@ __all__ = [
     "HeldObject",
     "Import",
     "Installation",
+    "Judge",
+    "JudgeScore",
     "Key",
     "KeyUse",
     "LatencyDay",

@@ -116,6 +116,7 @@ class RequestBody(models.Model):
     request_id = models.UUIDField()
     prompt = models.TextField(null=True)
     answer = models.TextField(null=True)
+    marks = models.SmallIntegerField(null=True)  # bits of `traffic.marks.rules.Mark`; NULL: not looked at yet
 
     class Meta:
         managed = False

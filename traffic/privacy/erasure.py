@@ -35,6 +35,7 @@ from traffic.imports.files import drop_file
 from traffic.ingest.context import clear_cache, raw_connection
 from traffic.ingest.rows import RequestRow
 from traffic.ingest.sql import removals
+from traffic.judges.services import erase_scores
 from traffic.models import (
     AdmittedName,
     Application,
@@ -194,6 +195,7 @@ def erase_batch(conn: psycopg.Connection, erasure: Erasure, day: date) -> int:
             conn.execute(rollup.sweep, bounds(rollup.period, day))
         erase_texts_of(answered_request__in=ids)
         erase_items(request_id__in=ids)
+        erase_scores(ids)
         files = {file for _identifier, file in rows if file is not None}
         conn.execute("DELETE FROM traffic_setaside WHERE imported_id = ANY(%s)", [list(files)])
         conn.execute("UPDATE traffic_erasure SET erased = erased + %s WHERE id = %s", [len(rows), erasure.pk])

@@ -21,6 +21,7 @@ from traffic.gateway import aside
 from traffic.ingest.context import raw_connection
 from traffic.ingest.sql.rollups import SUMS
 from traffic.ingest.store import LINKS, TABLES, clear_known_days
+from traffic.judges.services import forget_reasons
 from traffic.models import AdmittedName, KeyUse, SealedDay, Unread
 from traffic.repricing.run import MEMORY
 from traffic.retention_settings import RetentionDays, current_retention
@@ -63,6 +64,7 @@ def apply_retention(today: date) -> int:
     feedback_links.purge()
     purge_set_aside(today - timedelta(days=days.bodies))
     forget_texts(midnight(today - timedelta(days=days.bodies)))
+    forget_reasons(today - timedelta(days=days.bodies))
     return sum(map(len, gone.values()))
 
 

@@ -19,6 +19,8 @@ from lib.dates import day_of
 from lib.paging import known_sort
 from providers.models import Deployment, provider_name, provider_names
 from traffic.authentication.access import FIGURES
+from traffic.marks.rules import LABELS as MARK_LABELS
+from traffic.marks.rules import SLUGS, bits_of
 from traffic.models import Application, Outcome, Task
 from traffic.request_ids import uuid_of
 from traffic.requests import queries as requests
@@ -62,11 +64,13 @@ LABELS = {
     "application": gettext_lazy("Application"),
     "task": gettext_lazy("Task"),
     "outcome": gettext_lazy("Outcome"),
+    "mark": gettext_lazy("Mark"),
 }
+MARKS = [(slug, str(MARK_LABELS[mark])) for slug, mark in SLUGS.items()]
 NO_FILTERS = {"cursor", "live", "kind", "sort", "as"}  # parameters that take nothing out
 MONEY = {"unpriced", "told_otherwise", "cost_from", "cost_to"}  # filters for those who see figures alone
 ENDS = {f"{bounds.name}_{end}" for bounds in RANGES for end in ("from", "to")}
-FILTERS = {*NAMES, "outcome", *FLAGS, *ENDS, "from", "to", "words", "user"}
+FILTERS = {*NAMES, "outcome", "mark", *FLAGS, *ENDS, "from", "to", "words", "user"}
 LONGEST = 200  # of the words looked for
 
 
@@ -102,6 +106,7 @@ def parsed_params(request: HttpRequest) -> ParsedParams:
         RequestFilter(
             filters=without_empty(query),
             outcomes=[value for value in query.getlist("outcome") if value in Outcome.values],
+            marks=bits_of(query.getlist("mark")),
             unpriced="unpriced" in query and money,
             unknown_usage="unknown_usage" in query,
             told_otherwise="told_otherwise" in query and money,
@@ -172,7 +177,7 @@ def unknown_values(query: QueryDict, request_filter: RequestFilter) -> list[str]
         "deployment": Deployment.objects.all(),
         "application": Application.objects.all() if seen is None else Application.objects.filter(pk__in=seen),
     }
-    there: dict[str, set[str]] = {"task": set(Task.values), "outcome": set(Outcome.values)}
+    there: dict[str, set[str]] = {"task": set(Task.values), "outcome": set(Outcome.values), "mark": set(SLUGS)}
     for name, rows in slugs.items():
         slugs_in_query = [value for value in query.getlist(name) if value]
         there[name] = (
@@ -203,6 +208,7 @@ def active_filters(request: HttpRequest, params: ParsedParams) -> list[ActiveFil
         "provider": provider_names(),
         "task": dict(Task.choices),
         "outcome": dict(Outcome.choices),
+        "mark": dict(MARKS),
     }
     filters = []
     for name, label in LABELS.items():
@@ -342,4 +348,5 @@ def choices(
         ),
         "task": FilterChoices(Task.choices),
         "outcome": FilterChoices(Outcome.choices),
+        "mark": FilterChoices(MARKS),
     }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from django.utils import timezone
 from ninja import Schema
 from pydantic import Field
 
 from lib.periods import MOMENT, Period, moment, parse_period
+from traffic.marks.rules import bits_of
 from traffic.models import Outcome
 from traffic.requests.request_filter import Range, RequestFilter
 from traffic.usage.filters import Filters
@@ -42,6 +43,7 @@ class FilterQuery(Schema):
 
 
 Day = Annotated[str | None, Field(pattern="^\\d{4}-\\d{2}-\\d{2}$", description="YYYY-MM-DD, a day in UTC")]
+MarkSlug = Literal["invalid_json", "refusal", "empty", "other_language", "truncated", "repetition"]
 Bound = Annotated[Decimal | None, Field(ge=0, lt=10**15, allow_inf_nan=False)]
 
 
@@ -51,6 +53,7 @@ class RequestQuery(FilterQuery):
     since: Day = Field(None, alias="from")
     until: Day = Field(None, alias="to")
     outcome: list[Outcome] = []
+    mark: list[MarkSlug] = []
     unpriced: bool = False
     unknown_usage: bool = False
     told_otherwise: bool = False
@@ -67,6 +70,7 @@ class RequestQuery(FilterQuery):
         return RequestFilter(
             filters=self.parsed(),
             outcomes=[str(outcome) for outcome in self.outcome],
+            marks=bits_of(self.mark),
             unpriced=self.unpriced,
             unknown_usage=self.unknown_usage,
             told_otherwise=self.told_otherwise,

@@ -19,7 +19,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Greatest
 
 from lib.dates import DAY, midnight
-from traffic.models import CostReason, Outcome, Rating, UsageDay, UsageHour
+from traffic.models import CostReason, Outcome, Rating, RequestBody, UsageDay, UsageHour
 from traffic.models.requests import RequestQuerySet
 from traffic.requests.hour_reads import Hour
 from traffic.usage.filters import Filters
@@ -65,6 +65,7 @@ class RequestFilter:
     cost: Range = field(default_factory=Range)  # USD
     latency_ms: Range = field(default_factory=Range)
     ttft_ms: Range = field(default_factory=Range)
+    marks: int = 0  # bits of `Mark`; one of them is enough
     words: str = ""  # that the kept texts hold
     readable: Sequence[int] | None = ()  # applications whose texts the reader may read, None being all
     applications: Sequence[int] | None = None
@@ -84,7 +85,14 @@ class RequestFilter:
         """Whether the rollups count exactly the passing requests, not only an upper bound."""
         counted = self.unpriced + self.unknown_usage + self.told_otherwise
         return not (
-            self.outcomes or self.rated or self.user or self.cost or self.latency_ms or self.ttft_ms or counted > 1
+            self.outcomes
+            or self.rated
+            or self.user
+            or self.cost
+            or self.latency_ms
+            or self.ttft_ms
+            or counted > 1
+            or self.marks
         )
 
     @property
@@ -110,6 +118,9 @@ class RequestFilter:
             passing = passing.alias(apart=apart).filter(apart__gt=larger * Decimal("0.01"))
         if self.user:
             passing = passing.filter(user_hash=self.user)
+        if self.marks:
+            bodies = RequestBody.objects.filter(day=OuterRef("day"), request_id=OuterRef("id"))
+            passing = passing.filter(Exists(bodies.alias(bits=F("marks").bitand(self.marks)).filter(bits__gt=0)))
         if self.rated:
             passing = passing.filter(Exists(Rating.objects.filter(request_id=OuterRef("id"))))
         return passing

@@ -26,6 +26,7 @@ from traffic.authentication.access import FIGURES
 from traffic.conversation import turns
 from traffic.feedback_links import services as feedback_links
 from traffic.feedback_links.page import link_words
+from traffic.marks.rules import labels
 from traffic.models import CostReason, Outcome, RaterKind, Rating, Request
 from traffic.ratings.forms import RatingForm
 from traffic.ratings.views import SCALE, rate_with_message
@@ -194,6 +195,7 @@ def _detail(request: HttpRequest, row: Request, form: RatingForm | None = None) 
         "readable": readable,
         "body": body,
         "turns": turns(body.prompt) if body else [],
+        "marks": ", ".join(labels(body.marks or 0)) if body else "",
         "mine": next((it for it in ratings if (it.rater_kind, it.by) == (RaterKind.PERSON, name)), None),
         "may_rate": request.user.has_perm("traffic.add_rating") and row.outcome == Outcome.OK,
         "form": form,

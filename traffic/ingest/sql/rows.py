@@ -182,7 +182,7 @@ ON CONFLICT (key_id, day) DO UPDATE SET requests = u.requests + excluded.request
 FIRST_TOLD = ", ".join(f"(array_agg({name}) FILTER (WHERE {name} IS NOT NULL))[1]" for name in ("prompt", "answer"))
 FILL_BODY = """
 ON CONFLICT (day, request_id) DO UPDATE
-SET prompt = coalesce(b.prompt, excluded.prompt), answer = coalesce(b.answer, excluded.answer)
+SET prompt = coalesce(b.prompt, excluded.prompt), answer = coalesce(b.answer, excluded.answer), marks = NULL
 """
 BODIES = f"""
 INSERT INTO traffic_request_body AS b (day, request_id, prompt, answer)

@@ -58,14 +58,14 @@ FILL = """
 INSERT INTO traffic_request_body AS b (day, request_id, prompt, answer)
 SELECT * FROM unnest(%(days)s::date[], %(ids)s::uuid[], %(prompts)s::text[], %(answers)s::text[]) ORDER BY 1, 2
 ON CONFLICT (day, request_id) DO UPDATE
-SET prompt = coalesce(b.prompt, excluded.prompt), answer = coalesce(b.answer, excluded.answer)
+SET prompt = coalesce(b.prompt, excluded.prompt), answer = coalesce(b.answer, excluded.answer), marks = NULL
 """
 
 # A body that was put together before more came; one that anybody else wrote stays.
 RENEW = """
 UPDATE traffic_request_body AS b SET
     prompt = CASE WHEN b.prompt = given.old_prompt THEN given.prompt ELSE b.prompt END,
-    answer = CASE WHEN b.answer = given.old_answer THEN given.answer ELSE b.answer END
+    answer = CASE WHEN b.answer = given.old_answer THEN given.answer ELSE b.answer END, marks = NULL
 FROM unnest(%(days)s::date[], %(ids)s::uuid[], %(prompts)s::text[], %(answers)s::text[], %(old_prompts)s::text[],
     %(old_answers)s::text[]) AS given (day, id, prompt, answer, old_prompt, old_answer)
 WHERE b.day >= %(low)s AND b.day <= %(high)s AND b.day = given.day AND b.request_id = given.id

@@ -1,0 +1,1 @@
+"""Deployments as judges of answers, held against people."""
