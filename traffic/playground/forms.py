@@ -14,6 +14,11 @@ MOST_PROMPT = 20_000  # characters
 MOST_ANSWER_TOKENS = 4_000
 
 
+def one_newline(prompt: str) -> str:
+    """A prompt as it is sent: a browser's form writes another end of lines than its script."""
+    return prompt.replace("\r\n", "\n")
+
+
 class PlaygroundForm(forms.Form):
     """One prompt, and who is to answer it."""
 
@@ -33,6 +38,9 @@ class PlaygroundForm(forms.Form):
         assert isinstance(first, forms.ChoiceField) and isinstance(second, forms.ChoiceField)
         first.choices = choices.groups
         second.choices = [("", _("only one answer")), *choices.groups]
+
+    def clean_prompt(self) -> str:
+        return one_newline(self.cleaned_data["prompt"])
 
     def asks(self) -> list[Ask]:
         """What to send, of a valid form."""

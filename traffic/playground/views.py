@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from lib.http import form_view, post_view
 from providers.audit.log import log
-from traffic.playground.forms import PlaygroundForm
+from traffic.playground.forms import PlaygroundForm, one_newline
 from traffic.playground.page import AnswerPage
 from traffic.playground.queries import choices, row_of
 from traffic.playground.sending import Answer, Ask, NoPlace, pieces, place
@@ -94,7 +94,7 @@ def _busy() -> str:
 def playground_keep(request: HttpRequest) -> HttpResponse:
     """Keep two answers as a pair for raters."""
     try:
-        pair = keep_pair(request.POST.getlist("token")[:2], request.POST.get("prompt", ""))
+        pair = keep_pair(request.POST.getlist("token")[:2], one_newline(request.POST.get("prompt", "")))
     except Unusable as error:
         messages.error(request, str(error))
     else:

@@ -94,8 +94,11 @@ def test_a_reader_who_leaves_ends_the_call(client: Client, calm: Stack) -> None:
 
 
 def test_two_answers_are_kept_as_a_pair_without_names(client: Client, calm: Stack) -> None:
-    tokens = [lines(client, second="claude", side=side)[-1]["end"]["token"] for side in ("first", "second")]
-    answer = client.post(f"{URL}keep/", {"token": tokens, "prompt": ASKED["prompt"]}, follow=True)
+    asked = "What is it?\nIn a sentence."
+    tokens = [
+        lines(client, second="claude", side=side, prompt=asked)[-1]["end"]["token"] for side in ("first", "second")
+    ]
+    answer = client.post(f"{URL}keep/", {"token": tokens, "prompt": asked.replace("\n", "\r\n")}, follow=True)
     assert "The pair is kept." in answer.content.decode()
     pair = Pair.objects.get()
     assert (pair.candidate.slug, pair.baseline.slug) == ("own", "claude")
@@ -103,9 +106,9 @@ def test_two_answers_are_kept_as_a_pair_without_names(client: Client, calm: Stac
     assert AuditEntry.objects.order_by("-pk")[0].message == "Pair of the playground kept for rating."
     for forged, words in (
         ({"token": tokens, "prompt": "Another prompt"}, "different prompts"),
-        ({"token": [tokens[0], tokens[0]], "prompt": ASKED["prompt"]}, "A pair needs two."),
-        ({"token": [tokens[0], "forged"], "prompt": ASKED["prompt"]}, "too old to be kept"),
-        ({"prompt": ASKED["prompt"]}, "too old to be kept"),
+        ({"token": [tokens[0], tokens[0]], "prompt": asked}, "A pair needs two."),
+        ({"token": [tokens[0], "forged"], "prompt": asked}, "too old to be kept"),
+        ({"prompt": asked}, "too old to be kept"),
     ):
         assert words in client.post(f"{URL}keep/", forged, follow=True).content.decode()
     assert Pair.objects.count() == 1
