@@ -62,6 +62,7 @@ app.conf.beat_schedule = {
     "erasures": every(5, "traffic.tasks.run_erasures"),
     "ratings": every(10, "traffic.tasks.attach_ratings"),
     "scoreboards": every(300, "traffic.tasks.store_scoreboards"),
+    "routes": every(15, "traffic.tasks.watch_routes"),
     "texts": every(10, "traffic.tasks.attach_texts"),
     "judges": every(60, "traffic.tasks.run_judges"),
     "marks": every(10, "traffic.tasks.mark_texts"),

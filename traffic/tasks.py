@@ -17,6 +17,7 @@ from traffic.quality import scoreboard
 from traffic.ratings import services as ratings
 from traffic.ratings import waiting as waiting_ratings
 from traffic.repricing import services as repricings
+from traffic.routes import services as routes
 from traffic.trials import run as trials
 from traffic.usage import outage_requests
 
@@ -60,6 +61,11 @@ def mark_texts() -> int:
 def run_judges() -> int:
     """Judges that people enabled judge some answers."""
     return judges.run_judges()
+
+
+def watch_routes() -> int:
+    """Canaries past their bounds end, and copies of calls become pairs."""
+    return routes.return_canaries(timezone.now()) + routes.pair_shadows(timezone.now())
 
 
 @shared_task(ignore_result=True)

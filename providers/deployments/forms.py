@@ -25,11 +25,14 @@ else:  # takes no parameter at run time
     DeploymentModelForm = forms.ModelForm
 
 LEAST_CHECK_S, MOST_CHECK_S = 5, 86_400
+MOST_TIMEOUT_S = 86_400
+GATEWAY_TIMEOUTS = ("connect_timeout_s", "first_byte_timeout_s", "idle_timeout_s", "total_timeout_s")
 
 
 UNITS = {
     "check_every_s": gettext_lazy("seconds"),
     "timeout_s": gettext_lazy("seconds"),
+    **dict.fromkeys(GATEWAY_TIMEOUTS, gettext_lazy("seconds")),
     "context_tokens": gettext_lazy("tokens"),
     "max_concurrency": gettext_lazy("requests"),
     "tokens_per_second": gettext_lazy("tokens a second"),
@@ -69,6 +72,7 @@ class DeploymentForm(DeploymentModelForm):
             "context_tokens",
             "max_concurrency",
             "tokens_per_second",
+            *GATEWAY_TIMEOUTS,
             "checked",
             "check_every_s",
             "timeout_s",
@@ -86,6 +90,10 @@ class DeploymentForm(DeploymentModelForm):
             "context_tokens": gettext_lazy("Context"),
             "max_concurrency": gettext_lazy("Concurrent requests"),
             "tokens_per_second": gettext_lazy("Output of one GPU"),
+            "connect_timeout_s": gettext_lazy("Time to connect"),
+            "first_byte_timeout_s": gettext_lazy("Time to the first byte"),
+            "idle_timeout_s": gettext_lazy("Longest silence"),
+            "total_timeout_s": gettext_lazy("Time for the whole answer"),
             "checked": gettext_lazy("Check its health"),
             "check_every_s": gettext_lazy("Check every"),
             "timeout_s": gettext_lazy("Timeout"),
@@ -103,6 +111,10 @@ class DeploymentForm(DeploymentModelForm):
                 "More requests wait at the gateway. Blank: the limit that the engine reports, else none."
             ),
             "tokens_per_second": gettext_lazy("Total of all requests, from a trial or the catalogue. Blank: unknown."),
+            "connect_timeout_s": gettext_lazy("Of a call at the gateway. Blank: the gateway’s setting, 5 seconds."),
+            "first_byte_timeout_s": gettext_lazy("Blank: the gateway’s setting, 600 seconds."),
+            "idle_timeout_s": gettext_lazy("Between two pieces of an answer. Blank: as for the first byte."),
+            "total_timeout_s": gettext_lazy("From the call to the end of the answer. Blank: no limit."),
             "probe_completion": gettext_lazy("Tests more than the health route and costs one token each time."),
         }
 
@@ -162,6 +174,22 @@ class DeploymentForm(DeploymentModelForm):
 
     def clean_timeout_s(self) -> float:
         return bounded(float(self.cleaned_data["timeout_s"]), 0.1, LONGEST_TIMEOUT_S)
+
+    def clean_connect_timeout_s(self) -> float | None:
+        return self._seconds("connect_timeout_s")
+
+    def clean_first_byte_timeout_s(self) -> float | None:
+        return self._seconds("first_byte_timeout_s")
+
+    def clean_idle_timeout_s(self) -> float | None:
+        return self._seconds("idle_timeout_s")
+
+    def clean_total_timeout_s(self) -> float | None:
+        return self._seconds("total_timeout_s")
+
+    def _seconds(self, name: str) -> float | None:
+        value = self.cleaned_data[name]
+        return None if value is None else bounded(float(value), 0.1, MOST_TIMEOUT_S)
 
     def clean_failures_to_confirm(self) -> int:
         return bounded(int(self.cleaned_data["failures_to_confirm"]), 1, 100)

@@ -42,6 +42,7 @@ CHECKS_OWN = {
     "served_model",
     "engine_slots",
     "takes_media",
+    "cooling_until",
 }
 
 

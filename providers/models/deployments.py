@@ -63,6 +63,11 @@ class Deployment(models.Model):
     api_key = EncryptedTextField(blank=True)
     context_tokens = models.PositiveIntegerField(null=True)
     max_concurrency = models.PositiveIntegerField(null=True)  # calls that it serves at once; NULL: as the engine tells
+    # Seconds of a call through the gateway; NULL: as its settings say, and no limit in all.
+    connect_timeout_s = models.FloatField(null=True, blank=True)
+    first_byte_timeout_s = models.FloatField(null=True, blank=True)
+    idle_timeout_s = models.FloatField(null=True, blank=True)
+    total_timeout_s = models.FloatField(null=True, blank=True)
     lease = models.ForeignKey(Lease, null=True, blank=True, on_delete=models.SET_NULL, related_name="deployments")
     tokens_per_second = models.FloatField(null=True, blank=True)  # one GPU's aggregate output, from trial or catalogue
     enabled = models.BooleanField(default=True)
@@ -92,6 +97,7 @@ class Deployment(models.Model):
     # Rate limits as the vendor's last answer reported them: {"tokens": {"limit": 40000, "remaining": 39000}}.
     vendor_limits = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
     vendor_limits_at = models.DateTimeField(null=True)
+    cooling_until = models.DateTimeField(null=True)  # calls failed in a row: gateways ask it last until then
     takes_media = models.BooleanField(null=True)  # images or sound, as the engine says; NULL: it does not
 
     objects = DeploymentQuerySet.as_manager()

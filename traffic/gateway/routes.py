@@ -8,14 +8,16 @@ need no slug of any installation.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
 import msgspec
 
 from traffic.gateway.model_distance import Distance, distance, has_family, match_rank
+from traffic.gateway.plan import FIRST, IDLE, arranged, in_canary, lot
 from traffic.gateway.protocols import (
     ANTHROPIC,
     CHATS,
@@ -133,6 +135,15 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fallbacks: tuple[str, ...] = ()
     falls_back: bool = True
     next_at_cap: bool = False  # where a cap is used up the rules after it decide
+    strategy: str = FIRST  # of `traffic.gateway.plan`, among equal targets
+    weight: int = 1  # of `deployment` among them
+    weights: tuple[int | None, ...] = ()  # of each fall-back; None: it is not equal
+    hedge_ms: int | None = None  # without a byte, before a second one of the equal targets is asked
+    canary: str = ""  # a slug
+    canary_percent: int | None = None  # of conversations
+    canary_ttft_ms: int | None = None  # streams past it count against the canary
+    shadow: str = ""  # a slug
+    shadow_usd: Decimal | None = None  # a day
 
     def names(self, target: Target) -> bool:
         """Whether this rule's own target, fall-backs aside, can be this deployment."""
@@ -162,6 +173,10 @@ class Decision:
     rule: str
     targets: tuple[Target, ...]
     instead_of: str = ""
+    of: Rule | None = field(default=None, compare=False, repr=False)  # the rule itself; None where a caller insists
+    equals: tuple[Target, ...] = ()  # the rule's own targets, where several are equal
+    canary: Target | None = None  # the first target, where this conversation is in the share of the rule's canary
+    shadow: Target | None = None  # gets a copy of the call after its answer
 
 
 class BudgetDecides(Exception):
@@ -172,8 +187,12 @@ class BudgetDecides(Exception):
         self.rule = rule
 
 
-def decide(rules: Sequence[Rule], targets: Sequence[Target], call: Call) -> Decision | None:
+def decide(
+    rules: Sequence[Rule], targets: Sequence[Target], call: Call, busy: Mapping[int, int] = IDLE
+) -> Decision | None:
     """The first rule that matches and can answer in the caller's protocol, or None.
+
+    `busy` is how many calls are under way at each target, by its id.
 
     Raises BudgetDecides where the caller insists on another way than the one that is left by its budget.
     """
@@ -187,8 +206,8 @@ def decide(rules: Sequence[Rule], targets: Sequence[Target], call: Call) -> Deci
         and (target.provider == SELF or not call.private)
     ]
     if call.forced:
-        return _forced(rules, targets, able, call)
-    return _first(rules, targets, able, call)
+        return _forced(rules, targets, able, call, busy)
+    return _first(rules, targets, able, call, busy)
 
 
 def _answers(target: Target, call: Call) -> bool:
@@ -225,31 +244,37 @@ def is_nearly(target: Target, model: str) -> bool:
     return target.serves(model) or match_rank(target.model, model) < 2
 
 
-def after_cap(rules: Sequence[Rule], targets: Sequence[Target], call: Call, rule: str) -> Decision | None:
+def after_cap(
+    rules: Sequence[Rule], targets: Sequence[Target], call: Call, rule: str, busy: Mapping[int, int] = IDLE
+) -> Decision | None:
     """Where a call goes whose caps leave no room at the targets of a rule: nowhere, unless the rule says so."""
     for number, reached in enumerate(rules):
         if reached.slug == rule and reached.next_at_cap and not call.forced:
-            return decide(rules[number + 1 :], targets, call)
+            return decide(rules[number + 1 :], targets, call, busy)
     return None
 
 
-def _first(rules: Sequence[Rule], targets: Sequence[Target], able: Sequence[Target], call: Call) -> Decision | None:
+def _first(
+    rules: Sequence[Rule], targets: Sequence[Target], able: Sequence[Target], call: Call, busy: Mapping[int, int]
+) -> Decision | None:
     for rule in rules:
-        if holds(rule, targets, call) and (decision := _decision(rule, rules, able, call)):
+        if holds(rule, targets, call) and (decision := _decision(rule, rules, able, call, busy)):
             return decision
     return None
 
 
-def _forced(rules: Sequence[Rule], targets: Sequence[Target], able: Sequence[Target], call: Call) -> Decision | None:
+def _forced(
+    rules: Sequence[Rule], targets: Sequence[Target], able: Sequence[Target], call: Call, busy: Mapping[int, int]
+) -> Decision | None:
     """The rule, else the deployment, that the caller insists on; a rule of other applications is not theirs.
 
     A wish passes over every condition but those on the budget: a rule for another state of it does not exist, and
     where a rule for an application over its budget decides, the caller may choose among its targets alone.
     """
-    decision = _requested_route(rules, able, call)
+    decision = _requested_route(rules, able, call, busy)
     if decision is None or call.budget_state != OVER or not any(rule.budget_states for rule in rules):
         return decision
-    due = _first(rules, targets, able, call)
+    due = _first(rules, targets, able, call, busy)
     if due is None or due.rule == decision.rule:
         return decision
     if any(rule.slug == due.rule and rule.budget_states for rule in rules) and (
@@ -262,14 +287,16 @@ def _forced(rules: Sequence[Rule], targets: Sequence[Target], able: Sequence[Tar
 FORCED, OVER = "forced", "over"
 
 
-def _requested_route(rules: Sequence[Rule], able: Sequence[Target], call: Call) -> Decision | None:
+def _requested_route(
+    rules: Sequence[Rule], able: Sequence[Target], call: Call, busy: Mapping[int, int]
+) -> Decision | None:
     mine = [rule for rule in rules if not rule.applications or call.application in rule.applications]
     open_to_it = [rule for rule in mine if not rule.budget_states or call.budget_state in rule.budget_states]
     for rule in mine:
         if rule.slug == call.forced:
             if rule not in open_to_it:
                 raise BudgetDecides(rule.slug)
-            return _decision(rule, rules, able, call)
+            return _decision(rule, rules, able, call, busy)
     for target in reachable(mine, able, call.application):
         if target.slug == call.forced:
             if not reachable(open_to_it, [target], call.application):
@@ -278,7 +305,9 @@ def _requested_route(rules: Sequence[Rule], able: Sequence[Target], call: Call) 
     return None
 
 
-def _decision(rule: Rule, rules: Sequence[Rule], able: Sequence[Target], call: Call) -> Decision | None:
+def _decision(
+    rule: Rule, rules: Sequence[Rule], able: Sequence[Target], call: Call, busy: Mapping[int, int]
+) -> Decision | None:
     """The rule's target, then its fall-backs; one in an outage goes behind those that are up."""
     named = [target for target in able if rule.names(target)]
     if not named:
@@ -286,12 +315,48 @@ def _decision(rule: Rule, rules: Sequence[Rule], able: Sequence[Target], call: C
     first = named[0] if len(named) == 1 else min(named, key=lambda target: _rank(target, call))
     # What the rule would choose if all were up: a call that passes it over counts in its outage.
     meant = first if len(named) == 1 else min(named, key=lambda target: _rank(target, call)[1:])
-    if not rule.falls_back:
-        return Decision(rule.slug, (first,), instead_of=meant.slug if first is not meant else "")
-    chosen = [first, *_fallbacks(rule, rules, first, able, call)][:MOST_TARGETS]
-    if first.down:
+    equals = _equals(rule, first, named, able, call) if rule.strategy != FIRST or rule.hedge_ms else ()
+    own: Sequence[Target] = (first,)
+    if len(equals) > 1:
+        own = arranged(rule, equals, call.request.conversation, busy)
+        if rule.strategy != FIRST:
+            meant = min(equals, key=lambda target: lot(rule, target, call.request.conversation))
+            meant = meant if meant.down else own[0]
+    others = _fallbacks(rule, rules, first, able, call) if rule.falls_back else ()
+    chosen = [*own, *(target for target in others if target not in own)][:MOST_TARGETS]
+    if chosen[0].down:
         chosen.sort(key=lambda target: target.down)
-    return Decision(rule.slug, tuple(chosen), instead_of=meant.slug if chosen[0] is not meant else "")
+    decision = Decision(
+        rule.slug,
+        tuple(chosen),
+        instead_of=meant.slug if chosen[0] is not meant else "",
+        of=rule,
+        equals=tuple(equals) if len(equals) > 1 else (),
+    )
+    return decision if not rule.canary and not rule.shadow else _beside(decision, rule, able, call)
+
+
+def _equals(rule: Rule, first: Target, named: Sequence[Target], able: Sequence[Target], call: Call) -> Sequence[Target]:
+    """The targets that are as good as the rule's first one: those of its provider that only their names tell apart, or
+    for one deployment the fall-backs with a weight."""
+    if not rule.deployment:
+        rank = _rank(first, call)[1:-1]
+        return [target for target in named if _rank(target, call)[1:-1] == rank]
+    weighted = {slug for slug, weight in zip(rule.fallbacks, rule.weights, strict=False) if weight}
+    return [first, *(target for target in able if target.slug in weighted and target is not first)]
+
+
+def _beside(decision: Decision, rule: Rule, able: Sequence[Target], call: Call) -> Decision:
+    """The decision with the rule's canary in front, where this conversation is in its share, and with its shadow."""
+    fits = [target for target in able if not target.down and target.holds(call.request.prompt_tokens)]
+    canary = next((target for target in fits if target.slug == rule.canary), None)
+    if canary in decision.targets[:1] or not in_canary(rule, call.request.conversation):
+        canary = None
+    targets = decision.targets
+    if canary is not None:
+        targets = (canary, *(target for target in targets if target is not canary))[:MOST_TARGETS]
+    shadow = next((target for target in fits if target.slug == rule.shadow and target is not targets[0]), None)
+    return replace(decision, targets=targets, canary=canary, shadow=None if call.private else shadow)
 
 
 def _fallbacks(

@@ -157,12 +157,16 @@ FROM providers_deployment d, gateway WHERE d.enabled ORDER BY d.slug
 ROUTES = """
 SELECT r.slug, r.name, r.enabled, r.tasks, r.requested_models, r.over_tokens, r.over_context, r.media, r.private,
        r.self_only_model, r.percent, r.budget_states, r.to_provider, coalesce(d.slug, '') AS deployment, r.falls_back,
-       r.next_at_cap,
+       r.next_at_cap, r.strategy, r.weight, r.hedge_ms, r.canary_percent, r.canary_ttft_ms, r.shadow_usd,
+       CASE WHEN u.returned_at IS NULL THEN coalesce(c.slug, '') ELSE '' END AS canary, coalesce(s.slug, '') AS shadow,
        ARRAY(SELECT a.slug FROM traffic_route_applications ra JOIN traffic_application a ON a.id = ra.application_id
              WHERE ra.route_id = r.id) AS applications,
        ARRAY(SELECT fd.slug FROM traffic_fallback f JOIN providers_deployment fd ON fd.id = f.deployment_id
-             WHERE f.route_id = r.id ORDER BY f."order") AS fallbacks
-FROM traffic_route r LEFT JOIN providers_deployment d ON d.id = r.deployment_id ORDER BY r."order", r.id
+             WHERE f.route_id = r.id ORDER BY f."order") AS fallbacks,
+       ARRAY(SELECT f.weight FROM traffic_fallback f WHERE f.route_id = r.id ORDER BY f."order") AS weights
+FROM traffic_route r LEFT JOIN providers_deployment d ON d.id = r.deployment_id
+LEFT JOIN providers_deployment c ON c.id = r.canary_id LEFT JOIN providers_deployment s ON s.id = r.shadow_id
+LEFT JOIN traffic_routeuse u ON u.route_id = r.id ORDER BY r."order", r.id
 """
 
 

@@ -30,7 +30,7 @@ from traffic.models.queues import QueueEntry, RaterPreference, RatingDraft, Rati
 from traffic.models.ratings import Abstention, FeedbackLink, Rating, RatingDay, StoredScoreboard
 from traffic.models.repricings import RepricedDay, Repricing
 from traffic.models.requests import Request, RequestBody
-from traffic.models.routes import Fallback, Route
+from traffic.models.routes import Fallback, Route, RouteUse, ShadowCopy, Strategy
 from traffic.models.rubrics import Rubric
 from traffic.models.texts import WaitingText
 from traffic.models.trials import Trial, TrialCall, TrialPrompt, TrialStep
@@ -94,13 +94,16 @@ __all__ = [
     "Request",
     "RequestBody",
     "Route",
+    "RouteUse",
     "Rubric",
     "Sampling",
     "Scope",
     "SealedDay",
     "SetAside",
     "SetItem",
+    "ShadowCopy",
     "StoredScoreboard",
+    "Strategy",
     "Task",
     "Trial",
     "TrialCall",

@@ -70,6 +70,8 @@ class Application(models.Model):
     # may answer otherwise each time, since the temperature is above 0 or not set.
     cache_minutes = models.PositiveIntegerField(null=True, blank=True)
     cache_varied = models.BooleanField(default=False, db_default=False)
+    # The gateway guesses the task of a call that names none (`traffic.gateway.tasks`).
+    guess_task = models.BooleanField(default=False, db_default=False)
     budget_state = models.CharField(max_length=10, choices=BudgetState.choices, default=BudgetState.UNKNOWN)
     # What its keys may store in a UTC day; None: as the settings say for all.
     daily_requests = models.PositiveBigIntegerField(null=True, blank=True)

@@ -35,6 +35,7 @@ from traffic.requests import page as requests_page
 from traffic.requests import queries as requests
 from traffic.requests.costing import arithmetic
 from traffic.requests.export import KINDS, NotInstalled, as_file, export
+from traffic.requests.gateway_facts import gateway_facts
 from traffic.requests.params import ParsedParams, active_filters, address, fields_of, parsed_params
 from traffic.requests.queries import RequestPage
 from traffic.requests.request_filter import RequestFilter
@@ -190,6 +191,7 @@ def _detail(request: HttpRequest, row: Request, form: RatingForm | None = None) 
         "timeline": detail_page.timeline(row),
         "answer_of": detail_page.answer_of(row.raw) if row.cost_reason == CostReason.CACHED else "",
         "tries": detail_page.tries(row.raw),
+        "facts": gateway_facts(row.raw),
         "retries": retries_of(row),
         "raw": json.dumps(raw, indent=2, ensure_ascii=False) if raw else "",
         "readable": readable,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -10,10 +11,11 @@ from django.db import transaction
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from lib.forms import bounded
 from providers.models import Deployment, provider_name
 from traffic.gateway.protocols import ANTHROPIC, OPENAI
 from traffic.gateway.routes import MOST_TARGETS, Rule
-from traffic.models import Application, BudgetState, Fallback, Route, Task
+from traffic.models import Application, BudgetState, Fallback, Request, Route, Strategy, Task
 from traffic.routes.dry_run import MOST_TOKENS, CallSketch
 
 if TYPE_CHECKING:
@@ -22,8 +24,12 @@ if TYPE_CHECKING:
 else:
     RouteModelForm, DeploymentField = forms.ModelForm, forms.ModelChoiceField  # take no parameter at run time
 
+CANARY = ("canary", "canary_percent", "canary_errors", "canary_ttft_ms")
+SHADOW = ("shadow", "shadow_usd")
+MOST_WEIGHT, MOST_MS = 1_000, 600_000
 TAKEN = ("add", "undo", "try")  # addresses of pages
 FALLBACKS = tuple(f"fallback_{n}" for n in range(1, MOST_TARGETS))
+WEIGHTS = tuple(f"weight_{n}" for n in range(1, MOST_TARGETS))
 EITHER = (("", _("either")), ("True", _("only if so")), ("False", _("only if not")))
 
 
@@ -59,7 +65,7 @@ class RouteForm(RouteModelForm):
         fields = [
             "name", "slug", "enabled", "tasks", "applications", "requested_models", "self_only_model", "over_tokens",
             "over_context", "media", "private", "budget_states", "percent", "to_provider", "deployment", "falls_back",
-            "next_at_cap",
+            "next_at_cap", "strategy", "weight", "hedge_ms", *CANARY, *SHADOW,
         ]  # fmt: skip
         labels = {
             "name": _("Name"),
@@ -74,6 +80,15 @@ class RouteForm(RouteModelForm):
             "deployment": _("Or to one deployment"),
             "falls_back": _("Use another deployment when this one is not available"),
             "next_at_cap": _("Continue with the next rule when a cap is reached"),
+            "strategy": _("Among equal deployments choose"),
+            "weight": _("Weight of the deployment above"),
+            "hedge_ms": _("Ask a second equal deployment after"),
+            "canary": _("Canary"),
+            "canary_percent": _("Share of the canary"),
+            "canary_errors": _("End the canary when errors pass"),
+            "canary_ttft_ms": _("Or when first tokens take longer than"),
+            "shadow": _("Shadow"),
+            "shadow_usd": _("Cost of the shadow a day"),
         }
         help_texts = {
             "slug": _("Requests store it, and a caller may choose it. It cannot be changed later."),
@@ -82,6 +97,14 @@ class RouteForm(RouteModelForm):
             "percent": _("Percent. A conversation stays where it began. Empty: all."),
             "next_at_cap": _("Else the call is refused with 429. A cap in USD leaves room on self-hosted GPUs."),
             "falls_back": _("The ones below, otherwise those of other rules. Private requests stay self-hosted."),
+            "strategy": _("Equal are fallbacks with a weight, or deployments of the provider with the same model."),
+            "hedge_ms": _("Milliseconds without an answer. The slower call is cancelled. Both are recorded and paid."),
+            "canary": _("This deployment answers a share of the conversations."),
+            "canary_percent": _("Percent. A conversation stays where it began."),
+            "canary_errors": _("Percent of its calls. The rule then works without it, as the list of rules shows."),
+            "canary_ttft_ms": _("Milliseconds, for more than 5 % of its streams. Empty: no limit."),
+            "shadow": _("It gets copies of calls, and people compare the answers. Callers never see its answers."),
+            "shadow_usd": _("USD at most. Private calls, and calls whose prompts are not kept, are never copied."),
         }
         widgets = {"applications": forms.CheckboxSelectMultiple}
 
@@ -106,7 +129,17 @@ class RouteForm(RouteModelForm):
             self.fields[name] = DeploymentField(
                 Deployment.objects.all(), required=False, empty_label=_("none"), label=label, initial=now
             )
-        self.order_fields([*self.Meta.fields, *FALLBACKS, "before"])
+            self.fields[WEIGHTS[number]] = forms.IntegerField(
+                required=False, min_value=1, max_value=MOST_WEIGHT, label=_("Its weight"),
+                initial=stored[number].weight if stored[number:] else None,
+                help_text=_("Empty: it answers only when others fail."),
+            )  # fmt: skip
+        for name in ("strategy", "weight", "canary_errors"):
+            self.fields[name].required = False
+        pairs = [name for pair in zip(FALLBACKS, WEIGHTS, strict=True) for name in pair]
+        beside = ("strategy", "weight", "hedge_ms", *CANARY, *SHADOW)
+        conditions = [name for name in self.Meta.fields if name not in beside]
+        self.order_fields([*conditions, "weight", *pairs, "strategy", "hedge_ms", *CANARY, *SHADOW, "before"])
         if self.instance.pk:
             del self.fields["slug"], self.fields["before"]
         else:
@@ -127,8 +160,63 @@ class RouteForm(RouteModelForm):
                 raise forms.ValidationError(_("This name is too long: %(line)s…") % {"line": line[:80]})
         return list(dict.fromkeys(lines))
 
+    def clean_strategy(self) -> str:
+        return self.cleaned_data["strategy"] or Strategy.FIRST
+
+    def clean_weight(self) -> int:
+        return bounded(int(self.cleaned_data["weight"] or 1), 1, MOST_WEIGHT)
+
+    def clean_hedge_ms(self) -> int | None:
+        value = self.cleaned_data["hedge_ms"]
+        return None if value is None else bounded(value, 50, MOST_MS)
+
+    def clean_canary_percent(self) -> int | None:
+        value = self.cleaned_data["canary_percent"]
+        return None if value is None else bounded(value, 1, 99)
+
+    def clean_canary_errors(self) -> int:
+        value = self.cleaned_data["canary_errors"]
+        return 5 if value is None else bounded(value, 1, 99)
+
+    def clean_canary_ttft_ms(self) -> int | None:
+        value = self.cleaned_data["canary_ttft_ms"]
+        return None if value is None else bounded(value, 1, MOST_MS)
+
+    def clean_shadow_usd(self) -> Decimal | None:
+        value: Decimal | None = self.cleaned_data["shadow_usd"]
+        if value is not None:
+            bounded(float(value), 0.01, 100_000)
+        return value
+
+    def _clean_equals(self, cleaned: dict[str, Any]) -> None:
+        weighted = [name for name in WEIGHTS if cleaned.get(name)]
+        for name in weighted:
+            if cleaned.get(name.replace("weight", "fallback")) is None:
+                self.add_error(name, _("Choose the fallback that has this weight."))
+            elif not cleaned.get("deployment"):
+                self.add_error(name, _("Weights need one deployment above. Deployments of a provider weigh the same."))
+        if cleaned.get("deployment") and not weighted:
+            for name in ("strategy", "hedge_ms"):
+                if cleaned.get(name) not in (None, Strategy.FIRST):
+                    self.add_error(name, _("Give a fallback a weight. Without one no deployment is equal."))
+
+    def _clean_trial(self, cleaned: dict[str, Any]) -> None:
+        """The canary and the shadow."""
+        for name, amount in (("canary", "canary_percent"), ("shadow", "shadow_usd")):
+            chosen, value = cleaned.get(name), cleaned.get(amount)
+            if chosen is not None and value is None and amount not in self.errors:
+                self.add_error(amount, _("Required with the deployment above."))
+            if chosen is None and value is not None:
+                self.add_error(name, _("Choose a deployment."))
+            if chosen is not None and chosen == cleaned.get("deployment"):
+                self.add_error(name, _("It is the deployment of this rule."))
+        if cleaned.get("shadow") is not None and cleaned.get("private"):
+            self.add_error("shadow", _("Private calls are never copied."))
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        self._clean_equals(cleaned)
+        self._clean_trial(cleaned)
         if not cleaned.get("to_provider") and not cleaned.get("deployment"):
             raise forms.ValidationError(_("Choose where the requests go: a provider or a deployment."))
         percent = cleaned.get("percent")
@@ -147,7 +235,6 @@ class RouteForm(RouteModelForm):
     def draft(self) -> Rule:
         """The rule of a valid form as the gateway would read it."""
         route, cleaned = self.instance, self.cleaned_data
-        fallbacks = [cleaned[name].slug for name in FALLBACKS if cleaned[name] is not None]
         return Rule(
             slug=route.slug,
             name=route.name,
@@ -163,10 +250,25 @@ class RouteForm(RouteModelForm):
             budget_states=tuple(cleaned["budget_states"]),
             to_provider=route.to_provider,
             deployment=route.deployment.slug if route.deployment else "",
-            fallbacks=tuple(fallbacks),
+            fallbacks=tuple(deployment.slug for deployment, _weight in self.chosen()),
             falls_back=route.falls_back,
             next_at_cap=route.next_at_cap,
+            strategy=route.strategy,
+            weight=route.weight,
+            weights=tuple(weight for _deployment, weight in self.chosen()),
+            hedge_ms=route.hedge_ms,
+            canary=route.canary.slug if route.canary else "",
+            canary_percent=route.canary_percent,
+            canary_ttft_ms=route.canary_ttft_ms,
+            shadow=route.shadow.slug if route.shadow else "",
+            shadow_usd=route.shadow_usd,
         )
+
+    def chosen(self) -> list[tuple[Deployment, int | None]]:
+        """The fallbacks of a valid form, each with its weight."""
+        names = zip(FALLBACKS, WEIGHTS, strict=True)
+        pairs = ((self.cleaned_data[name], self.cleaned_data[weight]) for name, weight in names)
+        return [(deployment, weight) for deployment, weight in pairs if deployment is not None]
 
     def changed_rules(self, rules: Sequence[Rule]) -> list[Rule]:
         """The rules in use as they would be with this one saved."""
@@ -191,12 +293,10 @@ class RouteForm(RouteModelForm):
         if not self.instance.pk:
             self.instance.order = place_before(before)
         route: Route = super().save(commit)
-        chosen = [
-            deployment for deployment in (self.cleaned_data[name] for name in FALLBACKS) if deployment is not None
-        ]
         route.fallback_set.all().delete()
         Fallback.objects.bulk_create(
-            Fallback(route=route, deployment=deployment, order=number) for number, deployment in enumerate(chosen, 1)
+            Fallback(route=route, deployment=deployment, order=number, weight=weight)
+            for number, (deployment, weight) in enumerate(self.chosen(), 1)
         )
         return route
 
@@ -224,6 +324,16 @@ class TryForm(forms.Form):
     )
     media_parts = forms.BooleanField(required=False, label=_("Carries an image"))
     private = forms.BooleanField(required=False, label=_("Is marked private"))
+
+    @staticmethod
+    def values_of(sketch: CallSketch, row: Request) -> dict[str, Any]:
+        """The fields that a stored call fills. Its text may not be kept, so its share of conversations is not known."""
+        values = {
+            "model": sketch.model, "protocol": sketch.protocol, "application": row.application_id,
+            "task": sketch.task, "tokens": min(sketch.tokens, MOST_TOKENS),
+            "media_parts": sketch.media and "on", "private": sketch.private and "on",
+        }  # fmt: skip
+        return {name: value for name, value in values.items() if value}
 
     def sketch(self) -> CallSketch:
         """The call of a valid form."""

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from lib.formats import count, dollars, state
-from traffic.models import BudgetState, Route, Task
+from traffic.models import BudgetState, Route, RouteUse, Strategy, Task
 from traffic.routes.dry_run import Comparison, DryRun, RuleAnswer
 
 
@@ -45,11 +45,76 @@ def headline(route: Route) -> SafeString:
     return format_html(text, name=route.name, conditions=_(" and ").join(parts))
 
 
+def handling(route: Route) -> str:
+    """What a rule does with its targets beyond asking them in their order, in sentences; empty where nothing."""
+    fallbacks = [row for row in route.fallback_set.all() if row.weight]
+    weights = [(route.deployment.name, route.weight)] if route.deployment else []
+    weights += [(row.deployment.name, row.weight or 0) for row in fallbacks]
+    words = ", ".join(f"{name} {weight}" for name, weight in weights)
+    weighted = (
+        _("Equal deployments by weight: %(words)s.") if route.deployment else _("Equal deployments in equal shares.")
+    )
+    sentences = [
+        (route.strategy == Strategy.WEIGHTED, weighted, {"words": words}),
+        (route.strategy == Strategy.LEAST_BUSY, _("Of equal deployments the one with the fewest calls under way."), {}),
+        (route.hedge_ms, _("A second one is asked after %(ms)s ms."), {"ms": f"{route.hedge_ms or 0:,}"}),
+        (
+            has_canary(route),
+            _("%(canary)s answers %(n)s %% of conversations (canary)."),
+            {"canary": route.canary.name if route.canary else "", "n": route.canary_percent},
+        ),
+        (
+            route.shadow is not None,
+            _("%(shadow)s gets copies for up to %(usd)s a day (shadow)."),
+            {"shadow": route.shadow.name if route.shadow else "", "usd": dollars(route.shadow_usd or 0, 2)},
+        ),
+    ]
+    return " ".join(text % values if values or "%" in text else text for holds, text, values in sentences if holds)
+
+
+def use_of(route: Route) -> RouteUse | None:
+    """What the gateways counted of its canary and shadow; None before the first count."""
+    return getattr(route, "use", None)
+
+
+def has_canary(route: Route) -> bool:
+    """Whether a canary answers a share of this rule now."""
+    use = use_of(route)
+    return route.canary is not None and (use is None or use.returned_at is None)
+
+
+def canary_sentence(route: Route) -> str:
+    """How a rule's canary does, or why it was ended; empty where the rule has none."""
+    use = use_of(route)
+    if route.canary is None or use is None:
+        return ""
+    if use.returned_at is not None:
+        return returned_sentence(use)
+    text = ngettext("Canary: %(n)s call, %(failed)s failed.", "Canary: %(n)s calls, %(failed)s failed.", use.calls)
+    return text % {"n": count(use.calls), "failed": count(use.failures)}
+
+
+def returned_sentence(use: RouteUse) -> str:
+    """Why a canary was ended."""
+    words = {"n": count(use.calls), "failed": count(use.failures), "streams": count(use.streams),
+             "slow": count(use.slow), "percent": use.route.canary_errors,
+             "ms": f"{use.route.canary_ttft_ms or 0:,}"}  # fmt: skip
+    if use.reason == "ttft":
+        text = _("The canary was ended: %(slow)s of %(streams)s streams took longer than %(ms)s ms to begin.")
+    else:
+        text = _("The canary was ended: %(failed)s of %(n)s calls failed, and %(percent)s %% is the limit.")
+    return text % words
+
+
 def routes_headline(routes: Sequence[Route]) -> str:
     """How many rules are in use."""
     enabled = sum(route.enabled for route in routes)
     if not enabled:
         return _("No rule is enabled, so the gateway cannot send requests.")
+    ended = [route.name for route in routes if route.enabled and route.canary and not has_canary(route)]
+    if ended:
+        text = _("The canary of <b>{name}</b> was ended because it passed its limit.")
+        return format_html(text, name=ended[0])
     text = ngettext(
         "<b>{n}</b> of {all} rules is enabled. The first match decides.",
         "<b>{n}</b> of {all} rules are enabled. The first match decides.",
@@ -113,6 +178,21 @@ class TriedPage:
             rows.append(TriedRule(answer, passed))
             passed = passed or answer.decides
         return rows
+
+    def beside(self) -> list[str]:
+        """What else the rule does with this call."""
+        decision = self.it.decision
+        if decision is None or decision.of is None:
+            return []
+        sentences = [
+            (decision.canary, _("This conversation is in the share of the canary.")),
+            (decision.shadow, _("A copy goes to the shadow after the answer.")),
+            (
+                decision.of.strategy == Strategy.LEAST_BUSY,
+                _("Any of the equal deployments may be first."),
+            ),
+        ]
+        return [text for holds, text in sentences if holds]
 
     def fallbacks(self) -> str:
         """What answers where the first target cannot."""

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from django.db import OperationalError, connection, transaction
+from django.db.models import Prefetch
 from django.shortcuts import get_object_or_404
 
 from traffic.gateway import snapshot
@@ -14,13 +15,15 @@ from traffic.gateway.protocols import ANTHROPIC, OPENAI
 from traffic.gateway.routes import Rule, Target
 from traffic.ingest.context import pricing_context, raw_connection
 from traffic.ingest.rows import RequestRow, Tokens
-from traffic.models import Application, CostReason, Outcome, Request, Route, Task
+from traffic.models import Application, CostReason, Fallback, Outcome, Request, Route, Task
 from traffic.routes.dry_run import CallSketch, PastCall
 
 
 def list_routes() -> list[Route]:
     """All rules in the order in which they are sketch, with their targets, applications and fallbacks."""
-    return list(Route.objects.select_related("deployment").prefetch_related("applications", "fallbacks"))
+    fallbacks = Prefetch("fallback_set", Fallback.objects.select_related("deployment"))
+    beside = ("deployment", "canary", "shadow", "use")
+    return list(Route.objects.select_related(*beside).prefetch_related("applications", fallbacks))
 
 
 def read_routing() -> tuple[tuple[Rule, ...], tuple[Target, ...]]:
@@ -65,6 +68,14 @@ def calls_of(day: date, most: int) -> list[Request] | None:
             return list(rows)
     except OperationalError:
         return None
+
+
+def stored_call(row: Request) -> CallSketch:
+    """A stored call of the gateway, as far as rules look at it. What is not stored is as for `last_calls`."""
+    private = set(Route.objects.enabled().filter(private=True).values_list("slug", flat=True))
+    application = row.application
+    states = {application.slug: application.budget_state} if application else {}
+    return past_call(row, private, states).sketch
 
 
 def past_call(row: Request, private: Container[str], states: Mapping[str, str]) -> PastCall:

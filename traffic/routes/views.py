@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -12,10 +14,22 @@ from lib.http import form_view, get_view, post_view, undoable
 from providers.audit.log import log, log_form
 from providers.models import provider_name
 from traffic.models import Task
+from traffic.request_ids import uuid_of
+from traffic.requests.queries import open_request
 from traffic.routes import queries, services
 from traffic.routes.dry_run import compare, dry_run
 from traffic.routes.forms import RouteForm, TryForm
-from traffic.routes.page import TRY, ComparisonPage, TriedPage, conditions, headline, routes_headline
+from traffic.routes.page import (
+    TRY,
+    ComparisonPage,
+    TriedPage,
+    canary_sentence,
+    conditions,
+    handling,
+    has_canary,
+    headline,
+    routes_headline,
+)
 from traffic.routes.undo import SESSION, bring_back, remembered
 
 
@@ -27,6 +41,9 @@ def route_list(request: HttpRequest) -> HttpResponse:
             "it": route,
             "conditions": conditions(route),
             "target": provider_name(route.to_provider),
+            "handling": handling(route),
+            "canary": canary_sentence(route),
+            "ended": route.canary is not None and not has_canary(route),
         }
         for route in routes
     ]
@@ -73,7 +90,14 @@ def compared(request: HttpRequest, form: RouteForm) -> ComparisonPage | None:
 
 @get_view("traffic.view_route")
 def route_try(request: HttpRequest) -> HttpResponse:
-    """What the rules would do with a call; it is in the address, and nothing is sent."""
+    """What the rules would do with a call; it is in the address, and nothing is sent.
+
+    `?request=` names a stored call, from which the fields are filled.
+    """
+    identifier = uuid_of(request.GET.get("request", ""))
+    row = open_request(request.user, identifier) if identifier else None
+    if row is not None and row.source == "gateway" and "model" not in request.GET:
+        return redirect(f"{request.path}?{urlencode(TryForm.values_of(queries.stored_call(row), row))}")
     form = TryForm(request.GET if "model" in request.GET else None, initial={"task": Task.OTHER})
     tried = None
     if form.is_bound and form.is_valid():
@@ -109,8 +133,13 @@ def route_undo(request: HttpRequest) -> HttpResponse:
 
 @post_view("traffic.change_route")
 def route_switch(request: HttpRequest, slug: str) -> HttpResponse:
-    """Put a rule into use or out of it, as the form says; sending it twice changes nothing."""
+    """Put a rule into use or out of it, as the form says, which twice changes nothing; or start its canary again."""
     route = queries.get_route(slug)
+    if "canary" in request.POST:
+        services.start_canary(route)
+        log(request, route, _("Canary started again."))
+        messages.success(request, _("The canary of %(name)s is started again.") % {"name": route.name})
+        return redirect("traffic:routes")
     on = request.POST.get("enabled") == "1"
     if services.switch_route(route, on=on):
         log(request, route, _("Enabled.") if on else _("Disabled."))

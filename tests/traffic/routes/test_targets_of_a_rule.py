@@ -1,0 +1,209 @@
+"""What a rule does with its targets: its form, its sentence on the page, and canaries that end by their bounds."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from providers.models import AuditEntry, Deployment
+from tests.dashboard.logins import logged_in, with_role
+from tests.factories import ApplicationFactory, DeploymentFactory
+from tests.traffic.request_rows import row
+from traffic.ingest.pricing import PricingContext
+from traffic.ingest.rows import Tokens
+from traffic.ingest.store import ingest
+from traffic.models import Pair, Request, RequestBody, Route, RouteUse, ShadowCopy
+from traffic.request_ids import day_of
+from traffic.routes import services
+from traffic.routes.page import canary_sentence, handling, has_canary, routes_headline
+from traffic.routes.queries import list_routes, read_routing
+
+pytestmark = pytest.mark.django_db
+URL = "/settings/routes/"
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def ops() -> Client:
+    with_role("ops")
+    return logged_in(User.objects.get(username="ops"))
+
+
+@pytest.fixture
+def machines() -> list[Deployment]:
+    return [DeploymentFactory.create(slug=f"m{n}", name=f"M{n}", engine="vllm", model="m") for n in range(3)]
+
+
+def sent(**more: Any) -> dict[str, Any]:
+    return {"name": "All", "slug": "all", "enabled": "on", "falls_back": "on", **more}
+
+
+def full(machines: list[Deployment]) -> dict[str, Any]:
+    first, second, third = (machine.pk for machine in machines)
+    return sent(
+        deployment=first, weight=3, fallback_1=second, weight_1=1, strategy="weighted", hedge_ms=800, canary=third,
+        canary_percent=10, canary_errors=2, canary_ttft_ms=900, shadow=third, shadow_usd="5",
+    )  # fmt: skip
+
+
+def test_all_of_it_is_stored_read_by_the_gateway_and_said_in_sentences(ops: Client, machines: list[Deployment]) -> None:
+    response = ops.post(URL + "add/", full(machines))
+    assert response.status_code == 302, response.context["form"].errors
+    rule = read_routing()[0][0]
+    assert (rule.strategy, rule.weight, rule.fallbacks, rule.weights) == ("weighted", 3, ("m1",), (1,))
+    assert (rule.hedge_ms, rule.canary, rule.canary_percent, rule.canary_ttft_ms) == (800, "m2", 10, 900)
+    assert (rule.shadow, str(rule.shadow_usd)) == ("m2", "5.00")
+    assert handling(list_routes()[0]) == (
+        "Equal deployments by weight: M0 3, M1 1. A second one is asked after 800 ms."
+        " M2 answers 10 % of conversations (canary). M2 gets copies for up to $5.00 a day (shadow)."
+    )
+    assert "M2 answers 10 % of conversations (canary)." in ops.get(URL).content.decode()
+    changes = AuditEntry.objects.get(object_type="traffic.route").changes
+    assert changes["Canary"] == [None, "m2"] and changes["Its weight"] == [None, "1"]
+
+
+def test_saving_what_is_shown_changes_nothing_and_a_deleted_rule_comes_back_with_all_of_it(
+    ops: Client, machines: list[Deployment]
+) -> None:
+    ops.post(URL + "add/", full(machines))
+    form = ops.get(URL + "all/").context["form"]
+    values = {name: form[name].value() for name in form.fields}
+    shown = {n: v.pk if isinstance(v, Deployment) else v for n, v in values.items() if v not in (None, "", False)}
+    before = read_routing()[0]
+    assert ops.post(URL + "all/", shown).status_code == 302
+    assert read_routing()[0] == before
+    ops.post(URL + "all/delete/")
+    ops.post(URL + "undo/")
+    assert read_routing()[0] == before
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"weight_1": "", "hedge_ms": ""}, "strategy"),
+        ({"weight_1": "", "strategy": ""}, "hedge_ms"),
+        ({"fallback_1": ""}, "weight_1"),
+        ({"deployment": "", "to_provider": "self"}, "weight_1"),
+        ({"weight": "1001"}, "weight"),
+        ({"hedge_ms": "1"}, "hedge_ms"),
+        ({"canary_percent": ""}, "canary_percent"),
+        ({"canary_percent": "100"}, "canary_percent"),
+        ({"canary": ""}, "canary"),
+        ({"shadow_usd": ""}, "shadow_usd"),
+        ({"shadow_usd": "0"}, "shadow_usd"),
+        ({"shadow": ""}, "shadow"),
+        ({"private": "True"}, "shadow"),
+    ],
+)
+def test_what_contradicts_itself_is_said_at_its_field(
+    ops: Client, machines: list[Deployment], wrong: dict[str, str], field: str
+) -> None:
+    response = ops.post(URL + "add/", full(machines) | wrong)
+    assert response.status_code == 422
+    assert field in response.context["form"].errors
+    assert not Route.objects.filter(slug="all").exists()
+
+
+def canary(machines: list[Deployment], **use: int) -> Route:
+    route = Route.objects.create(
+        order=1, slug="all", name="All", deployment=machines[0], canary=machines[1], canary_percent=10,
+        canary_ttft_ms=500,
+    )  # fmt: skip
+    RouteUse.objects.create(route=route, **use)
+    return route
+
+
+@pytest.mark.parametrize(
+    ("use", "ended"),
+    [
+        ({"calls": 9, "failures": 9}, False),  # too few to say
+        ({"calls": 20, "failures": 2}, False),  # 10 %, but it may be below 5 %
+        ({"calls": 20, "failures": 5}, True),
+        ({"calls": 1000, "failures": 50}, False),  # the bound itself
+        ({"calls": 1000, "failures": 80}, True),
+        ({"calls": 30, "streams": 30, "slow": 1}, False),
+        ({"calls": 30, "streams": 30, "slow": 8}, True),
+        ({"calls": 30, "streams": 3, "slow": 3}, False),
+    ],
+)
+def test_a_canary_ends_where_its_bounds_are_passed_for_certain(
+    machines: list[Deployment], use: dict[str, int], ended: bool
+) -> None:
+    canary(machines, **use)
+    assert services.return_canaries(NOW) == ended
+    assert read_routing()[0][0].canary == ("" if ended else "m1")
+    assert services.return_canaries(NOW) == 0
+
+
+def test_its_end_is_audited_said_on_the_page_and_taken_back(ops: Client, machines: list[Deployment]) -> None:
+    canary(machines, calls=40, failures=12)
+    assert has_canary(list_routes()[0])
+    services.return_canaries(NOW)
+    sentence = "The canary was ended: 12 of 40 calls failed, and 5 % is the limit."
+    entry = AuditEntry.objects.get(object_type="traffic.route")
+    assert (entry.actor_kind, entry.message) == ("system", sentence)
+    page = ops.get(URL).content.decode()
+    assert sentence in page and "Start the canary again" in page
+    assert "was ended because it passed its limit" in routes_headline(list_routes())
+    assert ops.post(URL + "all/switch/", {"canary": "1"}).status_code == 302
+    assert read_routing()[0][0].canary == "m1"
+    assert canary_sentence(list_routes()[0]) == "Canary: 0 calls, 0 failed."
+
+
+def test_a_changed_canary_begins_anew(ops: Client, machines: list[Deployment]) -> None:
+    canary(machines, calls=40, failures=12)
+    services.return_canaries(NOW)
+    changed = sent(deployment=machines[0].pk, canary=machines[2].pk, canary_percent=5)
+    assert ops.post(URL + "all/", changed).status_code == 302
+    assert (read_routing()[0][0].canary, RouteUse.objects.get().calls) == ("m2", 0)
+
+
+def identifier(day: datetime, number: int) -> uuid.UUID:
+    """A request id, whose leading bits are its day."""
+    days = (day.date() - datetime(1970, 1, 1, tzinfo=UTC).date()).days
+    return uuid.UUID(int=(days << 112) | (8 << 76) | (2 << 62) | number)
+
+
+def test_a_copy_becomes_a_pair_once_both_answers_are_stored(machines: list[Deployment]) -> None:
+    application = ApplicationFactory.create()
+    first, second = identifier(NOW, 1), identifier(NOW, 2)
+    copy = ShadowCopy.objects.create(
+        candidate=machines[1], baseline=machines[0], candidate_request=second, baseline_request=first,
+        application=application, task="rag", at=NOW,
+    )  # fmt: skip
+    assert services.pair_shadows(NOW) == 0 and ShadowCopy.objects.exists()
+    for request in (first, second):
+        RequestBody.objects.create(day=day_of(request), request_id=request, prompt="[1]", answer="x")
+    assert services.pair_shadows(NOW) == 1
+    pair = Pair.objects.get()
+    assert (pair.candidate_id, pair.baseline_id, pair.task) == (machines[1].pk, machines[0].pk, "rag")
+    assert pair.prompt_application_id == application.pk and pair.prompt_digest
+    copy.pk = None
+    copy.candidate_request = identifier(NOW, 3)
+    copy.save()
+    assert services.pair_shadows(NOW + timedelta(minutes=11)) == 0
+    assert not ShadowCopy.objects.exists()  # its body never came
+
+
+def test_a_stored_call_fills_the_form_that_tries_the_rules(ops: Client, machines: list[Deployment], conn: Any) -> None:
+    canary(machines)
+    application = ApplicationFactory.create(slug="shop", name="Shop")
+    call = row(
+        started_at=NOW, source="gateway", application_id=application.pk, model="m", provider="self",
+        tokens=Tokens(900, 0, 0, 0, 5), raw={"asked_model": "gpt-x"},
+    )  # fmt: skip
+    ingest(conn, [call], PricingContext.load(conn))
+    stored = Request.objects.in_days(NOW.date(), NOW.date() + timedelta(days=1)).get()
+    response = ops.get(f"{URL}try/?request={stored.id}", follow=True)
+    form = response.context["form"]
+    assert (form["model"].value(), form["task"].value(), form["tokens"].value()) == ("gpt-x", "rag", "900")
+    assert form["application"].value() == str(application.pk)
+    assert "sends this call to" in response.content.decode()
+    assert ops.get(f"{URL}try/?request=no-id").status_code == 200
+    page = ops.get(f"/requests/{stored.id}/").content.decode()
+    assert f"/settings/routes/try/?request={stored.id}" in page
