@@ -15,6 +15,7 @@ from dashboard.embedded.servers import free_port
 
 CLIENTS = 8
 SECONDS = 6.0
+CAPS = ("--cap-requests-per-day", "1000000000", "--cap-tokens-per-day", "1000000000000")  # never reached
 BODY = orjson.dumps(
     {"model": "bench", "max_tokens": 20, "messages": [{"role": "user", "content": "How are you? " * 8}]}
 )
@@ -37,11 +38,15 @@ def measure() -> list[Figure]:
         with running() as stack:
             stack.python(SETUP.format(url=f"http://127.0.0.1:{port}"))
             key = stack.manage("create_key", "gateway", "--application", "bench")
+            capped = stack.manage("create_key", "gateway", "--application", "bench", *CAPS)
             gateway_port = urlsplit(stack.ready["gateway_url"]).port or 0
             time.sleep(3)  # the gateway reads routes and keys every second
             straight, alone = (asyncio.run(load(port, n, SECONDS / 2, key)) for n in (CLIENTS, 1))
             asyncio.run(load(gateway_port, CLIENTS, 1, key))
             through, single = (asyncio.run(load(gateway_port, n, SECONDS, key)) for n in (CLIENTS, 1))
+            held = asyncio.run(load(gateway_port, CLIENTS, SECONDS, capped))
+            # In turns, so that what else the machine does falls on both.
+            turns = [asyncio.run(load(gateway_port, 1, SECONDS / 6, k)) for _ in range(6) for k in (key, capped)]
     finally:
         upstream.terminate()
         upstream.join()
@@ -53,7 +58,19 @@ def measure() -> list[Figure]:
         Figure(
             "added at the median with one client", (median(single) - median(alone)) * 1000, "ms", target="<= 0.8 ms"
         ),
+        Figure(
+            f"the same with hard caps of calls and tokens, {CLIENTS} clients", len(held) / SECONDS, "calls/s",
+            len(through) / SECONDS, "without caps",
+        ),
+        added_by_caps(turns[::2], turns[1::2]),
     ]  # fmt: skip
+
+
+def added_by_caps(without: list[list[float]], with_caps: list[list[float]]) -> Figure:
+    """What caps add to a call with one client: the median over turns of the difference of their medians."""
+    pairs = zip(without, with_caps, strict=True)
+    added = median([median(capped) - median(plain) for plain, capped in pairs]) * 1000
+    return Figure("added by hard caps at the median with one client", added, "ms", target="<= 0.3 ms")
 
 
 def median(times: list[float]) -> float:

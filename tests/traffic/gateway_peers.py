@@ -294,6 +294,8 @@ class FakeEngine:
                 for _ in range(3000):
                     await response.write(b": ping\n\n")
                     await asyncio.sleep(0.02)
+            if self.behaviour == "stalls" and number == 4:
+                await asyncio.sleep(30)
             while self.behaviour == "slow" and number == 4:
                 await response.write(b": ping\n\n")
                 await asyncio.sleep(0.02)

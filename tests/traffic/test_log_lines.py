@@ -18,18 +18,21 @@ from django.utils import timezone
 
 from lib.repeated_events import repeated
 from providers.models import TokenPrice
+from tests.factories import DeploymentFactory
 from tests.traffic.people import application
 from tests.traffic.priced_rows import BEFORE, NEXT, dearer
 from tests.traffic.request_rows import row
 from traffic.applications.services import revoke_key
 from traffic.authentication.keys import KeyCache, TooManyUnknown, create_key
 from traffic.authentication.limits import UnknownKeys
-from traffic.gateway import aside, relay
+from traffic.gateway import aside, passing, relay
 from traffic.gateway.answers import Answer
 from traffic.gateway.app import Gateway
 from traffic.gateway.bounds import TooMuch
 from traffic.gateway.environment import Settings
-from traffic.gateway.protocols import OPENAI
+from traffic.gateway.protocols import OPENAI, read_request
+from traffic.gateway.routes import Decision, Target
+from traffic.gateway.shadow import Shadows
 from traffic.gateway.shutdown import Shutdown
 from traffic.gateway.snapshot import Snapshots
 from traffic.imports import services as imports
@@ -39,9 +42,10 @@ from traffic.ingest import store_status
 from traffic.ingest.context import clear_cache
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
-from traffic.models import Application
+from traffic.models import Application, Route, RouteUse
 from traffic.privacy import erasure, retention
 from traffic.repricing.services import RepricingScope, plan, start, work
+from traffic.routes.services import return_canaries
 
 SECRET = "MARKER-of-what-a-person-wrote"
 
@@ -205,7 +209,27 @@ def test_end_of_the_gateway_counts_the_calls_under_way(
 ) -> None:
     monkeypatch.setattr("traffic.gateway.shutdown.os.kill", lambda pid, number: None)
     asyncio.run(Shutdown(grace_s=2.0, send_timeout_s=1.0)._drain())
-    assert lines(caplog, "gateway_stopping") == ["INFO gateway_stopping calls=0 grace_s=2.000"]
+    assert lines(caplog, "gateway_stopping") == ["INFO gateway_stopping calls=0 grace_s=2.000 handed_over=false"]
+
+
+def test_call_that_is_not_copied_for_want_of_a_price_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    target = Target(1, "claude", "anthropic", "anthropic", "http://claude", "claude-test")
+    request = read_request(OPENAI, b'{"model": "m", "max_tokens": 5, "messages": []}')
+    decision = Decision("all", (target,), shadow=target)
+    exchange: Any = SimpleNamespace(request=request, decision=decision, target=target)
+    run: Any = None
+    asyncio.run(Shadows(run, "", lambda: None)._try(exchange))
+    assert lines(caplog, "shadow_not_sent") == ["WARNING shadow_not_sent error=no_price_or_bound deployment=claude"]
+
+
+def test_canary_that_passed_its_bound_is_a_warning(conn: psycopg.Connection, caplog: pytest.LogCaptureFixture) -> None:
+    deployments = [DeploymentFactory.create(slug=slug) for slug in ("own", "next")]
+    route = Route.objects.create(order=1, slug="all", name=SECRET, deployment=deployments[0], canary=deployments[1])
+    RouteUse.objects.create(route=route, calls=20, failures=9)
+    return_canaries(timezone.now())
+    assert lines(caplog, "canary_returned") == [
+        "WARNING canary_returned route=all reason=errors calls=20 failures=9 streams=0 slow=0"
+    ]
     assert lines(caplog, "gateway_calls_cut") == []
 
 
@@ -217,8 +241,10 @@ def test_refused_calls_of_the_gateway_are_a_line_and_then_their_number(caplog: p
         await asyncio.sleep(0)
 
     scope = {"type": "http", "method": "GET", "path": f"/{SECRET}", "headers": [], "client": ("203.0.113.7", 1)}
+    gateway = Gateway()
+    gateway.shutdown = Shutdown(grace_s=2.0, send_timeout_s=1.0)
     for _n in range(300):
-        asyncio.run(Gateway()(scope, receive, send))
+        asyncio.run(gateway(scope, receive, send))
     repeated.flush(everything=True)
     assert lines(caplog, "call_refused") == [
         "INFO call_refused status=404 reason=no-such-path address=203.0.113.7",
@@ -332,7 +358,7 @@ def test_answers_of_an_engine_that_cannot_be_read_are_errors_and_counted_by_thei
     def fail(*_arguments: Any, **_more: Any) -> Any:
         raise ZeroDivisionError(SECRET)
 
-    monkeypatch.setattr(relay, "read_answer", fail)
+    monkeypatch.setattr(passing, "read_answer", fail)
     exchange: Any = SimpleNamespace(
         target=SimpleNamespace(slug="qwen"), external_id="gw-1", request=SimpleNamespace(protocol=OPENAI),
         keep_bodies=False, spoken=OPENAI,
@@ -340,9 +366,9 @@ def test_answers_of_an_engine_that_cannot_be_read_are_errors_and_counted_by_thei
     tap: Any = SimpleNamespace(feed=fail, finish=fail, answer=Answer())
     for _n in range(3):
         relay._broken(exchange, TooMuch("It is too long."))
-        assert relay._read(exchange, b"{").unread
-        relay._listener(tap, None)(b"data")
-        assert relay._finish(tap).unread
+        assert passing.read_whole(exchange, b"{").unread
+        passing.listener_of(tap, None)(b"data")
+        assert passing.finished(tap).unread
     assert lines(caplog, "stream_cut_off") == ['ERROR stream_cut_off deployment=qwen call=gw-1 error="It is too long."']
     assert lines(caplog, "answer_unreadable") == ["ERROR answer_unreadable error=ZeroDivisionError call=gw-1"]
     assert lines(caplog, "stream_unreadable") == [

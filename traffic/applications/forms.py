@@ -64,7 +64,7 @@ class ApplicationForm(ApplicationModelForm):
     class Meta:
         model = Application
         fields = ["name", "slug", "owner", "members", "capture_bodies", "test_only", "redact",
-                  "redact_patterns", "model_aliases", "cache_minutes", "cache_varied",
+                  "redact_patterns", "model_aliases", "guess_task", "cache_minutes", "cache_varied",
                   "daily_requests", "daily_gb"]  # fmt: skip
         labels = {
             "slug": _("Short name"),
@@ -73,6 +73,7 @@ class ApplicationForm(ApplicationModelForm):
             "members": _("Members"),
             "capture_bodies": _("Keep prompts and answers, so that people can rate them"),
             "test_only": _("It only tests: leave it out when self-hosting is compared with the API"),
+            "guess_task": _("Guess the task of calls that name none"),
             "cache_minutes": _("Answer cache, in minutes"),
             "cache_varied": _("Also cache calls with a temperature above 0, or without a temperature"),
             "daily_requests": _("Requests a day"),
@@ -85,6 +86,7 @@ class ApplicationForm(ApplicationModelForm):
             ),
             "members": _("They see its requests and rate its answers."),
             "test_only": _("Its cost counts everywhere else."),
+            "guess_task": _("By a few rules on the prompt. Each request shows that its task is a guess, and why."),
             "cache_minutes": _(
                 "The gateway answers an identical call with the stored answer for so long, 7 days at most. Empty: off."
             ),

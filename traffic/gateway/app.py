@@ -26,13 +26,13 @@ from traffic.gateway.answer_cache import AnswerCache
 from traffic.gateway.bounds import MOST_QUERY
 from traffic.gateway.caps.ledger import CapLedger, CappedCall
 from traffic.gateway.concurrency import CallQueues
+from traffic.gateway.destination import destination
 from traffic.gateway.environment import SettingMissing, Settings, read_settings
 from traffic.gateway.exchange import Exchange
 from traffic.gateway.forms import read_form
 from traffic.gateway.hang_up import HangUp
 from traffic.gateway.held_objects import HeldObjects
 from traffic.gateway.intake import Deadlines, Load, Share, drain
-from traffic.gateway.model_distance import nearest
 from traffic.gateway.passthrough import METHODS, STORES, Passthrough, StoreCall, store_of
 from traffic.gateway.protocols import (
     ANTHROPIC,
@@ -41,7 +41,6 @@ from traffic.gateway.protocols import (
     MEDIA,
     OPENAI,
     RESPONSES,
-    SAME_MODEL,
     BadRequest,
     GatewayRequest,
     Protocol,
@@ -51,11 +50,15 @@ from traffic.gateway.recorder import Recorder
 from traffic.gateway.refusals import UNREADABLE, CallerGone, Receive, Refusal, Send, send_error
 from traffic.gateway.refused_calls import RefusedCalls
 from traffic.gateway.relay import Relay
-from traffic.gateway.routes import BudgetDecides, Call, Decision, after_cap, decide, is_known
-from traffic.gateway.shutdown import Shutdown
+from traffic.gateway.resilience import Cooling
+from traffic.gateway.routes import Call, after_cap
+from traffic.gateway.rule_use import CanaryCounts
+from traffic.gateway.shadow import Shadows
+from traffic.gateway.shutdown import Shutdown, closing
 from traffic.gateway.snapshot import Application, Key, Snapshot, Snapshots, model_object
 from traffic.gateway.spool import Mover, Spool
 from traffic.gateway.store import Store
+from traffic.gateway.tasks import guessed_task
 from traffic.ingest.gc_tuning import tune_interpreter
 from traffic.request_ids import request_id, user_hash
 
@@ -113,15 +116,20 @@ class Gateway:
         queues = CallQueues(settings.queue_timeout_s)
         caps = CapLedger(settings.redis_url, settings.database_url, lambda: store.pricing, self.snapshots.gap)
         store.moved = caps.moved
+        cooling, canaries = Cooling(settings.cool_s), CanaryCounts()
+        self.snapshots.notes += [cooling.write, canaries.write]
         self.relay = Relay(
             self.recorder,
             queues,
             caps,
             idle_timeout_s=settings.idle_timeout_s,
             connect_timeout_s=settings.connect_timeout_s,
-            cool_s=settings.cool_s,
+            cooling=cooling,
             limits=self.snapshots.vendor_limits,
+            canaries=canaries,
+            drain_s=settings.drain_s,
         )
+        self.relay.shadows = Shadows(self.relay.run, settings.database_url, lambda: store.pricing)
         self.objects = HeldObjects(settings.database_url)
         self.passthrough = Passthrough(self.relay, self.objects)
         self.refused = RefusedCalls(self.spool)
@@ -180,6 +188,8 @@ class Gateway:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.shutdown.handed_over:
+            send = closing(send)
         protocol = RELAYED.get(scope["path"])
         store = store_of(scope["path"]) if protocol is None else None
         if head_size(scope) > MOST_HEAD:
@@ -292,7 +302,7 @@ class Gateway:
             path=scope["path"],
             query=scope["query_string"].decode("latin-1"),
             headers=scope["headers"],
-            decision=_decision(snapshot, call),
+            decision=destination(snapshot, call, self.relay.running),
             request_id=request_id(snapshot.salt, application.id, external_id, started_at.date()),
             salt=snapshot.salt,
             external_id=external_id,
@@ -304,7 +314,8 @@ class Gateway:
             metered=key.metered,
             private=call.private,
             capped=capped,
-            following=lambda rule: after_cap(snapshot.rules, snapshot.targets, call, rule),
+            facts={"guessed_task": call.guessed} if call.guessed else {},
+            following=lambda rule: after_cap(snapshot.rules, snapshot.targets, call, rule, self.relay.running),
         )
 
     async def _relay(self, exchange: Exchange, receive: Receive, send: Send, share: Share) -> None:
@@ -367,7 +378,8 @@ async def _refuse(refusal: Refusal, protocol: Protocol, receive: Receive | None,
 
 
 def _call(request: GatewayRequest, application: Application, headers: dict[bytes, bytes], path: str) -> Call:
-    task = headers.get(b"x-breakeven-task", b"other").decode("latin-1").strip().lower()
+    guess = guessed_task(request) if application.guess_task and b"x-breakeven-task" not in headers else None
+    task = guess.task if guess else headers.get(b"x-breakeven-task", b"other").decode("latin-1").strip().lower()
     if task not in TASKS:
         raise Refusal(400, "unknown-task", f"x-breakeven-task must be one of {', '.join(sorted(TASKS))}.")
     return Call(
@@ -378,48 +390,12 @@ def _call(request: GatewayRequest, application: Application, headers: dict[bytes
         forced=headers.get(b"x-breakeven-route", b"").decode("latin-1").strip(),
         budget_state=application.budget_state,
         exact=path == COUNTING,
+        guessed=guess.reason if guess else "",
     )
 
 
 def _is_on(headers: dict[bytes, bytes], name: bytes) -> bool:
     return headers.get(name, b"0").strip().lower() not in (b"0", b"", b"false", b"no")
-
-
-def _decision(snapshot: Snapshot, call: Call) -> Decision:
-    """Where the call goes. Raises Refusal."""
-    if not call.forced and not is_known(snapshot.rules, snapshot.targets, call):
-        raise _unknown_model(call, snapshot)
-    try:
-        decision = decide(snapshot.rules, snapshot.targets, call)
-    except BudgetDecides as error:
-        words = f"{call.application} is held to its budget by the route {error.rule}: x-breakeven-route cannot pass it."
-        raise Refusal(403, "budget-decides", words) from None
-    if decision is None:
-        raise _nowhere(call, snapshot)
-    return decision
-
-
-def _nowhere(call: Call, snapshot: Snapshot) -> Refusal:
-    """Why no target takes this call, in a sentence."""
-    if not snapshot.targets:
-        return Refusal(404, "no-target", "No deployment is set up yet.")
-    if call.forced:
-        forced = call.forced[:200]
-        return Refusal(404, "no-target", f"There is no route or deployment {forced} that can answer this call.")
-    if call.request.protocol in SAME_MODEL:
-        return _unknown_model(call, snapshot)
-    where = " of our own machines" if call.private else ""
-    where += " whose model takes images" if call.request.media else ""
-    return Refusal(
-        404, "no-target", f"No route leads to a deployment{where} that can answer {call.request.model[:200]}."
-    )
-
-
-def _unknown_model(call: Call, snapshot: Snapshot) -> Refusal:
-    """A name that nobody knows, with the nearest of those that the caller reaches."""
-    near = nearest(call.request.model, (target.model for target in snapshot.models(call.application)))
-    names = f" The nearest names: {', '.join(near)}." if near else " GET /v1/models lists the models of this key."
-    return Refusal(404, "no-such-model", f"No deployment serves the model {call.request.model[:200]}.{names}")
 
 
 def _shape(scope: Scope) -> Protocol:

@@ -75,6 +75,9 @@ class BedrockStream:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._upstream, name)
 
+    def set_exception(self, error: BaseException) -> None:
+        self._upstream.content.set_exception(error)
+
     async def iter_any(self) -> AsyncIterator[bytes]:
         """Whole server-sent events. Raises TooMuch where a frame has no end or is none."""
         from botocore.eventstream import EventStreamBuffer, ParserError

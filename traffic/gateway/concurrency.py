@@ -148,6 +148,11 @@ class CallQueues:
             raise
         return free
 
+    def is_full(self, target: Target) -> bool:
+        """Whether a call would have to wait there."""
+        queue = self.queues.get(target.id)
+        return queue is not None and queue.full
+
     def _leave(self, deployment: int, place: Place) -> None:
         if queue := self.queues.get(deployment):
             queue.leave(place)

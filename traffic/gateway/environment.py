@@ -28,6 +28,7 @@ class Settings:
     grace_s: float = 30.0  # for calls under way when the gateway is told to stop
     queue_timeout_s: float = 300.0  # longest wait for a slot of a deployment with a limit; 0: nobody waits
     cool_s: float = 10.0  # for which a deployment that failed again and again is asked last; 0: never
+    drain_s: float = 0.0  # for which a vendor's stream is read on after its caller has gone; 0: it is cancelled
     redis_url: str = VALKEY  # asked for calls with caps alone
 
     @property
@@ -60,6 +61,7 @@ def read_settings() -> Settings:
             "BREAKEVEN_GATEWAY_QUEUE_TIMEOUT", _text("BREAKEVEN_GATEWAY_QUEUE_TIMEOUT", data_dir), 300
         ),
         cool_s=_seconds("BREAKEVEN_GATEWAY_COOLDOWN", _text("BREAKEVEN_GATEWAY_COOLDOWN", data_dir), 10),
+        drain_s=_seconds("BREAKEVEN_GATEWAY_DRAIN", _text("BREAKEVEN_GATEWAY_DRAIN", data_dir), 0),
         redis_url=_text("REDIS_URL", data_dir) or VALKEY,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -34,7 +35,7 @@ class Exchange:
     """One call from its arrival to its record."""
 
     application: Application
-    key_id: int
+    key_id: int | None  # None: it is charged to no key
     request: GatewayRequest
     task: str
     path: str  # below the target's base address
@@ -64,6 +65,9 @@ class Exchange:
     row: RequestRow | None = None  # its record, once it has ended
     saved: Tokens | None = None  # of an answer from the cache: what the model used for it
     answer_of: str = ""  # the id of the request that it was the answer of
+    outcome: str = ""  # once it is recorded
+    deadline: asyncio.TimerHandle | None = None  # of its whole answer
+    facts: dict[str, Any] = field(default_factory=dict)  # more of its row's raw data
     # What the rules after its own decide; None: nothing more.
     following: Callable[[str], Decision | None] = lambda rule: None
 
@@ -169,6 +173,9 @@ def raw_of(exchange: Exchange, answer: Answer) -> dict[str, Any]:
     raw: dict[str, Any] = {"usage": answer.usage} if answer.usage is not None else {}
     if answer.timings is not None:
         raw["timings"] = answer.timings
+    raw |= exchange.facts
+    if exchange.decision.canary is not None:
+        raw["canary"] = exchange.decision.canary.slug
     if exchange.tries:
         raw["tries"] = exchange.tries
     if queued_ms := round(exchange.queued_ms):
@@ -189,3 +196,12 @@ def raw_of(exchange: Exchange, answer: Answer) -> dict[str, Any]:
     if doubts:
         raw["doubts"] = doubts
     return raw
+
+
+def unreached(exchange: Exchange) -> str:
+    """What its caller is told where no target was reached."""
+    inside = [attempt["deployment"] for attempt in exchange.tries if attempt.get("error") == "address_refused"]
+    names = " and ".join(target.slug for target in exchange.decision.targets)
+    sentence = f"{names} could not be reached."
+    where = f" {' and '.join(inside)}: only a deployment that is marked as local may be at a private address."
+    return sentence + where if inside else sentence

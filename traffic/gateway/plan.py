@@ -10,16 +10,46 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from traffic.gateway.routes import Rule, Target
+from typing import Protocol, TypeVar
 
 FIRST, WEIGHTED, LEAST_BUSY = "first", "weighted", "least_busy"
 IDLE: Mapping[int, int] = MappingProxyType({})
 
 
-def arranged(rule: Rule, equals: Sequence[Target], conversation: bytes, busy: Mapping[int, int]) -> tuple[Target, ...]:
+class Rule(Protocol):
+    """Of `traffic.gateway.routes.Rule` what is read here."""
+
+    @property
+    def slug(self) -> str: ...
+    @property
+    def strategy(self) -> str: ...
+    @property
+    def deployment(self) -> str: ...
+    @property
+    def weight(self) -> int: ...
+    @property
+    def fallbacks(self) -> Sequence[str]: ...
+    @property
+    def weights(self) -> Sequence[int | None]: ...
+    @property
+    def canary_percent(self) -> int | None: ...
+
+
+class Target(Protocol):
+    """Of `traffic.gateway.routes.Target` what is read here."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def slug(self) -> str: ...
+    @property
+    def down(self) -> bool: ...
+
+
+T = TypeVar("T", bound=Target)
+
+
+def arranged(rule: Rule, equals: Sequence[T], conversation: bytes, busy: Mapping[int, int]) -> tuple[T, ...]:
     """Equal targets in the order in which they are asked; those in an outage last."""
     if rule.strategy == FIRST:
         return tuple(sorted(equals, key=lambda target: target.down))

@@ -87,7 +87,7 @@ class GatewayRequest:
     @cached_property
     def media(self) -> bool:
         """Whether a message carries an image, a document, sound or video."""
-        messages = bytes(self._prompt(b""))
+        messages = bytes(self.raw_prompt(b""))
         return b'"type"' in messages and _MEDIA_PART.search(messages) is not None
 
     @cached_property
@@ -96,12 +96,12 @@ class GatewayRequest:
 
         Only text counts: clients move cache markers from call to call.
         """
-        prompt = self._prompt(b"[]")
+        prompt = self.raw_prompt(b"[]")
         bare = self.protocol in PROMPTS and bytes(memoryview(prompt)[:1]) == b'"'
         text = bytes(memoryview(prompt)[:4096]) if bare else _first_user_text(prompt)
         return hashlib.blake2b(text, digest_size=8).digest()
 
-    def _prompt(self, default: bytes) -> msgspec.Raw:
+    def raw_prompt(self, default: bytes) -> msgspec.Raw:
         """The field that holds the conversation, the prompt or what is embedded."""
         return self.fields.get(PROMPTS.get(self.protocol, "messages"), msgspec.Raw(default))
 
@@ -157,7 +157,7 @@ class GatewayRequest:
 
     def prompt(self) -> str:
         """The messages as they came, a JSON array, for applications that keep bodies; a system prompt leads them."""
-        messages = bytes(self._prompt(b"[]")).strip()
+        messages = bytes(self.raw_prompt(b"[]")).strip()
         if self.protocol in PROMPTS and not (self.protocol == RESPONSES and messages.startswith(b"[")):
             messages = msgspec.json.encode([{"role": "user", "content": msgspec.Raw(messages)}])
         system = self.fields.get("system", self.fields.get("instructions"))

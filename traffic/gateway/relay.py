@@ -9,25 +9,33 @@ import asyncio
 import io
 import logging
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from time import perf_counter
 
 import aiohttp
 
 from lib.reach import literal
 from lib.repeated_events import log_repeated
-from traffic.gateway.answers import Answer, StreamTap, read_answer
+from traffic.gateway.answers import Answer, StreamTap
 from traffic.gateway.bedrock import prepared, read_as_claude
-from traffic.gateway.bounds import LARGE_ANSWER, MOST_ANSWER, PIECE, TooMuch
+from traffic.gateway.bounds import LARGE_ANSWER, PIECE, TooMuch
 from traffic.gateway.caps.ledger import CapLedger, CapReached
 from traffic.gateway.concurrency import CallQueues
-from traffic.gateway.exchange import Exchange
-from traffic.gateway.hang_up import HangUp
-from traffic.gateway.inflate import inflated, inflater
+from traffic.gateway.exchange import Exchange, unreached
+from traffic.gateway.hang_up import HUNG_UP, HangUp
+from traffic.gateway.hedging import HEDGE_LOST, copied, hedged, partner_of
+from traffic.gateway.inflate import inflated
 from traffic.gateway.intake import Share
+from traffic.gateway.passing import finished, listener_of, read_whole, whole_body
 from traffic.gateway.recorder import Recorder
 from traffic.gateway.refusals import Headers, Refusal, Send, send_error
-from traffic.gateway.resilience import COOL_S, FAULTS, Cooling, again_in, retry_after
-from traffic.gateway.routes import BEDROCK, Target
+from traffic.gateway.resilience import FAULTS, Cooling, again_in, is_failure, retry_after
+from traffic.gateway.routes import BEDROCK, SELF, Target
+from traffic.gateway.rule_use import CanaryCounts
+from traffic.gateway.running import Running
+from traffic.gateway.shadow import Shadows
+from traffic.gateway.timeouts import CONNECT, IDLE, SENTENCES, Timeouts, kind_of
 from traffic.gateway.translated import (
     NOT_OF_TRANSLATED,
     UNTRANSLATABLE,
@@ -64,13 +72,20 @@ class Relay:
         *,
         idle_timeout_s: float,
         connect_timeout_s: float,
-        cool_s: float = COOL_S,
+        cooling: Cooling | None = None,
         limits: VendorLimits | None = None,
+        canaries: CanaryCounts | None = None,
+        drain_s: float = 0.0,
     ) -> None:
         self._recorder = recorder
         self._queues = queues
         self._caps = caps
-        self._cooling = Cooling(cool_s)
+        self._cooling = cooling or Cooling()
+        self._canaries = canaries or CanaryCounts()
+        self._drain_s = drain_s
+        self._timeouts = Timeouts(connect_s=connect_timeout_s, silence_s=idle_timeout_s)
+        self.running = Running()
+        self.shadows: Shadows | None = None
         self._limits = limits or VendorLimits()
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s, sock_read=idle_timeout_s)
         # Two pools: a connection that a local target may use is never handed to one that is not.
@@ -81,6 +96,8 @@ class Relay:
         return self._sessions[local]
 
     async def close(self) -> None:
+        if self.shadows is not None:
+            await self.shadows.close()
         for session in self._sessions.values():
             await session.close()
         if self._caps is not None:
@@ -90,13 +107,13 @@ class Relay:
         """Pass one call on and its answer back. Raises CancelledError when `hang_up` or the server ends it."""
         self._recorder.begin(exchange)
         try:
-            upstream = await self._open(exchange)
+            exchange, upstream = await self._open(exchange)
         except Unanswered as failure:
             self._record(exchange, Answer(error_type=failure.code), failure.outcome)
             await self._refuse(exchange, failure, send)
             return
         except asyncio.CancelledError:
-            self._record(exchange, Answer(error_type=hang_up.reason), "cancelled")
+            self._leave(exchange, hang_up)
             raise
         except BaseException:
             self._record(exchange, Answer(error_type="gateway_failed"), "error")
@@ -107,11 +124,19 @@ class Relay:
             else:
                 await self._pass_whole(exchange, upstream, send, hang_up, share)
         finally:
+            exchange.free_slot()
+            if exchange.deadline is not None:
+                exchange.deadline.cancel()
             if not upstream.closed:
                 upstream.close()
+        if exchange.decision.shadow is not None and self.shadows is not None:
+            self.shadows.offer(exchange)
 
-    async def _open(self, exchange: Exchange) -> aiohttp.ClientResponse:
-        """The answer of the targets, or where a cap leaves no room and the route says so, of the rules after it."""
+    async def _open(self, exchange: Exchange) -> tuple[Exchange, aiohttp.ClientResponse]:
+        """The answer of the targets, or where a cap leaves no room and the route says so, of the rules after it.
+
+        With it the call that it answers: another one than `exchange` where that was hedged.
+        """
         while True:
             exchange.decision = self._cooling.reorder(exchange.decision)
             try:
@@ -124,7 +149,7 @@ class Relay:
                 exchange.tries.append({"rule": exchange.decision.rule, "error": reached.code})
                 exchange.decision = following
 
-    async def _try(self, exchange: Exchange) -> aiohttp.ClientResponse:
+    async def _try(self, exchange: Exchange) -> tuple[Exchange, aiohttp.ClientResponse]:
         """The first target's answer that is none of 429 and 5xx, else the last one's, whatever it is."""
         last = len(exchange.decision.targets) - 1
         for number, target in enumerate(exchange.decision.targets):
@@ -133,7 +158,11 @@ class Relay:
                 exchange.translation = await translation_for(exchange, target)
                 if exchange.recorded:  # counting tokens takes no slot, and counts for no cap
                     await self._admit(exchange, target)
-                upstream = await self._ask_patiently(exchange, target, last=number == last)
+                partner = partner_of(exchange) if number == 0 else None
+                if partner is not None:
+                    exchange, upstream = await self._hedged(exchange, target, partner)
+                else:
+                    upstream = await self._ask_patiently(exchange, target, last=number == last)
             except CapReached:
                 raise
             except Refusal as refusal:
@@ -142,25 +171,24 @@ class Relay:
                 if number == last or (number == 0 and refusal.code == UNTRANSLATABLE):
                     raise Unanswered(refusal.status, refusal.code, str(refusal), "error", refusal.headers) from None
                 exchange.tries.append({"deployment": target.slug, "error": refusal.code})
-            except aiohttp.ServerTimeoutError as error:
-                if not isinstance(error, aiohttp.ConnectionTimeoutError):
+            except TimeoutError as error:
+                if (kind := kind_of(error)) != CONNECT or number == last:
+                    exchange.facts["timeout"] = kind
                     # It may be at work on the call still; asking another one too would pay twice.
-                    raise Unanswered(
-                        504, "upstream-timeout", f"{target.slug} did not answer in time.", "timeout"
-                    ) from error
+                    words = SENTENCES[kind].format(target.slug)
+                    raise Unanswered(504, "upstream-timeout", words, "timeout") from error
                 exchange.tries.append({"deployment": target.slug, "error": "connect_timeout"})
-            except NotReached:
-                exchange.tries.append({"deployment": target.slug, "error": "address_refused"})
-            except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: headers that nobody can read
-                exchange.tries.append({"deployment": target.slug, "error": type(error).__name__})
+            except (NotReached, aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: unreadable headers
+                word = "address_refused" if isinstance(error, NotReached) else type(error).__name__
+                exchange.tries.append({"deployment": target.slug, "error": word})
             else:
-                if number == last or not _is_failure(upstream):
+                if number == last or not is_failure(upstream.status):
                     exchange.status = upstream.status
-                    return upstream
+                    return exchange, upstream
                 exchange.tries.append({"deployment": target.slug, "status": upstream.status})
                 upstream.release()
             exchange.free_slot()
-        raise Unanswered(502, "upstream-unreachable", _unreached(exchange), "error")
+        raise Unanswered(502, "upstream-unreachable", unreached(exchange), "error")
 
     async def _admit(self, exchange: Exchange, target: Target) -> None:
         """Reserve what the call may use of its caps, then wait for a slot. Raises Refusal."""
@@ -188,22 +216,59 @@ class Relay:
 
     async def _ask_patiently(self, exchange: Exchange, target: Target, *, last: bool) -> aiohttp.ClientResponse:
         """Ask, and where nobody else can answer and the target is busy for a moment, once more."""
+        asked_at = asyncio.get_running_loop().time()
+        exchange.free_slot = self.running.enter(target, exchange.free_slot)
         try:
-            upstream = await self._ask(exchange, target)
-            if last and (wait := again_in(upstream.status, upstream.headers)) is not None:
-                exchange.tries.append({"deployment": target.slug, "status": upstream.status})
-                upstream.release()
-                await asyncio.sleep(wait)
+            end = None if target.total_timeout_s is None else asked_at + target.total_timeout_s
+            async with asyncio.timeout_at(end):
                 upstream = await self._ask(exchange, target)
+                if last and (wait := again_in(upstream.status, upstream.headers)) is not None:
+                    exchange.tries.append({"deployment": target.slug, "status": upstream.status})
+                    upstream.release()
+                    await asyncio.sleep(wait)
+                    upstream = await self._ask(exchange, target)
         except (aiohttp.ClientError, OSError):
             self._cooling.failed(target)
             raise
+        self._timeouts.begin(exchange, target, upstream, asked_at)
         self._limits.note(target, upstream.headers)
         if upstream.status in FAULTS:
             self._cooling.failed(target, retry_after(upstream.headers))
-        elif not _is_failure(upstream):
+        elif not is_failure(upstream.status):
             self._cooling.answered(target)
         return upstream
+
+    async def _hedged(
+        self, exchange: Exchange, target: Target, partner: Target
+    ) -> tuple[Exchange, aiohttp.ClientResponse]:
+        """Ask, and where no byte comes in the time that the rule sets, ask an equal target too."""
+
+        async def second() -> Exchange | None:
+            copy = copied(exchange, partner, "hedge")
+            try:
+                if self._queues.is_full(partner):
+                    return None
+                copy.translation = await translation_for(copy, partner)
+                await self._admit(copy, partner)
+            except Refusal:
+                if copy.hold is not None and self._caps is not None:
+                    await self._caps.give_back(copy.hold)
+                return None
+            self._recorder.begin(copy)
+            return copy
+
+        def lost(call: Exchange, answer: aiohttp.ClientResponse | None) -> None:
+            call.free_slot()
+            call.status = None if answer is None else answer.status
+            error = HEDGE_LOST if answer is None else f"http_{answer.status}"
+            self._record(call, Answer(error_type=error), "cancelled" if answer is None else "error")
+
+        assert exchange.decision.of is not None and exchange.decision.of.hedge_ms
+        ask = partial(self._ask_call, target)
+        return await hedged(exchange, exchange.decision.of.hedge_ms / 1000, ask, second, lost)
+
+    async def _ask_call(self, first: Target, call: Exchange) -> aiohttp.ClientResponse:
+        return await self._ask_patiently(call, call.target or first, last=False)
 
     async def _ask(self, exchange: Exchange, target: Target) -> aiohttp.ClientResponse:
         if exchange.translation is not None:
@@ -225,6 +290,7 @@ class Relay:
                     data=body if len(body) < LARGE_BODY else io.BytesIO(body),
                     headers=headers,
                     allow_redirects=False,
+                    timeout=self._timeouts.of(target),
                 )
                 return read_as_claude(target, upstream)
             except (aiohttp.ServerDisconnectedError, ConnectionResetError):
@@ -237,20 +303,20 @@ class Relay:
         self, exchange: Exchange, upstream: aiohttp.ClientResponse, send: Send, hang_up: HangUp, share: Share
     ) -> None:
         try:
-            body = await _whole(upstream, share)
+            body = await whole_body(upstream, share)
             exchange.free_slot()  # the engine is done, however slowly the caller takes its answer
             plain = inflated(upstream.headers.get("Content-Encoding"), body)
             if exchange.translation is not None:
                 body = await whole_answer(exchange.translation, upstream.status, plain)
         except asyncio.CancelledError:
-            self._record(exchange, Answer(error_type=hang_up.reason), "cancelled")
+            self._leave(exchange, hang_up)
             raise
         except (aiohttp.ClientError, TimeoutError, OSError, TooMuch, Refusal) as error:
             failure = _broken(exchange, error)
             self._record(exchange, Answer(error_type=failure.code), failure.outcome)
             await self._refuse(exchange, failure, send)
             return
-        answer = _read(exchange, plain)
+        answer = read_whole(exchange, plain)
         failed = upstream.status >= 400
         if failed and answer.error_type is None:
             answer.error_type = f"http_{upstream.status}"
@@ -267,7 +333,7 @@ class Relay:
     ) -> None:
         encoding = upstream.headers.get("Content-Encoding")
         tap = StreamTap(exchange.spoken, with_text=exchange.keep_bodies, counting=exchange.metered)
-        listen = _listener(tap, encoding)
+        listen = listener_of(tap, encoding)
         plain = not encoding or encoding == "identity"
         assert exchange.target is not None
         events: UsageFilter | StreamTranslator | None = None
@@ -287,6 +353,8 @@ class Relay:
                 elif passing := events.feed(chunk):
                     await hang_up.send(send, passing)
         except asyncio.CancelledError:
+            if not tap.ended:
+                await self._drain(exchange, upstream, hang_up, listen)
             self._record_stream(exchange, tap, "cancelled", hang_up.reason)
             raise
         except (aiohttp.ClientError, TimeoutError, OSError, TooMuch) as error:
@@ -300,18 +368,42 @@ class Relay:
         self._record_stream(exchange, tap, "error", "incomplete_stream")
         await send({"type": "http.response.body", "body": rest, "more_body": False})
 
+    async def _drain(
+        self, exchange: Exchange, upstream: aiohttp.ClientResponse, hang_up: HangUp, listen: Callable[[bytes], None]
+    ) -> None:
+        """Where the caller has gone, read on for the usage within a bound; our own engines are cancelled at once."""
+        exchange.facts["upstream"], call = "cancelled", asyncio.current_task()
+        vendor = exchange.target is not None and exchange.target.provider != SELF
+        if not (self._drain_s and vendor and hang_up.reason == HUNG_UP and call is not None):
+            return
+        call.uncancel()
+        with suppress(aiohttp.ClientError, OSError, TooMuch):
+            async with asyncio.timeout(self._drain_s):
+                async for chunk in upstream.content.iter_any():
+                    listen(chunk)
+            exchange.facts["upstream"] = "drained"
+
     def _record_stream(self, exchange: Exchange, tap: StreamTap, outcome: str, error_type: str) -> None:
         """Record a stream that ended like this, unless it said itself that it was whole, or what went wrong."""
-        answer = _finish(tap)
+        answer = finished(tap)
         if answer.error_type is not None or (exchange.status or 0) >= 400:
             outcome = "error"
-        elif tap.ended:
+        elif tap.ended and "upstream" not in exchange.facts:
             outcome = "ok"
         else:
             answer.error_type = error_type
         self._record(exchange, answer, outcome)
 
+    def _leave(self, exchange: Exchange, hang_up: HangUp) -> None:
+        """Record a call that was ended before its answer began; its target, if it was asked, is cancelled."""
+        if not exchange.queueing:
+            exchange.facts["upstream"] = "cancelled"
+        self._record(exchange, Answer(error_type=hang_up.reason), "cancelled")
+
     def _record(self, exchange: Exchange, answer: Answer, outcome: str) -> None:
+        exchange.outcome = outcome
+        if exchange.decision.canary is not None:
+            self._canaries.note(exchange, outcome)
         row = exchange.row = self._recorder.record(exchange, answer, outcome)
         if exchange.hold is not None and row is not None and self._caps is not None:
             row.tier = tier_of({"usage": answer.usage})
@@ -331,21 +423,6 @@ def _rest_of(exchange: Exchange, events: UsageFilter | StreamTranslator | None) 
         return b""
 
 
-def _is_failure(upstream: aiohttp.ClientResponse) -> bool:
-    return upstream.status == 429 or upstream.status >= 500
-
-
-def _names(exchange: Exchange) -> str:
-    return " and ".join(target.slug for target in exchange.decision.targets)
-
-
-def _unreached(exchange: Exchange) -> str:
-    inside = [attempt["deployment"] for attempt in exchange.tries if attempt.get("error") == "address_refused"]
-    sentence = f"{_names(exchange)} could not be reached."
-    where = f" {' and '.join(inside)}: only a deployment that is marked as local may be at a private address."
-    return sentence + where if inside else sentence
-
-
 def _broken(exchange: Exchange, error: BaseException) -> Unanswered:
     """What to say of an answer that ended before its end."""
     slug = exchange.target.slug if exchange.target else "The engine"
@@ -353,70 +430,9 @@ def _broken(exchange: Exchange, error: BaseException) -> Unanswered:
         details = {"call": exchange.external_id, "error": error}
         log_repeated(logger, logging.ERROR, "stream_cut_off", deployment=slug, details=details)
     if isinstance(error, TimeoutError):
-        return Unanswered(504, "upstream-timeout", f"{slug} fell silent within its answer.", "timeout")
+        kind = exchange.facts.setdefault("timeout", IDLE)
+        return Unanswered(504, "upstream-timeout", SENTENCES[kind].format(slug), "timeout")
     return Unanswered(502, "upstream-broke-off", f"{slug} broke off within its answer.", "error")
-
-
-def _listener(tap: StreamTap, encoding: str | None) -> Callable[[bytes], None]:
-    """What feeds the tap. An engine that compresses unasked is inflated for the tap alone.
-
-    Raises TooMuch; whatever else an engine says that cannot be listened to, the caller gets it.
-    """
-    inflate = inflater(encoding) if encoding and encoding != "identity" else None
-    deaf = False
-
-    def listen(chunk: bytes) -> None:
-        nonlocal deaf
-        if deaf:
-            return
-        try:
-            tap.feed(chunk if inflate is None else inflate(chunk))
-        except TooMuch:
-            raise
-        except Exception as error:  # the answer is worth more than what we learn of it
-            log_repeated(logger, logging.ERROR, "stream_unreadable", at="chunk", error=type(error).__name__)
-            tap.answer.unread = deaf = True
-
-    return listen
-
-
-def _read(exchange: Exchange, body: bytes) -> Answer:
-    """What a whole answer tells; nothing, where it cannot be read."""
-    try:
-        return read_answer(exchange.spoken, body, with_text=exchange.keep_bodies)
-    except Exception as error:  # the answer is worth more than what we learn of it
-        details = {"call": exchange.external_id}
-        log_repeated(logger, logging.ERROR, "answer_unreadable", error=type(error).__name__, details=details)
-        return Answer(unread=True)
-
-
-def _finish(tap: StreamTap) -> Answer:
-    """What a stream told by its end."""
-    try:
-        return tap.finish()
-    except Exception as error:  # the same
-        log_repeated(logger, logging.ERROR, "stream_unreadable", at="end", error=type(error).__name__)
-        tap.answer.unread = True
-        return tap.answer
-
-
-async def _whole(upstream: aiohttp.ClientResponse, share: Share) -> bytes:
-    """An unstreamed answer. Raises TooMuch past its bound, and Refusal where it does not fit beside the others."""
-    length = upstream.content_length
-    if length is not None and length <= LARGE_ANSWER:
-        return await upstream.read()
-    if length is not None and length > MOST_ANSWER:
-        raise TooMuch(f"an answer of {length:,} bytes")
-    pieces: list[bytes] = []
-    size = 0
-    async for piece in upstream.content.iter_any():
-        pieces.append(piece)
-        size += len(piece)
-        if size > MOST_ANSWER:
-            raise TooMuch(f"an answer of more than {MOST_ANSWER:,} bytes")
-        if size > LARGE_ANSWER:
-            share.take_answer(len(piece))
-    return b"".join(pieces)
 
 
 async def _start(send: Send, exchange: Exchange, upstream: aiohttp.ClientResponse) -> None:

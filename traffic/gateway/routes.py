@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -90,6 +91,12 @@ class Target:
     local: bool = False
     max_concurrency: int | None = None
     takes_media: bool | None = None  # images or sound; None: nobody says
+    connect_timeout_s: float | None = None  # None: as the gateway's settings say
+    first_byte_timeout_s: float | None = None
+    idle_timeout_s: float | None = None  # None: as for the first byte
+    total_timeout_s: float | None = None  # None: no limit
+    failed_checks: int = 0  # in a row, up to now
+    cooling_until: datetime | None = None  # calls at some gateway failed in a row
 
     @property
     def protocols(self) -> frozenset[Protocol]:
@@ -161,6 +168,7 @@ class Call:
     forced: str = ""
     budget_state: str = ""
     exact: bool = False  # it cannot be translated
+    guessed: str = ""  # why its task is taken to be what it is, where the caller names none
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,9 +360,8 @@ def _beside(decision: Decision, rule: Rule, able: Sequence[Target], call: Call) 
     canary = next((target for target in fits if target.slug == rule.canary), None)
     if canary in decision.targets[:1] or not in_canary(rule, call.request.conversation):
         canary = None
-    targets = decision.targets
-    if canary is not None:
-        targets = (canary, *(target for target in targets if target is not canary))[:MOST_TARGETS]
+    others = tuple(target for target in decision.targets if target is not canary)
+    targets = others if canary is None else (canary, *others)[:MOST_TARGETS]
     shadow = next((target for target in fits if target.slug == rule.shadow and target is not targets[0]), None)
     return replace(decision, targets=targets, canary=canary, shadow=None if call.private else shadow)
 

@@ -54,6 +54,7 @@ class Application:
     budget_state: str
     redaction: Redaction = EVERYTHING
     caps: tuple[Cap, ...] = ()
+    guess_task: bool = False
     aliases: Mapping[str, str] = field(default_factory=dict, hash=False)  # models by the names that it requests
     cache_s: int = 0  # for which an answer serves identical calls; 0: for none
     cache_varied: bool = False
@@ -87,6 +88,11 @@ class Snapshot:
     cap_units: frozenset[str] = frozenset()  # of all caps
     cap_zone: tzinfo = UTC
     caps_refuse: bool = False  # calls whose caps cannot be held
+
+    @property
+    def needs_prices(self) -> bool:
+        """Whether something is held to an amount of USD."""
+        return "usd" in self.cap_units or any(rule.shadow for rule in self.rules)
 
     def key(self, texts: Iterable[bytes]) -> Key | None:
         """The first that is known of the keys a caller sent; one of two can be a vendor's that lay about."""
@@ -139,7 +145,8 @@ WHERE hash = %s AND (revoked_at IS NOT NULL OR expires_at <= now())
 """
 APPLICATIONS = """
 SELECT id, slug, capture_bodies, budget_state, redact, redact_patterns, model_aliases AS aliases,
-       60 * coalesce(cache_minutes, 0) AS cache_s, cache_varied
+       60 * coalesce(cache_minutes, 0) AS cache_s, cache_varied,
+       guess_task
 FROM traffic_application
 """
 CONNECTION_NAME = "gateway snapshot"  # each process has one, so that they can count each other
@@ -147,7 +154,8 @@ DEPLOYMENTS = f"""
 WITH gateway AS (SELECT greatest(count(*), 1) AS number FROM pg_stat_activity
     WHERE datname = current_database() AND application_name = '{CONNECTION_NAME}')
 SELECT d.id, d.slug, d.provider, d.engine, d.url, d.model, d.api_key, d.context_tokens, d.local,
-       d.takes_media,
+       d.takes_media, d.connect_timeout_s, d.first_byte_timeout_s, d.idle_timeout_s, d.total_timeout_s,
+       CASE WHEN d.checked AND NOT d.streak_ok THEN d.streak ELSE 0 END AS failed_checks, d.cooling_until,
        CASE WHEN coalesce(d.max_concurrency, d.engine_slots) > 0 THEN
            greatest(coalesce(d.max_concurrency, d.engine_slots) / gateway.number, 1) END AS max_concurrency,
        d.state IN ('down', 'maintenance')
@@ -278,6 +286,7 @@ class Snapshots:
         self._stopping = False
         self.vendor_limits = VendorLimits()
         self._note_limits_at = 0.0
+        self.notes: list[Callable[[psycopg.Connection], None]] = []  # what is written after a reading; does little
         self.gap = Gap()  # of calls whose caps could not be held
         self.load_prices: Callable[[psycopg.Connection], Any] | None = None  # where a cap is in USD
         self._wake = threading.Event()
@@ -329,7 +338,7 @@ class Snapshots:
             keys: str | None = None
             while keys != (keys := self._credentials_key()):  # a rotation in between: what is stored may be newer
                 snapshot = read_snapshot(conn, keys)
-                if self.load_prices is not None and "usd" in snapshot.cap_units:
+                if self.load_prices is not None and snapshot.needs_prices:
                     self.load_prices(conn)
                 self.latest = snapshot
             self._read = self._reading
@@ -337,6 +346,8 @@ class Snapshots:
             self._note_refused(conn)
             self._note_gap(conn)
             self._note_limits(conn)
+            for note in self.notes:
+                note(conn)
             if self._failing:
                 log_event(logger, logging.INFO, "snapshot_recovered")
             self._failing = False

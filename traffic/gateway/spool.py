@@ -58,7 +58,7 @@ class CallStart(msgspec.Struct, gc=False, tag="begun", tag_field="line"):
     model: str
     application_id: int | None
     deployment_id: int
-    key_id: int
+    key_id: int | None
     task: str
     route: str
     streamed: bool

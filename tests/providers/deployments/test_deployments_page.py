@@ -148,6 +148,8 @@ def test_a_form_with_an_error_does_not_repeat_the_key() -> None:
         ("context_tokens", "-1"),
         ("max_concurrency", "0"),
         ("max_concurrency", "10001"),
+        ("connect_timeout_s", "0"),
+        ("total_timeout_s", "1e6"),
     ],
 )
 def test_what_cannot_be_is_refused_at_its_field(field: str, value: str) -> None:
@@ -215,6 +217,20 @@ def test_how_many_calls_it_serves_at_once_is_set_here_else_told_by_the_engine() 
     assert post(admin, ONE, **filled(url="http://127.0.0.1:2"))[0] == 302
     made.refresh_from_db()
     assert made.engine_slots is None  # what another engine said
+
+
+def test_its_time_outs_at_the_gateway_are_set_here_and_audited() -> None:
+    made = deployment()
+    admin = in_role("admin")
+    names = ("connect_timeout_s", "first_byte_timeout_s", "idle_timeout_s", "total_timeout_s")
+    assert post(admin, ONE, **filled(**dict.fromkeys(names, "2.5")))[0] == 302
+    made.refresh_from_db()
+    assert [getattr(made, name) for name in names] == [2.5] * 4
+    changes = AuditEntry.objects.filter(object_type="providers.deployment").latest("pk").changes
+    assert changes["Time for the whole answer"] == [None, "2.5"]
+    assert post(admin, ONE, **filled())[0] == 302
+    made.refresh_from_db()
+    assert [getattr(made, name) for name in names] == [None] * 4
 
 
 def test_its_lease_can_be_chosen_and_an_ended_one_stays_with_its_own() -> None:

@@ -91,6 +91,7 @@ def cooling_gateway(calm: Stack, tmp_path: Any) -> Iterator[GatewayProcess]:
     gateway = GatewayProcess(calm.gateway.database_url, tmp_path, environment).start()
     yield gateway
     gateway.stop()
+    calm.conn.execute("UPDATE providers_deployment SET cooling_until = NULL")  # which all gateways share
 
 
 def ask(url: str, **headers: str) -> httpx.Response:

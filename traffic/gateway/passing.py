@@ -1,0 +1,79 @@
+"""Reads an answer as it passes by. Whatever cannot be read never changes what the caller gets."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import aiohttp
+
+from lib.repeated_events import log_repeated
+from traffic.gateway.answers import Answer, StreamTap, read_answer
+from traffic.gateway.bounds import LARGE_ANSWER, MOST_ANSWER, TooMuch
+from traffic.gateway.exchange import Exchange
+from traffic.gateway.inflate import inflater
+from traffic.gateway.intake import Share
+
+logger = logging.getLogger(__name__)
+
+
+def listener_of(tap: StreamTap, encoding: str | None) -> Callable[[bytes], None]:
+    """What feeds the tap. An engine that compresses unasked is inflated for the tap alone.
+
+    Raises TooMuch; whatever else an engine says that cannot be listened to, the caller gets it.
+    """
+    inflate = inflater(encoding) if encoding and encoding != "identity" else None
+    deaf = False
+
+    def listen(chunk: bytes) -> None:
+        nonlocal deaf
+        if deaf:
+            return
+        try:
+            tap.feed(chunk if inflate is None else inflate(chunk))
+        except TooMuch:
+            raise
+        except Exception as error:  # the answer is worth more than what we learn of it
+            log_repeated(logger, logging.ERROR, "stream_unreadable", at="chunk", error=type(error).__name__)
+            tap.answer.unread = deaf = True
+
+    return listen
+
+
+def read_whole(exchange: Exchange, body: bytes) -> Answer:
+    """What a whole answer tells; nothing, where it cannot be read."""
+    try:
+        return read_answer(exchange.spoken, body, with_text=exchange.keep_bodies)
+    except Exception as error:  # the answer is worth more than what we learn of it
+        details = {"call": exchange.external_id}
+        log_repeated(logger, logging.ERROR, "answer_unreadable", error=type(error).__name__, details=details)
+        return Answer(unread=True)
+
+
+def finished(tap: StreamTap) -> Answer:
+    """What a stream told by its end."""
+    try:
+        return tap.finish()
+    except Exception as error:  # the same
+        log_repeated(logger, logging.ERROR, "stream_unreadable", at="end", error=type(error).__name__)
+        tap.answer.unread = True
+        return tap.answer
+
+
+async def whole_body(upstream: aiohttp.ClientResponse, share: Share) -> bytes:
+    """An unstreamed answer. Raises TooMuch past its bound, and Refusal where it does not fit beside the others."""
+    length = upstream.content_length
+    if length is not None and length <= LARGE_ANSWER:
+        return await upstream.read()
+    if length is not None and length > MOST_ANSWER:
+        raise TooMuch(f"an answer of {length:,} bytes")
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in upstream.content.iter_any():
+        pieces.append(piece)
+        size += len(piece)
+        if size > MOST_ANSWER:
+            raise TooMuch(f"an answer of more than {MOST_ANSWER:,} bytes")
+        if size > LARGE_ANSWER:
+            share.take_answer(len(piece))
+    return b"".join(pieces)
