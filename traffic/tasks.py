@@ -63,6 +63,7 @@ def run_judges() -> int:
     return judges.run_judges()
 
 
+@shared_task(ignore_result=True)
 def watch_routes() -> int:
     """Canaries past their bounds end, and copies of calls become pairs."""
     return routes.return_canaries(timezone.now()) + routes.pair_shadows(timezone.now())
