@@ -47,6 +47,13 @@ def test_thinking_and_turns_count_too_and_the_first_rule_decides() -> None:
     assert guess("```x```?", {"role": "user", "content": "Hi"}, earlier) == "code code"
 
 
+@pytest.mark.parametrize(("end", "expected"), [(b',"role":"user"}]', None), (b"}]", "qa")])
+def test_blanks_around_a_question_take_no_time(end: bytes, expected: str | None) -> None:
+    body = b'{"model":"m","messages":[{"content":"Why?"%b%b}' % (b" " * 1_900, end)
+    found = guessed_task(read_request(OPENAI, body))
+    assert (found and found.task) == expected
+
+
 def test_what_is_no_conversation_keeps_no_guess() -> None:
     body = {"model": "m", "input": "```code```"}
     assert guessed_task(read_request(EMBEDDINGS, json.dumps(body).encode())) is None
