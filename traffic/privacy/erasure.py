@@ -48,6 +48,7 @@ from traffic.models import (
     Pair,
     PairChoice,
     Rating,
+    RatingDay,
     Route,
     SetAside,
     UsageDay,
@@ -194,7 +195,7 @@ def erase_batch(conn: psycopg.Connection, erasure: Erasure, day: date) -> int:
         for rollup in Rollup.of("error"):  # a word that others wrote is a key there
             conn.execute(rollup.sweep, bounds(rollup.period, day))
         erase_texts_of(answered_request__in=ids)
-        erase_items(request_id__in=ids)
+        erase_items(requests=ids)
         erase_scores(ids)
         files = {file for _identifier, file in rows if file is not None}
         conn.execute("DELETE FROM traffic_setaside WHERE imported_id = ANY(%s)", [list(files)])
@@ -209,6 +210,7 @@ def finish(conn: psycopg.Connection, erasure: Erasure) -> None:
         for rollup in Rollup.all():
             repeated(lambda rollup=rollup: move_sums(conn, rollup, erasure.application_id))  # type: ignore[misc]
         Rating.objects.filter(application_id=erasure.application_id).delete()
+        RatingDay.objects.filter(application_id=erasure.application_id).delete()  # sums of 0 by now
         Pair.objects.filter(application_id=erasure.application_id).delete()
         FeedbackLink.objects.filter(application_id=erasure.application_id).delete()
         drop_files(erasure.name)

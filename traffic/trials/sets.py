@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import IO, Any, Literal
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Count, Max, Q, QuerySet
@@ -207,9 +208,18 @@ def remove(answer_set: AnswerSet) -> None:
     AnswerSet.objects.filter(pk=answer_set.pk).delete()
 
 
-def erase_items(**copies: object) -> None:
-    """Delete items by their columns, on a deletion of the data that they are copies of."""
-    SetItem.objects.filter(**copies).delete()
+# Plain SQL, as a deletion runs in a transaction of psycopg's own. Prompts of trials that were sent from them stay.
+ERASE = """
+WITH gone AS (
+    DELETE FROM traffic_setitem WHERE request_id = ANY(%s) OR application_id = %s RETURNING id
+)
+UPDATE traffic_trialprompt AS p SET set_item_id = NULL FROM gone WHERE p.set_item_id = gone.id RETURNING 1
+"""
+
+
+def erase_items(*, requests: Sequence[UUID] = (), application: int | None = None) -> None:
+    """Delete the items that are copies of these requests' texts or of an application's, as these are deleted."""
+    sql.rows(ERASE, [list(requests), application])
 
 
 # --- held against a trial ---
