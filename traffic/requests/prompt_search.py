@@ -32,10 +32,14 @@ WHERE day = %s AND to_tsvector('simple', {CUT.format(f"{PROMPT} || ' ' || {ANSWE
     @@ websearch_to_tsquery('simple', {CUT.format("%s")})
 {{among}} LIMIT %s
 """
-# Of a person's applications alone: how many texts of others hold the words is theirs to know.
+# Of a person's applications alone: how many texts of others hold the words is theirs to know. A trial's request may
+# hold a prompt of another application: `traffic.visibility.copies_of_others`.
 AMONG = """
 AND EXISTS (
     SELECT FROM traffic_request AS r WHERE r.day = %s AND r.id = request_id AND r.application_id = ANY(%s)
+) AND NOT EXISTS (
+    SELECT FROM traffic_trialcall AS c JOIN traffic_trialprompt AS p ON p.id = c.prompt_id
+    WHERE c.request_id = traffic_request_body.request_id AND p.application_id <> ALL(%s)
 )
 """
 
@@ -74,7 +78,7 @@ def matches(day: date, words: str, readable: Sequence[int] | None) -> list[uuid.
 
     Raises TooCommon.
     """
-    whose: list[Any] = [] if readable is None else [day, list(readable)]
+    whose: list[Any] = [] if readable is None else [day, list(readable), list(readable)]
     with connection.cursor() as cursor:
         cursor.execute(MATCHES.format(among=AMONG if whose else ""), [day, words, *whose, MATCHES_MOST + 1])
         ids = [identifier for (identifier,) in cursor.fetchall()]
