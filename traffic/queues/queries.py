@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from traffic.models import Abstention, QueueEntry, RatingQueue
@@ -63,7 +63,7 @@ def listed(person: Person, *, every: bool) -> list[Progress]:
     """Queues with their progress, open ones first: all of them, or those in which this person may rate."""
     queues = RatingQueue.objects.all() if every else open_to(person)
     rows = _with_progress(queues.select_related("rubric", "application", "deployment", "by"), person)
-    return [_progress(row) for row in rows.order_by("closed_at", "-pk")[:SHOWN]]
+    return [_progress(row) for row in rows.order_by(F("closed_at").desc(nulls_first=True), "-pk")[:SHOWN]]
 
 
 def every_queue() -> list[Progress]:

@@ -65,7 +65,8 @@ def reserve_next(
     """
     _lock(rater.pk or 0)
     entries = QueueEntry.objects.filter(queue=queue, rated_at=None, text_deleted=False, application__in=within)
-    entry = entries.filter(~judged(rater), rater=rater.pk).first()
+    # It is locked too: where its time is over, another rater may take it at this moment.
+    entry = entries.filter(~judged(rater), rater=rater.pk).select_for_update(of=("self",)).first()
     if entry is None:
         mine = QueueEntry.objects.filter(queue=queue, request_id=OuterRef("request_id"), rater=rater.pk)
         free = entries.filter(Q(reserved_until=None) | Q(reserved_until__lte=now))

@@ -10,11 +10,13 @@ from typing import Any
 import psycopg
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
+from lib import sql
 from tests.factories import DeploymentFactory, TrialFactory
+from tests.traffic.gateway_stack import until
 from tests.traffic.people import application, arrive, logged_in, person, text
 from traffic.ingest.context import clear_cache
 from traffic.models import (
@@ -211,6 +213,30 @@ def test_raters_who_come_at_once_get_different_answers(shop: Application, conn: 
     assert len({(user, request) for user, request, _number in got}) == 16, "no rater has an answer twice"
 
 
+def test_a_reservation_that_expired_and_went_to_another_rater_is_theirs(
+    conn: psycopg.Connection, shop: Application, ada: User
+) -> None:
+    answers(conn, shop, 1)
+    made, bea, later = queue(), rater("bea", shop), timezone.now() + timedelta(minutes=20)
+    services.reserve_next(queue=made, rater=ada, within=[shop.pk], now=timezone.now())
+    got: list[QueueEntry | None] = []
+
+    def reload() -> None:
+        try:
+            got.append(services.reserve_next(queue=made, rater=ada, within=[shop.pk], now=later))
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=reload)
+    with transaction.atomic():
+        assert services.reserve_next(queue=made, rater=bea, within=[shop.pk], now=later) is not None
+        thread.start()
+        waits = "FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+        until(lambda: sql.rows(f"SELECT 1 {waits}", {}))
+    thread.join()
+    assert got == [None] and QueueEntry.objects.get().rater == bea
+
+
 def test_only_named_raters_of_the_application_get_answers(
     conn: psycopg.Connection, shop: Application, ada: User
 ) -> None:
@@ -284,6 +310,14 @@ def test_a_queue_that_closes_keeps_the_rating_in_progress(
     assert client.get(RATE, {"queue": made.pk})["Location"] == "/quality/queues/"
 
 
+def test_open_queues_stand_first_and_then_those_that_closed_last(shop: Application, ada: User) -> None:
+    for name in ("closed first", "closed last"):
+        services.switch(queue(name=name))
+    queue(name="open")
+    names = [progress.queue.name for progress in queries.listed(ada, every=True)]
+    assert names == ["open", "closed last", "closed first"]
+
+
 def test_the_rubric_of_the_queue_is_shown_instead_of_the_tasks(
     conn: psycopg.Connection, shop: Application, ada: User
 ) -> None:
@@ -319,7 +353,9 @@ def test_members_of_trials_do_not_read_prompts_of_other_applications(
         assert "A secret of the shop." not in text(client, address), address
     assert client.post(RATE, {"request": str(row.id), "stars": "4"}).status_code == 404
     assert queries.left_for(member) == {}
+    assert str(row.id) not in text(client, "/requests/", words="secret"), "no word of the prompt can be tried"
     shop.members.add(member)
+    assert str(row.id) in text(client, "/requests/", words="secret")
     assert "A secret of the shop." in text(client, f"/requests/{row.id}/")
     assert "A secret of the shop." in text(client, f"{RATE}?queue={made.pk}")
 
