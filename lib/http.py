@@ -79,3 +79,8 @@ def render_tested(
     """Render a form's page, or for htmx the result of its "test this" alone, so that a typed key stays in its field."""
     tested = request.method == "POST" and request.POST.get("action") == "test"
     return render(request, part if tested and asks_for_part(request) else page, context, status=status)
+
+
+def posted_text(request: HttpRequest, name: str) -> str:
+    """A text of a posted form that no form class checks: at most 5,000 characters, without NUL, which is no text."""
+    return request.POST.get(name, "").replace("\0", "")[:5_000]

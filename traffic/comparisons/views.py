@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from lib.http import form_view, get_view, page_url, post_view, undoable
+from lib.http import form_view, get_view, page_url, post_view, posted_text, undoable
 from providers.audit.log import Action, person, record
 from traffic.comparisons import queries, queue, services
 from traffic.comparisons.page import CHOSEN, SIDE_WORDS, ChosenRow, ComparePage, ComparisonsPage, PairPage
@@ -55,7 +55,7 @@ def _choose(request: HttpRequest) -> HttpResponse:
     pair = _pair(request, request.POST.get("pair", ""))
     here = page_url(request)
     if "skip" in request.POST:
-        note = services.skip(pair=pair, rater=rater, reason=request.POST.get("reason", ""))
+        note = services.skip(pair=pair, rater=rater, reason=posted_text(request, "reason"))
         undoable(request, _("Pair skipped."), "traffic:skip-undo", note.pk)
         return redirect(here)
     side = request.POST.get("choice", "")
@@ -149,7 +149,7 @@ def pair_decide(request: HttpRequest, pk: int) -> HttpResponse:
     if side not in SIDES:
         messages.error(request, _("Choose which answer is better."))
         return there
-    reason, gold = request.POST.get("comment", "")[:5_000], "gold" in request.POST
+    reason, gold = posted_text(request, "comment"), "gold" in request.POST
     try:
         decision = services.adjudicate(pair=pair, side=side, comment=reason, gold=gold, by=request.user)
     except services.NotDisputed:

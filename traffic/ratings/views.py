@@ -16,7 +16,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from lib.http import form_view, get_view, post_view, undoable
+from lib.http import form_view, get_view, post_view, posted_text, undoable
 from providers.audit.log import Action, person, record
 from traffic.authentication.access import FIGURES
 from traffic.conversation import turns
@@ -66,7 +66,7 @@ def rate(request: HttpRequest) -> HttpResponse:
     following = uuid_of(request.POST.get("next", ""))
     here = reverse("traffic:rate") + (f"?queue={work.queue.pk}" if work else f"?at={following}" if following else "")
     if "cannot" in request.POST:
-        reason = request.POST.get("comment", "")
+        reason = posted_text(request, "comment")
         abstention = ratings.abstain(request=shown.request, rater=current_user(request), reason=reason)
         undoable(request, _("Noted: you cannot judge this answer."), "traffic:abstention-undo", abstention.pk)
         return redirect(here)
@@ -86,7 +86,7 @@ def draft(request: HttpRequest) -> HttpResponse:
     shown = _posted_answer(request, rateable(request.user))
     rubric = _rubric(request, shown, None, None)
     marks = valid_marks(criteria_of(rubric.criteria) if rubric else [], request.POST)
-    typed = {"comment": request.POST.get("comment", "")[:5_000], "marks": marks}
+    typed = {"comment": posted_text(request, "comment"), "marks": marks}
     ratings.save_draft(day=shown.request.day, request_id=shown.request.id, rater=current_user(request), typed=typed)
     return HttpResponse(status=204)
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from providers.models import AuditEntry
 from tests.traffic.people import application, arrive, logged_in, person, text
-from traffic.models import Abstention, Application, Rating, Request
+from traffic.models import Abstention, Application, Rating, RatingDraft, Request
 from traffic.ratings import queue, services
 from traffic.ratings.judgement import Judgement
 from traffic.visibility import rateable
@@ -166,3 +166,12 @@ def test_all_that_a_person_rated_is_a_file(conn: psycopg.Connection, shop: Appli
     assert client.get(f"/quality/raters/{ada.pk}/ratings.jsonl").status_code == 403
     assert admin.get("/quality/raters/999999/ratings.jsonl").status_code == 404
     assert AuditEntry.objects.filter(action="export").count() == 2
+
+
+def test_a_nul_that_is_posted_is_left_out(conn: psycopg.Connection, shop: Application, ada: User) -> None:
+    (row,) = answers(conn, shop, 1)
+    client, form = logged_in(ada), {"request": str(row.id), "comment": "a\0b"}
+    assert client.post(f"{RATE}draft/", form).status_code == 204
+    assert RatingDraft.objects.get().typed["comment"] == "ab"
+    rate_at = client.post(RATE, form | {"cannot": "1"})
+    assert rate_at.status_code == 302 and Abstention.objects.get().reason == "ab"
