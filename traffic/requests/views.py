@@ -158,7 +158,11 @@ def request_rate(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
 def request_link(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
     """Make a feedback link, and show it this once."""
     row = _get_request(request, identifier)
-    link = feedback_links.make(request=row, actor=person(request))
+    try:
+        link = feedback_links.make(request=row, actor=person(request))
+    except ApiError as error:
+        messages.error(request, error.detail)
+        return render(request, "traffic/requests/request.html", _detail(request, row), status=error.status)
     context = _detail(request, row) | {"feedback_words": link_words(link), "feedback_url": feedback_links.address(link)}
     return render(request, "traffic/requests/request.html", context)
 

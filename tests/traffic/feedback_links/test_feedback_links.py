@@ -155,6 +155,16 @@ def test_a_person_makes_a_link_on_the_requests_page(shop: Application, request_r
     assert logged_in(stranger).post(f"/requests/{request_row.id}/link/").status_code == 404
 
 
+def test_a_person_who_made_too_many_links_reads_why(
+    shop: Application, request_row: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "MOST_OPEN", 0)
+    rater = person("rater", "traffic.add_rating")
+    shop.members.add(rater)
+    text = words(logged_in(rater).post(f"/requests/{request_row.id}/link/"), 429)
+    assert "0 feedback links of this application are unused." in text and "Works once" not in text
+
+
 def test_links_that_expired_long_ago_are_deleted(path: str) -> None:
     assert services.purge() == 0
     FeedbackLink.objects.update(expires_at=timezone.now() - services.REMEMBERED - timedelta(days=1))
