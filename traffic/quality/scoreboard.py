@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import get_args
@@ -54,7 +55,8 @@ def scoreboard(days: int, filters: Filters) -> Scoreboard:
         since = timezone.now() - STALE
         row = StoredScoreboard.objects.filter(days=days, calculated_at__gte=since).first()
         if row is not None:
-            return msgspec.json.decode(bytes(row.figures), type=Scoreboard)
+            with suppress(msgspec.MsgspecError):  # an earlier version stored it in another shape
+                return msgspec.json.decode(bytes(row.figures), type=Scoreboard)
     return calculated(days, filters)
 
 

@@ -334,6 +334,15 @@ def test_of_many_ratings_a_task_calculates_the_scoreboard(
     assert "<b>25 ratings</b>" in text(viewer, "/quality/"), "figures of a task that does not run are not shown"
 
 
+def test_figures_that_another_version_stored_are_calculated_again(
+    viewer: Client, shop: Application, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoreboard, "LARGE", 1)
+    judge(arrive(conn, {"application_id": shop.pk})[0], "ann", stars=5)
+    StoredScoreboard.objects.create(days=30, calculated_at=timezone.now(), figures=b'{"groups": 3}')
+    assert "<b>1 rating</b>" in text(viewer, "/quality/")
+
+
 def test_a_raters_bias_is_shown_with_its_interval(viewer: Client, shop: Application, conn: psycopg.Connection) -> None:
     start = timezone.now() - timedelta(hours=1)
     values = [{"application_id": shop.pk, "started_at": start, "external_id": f"b{n}"} for n in range(12)]
