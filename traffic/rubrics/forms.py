@@ -36,7 +36,7 @@ class RubricForm(forms.Form):
                 label=_("Kind of criterion %(n)s") % words, choices=KIND_CHOICES, initial=row["kind"]
             )
             self.fields[f"anchors_{number}"] = forms.CharField(
-                required=False, max_length=MOST_TAGS * LONGEST_ANCHOR, widget=forms.Textarea(attrs={"rows": 3}),
+                required=False, max_length=MOST_TAGS * (LONGEST_ANCHOR + 2), widget=forms.Textarea(attrs={"rows": 3}),
                 label=_("Words of criterion %(n)s") % words, initial="\n".join(row["anchors"]),
                 help_text=_("One a line: the meanings of 1 to 5, of 1 and 5 only, or up to %(most)s tags.") % words,
             )  # fmt: skip

@@ -21,6 +21,7 @@ from traffic.ratings import services as ratings
 from traffic.ratings.judgement import Judgement
 from traffic.rubrics import services
 from traffic.rubrics.criteria import Criterion, made, marks_of
+from traffic.rubrics.forms import RubricForm
 
 RATE = "/quality/rate/"
 GROUNDED = Criterion("grounded", "Grounded", "scale", ("no", "", "", "", "yes"))
@@ -106,6 +107,13 @@ def test_a_rubric_that_cannot_be_used_is_a_sentence(rows: Any, sentence: str) ->
     with pytest.raises(ValueError, match=sentence):
         made(rows)
     assert made([("Is it right?", "scale", "no\nyes")])[0]["anchors"] == ["no", "", "", "", "yes"]
+
+
+def test_eight_tags_of_full_length_fit_the_form() -> None:
+    lines = "\r\n".join(f"{number}{'x' * 119}" for number in range(8))  # as browsers send them
+    kinds = {f"kind_{number}": "tags" for number in range(1, 6)}
+    form = RubricForm({"name": "Faults", "name_1": "Fault", "anchors_1": lines, **kinds})
+    assert form.is_valid(), form.errors
 
 
 def test_the_rate_page_shows_the_criteria_of_the_task_and_stores_marks(
