@@ -67,6 +67,9 @@ class Shadows:
         """Copy a call that was answered, where it may be; does not wait."""
         if exchange.outcome != "ok" or not exchange.recorded or not exchange.keep_bodies or exchange.private:
             return
+        shadow = exchange.decision.shadow
+        if shadow is None or exchange.target is None or exchange.target.id == shadow.id:  # it answered itself
+            return
         if len(self._tasks) >= MOST_AT_ONCE or reads_more(exchange.request):  # what it names lies at one vendor
             return
         task = asyncio.get_running_loop().create_task(self._try(exchange))

@@ -212,6 +212,8 @@ class RouteForm(RouteModelForm):
                 self.add_error(name, _("It is the deployment of this rule."))
         if cleaned.get("shadow") is not None and cleaned.get("private"):
             self.add_error("shadow", _("Private calls are never copied."))
+        if cleaned.get("shadow") is not None and cleaned["shadow"] in [cleaned.get(name) for name in FALLBACKS]:
+            self.add_error("shadow", _("It is a fallback of this rule."))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -73,12 +74,13 @@ def pair_shadows(now: datetime) -> int:
     prompts = dict(bodies.values_list("request_id", "prompt"))
     for copy in copies:
         if copy.candidate_request in prompts and copy.baseline_request in prompts:
-            add_pair(
-                candidate=copy.candidate, baseline=copy.baseline, candidate_request=copy.candidate_request,
-                baseline_request=copy.baseline_request, task=copy.task, application=copy.application,
-                prompt=prompts[copy.baseline_request] or "", prompt_application_id=copy.application_id,
-            )  # fmt: skip
-            made += 1
+            with suppress(ValueError):  # both are of one deployment: no pair, and none later
+                add_pair(
+                    candidate=copy.candidate, baseline=copy.baseline, candidate_request=copy.candidate_request,
+                    baseline_request=copy.baseline_request, task=copy.task, application=copy.application,
+                    prompt=prompts[copy.baseline_request] or "", prompt_application_id=copy.application_id,
+                )  # fmt: skip
+                made += 1
         elif copy.at > now - PATIENCE:
             continue
         copy.delete()

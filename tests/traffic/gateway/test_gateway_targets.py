@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -11,9 +12,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import anthropic
 import httpx
@@ -21,6 +25,10 @@ import pytest
 
 from tests.factories import YEAR, TokenPriceFactory
 from tests.traffic.gateway_stack import KEY, OTHER_KEY, GatewayProcess, Stack, calm, free_port, stack, until
+from traffic.gateway.protocols import OPENAI, read_request
+from traffic.gateway.resilience import Cooling
+from traffic.gateway.routes import Decision, Target
+from traffic.gateway.shadow import Shadows
 
 __all__ = ["calm", "stack"]  # fixtures
 pytestmark = pytest.mark.django_db
@@ -168,11 +176,6 @@ def test_a_deployment_that_cools_down_at_one_gateway_does_at_the_others_and_is_c
 
 
 def test_a_failed_check_counts_towards_the_cooling_down() -> None:
-    from dataclasses import replace
-
-    from traffic.gateway.resilience import Cooling
-    from traffic.gateway.routes import Decision, Target
-
     own, other = (Target(n, s, "self", "vllm", "http://h", "m") for n, s in ((1, "own"), (2, "other")))
     cooling = Cooling()
     cooling.failed(replace(own, failed_checks=4))
@@ -244,6 +247,21 @@ def test_a_shadow_gets_a_copy_after_the_answer_and_its_answer_is_kept_for_a_pair
         ask(calm.url)
         time.sleep(1)
         assert len(calm.claude.seen) == seen
+
+
+def test_no_copy_goes_to_the_deployment_that_answered() -> None:
+    own, other = (Target(number, slug, "self", "vllm", "http://h", "m") for number, slug in ((1, "own"), (2, "other")))
+    request = read_request(OPENAI, b'{"model": "m", "messages": []}')
+    answered = {"outcome": "ok", "recorded": True, "keep_bodies": True, "private": False, "request": request}
+
+    async def copies(target: Target) -> int:
+        shadows = Shadows(run=Mock(), database_url="", pricing=lambda: None)
+        decision = Decision("all", (own, other), shadow=replace(other))
+        exchange: Any = SimpleNamespace(**answered, decision=decision, target=target)
+        shadows.offer(exchange)
+        return len(shadows._tasks)
+
+    assert (asyncio.run(copies(own)), asyncio.run(copies(other))) == (1, 0)
 
 
 def test_a_shadow_stops_at_its_amount_for_the_day(priced: Stack, calm: Stack) -> None:

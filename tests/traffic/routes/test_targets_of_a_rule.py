@@ -98,12 +98,14 @@ def test_saving_what_is_shown_changes_nothing_and_a_deleted_rule_comes_back_with
         ({"shadow_usd": "0"}, "shadow_usd"),
         ({"shadow": ""}, "shadow"),
         ({"private": "True"}, "shadow"),
+        ({"fallback_2": "m2"}, "shadow"),
     ],
 )
 def test_what_contradicts_itself_is_said_at_its_field(
     ops: Client, machines: list[Deployment], wrong: dict[str, str], field: str
 ) -> None:
-    response = ops.post(URL + "add/", full(machines) | wrong)
+    pks = {machine.slug: str(machine.pk) for machine in machines}
+    response = ops.post(URL + "add/", full(machines) | {name: pks.get(value, value) for name, value in wrong.items()})
     assert response.status_code == 422
     assert field in response.context["form"].errors
     assert not Route.objects.filter(slug="all").exists()
@@ -188,6 +190,18 @@ def test_a_copy_becomes_a_pair_once_both_answers_are_stored(machines: list[Deplo
     copy.save()
     assert services.pair_shadows(NOW + timedelta(minutes=11)) == 0
     assert not ShadowCopy.objects.exists()  # its body never came
+
+
+def test_a_copy_at_the_deployment_that_answered_is_dropped_and_stops_no_other(machines: list[Deployment]) -> None:
+    same = {"baseline": machines[0], "application": ApplicationFactory.create(), "task": "rag", "at": NOW}
+    for number, candidate in ((1, machines[0]), (3, machines[1])):
+        first, second = identifier(NOW, number), identifier(NOW, number + 1)
+        ids = {"candidate_request": second, "baseline_request": first}
+        ShadowCopy.objects.create(candidate=candidate, **ids, **same)
+        for request in (first, second):
+            RequestBody.objects.create(day=day_of(request), request_id=request, prompt="[1]", answer="x")
+    assert services.pair_shadows(NOW) == 1
+    assert Pair.objects.get().candidate_id == machines[1].pk and not ShadowCopy.objects.exists()
 
 
 def test_a_stored_call_fills_the_form_that_tries_the_rules(ops: Client, machines: list[Deployment], conn: Any) -> None:
