@@ -23,6 +23,7 @@ from traffic.ingest.sql.rollups import SUMS
 from traffic.ingest.store import LINKS, TABLES, clear_known_days
 from traffic.judges.services import forget_reasons
 from traffic.models import AdmittedName, KeyUse, SealedDay, Unread
+from traffic.ratings.services import forget_notes
 from traffic.repricing.run import MEMORY
 from traffic.retention_settings import RetentionDays, current_retention
 from traffic.trials.services import forget_texts
@@ -65,6 +66,7 @@ def apply_retention(today: date) -> int:
     purge_set_aside(today - timedelta(days=days.bodies))
     forget_texts(midnight(today - timedelta(days=days.bodies)))
     forget_reasons(today - timedelta(days=days.bodies))
+    forget_notes(today - timedelta(days=days.bodies))
     return sum(map(len, gone.values()))
 
 

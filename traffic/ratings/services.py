@@ -103,6 +103,12 @@ def abstain(*, request: Request, rater: AbstractBaseUser, reason: str = "") -> A
     return made
 
 
+def forget_notes(before: date) -> None:
+    """Drafts and reasons may quote texts, so they go with the bodies of these days."""
+    for notes in (Abstention.objects, RatingDraft.objects):
+        notes.filter(day__lt=before).delete()
+
+
 def withdraw_abstention(abstention: Abstention) -> None:
     """The answer is offered again."""
     abstention.delete()

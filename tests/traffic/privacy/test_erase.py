@@ -31,9 +31,12 @@ from traffic.models import (
     Application,
     CapUse,
     Erasure,
+    FeedbackLink,
     Import,
     Key,
+    QueueEntry,
     Rating,
+    RatingQueue,
     Request,
     RequestBody,
     Route,
@@ -47,7 +50,9 @@ from traffic.models import (
 )
 from traffic.privacy import erasure as erase
 from traffic.privacy.retention import apply_retention, sealed_differences
+from traffic.ratings import services as ratings
 from traffic.request_ids import user_hash
+from traffic.retention_settings import current_retention
 from traffic.tasks import run_erasures
 from traffic.trials import services as trials
 from traffic.usage.audit import rollup_differences
@@ -223,6 +228,37 @@ def test_copies_of_a_users_texts_in_trials_and_the_answers_to_them_go_too(
     assert places(conn, MARKER) == []
     assert [prompt.text for prompt in TrialPrompt.objects.order_by("number")] == ["", OTHER, ""]
     assert RequestBody.objects.filter(request_id__in=calls).count() == 1
+
+
+def quoted(request: Request) -> None:
+    """A draft and a reason that quote an answer, a link to judge it and its place in a queue."""
+    ratings.save_draft(
+        day=request.day, request_id=request.id, rater=person("ada"), typed={"comment": f"quotes {MARKER}"}
+    )
+    ratings.abstain(request=request, rater=person("bob"), reason=f"quotes {MARKER}")
+    beside = {"day": request.day, "request_id": request.id, "application_id": request.application_id}
+    FeedbackLink.objects.create(**beside, expires_at=timezone.now())
+    QueueEntry.objects.create(queue=RatingQueue.objects.create(name="q", question="?"), position=0, **beside)
+
+
+def test_drafts_reasons_links_and_places_in_queues_go_with_their_request(
+    shop: Application, conn: psycopg.Connection
+) -> None:
+    [mine] = ingest(conn, [call(1, shop.pk, MARKER)], PricingContext.load(conn)).ids
+    quoted(Request.objects.get(id=mine))
+    assert {"traffic_ratingdraft", "traffic_abstention"} <= set(places(conn, MARKER))
+    call_command("erase", user=MARKER, yes=True, stdout=StringIO())
+    assert places(conn, MARKER) == []
+    assert not FeedbackLink.objects.exists() and not QueueEntry.objects.exists()
+
+
+def test_drafts_and_reasons_go_with_the_bodies_of_their_day(shop: Application, conn: psycopg.Connection) -> None:
+    [mine] = ingest(conn, [call(1, shop.pk, OTHER)], PricingContext.load(conn)).ids
+    quoted(Request.objects.get(id=mine))
+    apply_retention(timezone.now().date())
+    assert {"traffic_ratingdraft", "traffic_abstention"} <= set(places(conn, MARKER))
+    apply_retention(timezone.now().date() + timedelta(days=current_retention().bodies + 1))
+    assert places(conn, MARKER) == []
 
 
 def test_what_arrives_late_is_stripped_and_what_is_sent_again_is_a_duplicate(

@@ -34,6 +34,8 @@ def to_erase(of: str) -> str:
 
 
 WRITTEN_BY_OTHERS = ("user_hash", "response_id", "error_type", "raw")
+# What people wrote about answers may quote them, and what asks for a judgement of them has nothing to show any more.
+BESIDE = ("traffic_rating", "traffic_ratingdraft", "traffic_abstention", "traffic_feedbacklink", "traffic_queueentry")
 
 
 def erase(application_too: bool) -> str:
@@ -53,7 +55,7 @@ delta AS MATERIALIZED (
 {rollups()},
 bodies AS (DELETE FROM traffic_request_body WHERE day = %(day)s AND request_id = ANY(%(ids)s)),
 children AS (DELETE FROM traffic_span_link WHERE day = %(day)s AND child = ANY(%(ids)s)),
-ratings AS (DELETE FROM traffic_rating WHERE request_id = ANY(%(ids)s))
+{", ".join(f"{table} AS (DELETE FROM {table} WHERE request_id = ANY(%(ids)s))" for table in BESIDE)}
 SELECT count(*) FROM written
 """
 
