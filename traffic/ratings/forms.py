@@ -37,7 +37,9 @@ class RatingForm(forms.Form):
 
     def judgement(self, by: str) -> Judgement:
         """What a valid form holds, as the judgement of this person."""
-        rubric_id = self.rubric.pk if self.rubric and self.cleaned_data["marks"] else None
+        # A form that showed criteria and has no mark says so: no tag is no fault, and a mark can be taken away.
+        shown = self.rubric is not None and ("rubric" in self.data or self.cleaned_data["marks"])
+        rubric_id = self.rubric.pk if self.rubric and shown else None
         return Judgement(
             by, None, self.cleaned_data["stars"], self.cleaned_data["comment"], RaterKind.PERSON, rubric_id,
             self.cleaned_data["marks"],

@@ -233,6 +233,23 @@ def test_yes_or_no_is_a_share_and_tags_are_counted(ada: User, shop: Application,
     assert "75 % (30 %–95 %)" in page and "security 25 %" in page
 
 
+def test_ratings_without_a_fault_count_and_a_tag_can_be_taken_off(
+    ada: User, shop: Application, conn: psycopg.Connection
+) -> None:
+    client, rubric = logged_in(ada), current("code")
+    rows = answers(conn, shop, 3, task="code")
+    for number, row in enumerate(rows):
+        form = {"request": str(row.id), "rubric": rubric.pk, "stars": "4"}
+        client.post(RATE, form | ({"mark-faults": "security"} if number == 0 else {}))
+    faults = by_criterion(period_of(7))[""][-1]
+    assert (faults.n, faults.counts) == (3, {"security": 1})
+    first = Rating.objects.filter(request_id=rows[0].id)
+    client.post(f"/requests/{rows[0].id}/rate/", {"stars": "5"})
+    assert first.get().marks == {"faults": ["security"]}, "the page of the request shows no criteria"
+    client.post(RATE, {"request": str(rows[0].id), "rubric": rubric.pk, "stars": "5"})
+    assert (first.get().marks, first.get().rubric_id) == ({}, rubric.pk)
+
+
 def test_the_api_has_criteria_and_rubrics(ada: User, shop: Application, conn: psycopg.Connection) -> None:
     (row,) = answers(conn, shop)
     judged(row, "a", current("rag"), grounded=5)
