@@ -41,13 +41,17 @@ def rate(*, request: Request, judgement: Judgement, rater: AbstractBaseUser | No
     return rating
 
 
+@transaction.atomic
 def undo(*, rating: Rating, before: dict[str, Any] | None) -> None:
-    """Take a rating back: the rater's earlier judgement (`judgement_of`) holds again, or none."""
+    """Take a rating back: the rater's earlier judgement (`judgement_of`) holds again, or none.
+
+    The rating is locked before the entries of queues, as in `rate`, so that the two never wait for each other.
+    """
     if before is None:
         assert rating.request_id is not None, "people rate what has arrived"
+        rating.delete()
         if rating.rater_id is not None:
             queues.uncount_rating(rating.rater_id, rating.request_id, timezone.now())
-        rating.delete()
         return
     for name in JUDGED:
         setattr(rating, name, before[name])

@@ -434,6 +434,18 @@ def test_undo_of_a_second_thought_brings_back_the_first(
     assert Rating.objects.get().stars == 5
 
 
+def test_undo_locks_the_rating_before_the_queues_as_rating_does(
+    member: Client, shop: Application, conn: psycopg.Connection
+) -> None:
+    member.post("/quality/rate/", {"request": str(kept(shop, conn)[0].id), "stars": "1"})
+    rating = Rating.objects.get()
+    with CaptureQueriesContext(connection) as taken:
+        ratings.undo(rating=rating, before=None)
+    begin, *statements = [entry["sql"] for entry in taken.captured_queries]
+    changes = [sql.split('"')[1] for sql in statements if sql.startswith(("DELETE", "UPDATE"))]
+    assert begin.startswith(("BEGIN", "SAVEPOINT")) and changes == ["traffic_rating", "traffic_queueentry"]
+
+
 def test_nobody_undoes_the_rating_of_another(member: Client, shop: Application, conn: psycopg.Connection) -> None:
     answer = kept(shop, conn)[0]
     member.post("/quality/rate/", {"request": str(answer.id), "stars": "5"})
