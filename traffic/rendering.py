@@ -26,7 +26,8 @@ from pygments.util import ClassNotFound
 LONGEST = 8_000  # characters that are shown as Markdown; a longer answer is folded plain text
 SHOWN = 2_000  # characters of a longer one before the fold
 COMPARED = 2_000  # words of each answer whose differences are looked for
-COLOURED = 4_000  # characters of one block of code; a longer one is plain
+COLOURED = 1_000  # characters of one block of code; a longer one is plain, as some lexers take the square of its length
+BLANK_LINES = re.compile(r"(?:\n[ \t]*){10}")  # which lexers of C and Java read again from each of them: plain too
 # Lexers that are tried: a fence may name any of Pygments' hundreds, and some take long for a text made for it.
 LANGUAGES = frozenset(
     "bash c cpp c++ css diff go html java javascript js json kotlin php py python python3 ruby rust sh shell sql swift"
@@ -63,7 +64,7 @@ class Renderer(RendererHTML):
 
 def coloured(code: str, language: str, _attributes: str) -> str:
     """A block of code as HTML with the classes of Pygments; escaped alone where its language is not known."""
-    if len(code) > COLOURED or language.lower() not in LANGUAGES:
+    if len(code) > COLOURED or language.lower() not in LANGUAGES or BLANK_LINES.search(code):
         return escape(code)
     try:
         return str(highlight(code, get_lexer_by_name(language.lower(), stripnl=False), CODE))

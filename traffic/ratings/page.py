@@ -163,6 +163,7 @@ class MyRatings:
 
 FOLDED = 2_000  # characters of a turn, past which it is folded
 LONGEST_FIND = 100
+MOST_MARKED = 500  # places of a turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,15 +184,18 @@ class ContextTurn:
     def summary(self) -> str:
         """The line of a folded turn."""
         if self.find:
-            text = ngettext("%(n)s match", "%(n)s matches", self.places) % {"n": count(self.places)}
-            return f"{self.turn.label} · {text}"
+            places = self.places
+            text = ngettext("%(n)s match", "%(n)s matches", places)
+            if places > MOST_MARKED:
+                text = _("%(n)s matches, of which the first %(most)s are marked")
+            return f"{self.turn.label} · {text % {'n': count(places), 'most': MOST_MARKED}}"
         return _("%(label)s, %(n)s characters") % {"label": self.turn.label, "n": count(len(self.turn.text))}
 
     def html(self) -> SafeString:
         """The text, with what is looked for marked."""
         if not self.find:
             return conditional_escape(self.turn.text)
-        pieces = re.split(f"({re.escape(self.find)})", self.turn.text, flags=re.IGNORECASE)
+        pieces = re.split(f"({re.escape(self.find)})", self.turn.text, maxsplit=MOST_MARKED, flags=re.IGNORECASE)
         return format_html_join(
             "",
             "{}",

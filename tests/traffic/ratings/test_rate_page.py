@@ -8,8 +8,9 @@ import re
 import pytest
 from django.template.loader import render_to_string
 
+from tests.traffic.linearity import assert_linear
 from traffic.conversation import LONGEST_IMAGE, Turn, turns
-from traffic.ratings.page import FOLDED, ContextTurn, context_turns
+from traffic.ratings.page import FOLDED, MOST_MARKED, ContextTurn, context_turns
 from traffic.rendering import COLOURED, TAGS, rendered
 
 PIXEL = "iVBORw0KGgo="
@@ -57,9 +58,31 @@ def test_a_long_turn_is_folded_and_opens_where_something_is_found() -> None:
     closed, open_short = context_turns([long, short], "")
     assert closed.folded and not open_short.folded and closed.summary() == "Question, 20,000 characters"
     found, other = context_turns([long, short], " loan ")
-    assert found.summary() == "Question · 2,000 matches" and other.html() == "A <mark>loan</mark> &lt;b&gt;"
+    assert found.summary() == "Question · 2,000 matches, of which the first 500 are marked"
+    assert other.summary() == "Question · 1 match" and other.html() == "A <mark>loan</mark> &lt;b&gt;"
     assert ContextTurn(short, "(.*").places == 0, "what is looked for is no pattern"
     html = render_to_string(
         "traffic/quality/_answer.html", {"turns": [found], "rendered": rendered("Yes."), "find": "loan"}
     )
-    assert "<details open>" in html and html.count("<mark>Loan</mark>") == FOLDED
+    assert "<details open>" in html and html.count("<mark>Loan</mark>") == MOST_MARKED
+
+
+def test_a_letter_that_is_everywhere_is_looked_for_in_a_long_prompt() -> None:
+    (turn,) = context_turns([Turn("user", "a" * 100_000 + "<")], "a")
+    assert turn.html().count("<mark>") == MOST_MARKED and turn.html().endswith("aaa&lt;")
+
+
+@pytest.mark.parametrize(
+    ("language", "text"), [("c", "\n"), ("java", "\n"), ("cpp", "\n "), ("java", "a "), ("java", "a b\n")]
+)
+def test_code_that_a_lexer_reads_slowly_is_plain(language: str, text: str) -> None:
+    def show(size: int) -> None:
+        rendered(f"```{language}\n{(text * size)[:size]}\n```")
+
+    assert_linear(lambda: show(900), lambda: show(3_900))
+
+
+def test_many_blank_lines_are_plain() -> None:
+    code = "int a = 1;\n" * 3
+    assert "hl-" in rendered(f"```c\n{code}\n\n{code}```").html
+    assert "hl-" not in rendered(f"```c\n{code}{' ' * 3}{chr(10) * 12}{code}```").html
