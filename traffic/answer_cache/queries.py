@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from traffic.models import Application, CacheSaving
 
@@ -36,6 +36,6 @@ def saved_by_application(today: date, application: Application | None = None) ->
     return [Saved(*row) for row in rows.order_by("-total", "application__slug")]
 
 
-def caching_applications() -> list[int]:
-    """The keys of the applications that may have answers in the cache."""
-    return list(Application.objects.exclude(cache_minutes=None).values_list("pk", flat=True))
+def any_caching() -> bool:
+    """Whether an application has the cache on, or had it and used it."""
+    return Application.objects.filter(Q(cache_minutes__isnull=False) | Q(cache_savings__isnull=False)).exists()

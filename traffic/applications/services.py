@@ -28,8 +28,8 @@ def change_application(form: ApplicationForm) -> None:
     application: Application = form.save()
     clear_cache()
     callers.clear()
-    if "cache_minutes" in form.changed_data and application.cache_minutes is None:
-        with suppress(CacheAway):  # what is left ends by itself, and no gateway looks for it
+    if "cache_minutes" in form.changed_data:
+        with suppress(CacheAway):  # what is left ends by itself, and no gateway looks for what is older than the time
             purge([application.pk])
 
 

@@ -30,7 +30,8 @@ from traffic.ingest.rows import Tokens
 logger = logging.getLogger(__name__)
 
 MOST_ANSWER = 256 << 10  # bytes of an answer that is kept
-MOST_OF_APPLICATION = 64 << 20  # bytes of all its answers, keys and places included; the oldest go first
+# Bytes of all answers, with their places: a quarter of what the shipped Valkey holds, which has the tasks' queue too.
+MOST_OF_ALL = 32 << 20
 PLACE = 300  # bytes that an answer takes beside its own
 ANSWER_S = 0.25  # in which Valkey must answer
 AWAY_S = 2.0  # so long after it did not, no call asks it
@@ -41,39 +42,62 @@ UNTOLD = frozenset({"stream", "stream_options", "model"})
 ABOUT_CALLER = frozenset({"user", "metadata", "safety_identifier", "prompt_cache_key"})
 VERSIONS = frozenset({b"anthropic-version", b"anthropic-beta", b"openai-beta"})
 
+# Keys: the application's answers by call, and when they end; the bytes of each application's answers; how often each
+# was purged. Beyond the bound the application with most bytes loses its oldest.
 STORE = f"""
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local answers, ends, field, value, ttl, most = KEYS[1], KEYS[2], ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local total = tonumber(redis.call('HGET', answers, 'total') or '0')
-local function drop(name)
-  total = total - redis.call('HSTRLEN', answers, name) - {PLACE}
-  redis.call('HDEL', answers, name)
-  redis.call('ZREM', ends, name)
+local answers, ends, sizes, purges = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local own, field, value, ttl, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+if (redis.call('HGET', purges, own) or '0') ~= ARGV[6] then return 0 end
+local bytes, total = {{}}, #value + {PLACE}
+local all = redis.call('HGETALL', sizes)
+for place = 1, #all, 2 do
+  if redis.call('EXISTS', 'cache:' .. all[place] .. ':answers') == 1 then
+    bytes[all[place]] = tonumber(all[place + 1])
+    total = total + bytes[all[place]]
+  else
+    redis.call('HDEL', sizes, all[place])
+  end
 end
-for _, name in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, 1000)) do drop(name) end
-if redis.call('HEXISTS', answers, field) == 1 then drop(field) end
-while total + #value + {PLACE} > most do
-  local oldest = redis.call('ZRANGE', ends, 0, 0)[1]
-  if not oldest then break end
-  drop(oldest)
+bytes[own] = bytes[own] or 0
+local function drop(of, name)
+  local less = redis.call('HSTRLEN', 'cache:' .. of .. ':answers', name) + {PLACE}
+  redis.call('HDEL', 'cache:' .. of .. ':answers', name)
+  redis.call('ZREM', 'cache:' .. of .. ':ends', name)
+  redis.call('HINCRBY', sizes, of, -less)
+  bytes[of], total = bytes[of] - less, total - less
 end
-redis.call('HSET', answers, field, value, 'total', string.format('%.0f', total + #value + {PLACE}))
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, 1000)) do drop(own, name) end
+if redis.call('HEXISTS', answers, field) == 1 then drop(own, field) end
+while total > most do
+  local largest
+  for of, size in pairs(bytes) do
+    if not largest or size > bytes[largest] then largest = of end
+  end
+  local oldest = largest and redis.call('ZRANGE', 'cache:' .. largest .. ':ends', 0, 0)[1]
+  if not oldest then return 0 end
+  drop(largest, oldest)
+end
+redis.call('HSET', answers, field, value)
+redis.call('HINCRBY', sizes, own, #value + {PLACE})
 redis.call('ZADD', ends, string.format('%.0f', now + ttl), field)
 redis.call('PEXPIRE', answers, ttl)
 redis.call('PEXPIRE', ends, ttl)
+return 1
 """
+SIZES, PURGES = "cache:sizes", "cache:purges"
 
 
 def keys_of(application: int) -> tuple[str, str]:
     """The two names in Valkey under which an application's answers are: by call, and by when they end."""
-    return f"{{cache:{application}}}:answers", f"{{cache:{application}}}:ends"
+    return f"cache:{application}:answers", f"cache:{application}:ends"
 
 
 class CachedAnswer(msgspec.Struct, array_like=True):
-    """An answer as it is kept. `ends`: in seconds since 1970. `answer_of`: the request that it was the answer of."""
+    """An answer as it is kept. `at`: when, in seconds since 1970. `answer_of`: the request that it was of."""
 
-    ends: float
+    at: float
     content_type: bytes
     body: bytes
     tokens: Tokens
@@ -109,14 +133,14 @@ class AnswerCache:
         digest = digest_of(exchange, headers)
         if digest is None:
             return send
-        if b"no-cache" not in control:
-            answer = await self._find(exchange, digest)
-            if answer is not None:
-                await self._answer(exchange, answer, send)
-                return None
-        return _Keeper(self, exchange, digest, send)
+        purges, answer = await self._find(exchange, digest)
+        if answer is not None and b"no-cache" not in control:
+            await self._answer(exchange, answer, send)
+            return None
+        return send if purges is None else _Keeper(self, exchange, digest, purges, send)
 
-    async def _find(self, exchange: Exchange, digest: str) -> CachedAnswer | None:
+    async def _find(self, exchange: Exchange, digest: str) -> tuple[bytes | None, CachedAnswer | None]:
+        """How often the application's cache was purged up to now, None where Valkey does not answer; and the answer."""
         request = exchange.request
         fields = [digest + form_of(request)]
         if request.streamed and request.protocol in CHATS:
@@ -124,21 +148,23 @@ class AnswerCache:
         application = exchange.application.id
         assert application is not None, "only an application opts in"
         try:
-            values = await (await self._opened()).hmget(keys_of(application)[0], fields)
+            read = (await self._opened()).pipeline(transaction=False)
+            read.hget(PURGES, str(application)).hmget(keys_of(application)[0], fields)
+            purges, values = await read.execute()
         except self._errors as error:
             self._lost(error)
-            return None
+            return None, None
         for field, value in zip(fields, values, strict=True):
             answer = _decode(value)
-            if answer is None or answer.ends <= self._clock():
+            if answer is None or answer.at + exchange.application.cache_s <= self._clock():
                 continue
             if request.streamed and field.endswith(WHOLE):
                 events = as_stream(request.protocol, request.body, answer.body)
                 if events is None:
                     continue
                 answer.body, answer.content_type = events, b"text/event-stream; charset=utf-8"
-            return answer
-        return None
+            return purges or b"0", answer
+        return purges or b"0", None
 
     async def _answer(self, exchange: Exchange, answer: CachedAnswer, send: Send) -> None:
         exchange.target, exchange.status, exchange.keep_bodies = exchange.decision.targets[0], 200, False
@@ -150,22 +176,19 @@ class AnswerCache:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body, "more_body": False})
 
-    def keep(self, exchange: Exchange, digest: str, content_type: bytes, body: bytes) -> None:
-        """Keep what a caller got, if it is whole and of the model that the digest names; does not wait."""
-        row, first, application = exchange.row, exchange.decision.targets[0], exchange.application
+    def keep(self, exchange: Exchange, digest: str, purges: bytes, content_type: bytes, body: bytes) -> None:
+        """Keep the whole answer that a caller got, unless a purge came between; does not wait."""
+        row, application = exchange.row, exchange.application
         if row is None or row.outcome != "ok" or row.tokens is None or application.id is None:
             return
-        if (row.provider, row.model) != (first.provider, first.model):
-            return
-        ends = self._clock() + application.cache_s
-        answer = CachedAnswer(ends, content_type, body, row.tokens, str(exchange.request_id))
-        field = digest + form_of(exchange.request)
-        arguments = (field, _encoder.encode(answer), application.cache_s * 1000, MOST_OF_APPLICATION)
-        task = asyncio.get_running_loop().create_task(self._keep(keys_of(application.id), arguments))
+        answer = CachedAnswer(self._clock(), content_type, body, row.tokens, str(exchange.request_id))
+        field, ttl = digest + form_of(exchange.request), application.cache_s * 1000
+        arguments = (application.id, field, _encoder.encode(answer), ttl, MOST_OF_ALL, purges)
+        task = asyncio.get_running_loop().create_task(self._keep((*keys_of(application.id), SIZES, PURGES), arguments))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _keep(self, keys: tuple[str, str], arguments: tuple[Any, ...]) -> None:
+    async def _keep(self, keys: tuple[str, ...], arguments: tuple[Any, ...]) -> None:
         try:
             await self._opened()
             await self._store(keys=keys, args=arguments)
@@ -204,12 +227,18 @@ class AnswerCache:
 
 
 class _Keeper:
-    """Passes an answer on to its caller, and holds what passes as long as it may be kept."""
+    """Passes an answer on to its caller, and holds what passes as long as it may be kept.
 
-    def __init__(self, cache: AnswerCache, exchange: Exchange, digest: str, send: Send) -> None:
+    The digest names the model that was chosen at first. Whatever stands in since, its answer is not kept.
+    """
+
+    def __init__(self, cache: AnswerCache, exchange: Exchange, digest: str, purges: bytes, send: Send) -> None:
         self._cache = cache
         self._exchange = exchange
         self._digest = digest
+        self._purges = purges
+        first = exchange.decision.targets[0]
+        self._model = (first.provider, first.model)
         self._send = send
         self._pieces: list[bytes] | None = None
         self._size = 0
@@ -228,8 +257,11 @@ class _Keeper:
             if self._size > MOST_ANSWER:
                 self._pieces = None
         await self._send(message)
-        if self._pieces is not None and message.get("more_body") is False:
-            self._cache.keep(self._exchange, self._digest, self._content_type, b"".join(self._pieces))
+        row = self._exchange.row
+        if self._pieces is None or message.get("more_body") is not False or row is None:
+            return
+        if (row.provider, row.model) == self._model:
+            self._cache.keep(self._exchange, self._digest, self._purges, self._content_type, b"".join(self._pieces))
 
 
 WHOLE = ":whole"

@@ -11,7 +11,6 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from django.utils import timezone
 
 from lib.events import log_event
 from lib.partitions import existing_days
-from traffic.answer_cache.queries import caching_applications
+from traffic.answer_cache.queries import any_caching
 from traffic.answer_cache.services import CacheAway, purge
 from traffic.authentication.keys import callers
 from traffic.comparisons.services import erase_choices
@@ -174,10 +173,27 @@ def work(pk: int, *, now: datetime, seconds: float = SLICE_S, clock: Callable[[]
                 while repeated(lambda day=day: erase_batch(conn, erasure, day)) == BATCH:  # type: ignore[misc]
                     if clock() >= ends:
                         return True
+            if not cache_purged(erasure):
+                return True
             finish(conn, erasure)
             return False
         finally:
             conn.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+
+
+def cache_purged(erasure: Erasure) -> bool:
+    """Purge the answer cache of its application, or of all for a user; False where there may be answers still.
+
+    Also of applications whose cache is off: it may be that Valkey was away when it was turned off.
+    """
+    applications = Application.objects.values_list("pk", flat=True)
+    try:
+        purge([erasure.application_id] if erasure.application_id else applications)
+    except CacheAway:
+        if any_caching():
+            log_event(logger, logging.WARNING, "erasure_waits", erasure_id=erasure.pk, kind=erasure.kind)
+            return False
+    return True
 
 
 def erase_batch(conn: psycopg.Connection, erasure: Erasure, day: date) -> int:
@@ -225,8 +241,6 @@ def finish(conn: psycopg.Connection, erasure: Erasure) -> None:
         # Trials of before a copy's request was kept: these copies may be of anybody's texts.
         erase_texts_of(answered_request=None, application__isnull=False)
         CapUse.objects.filter(user_hash=erasure.user_hash).delete()
-    with suppress(CacheAway):  # without Valkey there are no answers, or they end within a week
-        purge([erasure.application_id] if erasure.application_id else caching_applications())
     # Lines of the gateway that could not be stored: those of this application or user go.
     aside.remove(Path(settings.DATA_DIR) / "spool" / aside.SET_ASIDE, lambda line: is_of(line, erasure))
     Erasure.objects.filter(pk=erasure.pk).update(finished_at=timezone.now(), user_hash=None)

@@ -75,6 +75,18 @@ def test_the_button_forgets_the_answers_of_this_application_alone(
     assert reader.post(url).status_code == 403
 
 
+@pytest.mark.parametrize("minutes", ["", "5"])
+def test_another_time_forgets_the_answers(
+    admin: Client, shop: Application, valkey_url: str, settings: Any, minutes: str
+) -> None:
+    settings.REDIS_URL = valkey_url
+    Application.objects.update(cache_minutes=60)
+    with redis.Redis.from_url(valkey_url) as valkey:
+        valkey.hset(keys_of(shop.pk)[0], "a", "x")
+        assert save(admin, shop, cache_minutes=minutes).status_code == 302
+        assert not valkey.exists(*keys_of(shop.pk))
+
+
 def test_without_valkey_the_button_says_that_the_answers_are_still_there(
     admin: Client, shop: Application, settings: Any
 ) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,17 @@ import pytest
 import redis
 
 from tests.factories import YEAR, TokenPriceFactory
+from tests.traffic.gateway.test_gateway_recorder import exchange
 from tests.traffic.gateway_peers import Door
 from tests.traffic.gateway_stack import KEY, OTHER_KEY, GatewayProcess, Stack, calm, stack, until
+from traffic.answer_cache.services import purge
 from traffic.gateway import answer_cache
+from traffic.gateway.answers import Answer
+from traffic.gateway.exchange import Exchange, figures_of
+from traffic.gateway.recorder import Recorder
+from traffic.gateway.resilience import Cooling
+from traffic.gateway.routes import Decision, Target
+from traffic.gateway.spool import Spool
 
 __all__ = ["calm", "stack"]  # fixtures
 pytestmark = pytest.mark.django_db
@@ -29,6 +38,8 @@ READ_S = 1.4  # in which a gateway reads new settings
 ASKED: list[Any] = [{"role": "user", "content": "What is a break-even?"}]
 COLD = {"temperature": 0}  # which this SDK has no parameter for
 EACH = Decimal("0.000465")  # what the engine's message costs by the price below
+OWN = Target(1, "own", "self", "vllm", "http://h", "own-model")
+CLAUDE = Target(2, "claude", "anthropic", "anthropic", "http://h", "claude-test")
 SETTINGS = "UPDATE traffic_application SET cache_minutes = %s, cache_varied = %s WHERE slug = 'shop'"
 
 
@@ -255,20 +266,98 @@ def test_without_valkey_every_call_is_a_miss(caching: Caching) -> None:
     assert until(lambda: caching.hits(caching.call()) == ["hit"])
 
 
-def test_an_application_keeps_so_many_bytes_and_loses_the_oldest(valkey_url: str) -> None:
+def stored(valkey: redis.Redis, application: int, field: str, size: int, most: int, purges: bytes = b"0") -> int:
+    keys = [*answer_cache.keys_of(application), answer_cache.SIZES, answer_cache.PURGES]
+    script = valkey.register_script(answer_cache.STORE)
+    return int(script(keys=keys, args=[application, field, b"x" * size, 60_000, most, purges]))
+
+
+def test_all_applications_keep_so_many_bytes_and_the_largest_loses_its_oldest(valkey_url: str) -> None:
     with redis.Redis.from_url(valkey_url) as valkey:
         valkey.flushdb()
-        store = valkey.register_script(answer_cache.STORE)
-        answers, ends = answer_cache.keys_of(1)
-        most = 3 * (100 + answer_cache.PLACE)
+        most = 4 * (100 + answer_cache.PLACE)
+        stored(valkey, 2, "b0", 100, most)
         for number in range(5):
-            store(keys=[answers, ends], args=[f"a{number}", b"x" * 100, 60_000, most])
+            assert stored(valkey, 1, f"a{number}", 100, most) == 1
             time.sleep(0.002)
-        assert sorted(valkey.hkeys(answers)) == [b"a2", b"a3", b"a4", b"total"]
-        assert valkey.hget(answers, "total") == b"%d" % most
-        store(keys=[answers, ends], args=["a3", b"x" * 50, 60_000, most])
-        assert valkey.hget(answers, "total") == b"%d" % (most - 50)
-        assert valkey.pttl(answers) > 0
+        shop, lab = (answer_cache.keys_of(number)[0] for number in (1, 2))
+        assert sorted(valkey.hkeys(shop)) == [b"a2", b"a3", b"a4"]
+        assert stored(valkey, 2, "b1", 100, most) == 1
+        assert (sorted(valkey.hkeys(shop)), sorted(valkey.hkeys(lab))) == ([b"a3", b"a4"], [b"b0", b"b1"])
+        assert valkey.hgetall(answer_cache.SIZES) == dict.fromkeys([b"1", b"2"], b"%d" % (most // 2))
+        stored(valkey, 1, "a3", 50, most)
+        assert valkey.hget(answer_cache.SIZES, "1") == b"%d" % (most // 2 - 50)
+        assert valkey.pttl(shop) > 0
+        valkey.delete(shop)  # as it ends when its time is over
+        stored(valkey, 2, "b2", 100, most)
+        assert valkey.hkeys(answer_cache.SIZES) == [b"2"]
+        assert stored(valkey, 2, "b3", most, most) == 0
+
+
+def test_a_full_cache_leaves_most_of_valkey_to_the_tasks_queue(valkey_url: str) -> None:
+    with redis.Redis.from_url(valkey_url) as valkey:
+        valkey.flushdb()
+        before = int(valkey.info("memory")["used_memory"])
+        for number in range(480):
+            stored(valkey, number % 6, str(number), answer_cache.MOST_ANSWER // 2, answer_cache.MOST_OF_ALL)
+        assert int(valkey.info("memory")["used_memory"]) - before < 48 << 20
+        valkey.flushdb()
+
+
+def cached_call() -> Exchange:
+    """A call that rules send to the deployment own, else to claude."""
+    call = exchange(temperature=0)
+    call.application = replace(call.application, cache_s=60)
+    call.decision = Decision("r", (OWN, CLAUDE))
+    return call
+
+
+def kept_after(valkey_url: str, call: Exchange, between: Callable[[], None]) -> list[bytes]:
+    """What is stored of an answer, where something happens between the look into the cache and the answer."""
+
+    async def send(message: dict[str, Any]) -> None:
+        pass
+
+    async def run() -> None:
+        cache = answer_cache.AnswerCache(valkey_url, Recorder(Spool(Path("unused"))))
+        keeping = await cache.serve(call, send)
+        assert keeping is not None
+        await asyncio.to_thread(between)
+        call.row = figures_of(call, Answer(usage={"prompt_tokens": 3, "completion_tokens": 2}), "ok")
+        await keeping({"type": "http.response.start", "status": 200, "headers": []})
+        await keeping({"type": "http.response.body", "body": b"{}", "more_body": False})
+        await cache.close()
+
+    assert call.application.id is not None
+    with redis.Redis.from_url(valkey_url) as valkey:
+        valkey.flushdb()
+        asyncio.run(run())
+        return valkey.hkeys(answer_cache.keys_of(call.application.id)[0])
+
+
+def test_the_answer_of_a_target_that_stands_in_for_one_that_cools_down_is_not_kept(valkey_url: str) -> None:
+    call = cached_call()
+
+    def cool_down() -> None:
+        cooling = Cooling()
+        for _ in range(5):
+            cooling.failed(OWN)
+        call.decision = cooling.reorder(call.decision)
+        call.target = call.decision.targets[0]
+
+    assert kept_after(valkey_url, call, cool_down) == []
+    assert call.target == CLAUDE
+    call = cached_call()
+    call.target = OWN
+    assert len(kept_after(valkey_url, call, lambda: None)) == 1
+
+
+def test_a_purge_holds_for_calls_under_way(valkey_url: str, settings: Any) -> None:
+    settings.REDIS_URL = valkey_url
+    call = cached_call()
+    call.target = OWN
+    assert call.application.id is not None
+    assert kept_after(valkey_url, call, lambda: purge([call.application.id or 0])) == []
 
 
 def test_an_answer_ends_after_its_time(caching: Caching) -> None:
@@ -276,11 +365,30 @@ def test_an_answer_ends_after_its_time(caching: Caching) -> None:
     answers = answer_cache.keys_of(
         (caching.stack.conn.execute("SELECT id FROM traffic_application WHERE slug = 'shop'").fetchone() or (0,))[0]
     )[0]
-    (field,) = [name for name in caching.valkey.hkeys(answers) if name != b"total"]
+    (field,) = caching.valkey.hkeys(answers)
     value = caching.valkey.hget(answers, field)
     assert isinstance(value, bytes)
     kept = answer_cache._decoder.decode(value)
-    assert 3590 < kept.ends - time.time() < 3601
-    kept.ends = time.time() - 1
+    assert 0 <= time.time() - kept.at < 10
+    kept.at -= 3600
     caching.valkey.hset(answers, field, answer_cache._encoder.encode(kept))
     assert caching.hits(caching.call(), caching.call()) == ["miss", "hit"]
+
+
+def test_a_shorter_time_holds_for_what_is_stored(caching: Caching) -> None:
+    caching.call()
+    answers = answer_cache.keys_of(
+        (caching.stack.conn.execute("SELECT id FROM traffic_application WHERE slug = 'shop'").fetchone() or (0,))[0]
+    )[0]
+    (field,) = caching.valkey.hkeys(answers)
+    value = caching.valkey.hget(answers, field)
+    assert isinstance(value, bytes)
+    kept = answer_cache._decoder.decode(value)
+    kept.at -= 120
+    caching.valkey.hset(answers, field, answer_cache._encoder.encode(kept))
+    assert caching.hits(caching.call()) == ["hit"]
+    caching.set(1)
+    try:
+        assert caching.hits(caching.call()) == ["miss"]
+    finally:
+        caching.set(60)

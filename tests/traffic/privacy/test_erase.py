@@ -14,6 +14,7 @@ from uuid import uuid4
 import msgspec
 import psycopg
 import pytest
+import redis
 from django.core.management import call_command
 from django.utils import timezone
 
@@ -23,6 +24,7 @@ from tests.factories import TrialFactory
 from tests.traffic.people import application, logged_in, person, text
 from traffic.authentication.keys import callers, create_key
 from traffic.caps.services import set_cap
+from traffic.gateway.answer_cache import keys_of
 from traffic.ingest.context import clear_cache
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow, Tokens
@@ -357,3 +359,23 @@ def test_the_pages_count_first_ask_and_show_how_far_it_is(shop: Application, con
     assert places(conn, MARKER) == [] and places(conn, OTHER) == []
     looker = logged_in(person("looker", "traffic.view_application", "traffic.change_application"))
     assert looker.post("/settings/deletions/", {"user": "x"}).status_code == 403
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("whose", ["application", "user"])
+def test_a_deletion_is_not_finished_while_answers_may_be_in_a_cache_that_is_away(
+    settings: Any, valkey_url: str, whose: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop = application("shop")
+    Application.objects.update(cache_minutes=60)
+    erase.ask(application=shop) if whose == "application" else erase.ask(user=uuid4())
+    with redis.Redis.from_url(valkey_url) as valkey:
+        valkey.hset(keys_of(shop.pk)[0], "a", "x")
+        settings.REDIS_URL = "redis://127.0.0.1:1/0"
+        run_erasures()
+        assert Erasure.objects.get().finished_at is None and "erasure_waits" in caplog.text
+        Application.objects.update(cache_minutes=None)  # what is stored is there all the same
+        settings.REDIS_URL = valkey_url
+        run_erasures()
+        assert Erasure.objects.get().finished_at is not None
+        assert not valkey.exists(*keys_of(shop.pk))
