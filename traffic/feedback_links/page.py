@@ -11,8 +11,16 @@ from django.utils.translation import gettext as _
 from lib.formats import when
 from traffic.models import FeedbackLink
 
-State = Literal["open", "done", "used", "expired", "unknown", "often"]
-STATUS: dict[State, int] = {"open": 200, "done": 200, "used": 410, "expired": 410, "unknown": 404, "often": 429}
+State = Literal["open", "done", "used", "expired", "gone", "unknown", "often"]
+STATUS: dict[State, int] = {
+    "open": 200,
+    "done": 200,
+    "used": 410,
+    "expired": 410,
+    "gone": 410,
+    "unknown": 404,
+    "often": 429,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,7 @@ class LinkPage:
             "done": _("Your feedback is saved."),
             "used": _("This link has been used. It works once."),
             "expired": _("This link has expired. Ask for a new one."),
+            "gone": _("The answer is no longer stored, so feedback on it cannot be saved."),
             "unknown": _("This link is not valid. Check that the address is complete."),
             "often": _("Too many attempts. Try again in a minute."),
         }[self.state]

@@ -29,6 +29,10 @@ class Unusable(Exception):
     """The link was used before, or has expired."""
 
 
+class AnswerGone(Unusable):
+    """The answer is past retention."""
+
+
 @transaction.atomic
 def make(*, request: Request, actor: Actor, days: int = DAYS) -> FeedbackLink:
     """A link for one answer that works for `days`. Raises ApiError (429) where the application has too many."""
@@ -49,24 +53,27 @@ def address(link: FeedbackLink) -> str:
     return settings.BASE_URL + reverse("traffic:feedback-link", args=[signing.dumps(link.pk, salt=SALT)])
 
 
-def link_of(token: str) -> FeedbackLink | None:
-    """The link of an address; None where the address is not one of ours."""
+def number_of(token: str) -> int | None:
+    """The number of an address's link, without a look into the database; None where the address is not one of ours."""
     try:
-        pk = signing.loads(token, salt=SALT)
+        return int(signing.loads(token, salt=SALT))
     except signing.BadSignature:
         return None
-    return FeedbackLink.objects.filter(pk=pk).first()
+
+
+def link_of(number: int) -> FeedbackLink | None:
+    return FeedbackLink.objects.filter(pk=number).first()
 
 
 @transaction.atomic
 def use(*, link: FeedbackLink, score: int, comment: str, actor: Actor) -> None:
-    """Store what its holder thinks of the answer; the link does not work again. Raises Unusable."""
+    """Store what its holder thinks of the answer; the link does not work again. Raises Unusable, AnswerGone."""
     now = timezone.now()
     if not FeedbackLink.objects.filter(pk=link.pk, used_at=None, expires_at__gt=now).update(used_at=now):
         raise Unusable
     request = Request.objects.by_id(link.request_id)
     if request is None:
-        raise Unusable  # its day is past retention, and the link is as good as expired
+        raise AnswerGone
     kind = RaterKind.INSTALLATION if link.application_id is None else RaterKind.APPLICATION
     judgement = Judgement(f"link-{link.pk}", score=score, comment=comment, rater_kind=kind)
     ratings.rate(request=request, judgement=judgement)

@@ -29,11 +29,12 @@ class ThumbForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def feedback_link(request: HttpRequest, token: str) -> HttpResponse:
     """Only a POST uses the link up: programs that preview links in mails follow them by GET."""
-    if wait := visits.take(client_address(request)):
+    number = services.number_of(token)
+    if number is None and (wait := visits.take(client_address(request))):  # nobody shuts the links of others
         response = _page(request, "often")
         response["Retry-After"] = str(wait)
         return response
-    link = services.link_of(token)
+    link = None if number is None else services.link_of(number)
     state = state_of(link)
     if link is None or state != "open" or request.method != "POST":
         return _page(request, state)
@@ -42,6 +43,8 @@ def feedback_link(request: HttpRequest, token: str) -> HttpResponse:
         return _page(request, state, status=422)
     try:
         services.use(link=link, actor=stranger(request), **form.cleaned_data)
+    except services.AnswerGone:
+        return _page(request, "gone")
     except services.Unusable:
         return _page(request, "used")
     return _page(request, "done")

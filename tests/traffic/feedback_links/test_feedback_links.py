@@ -92,7 +92,7 @@ def test_an_expired_link_has_a_sentence(path: str) -> None:
 
 def test_a_link_whose_answer_is_gone_has_a_sentence(path: str, request_row: Request, conn: psycopg.Connection) -> None:
     conn.execute("DELETE FROM traffic_request WHERE day = %s AND id = %s", [request_row.day, request_row.id])
-    assert "It works once" in words(Client().post(path, {"score": "1"}), 410)
+    assert "The answer is no longer stored" in words(Client().post(path, {"score": "1"}), 410)
 
 
 def test_a_changed_address_is_not_valid(path: str) -> None:
@@ -110,6 +110,19 @@ def test_who_tries_many_addresses_waits(path: str) -> None:
     assert answers[0].status_code == 404
     assert answers[-1].status_code == 429 and int(answers[-1]["Retry-After"]) >= 1
     assert "Too many attempts" in words(answers[-1], 429)
+
+
+def test_links_work_while_strangers_try_addresses(path: str) -> None:
+    for number in range(views.visits.AT_ONCE + 1):
+        answer = Client().get(f"/feedback/{number}/")
+    assert answer.status_code == 429
+    assert "Did the answer help you?" in words(Client().get(path), 200)
+    assert "Your feedback is saved" in words(Client().post(path, {"score": "1"}), 200)
+
+
+def test_guesses_are_not_looked_up(shop: Application, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0):
+        assert Client().get("/feedback/1/").status_code == 404
 
 
 def test_the_making_and_the_use_are_in_the_audit_log(path: str) -> None:
