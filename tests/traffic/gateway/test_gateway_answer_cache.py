@@ -332,7 +332,7 @@ def kept_after(valkey_url: str, call: Exchange, between: Callable[[], None]) -> 
     with redis.Redis.from_url(valkey_url) as valkey:
         valkey.flushdb()
         asyncio.run(run())
-        return valkey.hkeys(answer_cache.keys_of(call.application.id)[0])
+        return list(valkey.hkeys(answer_cache.keys_of(call.application.id)[0]))
 
 
 def test_the_answer_of_a_target_that_stands_in_for_one_that_cools_down_is_not_kept(valkey_url: str) -> None:
