@@ -45,6 +45,11 @@ def day_of(identifier: uuid.UUID) -> date:
     return EPOCH + timedelta(days=identifier.int >> 112)
 
 
+def first_id(day: date) -> uuid.UUID:
+    """What no id of this UTC day is below, and every one of the days before is."""
+    return uuid.UUID(int=(day - EPOCH).days << 112)
+
+
 def response_hash(salt: bytes, response_id: str | None) -> uuid.UUID | None:
     """16 bytes of keyed hash of a vendor's response id; None where it is too short to be one of a kind."""
     digits = response_hex(salt, response_id)

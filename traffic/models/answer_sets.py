@@ -11,7 +11,10 @@ from traffic.models.choices import Task
 
 
 class AnswerSet(models.Model):
-    """One version of a set; its items do not change, a change is a new version of the name."""
+    """One version of a set; its items do not change, a change is a new version of the name.
+
+    Items that are copies of stored texts are deleted with the bodies of their day.
+    """
 
     name = models.CharField(max_length=100)
     version = models.PositiveIntegerField()
@@ -32,7 +35,8 @@ class SetItem(models.Model):
     """A prompt with the answer that was judged. `acceptable` is what most of its raters found; NULL: not rated.
 
     `application` is the one whose stored texts it is a copy of, and `request_id` the answer's row: its people alone
-    read it, and deletions reach it. `own_machines`: the prompt must not go to a vendor, as it may have been private.
+    read it, and deletions reach it. `prompt_request` is the request whose prompt it is: of an answer of a trial
+    another one. `own_machines`: the prompt must not go to a vendor, as it may have been private.
     """
 
     answer_set = models.ForeignKey(AnswerSet, on_delete=models.CASCADE, related_name="items")
@@ -45,6 +49,7 @@ class SetItem(models.Model):
     deployment = models.ForeignKey(Deployment, null=True, on_delete=models.SET_NULL, related_name="+")
     application = models.ForeignKey(Application, null=True, on_delete=models.CASCADE, related_name="+")
     request_id = models.UUIDField(null=True, db_index=True)
+    prompt_request = models.UUIDField(null=True, db_index=True)
 
     class Meta:
         ordering = ["answer_set", "number"]

@@ -104,7 +104,8 @@ class TrialPrompt(models.Model):
 
     `application` names the application whose stored body it is a copy of, so that a deletion reaches it.
     `answered_request` is that body's request, so that the deletion of a user reaches it. `answered_by` is the
-    deployment of the stored answer, with which the candidate's is paired where there is no baseline.
+    deployment of the stored answer, with which the candidate's is paired where there is no baseline. Where that answer
+    was a trial's too, `prompt_request` is the request whose prompt it had.
     """
 
     trial = models.ForeignKey(Trial, on_delete=models.CASCADE, related_name="prompts")
@@ -114,6 +115,7 @@ class TrialPrompt(models.Model):
     application = models.ForeignKey(Application, null=True, on_delete=models.SET_NULL, related_name="+")
     answered_by = models.ForeignKey(Deployment, null=True, on_delete=models.SET_NULL, related_name="+")
     answered_request = models.UUIDField(null=True)
+    prompt_request = models.UUIDField(null=True)
     set_item = models.ForeignKey(SetItem, null=True, on_delete=models.SET_NULL, related_name="+")
 
     class Meta:
@@ -122,7 +124,10 @@ class TrialPrompt(models.Model):
         indexes = [
             models.Index(
                 fields=["answered_request"], condition=models.Q(answered_request__isnull=False), name="prompt_answered"
-            )
+            ),
+            models.Index(
+                fields=["prompt_request"], condition=models.Q(prompt_request__isnull=False), name="prompt_source"
+            ),
         ]
 
 

@@ -211,6 +211,7 @@ def erase_batch(conn: psycopg.Connection, erasure: Erasure, day: date) -> int:
         for rollup in Rollup.of("error"):  # a word that others wrote is a key there
             conn.execute(rollup.sweep, bounds(rollup.period, day))
         erase_texts_of(answered_request__in=ids)
+        erase_texts_of(prompt_request__in=ids)
         erase_items(requests=ids)
         erase_scores(ids)
         files = {file for _identifier, file in rows if file is not None}

@@ -27,6 +27,7 @@ from traffic.ratings.services import forget_notes
 from traffic.repricing.run import MEMORY
 from traffic.retention_settings import RetentionDays, current_retention
 from traffic.trials.services import forget_texts
+from traffic.trials.sets import forget_items
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ def apply_retention(today: date) -> int:
     forget_texts(midnight(today - timedelta(days=days.bodies)))
     forget_reasons(today - timedelta(days=days.bodies))
     forget_notes(today - timedelta(days=days.bodies))
+    forget_items(today - timedelta(days=days.bodies))
     return sum(map(len, gone.values()))
 
 

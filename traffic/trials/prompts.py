@@ -44,6 +44,7 @@ class Prompt:
     request: UUID | None = None
     own_machines: bool = False  # it may have been private, so it must not go to a vendor
     set_item: int | None = None  # of a set of answers
+    source: UUID | None = None  # the request whose prompt it is, where `request` is a trial's that sent it again
 
 
 @dataclass

@@ -114,6 +114,7 @@ def create(plan: Plan, *, by: Any = None, audit: Callable[[Trial], object] | Non
             answered_by_id=prompt.answered_by,
             answered_request=prompt.request,
             set_item_id=prompt.set_item,
+            prompt_request=prompt.source,
         )
         for number, prompt in enumerate(plan.prompts, 1)
     )

@@ -37,7 +37,9 @@ class SetForm(forms.Form):
         label=gettext_lazy("Task"),
         choices=[("", "–"), *Task.choices],
         required=False,
-        help_text=gettext_lazy("Only texts that you may read are copied, and none of private calls."),
+        help_text=gettext_lazy(
+            "Only texts that you may read are copied, and none of private calls. A set has at most 2,000 items."
+        ),
     )
     file = forms.FileField(
         label=gettext_lazy("File"),
@@ -65,7 +67,7 @@ class SetForm(forms.Form):
             self.add_error("task", _("Choose the task whose answers are copied."))
         else:
             read = sets.rated_answers if cleaned["source"] == "rated" else sets.better_answers
-            self.draft.items = read(cleaned["task"], self.today, readable(self.user))
+            self.draft = read(cleaned["task"], self.today, readable(self.user))
             if not self.draft.items:
                 self.add_error("task", _("There is no such answer with a stored text that you may read."))
         return cleaned

@@ -102,3 +102,13 @@ def headline(sets: Sequence[AnswerSet]) -> str:
         return _("No sets yet. A set stores prompts with judged answers for later trials.")
     text = ngettext("%(n)s version. The newest is %(name)s.", "%(n)s versions. The newest is %(name)s.", len(sets))
     return text % {"n": count(len(sets)), "name": sets[0]}
+
+
+def saved_words(made: AnswerSet, left_out: int) -> str:
+    """That a version is saved, and how many prompts it has no room for."""
+    saved = _("%(name)s is saved.") % {"name": made}
+    text = ngettext(
+        "%(n)s more prompt is left out, because a set has at most 2,000 items and 32 million characters.",
+        "%(n)s more prompts are left out, because a set has at most 2,000 items and 32 million characters.", left_out,
+    )  # fmt: skip
+    return f"{saved} {text % {'n': count(left_out)}}" if left_out else saved

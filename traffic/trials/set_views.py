@@ -13,7 +13,7 @@ from providers.audit.log import Action, log, person, record
 from traffic.trials import sets
 from traffic.trials.prompts import readable
 from traffic.trials.set_forms import SetForm
-from traffic.trials.set_page import SetPage, headline
+from traffic.trials.set_page import SetPage, headline, saved_words
 
 
 @form_view("traffic.add_trial")
@@ -22,7 +22,7 @@ def set_list(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         made = sets.keep(name=form.cleaned_data["name"], draft=form.draft, by=request.user)
         log(request, made, added=True)
-        messages.success(request, _("%(name)s is saved.") % {"name": made})
+        messages.success(request, saved_words(made, form.draft.left_out))
         return redirect("traffic:set", made.pk)
     rows = sets.latest_sets()
     context = {"rows": rows, "headline": headline(rows), "form": form}

@@ -11,15 +11,16 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Count, Max, Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
 from lib import sql
-from lib.dates import DAY
+from lib.dates import DAY, midnight
 from traffic.comparisons.queue import of_applications
-from traffic.models import AnswerSet, Pair, PairOutcome, Request, RequestBody, SetItem, Trial
+from traffic.models import AnswerSet, Pair, PairOutcome, Request, SetItem, Trial, TrialCall
 from traffic.quality.queries import ACCEPTABLE_SQL
-from traffic.request_ids import day_of
+from traffic.request_ids import day_of, first_id
 from traffic.trials.prompts import (
     MOST_PROMPTS,
     MOST_TEXT,
@@ -39,10 +40,11 @@ Verdict = Literal["worse", "better", "same", "open"]
 
 @dataclass
 class Draft:
-    """The items of a new version, and what of its file was no item."""
+    """The items of a new version, what of its file was no item, and how many prompts a set has no room for."""
 
     items: list[SetItem] = field(default_factory=list)
     file: PromptFile = field(default_factory=PromptFile)
+    left_out: int = 0
 
 
 def visible(within: Collection[int]) -> Q:
@@ -67,16 +69,33 @@ def prompts_of(answer_set: AnswerSet, within: Collection[int]) -> list[Prompt]:
     """The prompts of a set for a trial. Without a baseline the stored answers are paired with the candidate's."""
     return [
         Prompt(item.prompt, item.task, item.application_id, item.deployment_id, item.request_id, item.own_machines,
-               set_item=item.pk)
+               set_item=item.pk, source=item.prompt_request)
         for item in items_of(answer_set, within)
     ]  # fmt: skip
 
 
 # --- kept from what people judged ---
 
-RATED = f"""
-SELECT b.prompt, b.answer, q.task, q.application_id, q.deployment_id, q.id, j.good * 2 >= j.n,
-    q.provider = 'self' AND q.raw->>'private' IS DISTINCT FROM 'false'
+FITS = "length(b.prompt) BETWEEN 1 AND %(longest)s AND length(b.answer) BETWEEN 1 AND %(longest)s"
+
+
+def bounded(texts: str) -> str:
+    """A SELECT of `texts` (with `b` and a random `place`): the first of each prompt, as much as a worker holds.
+
+    Each row begins with how many prompts there are in all.
+    """
+    return f"""
+SELECT prompts, t.* FROM (
+    SELECT u.*, count(*) OVER () AS prompts,
+        sum(length(u.prompt) + length(u.answer)) OVER (ORDER BY u.place ROWS UNBOUNDED PRECEDING) AS total
+    FROM (SELECT DISTINCT ON (md5(b.prompt)) {texts} ORDER BY md5(b.prompt), place) AS u
+) AS t WHERE t.total <= %(total)s ORDER BY t.place LIMIT %(most)s
+"""
+
+
+RATED = bounded(f"""
+    md5(q.id::text) AS place, b.prompt, b.answer, q.task, q.application_id, q.deployment_id, q.id,
+    j.good * 2 >= j.n AS acceptable, q.provider = 'self' AND q.raw->>'private' IS DISTINCT FROM 'false' AS own_machines
 FROM (
     SELECT r.day, r.request_id, count(*) AS n, count(*) FILTER (WHERE {ACCEPTABLE_SQL}) AS good
     FROM traffic_rating AS r WHERE r.day >= %(first)s AND r.day < %(end)s AND r.request_id IS NOT NULL
@@ -86,60 +105,77 @@ JOIN traffic_request AS q ON q.day = j.day AND q.id = j.request_id
 JOIN traffic_request_body AS b ON b.day = j.day AND b.request_id = j.request_id
 JOIN traffic_application AS a ON a.id = q.application_id
 WHERE q.day >= %(first)s AND q.day < %(end)s AND b.day >= %(first)s AND b.day < %(end)s AND a.capture_bodies
-    AND a.slug <> 'trials' AND q.raw->>'private' IS DISTINCT FROM 'true'
-    AND length(b.prompt) BETWEEN 1 AND %(longest)s AND length(b.answer) BETWEEN 1 AND %(longest)s
-ORDER BY j.request_id LIMIT %(most)s
-"""
+    AND a.slug <> 'trials' AND q.raw->>'private' IS DISTINCT FROM 'true' AND {FITS}
+""")
+WON = bounded(f"""
+    md5(b.request_id::text) AS place, b.prompt, b.answer, b.request_id
+FROM traffic_request_body AS b WHERE b.day = ANY(%(days)s) AND b.request_id = ANY(%(requests)s) AND {FITS}
+""")
 
 
-def rated_answers(task: str, today: date, within: Collection[int]) -> list[SetItem]:
-    """The rated answers of a task of the last 90 days whose texts are stored, of these applications."""
-    values = {"task": task, "first": today - timedelta(days=DAYS), "end": today + DAY,
-              "applications": list(within), "longest": MOST_TEXT, "most": MOST_PROMPTS}  # fmt: skip
+def read(statement: str, values: dict[str, Any]) -> tuple[list[tuple[Any, ...]], int]:
+    """The rows of a bounded statement from their prompts on, and how many prompts it leaves out."""
+    bounds = {"longest": MOST_TEXT, "most": MOST_PROMPTS, "total": MOST_TOTAL}
+    rows = sql.rows(statement, values | bounds)
+    return [row[2:-2] for row in rows], rows[0][0] - len(rows) if rows else 0
+
+
+def rated_answers(task: str, today: date, within: Collection[int]) -> Draft:
+    """A random sample of the rated answers of a task of the last 90 days whose texts are stored, of these applications.
+
+    Of several answers to the same prompt it has one.
+    """
+    values = {"task": task, "first": today - timedelta(days=DAYS), "end": today + DAY, "applications": list(within)}
     names = ("prompt", "answer", "task", "application_id", "deployment_id", "request_id", "acceptable", "own_machines")
-    return bounded(SetItem(**dict(zip(names, row, strict=True))) for row in sql.rows(RATED, values))
+    rows, left_out = read(RATED, values)
+    items = [SetItem(**dict(zip(names, row, strict=True))) for row in rows]
+    for item in items:
+        item.prompt_request = item.request_id
+    return Draft(items, left_out=left_out)
 
 
-def better_answers(task: str, today: date, within: list[int]) -> list[SetItem]:
-    """The answers that won their pairs of a task in the last 90 days, whose texts are stored."""
+def better_answers(task: str, today: date, within: list[int]) -> Draft:
+    """The answers that won their pairs of a task in the last 90 days, whose texts are stored; of the newest pairs."""
     won = Pair.objects.filter(
         of_applications(within), task=task, outcome__in=(PairOutcome.CANDIDATE, PairOutcome.BASELINE),
         answers_deleted=False, created_at__date__gte=today - timedelta(days=DAYS),
-    ).select_related("candidate", "baseline").order_by("-pk")[:MOST_PROMPTS]  # fmt: skip
-    winners = {
-        (pair.candidate_request if pair.outcome == PairOutcome.CANDIDATE else pair.baseline_request): pair
-        for pair in won
-    }
-    days = {day_of(request) for request in winners}
-    private = Request.objects.filter(day__in=days, id__in=winners, raw__private=True).values_list("id", flat=True)
-    hidden = set(private)
+    )  # fmt: skip
+    newest = list(won.select_related("candidate", "baseline").order_by("-pk")[:MOST_PROMPTS])
+    sides = {request for pair in newest for request in (pair.candidate_request, pair.baseline_request)}
+    sources = sources_of(sides)
+    winners: dict[UUID, tuple[Pair, UUID]] = {}
+    for pair in newest:
+        winner, loser = pair.candidate_request, pair.baseline_request
+        if pair.outcome == PairOutcome.BASELINE:
+            winner, loser = loser, winner
+        winners[winner] = pair, sources.get(winner) or sources.get(loser) or loser
+    asked = sides | set(sources.values())
+    private = set(Request.objects.filter(
+        day__in={day_of(request) for request in asked}, id__in=asked, raw__private=True
+    ).values_list("id", flat=True))  # fmt: skip
+    readable = [
+        winner for winner, (pair, source) in winners.items()
+        if private.isdisjoint((pair.candidate_request, pair.baseline_request, source))
+    ]  # fmt: skip
+    rows, left_out = read(WON, {"days": list({day_of(request) for request in readable}), "requests": readable})
     items = []
-    for body in RequestBody.objects.filter(day__in=days, request_id__in=list(winners)).order_by("request_id"):
-        pair = winners[body.request_id]
-        if not body.prompt or not body.answer or body.request_id in hidden:
-            continue
-        if max(len(body.prompt), len(body.answer)) > MOST_TEXT:
-            continue
-        side = pair.candidate if pair.outcome == PairOutcome.CANDIDATE else pair.baseline
+    for prompt, answer, request in rows:
+        pair, source = winners[request]
         items.append(SetItem(
-            prompt=body.prompt, answer=body.answer, task=pair.task, deployment=side, request_id=body.request_id,
-            application_id=pair.prompt_application_id or pair.application_id, acceptable=True,
+            prompt=prompt, answer=answer, task=pair.task, request_id=request, prompt_request=source, acceptable=True,
+            deployment=pair.candidate if pair.outcome == PairOutcome.CANDIDATE else pair.baseline,
+            application_id=pair.prompt_application_id or pair.application_id,
             # A prompt that a vendor has answered was not private.
             own_machines={pair.candidate.provider, pair.baseline.provider} == {"self"},
         ))  # fmt: skip
-    return bounded(items)
+    return Draft(items, left_out=left_out + won.count() - len(newest))
 
 
-def bounded(items: Iterable[SetItem]) -> list[SetItem]:
-    """The first of each prompt, as many as a worker holds in memory."""
-    total = 0
-    first: dict[str, SetItem] = {}
-    for item in items:
-        total += len(item.prompt) + len(item.answer)
-        if total > MOST_TOTAL:
-            break
-        first.setdefault(item.prompt, item)
-    return list(first.values())
+def sources_of(requests: Collection[UUID]) -> dict[UUID, UUID]:
+    """Of calls of trials the request whose stored prompt they sent again."""
+    source = Coalesce("prompt__prompt_request", "prompt__answered_request")
+    calls = TrialCall.objects.filter(request_id__in=requests).values_list("request_id", source)
+    return {call: request for call, request in calls if call is not None and request is not None}
 
 
 # --- JSON lines, in and out ---
@@ -210,16 +246,23 @@ def remove(answer_set: AnswerSet) -> None:
 
 # Plain SQL, as a deletion runs in a transaction of psycopg's own. Prompts of trials that were sent from them stay.
 ERASE = """
-WITH gone AS (
-    DELETE FROM traffic_setitem WHERE request_id = ANY(%s) OR application_id = %s RETURNING id
-)
+WITH gone AS (DELETE FROM traffic_setitem WHERE {} RETURNING id)
 UPDATE traffic_trialprompt AS p SET set_item_id = NULL FROM gone WHERE p.set_item_id = gone.id RETURNING 1
 """
+COPIES = ERASE.format("request_id = ANY(%(ids)s) OR prompt_request = ANY(%(ids)s) OR application_id = %(application)s")
+PAST = ERASE.format("""application_id IS NOT NULL AND (
+    least(request_id, prompt_request) < %s OR answer_set_id IN (SELECT id FROM traffic_answerset WHERE created_at < %s)
+)""")
 
 
 def erase_items(*, requests: Sequence[UUID] = (), application: int | None = None) -> None:
     """Delete the items that are copies of these requests' texts or of an application's, as these are deleted."""
-    sql.rows(ERASE, [list(requests), application])
+    sql.rows(COPIES, {"ids": list(requests), "application": application})
+
+
+def forget_items(before: date) -> None:
+    """Copies of stored texts go with the bodies of these days; items of a file stay."""
+    sql.rows(PAST, [first_id(before), midnight(before)])
 
 
 # --- held against a trial ---

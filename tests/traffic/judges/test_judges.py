@@ -136,6 +136,14 @@ def test_what_a_vendor_must_not_read_and_what_is_no_answer_is_not_sent(
     assert services.run_judges() == 0
 
 
+def test_texts_of_an_application_that_no_longer_stores_them_are_not_sent(
+    judge: Judge, answered: Callable[..., list[Request]], shop: Application
+) -> None:
+    answered(1)
+    Application.objects.filter(pk=shop.pk).update(capture_bodies=False)
+    assert services.run_judges() == 0
+
+
 def test_a_judge_that_is_disabled_or_has_no_price_sends_nothing(
     judge: Judge, answered: Callable[..., list[Request]]
 ) -> None:

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from lib.partitions import existing_days
 from providers.audit.log import AuditEntry
-from tests.factories import TrialFactory
+from tests.factories import DeploymentFactory, TrialFactory
 from tests.traffic.people import application, logged_in, person, text
 from traffic.authentication.keys import callers, create_key
 from traffic.caps.services import set_cap
@@ -30,12 +30,14 @@ from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.ingest.store import ingest
 from traffic.models import (
+    AnswerSet,
     Application,
     CapUse,
     Erasure,
     FeedbackLink,
     Import,
     Key,
+    Pair,
     QueueEntry,
     Rating,
     RatingQueue,
@@ -44,6 +46,7 @@ from traffic.models import (
     Route,
     SealedDay,
     SetAside,
+    SetItem,
     TrialCall,
     TrialPrompt,
     TrialStep,
@@ -53,10 +56,11 @@ from traffic.models import (
 from traffic.privacy import erasure as erase
 from traffic.privacy.retention import apply_retention, sealed_differences
 from traffic.ratings import services as ratings
-from traffic.request_ids import user_hash
+from traffic.request_ids import first_id, user_hash
 from traffic.retention_settings import current_retention
 from traffic.tasks import run_erasures
 from traffic.trials import services as trials
+from traffic.trials import sets
 from traffic.usage.audit import rollup_differences
 
 MARKER = "MARKER-of-ann"
@@ -230,6 +234,53 @@ def test_copies_of_a_users_texts_in_trials_and_the_answers_to_them_go_too(
     assert places(conn, MARKER) == []
     assert [prompt.text for prompt in TrialPrompt.objects.order_by("number")] == ["", OTHER, ""]
     assert RequestBody.objects.filter(request_id__in=calls).count() == 1
+
+
+def test_a_set_loses_a_users_prompt_also_where_a_trials_answer_to_it_won(
+    shop: Application, conn: psycopg.Connection
+) -> None:
+    [theirs] = ingest(conn, [call(1, shop.pk, MARKER)], PricingContext.load(conn)).ids
+    own, api = DeploymentFactory.create(slug="own"), DeploymentFactory.create(slug="api", provider="anthropic")
+    trial, owner = TrialFactory.create(), trials.application().pk
+    clear_cache()
+    again = RequestRow(external_id="trial-1", started_at=timezone.now(), provider="self", model="m", source="trial",
+                       application_id=owner, prompt=f"from {MARKER}", answer=f"to {MARKER}")  # fmt: skip
+    [copy] = ingest(conn, [again], PricingContext.load(conn)).ids
+    prompt = TrialPrompt.objects.create(trial=trial, number=1, task="rag", text=f"from {MARKER}", application=shop,
+                                        answered_request=theirs)  # fmt: skip
+    step = TrialStep.objects.create(trial=trial, number=0, deployment=own, concurrency=1)
+    TrialCall.objects.create(step=step, prompt=prompt, state="ok", charged=0, request_id=copy)
+    Pair.objects.create(candidate=own, baseline=api, candidate_request=copy, baseline_request=theirs, task="rag",
+                        application_id=owner, prompt_application=shop, trial_id=trial.pk, outcome="candidate",
+                        votes=1)  # fmt: skip
+    made = sets.keep(name="Won", draft=sets.better_answers("rag", timezone.now().date(), [shop.pk, owner]), by=None)
+    item = made.items.get()
+    assert (item.request_id, item.prompt_request) == (copy, theirs)
+    # A trial of the set holds the answer that its candidate's is paired with, and whose prompt that was.
+    plan = trials.Plan("Again", api, None, [1], 1, Decimal(1), prompts=sets.prompts_of(made, [shop.pk]))
+    sent = trials.create(plan).prompts.get()
+    assert (sent.answered_request, sent.prompt_request, sent.set_item) == (copy, theirs, item)
+    call_command("erase", user=MARKER, yes=True, stdout=StringIO())
+    assert places(conn, MARKER) == []
+    sent.refresh_from_db()
+    assert (sent.text, sent.set_item) == ("", None) and not made.items.exists()
+
+
+def test_copies_in_sets_go_with_the_bodies_of_their_day_and_items_of_a_file_stay(
+    shop: Application, conn: psycopg.Connection, settings: Any
+) -> None:
+    settings.BODY_RETENTION_DAYS, today = 30, timezone.now().date()
+    old, new = (first_id(today - timedelta(days=days)) for days in (31, 30))
+    made = AnswerSet.objects.create(name="Kept", version=1)
+    for number, (request, source) in enumerate([(old, old), (new, old), (new, new), (None, None)]):
+        SetItem.objects.create(answer_set=made, number=number, task="qa", prompt="?", application=shop,
+                               request_id=request, prompt_request=source)  # fmt: skip
+    SetItem.objects.create(answer_set=made, number=9, task="qa", prompt="Of a file")
+    apply_retention(today)
+    assert [item.number for item in made.items.all()] == [2, 3, 9]
+    AnswerSet.objects.update(created_at=timezone.now() - timedelta(days=32))
+    apply_retention(today)
+    assert [item.number for item in made.items.all()] == [9]
 
 
 def quoted(request: Request) -> None:

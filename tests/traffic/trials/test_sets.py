@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from datetime import timedelta
+from hashlib import md5
 from typing import Any
 
 import psycopg
@@ -133,6 +135,36 @@ def test_answers_that_won_their_pairs_are_kept(
     logged_in(rater).post(URL, {"name": "Won", "source": "pairs", "task": "rag"})
     item = SetItem.objects.get()
     assert (item.request_id, item.acceptable, item.own_machines) == (winner.id, True, False)
+
+
+@pytest.mark.parametrize("private", ["winner", "loser"])
+def test_a_pair_with_a_private_side_is_left_out(
+    answered: Callable[..., Request], shop: Application, private: str
+) -> None:
+    own, api = DeploymentFactory.create(slug="own"), Deployment.objects.get(slug="api")
+    winner, loser = (answered(raw={"private": private == side}) for side in ("winner", "loser"))
+    Pair.objects.create(candidate=own, baseline=api, candidate_request=loser.id, baseline_request=winner.id,
+                        application=shop, task="rag", outcome="baseline", votes=1)  # fmt: skip
+    assert sets.better_answers("rag", timezone.now().date(), [shop.pk]).items == []
+
+
+def test_a_set_is_a_random_sample_within_its_bounds_and_the_form_counts_the_rest(
+    answered: Callable[..., Request], rater: User, shop: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = [answered(5, started_at=timezone.now() - timedelta(days=day)) for day in range(8)]
+    today, within = timezone.now().date(), [shop.pk]
+    twice = [answered(5, prompt="Twice?"), answered(1, prompt="Twice?")]
+    assert len(sets.rated_answers("rag", today, within).items) == 9  # one of each prompt
+    monkeypatch.setattr(sets, "MOST_PROMPTS", 2)
+    draft = sets.rated_answers("rag", today, within)
+    every = sorted([*requests, *twice], key=lambda it: md5(str(it.id).encode(), usedforsecurity=False).hexdigest())
+    sample = [it.id for it in every if it is not max(twice, key=every.index)]
+    assert draft.left_out == 7 and [item.request_id for item in draft.items] == sample[:2]
+    response = logged_in(rater).post(URL, {"name": "Kept", "source": "rated", "task": "rag"}, follow=True)
+    assert "7 more prompts are left out" in response.content.decode()
+    total = sum(len(item.prompt) + len(item.answer) for item in draft.items[:1])
+    monkeypatch.setattr(sets, "MOST_TOTAL", total)  # the texts beyond it are not read at all
+    assert len(sets.rated_answers("rag", today, within).items) == 1
 
 
 def test_who_may_not_read_the_texts_neither_sees_nor_takes_nor_sends_them(
