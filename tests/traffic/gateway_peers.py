@@ -143,8 +143,8 @@ class FakeEngine:
                 assert request.transport is not None
                 request.transport.abort()
                 return response
-            case "silent":
-                await asyncio.sleep(30)
+            case "silent" | "late":
+                await asyncio.sleep(30 if self.behaviour == "silent" else 1)
             case "bomb":
                 kind = "text/event-stream" if asked.get("stream") else "application/json"
                 return web.Response(body=bomb(), headers={"content-type": kind, "content-encoding": "gzip"})

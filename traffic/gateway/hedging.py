@@ -6,8 +6,9 @@ Each of the two is a call of its own with its own row, slot and reservation.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -18,7 +19,9 @@ from traffic.gateway.resilience import is_failure
 from traffic.gateway.routes import Target
 from traffic.request_ids import request_id
 
+_unwanted: set[asyncio.Task[Exchange | None]] = set()  # second calls whose preparing is not over
 Ask = Callable[[Exchange], Coroutine[Any, Any, aiohttp.ClientResponse]]
+GUESS = ("guessed_task",)  # facts that hold for a copy too
 HEDGE_LOST = "hedge_lost"  # the error of the row of the slower one
 
 
@@ -43,7 +46,7 @@ def copied(exchange: Exchange, target: Target, name: str, **more: Any) -> Exchan
         "tries": [],
         "free_slot": no_slot,
         "hold": None,
-        "facts": {},
+        "facts": {name: exchange.facts[name] for name in GUESS if name in exchange.facts} | more.pop("facts", {}),
         "translation": None,
         "deadline": None,
     }
@@ -55,22 +58,30 @@ async def hedged(
     exchange: Exchange,
     after_s: float,
     ask: Ask,
-    second: Callable[[], Awaitable[Exchange | None]],
+    second: Callable[[], Coroutine[Any, Any, Exchange | None]],
+    unsent: Callable[[Exchange], None],
     lost: Callable[[Exchange, aiohttp.ClientResponse | None], None],
 ) -> tuple[Exchange, aiohttp.ClientResponse]:
     """The call that answers first, and its answer.
 
-    `second` makes the other call, or None where it cannot be sent now. `lost` is told of each call that does not go
-    on, with its answer where that is an error. Raises what `ask` raises for the first call where both fail.
+    `second` makes the other call, or None where it cannot be sent now. It is never cancelled, for it reserves of caps;
+    where the first call is over before, `unsent` gets what it made. `lost` is told of each call that does not go on,
+    with its answer where that is an error. Raises what `ask` raises for the first call where both fail.
     """
     first = asyncio.create_task(ask(exchange))
     calls = {first: exchange}
     winner: asyncio.Task[aiohttp.ClientResponse] | None = None
+    other: asyncio.Task[Exchange | None] | None = None
     try:
         await asyncio.wait(calls, timeout=after_s)
-        if not first.done() and (copy := await second()) is not None:
-            exchange.facts["hedged"], copy.facts["hedged"] = str(copy.request_id), str(exchange.request_id)
-            calls[asyncio.create_task(ask(copy))] = copy
+        if not first.done():
+            other = asyncio.create_task(second())
+            await asyncio.wait({first, other}, return_when=asyncio.FIRST_COMPLETED)
+            if not first.done():
+                copy, other = other.result(), None
+                if copy is not None:
+                    exchange.facts["hedged"], copy.facts["hedged"] = str(copy.request_id), str(exchange.request_id)
+                    calls[asyncio.create_task(ask(copy))] = copy
         waiting = set(calls)
         while waiting and winner is None:
             done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -78,6 +89,9 @@ async def hedged(
         winner = winner or first  # both failed: as if the second one had not been asked
         return calls[winner], winner.result()
     finally:
+        if other is not None:
+            _unwanted.add(other)
+            other.add_done_callback(partial(_give_up, unsent))
         for task, call in calls.items():
             if task is winner:
                 continue
@@ -87,6 +101,12 @@ async def hedged(
                 lost(call, answer)
             if answer is not None:
                 answer.close()
+
+
+def _give_up(unsent: Callable[[Exchange], None], other: asyncio.Task[Exchange | None]) -> None:
+    _unwanted.discard(other)
+    if not other.cancelled() and (copy := other.result()) is not None:
+        unsent(copy)
 
 
 def _answers(task: asyncio.Task[aiohttp.ClientResponse]) -> bool:

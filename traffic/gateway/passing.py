@@ -13,6 +13,9 @@ from traffic.gateway.bounds import LARGE_ANSWER, MOST_ANSWER, TooMuch
 from traffic.gateway.exchange import Exchange
 from traffic.gateway.inflate import inflater
 from traffic.gateway.intake import Share
+from traffic.gateway.refusals import Send
+from traffic.gateway.translated import NOT_OF_TRANSLATED
+from traffic.gateway.upstream import KEPT_FROM_CALLERS
 
 logger = logging.getLogger(__name__)
 
@@ -77,3 +80,18 @@ async def whole_body(upstream: aiohttp.ClientResponse, share: Share) -> bytes:
         if size > LARGE_ANSWER:
             share.take_answer(len(piece))
     return b"".join(pieces)
+
+
+async def start_answer(send: Send, exchange: Exchange, upstream: aiohttp.ClientResponse) -> None:
+    """Pass the status and headers of an answer on, with ours."""
+    headers = [
+        (lower, value)
+        for name, value in upstream.raw_headers
+        if (lower := name.lower()) not in KEPT_FROM_CALLERS and not lower.startswith(b"x-breakeven-")
+    ]
+    if exchange.translation is not None:
+        streamed = upstream.content_type == "text/event-stream"
+        headers = [header for header in headers if header[0].lower() not in NOT_OF_TRANSLATED]
+        headers.append((b"content-type", b"text/event-stream" if streamed else b"application/json"))
+    headers += exchange.own_headers
+    await send({"type": "http.response.start", "status": upstream.status, "headers": headers})

@@ -10,13 +10,13 @@ import io
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from time import perf_counter
 
 import aiohttp
 
 from lib.reach import literal
 from lib.repeated_events import log_repeated
+from traffic.gateway import timeouts
 from traffic.gateway.answers import Answer, StreamTap
 from traffic.gateway.bedrock import prepared, read_as_claude
 from traffic.gateway.bounds import LARGE_ANSWER, PIECE, TooMuch
@@ -27,7 +27,7 @@ from traffic.gateway.hang_up import HUNG_UP, HangUp
 from traffic.gateway.hedging import HEDGE_LOST, copied, hedged, partner_of
 from traffic.gateway.inflate import inflated
 from traffic.gateway.intake import Share
-from traffic.gateway.passing import finished, listener_of, read_whole, whole_body
+from traffic.gateway.passing import finished, listener_of, read_whole, start_answer, whole_body
 from traffic.gateway.recorder import Recorder
 from traffic.gateway.refusals import Headers, Refusal, Send, send_error
 from traffic.gateway.resilience import FAULTS, Cooling, again_in, is_failure, retry_after
@@ -37,13 +37,12 @@ from traffic.gateway.running import Running
 from traffic.gateway.shadow import Shadows
 from traffic.gateway.timeouts import CONNECT, IDLE, SENTENCES, Timeouts, kind_of
 from traffic.gateway.translated import (
-    NOT_OF_TRANSLATED,
     UNTRANSLATABLE,
     translation_for,
     whole_answer,
 )
 from traffic.gateway.translation import StreamTranslator
-from traffic.gateway.upstream import KEPT_FROM_CALLERS, NotReached, headers_for, judge, session_of, url_of
+from traffic.gateway.upstream import NotReached, headers_for, judge, session_of, url_of
 from traffic.gateway.usage_option import UsageFilter, adds_usage_option
 from traffic.gateway.vendor_limits import VendorLimits
 from traffic.ingest.tiers import tier_of
@@ -125,8 +124,7 @@ class Relay:
                 await self._pass_whole(exchange, upstream, send, hang_up, share)
         finally:
             exchange.free_slot()
-            if exchange.deadline is not None:
-                exchange.deadline.cancel()
+            timeouts.end(exchange)
             if not upstream.closed:
                 upstream.close()
         if exchange.decision.shadow is not None and self.shadows is not None:
@@ -186,6 +184,7 @@ class Relay:
                     exchange.status = upstream.status
                     return exchange, upstream
                 exchange.tries.append({"deployment": target.slug, "status": upstream.status})
+                timeouts.end(exchange)
                 upstream.release()
             exchange.free_slot()
         raise Unanswered(502, "upstream-unreachable", unreached(exchange), "error")
@@ -244,31 +243,41 @@ class Relay:
         """Ask, and where no byte comes in the time that the rule sets, ask an equal target too."""
 
         async def second() -> Exchange | None:
+            if self._queues.is_full(partner):
+                return None
             copy = copied(exchange, partner, "hedge")
             try:
-                if self._queues.is_full(partner):
-                    return None
+                if partner.max_concurrency is not None:
+                    await self._queue(copy, partner)  # does not wait
                 copy.translation = await translation_for(copy, partner)
-                await self._admit(copy, partner)
-            except Refusal:
-                if copy.hold is not None and self._caps is not None:
-                    await self._caps.give_back(copy.hold)
+                if copy.capped is not None:
+                    await self._reserve(copy, partner)  # the last step: where one fails nothing is reserved
+            except BaseException as error:
+                copy.free_slot()
+                if not isinstance(error, Refusal):
+                    raise
                 return None
-            self._recorder.begin(copy)
             return copy
+
+        def unsent(copy: Exchange) -> None:
+            copy.free_slot()
+            if copy.hold is not None and self._caps is not None:
+                self._caps.drop(copy.hold)
+
+        async def ask(call: Exchange) -> aiohttp.ClientResponse:
+            if call is not exchange:
+                self._recorder.begin(call)
+            return await self._ask_patiently(call, call.target or target, last=False)
 
         def lost(call: Exchange, answer: aiohttp.ClientResponse | None) -> None:
             call.free_slot()
+            timeouts.end(call)
             call.status = None if answer is None else answer.status
             error = HEDGE_LOST if answer is None else f"http_{answer.status}"
             self._record(call, Answer(error_type=error), "cancelled" if answer is None else "error")
 
         assert exchange.decision.of is not None and exchange.decision.of.hedge_ms
-        ask = partial(self._ask_call, target)
-        return await hedged(exchange, exchange.decision.of.hedge_ms / 1000, ask, second, lost)
-
-    async def _ask_call(self, first: Target, call: Exchange) -> aiohttp.ClientResponse:
-        return await self._ask_patiently(call, call.target or first, last=False)
+        return await hedged(exchange, exchange.decision.of.hedge_ms / 1000, ask, second, unsent, lost)
 
     async def _ask(self, exchange: Exchange, target: Target) -> aiohttp.ClientResponse:
         if exchange.translation is not None:
@@ -321,7 +330,7 @@ class Relay:
         if failed and answer.error_type is None:
             answer.error_type = f"http_{upstream.status}"
         self._record(exchange, answer, "error" if failed else "ok")
-        await _start(send, exchange, upstream)
+        await start_answer(send, exchange, upstream)
         # A large answer waits for its caller in pieces of which the server holds but a few.
         for at in range(0, len(body) - PIECE, PIECE) if len(body) > LARGE_ANSWER else ():
             await hang_up.send(send, body[at : at + PIECE])
@@ -342,7 +351,7 @@ class Relay:
         elif plain and adds_usage_option(exchange.request, exchange.target):
             events = UsageFilter()
         try:
-            await _start(send, exchange, upstream)
+            await start_answer(send, exchange, upstream)
             async for chunk in upstream.content.iter_any():
                 listen(chunk)
                 if exchange.ttft_ms is None and tap.content_seen:
@@ -433,18 +442,3 @@ def _broken(exchange: Exchange, error: BaseException) -> Unanswered:
         kind = exchange.facts.setdefault("timeout", IDLE)
         return Unanswered(504, "upstream-timeout", SENTENCES[kind].format(slug), "timeout")
     return Unanswered(502, "upstream-broke-off", f"{slug} broke off within its answer.", "error")
-
-
-async def _start(send: Send, exchange: Exchange, upstream: aiohttp.ClientResponse) -> None:
-    """Pass the status and headers of an answer on, with ours."""
-    headers = [
-        (lower, value)
-        for name, value in upstream.raw_headers
-        if (lower := name.lower()) not in KEPT_FROM_CALLERS and not lower.startswith(b"x-breakeven-")
-    ]
-    if exchange.translation is not None:
-        streamed = upstream.content_type == "text/event-stream"
-        headers = [header for header in headers if header[0].lower() not in NOT_OF_TRANSLATED]
-        headers.append((b"content-type", b"text/event-stream" if streamed else b"application/json"))
-    headers += exchange.own_headers
-    await send({"type": "http.response.start", "status": upstream.status, "headers": headers})

@@ -46,9 +46,7 @@ class Timeouts:
 
     def begin(self, exchange: Exchange, target: Target, upstream: aiohttp.ClientResponse, asked_at: float) -> None:
         """From the head of the answer on; `asked_at` is of the loop's clock."""
-        if exchange.deadline is not None:  # of a target whose answer was an error
-            exchange.deadline.cancel()
-            exchange.deadline = None
+        end(exchange)
         if target.idle_timeout_s is not None and upstream.connection is not None:
             protocol = upstream.connection.protocol
             if protocol is not None:
@@ -62,6 +60,13 @@ class Timeouts:
 
             loop = asyncio.get_running_loop()
             exchange.deadline = loop.call_at(asked_at + target.total_timeout_s, expire)
+
+
+def end(exchange: Exchange) -> None:
+    """The answer is over, or is not passed on."""
+    if exchange.deadline is not None:
+        exchange.deadline.cancel()
+        exchange.deadline = None
 
 
 @lru_cache(256)

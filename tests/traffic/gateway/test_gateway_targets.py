@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import UTC
 from decimal import Decimal
 from functools import partial
 from types import SimpleNamespace
@@ -24,11 +25,18 @@ import httpx
 import pytest
 
 from tests.factories import YEAR, TokenPriceFactory
+from tests.traffic.gateway.test_gateway_recorder import exchange
 from tests.traffic.gateway_stack import KEY, OTHER_KEY, GatewayProcess, Stack, calm, free_port, stack, until
+from traffic.gateway.caps.ledger import CappedCall
+from traffic.gateway.concurrency import CallQueues
+from traffic.gateway.hedging import copied
 from traffic.gateway.protocols import OPENAI, read_request
+from traffic.gateway.recorder import Recorder
+from traffic.gateway.relay import Relay
 from traffic.gateway.resilience import Cooling
-from traffic.gateway.routes import Decision, Target
+from traffic.gateway.routes import Decision, Rule, Target
 from traffic.gateway.shadow import Shadows
+from traffic.gateway.spool import Spool
 
 __all__ = ["calm", "stack"]  # fixtures
 pytestmark = pytest.mark.django_db
@@ -48,7 +56,7 @@ SELECT r.id, d.id, 1, 1 FROM traffic_route r, providers_deployment d WHERE d.slu
 UNDO = "DELETE FROM traffic_routeuse; DELETE FROM traffic_fallback; DELETE FROM traffic_route"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)  # before the gateway reads its prices
 def priced(stack: Stack, django_db_blocker: Any) -> Stack:
     with django_db_blocker.unblock():
         TokenPriceFactory.create(
@@ -133,6 +141,16 @@ def test_a_deployment_that_takes_no_connection_in_its_time_is_504(calm: Stack) -
     assert calm.rows(answer.headers["x-breakeven-request-id"])["raw"]["timeout"] == "connect"
 
 
+def test_the_deadline_of_a_failed_answer_ends_with_it(calm: Stack) -> None:
+    """The answer of the next target is not marked as one that took too long."""
+    calm.own.behaviour, calm.claude.behaviour = "503", "late"
+    update = "UPDATE providers_deployment SET total_timeout_s = {} WHERE slug = 'own'"
+    with calm.changed(update.format("0.4"), update.format("NULL")), rule(calm, EQUAL, hedge_ms="NULL"):
+        answer = ask(calm.url)
+    assert (answer.status_code, deployment(answer)) == (200, "claude")
+    assert "timeout" not in calm.rows(answer.headers["x-breakeven-request-id"])["raw"]
+
+
 def has_begun(calm: Stack, calls: int) -> bool:
     return len(calm.own.seen) + len(calm.claude.seen) == calls
 
@@ -201,13 +219,71 @@ def test_a_quick_answer_is_not_hedged_and_a_failed_hedge_changes_nothing(calm: S
     with rule(calm, EQUAL, hedge_ms="400"):
         answer = ask(calm.url)
         assert deployment(answer) == "own" and not calm.claude.seen
-        calm.own.behaviour, calm.claude.behaviour = "held", "503"
-        calm.own.may_end = 0
-        body, headers = {**ASKED, "stream": True}, {"x-api-key": KEY}
-        with httpx.stream("POST", f"{calm.url}/v1/messages", json=body, headers=headers, timeout=60) as held:
-            assert held.headers["x-breakeven-deployment"] == "own"  # its head came at once
-            calm.own.let_end(1)
-            held.read()
+        calm.own.behaviour, calm.claude.behaviour = "late", "503"
+        answer = ask(calm.url)
+        assert (answer.status_code, deployment(answer), len(calm.claude.seen)) == (200, "own", 1)
+        row = calm.rows(answer.headers["x-breakeven-request-id"])
+        other = calm.rows(row["raw"]["hedged"])
+        assert (row["outcome"], other["outcome"], other["error_type"]) == ("ok", "error", "http_503")
+
+
+def test_both_calls_of_a_hedge_end_when_their_caller_leaves(calm: Stack) -> None:
+    calm.own.behaviour = calm.claude.behaviour = "silent"
+    with rule(calm, EQUAL, hedge_ms="100"):
+        body = {**ASKED, "messages": [{"role": "user", "content": "Hi"}]}
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{calm.url}/v1/messages", json=body, headers={"x-api-key": KEY}, timeout=1.5)
+        until(calm.own.hung_up.is_set)
+        until(calm.claude.hung_up.is_set)
+        row = calm.newest(error_type="caller_hung_up", outcome="cancelled")
+        other = calm.rows(row["raw"]["hedged"])
+        assert (other["outcome"], other["error_type"]) == ("cancelled", "hedge_lost")
+        assert (row["model"], other["model"]) == ("own-model", "claude-test")
+
+
+OWN, OTHER = (Target(n, s, "self", "vllm", "http://h", "m", max_concurrency=1) for n, s in ((1, "own"), (2, "other")))
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_second_call_that_is_ready_too_late_gives_back_its_slot_and_its_caps(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, leaves: bool
+) -> None:
+    """The first answer does not wait for it, and a caller that leaves does not cut its reserving in two."""
+
+    async def call() -> None:
+        counters, answer, dropped = asyncio.Event(), Mock(status=200), list[Any]()
+        queues, ledger = CallQueues(1.0), Mock(drop=dropped.append)
+        ledger.reserve = Mock(side_effect=lambda call, target: reserved(counters))
+        relay = Relay(Recorder(Spool(tmp_path)), queues, ledger, idle_timeout_s=1, connect_timeout_s=1)
+        monkeypatch.setattr(relay, "_ask_patiently", lambda *_, **__: asyncio.sleep(30 if leaves else 0.05, answer))
+        decision = Decision("all", (OWN, OTHER), of=Rule("all", "All", hedge_ms=1), equals=(OWN, OTHER))
+        asked = replace(exchange(), target=OWN, decision=decision, facts={"guessed_task": "code", "timeout": "x"})
+        asked.capped = CappedCall("e", (), asked.request, None, UTC, refuse=True)
+        hedged = asyncio.create_task(relay._hedged(asked, OWN, OTHER))
+        while not ledger.reserve.called:
+            await asyncio.sleep(0.01)
+        assert queues.is_full(OTHER)
+        if leaves:
+            hedged.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await hedged
+        else:
+            assert await hedged == (asked, answer)
+        counters.set()
+        while not dropped:
+            await asyncio.sleep(0.01)
+        assert dropped == ["hold"] and not queues.is_full(OTHER)
+        assert copied(asked, OTHER, "hedge").facts == {"guessed_task": "code"}
+        await relay.session(local=True).close()
+        await relay.session(local=False).close()
+
+    asyncio.run(asyncio.wait_for(call(), 20))
+
+
+async def reserved(counters: asyncio.Event) -> str:
+    """A reservation that Valkey takes its time for."""
+    await counters.wait()
+    return "hold"
 
 
 def test_calls_of_a_canary_are_marked_and_counted(calm: Stack) -> None:
@@ -250,18 +326,17 @@ def test_a_shadow_gets_a_copy_after_the_answer_and_its_answer_is_kept_for_a_pair
 
 
 def test_no_copy_goes_to_the_deployment_that_answered() -> None:
-    own, other = (Target(number, slug, "self", "vllm", "http://h", "m") for number, slug in ((1, "own"), (2, "other")))
     request = read_request(OPENAI, b'{"model": "m", "messages": []}')
     answered = {"outcome": "ok", "recorded": True, "keep_bodies": True, "private": False, "request": request}
 
     async def copies(target: Target) -> int:
         shadows = Shadows(run=Mock(), database_url="", pricing=lambda: None)
-        decision = Decision("all", (own, other), shadow=replace(other))
-        exchange: Any = SimpleNamespace(**answered, decision=decision, target=target)
-        shadows.offer(exchange)
+        decision = Decision("all", (OWN, OTHER), shadow=replace(OTHER))
+        call: Any = SimpleNamespace(**answered, decision=decision, target=target)
+        shadows.offer(call)
         return len(shadows._tasks)
 
-    assert (asyncio.run(copies(own)), asyncio.run(copies(other))) == (1, 0)
+    assert (asyncio.run(copies(OWN)), asyncio.run(copies(OTHER))) == (1, 0)
 
 
 def test_a_shadow_stops_at_its_amount_for_the_day(priced: Stack, calm: Stack) -> None:

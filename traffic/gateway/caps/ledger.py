@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from time import monotonic
@@ -187,9 +187,16 @@ class CapLedger:
         amounts = [used(charge.cap.unit, row, pricing, charge.amount) for charge in hold.charges]
         if hold.charges:
             self._settled[hold.call] = _Settled(list(zip(hold.charges, amounts, strict=True)))
-            task = asyncio.get_running_loop().create_task(self._settle(hold, amounts))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._begin(self._settle(hold, amounts))
+
+    def drop(self, hold: Hold) -> None:
+        """Give back what a call has reserved that is not sent; does not wait."""
+        self._begin(self.give_back(hold))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def give_back(self, hold: Hold) -> None:
         """Reserve nothing any more: the target that it was for has not answered."""
