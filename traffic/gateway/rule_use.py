@@ -13,6 +13,7 @@ ON CONFLICT (route_id) DO UPDATE SET calls = u.calls + excluded.calls, failures 
     streams = u.streams + excluded.streams, slow = u.slow + excluded.slow
 WHERE u.returned_at IS NULL
 """
+OF_THE_CALLER = (400, 413, 422)
 
 
 class CanaryCounts:
@@ -22,12 +23,15 @@ class CanaryCounts:
         self._counts: dict[tuple[str, int], list[int]] = {}
 
     def note(self, exchange: Exchange, outcome: str) -> None:
-        """Count a finished call of a canary. A caller that left, or sent what no engine takes, is no failure."""
+        """Count a finished call of a canary. A caller that left, or sent what no engine takes, is no failure.
+
+        A key or a model that the vendor does not know is the canary's fault, not the caller's.
+        """
         canary, rule = exchange.decision.canary, exchange.decision.of
-        if canary is None or rule is None or outcome in ("cancelled", "refused"):
+        if canary is None or rule is None or not exchange.recorded or outcome in ("cancelled", "refused"):
             return
         own = exchange.target is canary
-        failed = not own or outcome == "timeout" or (outcome == "error" and not 400 <= (exchange.status or 0) < 429)
+        failed = not own or outcome == "timeout" or (outcome == "error" and exchange.status not in OF_THE_CALLER)
         bound, first = rule.canary_ttft_ms, exchange.ttft_ms if own else None
         counts = self._counts.setdefault((rule.slug, canary.id), [0, 0, 0, 0])
         for at, holds in enumerate((True, failed, first is not None, bool(first and bound and first > bound))):

@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from traffic.gateway.plan import LEAST_BUSY, WEIGHTED, in_canary
 from traffic.gateway.protocols import OPENAI, read_request
 from traffic.gateway.routes import Call, Decision, Rule, Target, decide
+from traffic.gateway.rule_use import CanaryCounts
 
 A, B, C = (Target(n, slug, "self", "vllm", f"http://{slug}", "m") for n, slug in ((1, "a"), (2, "b"), (3, "c")))
 OTHER = Target(4, "other", "self", "vllm", "http://other", "another-model")
@@ -100,6 +103,34 @@ def test_a_larger_share_keeps_the_conversations_of_a_smaller_one() -> None:
     small, large = (Rule("p", canary="x", canary_percent=n) for n in (5, 30))
     names = [str(n).encode() for n in range(500)]
     assert {name for name in names if in_canary(small, name)} < {name for name in names if in_canary(large, name)}
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "counted"),
+    [
+        (200, "ok", [1, 0, 0, 0]),
+        (400, "error", [1, 0, 0, 0]),
+        (413, "error", [1, 0, 0, 0]),
+        (422, "error", [1, 0, 0, 0]),
+        (401, "error", [1, 1, 0, 0]),  # our key
+        (403, "error", [1, 1, 0, 0]),
+        (404, "error", [1, 1, 0, 0]),  # its model
+        (429, "error", [1, 1, 0, 0]),
+        (None, "error", [1, 1, 0, 0]),
+        (None, "cancelled", None),
+    ],
+)
+def test_a_canary_fails_by_what_its_deployment_does_wrong(
+    status: int | None, outcome: str, counted: list[int] | None
+) -> None:
+    canary = Target(9, "next", "self", "vllm", "http://h", "m")
+    decision = Decision("p", (canary,), of=Rule("p", canary="next"), canary=canary)
+    call: Any = SimpleNamespace(decision=decision, recorded=True, target=canary, status=status, ttft_ms=None)
+    counts = CanaryCounts()
+    counts.note(call, outcome)
+    call.recorded = False  # it counts tokens
+    counts.note(call, outcome)
+    assert counts._counts == ({} if counted is None else {("p", 9): counted})
 
 
 @pytest.mark.parametrize("private", [False, True])
