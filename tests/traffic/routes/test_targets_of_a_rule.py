@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -17,11 +18,12 @@ from tests.traffic.request_rows import row
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import Tokens
 from traffic.ingest.store import ingest
-from traffic.models import Pair, Request, RequestBody, Route, RouteUse, ShadowCopy
+from traffic.models import Fallback, Pair, Request, RequestBody, Route, RouteUse, ShadowCopy
 from traffic.request_ids import day_of
 from traffic.routes import services
 from traffic.routes.page import canary_sentence, handling, has_canary, routes_headline
 from traffic.routes.queries import list_routes, read_routing
+from traffic.routes.undo import bring_back, remembered
 
 pytestmark = pytest.mark.django_db
 URL = "/settings/routes/"
@@ -163,6 +165,36 @@ def test_a_changed_canary_begins_anew(ops: Client, machines: list[Deployment]) -
     changed = sent(deployment=machines[0].pk, canary=machines[2].pk, canary_percent=5)
     assert ops.post(URL + "all/", changed).status_code == 302
     assert (read_routing()[0][0].canary, RouteUse.objects.get().calls) == ("m2", 0)
+
+
+def test_a_deleted_rule_comes_back_with_what_its_canary_and_shadow_have_done(
+    ops: Client, machines: list[Deployment]
+) -> None:
+    canary(machines, calls=40, failures=12, streams=9, slow=1)
+    services.return_canaries(NOW)
+    RouteUse.objects.update(day=NOW.date(), usd=Decimal("1.25"))
+    before = RouteUse.objects.values(
+        "calls", "failures", "streams", "slow", "reason", "returned_at", "day", "usd"
+    ).get()
+    ops.post(URL + "all/delete/")
+    ops.post(URL + "undo/")
+    assert RouteUse.objects.values(*before).get() == before
+    assert read_routing()[0][0].canary == ""  # ended, as it was
+
+
+def test_a_rule_that_an_earlier_version_deleted_comes_back(machines: list[Deployment]) -> None:
+    route = Route.objects.create(order=1, slug="all", name="All", deployment=machines[0])
+    Fallback.objects.create(route=route, deployment=machines[1], order=1)
+    deleted = remembered(route)
+    route.delete()
+    for name in ("canary", "shadow", "shadow_usd", "use"):
+        del deleted[name]
+    for name in ("strategy", "weight", "hedge_ms", "canary_percent", "canary_errors", "canary_ttft_ms"):
+        del deleted["fields"][name]
+    deleted["fallbacks"] = [pk for pk, _weight in deleted["fallbacks"]]
+    assert bring_back(deleted) is not None
+    rule = read_routing()[0][0]
+    assert (rule.strategy, rule.fallbacks, rule.weights, rule.canary) == ("first", ("m1",), (None,), "")
 
 
 def identifier(day: datetime, number: int) -> uuid.UUID:
