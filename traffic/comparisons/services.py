@@ -12,6 +12,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from lib import sql
 from lib.events import log_event
 from providers.models import Deployment
 from traffic.comparisons.rater import Rater, candidate_is_first, installation_salt, outcome_of
@@ -177,6 +178,22 @@ def erase_choices(names: Sequence[str]) -> None:
             pair.choices.filter(rater=None, by__in=names).delete()
             settle(pair)
     PairAssignment.objects.filter(rater=None, by__in=names).delete()
+
+
+# Plain SQL, as a deletion runs in a transaction of psycopg's own.
+ERASE_WORDS = """
+WITH pair AS (
+    SELECT id FROM traffic_pair WHERE candidate_request = ANY(%(ids)s) OR baseline_request = ANY(%(ids)s)
+), skipped AS (
+    UPDATE traffic_pairassignment AS a SET reason = '' FROM pair WHERE a.pair_id = pair.id AND a.reason <> ''
+)
+UPDATE traffic_pairchoice AS c SET comment = '' FROM pair WHERE c.pair_id = pair.id AND c.comment <> '' RETURNING 1
+"""
+
+
+def erase_words(requests: Sequence[uuid.UUID]) -> None:
+    """What raters wrote about pairs of these requests may quote them; their choices stay."""
+    sql.rows(ERASE_WORDS, {"ids": list(requests)})
 
 
 def settle(pair: Pair) -> None:

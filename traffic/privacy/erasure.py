@@ -28,7 +28,7 @@ from lib.partitions import existing_days
 from traffic.answer_cache.queries import any_caching
 from traffic.answer_cache.services import CacheAway, purge
 from traffic.authentication.keys import callers
-from traffic.comparisons.services import erase_choices
+from traffic.comparisons.services import erase_choices, erase_words
 from traffic.gateway import aside
 from traffic.imports.files import drop_file
 from traffic.ingest.context import clear_cache, raw_connection
@@ -214,6 +214,7 @@ def erase_batch(conn: psycopg.Connection, erasure: Erasure, day: date) -> int:
         erase_texts_of(prompt_request__in=ids)
         erase_items(requests=ids)
         erase_scores(ids)
+        erase_words(ids)
         files = {file for _identifier, file in rows if file is not None}
         conn.execute("DELETE FROM traffic_setaside WHERE imported_id = ANY(%s)", [list(files)])
         conn.execute("UPDATE traffic_erasure SET erased = erased + %s WHERE id = %s", [len(rows), erasure.pk])

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from lib import sql
 from lib.events import log_event
 from providers.models import Deployment
-from traffic.comparisons.services import add_pair
+from traffic.comparisons.services import add_pair, erase_words
 from traffic.models import Application, Trial, TrialCall, TrialPrompt
 from traffic.models.trials import CallState, PromptSource, TrialState
 from traffic.request_ids import day_of
@@ -197,4 +197,5 @@ def erase_texts_of(**copies: object) -> None:
             by_day.setdefault(day_of(request), []).append(request)
     for day, requests in by_day.items():
         sql.rows(DELETE_BODIES, [day, requests])
+        erase_words(requests)
     erased.update(text="")

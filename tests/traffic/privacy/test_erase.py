@@ -24,6 +24,8 @@ from tests.factories import DeploymentFactory, TrialFactory
 from tests.traffic.people import application, logged_in, person, text
 from traffic.authentication.keys import callers, create_key
 from traffic.caps.services import set_cap
+from traffic.comparisons import services as comparisons
+from traffic.comparisons.rater import Rater
 from traffic.gateway.answer_cache import keys_of
 from traffic.ingest.context import clear_cache
 from traffic.ingest.pricing import PricingContext
@@ -38,6 +40,8 @@ from traffic.models import (
     Import,
     Key,
     Pair,
+    PairAssignment,
+    PairChoice,
     QueueEntry,
     Rating,
     RatingQueue,
@@ -281,6 +285,28 @@ def test_copies_in_sets_go_with_the_bodies_of_their_day_and_items_of_a_file_stay
     AnswerSet.objects.update(created_at=timezone.now() - timedelta(days=32))
     apply_retention(today)
     assert [item.number for item in made.items.all()] == [9]
+
+
+def test_what_raters_wrote_about_pairs_of_a_users_prompt_goes_and_their_choices_stay(
+    shop: Application, conn: psycopg.Connection
+) -> None:
+    theirs, others = ingest(conn, [call(1, shop.pk, MARKER), call(2, shop.pk, OTHER)], PricingContext.load(conn)).ids
+    own, api = DeploymentFactory.create(slug="own"), DeploymentFactory.create(slug="api")
+    prompt = TrialPrompt.objects.create(trial=TrialFactory.create(), number=1, task="qa", text=MARKER,
+                                        application=shop, answered_request=theirs)  # fmt: skip
+    step = TrialStep.objects.create(trial=prompt.trial, number=0, deployment=own, concurrency=1)
+    copy = uuid4()
+    TrialCall.objects.create(step=step, prompt=prompt, state="ok", charged=0, request_id=copy)
+    for baseline, candidate, mark in ((theirs, uuid4(), MARKER), (uuid4(), copy, MARKER), (others, uuid4(), OTHER)):
+        pair = Pair.objects.create(candidate=own, baseline=api, candidate_request=candidate, task="qa",
+                                   baseline_request=baseline, application=shop)  # fmt: skip
+        rater = Rater("person", "ann")
+        comparisons.choose(pair=pair, rater=rater, side="a", comment=f"quotes {mark}")
+        PairAssignment.objects.create(pair=pair, rater_kind="person", by="bob", reason=f"quotes {mark}")
+    call_command("erase", user=MARKER, yes=True, stdout=StringIO())
+    assert places(conn, MARKER) == []
+    assert sorted(PairChoice.objects.values_list("comment", flat=True)) == ["", "", f"quotes {OTHER}"]
+    assert PairAssignment.objects.exclude(reason="").count() == 1
 
 
 def quoted(request: Request) -> None:
