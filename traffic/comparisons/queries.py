@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import Case, Count, F, Max, Q, QuerySet, TextField, When
+from django.db.models import Case, Count, F, Max, Q, QuerySet, TextField, Value, When
 from django.db.models.functions import Cast, Greatest, Least
 from django.utils import timezone
 
@@ -26,8 +26,9 @@ from traffic.comparisons.statistics import (
     verdict_of,
 )
 from traffic.models import Pair, PairChoice, PairOutcome, Trial
+from traffic.models.queues import shown_name
 from traffic.quality.agreement import Agreement, krippendorff_alpha
-from traffic.quality.queries import compared_period
+from traffic.quality.queries import compared_period, people_of
 
 MOST_RATERS, MOST_DISPUTED = 50, 20  # on a page
 OWN = "self"  # the provider of deployments on our own GPUs
@@ -257,11 +258,16 @@ SHARED = Q(pair__votes__gte=2, pair__disputed=False)
 
 
 def raters(where: Q | None = None) -> list[RaterCounts]:
-    """Every rater, those with the most choices first; a decision is no choice of a rater."""
+    """Every rater, those with the most choices first; a decision is no choice of a rater.
+
+    One of our people is one rater also after a change of their name, which is left out where they hide it.
+    """
     rows = (
         PairChoice.objects.filter(where or Q(), adjudicates=False)
-        .values_list("rater_kind", "by")
+        .annotate(said=Case(When(rater=None, then="by"), default=Value("")))
+        .values_list("rater_kind", "rater", "said")
         .annotate(
+            name=Max("by"),
             n=Count("id"),
             sided=Count("id", filter=Q(outcome__in=(PairOutcome.CANDIDATE, PairOutcome.BASELINE))),
             first=Count("id", filter=FIRST),
@@ -270,9 +276,10 @@ def raters(where: Q | None = None) -> list[RaterCounts]:
             gold=Count("id", filter=~Q(pair__gold="")),
             right=Count("id", filter=Q(outcome=F("pair__gold"))),
         )
-        .order_by("-n", "by")
+        .order_by("-n", "name")[:MOST_RATERS]
     )
-    return [RaterCounts(by, *counts) for _kind, by, *counts in rows[:MOST_RATERS]]
+    people = people_of(rater for _kind, rater, *_counts in rows)
+    return [RaterCounts(shown_name(people.get(rater), name), *counts) for _kind, rater, _said, name, *counts in rows]
 
 
 def disputed_pairs(within: list[int]) -> list[Pair]:

@@ -165,7 +165,7 @@ def own_skip(rater: Rater, pk: int) -> PairAssignment | None:
 
 def choices_for(pair: Pair) -> list[PairChoice]:
     """What raters chose of a pair, the first choice first."""
-    return list(pair.choices.select_related("rater").order_by("pk"))
+    return list(pair.choices.select_related("rater__rater_preference").order_by("pk"))
 
 
 def choice_of(rater: Rater, pair: Pair) -> PairChoice | None:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from providers.models import Deployment
 from traffic.models.applications import Application
 from traffic.models.choices import RaterKind, Task
+from traffic.models.queues import shown_name
 
 
 class PairOutcome(models.TextChoices):
@@ -82,6 +83,11 @@ class PairChoice(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["rater_kind", "by", "-id"], name="pair_choice_of_rater")]
+
+    @property
+    def rater_words(self) -> str:
+        """Who chose, for people; not a name that its rater hides."""
+        return shown_name(self.rater, self.by)
 
 
 class PairAssignment(models.Model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext
@@ -106,6 +107,14 @@ class RatingDraft(models.Model):
 def hidden_name() -> str:
     """What stands where a rater hides their name."""
     return gettext("name hidden")
+
+
+def shown_name(person: AbstractBaseUser | None, name: str) -> str:
+    """What a rater is called on pages, as far as they show it; `name` where the person has no other, or was deleted."""
+    preference = getattr(person, "rater_preference", None)
+    if preference is not None and preference.hide_name:
+        return hidden_name()
+    return str(getattr(person, "get_full_name", str)()) or name
 
 
 class RaterPreference(models.Model):

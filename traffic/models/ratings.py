@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from providers.models import Deployment
 from traffic.models.applications import Application
 from traffic.models.choices import RaterKind
-from traffic.models.queues import hidden_name
+from traffic.models.queues import shown_name
 from traffic.models.rubrics import Rubric
 
 
@@ -88,10 +88,7 @@ class Rating(models.Model):
     def rater_words(self) -> str:
         """Who really said it, for people: `Ada Lovelace`, `playground: end-user`; not a name that its rater hides."""
         if self.rater_kind == RaterKind.PERSON:
-            preference = getattr(self.rater, "rater_preference", None)
-            if preference is not None and preference.hide_name:
-                return hidden_name()
-            return (self.rater.get_full_name() if self.rater else "") or self.by
+            return shown_name(self.rater, self.by)
         if self.rater_kind == RaterKind.APPLICATION and self.application:
             return f"{self.application.slug}: {self.by}"
         return _("%(kind)s: %(name)s") % {"kind": RaterKind(self.rater_kind).label, "name": self.by}

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from math import sqrt
 from typing import Any, Literal
 
+from django.contrib.auth.models import User
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Avg, Case, CharField, Count, Exists, F, Min, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Cast, Concat
+from django.utils.translation import gettext as _
 
 from lib import confidence_intervals
 from lib.dates import midnight
 from lib.money import COST_STEP
 from lib.periods import Period
 from providers.models import Deployment
-from traffic.models import RaterPreference, Rating, Request
-from traffic.models.queues import hidden_name
+from traffic.models import Rating, Request
+from traffic.models.queues import shown_name
 from traffic.models.ratings import RatingQuerySet
 from traffic.quality.agreement import FEWEST_UNITS, Agreement, Bias, krippendorff_alpha, rater_bias
 from traffic.usage import reports
@@ -36,10 +38,12 @@ COMPARED_DAYS = 90  # whose ratings count wherever two sides are compared: work 
 ACCEPTABLE = Q(stars__gte=Rating.PASSING_STARS) | Q(stars__isnull=True, score__gte=0)
 ACCEPTABLE_SQL = f"coalesce(r.stars >= {Rating.PASSING_STARS}, r.score >= 0)"  # of ratings `r`
 
-# Two applications may call their users alike; one of our people is one rater wherever they rate.
+# Two applications may call their users alike; one of our people is one rater wherever they rate, whatever their name.
 RATER = Concat(
     "rater_kind", Value(" "), Case(When(rater_kind="application", then=Cast("application_id", CharField())),
-    default=Value("")), Value(" "), "by", output_field=CharField(),
+    default=Value("")), Value(" "),
+    Case(When(rater=None, then="by"), default=Concat(Value("#"), Cast("rater_id", CharField()))),
+    output_field=CharField(),
 )  # fmt: skip
 
 Key = tuple[str | None, str, str, str]  # deployment, model, task and nothing
@@ -129,8 +133,9 @@ def quality(
 class Shared:
     """What raters gave to answers that several of them rated: how far they agree, and each of our people's bias.
 
-    Agreement is by kind of group and key; "" is the kind of all answers. Bias is by the names of people who rated at
-    least `FEWEST_UNITS` such answers, the largest first.
+    Agreement is by kind of group and key; "" is the kind of all answers. Bias is by people who rated at least
+    `FEWEST_UNITS` such answers, the largest first: `#5` is the person of that number, another text the name of one who
+    was deleted.
     """
 
     agreed: dict[str, dict[str | None, Agreement]]
@@ -182,12 +187,21 @@ def _agreed(
     }
 
 
-def without_hidden(biases: Sequence[tuple[str, Bias]]) -> list[tuple[str, Bias]]:
-    """The biases with the names that their raters hide left out of them."""
-    if not biases:
-        return []
-    hidden = set(RaterPreference.objects.filter(hide_name=True).values_list("person__username", flat=True))
-    return [(hidden_name() if name in hidden else name, bias) for name, bias in biases]
+def people_of(numbers: Iterable[int | None]) -> dict[int, User]:
+    """People by their numbers, with whether they hide their names."""
+    wanted = {number for number in numbers if number is not None}
+    return User.objects.select_related("rater_preference").in_bulk(wanted)
+
+
+def with_names(biases: Sequence[tuple[str, Bias]]) -> list[tuple[str, Bias]]:
+    """The biases with the names of their raters as they are now, as far as these show them."""
+    numbers = {rater: int(rater[1:]) for rater, _bias in biases if rater[:1] == "#" and rater[1:].isdecimal()}
+    people = people_of(numbers.values())
+    names = {
+        rater: shown_name(people[number], people[number].get_username()) if number in people else _("deleted person")
+        for rater, number in numbers.items()
+    }
+    return [(names.get(rater, rater), bias) for rater, bias in biases]
 
 
 def agreements(period: Period, filters: Filters) -> dict[str, dict[str | None, Agreement]]:

@@ -34,7 +34,7 @@ class Scoreboard:
 
     calculated_at: datetime
     groups: dict[str, list[QualityGroup]]  # by what they are grouped by; "" is all ratings
-    biases: Sequence[tuple[str, Bias]]
+    biases: Sequence[tuple[str, Bias]]  # with the raters as `queries.shared` has them: names are put in at reading
     criteria: Sequence[tuple[str | None, list[CriterionResult]]]  # by deployment
     alike: tuple[str, list[QualityGroup]] | None
     stored: bool = False
@@ -75,7 +75,7 @@ def calculated(days: int, filters: Filters, *, stored: bool = False) -> Scoreboa
     return Scoreboard(
         timezone.now(),
         groups,
-        queries.without_hidden(shared.biases),
+        shared.biases,
         list(by_criterion(period, "deployment", filters).items()) if total else [],
         queries.like_with_like(timezone.now().date(), filters) if total and total.enough else None,
         stored,

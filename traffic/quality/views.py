@@ -17,7 +17,7 @@ from traffic.authentication.access import FIGURES
 from traffic.models import Task
 from traffic.quality import queries
 from traffic.quality.page import Answer, Named, RaterLine, Table, criteria_tables
-from traffic.quality.queries import PASS, GroupBy, QualityGroup
+from traffic.quality.queries import PASS, GroupBy, QualityGroup, with_names
 from traffic.quality.scoreboard import PERIODS, Scoreboard, period_of, scoreboard
 from traffic.usage.filters import Filters
 from traffic.visibility import applications_of
@@ -40,7 +40,7 @@ def quality(request: HttpRequest) -> HttpResponse:
         "tables": tables,
         "money": money,
         "criteria": criteria_tables(dict(board.criteria), names_of("deployment")) if board.criteria else [],
-        "raters": [RaterLine(name, bias) for name, bias in board.biases],
+        "raters": [RaterLine(name, bias) for name, bias in with_names(board.biases)],
         "comments": comments(request, period, filters) if board.total else [],
         "periods": [
             {"label": ngettext("%(n)d day", "%(n)d days", n) % {"n": n}, "url": f"?days={n}", "current": n == days}

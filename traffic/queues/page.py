@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from traffic.models import RatingQueue
-from traffic.models.queues import hidden_name
+from traffic.models.queues import shown_name
 from traffic.queues.queries import Progress
 
 
@@ -104,7 +104,4 @@ def name_of(person: User | None) -> str:
     """A rater's name, as far as they show it."""
     if person is None:
         return _("deleted person")
-    preference = getattr(person, "rater_preference", None)
-    if preference is not None and preference.hide_name:
-        return hidden_name()
-    return person.get_full_name() or person.get_username()
+    return shown_name(person, person.get_username())

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from traffic.authentication.keys import Caller
-from traffic.models import Abstention, RaterKind, RaterPreference, Rating, RatingDraft, Request, StoredScoreboard
+from traffic.models import Abstention, RaterKind, RaterPreference, Rating, RatingDraft, Request
 from traffic.queues import services as queues
 from traffic.ratings.judgement import Judgement
 from traffic.ratings.named_requests import find_request
@@ -129,4 +129,3 @@ def save_draft(*, day: date, request_id: UUID, rater: AbstractBaseUser, typed: d
 def set_name_hidden(rater: AbstractBaseUser, hidden: bool) -> None:
     """Whether only this person and admins see their name with their ratings."""
     RaterPreference.objects.update_or_create(person_id=rater.pk, defaults={"hide_name": hidden})
-    StoredScoreboard.objects.all().delete()  # it has names

@@ -21,6 +21,7 @@ from traffic.comparisons.queries import RaterCounts, Result
 from traffic.comparisons.rater import Rater, candidate_is_first, installation_salt
 from traffic.models import Application, Pair, PairChoice
 from traffic.quality.agreement import Agreement
+from traffic.ratings import services as ratings
 
 RESULTS = "/quality/comparisons/"
 NO_AGREEMENT = Agreement(None, "nominal", 0, 0)
@@ -225,3 +226,19 @@ def test_agreement_counts_raters_and_not_adjudicators() -> None:
     assert (ann.choices, ann.chose_a_side, ann.chose_first, ann.gold_right) == (3, 2, 2, 1)
     assert [row.name for row in queries.raters()] == ["ann", "ben"]
     assert Application.objects.count() == 0
+
+
+@pytest.mark.django_db
+def test_a_name_that_its_rater_hides_stands_on_no_page_of_comparisons() -> None:
+    shop, ada = application("shop"), person("ada")
+    own, api = two_sides()
+    pairs = PairFactory.create_batch(2, candidate=own, baseline=api, application=shop, votes=2, disputed=True)
+    for pair, by in zip(pairs, ("ada", "lovelace"), strict=True):  # she was renamed in between
+        pair.choices.create(rater=ada, rater_kind="person", by=by, outcome="tie", candidate_first=True)
+    assert [(row.name, row.choices) for row in queries.raters()] == [("lovelace", 2)]
+    ratings.set_name_hidden(ada, True)
+    assert [row.name for row in queries.raters()] == ["name hidden"]
+    decider = logged_in(person("root", is_superuser=True))
+    for address in (RESULTS, f"{RESULTS}{pairs[0].pk}/"):
+        page = text(decider, address)
+        assert "name hidden" in page and ">ada" not in page and "lovelace" not in page, address

@@ -356,6 +356,27 @@ def test_a_raters_bias_is_shown_with_its_interval(viewer: Client, shop: Applicat
     assert "stars stricter (" in line and "seldom" not in page, "five shared answers show nothing of a rater"
 
 
+def test_a_name_that_its_rater_hides_stays_hidden_after_a_change_of_it(
+    viewer: Client, shop: Application, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoreboard, "LARGE", 1)
+    start, ada = timezone.now() - timedelta(hours=1), person("ada")
+    values = [{"application_id": shop.pk, "started_at": start, "external_id": f"h{n}"} for n in range(12)]
+    for number, request in enumerate(arrive(conn, *values)):
+        judge(request, "end-user", stars=4)
+        ratings.rate(request=request, judgement=Judgement(ada.username, stars=2), rater=ada)
+        if number == 5:
+            ada.username = "lovelace"
+            ada.save()
+    store_scoreboards()
+    assert ">lovelace<" in text(viewer, "/quality/"), "both names are one rater, who has enough ratings"
+    ratings.set_name_hidden(ada, True)
+    ada.username = "countess"
+    ada.save()
+    page = text(viewer, "/quality/")
+    assert "name hidden" in page and not any(name in page for name in (">ada<", "lovelace", "countess"))
+
+
 @pytest.mark.parametrize("url", ["/quality/", "/quality/rate/"])
 def test_who_may_see_the_pages(shop: Application, url: str) -> None:
     assert Client().get(url)["Location"].startswith("/login/")
