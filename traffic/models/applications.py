@@ -60,6 +60,8 @@ class Application(models.Model):
     capture_bodies = models.BooleanField(default=False)
     # Its requests do not count when our own GPUs are compared with the API.
     test_only = models.BooleanField(default=False, db_default=False)
+    # It is the one that the playground made for its sends; a team's application may have the same name.
+    is_playground = models.BooleanField(default=False, db_default=False, editable=False)
     # What is taken out of its texts before they are stored, as `traffic.redaction.rules` calls it; and patterns of
     # its own.
     redact = ArrayField(models.CharField(max_length=10, choices=RedactKind.choices), default=all_kinds, blank=True)
@@ -83,6 +85,11 @@ class Application(models.Model):
     class Meta:
         ordering = ["slug"]
         permissions = [("use_playground", "Can send prompts from the playground")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["is_playground"], condition=models.Q(is_playground=True), name="one_playground"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.slug
@@ -120,6 +127,7 @@ class Key(models.Model):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    is_playground = models.BooleanField(default=False, db_default=False, editable=False)  # the playground made it
     last_used_at = models.DateTimeField(null=True, blank=True)
     replaces = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="replaced_by")
     # The first of the keys that replaced each other up to this one, None for itself: they share a quota.

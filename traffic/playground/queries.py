@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from traffic.gateway.routes import Rule, Target, reachable
 from traffic.models import Request
-from traffic.playground.services import SLUG
+from traffic.playground.services import own_slug
 from traffic.routes.queries import read_routing
 
 ROW_WAIT_S = 3.0  # until a call's row is in PostgreSQL; it takes half a second
@@ -28,12 +28,12 @@ class Choices:
 def choices() -> Choices:
     """Those that rules open for the application, as for every other."""
     rules, targets = read_routing()
-    return choices_of(rules, targets)
+    return choices_of(rules, targets, own_slug())
 
 
-def choices_of(rules: tuple[Rule, ...], targets: tuple[Target, ...]) -> Choices:
-    mine = [rule for rule in rules if not rule.applications or SLUG in rule.applications]
-    deployments = reachable(mine, targets, SLUG)
+def choices_of(rules: tuple[Rule, ...], targets: tuple[Target, ...], slug: str) -> Choices:
+    mine = [rule for rule in rules if not rule.applications or slug in rule.applications]
+    deployments = reachable(mine, targets, slug)
     named = [(target.slug, _("%(name)s (down)") % {"name": target.slug} if target.down else target.slug)
              for target in deployments]  # fmt: skip
     routes = [(rule.slug, rule.name or rule.slug) for rule in mine if not rule.private]

@@ -1,4 +1,4 @@
-"""The application `playground`, its key and its cap; what is kept of an answer."""
+"""The application of the playground, its key and its cap; what is kept of an answer."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from uuid import UUID
 from django.conf import settings
 from django.core import signing
 from django.db import transaction
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
+from lib.forms import free_slug
+from providers.audit.log import Action, Actor, record
 from providers.models import Deployment
-from traffic.authentication.keys import PREFIX, create_key, hash_of
+from traffic.authentication.keys import PREFIX, callers, create_key, hash_of
 from traffic.caps.services import set_cap
 from traffic.comparisons.services import add_pair, digest_of
 from traffic.models import Application, CapPeriod, Key, Pair, QuotaUnit, Scope, Task
 
-SLUG = "playground"
+SLUG = "playground"  # unless a team has an application of this name
 DAILY_USD = Decimal(5)
 PER_MINUTE = 60
 TOKENS_LAST_S = 86_400
@@ -31,36 +34,54 @@ class Unusable(Exception):
 
 
 @transaction.atomic
-def application() -> Application:
-    """The application of all sends, with a cap from its first day. Its requests never count in Break-even."""
-    defaults = {"name": _("Playground"), "capture_bodies": True, "test_only": True}
-    made, new = Application.objects.get_or_create(slug=SLUG, defaults=defaults)
+def application(actor: Actor) -> Application:
+    """The application of all sends, with a cap from its first day. Its requests never count in Break-even.
+
+    `actor` is who sends, for the audit log of what is made.
+    """
+    defaults = {"slug": lambda: free_slug(SLUG, SLUG, Application), "name": _("Playground"), "capture_bodies": True,
+                "test_only": True}  # fmt: skip
+    made, new = Application.objects.get_or_create(is_playground=True, defaults=defaults)
     if new:
-        set_cap(made, unit=QuotaUnit.USD, period=CapPeriod.DAY, amount=DAILY_USD)
+        record(Action.ADDED, actor=actor, thing=made)
+        cap, _new = set_cap(made, unit=QuotaUnit.USD, period=CapPeriod.DAY, amount=DAILY_USD)
+        record(Action.ADDED, actor=actor, thing=cap)
     return made
 
 
-def key() -> str:
+def own_slug() -> str:
+    """What its application is called, or will be."""
+    return Application.objects.filter(is_playground=True).values_list("slug", flat=True).first() or SLUG
+
+
+def key(actor: Actor) -> str:
     """The key of the playground. It follows from the secret of the installation, so that it is stored nowhere.
 
     Raises Unusable where a person revoked it.
     """
     secret = PREFIX + salted_hmac(SALT, "key", secret=settings.SECRET_KEY, algorithm="sha256").hexdigest()[:40]
-    stored = Key.objects.filter(hash=hash_of(secret)).first() or _make_key(secret)
+    stored = Key.objects.filter(hash=hash_of(secret)).first() or _make_key(secret, actor)
     if stored.revoked_at is not None:
         raise Unusable(_("The key of the playground is revoked."))
     return secret
 
 
 @transaction.atomic
-def _make_key(secret: str) -> Key:
+def _make_key(secret: str, actor: Actor) -> Key:
     """Two sides that are sent at once make one key."""
-    owner = Application.objects.select_for_update().get(pk=application().pk)
+    owner = Application.objects.select_for_update().get(pk=application(actor).pk)
     if (stored := Key.objects.filter(hash=hash_of(secret)).first()) is not None:
         return stored
-    owner.keys.live().delete()  # of another secret of the installation: nobody can know them any more
-    scopes = [str(Scope.GATEWAY)]
-    return create_key(name=_("Playground"), scopes=scopes, application=owner, secret=secret, per_minute=PER_MINUTE)[0]
+    for old in owner.keys.live().filter(is_playground=True):  # of another secret of the installation
+        record(Action.CHANGED, actor=actor, thing=old, message=_("Revoked."))
+        owner.keys.filter(pk=old.pk).update(revoked_at=timezone.now())
+        callers.clear()
+    made, _secret = create_key(
+        name=_("Playground"), scopes=[str(Scope.GATEWAY)], application=owner, secret=secret, per_minute=PER_MINUTE,
+        is_playground=True,
+    )  # fmt: skip
+    record(Action.ADDED, actor=actor, thing=made)
+    return made
 
 
 def token_of(request: UUID, deployment: str, prompt: str) -> str:
@@ -68,7 +89,7 @@ def token_of(request: UUID, deployment: str, prompt: str) -> str:
     return signing.dumps([str(request), deployment, digest_of(prompt)], salt=SALT)
 
 
-def keep_pair(tokens: Sequence[str], prompt: str) -> Pair:
+def keep_pair(tokens: Sequence[str], prompt: str, actor: Actor) -> Pair:
     """Two answers as a pair for raters. Raises Unusable."""
     try:
         (first, one_deployment, one_digest), (second, other_deployment, other_digest) = (
@@ -87,7 +108,7 @@ def keep_pair(tokens: Sequence[str], prompt: str) -> Pair:
             candidate_request=UUID(first),
             baseline_request=UUID(second),
             task=Task.OTHER,
-            application=application(),
+            application=application(actor),
             prompt=prompt,
         )
     except KeyError:

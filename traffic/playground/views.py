@@ -14,7 +14,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from lib.http import form_view, post_view
-from providers.audit.log import log
+from providers.audit.log import log, person
 from traffic.playground.forms import PlaygroundForm, one_newline
 from traffic.playground.page import AnswerPage
 from traffic.playground.queries import choices, row_of
@@ -35,7 +35,7 @@ def playground(request: HttpRequest) -> HttpResponseBase:
         return _page(request, form, status=422)
     asks = form.asks()
     try:
-        secret = key()
+        secret = key(person(request))
     except Unusable as error:
         form.add_error(None, str(error))
         return _page(request, form, status=422)
@@ -94,7 +94,8 @@ def _busy() -> str:
 def playground_keep(request: HttpRequest) -> HttpResponse:
     """Keep two answers as a pair for raters."""
     try:
-        pair = keep_pair(request.POST.getlist("token")[:2], one_newline(request.POST.get("prompt", "")))
+        prompt = one_newline(request.POST.get("prompt", ""))
+        pair = keep_pair(request.POST.getlist("token")[:2], prompt, person(request))
     except Unusable as error:
         messages.error(request, str(error))
     else:

@@ -11,10 +11,12 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from providers.audit.log import AuditEntry
+from providers.audit.log import Actor, AuditEntry
 from tests.factories import YEAR, TokenPriceFactory
 from tests.traffic.gateway_stack import Stack, calm, stack, until
 from tests.traffic.people import logged_in, person
+from traffic.applications.forms import ApplicationForm
+from traffic.authentication.keys import create_key
 from traffic.gateway.routes import Rule, Target
 from traffic.models import Application, Cap, Key, Pair
 from traffic.playground import sending, services
@@ -24,6 +26,7 @@ from traffic.playground.queries import choices_of
 __all__ = ["calm", "stack"]  # fixtures
 pytestmark = pytest.mark.django_db
 URL = "/quality/playground/"
+ANN = Actor("person", "ann")
 ASKED = {"first": "own", "second": "", "prompt": "What is a break-even?", "answer_tokens": "50"}
 
 
@@ -31,7 +34,7 @@ ASKED = {"first": "own", "second": "", "prompt": "What is a break-even?", "answe
 def owner(stack: Stack, django_db_blocker: Any) -> None:
     """The application and its key, where the gateway sees them."""
     with django_db_blocker.unblock():
-        services.key()
+        services.key(ANN)
         TokenPriceFactory.create(
             provider="anthropic", model="claude-test", starts_at=YEAR, seen_at=YEAR, uncached_input=3, cache_read=1,
             cache_write_5m=4, cache_write_1h=6, output=15,
@@ -86,7 +89,7 @@ def test_each_side_is_a_stream_of_its_own(client: Client, calm: Stack) -> None:
 def test_a_reader_who_leaves_ends_the_call(client: Client, calm: Stack) -> None:
     calm.own.behaviour = "endless"
     answer = sending.Answer()
-    stream = sending.pieces(sending.Ask("own", "Hi", 50, "own-model"), services.key(), answer)
+    stream = sending.pieces(sending.Ask("own", "Hi", 50, "own-model"), services.key(ANN), answer)
     assert next(stream).text
     stream.close()
     assert calm.own.hung_up.wait(20)
@@ -157,25 +160,66 @@ def test_a_revoked_key_stops_the_playground(client: Client, calm: Stack) -> None
 
 @pytest.mark.django_db(transaction=True)
 def test_two_sends_at_once_make_one_key() -> None:
+    Application.objects.filter(is_playground=True).delete()
+
     def send(_number: int) -> str:
         try:
-            return services.key()
+            return services.key(ANN)
         finally:
             connection.close()
 
     with ThreadPoolExecutor(4) as pool:
         assert len(set(pool.map(send, range(4)))) == 1
-    assert Key.objects.count() == 1
+    assert Key.objects.filter(is_playground=True).count() == 1
 
 
 def test_the_application_has_a_cap_and_stays_out_of_break_even() -> None:
-    owner = services.application()
+    owner = services.application(ANN)
     assert (owner.test_only, owner.capture_bodies) == (True, True)
     cap = Cap.objects.get(application=owner)
     assert (cap.unit, cap.period, cap.amount) == ("usd", "day", services.DAILY_USD)
     cap.delete()
-    services.application()
+    services.application(ANN)
     assert not Cap.objects.filter(application=owner).exists()  # a person took it away
+
+
+@pytest.fixture
+def nothing_made(db: None) -> None:
+    """As before the first send; the module's application is there for the gateway."""
+    Application.objects.filter(is_playground=True).delete()
+
+
+@pytest.mark.usefixtures("nothing_made")
+def test_an_application_of_a_team_keeps_its_name_its_keys_and_its_texts(settings: Any) -> None:
+    team = Application.objects.create(slug="playground", name="Playground", test_only=True)
+    theirs = create_key(name="theirs", scopes=["gateway"], application=team)[0]
+    services.key(ANN)
+    owner = services.application(ANN)
+    assert (owner.slug, owner.is_playground) == ("playground-2", True)
+    added = create_key(name="of a person", scopes=["gateway"], application=owner)[0]
+    settings.SECRET_KEY = "another"  # the key follows from it
+    services.key(ANN)
+    assert Key.objects.live().filter(pk__in=[theirs.pk, added.pk]).count() == 2
+    old, new = Key.objects.filter(is_playground=True).order_by("pk")
+    assert old.revoked_at is not None and new.revoked_at is None
+    assert services.own_slug() == "playground-2"
+
+
+@pytest.mark.usefixtures("nothing_made")
+def test_what_the_first_send_makes_is_in_the_audit_log() -> None:
+    bob = Actor("person", "bob")
+    services.key(bob)
+    services.key(bob)
+    entries = AuditEntry.objects.filter(actor="bob").order_by("pk").values_list("action", "object_type")
+    kinds = ("application", "cap", "key")
+    assert list(entries) == [("added", f"traffic.{kind}") for kind in kinds]
+
+
+@pytest.mark.usefixtures("nothing_made")
+@pytest.mark.parametrize("slug", ["", "playground"])
+def test_nobody_takes_its_short_name(slug: str) -> None:
+    form = ApplicationForm({"name": "Playground", "slug": slug})
+    assert "The playground has this short name" in str(form.errors["slug"])
 
 
 def test_only_what_rules_open_for_the_playground_can_be_chosen() -> None:
@@ -188,7 +232,7 @@ def test_only_what_rules_open_for_the_playground_can_be_chosen() -> None:
         Rule("two", "Second", deployment="c", applications=("shop",)),
         Rule("three", "Third", deployment="a", private=True),
     )
-    choices = choices_of(rules, targets)
+    choices = choices_of(rules, targets, "playground")
     assert choices.groups == [("Deployments", [("a", "a"), ("b", "b (down)")]), ("Routes", [("one", "First")])]
     assert choices.models == {"a": "model-a", "b": "model-b"}
 
