@@ -41,6 +41,8 @@ def _prepared(target: Target, body: bytes, callers: Headers) -> tuple[URL, list[
     fields: dict[str, Any] = _fields.decode(body)
     del fields["model"]
     streamed = bytes(fields.pop("stream", b"false")).strip() == b"true"
+    if streamed:
+        import botocore.eventstream  # noqa: F401  # here, in a thread, rather than on the loop where its frames are read
     fields["anthropic_version"] = VERSION
     betas = [value.decode("latin-1") for name, value in callers if name == b"anthropic-beta"]
     if betas:

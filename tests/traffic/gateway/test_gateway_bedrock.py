@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import sys
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -140,6 +141,15 @@ def test_a_call_names_the_model_in_its_path_and_the_betas_in_its_body() -> None:
     assert sent == b'{"max_tokens":1,"anthropic_version":"bedrock-2023-05-31","anthropic_beta":["one","two"]}'
     assert "secret of the caller" not in str(headers)
     assert dict(headers)["Authorization"].startswith("AWS4-HMAC-SHA256 Credential=A/")
+
+
+def test_the_reader_of_frames_is_imported_before_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "botocore.eventstream", raising=False)
+    target = Target(1, "b", "aws", "bedrock", "https://bedrock-runtime.eu-west-1.amazonaws.com", "m", api_key="bearer")
+    for streamed in (False, True):
+        body = b'{"model":"m","stream":%b,"max_tokens":1}' % str(streamed).lower().encode()
+        asyncio.run(prepared(target, body, []))
+        assert ("botocore.eventstream" in sys.modules) is streamed
 
 
 class Upstream:
