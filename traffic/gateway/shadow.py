@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 import psycopg
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 8  # copies of one process; calls beyond are not copied
 LONGEST_S = 600.0
+STATEMENT_S = 3
+AWAY_S = 1.0  # so long after Postgres did not answer, no copy is sent
 RESERVE = """
 INSERT INTO traffic_routeuse AS u (route_id, calls, failures, streams, slow, reason, day, usd)
 SELECT id, 0, 0, 0, 0, '', %(day)s, %(usd)s FROM traffic_route WHERE slug = %(rule)s AND shadow_usd >= %(usd)s
@@ -61,6 +64,9 @@ class Shadows:
         self._database_url = database_url
         self._pricing = pricing
         self._load = Load()
+        self._thread = ThreadPoolExecutor(1, "gateway-shadows")  # never those that calls wait for
+        self._connection: psycopg.Connection[Any] | None = None
+        self._away_until = 0.0  # time.monotonic
         self._tasks: set[asyncio.Task[None]] = set()
 
     def offer(self, exchange: Exchange) -> None:
@@ -82,6 +88,8 @@ class Shadows:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=1)
+        self._thread.submit(self._hang_up)
+        self._thread.shutdown(wait=False)
 
     async def _try(self, exchange: Exchange) -> None:
         try:
@@ -99,7 +107,7 @@ class Shadows:
             log_repeated(logger, logging.WARNING, "shadow_not_sent", error="no_price_or_bound", deployment=target.slug)
             return
         rule = exchange.decision.rule
-        if not await asyncio.to_thread(self._write, RESERVE, {"rule": rule, "usd": usd, "day": now.date()}):
+        if not await self._store(RESERVE, {"rule": rule, "usd": usd, "day": now.date()}):
             return
         copy = copied(
             exchange, target, "shadow", key_id=None, metered=False, capped=None, started_at=now,
@@ -108,7 +116,7 @@ class Shadows:
         await self._send(copy, usd, now.date())
         if copy.outcome == "ok":
             pair = (target.id, exchange.target.id, copy.request_id, exchange.request_id)
-            await asyncio.to_thread(self._write, KEEP, (*pair, exchange.application.id, exchange.task))
+            await self._store(KEEP, (*pair, exchange.application.id, exchange.task))
 
     async def _send(self, copy: Exchange, usd: Decimal, day: date) -> None:
         """Pass a copy on to nobody, and settle what it was reserved."""
@@ -127,11 +135,35 @@ class Shadows:
             hang_up.stop()
             share.free()
             values = {"rule": copy.decision.rule, "usd": usd, "used": used, "day": day}
-            await asyncio.to_thread(self._write, SETTLE, values)
+            await self._store(SETTLE, values)
+
+    async def _store(self, statement: str, values: Any) -> bool:
+        return await asyncio.wrap_future(self._thread.submit(self._write, statement, values))
 
     def _write(self, statement: str, values: Any) -> bool:
-        with connect(self._database_url, "gateway shadow") as conn:
+        """Whether a row was written. Raises psycopg.Error, without a wait while Postgres is away."""
+        if monotonic() < self._away_until:
+            raise psycopg.OperationalError
+        conn = self._connection
+        try:
+            if conn is not None and not conn.closed:
+                try:
+                    return conn.execute(statement, values).rowcount > 0
+                except psycopg.OperationalError:
+                    if statement is SETTLE or not self._is_lost():  # a SETTLE may have been counted
+                        raise
+            self._connection = conn = connect(self._database_url, "gateway shadow", statement_s=STATEMENT_S)
             return conn.execute(statement, values).rowcount > 0
+        except psycopg.OperationalError:
+            self._away_until = monotonic() + AWAY_S
+            raise
+
+    def _is_lost(self) -> bool:
+        return self._connection is not None and self._connection.closed
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
 
 
 async def _never() -> dict[str, Any]:

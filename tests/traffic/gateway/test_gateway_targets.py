@@ -22,6 +22,7 @@ from unittest.mock import Mock
 
 import anthropic
 import httpx
+import psycopg
 import pytest
 
 from tests.factories import YEAR, TokenPriceFactory
@@ -35,7 +36,7 @@ from traffic.gateway.recorder import Recorder
 from traffic.gateway.relay import Relay
 from traffic.gateway.resilience import Cooling
 from traffic.gateway.routes import Decision, Rule, Target
-from traffic.gateway.shadow import Shadows
+from traffic.gateway.shadow import KEEP, RESERVE, SETTLE, Shadows
 from traffic.gateway.spool import Spool
 
 __all__ = ["calm", "stack"]  # fixtures
@@ -337,6 +338,34 @@ def test_no_copy_goes_to_the_deployment_that_answered() -> None:
         return len(shadows._tasks)
 
     assert (asyncio.run(copies(OWN)), asyncio.run(copies(OTHER))) == (1, 0)
+
+
+def test_the_writes_of_copies_share_one_connection_and_wait_for_no_database_that_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, second = Mock(closed=False), Mock(closed=False)
+    connect = Mock(side_effect=[first, second, psycopg.OperationalError])
+    monkeypatch.setattr("traffic.gateway.shadow.connect", connect)
+    first.execute.return_value.rowcount = second.execute.return_value.rowcount = 1
+
+    def cut(*_: Any) -> None:
+        first.closed = True
+        raise psycopg.OperationalError
+
+    async def write() -> None:
+        shadows = Shadows(run=Mock(), database_url="", pricing=lambda: None)
+        assert [await shadows._store(RESERVE, {}) for _ in range(3)] == [True] * 3
+        assert connect.call_count == 1
+        first.execute.side_effect = cut  # Postgres was started anew
+        assert await shadows._store(KEEP, ()) and connect.call_count == 2
+        second.closed = True
+        for _ in range(3):
+            with pytest.raises(psycopg.OperationalError):
+                await shadows._store(SETTLE, {})
+        assert connect.call_count == 3
+        await shadows.close()
+
+    asyncio.run(write())
 
 
 def test_a_shadow_stops_at_its_amount_for_the_day(priced: Stack, calm: Stack) -> None:
