@@ -57,6 +57,8 @@ GROUPS: dict[str, tuple[Promise, Words]] = {
             "traffic.view_quality": _("See ratings and the scoreboard"),
             "traffic.add_rating": _("Rate answers"),
             "traffic.adjudicate": _("Decide pairs whose raters disagree"),
+            "traffic.change_rubric": _("Add, change and delete rubrics"),
+            "traffic.change_ratingqueue": _("Add, fill and close rating queues"),
             "traffic.view_trial": _("See trials and their reports"),
             "traffic.add_trial": _("Start and stop trials"),
             "traffic.use_playground": _("Send prompts from the playground"),

@@ -119,7 +119,7 @@ def test_a_silence_is_added_seen_and_ended_and_the_audit_log_knows(
     assert "is not a label" in bad.content.decode()
     ops_client.post(where, {"hours": 8, "reason": "disk swap", "subject": "a*", "severity": "critical"})
     page = manager.get(where).content.decode()
-    assert "a* critical" in page and "disk swap" in page and "covers 1 open alert" in page
+    assert "“a*”, critical" in page and "disk swap" in page and "covers 1 open alert" in page
     assert "Add a silence" not in page and manager.post(where, {}).status_code == 403
     ops_client.post(reverse("alerts:lift", args=[Silence.objects.get().pk]))
     assert not Silence.objects.in_force(timezone.now())

@@ -41,7 +41,7 @@ def emit(web: WebProcess, name: int) -> None:
         endpoint=f"http://127.0.0.1:{web.port}/v1/traces",
         headers={"authorization": f"Bearer {SECRET}"},
         compression=Compression.Gzip if name % 2 else Compression.NoCompression,
-        timeout=30,
+        timeout=120,
     )
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=200, max_export_batch_size=8))
@@ -50,6 +50,7 @@ def emit(web: WebProcess, name: int) -> None:
         attributes: dict[str, Any] = {**USAGE, "gen_ai.response.id": f"msg_{name:02d}_{call:024d}"}
         with tracer.start_as_current_span("chat", attributes=attributes):
             time.sleep(0.04)
+    provider.force_flush(240_000)  # shutdown waits for 30 s only
     provider.shutdown()
 
 
@@ -61,7 +62,7 @@ def test_ten_exporters_lose_and_double_nothing_while_the_process_is_killed_twice
             intake.web.kill()
             intake.web.start()
         for one in sent:
-            one.result(120)
+            one.result(300)
     assert rows_in(intake) == EXPORTERS * CALLS
     sums = intake.conn.execute("SELECT sum(requests), sum(output) FROM traffic_usage_day").fetchone()
     assert sums == (EXPORTERS * CALLS, EXPORTERS * CALLS * 50)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -108,6 +109,17 @@ def test_answers_are_scored_once_and_their_calls_are_requests_of_the_judge(
     assert "5: right." in sent and "May I return it?" in sent and ANSWER in sent
     assert list(RequestBody.objects.values_list("request_id", flat=True)) == [request.id]
     assert not Rating.objects.exists()
+
+
+def test_what_was_judged_is_logged_without_a_text(
+    judge: Judge, answered: Callable[..., list[Request]], server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="traffic")
+    answered(2)
+    services.run_judges()
+    [line] = [row.getMessage() for row in caplog.records if row.__dict__.get("event") == "answers_judged"]
+    assert line == f"answers_judged task={judge.task} sent=2 results=2"
+    assert PROMPT not in caplog.text and ANSWER not in caplog.text
 
 
 def test_no_call_passes_the_cap(judge: Judge, answered: Callable[..., list[Request]], server: Server) -> None:
