@@ -94,7 +94,7 @@ async def _profiles(request: web.Request) -> web.StreamResponse:
     return json({"inferenceProfileSummaries": [{"inferenceProfileId": MODEL, "inferenceProfileArn": arn}]})
 
 
-async def _asked(request: web.Request) -> dict[str, Any] | web.Response:
+async def _body_of(request: web.Request) -> dict[str, Any] | web.Response:
     body: dict[str, Any] = await request.json()
     if unquote(request.match_info["model"]) != MODEL:
         return _error(400, "ValidationException", "The provided model identifier is invalid.")
@@ -111,16 +111,16 @@ def _message(content: list[dict[str, Any]], usage: dict[str, int]) -> dict[str, 
 
 
 async def _invoke(request: web.Request) -> web.StreamResponse:
-    asked = await _asked(request)
-    if isinstance(asked, web.Response):
-        return asked
+    body = await _body_of(request)
+    if isinstance(body, web.Response):
+        return body
     return json(_message([{"type": "text", "text": "".join(WORDS)}], USAGE))
 
 
 async def _stream(request: web.Request) -> web.StreamResponse:
-    asked = await _asked(request)
-    if isinstance(asked, web.Response):
-        return asked
+    body = await _body_of(request)
+    if isinstance(body, web.Response):
+        return body
     start = _message([], {**USAGE, "output_tokens": 1})
     pieces = [{"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": word}}
               for word in WORDS]  # fmt: skip
@@ -135,7 +135,7 @@ async def _stream(request: web.Request) -> web.StreamResponse:
     ]
     response = web.StreamResponse(headers={"content-type": "application/vnd.amazon.eventstream"})
     await response.prepare(request)
-    breaks = asked["messages"][-1]["content"] == "Break."
+    breaks = body["messages"][-1]["content"] == "Break."
     for event in events[:4] if breaks else events:
         data = base64.b64encode(plain_json.dumps(event).encode()).decode()
         frame = frame_of({":event-type": "chunk", ":content-type": "application/json", ":message-type": "event"},

@@ -30,12 +30,12 @@ class CacheSection:
         if not self.saved.hits:
             return self._kept() if self.is_on else _("Off. Set a time under “People and stored texts” to turn it on.")
         text = ngettext(
-            "{kept} <b>{n} answer</b> from the cache in {days} days saved <b>{sum}</b>.",
-            "{kept} <b>{n} answers</b> from the cache in {days} days saved <b>{sum}</b>.",
+            "{time} <b>{n} answer</b> from the cache in {days} days saved <b>{sum}</b>.",
+            "{time} <b>{n} answers</b> from the cache in {days} days saved <b>{sum}</b>.",
             self.saved.hits,
         )
-        kept = self._kept() if self.is_on else _("Off.")
-        words = format_html(text, kept=kept, n=count(self.saved.hits), days=DAYS, sum=dollars(self.saved.cost))
+        time = self._kept() if self.is_on else _("Off.")
+        words = format_html(text, time=time, n=count(self.saved.hits), days=DAYS, sum=dollars(self.saved.cost))
         return format_html("{} {}", words, unpriced_words(self.saved)) if self.saved.unpriced else words
 
     def _kept(self) -> str:

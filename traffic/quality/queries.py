@@ -165,8 +165,8 @@ def shared(period: Period, filters: Filters) -> Shared:
                 judged[name.removeprefix(PERSON)].append((stars[place], stars[:place] + stars[place + 1 :]))
     agreed = {kind: _agreed(place, patterns, raters) for place, kind in enumerate(("deployment", "model", "task", ""))}
     biases = [(name, rater_bias(values)) for name, values in judged.items() if len(values) >= FEWEST_UNITS]
-    known = [(name, bias) for name, bias in biases if bias is not None]
-    return Shared(agreed, sorted(known, key=lambda row: -abs(row[1].middle)))
+    with_bias = [(name, bias) for name, bias in biases if bias is not None]
+    return Shared(agreed, sorted(with_bias, key=lambda row: -abs(row[1].middle)))
 
 
 def _agreed(

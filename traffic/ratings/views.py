@@ -96,8 +96,8 @@ def _work(request: HttpRequest) -> tuple[Progress | None, bool]:
     named = (request.POST if request.method == "POST" else request.GET).get("queue", "")
     if not named:
         return None, False
-    known = named.isdecimal() and len(named) < 18
-    return (work_queues.open_queue(request.user, int(named)) if known else None), True
+    is_number = named.isdecimal() and len(named) < 18
+    return (work_queues.open_queue(request.user, int(named)) if is_number else None), True
 
 
 def _posted_answer(request: HttpRequest, within: list[int]) -> Answer:

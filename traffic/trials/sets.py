@@ -149,9 +149,9 @@ def better_answers(task: str, today: date, within: list[int]) -> Draft:
         if pair.outcome == PairOutcome.BASELINE:
             winner, loser = loser, winner
         winners[winner] = pair, sources.get(winner) or sources.get(loser) or loser
-    asked = sides | set(sources.values())
+    requests = sides | set(sources.values())
     private = set(Request.objects.filter(
-        day__in={day_of(request) for request in asked}, id__in=asked, raw__private=True
+        day__in={day_of(request) for request in requests}, id__in=requests, raw__private=True
     ).values_list("id", flat=True))  # fmt: skip
     readable = [
         winner for winner, (pair, source) in winners.items()
