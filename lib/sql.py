@@ -77,9 +77,9 @@ def instances(statement: str, *tables: Table[Any], parameters: Parameters = ()) 
 
 def joined(statement: str, table: Table[M], parameters: Parameters = (), **related: Table[Any]) -> list[M]:
     """The instances of a table, each with those that the statement joins to it as its attributes of these names."""
-    instances = []
+    joined_instances = []
     for instance, *others in instances(statement, table, *related.values(), parameters=parameters):
         for name, other in zip(related, others, strict=True):
             setattr(instance, name, other)
-        instances.append(instance)
-    return instances
+        joined_instances.append(instance)
+    return joined_instances
