@@ -10,6 +10,7 @@ import itertools
 import logging
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from time import perf_counter
@@ -36,6 +37,7 @@ from traffic.gateway.intake import Deadlines, Load, Share, drain
 from traffic.gateway.passthrough import METHODS, STORES, Passthrough, StoreCall, store_of
 from traffic.gateway.protocols import (
     ANTHROPIC,
+    BESIDE_THE_LOOP,
     COMPLETIONS,
     EMBEDDINGS,
     MEDIA,
@@ -246,7 +248,8 @@ class Gateway:
                 call = StoreCall.of(store, protocol, scope, headers, capped=capped)
                 await self.passthrough.run(call, body, application, snapshot, send)
                 return
-            exchange = self._exchange(protocol, scope, headers, snapshot, key, application, body, started_at, arrived)
+            request = await _read(protocol, scope, body, application.aliases)
+            exchange = self._exchange(request, scope, headers, snapshot, key, application, started_at, arrived)
             form = exchange.request.span is not None
             await self.passthrough.enforce_own(protocol, body, application, form=form)
             keeping = await self.cache.serve(exchange, send)
@@ -267,25 +270,16 @@ class Gateway:
 
     def _exchange(
         self,
-        protocol: Protocol,
+        gateway_request: GatewayRequest,
         scope: Scope,
         headers: dict[bytes, bytes],
         snapshot: Snapshot,
         key: Key,
         application: Application,
-        body: bytes,
         started_at: datetime,
         arrived: float,
     ) -> Exchange:
         """What is to be done. Raises Refusal."""
-        try:
-            types = [value for name, value in scope["headers"] if name == b"content-type"] if protocol == MEDIA else []
-            is_form = any(value.lower().startswith(b"multipart/form-data") for value in types)
-            gateway_request = read_form(body, types) if is_form else read_request(protocol, body)
-        except BadRequest as error:
-            raise Refusal(400, "bad-request", str(error)) from None
-        if alias := application.aliases.get(gateway_request.model):
-            gateway_request = replace(gateway_request, model=alias, written=gateway_request.model)
         call = _call(gateway_request, application, headers, scope["path"])
         external_id = self._next_id()
         no_store = _is_on(headers, b"x-breakeven-no-store")
@@ -350,6 +344,24 @@ class Gateway:
                 await _send_json(send, model)
                 return
         raise Refusal(404, "no-such-model", f"No deployment that this key reaches serves {wanted[:200]}.")
+
+
+async def _read(protocol: Protocol, scope: Scope, body: bytes, aliases: Mapping[str, str]) -> GatewayRequest:
+    """The request of a call; a large one is read and searched in threads. Raises Refusal."""
+    types = [value for name, value in scope["headers"] if name == b"content-type"] if protocol == MEDIA else []
+    large = len(body) > BESIDE_THE_LOOP
+    try:
+        if any(value.lower().startswith(b"multipart/form-data") for value in types):
+            request = read_form(body, types)
+        else:
+            request = await asyncio.to_thread(read_request, protocol, body) if large else read_request(protocol, body)
+    except BadRequest as error:
+        raise Refusal(400, "bad-request", str(error)) from None
+    if alias := aliases.get(request.model):
+        request = replace(request, model=alias, written=request.model)
+    if large:
+        await asyncio.to_thread(request.search)
+    return request
 
 
 def _log_refused(refusal: Refusal, scope: Scope, key: Key | None = None) -> None:

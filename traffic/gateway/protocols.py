@@ -39,10 +39,17 @@ _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _raw_list = msgspec.json.Decoder(list[msgspec.Raw])
 _anything = msgspec.json.Decoder()
 
-# A quote inside a JSON string is always escaped, so this cannot match inside a text, only a real content part.
+BESIDE_THE_LOOP = 256 << 10  # bytes of a body; one that is larger is read and searched in a thread
+PIECE = 256 << 10  # bytes that are searched at a time: a thread that searches lets the others work in between
+
+# A quote inside a JSON string is always escaped, so this cannot match inside a text, only a real content part. The
+# backslash that must not stand before it is looked for behind its first word: a pattern that begins with a word is
+# found 20 times faster.
 _MEDIA_PART = re.compile(
-    rb'(?<!\\)"type"\s*:\s*"(?:image|document|image_url|input_audio|audio_url|video_url|file|input_image|input_file)"'
+    rb'"type"(?<!\\"type")\s*:\s*"'
+    rb'(?:image|document|image_url|input_audio|audio_url|video_url|file|input_image|input_file)"'
 )
+_IN_NO_MEDIA_PART = re.compile(rb'[^\s":_acdefgilmnoprtuvy]')  # a byte at which a text may be cut
 
 
 class Large(msgspec.Struct):
@@ -88,7 +95,17 @@ class GatewayRequest:
     def media(self) -> bool:
         """Whether a message carries an image, a document, sound or video."""
         messages = bytes(self.raw_prompt(b""))
-        return b'"type"' in messages and _MEDIA_PART.search(messages) is not None
+        start = 0
+        while start < len(messages):
+            end = _cut(messages, start)
+            if _MEDIA_PART.search(messages, start, end):
+                return True
+            start = end
+        return False
+
+    def search(self) -> None:
+        """Look for what rules ask of the messages, and remember it: for a thread."""
+        assert self.media is not None and self.conversation
 
     @cached_property
     def conversation(self) -> bytes:
@@ -185,6 +202,14 @@ def read_request(protocol: Protocol, body: bytes) -> GatewayRequest:
     if len(model) > MOST_MODEL:
         raise BadRequest(f"model: a name has {MOST_MODEL} characters at most.")
     return GatewayRequest(protocol, body, fields, model, streamed is True)
+
+
+def _cut(text: bytes, start: int) -> int:
+    """Where a piece of a text ends that begins at `start`, so that no media part is cut."""
+    for at in range(start + PIECE, len(text), PIECE):
+        if apart := _IN_NO_MEDIA_PART.search(text, at, at + PIECE):
+            return apart.start()
+    return len(text)
 
 
 def _refuse_many_fields(body: bytes) -> None:

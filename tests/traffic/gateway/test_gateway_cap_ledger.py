@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,11 +17,12 @@ import redis
 from tests.database import conninfo
 from traffic.caps.windows import window_of
 from traffic.gateway.caps import counted_use, ledger, scripts
-from traffic.gateway.caps.amounts import Cap, Charge
+from traffic.gateway.caps.amounts import Cap, Charge, most_tokens
 from traffic.gateway.caps.counted_use import CountedUse
 from traffic.gateway.caps.ledger import CapLedger, CappedCall, CapReached, Gap
-from traffic.gateway.protocols import ANTHROPIC, read_request
+from traffic.gateway.protocols import ANTHROPIC, GatewayRequest, read_request
 from traffic.gateway.routes import Target
+from traffic.ingest.rows import Tokens
 
 TARGET = Target(1, "own", "self", "vllm", "http://x", "m", context_tokens=1_000)
 REQUEST = read_request(ANTHROPIC, json.dumps({"model": "m", "max_tokens": 10, "messages": []}).encode())
@@ -163,3 +165,24 @@ def test_windows_are_read_over_a_single_connection(monkeypatch: pytest.MonkeyPat
         use.close()
 
     asyncio.run(work())
+
+
+def test_a_large_prompt_is_measured_beside_the_event_loop(
+    valkey: redis.Redis, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+
+    def measuring(request: GatewayRequest, target: Target) -> Tokens:
+        threads.append(threading.get_ident())
+        return most_tokens(request, target)
+
+    monkeypatch.setattr(ledger, "most_tokens", measuring)
+    large = read_request(ANTHROPIC, b'{"model":"m","max_tokens":10,"messages":[],"system":"%s"}' % (b"a" * 300_000))
+
+    async def work(capped: CapLedger) -> None:
+        await capped.reserve(call("small", cap(1)), TARGET)
+        with pytest.raises(CapReached):
+            await capped.reserve(CappedCall("large", (cap(2),), large, None, UTC, refuse=False), TARGET)
+
+    run(valkey_url, work)
+    assert [thread == threading.get_ident() for thread in threads] == [True, False]

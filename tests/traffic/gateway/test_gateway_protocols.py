@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
+import threading
 import tracemalloc
 import zlib
 from functools import partial
@@ -14,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.traffic.linearity import assert_linear
+from traffic.gateway import app, protocols
 from traffic.gateway.answers import (
     UNKNOWN,
     StreamTap,
@@ -25,7 +28,16 @@ from traffic.gateway.answers import (
 )
 from traffic.gateway.bounds import MOST_EVENT, TooMuch
 from traffic.gateway.inflate import inflated, inflater
-from traffic.gateway.protocols import ANTHROPIC, OPENAI, BadRequest, Protocol, error_body, read_request
+from traffic.gateway.protocols import (
+    ANTHROPIC,
+    BESIDE_THE_LOOP,
+    OPENAI,
+    BadRequest,
+    GatewayRequest,
+    Protocol,
+    error_body,
+    read_request,
+)
 from traffic.gateway.usage_option import UsageFilter
 
 
@@ -62,6 +74,44 @@ def test_a_text_about_media_is_none() -> None:
     text = json.dumps([{"type": "image"}])
     assert not asked([{"role": "user", "content": text}]).media
     assert not asked([{"role": "user", "content": "x"}], tools=[{"type": "image"}]).media
+
+
+@pytest.mark.parametrize("piece", range(1, 40))
+def test_a_large_text_is_searched_in_pieces_that_cut_no_media_part(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocols, "PIECE", piece)
+    parts = [b'{"type":"text","text":"a tall tale of a file"}'] * 3
+    for media in (b'{"type":"image"}', b'{"type" :  \n "input_image" }', b'{"type": "text", "type": "file"}'):
+        for place in range(4):
+            content = b",".join([*parts[:place], media, *parts[place:]])
+            body = b'{"model":"m","messages":[{"content":[%s]}]}' % content
+            assert read_request(OPENAI, body).media, body
+    for other in (b'"\\"type": "image"', b'"type": "imagery"', b'"aaaa" : "image"', b'"x":"\\"type\\":\\"file\\""'):
+        assert not read_request(OPENAI, b'{"model":"m","messages":[{%s}]}' % other).media, other
+
+
+@pytest.mark.parametrize(("size", "beside"), [(1_000, False), (BESIDE_THE_LOOP, True)])
+def test_a_large_body_is_read_and_searched_beside_the_event_loop(
+    size: int, beside: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+
+    def reading(protocol: Protocol, body: bytes) -> Any:
+        threads.append(threading.get_ident())
+        return read_request(protocol, body)
+
+    def searching(request: GatewayRequest) -> None:
+        threads.append(threading.get_ident())
+        search(request)
+
+    search = GatewayRequest.search
+    monkeypatch.setattr(app, "read_request", reading)
+    monkeypatch.setattr(GatewayRequest, "search", searching)
+    body = json.dumps({"model": "alias", "messages": [{"content": [{"type": "image", "x": "a" * size}]}]}).encode()
+    request = asyncio.run(app._read(OPENAI, {"headers": []}, body, {"alias": "m"}))
+    assert len(threads) == (2 if beside else 1)
+    assert all((thread != threading.get_ident()) is beside for thread in threads)
+    assert not beside or "conversation" in vars(request), "what was looked for is remembered"
+    assert (request.model, request.written, request.media) == ("m", "alias", True)
 
 
 def test_a_conversation_keeps_its_digest_while_it_grows() -> None:

@@ -26,7 +26,7 @@ from traffic.caps.windows import amount_of, window_of
 from traffic.gateway.caps import scripts
 from traffic.gateway.caps.amounts import NOBODY, REST, Cap, Charge, NoBound, NoPrice, most_tokens, reserved, used
 from traffic.gateway.caps.counted_use import CountedUse
-from traffic.gateway.protocols import GatewayRequest
+from traffic.gateway.protocols import BESIDE_THE_LOOP, GatewayRequest
 from traffic.gateway.refusals import Refusal, come_back
 from traffic.gateway.routes import Target
 from traffic.ingest.pricing import PricingContext
@@ -118,7 +118,12 @@ class CapLedger:
         now = datetime.now(UTC)
         charges = []
         counts = all(cap.at_once for cap in call.caps)
-        tokens = Tokens() if counts else most_tokens(call.request, target)  # looks through the body: once for all caps
+        if counts:
+            tokens = Tokens()
+        elif len(call.request.body) > BESIDE_THE_LOOP:  # it looks through the body: once for all caps
+            tokens = await asyncio.to_thread(most_tokens, call.request, target)
+        else:
+            tokens = most_tokens(call.request, target)
         for cap in call.caps:
             amount = self._amount(cap, tokens, call, target, now)
             if amount:
