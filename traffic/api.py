@@ -21,6 +21,7 @@ from traffic.ingest.refusals import log_refused
 from traffic.latency import queries as latency_reports
 from traffic.quality import queries as quality
 from traffic.quality.criteria import by_criterion
+from traffic.quality.shared_answers import shared
 from traffic.queues import queries as queues
 from traffic.ratings import services as ratings
 from traffic.ratings.judgement import Judgement
@@ -186,7 +187,7 @@ def get_quality(
     group_by: quality.GroupBy = "deployment",
 ) -> Any:
     asked_for, wanted = period.parsed(), filters.parsed()
-    groups = quality.quality(asked_for, group_by, wanted, agreed=quality.agreements(asked_for, wanted))
+    groups = quality.quality(asked_for, group_by, wanted, agreed=shared(asked_for, wanted).agreed)
     by_key = by_criterion(asked_for, group_by, wanted)
     return {"groups": [replace(group, criteria=by_key.get(group.key, ())) for group in groups]}
 

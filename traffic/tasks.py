@@ -13,7 +13,7 @@ from traffic.judges import services as judges
 from traffic.marks import services as marks
 from traffic.models import Erasure, Import, Repricing, Trial
 from traffic.privacy import erasure, retention
-from traffic.quality import scoreboard
+from traffic.quality import scoreboard, shared_answers
 from traffic.ratings import services as ratings
 from traffic.ratings import waiting as waiting_ratings
 from traffic.repricing import services as repricings
@@ -34,9 +34,14 @@ def apply_retention() -> int:
 
 @shared_task(ignore_result=True)
 def attach_ratings() -> int:
-    """Ratings that wait get their requests, whatever way those came in; copies of what a twin told later follow."""
+    """Ratings that wait get their requests, whatever way those came in; copies of what a twin told later follow.
+
+    What came, changed or went is added up into how far raters agree.
+    """
     ratings.refresh_copies()
-    return waiting_ratings.attach_waiting()
+    attached = waiting_ratings.attach_waiting()
+    shared_answers.add_up()
+    return attached
 
 
 @shared_task(ignore_result=True)

@@ -18,8 +18,9 @@ from providers.models import Deployment
 from traffic.comparisons import queries as comparisons
 from traffic.models import Metric
 from traffic.quality.agreement import Agreement
-from traffic.quality.queries import NO_AGREEMENT, GroupBy, agreements
+from traffic.quality.queries import NO_AGREEMENT, GroupBy
 from traffic.quality.scores import Score, days_of, scores
+from traffic.quality.shared_answers import shared
 from traffic.usage import reports
 from traffic.usage.filters import Filters
 from traffic.usage.reports import NOTHING, Quantiles
@@ -49,7 +50,7 @@ class Scoreboard:
 
     @cached_property
     def agreed(self) -> dict[str, dict[str | None, Agreement]]:
-        return agreements(self.period, self.filters)
+        return shared(self.period, self.filters).agreed
 
     def rows(self, by: GroupBy) -> list[Row]:
         """By deployment, model or task, the most rated first."""

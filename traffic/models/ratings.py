@@ -6,6 +6,7 @@ from datetime import date
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
@@ -124,9 +125,15 @@ class RatingDay(models.Model):
     starred = models.IntegerField()
     stars_sum = models.IntegerField()
     stars_squares = models.IntegerField()
+    # How far raters agree, which `traffic.quality.shared_answers` adds up; the triggers only say that it is due.
+    agreement_due = models.BooleanField(default=True, db_default=True)
+    agreed = ArrayField(models.FloatField(), default=list, db_default=[])
+    raters = ArrayField(models.BigIntegerField(), default=list, db_default=[])  # hashes of those who rated with others
+    biases = models.JSONField(default=dict, db_default={})  # by our people: answers, sum and squares of differences
 
     class Meta:
         db_table = "traffic_rating_day"
+        indexes = [models.Index(fields=["day"], condition=models.Q(agreement_due=True), name="rating_day_due")]
         constraints = [
             models.UniqueConstraint(
                 fields=["day", "application_id", "deployment_id", "model", "task"], name="one_rating_day_of_a_key"

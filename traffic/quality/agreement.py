@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Literal, TypeVar
 
 from lib import confidence_intervals
@@ -53,6 +53,13 @@ def krippendorff_alpha(units: Iterable[tuple[Mapping[Value, int], int]], level: 
             for other, again in counts.items():
                 if other != value:
                     observed[value, other] += count * again * times / (size - 1)  # type: ignore[assignment]
+    return alpha_of_sums(totals, observed, level)
+
+
+def alpha_of_sums(
+    totals: Mapping[Value, float], observed: Mapping[tuple[Value, Value], float], level: Level
+) -> float | None:
+    """Alpha by how often each value was given in units of several, and the coincidences of each two unlike values."""
     n = sum(totals.values())
     distance = _distances(totals, level)
     expected = sum(totals[value] * totals[other] * apart for (value, other), apart in distance.items())
@@ -61,7 +68,7 @@ def krippendorff_alpha(units: Iterable[tuple[Mapping[Value, int], int]], level: 
     return 1 - (n - 1) * sum(weight * distance[pair] for pair, weight in observed.items()) / expected
 
 
-def _distances(totals: Mapping[Value, int], level: Level) -> dict[tuple[Value, Value], float]:
+def _distances(totals: Mapping[Value, float], level: Level) -> dict[tuple[Value, Value], float]:
     """The squared difference of each two values; between ordinal ones lie as many as were given."""
     if level == "nominal":
         return {(value, other): float(value != other) for value in totals for other in totals}
@@ -116,11 +123,13 @@ class Bias:
         return self.low > 0 or self.high < 0
 
 
-def rater_bias(judged: Sequence[tuple[float, Sequence[float]]]) -> Bias | None:
-    """The bias of a rater by their value of each unit and the others' values of it; None for fewer than two units."""
-    apart = [value - fmean(others) for value, others in judged if others]
-    if len(apart) < 2:
+def rater_bias(units: int, total: float, squares: float) -> Bias | None:
+    """The bias of a rater by how far their value of each unit lies above the mean of the others' values of it.
+
+    `total` and `squares` are the sums of these differences and of their squares; None for fewer than two units.
+    """
+    if units < 2:
         return None
-    half = Z * stdev(apart) / sqrt(len(apart))
-    middle = fmean(apart)
-    return Bias(len(apart), middle - half, middle, middle + half)
+    middle = total / units
+    half = Z * sqrt(max(0.0, squares - total * middle) / (units - 1) / units)
+    return Bias(units, middle - half, middle, middle + half)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -11,8 +10,7 @@ from math import sqrt
 from typing import Any, Literal
 
 from django.contrib.auth.models import User
-from django.contrib.postgres.aggregates import ArrayAgg
-from django.db.models import Avg, Case, CharField, Count, Exists, F, Min, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Avg, Case, CharField, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Cast, Concat
 from django.utils.translation import gettext as _
 
@@ -24,7 +22,7 @@ from providers.models import Deployment
 from traffic.models import Rating, Request
 from traffic.models.queues import shown_name
 from traffic.models.ratings import RatingQuerySet
-from traffic.quality.agreement import FEWEST_UNITS, Agreement, Bias, krippendorff_alpha, rater_bias
+from traffic.quality.agreement import Agreement, Bias
 from traffic.usage import reports
 from traffic.usage.filters import Filters
 from traffic.usage.reports import UsageGroup
@@ -45,9 +43,6 @@ RATER = Concat(
     Case(When(rater=None, then="by"), default=Concat(Value("#"), Cast("rater_id", CharField()))),
     output_field=CharField(),
 )  # fmt: skip
-
-Key = tuple[str | None, str, str, str]  # deployment, model, task and nothing
-PERSON = "person  "  # how the RATER of one of our people begins
 
 KEYS: dict[str, Any] = {"deployment": F("deployment__slug"), "model": F("model"), "task": F("task"), "": Value("")}
 
@@ -102,7 +97,7 @@ def quality(
 ) -> list[QualityGroup]:
     """Ratings of the requests of a period by group, the most rated first; a day that the period cuts counts whole.
 
-    `agreed` is how far raters agree (`agreements`), where the caller has it.
+    `agreed` is how far raters agree (`shared_answers.shared`), where the caller has it.
     """
     filters = filters or Filters()
     rows = (
@@ -129,64 +124,6 @@ def quality(
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """What raters gave to answers that several of them rated: how far they agree, and each of our people's bias.
-
-    Agreement is by kind of group and key; "" is the kind of all answers. Bias is by people who rated at least
-    `FEWEST_UNITS` such answers, the largest first: `#5` is the person of that number, another text the name of one who
-    was deleted.
-    """
-
-    agreed: dict[str, dict[str | None, Agreement]]
-    biases: Sequence[tuple[str, Bias]]
-
-
-def shared(period: Period, filters: Filters) -> Shared:
-    """How far raters agree on the stars of answers that several of them rated (ordinal alpha). One statement."""
-    answers = (
-        rated(period, filters)
-        .filter(stars__isnull=False, request_id__isnull=False)
-        .values("request_id")
-        .annotate(n=Count("id"), stars_given=ArrayAgg("stars", order_by="id"), who=ArrayAgg(RATER, order_by="id"))
-        .filter(n__gt=1)
-        # A request has one of each, so that they need no place in the grouping, whose rows are sorted.
-        .values_list(Min("deployment__slug"), Min("model"), Min("task"), "stars_given", "who")
-    )
-    patterns: dict[Key, Counter[tuple[int, ...]]] = defaultdict(Counter)
-    raters: dict[Key, set[str]] = defaultdict(set)
-    judged: dict[str, list[tuple[float, Sequence[float]]]] = defaultdict(list)
-    for deployment, model, task, stars, who in answers.iterator():
-        key = (deployment, model, task, "")
-        patterns[key][tuple(sorted(stars))] += 1
-        raters[key].update(who)
-        for place, name in enumerate(who):
-            if name.startswith(PERSON):
-                judged[name.removeprefix(PERSON)].append((stars[place], stars[:place] + stars[place + 1 :]))
-    agreed = {kind: _agreed(place, patterns, raters) for place, kind in enumerate(("deployment", "model", "task", ""))}
-    biases = [(name, rater_bias(values)) for name, values in judged.items() if len(values) >= FEWEST_UNITS]
-    with_bias = [(name, bias) for name, bias in biases if bias is not None]
-    return Shared(agreed, sorted(with_bias, key=lambda row: -abs(row[1].middle)))
-
-
-def _agreed(
-    place: int, patterns: Mapping[Key, Counter[tuple[int, ...]]], raters: Mapping[Key, set[str]]
-) -> dict[str | None, Agreement]:
-    """Agreement by the part of the key at a place."""
-    of_group: dict[str | None, Counter[tuple[int, ...]]] = defaultdict(Counter)
-    who: dict[str | None, set[str]] = defaultdict(set)
-    for key, counts in patterns.items():
-        of_group[key[place]].update(counts)
-        who[key[place]] |= raters[key]
-    alphas = {
-        group: krippendorff_alpha([(Counter(stars), times) for stars, times in counts.items()], "ordinal")
-        for group, counts in of_group.items()
-    }
-    return {
-        group: Agreement(alpha, "ordinal", len(who[group]), of_group[group].total()) for group, alpha in alphas.items()
-    }
-
-
 def people_of(numbers: Iterable[int | None]) -> dict[int, User]:
     """People by their numbers, with whether they hide their names."""
     wanted = {number for number in numbers if number is not None}
@@ -202,11 +139,6 @@ def with_names(biases: Sequence[tuple[str, Bias]]) -> list[tuple[str, Bias]]:
         for rater, number in numbers.items()
     }
     return [(names.get(rater, rater), bias) for rater, bias in biases]
-
-
-def agreements(period: Period, filters: Filters) -> dict[str, dict[str | None, Agreement]]:
-    """How far raters agree, by kind of group and key."""
-    return shared(period, filters).agreed
 
 
 def compared_period(today: date) -> Period:

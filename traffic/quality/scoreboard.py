@@ -14,7 +14,7 @@ from django.utils import timezone
 from lib.dates import midnight
 from lib.periods import Period
 from traffic.models import Rating, StoredScoreboard
-from traffic.quality import queries
+from traffic.quality import queries, shared_answers
 from traffic.quality.agreement import Bias
 from traffic.quality.criteria import CriterionResult, by_criterion
 from traffic.quality.queries import GroupBy, QualityGroup
@@ -34,7 +34,7 @@ class Scoreboard:
 
     calculated_at: datetime
     groups: dict[str, list[QualityGroup]]  # by what they are grouped by; "" is all ratings
-    biases: Sequence[tuple[str, Bias]]  # with the raters as `queries.shared` has them: names are put in at reading
+    biases: Sequence[tuple[str, Bias]]  # with the raters as `shared_answers` has them: names are put in at reading
     criteria: Sequence[tuple[str | None, list[CriterionResult]]]  # by deployment
     alike: tuple[str, list[QualityGroup]] | None
     stored: bool = False
@@ -68,7 +68,7 @@ def is_large(days: int) -> bool:
 def calculated(days: int, filters: Filters, *, stored: bool = False) -> Scoreboard:
     """The figures, read from the ratings themselves."""
     period = period_of(days)
-    shared = queries.shared(period, filters)
+    shared = shared_answers.shared(period, filters)
     kinds: tuple[str, ...] = (*get_args(GroupBy), "")
     groups = {kind: queries.quality(period, kind, filters, agreed=shared.agreed) for kind in kinds}
     total = next(iter(groups[""]), None)

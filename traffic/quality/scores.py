@@ -80,15 +80,18 @@ def days_of(today: date) -> tuple[date, date]:
     return end - timedelta(weeks=WEEKS), end
 
 
+def condition(filters: Filters) -> tuple[str, dict[str, Any]]:
+    """What the filters ask of days `r` and their deployments `e`, as SQL that begins with AND, and its parameters."""
+    values = {name: wanted for name in COLUMNS if (wanted := getattr(filters, name))}
+    where = [f" AND {'e' if name == 'provider' else 'r'}.{COLUMNS[name]} = ANY(%({name})s)" for name in values]
+    return "".join(where), values  # our own columns
+
+
 def scores(today: date, by: GroupBy, filters: Filters) -> list[Score]:
     """The groups with ratings of requests of the eight weeks that end today, the most rated first."""
     first, end = days_of(today)
-    where = ""
-    values: dict[str, Any] = {"first": first, "end": end}
-    for name, column in COLUMNS.items():
-        if wanted := getattr(filters, name):
-            where += f" AND {'e' if name == 'provider' else 'r'}.{column} = ANY(%({name})s)"  # our own columns
-            values[name] = wanted
+    where, values = condition(filters)
+    values |= {"first": first, "end": end}
     totals: dict[str | None, list[int]] = {}
     weeks: dict[str | None, list[tuple[int, int]]] = {}
     for key, weeks_ago, *sums in sql.rows(SCORES.format(key=KEYS[by], filters=where), values):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable
 from itertools import permutations
+from statistics import stdev
 from typing import get_args
 
 import krippendorff
@@ -120,7 +121,9 @@ def test_two_raters_who_swap_units_have_fleiss_kappa(choices: list[tuple[str, st
 
 
 def test_a_strict_rater_has_a_bias_with_its_interval() -> None:
-    bias = rater_bias([(2, [3, 4]), (3, [4]), (1, [2]), (4, []), (2, [4])])
+    apart = [2 - 3.5, 3 - 4.0, 1 - 2.0, 2 - 4.0]  # of the mean of the others
+    bias = rater_bias(len(apart), sum(apart), sum(value**2 for value in apart))
     assert bias is not None and bias.units == 4 and bias.middle == pytest.approx(-1.375)
-    assert bias.low < bias.middle < bias.high < 0 and bias.is_real
-    assert rater_bias([(2, [3]), (3, [])]) is None
+    half = 1.959964 * stdev(apart) / 2
+    assert bias.low == pytest.approx(-1.375 - half) and bias.high == pytest.approx(-1.375 + half) and bias.is_real
+    assert rater_bias(1, -1.0, 1.0) is None
