@@ -38,5 +38,5 @@ def gateway_facts(raw: Any) -> list[str]:
     if "hedged" in raw:
         sentences.append(_("Two equal deployments were called, and this is one of the two calls."))
     if "shadow_of" in raw:
-        sentences.append(_("It is a copy for the shadow of its rule. No caller got this answer."))
+        sentences.append(_("It is a copy for the shadow of its route. No caller got this answer."))
     return sentences

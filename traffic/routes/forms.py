@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.db import transaction
+from django.forms import BoundField
+from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -30,6 +33,23 @@ MOST_WEIGHT, MOST_MS = 1_000, 600_000
 TAKEN = ("add", "undo", "try")  # addresses of pages
 FALLBACKS = tuple(f"fallback_{n}" for n in range(1, MOST_TARGETS))
 WEIGHTS = tuple(f"weight_{n}" for n in range(1, MOST_TARGETS))
+FIRST = ("name", "slug", "enabled", "tasks", "applications", "requested_models", "to_provider", "deployment", "before")
+# What most routes leave as it is: the title of each fold, what it is about, its fields.
+FOLDS = (
+    (
+        _("More conditions"),
+        _("length, images, privacy, budget, share"),
+        ("self_only_model", "over_tokens", "over_context", "media", "private", "budget_states", "percent"),
+    ),
+    (
+        _("Fallbacks"),
+        _("what answers when the target cannot"),
+        ("falls_back", "next_at_cap", *(name for pair in zip(FALLBACKS, WEIGHTS, strict=True) for name in pair)),
+    ),
+    (_("Equal deployments"), _("which one answers, or two at once"), ("strategy", "weight", "hedge_ms")),
+    (_("Canary"), _("another deployment for a share of conversations"), CANARY),
+    (_("Shadow"), _("copies of calls to compare answers"), SHADOW),
+)  # fmt: skip
 EITHER = (("", _("either")), ("True", _("only if so")), ("False", _("only if not")))
 
 
@@ -38,12 +58,28 @@ def either(label: str, help_text: str = "") -> forms.NullBooleanField:
     return forms.NullBooleanField(required=False, label=label, help_text=help_text, widget=forms.Select(choices=EITHER))
 
 
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Fields of a form that most people skip; it is open where one has an error or another value than a new route."""
+
+    title: Promise
+    about: Promise
+    fields: list[BoundField]
+
+    def is_open(self) -> bool:
+        return any(field.errors or self.is_set(field) for field in self.fields)
+
+    def is_set(self, field: BoundField) -> bool:
+        value = field.value()
+        return value not in (None, "") and field.field.has_changed(getattr(Route(), field.name, None), value)
+
+
 class RouteForm(RouteModelForm):
     """All that holds are asked together; a condition left empty holds for every request."""
 
     tasks = forms.MultipleChoiceField(
-        choices=Task.choices, required=False, widget=forms.CheckboxSelectMultiple, label=_("Tasks"),
-        help_text=_("None chosen: all."),
+        choices=Task.choices, required=False, widget=forms.CheckboxSelectMultiple(attrs={"class": "columns"}),
+        label=_("Tasks"), help_text=_("None chosen: all."),
     )  # fmt: skip
     requested_models = forms.CharField(
         required=False,
@@ -57,7 +93,7 @@ class RouteForm(RouteModelForm):
     )  # fmt: skip
     before: Any = forms.ModelChoiceField(
         Route.objects.all(), required=False, label=_("Evaluated before"), empty_label=_("none: evaluated last"),
-        help_text=_("The first rule that matches decides, so one after a rule for everything is never reached."),
+        help_text=_("The first route that matches decides. One after a route for everything is never reached."),
     )  # fmt: skip
 
     class Meta:
@@ -79,7 +115,7 @@ class RouteForm(RouteModelForm):
             "to_provider": _("Send to any deployment of"),
             "deployment": _("Or to one deployment"),
             "falls_back": _("Use another deployment when this one is not available"),
-            "next_at_cap": _("Continue with the next rule when a cap is reached"),
+            "next_at_cap": _("Continue with the next route when a cap is reached"),
             "strategy": _("Among equal deployments choose"),
             "weight": _("Weight of the deployment above"),
             "hedge_ms": _("Ask a second equal deployment after"),
@@ -96,17 +132,17 @@ class RouteForm(RouteModelForm):
             "over_tokens": _("Tokens, estimated from the length. Empty: any length."),
             "percent": _("Percent. A conversation stays where it began. Empty: all."),
             "next_at_cap": _("Else the call is refused with 429. A cap in USD leaves room on self-hosted GPUs."),
-            "falls_back": _("The ones below, otherwise those of other rules. Private requests stay self-hosted."),
+            "falls_back": _("The ones below, otherwise those of other routes. Private requests stay self-hosted."),
             "strategy": _("Equal are fallbacks with a weight, or deployments of the provider with the same model."),
             "hedge_ms": _("Milliseconds without an answer. The slower call is cancelled. Both are recorded and paid."),
             "canary": _("This deployment answers a share of the conversations."),
             "canary_percent": _("Percent. A conversation stays where it began."),
-            "canary_errors": _("Percent of its calls. The rule then works without it, as the list of rules shows."),
+            "canary_errors": _("Percent of its calls. The route then works without it, as the list of routes shows."),
             "canary_ttft_ms": _("Milliseconds, for more than 5 % of its streams. Empty: no limit."),
             "shadow": _("It gets copies of calls, and people compare the answers. Callers never see its answers."),
             "shadow_usd": _("USD at most. Private calls, and calls whose prompts are not kept, are never copied."),
         }
-        widgets = {"applications": forms.CheckboxSelectMultiple}
+        widgets = {"applications": forms.CheckboxSelectMultiple(attrs={"class": "columns"})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -134,16 +170,24 @@ class RouteForm(RouteModelForm):
                 initial=stored[number].weight if stored[number:] else None,
                 help_text=_("Empty: it answers only when others fail."),
             )  # fmt: skip
+        for name in ("deployment", "canary", "shadow"):
+            chooser = self.fields[name]
+            assert isinstance(chooser, forms.ModelChoiceField)
+            chooser.empty_label = gettext("none")
         for name in ("strategy", "weight", "canary_errors"):
             self.fields[name].required = False
-        pairs = [name for pair in zip(FALLBACKS, WEIGHTS, strict=True) for name in pair]
-        beside = ("strategy", "weight", "hedge_ms", *CANARY, *SHADOW)
-        conditions = [name for name in self.Meta.fields if name not in beside]
-        self.order_fields([*conditions, "weight", *pairs, "strategy", "hedge_ms", *CANARY, *SHADOW, "before"])
+        self.order_fields([*FIRST, *(name for _title, _about, names in FOLDS for name in names)])
         if self.instance.pk:
             del self.fields["slug"], self.fields["before"]
         else:
             self.initial["before"] = next((rule for rule in Route.objects.enabled() if holds_for_all(rule)), None)
+
+    def always(self) -> list[BoundField]:
+        """The fields that are always shown."""
+        return [self[name] for name in FIRST if name in self.fields]
+
+    def folds(self) -> list[Fold]:
+        return [Fold(title, about, [self[name] for name in names]) for title, about, names in FOLDS]
 
     def clean_slug(self) -> str:
         slug: str = self.cleaned_data["slug"]
@@ -209,11 +253,11 @@ class RouteForm(RouteModelForm):
             if chosen is None and value is not None:
                 self.add_error(name, _("Choose a deployment."))
             if chosen is not None and chosen == cleaned.get("deployment"):
-                self.add_error(name, _("It is the deployment of this rule."))
+                self.add_error(name, _("It is the deployment of this route."))
         if cleaned.get("shadow") is not None and cleaned.get("private"):
             self.add_error("shadow", _("Private calls are never copied."))
         if cleaned.get("shadow") is not None and cleaned["shadow"] in [cleaned.get(name) for name in FALLBACKS]:
-            self.add_error("shadow", _("It is a fallback of this rule."))
+            self.add_error("shadow", _("It is a fallback of this route."))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -110,20 +110,20 @@ def routes_headline(routes: Sequence[Route]) -> str:
     """How many rules are in use."""
     enabled = sum(route.enabled for route in routes)
     if not enabled:
-        return _("No rule is enabled, so the gateway cannot send requests.")
+        return _("No route is enabled, so the gateway cannot send requests.")
     ended = [route.name for route in routes if route.enabled and route.canary and not has_canary(route)]
     if ended:
         text = _("The canary of <b>{name}</b> was ended because it passed its limit.")
         return format_html(text, name=ended[0])
     text = ngettext(
-        "<b>{n}</b> of {all} rules is enabled. The first match decides.",
-        "<b>{n}</b> of {all} rules are enabled. The first match decides.",
+        "<b>{n}</b> of {all} routes is enabled. The first match decides.",
+        "<b>{n}</b> of {all} routes are enabled. The first match decides.",
         enabled,
     )
     return format_html(text, n=enabled, all=len(routes))
 
 
-TRY = gettext_lazy("Enter a call to see which rule decides and why. No request is sent.")
+TRY = gettext_lazy("Enter a call to see which route decides and why. No request is sent.")
 UNMET = {
     "tasks": gettext_lazy("its task"),
     "applications": gettext_lazy("its application"),
@@ -152,7 +152,7 @@ class TriedRule:
             return state("unknown", _("no match"))
         if not self.it.answers:
             return state("warn", _("matches, but no target can answer"))
-        return state("unknown", _("matches, but a rule above decides")) if self.passed else state("ok", _("matches"))
+        return state("unknown", _("matches, but a route above decides")) if self.passed else state("ok", _("matches"))
 
     def why(self) -> str:
         """Which conditions do not hold."""
@@ -168,8 +168,8 @@ class TriedPage:
     def headline(self) -> SafeString | str:
         decision = self.it.decision
         if decision is None:
-            return _("No rule leads this call to a deployment, so it would be refused.")
-        text = _("The rule <b>{rule}</b> sends this call to <b>{target}</b>.")
+            return _("No route leads this call to a deployment, so it would be refused.")
+        text = _("The route <b>{rule}</b> sends this call to <b>{target}</b>.")
         return format_html(text, rule=decision.rule, target=decision.targets[0].slug)
 
     def rules(self) -> list[TriedRule]:

@@ -124,7 +124,7 @@ def route_undo(request: HttpRequest) -> HttpResponse:
     deleted = request.session.pop(SESSION, None)
     route = bring_back(deleted) if deleted else None
     if route is None:
-        messages.info(request, _("There is no deleted rule to restore."))
+        messages.info(request, _("There is no deleted route to restore."))
     else:
         log(request, route, _("Restored."))
         messages.success(request, _("%(name)s is restored in its place.") % {"name": route.name})

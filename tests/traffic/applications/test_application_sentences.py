@@ -143,9 +143,9 @@ def test_the_list_of_keys_begins_with_how_many_work() -> None:
 
 def test_the_list_of_routes_begins_with_how_many_are_in_use() -> None:
     used, unused = Route(enabled=True), Route(enabled=False)
-    assert routes_headline([unused]) == "No rule is enabled, so the gateway cannot send requests."
-    assert routes_headline([used, unused]) == "<b>1</b> of 2 rules is enabled. The first match decides."
-    assert routes_headline([used, used]) == "<b>2</b> of 2 rules are enabled. The first match decides."
+    assert routes_headline([unused]) == "No route is enabled, so the gateway cannot send requests."
+    assert routes_headline([used, unused]) == "<b>1</b> of 2 routes is enabled. The first match decides."
+    assert routes_headline([used, used]) == "<b>2</b> of 2 routes are enabled. The first match decides."
 
 
 @pytest.mark.django_db

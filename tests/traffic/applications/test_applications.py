@@ -189,7 +189,7 @@ def test_the_lists_take_a_fixed_number_of_statements(admin: Client, shop: Applic
 
 
 def test_a_secret_is_shown_once_and_works(admin: Client, shop: Application) -> None:
-    assert f'<option value="{shop.pk}" selected>shop</option>' in text(admin, f"{KEYS}add/", application="shop")
+    assert f'<option value="{shop.pk}" selected>Shop</option>' in text(admin, f"{KEYS}add/", application="shop")
     response = admin.post(f"{KEYS}add/", {"name": "worker", "application": shop.pk, "scopes": ["ingest", "rate"]})
     assert response.status_code == 200
     assert "no-store" in response["Cache-Control"]
@@ -242,7 +242,7 @@ def test_a_revoked_key_stops_and_stays_in_the_list(admin: Client, shop: Applicat
 
 def test_the_routes_stand_in_their_order_with_their_conditions(admin: Client, routes: list[Route]) -> None:
     page = text(admin, ROUTES)
-    assert f"<b>{len(routes)}</b> of {len(routes)} rules are enabled" in page
+    assert f"<b>{len(routes)}</b> of {len(routes)} routes are enabled" in page
     assert "it is longer than 100,000 tokens or than self-hosted deployments accept" in page
     places = [page.index(f'id="{route.slug}"') for route in routes]
     assert places == sorted(places)
@@ -268,7 +268,7 @@ def test_a_rule_is_switched_by_saying_what_it_shall_be(admin: Client, routes: li
         admin.post(f"{ROUTES}hard/switch/", {"enabled": "0"})
     assert not Route.objects.get(slug="hard").enabled
     assert AuditEntry.objects.count() == 1
-    assert "<b>6</b> of 7 rules are enabled" in text(admin, ROUTES)
+    assert "<b>6</b> of 7 routes are enabled" in text(admin, ROUTES)
     admin.post(f"{ROUTES}hard/switch/", {"enabled": "1"})
     assert Route.objects.get(slug="hard").enabled
 

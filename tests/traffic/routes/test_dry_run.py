@@ -108,10 +108,10 @@ def test_the_page_names_the_rule_and_what_does_not_match(ops: Client, shop: Appl
     assert "No request is sent" in text(ops, f"{URL}try/")
     Route.objects.create(order=0, slug="rag", name="RAG", tasks=["rag"], to_provider="self")
     page = text(ops, f"{URL}try/", model="claude-test", task="code", tokens="500")
-    assert "The rule <b>all</b> sends this call to <b>claude</b>." in page
+    assert "The route <b>all</b> sends this call to <b>claude</b>." in page
     assert "no match" in page and "its task" in page
     page = text(ops, f"{URL}try/", model="claude-test", task="rag", private="on", application=str(shop.pk))
-    assert "The rule <b>rag</b> sends this call to <b>own</b>." in page
+    assert "The route <b>rag</b> sends this call to <b>own</b>." in page
     assert ops.get(f"{URL}try/", {"model": "", "tokens": "-1"}).status_code == 422
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from providers.models import Deployment
 from tests.dashboard.logins import logged_in, with_role
 from tests.factories import ApplicationFactory
 from traffic.models import Route
-from traffic.routes.forms import FALLBACKS
+from traffic.routes.forms import FALLBACKS, FOLDS
 
 pytestmark = pytest.mark.django_db
 URL = "/settings/routes/"
@@ -108,7 +109,7 @@ def test_a_deleted_rule_comes_back_as_it_was_and_once(ops: Client, machines: lis
     assert Route.objects.values().get(slug="long-code") | {"id": 0} == before
     assert list(rule.applications.all()) == [application]
     assert [one.deployment for one in rule.fallback_set.all()] == [machines[1]]
-    assert b"no deleted rule" in ops.post(URL + "undo/", follow=True).content
+    assert b"no deleted route" in ops.post(URL + "undo/", follow=True).content
 
 
 def test_a_rule_for_an_application_that_is_gone_comes_back_out_of_use(ops: Client, machines: list[Deployment]) -> None:
@@ -118,3 +119,45 @@ def test_a_rule_for_an_application_that_is_gone_comes_back_out_of_use(ops: Clien
     application.delete()
     ops.post(URL + "undo/")
     assert not Route.objects.get(slug="long-code").enabled
+
+
+def open_folds(response: Any) -> list[str]:
+    return re.findall(r'<details class="fold" open>\s*<summary>(.+?) <span', response.content.decode())
+
+
+def test_what_most_routes_leave_alone_is_folded_away_and_nothing_is_shown_twice(
+    ops: Client, machines: list[Deployment]
+) -> None:
+    response = ops.get(URL + "add/")
+    form = response.context["form"]
+    shown = [field.name for field in form.always()] + [field.name for fold in form.folds() for field in fold.fields]
+    assert sorted(shown) == sorted(form.fields)
+    assert response.content.count(b'<details class="fold">') == len(FOLDS)
+    assert open_folds(response) == []
+    page = re.sub(r"<[^>]+>", " ", response.content.decode().partition("<main")[2])
+    assert not re.search(r"\brules?\b", page, re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    ("more", "title"),
+    [
+        ({"percent": "30"}, "More conditions"),
+        ({"media": "False"}, "More conditions"),
+        ({"falls_back": ""}, "Fallbacks"),
+        ({"fallback_2": "1"}, "Fallbacks"),
+        ({"strategy": "least_busy"}, "Equal deployments"),
+        ({"canary": "1", "canary_percent": "5"}, "Canary"),
+        ({"shadow": "1", "shadow_usd": "2"}, "Shadow"),
+    ],
+)
+def test_a_fold_with_a_value_is_open(ops: Client, machines: list[Deployment], more: dict[str, str], title: str) -> None:
+    chosen = {name: machines[1].pk if value == "1" else value for name, value in more.items()}
+    assert ops.post(URL + "add/", given(**chosen)).status_code == 302
+    assert open_folds(ops.get(URL + "long-code/")) == [title]
+    assert open_folds(ops.post(URL + "long-code/", given(name="", **chosen))) == [title]
+
+
+def test_a_fold_with_an_error_is_open(ops: Client, machines: list[Deployment]) -> None:
+    response = ops.post(URL + "add/", given(shadow=machines[1].pk))
+    assert list(response.context["form"].errors) == ["shadow_usd"]
+    assert open_folds(response) == ["Shadow"]
