@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 from django.db import connection
@@ -27,6 +28,15 @@ def conninfo() -> str:
     given = connection.get_connection_params()
     names = ("host", "port", "user", "password", "dbname")
     return psycopg.conninfo.make_conninfo(**{name: str(given[name]) for name in names if given.get(name)})
+
+
+def database_url(host: str, port: int) -> str:
+    """The test database at this address, for a process of its own."""
+    parts = psycopg.conninfo.conninfo_to_dict(conninfo())
+    credentials = quote(str(parts["user"]))
+    if password := parts.get("password"):
+        credentials += f":{quote(str(password))}"
+    return f"postgresql://{credentials}@{host}:{port}/{parts['dbname']}"
 
 
 def empty_after_a_process(conn: psycopg.Connection[Any]) -> None:

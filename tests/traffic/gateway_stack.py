@@ -18,14 +18,13 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import psycopg
 import pytest
 from cryptography.fernet import Fernet
 from honcho.environ import parse_procfile
 
-from tests.database import conninfo, empty_after_a_process
+from tests.database import conninfo, database_url, empty_after_a_process
 from tests.factories import ApplicationFactory, DeploymentFactory
 from tests.traffic.gateway_peers import Door, FakeEngine, Loop
 from traffic.models import Installation, Key, Route
@@ -233,11 +232,7 @@ def set_up_database(own: FakeEngine, claude: FakeEngine, credentials_key: str) -
 
 def url_through(door: Door) -> str:
     """The test database's URL by way of the door."""
-    parts = psycopg.conninfo.conninfo_to_dict(conninfo())
-    credentials = quote(str(parts["user"]))
-    if password := parts.get("password"):
-        credentials += f":{quote(str(password))}"
-    return f"postgresql://{credentials}@127.0.0.1:{door.port}/{parts['dbname']}"
+    return database_url("127.0.0.1", door.port)
 
 
 @pytest.fixture(scope="module")
