@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from tests.traffic.gateway_openai import beside, calling
+from tests.traffic.gateway_openai import beside, calling, response
 from tests.traffic.gateway_stores import Stores
 from traffic.gateway.protocols import ANTHROPIC, OPENAI
 
@@ -171,6 +171,9 @@ class FakeEngine:
         if request.path == "/v1/audio/speech":
             return web.Response(body=b"\xff\xf3 sound", content_type="audio/mpeg")
         if (other := beside(request.path, asked, self.next_id)) is not None:
+            if request.path == "/v1/responses" and asked.get("store", True):
+                whole = json.loads(other[0].partition(b"data: ")[2])["response"] if isinstance(other, list) else other
+                self.stores.objects[whole["id"]] = {**response(whole["id"]), "kind": "responses"}
             return await self.stream(request, other) if isinstance(other, list) else web.json_response(other)
         if asked.get("stream"):
             events = self.anthropic_events() if anthropic else self.openai_events(asked)
@@ -227,13 +230,14 @@ class FakeEngine:
         }
 
     def completion(self) -> dict[str, Any]:
+        sound = {"audio": self.sound()} if self.behaviour == "sound" else {}
         return {
             "id": self.next_id(COMPLETION_ID),
             "object": "chat.completion",
             "created": 1,
             "model": "whatever",
             "choices": [
-                {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hello."}},
+                {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hello."} | sound},
             ],
             "usage": {
                 "prompt_tokens": 120,
@@ -243,6 +247,10 @@ class FakeEngine:
                 "completion_tokens_details": {"reasoning_tokens": 4},
             },
         }
+
+    def sound(self) -> dict[str, Any]:
+        self.unique += 1
+        return {"id": f"audio_{id(self) % 1000}{self.unique}", "data": "aGk=", "transcript": "Hello.", "expires_at": 1}
 
     def anthropic_events(self) -> list[bytes]:
         start = {**self.message(), "content": []}
@@ -273,7 +281,7 @@ class FakeEngine:
         events = [
             choice({"role": "assistant", "content": None}),
             choice({"content": "Hel"}),
-            choice({"content": "lo."}),
+            choice({"content": "lo."} if self.behaviour != "sound" else {"audio": self.sound()}),
         ]
         last = choice({}, "stop")
         if self.behaviour == "timings":

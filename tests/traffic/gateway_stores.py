@@ -1,4 +1,4 @@
-"""A vendor's stores of files and batches, in memory."""
+"""A vendor's stores of files, batches and answers, in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-PATH = re.compile(r"^/v1/(messages/batches|files|batches)(?:/([^/]+))?(/\w+)?$")
+PATH = re.compile(r"^/v1/(messages/batches|files|batches|responses)(?:/([^/]+))?(/\w+)?$")
 LINE = b'{"custom_id":"a","result":{"type":"succeeded","message":{"id":"m","type":"message","role":"assistant",' \
        b'"model":"c","content":[],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":1,' \
        b'"output_tokens":2}}}}\n'  # fmt: skip
@@ -30,6 +30,8 @@ class Stores:
         if match is None:
             return None
         kind, name, rest = match.groups()
+        if kind == "responses":
+            return self.response(request, name, rest, asked)
         if name is None and request.method == "POST":
             self.before_made()
             return web.json_response(self.made(kind, asked))
@@ -47,6 +49,24 @@ class Stores:
         if request.method == "DELETE":
             return web.json_response({"id": name, "object": "file", "deleted": True})
         return web.json_response(self.objects[name])
+
+    def response(
+        self, request: web.Request, name: str | None, rest: str | None, asked: dict[str, Any]
+    ) -> web.Response | None:
+        """A stored answer; None for a call that makes one, which is the engine's."""
+        wanted = name or asked.get("previous_response_id")
+        if wanted is not None and wanted not in self.objects:
+            error = {"message": f"Response with id '{wanted}' not found.", "type": "invalid_request_error"}
+            return web.json_response({"error": error}, status=404 if name else 400)
+        if name is None:
+            return None
+        if rest == "/input_items":
+            item = {"id": "msg_1", "type": "message", "role": "user", "content": []}
+            return web.json_response({"object": "list", "data": [item], "has_more": False})
+        if request.method == "DELETE":
+            del self.objects[name]
+            return web.json_response({"id": name, "object": "response", "deleted": True})
+        return web.json_response(self.objects[name] | ({"status": "cancelled"} if rest else {}))
 
     def made(self, kind: str, asked: dict[str, Any]) -> dict[str, Any]:
         number = next(self.numbers)

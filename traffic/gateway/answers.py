@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from traffic.gateway.bounds import MOST_EVENT, MOST_READ, MOST_TEXT, MOST_USAGE, TooMuch
-from traffic.gateway.protocols import ANTHROPIC, EMBEDDINGS, MEDIA, RESPONSES, Protocol, text_of
+from traffic.gateway.protocols import ANTHROPIC, EMBEDDINGS, MEDIA, OPENAI, RESPONSES, Protocol, text_of
 
 MOST_ID = 200  # characters of a response id; a longer one is none
 MOST_NAMES = 100  # in a usage object that grows from event to event
@@ -129,6 +129,7 @@ class Answer:
     """What is known of an answer so far; filled by `read_answer` or by a StreamTap."""
 
     response_id: str | None = None
+    sound: str | None = None  # the id of sound in the answer, by which a later call may name it
     usage: dict[str, Any] | None = None  # the vendor's own object, kept as raw
     timings: dict[str, Any] | None = None
     error_type: str | None = None
@@ -171,6 +172,8 @@ def read_answer(protocol: Protocol, body: bytes, *, with_text: bool = False) -> 
     try:
         parsed = _body.decode(_only_one(body))
         _take(answer, parsed)
+        if protocol == OPENAI and b'"audio"' in body:
+            answer.sound = _sound(_first(_anything.decode(parsed.choices)).get("message"))
         if with_text:
             answer.text.append(_whole_text(protocol, parsed))
             answer.characters = len(answer.text[0])
@@ -217,6 +220,13 @@ def _take(answer: Answer, parsed: _Body) -> None:
         answer.timings = bounded_counts(parsed.timings)
     if parsed.error is not None:
         answer.error_type = error_type(parsed.error)
+
+
+def _sound(message: Any) -> str | None:
+    """The id of the sound in a message, or in a piece of one."""
+    audio = message.get("audio") if isinstance(message, dict) else None
+    name = audio.get("id") if isinstance(audio, dict) else None
+    return name if _is_id(name) else None
 
 
 def _is_id(value: Any) -> bool:
@@ -407,6 +417,7 @@ class StreamTap:
             self.answer.timings = bounded_counts(event.timings)
         choice = _first(event.choices)
         delta = choice.get("delta")
+        self.answer.sound = self.answer.sound or _sound(delta)
         if isinstance(choice.get("text"), str) and choice["text"]:  # of completions
             self.content_seen = True
             self._heard(choice["text"])

@@ -27,7 +27,7 @@ from traffic.gateway.answer_cache import AnswerCache
 from traffic.gateway.bounds import MOST_QUERY
 from traffic.gateway.caps.ledger import CapLedger, CappedCall
 from traffic.gateway.concurrency import CallQueues
-from traffic.gateway.destination import destination
+from traffic.gateway.destination import bound, destination
 from traffic.gateway.environment import SettingMissing, Settings, read_settings
 from traffic.gateway.exchange import Exchange
 from traffic.gateway.forms import read_form
@@ -132,7 +132,7 @@ class Gateway:
             drain_s=settings.drain_s,
         )
         self.relay.shadows = Shadows(self.relay.run, settings.database_url, lambda: store.pricing)
-        self.objects = HeldObjects(settings.database_url)
+        self.objects = self.relay.objects = HeldObjects(settings.database_url)
         self.passthrough = Passthrough(self.relay, self.objects)
         self.refused = RefusedCalls(self.spool)
         self.cache = AnswerCache(settings.redis_url, self.recorder)
@@ -160,7 +160,7 @@ class Gateway:
         await asyncio.to_thread(self.recorder.stop)
         await asyncio.to_thread(self.snapshots.stop)
         await asyncio.to_thread(self.mover.stop)
-        await asyncio.to_thread(self.objects.close)
+        await self.objects.close()
         repeated.flush(everything=True)
         log_event(logger, logging.INFO, "gateway_stopped", pid=os.getpid())
 
@@ -249,9 +249,9 @@ class Gateway:
                 await self.passthrough.run(call, body, application, snapshot, send)
                 return
             request = await _read(protocol, scope, body, application.aliases)
-            exchange = self._exchange(request, scope, headers, snapshot, key, application, started_at, arrived)
-            form = exchange.request.span is not None
-            await self.passthrough.enforce_own(protocol, body, application, form=form)
+            form = request.span is not None
+            objects = await self.passthrough.enforce_own(protocol, body, application, form=form)
+            exchange = self._exchange(request, objects, scope, headers, snapshot, key, application, started_at, arrived)
             keeping = await self.cache.serve(exchange, send)
             if keeping is not None:
                 await self._relay(exchange, receive, keeping, share)
@@ -271,6 +271,7 @@ class Gateway:
     def _exchange(
         self,
         gateway_request: GatewayRequest,
+        objects: Mapping[str, int],
         scope: Scope,
         headers: dict[bytes, bytes],
         snapshot: Snapshot,
@@ -279,8 +280,10 @@ class Gateway:
         started_at: datetime,
         arrived: float,
     ) -> Exchange:
-        """What is to be done. Raises Refusal."""
+        """What is to be done; `objects` are what it names, each with its deployment. Raises Refusal."""
         call = _call(gateway_request, application, headers, scope["path"])
+        if objects:
+            call = bound(snapshot, call, objects)
         external_id = self._next_id()
         no_store = _is_on(headers, b"x-breakeven-no-store")
         capped = None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from traffic.gateway.model_distance import nearest
 from traffic.gateway.protocols import SAME_MODEL
 from traffic.gateway.refusals import Refusal
-from traffic.gateway.routes import BudgetDecides, Call, Decision, decide, is_known
+from traffic.gateway.routes import BudgetDecides, Call, Decision, Target, decide, is_known
 from traffic.gateway.snapshot import Snapshot
 
 
@@ -23,6 +24,28 @@ def destination(snapshot: Snapshot, call: Call, busy: Mapping[int, int]) -> Deci
     if decision is None:
         raise _nowhere(call, snapshot)
     return decision
+
+
+def bound(snapshot: Snapshot, call: Call, objects: Mapping[str, int]) -> Call:
+    """The call, led to the deployment that holds what it names, or to one of the same account with the model asked for.
+
+    `objects`: the ids that it names, each with its deployment. Raises Refusal.
+    """
+    holders = [target for target in snapshot.targets if target.id in objects.values()]
+    if len({_account(target) for target in holders}) != 1:
+        raise Refusal(404, "no-target", "What this call names is at deployments of several accounts, or of none.")
+    same = [target for target in snapshot.targets if _account(target) == _account(holders[0])]
+    target = next((target for target in (*holders, *same) if target.serves(call.request.model)), holders[0])
+    rule = next((rule for rule in snapshot.rules if rule.slug == call.forced), None)
+    if call.forced not in ("", target.slug) and not (rule and (rule.names(target) or target.slug in rule.fallbacks)):
+        words = f"{target.slug} holds what this call names, where x-breakeven-route does not lead."
+        raise Refusal(404, "no-target", words)
+    return replace(call, forced=target.slug)
+
+
+def _account(target: Target) -> tuple[str, str, str]:
+    """Deployments that share it reach what any of them made."""
+    return target.engine, target.url, target.api_key
 
 
 def _nowhere(call: Call, snapshot: Snapshot) -> Refusal:

@@ -1,8 +1,8 @@
 """What a call names of the objects that a vendor keeps in its account, which all applications share.
 
-Files are known by who made them; so are stored prompts, vector stores, voices and sound of earlier answers, though the
-gateway makes none. Answers, conversations and containers are not, so that a call that names one is refused. JSON is
-read with both of two equal names, for the vendor may take the other one.
+Files, answers and their sound are known by who made them; so are stored prompts, vector stores and voices, though the
+gateway makes none. Conversations and containers are not, so that a call that names one is refused. JSON is read with
+both of two equal names, for the vendor may take the other one.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ MOST_NAMES = 100  # ids of one call
 MOST_PARTS = 200_000  # values of a body that is taken apart
 
 FILE_NAMES = ("file_id", "file_ids", "vector_store_ids")
-KEPT_NAMES = ("previous_response_id", "conversation", "container")
+ANSWER_NAME = "previous_response_id"
+KEPT_NAMES = ("conversation", "container")
 # As the bytes that end a name, for a quote within a text is always escaped. The few that are looked for in every body
 # cost a millisecond for each of its MiB.
-_SIGNS = tuple(f'{name}"'.encode() for name in KEPT_NAMES)
+_SIGNS = tuple(f'{name}"'.encode() for name in (ANSWER_NAME, *KEPT_NAMES))
 _FILE_SIGNS = tuple(f'{name}"'.encode() for name in FILE_NAMES)
 # No client writes letters like this (`f` as \u0066) but one that hides a name.
 _HIDDEN = (rb"\u004", rb"\u005", rb"\u006", rb"\u007")
@@ -47,8 +48,8 @@ def has_hidden_letters(body: bytes) -> bool:
     return rb"\u00" in body and any(sign in body for sign in _HIDDEN)
 
 
-def files_of(protocol: Protocol, body: bytes) -> list[str]:
-    """The ids of files that a JSON body names. Slow for large bodies: not for the event loop.
+def names_of(protocol: Protocol, body: bytes) -> list[str]:
+    """The ids that a JSON body names. Slow for large bodies: not for the event loop.
 
     Raises Refusal where it names what the vendor keeps otherwise, or cannot be read.
     """
@@ -60,7 +61,7 @@ def files_of(protocol: Protocol, body: bytes) -> list[str]:
         raise Refusal(400, "bad-request", "The body cannot be read for the ids that it names.") from None
     fields = call if isinstance(call, Pairs) else Pairs()
     for name, value in fields:
-        if name in KEPT_NAMES:
+        if name in KEPT_NAMES or (name == ANSWER_NAME and protocol != RESPONSES):
             _refuse_kept(name, value)
         if protocol == RESPONSES and name == "input":
             _refuse_references(value)
@@ -69,12 +70,14 @@ def files_of(protocol: Protocol, body: bytes) -> list[str]:
         protocol, [(name, value) for name, value in fields if name != "metadata"]
     )  # which is the caller's own
     if len(ids) > MOST_NAMES:
-        raise Refusal(400, "bad-request", f"A call may name {MOST_NAMES} files at most.")
+        raise Refusal(400, "bad-request", f"A call may name {MOST_NAMES} objects at most.")
     return list(dict.fromkeys(ids))
 
 
 def _kept_by_id(protocol: Protocol, name: str, value: Any) -> list[str]:
-    """The ids of a stored prompt, of voices, and of the sound of earlier answers, in a field of the call."""
+    """The ids of an earlier answer or its sound, of a stored prompt, and of voices, in a field of the call."""
+    if name == ANSWER_NAME:
+        return [value] if isinstance(value, str) and value else []
     if name == "prompt" and protocol == RESPONSES:
         return _ids(value)
     if name == "voice":

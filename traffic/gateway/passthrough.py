@@ -1,4 +1,4 @@
-"""Files and batches pass through to the one vendor that holds them.
+"""Files, batches and stored answers pass through to the one vendor that holds them.
 
 Every application sees its own alone, though all share the vendor's account: an id is answered only to the application
 for which it was made, and a list is cut down to those. They are no calls to a model and leave no row; what a batch
@@ -20,17 +20,20 @@ import msgspec
 from lib.reach import literal
 from traffic.gateway.bounds import MOST_ANSWER, TooMuch
 from traffic.gateway.held_objects import HeldObjects
-from traffic.gateway.named_objects import files_of, has_hidden_letters, may_name, refuse_batch_lines, refuse_form
-from traffic.gateway.protocols import ANTHROPIC, OPENAI, Protocol
+from traffic.gateway.named_objects import has_hidden_letters, may_name, names_of, refuse_batch_lines, refuse_form
+from traffic.gateway.protocols import ANTHROPIC, OPENAI, RESPONSES, Protocol
 from traffic.gateway.refusals import Headers, Refusal, Send
 from traffic.gateway.relay import Relay
 from traffic.gateway.routes import OVER, SELF, Rule, Target, reachable
 from traffic.gateway.snapshot import Application, Snapshot
 from traffic.gateway.upstream import KEPT_FROM_CALLERS, NotReached, headers_for, judge, url_of
 
-STORES: dict[str, Protocol] = {"/v1/messages/batches": ANTHROPIC, "/v1/files": OPENAI, "/v1/batches": OPENAI}
+ANSWERS = "/v1/responses"
+STORES: dict[str, Protocol] = {"/v1/messages/batches": ANTHROPIC, "/v1/files": OPENAI, "/v1/batches": OPENAI,
+                               ANSWERS: RESPONSES}  # fmt: skip
 METHODS = ("GET", "POST", "DELETE")
 _PATH = re.compile(r"^(/v1/messages/batches|/v1/files|/v1/batches)(?:/([A-Za-z0-9_.-]{1,200}))?(/[a-z_]{1,40})?$")
+_ANSWER_PATH = re.compile(r"^(/v1/responses)/([A-Za-z0-9_.-]{1,200})(/cancel|/input_items)?$")
 # Ids inside an answer that lead to more of the same owner's objects.
 _LINKED = ("id", "output_file_id", "error_file_id")
 MOST_BATCH = 64 << 10  # bytes of a call to /v1/batches
@@ -102,7 +105,7 @@ class StoreCall:
 
 def store_of(path: str) -> tuple[str, str] | None:
     """The store and the object that a path names; None where it is no path of a store."""
-    match = _PATH.match(path)
+    match = _PATH.match(path) or _ANSWER_PATH.match(path)
     if match is None or (match[3] and not match[2]):
         return None
     return match[1], match[2] or ""
@@ -139,29 +142,32 @@ class Passthrough:
 
     async def enforce_own(
         self, protocol: Protocol, body: bytes, application: Application, *, form: bool = False
-    ) -> None:
-        """Hold a call to the files that its application made. Raises Refusal where it names others."""
+    ) -> dict[str, int]:
+        """Hold a call to what its application made; the ids that it names, each with the deployment that holds it.
+
+        Raises Refusal where it names others.
+        """
         if form:
             refuse_form(body)
-            return
+            return {}
         if not may_name(protocol, body):
-            return
+            return {}
         if len(body) <= MOST_AT_ONCE:
-            ids = files_of(protocol, body)
+            ids = names_of(protocol, body)
         else:
-            ids = await asyncio.to_thread(files_of, protocol, body)
-        if not ids:
-            return
-        owned = await self._objects.owned(ids, None, application.id)
+            ids = await asyncio.to_thread(names_of, protocol, body)
+        owned = await self._objects.owned(ids, None, application.id, again=True) if ids else {}
         for name in ids:
             if name not in owned:
                 raise _no_object(name)
+        return owned
 
     async def _target(self, call: StoreCall, body: bytes, application: Application, snapshot: Snapshot) -> Target:
         candidates = self._candidates(call, application, snapshot)
         held = call.vendor_id or (_input_file(body) if call.root == "/v1/batches" and call.makes else "")
         if held:
-            deployment_id = await self._objects.deployment_of(held, application.id)
+            owned = await self._objects.owned([held], None, application.id, again=call.root == ANSWERS)
+            deployment_id = owned.get(held)
             for target in snapshot.targets:
                 if target.id != deployment_id:
                     continue
@@ -217,7 +223,7 @@ class Passthrough:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
         body = await _whole(upstream)
-        if upstream.status < 400:
+        if upstream.status < 400 and call.root != ANSWERS:
             body = await self._owned(call, body, target, application)
         await _send_whole(send, upstream.status, headers, body)
 

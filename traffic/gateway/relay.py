@@ -25,6 +25,7 @@ from traffic.gateway.concurrency import CallQueues
 from traffic.gateway.exchange import Exchange, unreached
 from traffic.gateway.hang_up import HUNG_UP, HangUp
 from traffic.gateway.hedging import HEDGE_LOST, copied, hedged, partner_of
+from traffic.gateway.held_objects import HeldObjects
 from traffic.gateway.inflate import inflated
 from traffic.gateway.intake import Share
 from traffic.gateway.passing import finished, listener_of, read_whole, start_answer, whole_body
@@ -85,6 +86,7 @@ class Relay:
         self._timeouts = Timeouts(connect_s=connect_timeout_s, silence_s=idle_timeout_s)
         self.running = Running()
         self.shadows: Shadows | None = None
+        self.objects: HeldObjects | None = None
         self._limits = limits or VendorLimits()
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s, sock_read=idle_timeout_s)
         # Two pools: a connection that a local target may use is never handed to one that is not.
@@ -411,6 +413,8 @@ class Relay:
 
     def _record(self, exchange: Exchange, answer: Answer, outcome: str) -> None:
         exchange.outcome = outcome
+        if self.objects is not None:
+            self.objects.note(exchange, answer)
         if exchange.decision.canary is not None:
             self._canaries.note(exchange, outcome)
         row = exchange.row = self._recorder.record(exchange, answer, outcome)

@@ -59,9 +59,10 @@ def judge(host: str, address: IPAddress, *, local: bool) -> None:
 
 def url_of(target: Target, path: str, query: str) -> URL:
     """A path below the target's base address. What a caller puts into the query is not remembered."""
-    if target.engine == AZURE:
+    if target.engine == AZURE and not path.startswith("/v1/responses/"):
         return _azure(target.url, target.model, path)
-    base = _base(target.url, target.engine, path)
+    azure = target.engine == AZURE
+    base = _azure(target.url, target.model, path) if azure else _base(target.url, target.engine, path)
     return base if not query else URL(f"{base}?{query}", encoded=True)
 
 
@@ -79,7 +80,7 @@ def _azure(address: str, deployment: str, path: str) -> URL:
     """Azure's path names the deployment and its query the version; Responses are at an address without either."""
     parts = urlsplit(address)
     root = f"{parts.scheme}://{parts.netloc}{parts.path.partition('/openai')[0].rstrip('/')}/openai"
-    if path == "/v1/responses":
+    if path.startswith("/v1/responses"):
         return URL(f"{root}{path}", encoded=True)
     version = parse_qs(parts.query).get("api-version", [AZURE_VERSION])[0]
     named = f"{root}/deployments/{quote(deployment, safe='')}{path.removeprefix('/v1')}"

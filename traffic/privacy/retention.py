@@ -22,7 +22,7 @@ from traffic.ingest.context import raw_connection
 from traffic.ingest.sql.rollups import SUMS
 from traffic.ingest.store import LINKS, TABLES, clear_known_days
 from traffic.judges.services import forget_reasons
-from traffic.models import AdmittedName, KeyUse, SealedDay, Unread
+from traffic.models import AdmittedName, HeldObject, KeyUse, SealedDay, Unread
 from traffic.ratings.services import forget_notes
 from traffic.repricing.run import MEMORY
 from traffic.retention_settings import RetentionDays, current_retention
@@ -35,6 +35,12 @@ AHEAD = 7  # days
 REQUESTS, BODIES = "traffic_request", "traffic_request_body"
 LONGEST_QUOTA = 31  # days; a quota counts since the month began
 LINK_DAYS = 3  # exports of one call are minutes apart; what is older finds its twin by response id alone
+ANSWER_DAYS = 31  # a vendor forgets a stored answer after 30
+MOST_ANSWERS = 1_000_000  # stored by vendors for one application, and remembered; the oldest go
+OVERFULL = """
+SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY application_id ORDER BY id DESC) AS place
+                FROM traffic_heldobject WHERE is_answer) AS answers WHERE place > %s
+"""
 
 
 def make_days_ahead(today: date) -> int:
@@ -63,6 +69,7 @@ def apply_retention(today: date) -> int:
         counted._default_manager.filter(day__lt=today - timedelta(days=max(days.requests, LONGEST_QUOTA))).delete()
     AdmittedName.objects.filter(day__lt=today).delete()
     purge_use(midnight(today))
+    forget_answers(today)
     feedback_links.purge()
     purge_set_aside(today - timedelta(days=days.bodies))
     forget_texts(midnight(today - timedelta(days=days.bodies)))
@@ -77,6 +84,14 @@ def purge_set_aside(before: date) -> int:
     moment = midnight(before)
     folder = Path(settings.DATA_DIR) / "spool"
     return aside.remove(folder / aside.SET_ASIDE, lambda line: aside.is_older(line, moment))
+
+
+def forget_answers(today: date) -> int:
+    """Forget whose the answers are that vendors have forgotten, and the oldest where there are too many; how many."""
+    answers = HeldObject.objects.filter(is_answer=True)
+    old = answers.filter(created_at__lt=midnight(today - timedelta(days=ANSWER_DAYS))).delete()[0]
+    overfull = [row.pk for row in HeldObject.objects.raw(OVERFULL, [MOST_ANSWERS])]
+    return old + answers.filter(pk__in=overfull).delete()[0]
 
 
 def limits(days: RetentionDays) -> dict[str, int]:

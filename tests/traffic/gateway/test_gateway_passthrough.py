@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -149,6 +151,9 @@ def test_a_page_of_a_list_ends_with_an_id_of_the_applications_own(both: Stack) -
         both.own.stores.page = 1_000
 
 
+OWN = {"x-breakeven-route": "own"}
+
+
 def naming(**fields: Any) -> dict[str, Any]:
     return {"model": "own-model", "input": "Hello?", **fields}
 
@@ -163,6 +168,7 @@ def naming(**fields: Any) -> dict[str, Any]:
             naming(tools=[{"type": "code_interpreter", "container": {"type": "auto", "file_ids": ["FOREIGN"]}}])
         ),
         json.dumps(naming(previous_response_id="resp_1")),
+        json.dumps(naming(previous_response_id="THEIRS")),
         json.dumps(naming(conversation={"id": "conv_1"})),
         json.dumps(naming(tools=[{"type": "code_interpreter", "container": "cntr_1"}])),
         json.dumps(naming(input=[{"type": "item_reference", "id": "msg_1"}])),
@@ -171,8 +177,9 @@ def naming(**fields: Any) -> dict[str, Any]:
 )
 def test_a_call_names_only_what_its_application_made(both: Stack, body: str) -> None:
     own, foreign = upload(both).json()["id"], upload(both, THEIRS).json()["id"]
+    theirs = httpx.post(f"{both.url}/v1/responses", headers={**THEIRS, **OWN}, json=naming(), timeout=60).json()["id"]
     both.own.seen.clear()
-    body = body.replace("FOREIGN", foreign).replace("OWN", own)
+    body = body.replace("FOREIGN", foreign).replace("OWN", own).replace("THEIRS", theirs)
     answer = httpx.post(f"{both.url}/v1/responses", headers=BEARER, content=body, timeout=60)
     assert (answer.status_code, answer.headers["x-breakeven-error"]) == (404, "no-such-object")
     assert answer.json()["error"]["code"] == "no-such-object"
@@ -183,6 +190,101 @@ def test_a_call_names_only_what_its_application_made(both: Stack, body: str) -> 
     batch = {"requests": [{"custom_id": "a", "params": claude}]}
     answer = httpx.post(f"{both.url}/v1/messages/batches", headers=BEARER, json=batch, timeout=60)
     assert (answer.status_code, both.claude.seen) == (404, [])
+
+
+def test_an_application_goes_on_from_its_own_answers_where_they_are(both: Stack) -> None:
+    """Rules lead such a model elsewhere: what is named decides."""
+    client = openai.OpenAI(base_url=f"{both.url}/v1", api_key=KEY, max_retries=0)
+    first = client.responses.create(model="own-model", input="Hello?", extra_headers=OWN)
+    assert client.responses.retrieve(first.id).id == first.id
+    second = client.responses.with_raw_response.create(
+        model="gpt-5", input="And then?", previous_response_id=first.id, extra_headers={"x-breakeven-task": "chat"}
+    )
+    row = both.rows(second.headers["x-breakeven-request-id"])
+    assert (row["response_id"], row["model"], second.headers["x-breakeven-deployment"]) == (
+        second.parse().id, "own-model", "own"
+    )  # fmt: skip
+    stream = client.responses.create(model="own-model", input="x", stream=True, previous_response_id=second.parse().id)
+    third = next(event.response.id for event in stream if event.type == "response.completed")
+    assert client.responses.cancel(third).status == "cancelled"
+    assert [item.id for item in client.responses.input_items.list(third, order="asc")] == ["msg_1"]
+    assert both.own.seen[-1]["path"] == f"/v1/responses/{third}/input_items?order=asc"
+    client.responses.delete(third)
+    with pytest.raises(openai.NotFoundError) as gone:  # which the vendor says
+        client.responses.retrieve(third)
+    assert "x-breakeven-error" not in gone.value.response.headers
+    one = both.conn.execute(
+        "SELECT count(*), bool_and(is_answer) FROM traffic_heldobject WHERE vendor_id = ANY(%s)",
+        [[first.id, second.parse().id, third]],
+    )
+    assert one.fetchone() == (3, True)
+
+
+def test_an_answer_is_not_there_for_another_application(both: Stack) -> None:
+    async def run() -> tuple[str, str, list[openai.NotFoundError]]:
+        mine = openai.AsyncOpenAI(base_url=f"{both.url}/v1", api_key=KEY, max_retries=0)
+        theirs = openai.AsyncOpenAI(base_url=f"{both.url}/v1", api_key=OTHER_KEY, max_retries=0, default_headers=LAB)
+        first = await mine.responses.create(model="own-model", input="Hello?", extra_headers=OWN)
+        unstored = await mine.responses.create(model="own-model", input="Hello?", store=False, extra_headers=OWN)
+        both.own.seen.clear()
+        refused = []
+        for work in (
+            theirs.responses.retrieve(first.id),
+            theirs.responses.delete(first.id),
+            theirs.responses.cancel(first.id),
+            theirs.responses.input_items.list(first.id),
+            theirs.responses.create(model="own-model", input="And?", previous_response_id=first.id),
+            mine.responses.retrieve(unstored.id),
+        ):
+            with pytest.raises(openai.NotFoundError) as error:
+                await work
+            refused.append(error.value)
+        assert not both.own.seen
+        next_one = await mine.responses.create(model="own-model", input="And?", previous_response_id=first.id)
+        return first.id, next_one.id, refused
+
+    first, next_one, refused = asyncio.run(run())
+    assert first != next_one
+    assert {(error.code, error.response.headers["x-breakeven-error"]) for error in refused} == {
+        ("no-such-object", "no-such-object")
+    }
+
+
+def test_an_answer_leads_nowhere_that_routes_and_headers_do_not(both: Stack) -> None:
+    first = httpx.post(f"{both.url}/v1/responses", headers={**BEARER, **OWN}, json=naming(), timeout=60).json()["id"]
+    both.own.seen.clear()
+    both.claude.seen.clear()
+    body = naming(previous_response_id=first)
+    for headers in ({"x-breakeven-private": "1"}, {"x-breakeven-route": "claude"}, {"x-breakeven-route": "rest"}):
+        answer = httpx.post(f"{both.url}/v1/responses", headers={**BEARER, **headers}, json=body, timeout=60)
+        assert (answer.status_code, answer.headers["x-breakeven-error"]) == (404, "no-target")
+    assert not both.own.seen
+    assert not both.claude.seen
+    answer = httpx.post(
+        f"{both.url}/v1/responses", headers={**BEARER, "x-breakeven-route": "files"}, json=body, timeout=60
+    )
+    assert (answer.status_code, answer.headers["x-breakeven-deployment"]) == (200, "own")
+    for path in ("compact", f"{first}/other", f"{first}/cancel/more"):
+        answer = httpx.post(f"{both.url}/v1/responses/{path}", headers=BEARER, json=body, timeout=60)
+        assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_the_sound_of_an_answer_is_named_by_who_got_it(both: Stack, *, streamed: bool) -> None:
+    asked: Any = {"model": "own-model", "modalities": ["text", "audio"], "stream": streamed,
+                  "audio": {"voice": "alloy", "format": "wav"},
+                  "messages": [{"role": "user", "content": "Say hello."}]}  # fmt: skip
+    both.own.behaviour = "sound"
+    answer = httpx.post(f"{both.url}/v1/chat/completions", headers={**BEARER, **OWN}, json=asked, timeout=60)
+    (name,) = set(re.findall(r"audio_\w+", answer.text))
+    both.own.behaviour = "ok"
+    asked["messages"] += [{"role": "assistant", "audio": {"id": name}}, {"role": "user", "content": "Again."}]
+    asked["stream"] = False
+    for headers, status in ((BEARER, 200), (THEIRS, 404)):
+        answer = httpx.post(f"{both.url}/v1/chat/completions", headers=headers, json=asked, timeout=60)
+        assert (answer.status_code, answer.headers.get("x-breakeven-error")) == (
+            status, "no-such-object" if status == 404 else None
+        )  # fmt: skip
 
 
 def test_a_call_names_its_applications_own_file(both: Stack) -> None:

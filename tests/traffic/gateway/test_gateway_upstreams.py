@@ -114,6 +114,7 @@ def test_a_check_proves_key_and_model_of_a_cloud(sandbox: Sandbox, engine: str) 
         ("/openai/v1/", "/v1/embeddings", "/openai/deployments/a%2Fb/embeddings?api-version=2024-10-21"),
         ("/?api-version=2026-01-01", "/v1/completions", "/openai/deployments/a%2Fb/completions?api-version=2026-01-01"),
         ("", "/v1/responses", "/openai/v1/responses"),
+        ("", "/v1/responses/resp_1/input_items", "/openai/v1/responses/resp_1/input_items?x=1"),
     ],
 )  # fmt: skip
 def test_azures_path_names_the_deployment_and_its_version(address: str, path: str, url: str) -> None:

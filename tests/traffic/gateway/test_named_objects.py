@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from traffic.gateway.named_objects import MOST_PARTS, files_of, may_name
+from traffic.gateway.named_objects import MOST_PARTS, may_name, names_of
 from traffic.gateway.protocols import ANTHROPIC, MEDIA, OPENAI, RESPONSES, Protocol
 from traffic.gateway.refusals import Refusal
 
@@ -34,6 +34,7 @@ from traffic.gateway.refusals import Refusal
         (RESPONSES, {"type": "tool_use", "input": [{"file_id": "file-1"}]}, ["file-1"]),
         (RESPONSES, {"input": [{"type": "message", "id": "msg_1", "role": "assistant", "content": []}]}, []),
         (RESPONSES, {"previous_response_id": None, "conversation": None}, []),
+        (RESPONSES, {"previous_response_id": "resp_1", "input": [{"previous_response_id": "mine"}]}, ["resp_1"]),
     ],
 )  # fmt: skip
 def test_files_are_read_wherever_a_vendor_reads_them(
@@ -41,7 +42,7 @@ def test_files_are_read_wherever_a_vendor_reads_them(
 ) -> None:
     raw = json.dumps(body).encode()
     assert may_name(protocol, raw)
-    assert sorted(files_of(protocol, raw)) == names
+    assert sorted(names_of(protocol, raw)) == names
 
 
 def test_a_call_without_names_is_not_taken_apart() -> None:
@@ -62,5 +63,5 @@ def test_a_call_without_names_is_not_taken_apart() -> None:
 def test_what_cannot_be_read_is_refused(body: bytes) -> None:
     assert may_name(OPENAI, body)
     with pytest.raises(Refusal) as refused:
-        files_of(OPENAI, body)
+        names_of(OPENAI, body)
     assert refused.value.status == 400

@@ -9,13 +9,15 @@ from typing import Any
 import psycopg
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 
 from lib.partitions import existing_days
+from tests.factories import ApplicationFactory, DeploymentFactory
 from tests.traffic.request_rows import NOON, row
 from traffic.gateway.aside import SET_ASIDE
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
-from traffic.models import SealedDay, UsageDay
+from traffic.models import HeldObject, SealedDay, UsageDay
 from traffic.privacy import retention
 
 TODAY = NOON.date() + timedelta(days=1)
@@ -77,3 +79,21 @@ def test_a_row_of_a_dropped_day_inside_retention_makes_the_day_again(old_and_new
     old_and_new.execute(f"DROP TABLE traffic_request_{NOON:%Y%m%d}")
     result = ingest(old_and_new, [row(77)], PricingContext.load(old_and_new))
     assert result.accepted == 1
+
+
+def test_answers_that_vendors_forget_are_forgotten(monkeypatch: pytest.MonkeyPatch, db: None) -> None:
+    monkeypatch.setattr(retention, "MOST_ANSWERS", 2)
+    deployment, today = DeploymentFactory.create(), timezone.now()
+    for shop in (None, ApplicationFactory.create()):
+        names = [("resp_1", 32), ("resp_2", 3), ("resp_3", 2), ("resp_4", 1), ("file_1", 400)]
+        for name, age in names:
+            name = f"{name}_{shop}"
+            held = HeldObject.objects.create(
+                vendor_id=name, deployment=deployment, application=shop, is_answer=name.startswith("resp")
+            )
+            HeldObject.objects.filter(pk=held.pk).update(created_at=today - timedelta(days=age))
+    assert retention.forget_answers(today.date()) == 4
+    assert {name.rpartition("_")[0] for name in HeldObject.objects.values_list("vendor_id", flat=True)} == {
+        "resp_3", "resp_4", "file_1"
+    }  # fmt: skip
+    assert HeldObject.objects.count() == 6
