@@ -7,6 +7,7 @@ import json
 import threading
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -87,6 +88,42 @@ def test_a_reservation_that_was_settled_meanwhile_does_not_come_back(
         counter = hold.charges[0].counter
         assert valkey.hgetall(counter) == {b"used": b"7", b"reserved": b"0"}
         assert valkey.zcard(f"{counter}:calls") == 0
+
+    run(valkey_url, work)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_caller_who_leaves_while_its_call_is_reserved_uses_nothing(
+    valkey: redis.Redis, valkey_url: str, *, full: bool
+) -> None:
+    """Valkey has done it by then, and its answer is still on its way."""
+
+    async def work(capped: CapLedger) -> None:
+        done, go_on, run_script = asyncio.Event(), asyncio.Event(), capped._run
+
+        async def slowly(script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+            answer = await run_script(script, keys, arguments)
+            done.set()
+            await go_on.wait()
+            return answer
+
+        at_once = cap(1, "requests")
+        if full:
+            await capped.reserve(call("b", replace(at_once, limit=1)), TARGET)
+            at_once = replace(at_once, limit=1)
+        capped._run = slowly  # type: ignore[method-assign]
+        reserving = asyncio.create_task(capped.reserve(call("a", at_once, cap(2)), TARGET))
+        await done.wait()
+        reserving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reserving
+        go_on.set()
+        while capped._tasks:
+            await asyncio.sleep(0.01)
+        counters = {key: valkey.hgetall(key) for key in valkey.keys("{caps}:*") if valkey.type(key) == b"hash"}
+        assert {number for values in counters.values() for number in values.values()} <= {b"0", b"1" if full else b"0"}
+        assert [values[b"used"] for values in counters.values()] == ([b"1"] if full else [b"0", b"0"])
+        assert not {name for name in capped._open if name == "a"}
 
     run(valkey_url, work)
 

@@ -134,7 +134,7 @@ class CapLedger:
             return hold
         try:
             if not self._away:
-                await self._reserve(hold, now)
+                await self._reserve_whole(hold, now)
                 return hold
         except Refusal:
             raise
@@ -162,6 +162,19 @@ class CapLedger:
                 f"No price is known for {target.model} of {target.provider}, so the cap of {cap.words} cannot be held."
             )
             raise Refusal(403, "cap-without-price", words) from None
+
+    async def _reserve_whole(self, hold: Hold, now: datetime) -> None:
+        """Reserve to the end even where the caller leaves meanwhile, which gives it back: Valkey may have done it."""
+        reserving = self._begin(self._reserve(hold, now))
+        try:
+            await asyncio.shield(reserving)
+        except asyncio.CancelledError:
+            reserving.add_done_callback(lambda task: self._give_up(task, hold))
+            raise
+
+    def _give_up(self, reserving: asyncio.Task[None], hold: Hold) -> None:
+        if not reserving.cancelled() and reserving.exception() is None:
+            self.drop(hold)
 
     async def _reserve(self, hold: Hold, now: datetime) -> None:
         for _ in range(3 * len(hold.charges) + 1):  # each counter may be many users', then unknown
@@ -198,10 +211,11 @@ class CapLedger:
         """Give back what a call has reserved that is not sent; does not wait."""
         self._begin(self.give_back(hold))
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def give_back(self, hold: Hold) -> None:
         """Reserve nothing any more: the target that it was for has not answered."""
