@@ -135,11 +135,12 @@ class FakeEngine:
                 assert request.transport is not None
                 request.transport.abort()
                 return web.Response()
-            case "breaks-off":
-                response = web.StreamResponse(headers={"content-type": "application/x-jsonl"})
+            case "breaks-off" | "half":
+                kind = "application/x-jsonl" if self.behaviour == "breaks-off" else "application/json"
+                response = web.StreamResponse(headers={"content-type": kind})
                 await response.prepare(request)
                 await response.write(b"a part")
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.1 if self.behaviour == "breaks-off" else 30)
                 assert request.transport is not None
                 request.transport.abort()
                 return response

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -26,6 +27,7 @@ from traffic.gateway.refusals import Headers, Refusal, Send
 from traffic.gateway.relay import Relay
 from traffic.gateway.routes import OVER, SELF, Rule, Target, reachable
 from traffic.gateway.snapshot import Application, Snapshot
+from traffic.gateway.timeouts import IDLE, SENTENCES, TOTAL, TotalTimeout, hold, kind_of
 from traffic.gateway.upstream import KEPT_FROM_CALLERS, NotReached, headers_for, judge, url_of
 
 ANSWERS = "/v1/responses"
@@ -133,7 +135,7 @@ class Passthrough:
             if call.method == "GET" and not call.vendor_id:
                 await self._list(call, target, application, send)
                 return
-            async with await self._ask(call, body, target) as upstream:
+            async with self._ask(call, body, target) as upstream:
                 await self._answer(call, upstream, target, application, send)
         except NotReached:
             raise Refusal(502, "upstream-unreachable", f"{target.slug} is at an address inside this network.") from None
@@ -196,18 +198,37 @@ class Passthrough:
             and (target.provider == SELF or not call.private)
         ]
 
+    @asynccontextmanager
     async def _ask(
         self, call: StoreCall, body: bytes, target: Target, query: str | None = None
-    ) -> aiohttp.ClientResponse:
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The answer, held to the time-outs of its deployment. Raises Refusal (504)."""
         if (address := literal(target.url)) is not None:
             judge(target.slug, address, local=target.local)
-        return await self._relay.session(local=target.local).request(
-            call.method,
-            url_of(target, call.path, call.query if query is None else query),
-            data=body or None,
-            headers=headers_for(target, call.headers),
-            allow_redirects=False,
-        )
+        asked_at = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout_at(
+                None if target.total_timeout_s is None else asked_at + target.total_timeout_s
+            ):
+                upstream = await self._relay.session(local=target.local).request(
+                    call.method,
+                    url_of(target, call.path, call.query if query is None else query),
+                    data=body or None,
+                    headers=headers_for(target, call.headers),
+                    allow_redirects=False,
+                    timeout=self._relay.timeouts.of(target),
+                )
+        except TimeoutError as error:
+            raise _too_late(target, kind_of(error)) from None
+        deadline = hold(target, upstream, asked_at)
+        try:
+            async with upstream:
+                yield upstream
+        except TimeoutError as error:
+            raise _too_late(target, TOTAL if isinstance(error, TotalTimeout) else IDLE) from None
+        finally:
+            if deadline is not None:
+                deadline.cancel()
 
     async def _answer(
         self, call: StoreCall, upstream: aiohttp.ClientResponse, target: Target, application: Application, send: Send
@@ -250,7 +271,7 @@ class Passthrough:
         cursor = "before_id" if back else "after_id" if call.protocol == ANTHROPIC else "after"
         query = call.query
         for _ in range(MOST_PAGES):
-            async with await self._ask(call, b"", target, query) as upstream:
+            async with self._ask(call, b"", target, query) as upstream:
                 headers, body = _headers(upstream, target), await _whole(upstream)
             if upstream.status >= 400:
                 await _send_whole(send, upstream.status, headers, body)
@@ -273,6 +294,10 @@ class Passthrough:
             query = urlencode([*((name, value) for name, value in parameters if name != cursor), (cursor, place)])
         words = f"{MOST_PAGES} pages of the list hold nothing of this application: set a larger limit."
         raise Refusal(400, "bad-request", words)
+
+
+def _too_late(target: Target, kind: str) -> Refusal:
+    return Refusal(504, "upstream-timeout", SENTENCES[kind].format(target.slug))
 
 
 def _no_object(name: str) -> Refusal:

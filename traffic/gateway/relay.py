@@ -83,7 +83,7 @@ class Relay:
         self._cooling = cooling or Cooling()
         self._canaries = canaries or CanaryCounts()
         self._drain_s = drain_s
-        self._timeouts = Timeouts(connect_s=connect_timeout_s, silence_s=idle_timeout_s)
+        self.timeouts = Timeouts(connect_s=connect_timeout_s, silence_s=idle_timeout_s)
         self.running = Running()
         self.shadows: Shadows | None = None
         self.objects: HeldObjects | None = None
@@ -231,7 +231,7 @@ class Relay:
         except (aiohttp.ClientError, OSError):
             self._cooling.failed(target)
             raise
-        self._timeouts.begin(exchange, target, upstream, asked_at)
+        self.timeouts.begin(exchange, target, upstream, asked_at)
         self._limits.note(target, upstream.headers)
         if upstream.status in FAULTS:
             self._cooling.failed(target, retry_after(upstream.headers))
@@ -301,7 +301,7 @@ class Relay:
                     data=body if len(body) < LARGE_BODY else io.BytesIO(body),
                     headers=headers,
                     allow_redirects=False,
-                    timeout=self._timeouts.of(target),
+                    timeout=self.timeouts.of(target),
                 )
                 return read_as_claude(target, upstream)
             except (aiohttp.ServerDisconnectedError, ConnectionResetError):

@@ -6,6 +6,7 @@ What a deployment leaves open is as the gateway's settings say. Which of them en
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import lru_cache
 
 import aiohttp
@@ -47,19 +48,26 @@ class Timeouts:
     def begin(self, exchange: Exchange, target: Target, upstream: aiohttp.ClientResponse, asked_at: float) -> None:
         """From the head of the answer on; `asked_at` is of the loop's clock."""
         end(exchange)
-        if target.idle_timeout_s is not None and upstream.connection is not None:
-            protocol = upstream.connection.protocol
-            if protocol is not None:
-                protocol.read_timeout = target.idle_timeout_s
-                protocol.start_timeout()
-        if target.total_timeout_s is not None:
+        exchange.deadline = hold(target, upstream, asked_at, lambda: exchange.facts.update(timeout=TOTAL))
 
-            def expire() -> None:
-                exchange.facts["timeout"] = TOTAL
-                upstream.content.set_exception(TotalTimeout())
 
-            loop = asyncio.get_running_loop()
-            exchange.deadline = loop.call_at(asked_at + target.total_timeout_s, expire)
+def hold(
+    target: Target, upstream: aiohttp.ClientResponse, asked_at: float, expired: Callable[[], None] = lambda: None
+) -> asyncio.TimerHandle | None:
+    """Hold an answer to its target's time-outs from its head on; what ends the last of them, to be cancelled."""
+    if target.idle_timeout_s is not None and upstream.connection is not None:
+        protocol = upstream.connection.protocol
+        if protocol is not None:
+            protocol.read_timeout = target.idle_timeout_s
+            protocol.start_timeout()
+    if target.total_timeout_s is None:
+        return None
+
+    def expire() -> None:
+        expired()
+        upstream.content.set_exception(TotalTimeout())
+
+    return asyncio.get_running_loop().call_at(asked_at + target.total_timeout_s, expire)
 
 
 def end(exchange: Exchange) -> None:

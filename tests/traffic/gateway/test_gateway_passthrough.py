@@ -403,6 +403,33 @@ def test_the_body_of_a_batch_is_bounded(both: Stack, body: bytes, status: int) -
     assert (answer.status_code, both.own.seen) == (status, [])
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "limit", "words"),
+    [
+        ("silent", "first_byte", "own did not answer in time."),
+        ("silent", "total", "own did not end its answer in time."),
+        ("half", "idle", "own fell silent within its answer."),
+        ("half", "total", "own did not end its answer in time."),
+    ],
+)
+def test_stores_are_held_to_the_time_outs_of_their_deployment(
+    both: Stack, behaviour: str, limit: str, words: str
+) -> None:
+    file = upload(both).json()["id"]
+    both.own.behaviour = behaviour
+    change = "UPDATE providers_deployment SET {}_timeout_s = {} WHERE slug = 'own'"
+    with both.changed(change.format(limit, "0.4"), change.format(limit, "NULL")):
+        for path in ("files", f"files/{file}"):
+            answer = httpx.get(f"{both.url}/v1/{path}", headers=BEARER, timeout=60)
+            assert (answer.status_code, answer.headers["x-breakeven-error"]) == (504, "upstream-timeout")
+            assert answer.json()["error"]["message"] == words
+        if behaviour == "half":
+            with pytest.raises(httpx.RemoteProtocolError):
+                httpx.get(f"{both.url}/v1/files/{file}/content", headers=BEARER, timeout=60)
+    both.own.behaviour = "ok"
+    assert httpx.get(f"{both.url}/v1/files/{file}", headers=BEARER, timeout=60).status_code == 200
+
+
 def test_results_that_break_off_end_without_their_end(both: Stack) -> None:
     file = upload(both).json()["id"]
     both.own.behaviour = "breaks-off"
