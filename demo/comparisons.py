@@ -21,6 +21,7 @@ from providers.models import Deployment
 from traffic.comparisons import services
 from traffic.comparisons.rater import Rater, candidate_is_first, installation_salt, side_of
 from traffic.models import Application, Installation, Pair, PairOutcome
+from traffic.models.applications import TRIALS
 from traffic.request_ids import request_id
 from traffic.trials import services as trials
 
@@ -93,7 +94,7 @@ def add_application() -> Application:
 
 def compare(client: Client, key: str, now: datetime) -> None:
     """Send the answers, make the pairs and store the choices; once. Raises DemoError, Halted."""
-    application = Application.objects.get(slug=trials.SLUG)
+    application = Application.objects.get(made_for=TRIALS)
     if Pair.objects.filter(application=application, trial_id=None).exists():
         return
     start = now - timedelta(minutes=20)
@@ -144,7 +145,7 @@ def row(pair: Made, start: datetime, n: int, *, own: bool) -> Row:
         "provider": served.provider,
         "model": served.model,
         "deployment": served.deployment,
-        "application": trials.SLUG,
+        "application": TRIALS,
         "task": pair.task,
         "outcome": "ok",
         "http_status": 200,

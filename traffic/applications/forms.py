@@ -17,7 +17,7 @@ from lib.forms import free_slug
 from traffic.authentication.keys import LIMITS
 from traffic.gateway.bounds import MOST_MODEL
 from traffic.models import Application, Key, QuotaPeriod, QuotaUnit, RedactKind, Scope
-from traffic.playground.services import SLUG as PLAYGROUND
+from traffic.models.applications import MADE_FOR
 from traffic.redaction.own_patterns import BadPattern, checked
 from traffic.redaction.rules import KINDS, MOST_PATTERNS
 
@@ -164,8 +164,8 @@ class ApplicationForm(ApplicationModelForm):
         slug: str = self.cleaned_data["slug"] or free_slug(name, "application", Application)
         if slug == "add":  # the address of the page that adds one
             raise forms.ValidationError(_("A page has this name. Choose another."))
-        if slug == PLAYGROUND and slug != self.instance.slug:
-            raise forms.ValidationError(_("The playground has this short name. Choose another."))
+        if slug in MADE_FOR and slug != self.instance.slug:
+            raise forms.ValidationError(_("This product has an application of this short name. Choose another."))
         return slug
 
 

@@ -32,13 +32,13 @@ from traffic.ingest.pipeline import store
 from traffic.ingest.rows import RequestRow
 from traffic.json_depth import loads
 from traffic.models import Application, Judge, JudgeScore
+from traffic.models.applications import JUDGE, TRIALS
 from traffic.models.judges import JudgeState
 from traffic.trials.run import tokens_of, worst_case
 from traffic.trials.sender import Call, Result, Sender, body_of
 
 logger = logging.getLogger(__name__)
 
-SLUG = "judge"  # the application that all calls of judges belong to
 AT_ONCE, STREAMS = 20, 4  # answers of one run, and calls at the same time
 RUN_S = 60.0  # after which what is under way is cancelled
 ANSWER_TOKENS = 300
@@ -52,7 +52,7 @@ SELECT q.id, q.day, b.prompt, b.answer FROM traffic_request_body AS b
 JOIN traffic_request AS q ON q.day = b.day AND q.id = b.request_id
 JOIN traffic_application AS a ON a.id = q.application_id
 WHERE b.day >= %(first)s AND b.day < %(end)s AND q.day >= %(first)s AND q.day < %(end)s AND q.task = %(task)s
-    AND q.outcome = 'ok' AND a.capture_bodies AND a.slug <> ALL(%(apart)s)
+    AND q.outcome = 'ok' AND a.capture_bodies AND a.made_for <> ALL(%(apart)s)
     AND length(b.prompt) BETWEEN 1 AND %(longest)s AND length(b.answer) BETWEEN 1 AND %(longest)s
     AND q.raw->>'private' IS DISTINCT FROM 'true'
     AND NOT (%(to_vendor)s AND q.provider = 'self' AND q.raw->>'private' IS DISTINCT FROM 'false')
@@ -74,8 +74,7 @@ class Chosen(NamedTuple):
 
 def application() -> Application:
     """The application of all judges. Its copies of texts are not stored, and its requests count in no comparison."""
-    defaults = {"name": _("Judge"), "capture_bodies": False, "test_only": True}
-    return Application.objects.get_or_create(slug=SLUG, defaults=defaults)[0]
+    return Application.objects.own(JUDGE, name=_("Judge"), capture_bodies=False)[0]
 
 
 def save(judge: Judge) -> Judge:
@@ -135,7 +134,7 @@ def claim(judge: Judge) -> list[tuple[JudgeScore, Chosen]]:
         return []
     today, pricing = timezone.now().date(), pricing_context.get()
     values = {"first": today - DAY * (DAYS - 1), "end": today + DAY, "task": judge.task, "judge": judge.pk,
-              "percent": judge.percent, "most": AT_ONCE, "longest": MOST_TEXT, "apart": [SLUG, "trials"],
+              "percent": judge.percent, "most": AT_ONCE, "longest": MOST_TEXT, "apart": [JUDGE, TRIALS],
               "to_vendor": judge.deployment.provider != "self"}  # fmt: skip
     charged = judge.scores.aggregate(usd=Sum("charged"))["usd"] or ZERO
     claimed = []
@@ -205,6 +204,6 @@ def row_of(judge: Judge, result: Result, owner: Application) -> RequestRow:
         external_id=f"judge-{result.key}", started_at=result.started_at, provider=deployment.provider,
         model=deployment.model, source="judge", application_id=owner.pk, deployment_id=deployment.pk, task=judge.task,
         outcome=result.outcome, http_status=result.status, error_type=result.error, latency_ms=result.latency_ms,
-        ttft_ms=result.ttft_ms, streamed=True, response_id=answer.response_id, tokens=tokens_of(result), route=SLUG,
+        ttft_ms=result.ttft_ms, streamed=True, response_id=answer.response_id, tokens=tokens_of(result), route=JUDGE,
         raw={"usage": answer.usage} if answer.usage else None,
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -10,6 +11,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext as _
 
+from lib.forms import free_slug
 from providers.models import usd_sum
 from traffic.models.choices import BudgetState, QuotaPeriod, QuotaUnit, RedactKind, Scope
 from traffic.redaction.rules import KINDS, Redaction, redaction_of
@@ -40,7 +42,19 @@ def all_kinds() -> list[str]:
     return list(KINDS)
 
 
+PLAYGROUND, TRIALS, JUDGE = "playground", "trials", "judge"
+MADE_FOR = (PLAYGROUND, TRIALS, JUDGE)
+
+
 class ApplicationQuerySet(models.QuerySet["Application"]):
+    def own(self, purpose: str, **defaults: Any) -> tuple[Application, bool]:
+        """The application that the product makes for its own calls, which never count in Break-even; whether it is new.
+
+        It has the short name of its purpose unless a team's application has it.
+        """
+        defaults |= {"slug": lambda: free_slug(purpose, purpose, Application), "test_only": True}
+        return self.get_or_create(made_for=purpose, defaults=defaults)
+
     def of_person(self, user: AbstractBaseUser | AnonymousUser) -> ApplicationQuerySet:
         """Applications whose requests this person may open: owned or a member of."""
         if user.pk is None:
@@ -60,8 +74,8 @@ class Application(models.Model):
     capture_bodies = models.BooleanField(default=False)
     # Its requests do not count when our own GPUs are compared with the API.
     test_only = models.BooleanField(default=False, db_default=False)
-    # It is the one that the playground made for its sends; a team's application may have the same name.
-    is_playground = models.BooleanField(default=False, db_default=False, editable=False)
+    # The product made it for its own calls (one of MADE_FOR); a team's application may have the same short name.
+    made_for = models.CharField(max_length=10, default="", db_default="", blank=True, editable=False)
     # What is taken out of its texts before they are stored, as `traffic.redaction.rules` calls it; and patterns of
     # its own.
     redact = ArrayField(models.CharField(max_length=10, choices=RedactKind.choices), default=all_kinds, blank=True)
@@ -86,9 +100,7 @@ class Application(models.Model):
         ordering = ["slug"]
         permissions = [("use_playground", "Can send prompts from the playground")]
         constraints = [
-            models.UniqueConstraint(
-                fields=["is_playground"], condition=models.Q(is_playground=True), name="one_playground"
-            )
+            models.UniqueConstraint(fields=["made_for"], condition=~models.Q(made_for=""), name="one_made_for_each")
         ]
 
     def __str__(self) -> str:

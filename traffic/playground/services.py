@@ -14,15 +14,14 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
-from lib.forms import free_slug
 from providers.audit.log import Action, Actor, record
 from providers.models import Deployment
 from traffic.authentication.keys import PREFIX, callers, create_key, hash_of
 from traffic.caps.services import set_cap
 from traffic.comparisons.services import add_pair, digest_of
 from traffic.models import Application, CapPeriod, Key, Pair, QuotaUnit, Scope, Task
+from traffic.models.applications import PLAYGROUND
 
-SLUG = "playground"  # unless a team has an application of this name
 DAILY_USD = Decimal(5)
 PER_MINUTE = 60
 TOKENS_LAST_S = 86_400
@@ -39,9 +38,7 @@ def application(actor: Actor) -> Application:
 
     `actor` is who sends, for the audit log of what is made.
     """
-    defaults = {"slug": lambda: free_slug(SLUG, SLUG, Application), "name": _("Playground"), "capture_bodies": True,
-                "test_only": True}  # fmt: skip
-    made, new = Application.objects.get_or_create(is_playground=True, defaults=defaults)
+    made, new = Application.objects.own(PLAYGROUND, name=_("Playground"), capture_bodies=True)
     if new:
         record(Action.ADDED, actor=actor, thing=made)
         cap, _new = set_cap(made, unit=QuotaUnit.USD, period=CapPeriod.DAY, amount=DAILY_USD)
@@ -51,7 +48,7 @@ def application(actor: Actor) -> Application:
 
 def own_slug() -> str:
     """What its application is called, or will be."""
-    return Application.objects.filter(is_playground=True).values_list("slug", flat=True).first() or SLUG
+    return Application.objects.filter(made_for=PLAYGROUND).values_list("slug", flat=True).first() or PLAYGROUND
 
 
 def key(actor: Actor) -> str:

@@ -161,7 +161,7 @@ FROM traffic_request_body AS b
 JOIN traffic_request AS r ON r.day = b.day AND r.id = b.request_id
 JOIN traffic_application AS a ON a.id = r.application_id
 WHERE b.day = %(day)s AND r.day = %(day)s AND r.task = %(task)s AND r.outcome = 'ok' AND a.capture_bodies
-    AND a.id = ANY(%(applications)s) AND a.slug <> 'trials' AND length(b.prompt) BETWEEN 1 AND %(longest)s
+    AND a.id = ANY(%(applications)s) AND a.made_for <> 'trials' AND length(b.prompt) BETWEEN 1 AND %(longest)s
     AND r.raw->>'private' IS DISTINCT FROM 'true'
     AND NOT (%(to_vendor)s AND r.provider = 'self' AND r.raw->>'private' IS DISTINCT FROM 'false')
 ORDER BY b.request_id LIMIT %(most)s

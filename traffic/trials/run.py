@@ -34,10 +34,11 @@ from traffic.ingest.pipeline import store, store_apart
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import RequestRow, Tokens
 from traffic.models import Application, Trial, TrialCall, TrialPrompt, TrialStep
+from traffic.models.applications import TRIALS
 from traffic.models.trials import CallState, TrialState
 from traffic.trials.measure import Point, Timed, capacity_point, measure
 from traffic.trials.sender import UNCACHED, Call, Result, Sender, body_of
-from traffic.trials.services import SLUG, application, make_pairs
+from traffic.trials.services import application, make_pairs
 
 logger = logging.getLogger(__name__)
 
@@ -375,7 +376,7 @@ class Run:
             streamed=True,
             response_id=answer.response_id,
             tokens=tokens_of(result),
-            route=SLUG,
+            route=TRIALS,
             raw={"usage": answer.usage} if answer.usage else None,
             prompt=call.prompt.text if owner.capture_bodies else None,
             answer=result.text.replace("\0", "") if owner.capture_bodies else None,

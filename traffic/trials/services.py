@@ -19,6 +19,7 @@ from lib.events import log_event
 from providers.models import Deployment
 from traffic.comparisons.services import add_pair, erase_words
 from traffic.models import Application, Trial, TrialCall, TrialPrompt
+from traffic.models.applications import TRIALS
 from traffic.models.trials import CallState, PromptSource, TrialState
 from traffic.request_ids import day_of
 from traffic.trials.prompts import MOST_PROMPTS, Prompt, PromptFile
@@ -27,7 +28,6 @@ from traffic.trials.queries import cut_prompts
 logger = logging.getLogger(__name__)
 
 SELF = "self"
-SLUG = "trials"  # the application that all calls of trials belong to
 MOST_STEPS, MOST_CONCURRENCY, MOST_SECONDS = 10, 256, 600
 MOST_ANSWER_TOKENS = 8_192
 ANSWER_TOKENS = 200
@@ -79,8 +79,7 @@ def goes_to_vendor(*sides: Deployment | None) -> bool:
 
 def application() -> Application:
     """The application of all trials. Its requests never count in Break-even, and its texts are stored for raters."""
-    defaults = {"name": _("Trials"), "capture_bodies": True, "test_only": True}
-    return Application.objects.get_or_create(slug=SLUG, defaults=defaults)[0]
+    return Application.objects.own(TRIALS, name=_("Trials"), capture_bodies=True)[0]
 
 
 @transaction.atomic

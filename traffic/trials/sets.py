@@ -105,7 +105,7 @@ JOIN traffic_request AS q ON q.day = j.day AND q.id = j.request_id
 JOIN traffic_request_body AS b ON b.day = j.day AND b.request_id = j.request_id
 JOIN traffic_application AS a ON a.id = q.application_id
 WHERE q.day >= %(first)s AND q.day < %(end)s AND b.day >= %(first)s AND b.day < %(end)s AND a.capture_bodies
-    AND a.slug <> 'trials' AND q.raw->>'private' IS DISTINCT FROM 'true' AND {FITS}
+    AND a.made_for <> 'trials' AND q.raw->>'private' IS DISTINCT FROM 'true' AND {FITS}
 """)
 WON = bounded(f"""
     md5(b.request_id::text) AS place, b.prompt, b.answer, b.request_id

@@ -5,27 +5,32 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.test import Client
 
 from providers.audit.log import Actor, AuditEntry
-from tests.factories import YEAR, TokenPriceFactory
+from tests.factories import YEAR, PairFactory, TokenPriceFactory
 from tests.traffic.gateway_stack import Stack, calm, stack, until
 from tests.traffic.people import logged_in, person
 from traffic.applications.forms import ApplicationForm
 from traffic.authentication.keys import create_key
 from traffic.gateway.routes import Rule, Target
+from traffic.judges import services as judges
 from traffic.models import Application, Cap, Key, Pair
 from traffic.playground import sending, services
 from traffic.playground.forms import MOST_PROMPT
 from traffic.playground.queries import choices_of
+from traffic.trials import services as trial_services
 
 __all__ = ["calm", "stack"]  # fixtures
 pytestmark = pytest.mark.django_db
 URL = "/quality/playground/"
+MADE_FOR = import_module("traffic.migrations.0032_made_for")
 ANN = Actor("person", "ann")
 ASKED = {"first": "own", "second": "", "prompt": "What is a break-even?", "answer_tokens": "50"}
 
@@ -160,7 +165,7 @@ def test_a_revoked_key_stops_the_playground(client: Client, calm: Stack) -> None
 
 @pytest.mark.django_db(transaction=True)
 def test_two_sends_at_once_make_one_key() -> None:
-    Application.objects.filter(is_playground=True).delete()
+    Application.objects.filter(made_for="playground").delete()
 
     def send(_number: int) -> str:
         try:
@@ -186,7 +191,7 @@ def test_the_application_has_a_cap_and_stays_out_of_break_even() -> None:
 @pytest.fixture
 def nothing_made(db: None) -> None:
     """As before the first send; the module's application is there for the gateway."""
-    Application.objects.filter(is_playground=True).delete()
+    Application.objects.filter(made_for="playground").delete()
 
 
 @pytest.mark.usefixtures("nothing_made")
@@ -195,7 +200,7 @@ def test_an_application_of_a_team_keeps_its_name_its_keys_and_its_texts(settings
     theirs = create_key(name="theirs", scopes=["gateway"], application=team)[0]
     services.key(ANN)
     owner = services.application(ANN)
-    assert (owner.slug, owner.is_playground) == ("playground-2", True)
+    assert (owner.slug, owner.made_for) == ("playground-2", "playground")
     added = create_key(name="of a person", scopes=["gateway"], application=owner)[0]
     settings.SECRET_KEY = "another"  # the key follows from it
     services.key(ANN)
@@ -216,10 +221,48 @@ def test_what_the_first_send_makes_is_in_the_audit_log() -> None:
 
 
 @pytest.mark.usefixtures("nothing_made")
-@pytest.mark.parametrize("slug", ["", "playground"])
-def test_nobody_takes_its_short_name(slug: str) -> None:
-    form = ApplicationForm({"name": "Playground", "slug": slug})
-    assert "The playground has this short name" in str(form.errors["slug"])
+@pytest.mark.parametrize(("name", "slug"), [("Playground", ""), ("Mine", "playground"), ("Judge", ""), ("x", "trials")])
+def test_nobody_takes_a_short_name_of_the_products_own(name: str, slug: str) -> None:
+    form = ApplicationForm({"name": name, "slug": slug})
+    assert "This product has an application of this short name" in str(form.errors["slug"])
+
+
+@pytest.mark.usefixtures("nothing_made")
+def test_a_playground_from_before_its_mark_keeps_its_application() -> None:
+    old = Application.objects.create(slug="playground", name="Playground", test_only=True)
+    services.key(ANN)
+    pair = PairFactory.create(application=services.application(ANN))
+    Key.objects.filter(is_playground=True).update(application=old, is_playground=False)
+    MADE_FOR.mark_old_playground(apps)
+    assert services.own_slug() == "playground"
+    assert services.application(ANN) == old
+    pair.refresh_from_db()
+    assert (pair.application, Application.objects.filter(name="Playground").count()) == (old, 1)
+    assert Key.objects.get(is_playground=True).application == old
+
+
+@pytest.mark.usefixtures("nothing_made")
+def test_the_old_key_of_the_playground_leaves_the_application_of_a_team() -> None:
+    services.key(ANN)
+    services.application(ANN).delete()
+    team = Application.objects.create(slug="playground", name="Team")
+    services.key(ANN)
+    Key.objects.filter(is_playground=True).update(application=team, is_playground=False)
+    MADE_FOR.mark_old_playground(apps)
+    assert not team.keys.exists()
+    services.key(ANN)
+    assert Key.objects.get(is_playground=True).application.slug == "playground-2"
+
+
+def test_applications_of_trials_and_judges_are_marked_and_a_teams_are_not(db: None) -> None:
+    trials = Application.objects.create(slug="trials", name="Trials", test_only=True)
+    team = Application.objects.create(slug="judge", name="Judge", test_only=True)
+    create_key(name="theirs", scopes=["gateway"], application=team)
+    MADE_FOR.mark_named(apps)
+    own = [judges.application(), trial_services.application()]
+    assert [(owner.slug, owner.made_for) for owner in own] == [("judge-2", "judge"), ("trials", "trials")]
+    assert own[1] == trials
+    assert judges.application() == own[0]
 
 
 def test_only_what_rules_open_for_the_playground_can_be_chosen() -> None:
