@@ -251,7 +251,8 @@ def test_the_old_key_of_the_playground_leaves_the_application_of_a_team() -> Non
     MADE_FOR.mark_old_playground(apps)
     assert not team.keys.exists()
     services.key(ANN)
-    assert Key.objects.get(is_playground=True).application.slug == "playground-2"
+    made = Key.objects.get(is_playground=True).application
+    assert made is not None and made.slug == "playground-2"
 
 
 def test_applications_of_trials_and_judges_are_marked_and_a_teams_are_not(db: None) -> None:
