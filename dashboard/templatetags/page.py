@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import ngettext
 
 from dashboard.menu.page import Menu
+from traffic.models import Task
 
 register = template.Library()
 
@@ -27,6 +28,12 @@ def undo_url(extra_tags: str | None) -> str:
         if word.startswith(f"{UNDO}/") and not word.startswith(f"{UNDO}//"):
             return word.removeprefix(UNDO)
     return ""
+
+
+@register.filter
+def task_name(task: str) -> str:
+    """The words for a task, `RAG` for `rag`; of another value itself."""
+    return str(dict(Task.choices).get(task, task))
 
 
 @register.filter

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -38,6 +38,7 @@ class Group:
     now: LatencyGroup
     requests: int
     before: LatencyGroup | None
+    name: str = ""  # for people
 
     @property
     def error_share(self) -> float | None:
@@ -143,7 +144,7 @@ class Page:
         if self.worse is None:
             return _("No group has become clearly slower")
         return _("Largest slowdown: %(name)s, %(share)s longer at the 95th percentile") % {
-            "name": self.worse.key or _("Requests of no known group"),
+            "name": self.worse.name or _("Requests of no known group"),
             "share": percent(self.worse.change),
         }
 
@@ -162,16 +163,20 @@ class Page:
 
 
 def page(
-    period: Period, against: Period, by: By, filters: Filters, *, filtered: bool = False, no_applications: bool = False
-) -> Page:
-    """A fixed number of reads, whatever the period and however many groups there are."""
+    period: Period, against: Period, by: By, filters: Filters, names: Mapping[str, str], *, filtered: bool = False,
+    no_applications: bool = False,
+) -> Page:  # fmt: skip
+    """A fixed number of reads, whatever the period and however many groups there are.
+
+    `names`: of groups by their keys, as people read them; others are called by their key.
+    """
     fine: Step = "hour" if (period.until - period.since).days <= 8 else "day"
     coarse: Step = "hour" if (period.until - period.since).days <= 2 else "day"
     total = groups_of(period, against, "", filters)
-    groups = groups_of(period, against, by, filters)
+    groups = [replace(group, name=name_of(group.key, names)) for group in groups_of(period, against, by, filters)]
     marks = latency_reports.marks(period, filters)
     failed = latency_reports.errors(period, by, coarse, filters)
-    drawn = [group.key for group in groups[:LINES]]
+    drawn = {group.key: group.name for group in groups[:LINES]}
     points = latency_reports.points(period, by, coarse, filters)
     lines = {(point.group, point.at): point for point in points}
     speeds = latency_reports.speeds(period, by, coarse, filters)
@@ -195,11 +200,15 @@ def page(
         speed=line_figure(_("Output tokens a second, by group"), "count", by, drawn, at, speeds, notes),
         heat=heat_figure(latency_reports.times(period, fine), latency_reports.heat(period, fine, filters), notes),
         failures=error_bars(at, failed.kinds),
-        where=failed.groups[:FAILURES],
+        where=[replace(failure, name=name_of(failure.key, names)) for failure in failed.groups[:FAILURES]],
         ways=len(failed.groups),
         filtered=filtered,
         no_applications=no_applications,
     )
+
+
+def name_of(key: str | None, names: Mapping[str, str]) -> str:
+    return names.get(key or "", key or "")
 
 
 def groups_of(period: Period, against: Period, by: str, filters: Filters) -> list[Group]:
@@ -266,12 +275,12 @@ Values = Mapping[tuple[str | None, str], float | None]
 
 
 def line_figure(
-    label: str, unit: str, by: By, keys: Sequence[str | None], at: Times, values: Values, marks: Any
+    label: str, unit: str, by: By, drawn: Mapping[str | None, str], at: Times, values: Values, marks: Any
 ) -> dict[str, Any]:
     series = [
-        {"name": key or _("not known"), "style": style, "meta": {by: key} if key else None,
+        {"name": name or _("not known"), "style": style, "meta": {by: key} if key else None,
          "points": [(x, values.get((key, iso_time(x)))) for x in at]}
-        for style, key in enumerate(keys, 1)
+        for style, (key, name) in enumerate(drawn.items(), 1)
     ]  # fmt: skip
     return chart(label, unit, at, series, marks)
 

@@ -59,6 +59,7 @@ class Failure:
     key: str | None
     kind: str
     errors: int
+    name: str = ""  # of the group, for people
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +159,11 @@ def marks(period: Period, filters: Filters) -> list[Mark]:
     used = UsageDay.objects.filter(day__lt=period.end_day, **filters.lookups())
     firsts = (
         used.filter(day__gte=period.first_day - LOOK_BACK, deployment_id__gt=0, requests__gt=0)
-        .values("deployment__slug")
+        .values("deployment__name")
         .annotate(first=Min("day"))
     )
     marks_of_period = [
-        Mark(midnight(row["first"]), "deployment", row["deployment__slug"] or "")
+        Mark(midnight(row["first"]), "deployment", row["deployment__name"] or "")
         for row in firsts
         if row["first"] >= period.first_day
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 from urllib.parse import urlencode
@@ -18,6 +19,7 @@ from lib.http import get_view
 from lib.periods import Period
 from traffic.latency import page as latency_page
 from traffic.latency.queries import By
+from traffic.requests.facets import FilterChoices
 from traffic.requests.params import address, choices, ignored_params, rollup_filter, unknown_values
 from traffic.requests.request_filter import RequestFilter
 
@@ -39,12 +41,14 @@ def latency(request: HttpRequest) -> HttpResponse:
     against = against_of(request, period)
     group_by = request.GET.get("by", "")
     by: By = next((way for way in get_args(By) if way == group_by), "deployment")
+    offered = choices(request_filter)
     context = {
         "page": latency_page.page(
             period,
             against,
             by,
             request_filter.visible_filters(),
+            {value: str(label) for value, label in offered[by].pairs},
             filtered=any(request.GET.get(name) for name in FIELDS),
             no_applications=request_filter.applications is not None and not request_filter.applications,
         ),
@@ -61,7 +65,7 @@ def latency(request: HttpRequest) -> HttpResponse:
             }
             for n in PERIODS
         ],
-        "fields": fields_of(request, request_filter),
+        "fields": fields_of(request, offered),
         "not_taken": not_taken(request, request_filter),
         "hidden": [(name, request.GET[name]) for name in ("by", "days", "from", "to") if request.GET.get(name)],
         "against": request.GET.get("against", ""),
@@ -126,8 +130,7 @@ def iso(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def fields_of(request: HttpRequest, request_filter: RequestFilter) -> list[dict[str, Any]]:
-    offered = choices(request_filter)
+def fields_of(request: HttpRequest, offered: Mapping[str, FilterChoices]) -> list[dict[str, Any]]:
     return [
         {
             "name": name,

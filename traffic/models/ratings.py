@@ -87,11 +87,11 @@ class Rating(models.Model):
 
     @property
     def rater_words(self) -> str:
-        """Who really said it, for people: `Ada Lovelace`, `playground: end-user`; not a name that its rater hides."""
+        """Who really said it, for people: `Ada Lovelace`, `Website chat: end-user`; not a name that its rater hides."""
         if self.rater_kind == RaterKind.PERSON:
             return shown_name(self.rater, self.by)
         if self.rater_kind == RaterKind.APPLICATION and self.application:
-            return f"{self.application.slug}: {self.by}"
+            return f"{self.application.name}: {self.by}"
         return _("%(kind)s: %(name)s") % {"kind": RaterKind(self.rater_kind).label, "name": self.by}
 
 

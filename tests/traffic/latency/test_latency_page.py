@@ -55,10 +55,11 @@ def some(conn: psycopg.Connection, own: Deployment) -> None:
 
 @pytest.mark.usefixtures("some")
 def test_groups_stand_beside_the_period_before(own: Deployment) -> None:
-    found = page(PERIOD, BEFORE, "deployment", Filters())
+    found = page(PERIOD, BEFORE, "deployment", Filters(), {"own": "Own"})
     by_key = {group.key: group for group in found.groups}
     assert (by_key["own"].requests, by_key["own"].before) == (2, None)
     other = by_key[None]
+    assert (by_key["own"].name, other.name) == ("Own", "")
     assert (other.requests, other.now.errors, other.error_share) == (2, 2, 1.0)
     assert other.before is not None and other.before.latency.p95_ms == pytest.approx(800, rel=0.01)
     assert other.change == pytest.approx(70_000 / 800 - 1, rel=0.02)
@@ -91,9 +92,9 @@ def test_new_deployments_and_prices_are_marked() -> None:
         TokenPriceFactory.create(model=model, starts_at=at, uncached_input=1, output=1, source="t", seen_at=NOON)
     marks = latency_reports.marks(PERIOD, Filters())
     assert [(mark.kind, mark.name, mark.at) for mark in marks] == [
-        ("deployment", "own", MIDNIGHT - DAY), ("price", "claude-test", NOON),
+        ("deployment", "Own", MIDNIGHT - DAY), ("price", "claude-test", NOON),
     ]  # fmt: skip
-    assert [one["label"] for one in noted(marks)] == ["new: own", "1 price"]
+    assert [one["label"] for one in noted(marks)] == ["new: Own", "1 price"]
     assert latency_reports.marks(PERIOD, Filters(model=["nothing"])) == []
 
 
@@ -127,6 +128,22 @@ def test_the_page_says_it_in_words_and_charts_with_tables(viewer: Client) -> Non
     failed = text(viewer, f"/requests/?{days}&model=claude-test&outcome=error&outcome=timeout")
     assert failed.count("<tr data-row") == 2 and "is not a filter here" not in failed
     assert "<script>" not in content and " style=" not in content[content.index("<main") :]
+
+
+@pytest.mark.parametrize(("by", "slug", "name"), [("deployment", "own", "Own"), ("task", "rag", "RAG")])
+def test_groups_have_the_names_that_people_gave_them(
+    viewer: Client, conn: psycopg.Connection, own: Deployment, by: str, slug: str, name: str
+) -> None:
+    failed = {"outcome": "error", "error_type": "overloaded_error"}
+    arrive(conn, {"deployment_id": own.pk, "task": "rag"}, {"deployment_id": own.pk, "task": "rag", **failed})
+    asked = {"from": f"{MIDNIGHT:%Y-%m-%d}", "to": f"{MIDNIGHT + DAY:%Y-%m-%d}", "by": by}
+    content = text(viewer, URL, **asked)
+    links = re.findall(
+        rf'<a href="[^"]*&amp;{by}={slug}(?:&amp;outcome=error&amp;outcome=timeout)?">([^<]*)</a>', content
+    )
+    assert links == [name, name], "once with its latency and once with its errors"
+    (line,) = figure(viewer, "latency-by-group", **asked)["data"]
+    assert (line["name"], line["meta"]) == (name, {by: slug})
 
 
 @pytest.mark.usefixtures("some")

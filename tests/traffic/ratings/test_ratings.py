@@ -266,14 +266,16 @@ def test_an_application_that_names_one_of_our_people_is_still_itself(
     key: str, shop: Application, conn: psycopg.Connection
 ) -> None:
     request = arrived(conn, shop)
-    admin = person("admin", "traffic.view_request")
+    admin = person("admin", "traffic.view_request", "traffic.view_quality")
     ratings.rate(request=request, judgement=Judgement("admin", stars=1, comment="This is wrong."), rater=admin)
     assert send(key, request_id=RESPONSE, by="admin", stars=5, comment="Excellent.").status_code == 200
     theirs, said = Rating.objects.get(rater=admin), Rating.objects.get(rater=None)
     assert (theirs.stars, theirs.comment, theirs.rater_words) == (1, "This is wrong.", "admin")
-    assert (said.stars, said.rater_kind, said.rater_words) == (5, RaterKind.APPLICATION, "shop: admin")
+    assert (said.stars, said.rater_kind, said.rater_words) == (5, RaterKind.APPLICATION, "Shop: admin")
     page = text(logged_in(admin), f"/requests/{request.id}/")
-    assert "<dt>shop: admin" in page and "2 ratings" in page
+    assert "<dt>Shop: admin" in page and "2 ratings" in page
+    board = text(logged_in(admin), "/quality/")
+    assert "<td>Shop: admin</td>" in board and board.count("Shop · RAG") == 2
 
 
 def test_a_key_of_no_application_is_no_person_either(shop: Application, conn: psycopg.Connection) -> None:
