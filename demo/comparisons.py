@@ -116,7 +116,7 @@ def compare(client: Client, key: str, now: datetime) -> None:
             application=application,
         )
         for rater in raters_of(pair):
-            choose(stored, pair, Rater.of_user(users[rater]))
+            choose(stored, pair, users[rater])
 
 
 def raters_of(pair: Made) -> list[str]:
@@ -129,9 +129,10 @@ def raters_of(pair: Made) -> list[str]:
     return two if agreed or pair.number >= EACH - 4 * WAITING else list(RATERS)
 
 
-def choose(stored: Pair, pair: Made, rater: Rater) -> None:
+def choose(stored: Pair, pair: Made, user: User) -> None:
+    rater = Rater.of_user(user)
     first = candidate_is_first(stored, rater, installation_salt())
-    services.choose(pair=stored, rater=rater, side=side_of(pair.chosen_by(rater.by), first))
+    services.choose(pair=stored, rater=rater, side=side_of(pair.chosen_by(user.username), first))
 
 
 def row(pair: Made, start: datetime, n: int, *, own: bool) -> Row:

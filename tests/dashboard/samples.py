@@ -78,6 +78,7 @@ from traffic.models import (
     Route,
     Rubric,
 )
+from traffic.models.queues import number_of_person
 
 
 @dataclass
@@ -182,7 +183,7 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
         request_id=request.id,
         rater=owner,
         rater_kind="person",
-        by=owner.username,
+        by=number_of_person(owner.pk),
         stars=4,
         application=made.application,
     )
@@ -256,7 +257,7 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
     found["traffic:person-ratings"] = {"pk": owner.pk}
     found["traffic:rubric-undo"] = {"pk": deleted.pk}
     pair = PairFactory.create(application=made.application, disputed=True)
-    rater = {"pair": pair, "rater": owner, "rater_kind": "person", "by": owner.username}
+    rater = {"pair": pair, "rater": owner, "rater_kind": "person", "by": number_of_person(owner.pk)}
     choice = PairChoice.objects.create(**rater, outcome="tie", candidate_first=True)
     skipped = PairAssignment.objects.create(**rater, skipped_at=request.started_at)
     found |= {f"traffic:{name}": {"pk": pair.pk} for name in ("pair", "pair-decide")}

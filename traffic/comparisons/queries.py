@@ -25,7 +25,7 @@ from traffic.comparisons.statistics import (
     sign_test,
     verdict_of,
 )
-from traffic.models import Pair, PairChoice, PairOutcome, Trial
+from traffic.models import Pair, PairChoice, PairOutcome, RaterKind, Trial
 from traffic.models.queues import shown_name
 from traffic.quality.agreement import Agreement, krippendorff_alpha
 from traffic.quality.queries import compared_period, people_of
@@ -260,7 +260,7 @@ SHARED = Q(pair__votes__gte=2, pair__disputed=False)
 def raters(where: Q | None = None) -> list[RaterCounts]:
     """Every rater, those with the most choices first; a decision is no choice of a rater.
 
-    One of our people is one rater also after a change of their name, which is left out where they hide it.
+    A name that its rater hides is left out.
     """
     rows = (
         PairChoice.objects.filter(where or Q(), adjudicates=False)
@@ -279,7 +279,10 @@ def raters(where: Q | None = None) -> list[RaterCounts]:
         .order_by("-n", "name")[:MOST_RATERS]
     )
     people = people_of(rater for _kind, rater, *_counts in rows)
-    return [RaterCounts(shown_name(people.get(rater), name), *counts) for _kind, rater, _said, name, *counts in rows]
+    return [
+        RaterCounts(shown_name(people.get(rater or 0)) if kind == RaterKind.PERSON else name, *counts)
+        for kind, rater, _said, name, *counts in rows
+    ]
 
 
 def disputed_pairs(within: list[int]) -> list[Pair]:

@@ -11,13 +11,14 @@ from django.db import models
 
 from traffic.authentication.keys import Caller
 from traffic.models import Installation, Pair, PairOutcome, RaterKind
+from traffic.models.queues import number_of_person
 
 SIDES = ("a", "b", "tie", "both_bad")  # what a rater chooses from
 
 
 @dataclass(frozen=True, slots=True)
 class Rater:
-    """A kind and a name, as in ratings; `user_id` is set for our own people."""
+    """A kind and a name, as in ratings; `user_id` is set for our own people, whose name is their number."""
 
     kind: str
     by: str
@@ -25,7 +26,7 @@ class Rater:
 
     @classmethod
     def of_user(cls, user: AbstractBaseUser | AnonymousUser) -> Rater:
-        return cls(RaterKind.PERSON, user.get_username(), user.pk)
+        return cls(RaterKind.PERSON, number_of_person(user.pk), user.pk)
 
     @classmethod
     def of_caller(cls, caller: Caller, by: str) -> Rater:

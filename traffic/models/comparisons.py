@@ -87,7 +87,7 @@ class PairChoice(models.Model):
     @property
     def rater_words(self) -> str:
         """Who chose, for people; not a name that its rater hides."""
-        return shown_name(self.rater, self.by)
+        return shown_name(self.rater) if self.rater_kind == RaterKind.PERSON else self.by
 
 
 class PairAssignment(models.Model):

@@ -109,12 +109,19 @@ def hidden_name() -> str:
     return gettext("name hidden")
 
 
-def shown_name(person: AbstractBaseUser | None, name: str) -> str:
-    """What a rater is called on pages, as far as they show it; `name` where the person has no other, or was deleted."""
+def number_of_person(pk: int | None) -> str:
+    """What `by` of ratings and choices holds of one of our people: a name could change, or be hidden."""
+    return f"#{pk}"
+
+
+def shown_name(person: AbstractBaseUser | None) -> str:
+    """What one of our people is called as a rater, as far as they show it; None was deleted."""
+    if person is None:
+        return gettext("deleted person")
     preference = getattr(person, "rater_preference", None)
     if preference is not None and preference.hide_name:
         return hidden_name()
-    return str(getattr(person, "get_full_name", str)()) or name
+    return str(getattr(person, "get_full_name", str)()) or person.get_username()
 
 
 class RaterPreference(models.Model):

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from providers.models import Deployment
 from traffic.models.applications import Application
 from traffic.models.choices import RaterKind
-from traffic.models.queues import shown_name
+from traffic.models.queues import number_of_person, shown_name
 from traffic.models.rubrics import Rubric
 
 
@@ -24,8 +24,8 @@ class RatingQuerySet(models.QuerySet["Rating"]):
         return self.filter(day__gte=first, day__lt=end)
 
     def of_person(self, user: AbstractBaseUser | AnonymousUser) -> RatingQuerySet:
-        """What this person said here; a program that uses the same name is somebody else."""
-        return self.filter(rater_kind="person", by=user.get_username())
+        """What this person said here, whatever they were called then."""
+        return self.filter(rater_kind="person", by=number_of_person(user.pk))
 
     def waiting(self) -> RatingQuerySet:
         """Sent for a request that has not arrived."""
@@ -45,7 +45,7 @@ class Rating(models.Model):
     response_id = models.CharField(max_length=200, blank=True)  # what a waiting rating was sent for
     rater = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     rater_kind = models.CharField(max_length=12, choices=RaterKind.choices, default=RaterKind.APPLICATION)
-    by = models.CharField(max_length=200)  # the rater's user name, or what the program said
+    by = models.CharField(max_length=200)  # `number_of_person`, or what the program said
     score = models.SmallIntegerField(null=True)  # 1, 0, -1
     stars = models.PositiveSmallIntegerField(null=True)  # 1..5
     comment = models.TextField(blank=True)
@@ -89,7 +89,7 @@ class Rating(models.Model):
     def rater_words(self) -> str:
         """Who really said it, for people: `Ada Lovelace`, `Website chat: end-user`; not a name that its rater hides."""
         if self.rater_kind == RaterKind.PERSON:
-            return shown_name(self.rater, self.by)
+            return shown_name(self.rater)
         if self.rater_kind == RaterKind.APPLICATION and self.application:
             return f"{self.application.name}: {self.by}"
         return _("%(kind)s: %(name)s") % {"kind": RaterKind(self.rater_kind).label, "name": self.by}

@@ -12,7 +12,6 @@ from typing import Any, Literal
 from django.contrib.auth.models import User
 from django.db.models import Avg, Case, CharField, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Cast, Concat
-from django.utils.translation import gettext as _
 
 from lib import confidence_intervals
 from lib.dates import midnight
@@ -36,12 +35,11 @@ COMPARED_DAYS = 90  # whose ratings count wherever two sides are compared: work 
 ACCEPTABLE = Q(stars__gte=Rating.PASSING_STARS) | Q(stars__isnull=True, score__gte=0)
 ACCEPTABLE_SQL = f"coalesce(r.stars >= {Rating.PASSING_STARS}, r.score >= 0)"  # of ratings `r`
 
-# Two applications may call their users alike; one of our people is one rater wherever they rate, whatever their name.
+# Two applications may call their users alike.
 RATER = Concat(
     "rater_kind", Value(" "), Case(When(rater_kind="application", then=Cast("application_id", CharField())),
     default=Value("")), Value(" "),
-    Case(When(rater=None, then="by"), default=Concat(Value("#"), Cast("rater_id", CharField()))),
-    output_field=CharField(),
+    "by", output_field=CharField(),
 )  # fmt: skip
 
 KEYS: dict[str, Any] = {"deployment": F("deployment__slug"), "model": F("model"), "task": F("task"), "": Value("")}
@@ -134,11 +132,7 @@ def with_names(biases: Sequence[tuple[str, Bias]]) -> list[tuple[str, Bias]]:
     """The biases with the names of their raters as they are now, as far as these show them."""
     numbers = {rater: int(rater[1:]) for rater, _bias in biases if rater[:1] == "#" and rater[1:].isdecimal()}
     people = people_of(numbers.values())
-    names = {
-        rater: shown_name(people[number], people[number].get_username()) if number in people else _("deleted person")
-        for rater, number in numbers.items()
-    }
-    return [(names.get(rater, rater), bias) for rater, bias in biases]
+    return [(shown_name(people.get(numbers.get(rater, 0))), bias) for rater, bias in biases]
 
 
 def compared_period(today: date) -> Period:

@@ -27,9 +27,9 @@ KINDS = ("deployment", "model", "task", "")
 AT_ONCE = 10  # days of one transaction, in which raters of these days wait
 READ_DUE = 500  # rows that are due and that a reader adds up, the newest days first; of more the old sums are read
 
-# Two applications may call their users alike; one of our people is one rater wherever they rate, whatever their name.
+# Two applications may call their users alike.
 RATER = """r.rater_kind || ' ' || CASE WHEN r.rater_kind = 'application' THEN coalesce(r.application_id::text, '')
-    ELSE '' END || ' ' || CASE WHEN r.rater_id IS NULL THEN r.by ELSE '#' || r.rater_id END"""
+    ELSE '' END || ' ' || r.by"""
 COUNTED = ", ".join(f"count(*) FILTER (WHERE stars = {value}) AS n{value}" for value in STARS)
 # The answers, how often each number of stars was given, and the coincidences of each two unlike ones.
 SUMS = [
@@ -102,8 +102,7 @@ class Shared:
     """What raters gave to answers that several of them rated: how far they agree, and each of our people's bias.
 
     Agreement is by kind of group and key; "" is the kind of all answers. Bias is by people who rated at least
-    `FEWEST_UNITS` such answers, the largest first: `#5` is the person of that number, another text the name of one who
-    was deleted.
+    `FEWEST_UNITS` such answers, the largest first, by what their ratings hold (`number_of_person`).
     """
 
     agreed: dict[str, dict[str | None, Agreement]]

@@ -104,4 +104,4 @@ def name_of(person: User | None) -> str:
     """A rater's name, as far as they show it."""
     if person is None:
         return _("deleted person")
-    return shown_name(person, person.get_username())
+    return shown_name(person)

@@ -35,12 +35,12 @@ class RatingForm(forms.Form):
             self.add_error(None, str(error))
         return cleaned
 
-    def judgement(self, by: str) -> Judgement:
-        """What a valid form holds, as the judgement of this person."""
+    def judgement(self) -> Judgement:
+        """What a valid form holds, as the judgement of the person who rates."""
         # A form that showed criteria and has no mark says so: no tag is no fault, and a mark can be taken away.
         shown = self.rubric is not None and ("rubric" in self.data or self.cleaned_data["marks"])
         rubric_id = self.rubric.pk if self.rubric and shown else None
         return Judgement(
-            by, None, self.cleaned_data["stars"], self.cleaned_data["comment"], RaterKind.PERSON, rubric_id,
+            "", None, self.cleaned_data["stars"], self.cleaned_data["comment"], RaterKind.PERSON, rubric_id,
             self.cleaned_data["marks"],
         )  # fmt: skip

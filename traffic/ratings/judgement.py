@@ -12,6 +12,7 @@ from traffic.models import RaterKind
 class Judgement:
     """One rater's opinion: a score of 1, 0 or -1, stars from 1 to 5, or both. A rater is a kind and a name.
 
+    Of our people `by` is empty here: who stores it writes their number.
     `marks` are by the criteria of the rubric of this number.
     """
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from traffic.authentication.keys import Caller
 from traffic.models import Abstention, RaterKind, RaterPreference, Rating, RatingDraft, Request
+from traffic.models.queues import number_of_person
 from traffic.queues import services as queues
 from traffic.ratings.judgement import Judgement
 from traffic.ratings.named_requests import find_request
@@ -31,7 +32,7 @@ def rate(*, request: Request, judgement: Judgement, rater: AbstractBaseUser | No
     columns: dict[str, Any] = asdict(judgement) | {name: getattr(request, name) for name in COPIED}
     if rater is not None:
         columns["rater_id"] = rater.pk
-        columns["rater_kind"] = RaterKind.PERSON
+        columns |= {"rater_kind": RaterKind.PERSON, "by": number_of_person(rater.pk)}
     columns |= {"day": request.day, "created_at": timezone.now()}
     rater_of = {name: columns.pop(name) for name in ("rater_kind", "by")}
     rating, _made = Rating.objects.update_or_create(request_id=request.id, **rater_of, defaults=columns)

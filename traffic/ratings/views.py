@@ -75,8 +75,7 @@ def rate(request: HttpRequest) -> HttpResponse:
         context = _page(request, within, work, shown) | {"form": form}
         return render(request, "traffic/quality/rate.html", context, status=422)
     back = f"{reverse('traffic:rate')}?{f'queue={work.queue.pk}&' if work else ''}at={shown.request.id}"
-    judgement = form.judgement(request.user.get_username())
-    rate_with_message(request, shown.request, judgement, back=back, blind=True)
+    rate_with_message(request, shown.request, form.judgement(), back=back, blind=True)
     return redirect(here)
 
 

@@ -27,7 +27,7 @@ from traffic.conversation import turns
 from traffic.feedback_links import services as feedback_links
 from traffic.feedback_links.page import link_words
 from traffic.marks.rules import labels
-from traffic.models import CostReason, Outcome, RaterKind, Rating, Request
+from traffic.models import CostReason, Outcome, Rating, Request
 from traffic.ratings.forms import RatingForm
 from traffic.ratings.views import SCALE, rate_with_message
 from traffic.requests import detail_page, prompt_search
@@ -150,7 +150,7 @@ def request_rate(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
     if not form.is_valid():
         return render(request, "traffic/requests/request.html", _detail(request, row, form), status=422)
     back = reverse("traffic:request", args=[identifier])
-    rate_with_message(request, row, form.judgement(request.user.get_username()), back=back)
+    rate_with_message(request, row, form.judgement(), back=back)
     return redirect(back)
 
 
@@ -185,7 +185,6 @@ def _detail(request: HttpRequest, row: Request, form: RatingForm | None = None) 
         record(Action.READ, actor=person(request), object_type="traffic.request", object_id=row.id,
                object_name=row.application.slug if row.application else "", chain=False)  # fmt: skip
     ratings = requests.ratings_with_raters(row)
-    name = request.user.get_username()
     return {
         "it": row,
         "page": detail_page.RequestDetail(
@@ -202,7 +201,7 @@ def _detail(request: HttpRequest, row: Request, form: RatingForm | None = None) 
         "body": body,
         "turns": turns(body.prompt) if body else [],
         "marks": ", ".join(labels(body.marks or 0)) if body else "",
-        "mine": next((it for it in ratings if (it.rater_kind, it.by) == (RaterKind.PERSON, name)), None),
+        "mine": next((it for it in ratings if it.rater_id == request.user.pk), None),
         "may_rate": request.user.has_perm("traffic.add_rating") and row.outcome == Outcome.OK,
         "form": form,
         "scale": SCALE,

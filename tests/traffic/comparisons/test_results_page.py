@@ -8,7 +8,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.contrib.auth.models import User
 from django.utils import timezone
 
 from providers.models import AuditEntry, Deployment
@@ -212,18 +211,18 @@ def test_the_page_without_and_with_results() -> None:
 
 @pytest.mark.django_db
 def test_agreement_counts_raters_and_not_adjudicators() -> None:
-    User.objects.create_user("judge")
     own, api = two_sides()
+    ann, ben, judge = (Rater.of_user(person(name)) for name in ("ann", "ben", "judge"))
     for outcomes in (("tie", "tie"), ("candidate", "candidate"), ("candidate", "baseline")):
         pair = PairFactory.create(candidate=own, baseline=api, votes=2)
-        for by, outcome in zip(("ann", "ben"), outcomes, strict=True):
-            pair.choices.create(rater_kind="person", by=by, outcome=outcome, candidate_first=True)
-        pair.choices.create(rater_kind="person", by="judge", outcome="tie", candidate_first=True, adjudicates=True)
+        for rater, outcome in zip((ann, ben), outcomes, strict=True):
+            pair.choices.create(**rater.columns(), rater_id=rater.user_id, outcome=outcome, candidate_first=True)
+        pair.choices.create(**judge.columns(), outcome="tie", candidate_first=True, adjudicates=True)
         Pair.objects.filter(pk=pair.pk).update(gold="tie")
     made = queries.agreement()
     assert (made.raters, made.items) == (2, 3) and made.alpha == pytest.approx(1 - 5 * 2 / 22)
-    ann = next(row for row in queries.raters() if row.name == "ann")
-    assert (ann.choices, ann.chose_a_side, ann.chose_first, ann.gold_right) == (3, 2, 2, 1)
+    of_ann = next(row for row in queries.raters() if row.name == "ann")
+    assert (of_ann.choices, of_ann.chose_a_side, of_ann.chose_first, of_ann.gold_right) == (3, 2, 2, 1)
     assert [row.name for row in queries.raters()] == ["ann", "ben"]
     assert Application.objects.count() == 0
 
@@ -233,8 +232,13 @@ def test_a_name_that_its_rater_hides_stands_on_no_page_of_comparisons() -> None:
     shop, ada = application("shop"), person("ada")
     own, api = two_sides()
     pairs = PairFactory.create_batch(2, candidate=own, baseline=api, application=shop, votes=2, disputed=True)
-    for pair, by in zip(pairs, ("ada", "lovelace"), strict=True):  # she was renamed in between
-        pair.choices.create(rater=ada, rater_kind="person", by=by, outcome="tie", candidate_first=True)
+    services.choose(pair=pairs[0], rater=Rater.of_user(ada), side="tie")
+    ada.username = "lovelace"
+    ada.save()
+    services.choose(pair=pairs[1], rater=Rater.of_user(ada), side="tie")
+    with pytest.raises(services.AlreadyChosen):
+        services.choose(pair=pairs[0], rater=Rater.of_user(ada), side="a")
+    Pair.objects.update(disputed=True)
     assert [(row.name, row.choices) for row in queries.raters()] == [("lovelace", 2)]
     ratings.set_name_hidden(ada, True)
     assert [row.name for row in queries.raters()] == ["name hidden"]

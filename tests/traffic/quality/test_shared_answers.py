@@ -116,7 +116,8 @@ def test_the_bias_of_one_of_our_people_is_of_all_their_days() -> None:
         others = [4, 2 + number % 4]
         Rating.objects.create(
             request_id=answer(*others, day=TODAY - timedelta(days=number % 4))[0].request_id, stars=2 + number % 2,
-            day=TODAY - timedelta(days=number % 4), rater_kind="person", rater=ada, by="ada", model="m", task="rag",
+            day=TODAY - timedelta(days=number % 4), rater_kind="person", rater=ada, by=f"#{ada.pk}", model="m",
+            task="rag",
         )  # fmt: skip
         apart.append(2 + number % 2 - fmean(others))
     for _time in range(2):

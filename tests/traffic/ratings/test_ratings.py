@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 from uuid import UUID
 
@@ -15,15 +17,18 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from lib.periods import Period
+from tests.factories import PairFactory
 from tests.traffic.feedback import URL, send
 from tests.traffic.people import application, arrive, logged_in, person, text
 from tests.traffic.request_rows import NOON, RESPONSE, row
 from traffic.authentication.keys import callers, create_key
+from traffic.comparisons import services as comparisons
+from traffic.comparisons.rater import Rater
 from traffic.ingest.context import clear_cache
 from traffic.ingest.pipeline import store
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
-from traffic.models import Application, RaterKind, Rating, Request
+from traffic.models import Application, PairChoice, RaterKind, Rating, RatingDay, Request
 from traffic.quality.queries import quality
 from traffic.ratings import named_requests
 from traffic.ratings import services as ratings
@@ -276,6 +281,53 @@ def test_an_application_that_names_one_of_our_people_is_still_itself(
     assert "<dt>Shop: admin" in page and "2 ratings" in page
     board = text(logged_in(admin), "/quality/")
     assert "<td>Shop: admin</td>" in board and board.count("Shop · RAG") == 2
+
+
+def test_a_renamed_person_has_one_rating_of_an_answer_and_a_deleted_one_leaves_no_name(
+    shop: Application, conn: psycopg.Connection
+) -> None:
+    request, ada = arrived(conn, shop), person("ada", "traffic.add_rating")
+    ratings.rate(request=request, judgement=Judgement("", stars=1), rater=ada)
+    ada.username = "countess"
+    ada.save()
+    shop.members.add(ada)
+    client = logged_in(ada)
+    assert f'href="/quality/rate/?at={request.id}"' in text(client, "/quality/my-ratings/")
+    ratings.rate(request=request, judgement=Judgement("", stars=5), rater=ada)
+    assert Rating.objects.get().stars == 5
+    lines = b"".join(client.get("/quality/my-ratings/ratings.jsonl").streaming_content).splitlines()  # type: ignore[attr-defined]
+    assert len(lines) == 1
+    ratings.set_name_hidden(ada, True)
+    pair = PairFactory.create()
+    comparisons.choose(pair=pair, rater=Rater.of_user(ada), side="tie")
+    ada.delete()
+    rating, choice = Rating.objects.get(), PairChoice.objects.get()
+    assert (rating.rater_words, choice.rater_words) == ("deleted person", "deleted person")
+    assert not {rating.by, choice.by} & {"ada", "countess"}
+
+
+@pytest.mark.django_db
+def test_ratings_of_before_are_of_a_number_and_a_renamed_person_has_the_latest() -> None:
+    ada, day, answer = person("ada"), timezone.now().date(), uuid.uuid4()
+    ours = {"day": day, "rater_kind": "person"}
+    for by, stars in (("ada", 1), ("countess", 5)):
+        Rating.objects.create(**ours, request_id=answer, rater=ada, by=by, stars=stars)
+    for name in ("gone", "gone", "left"):
+        Rating.objects.create(**ours, request_id=uuid.uuid4(), by=name, stars=3)
+    Rating.objects.create(day=day, request_id=answer, by="gone", stars=3)
+    pair = PairFactory.create()
+    for by, outcome in (("ada", "tie"), ("countess", "candidate")):
+        pair.choices.create(rater=ada, rater_kind="person", by=by, outcome=outcome, candidate_first=True)
+    for statement in import_module("traffic.migrations.0036_raters_by_number").STATEMENTS:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+    assert list(Rating.objects.filter(rater=ada).values_list("by", "stars")) == [(f"#{ada.pk}", 5)]
+    assert Rating.objects.of_person(ada).count() == 1
+    deleted = Counter(Rating.objects.filter(rater=None, rater_kind="person").values_list("by", flat=True))
+    assert sorted(deleted.values()) == [1, 2] and not deleted.keys() & {"gone", "left"}
+    assert Rating.objects.filter(by="gone").count() == 1, "what an application calls its user stays"
+    assert list(pair.choices.order_by("pk").values_list("by", flat=True)) == [f"#{ada.pk}", f"#{ada.pk}/2"]
+    assert sum(RatingDay.objects.values_list("ratings", flat=True)) == Rating.objects.count()
 
 
 def test_a_key_of_no_application_is_no_person_either(shop: Application, conn: psycopg.Connection) -> None:

@@ -497,7 +497,7 @@ def test_a_rating_from_the_page_is_stored_and_can_be_taken_back(viewer: Client, 
     response = viewer.post(f"{where}rate/", {"stars": "4", "comment": "Short and right."})
     assert (response.status_code, response["Location"]) == (302, where)
     rating = Rating.objects.get()
-    assert (rating.stars, rating.by, rating.comment) == (4, "jorun", "Short and right.")
+    assert (rating.stars, rating.rater_words, rating.comment) == (4, "jorun", "Short and right.")
     page = text(viewer, where)
     assert "Rated 4, Good." in page
     assert f'action="/quality/ratings/{rating.pk}/undo/"' in page
