@@ -94,4 +94,5 @@ def capacity_json(inputs: Inputs) -> dict[str, Any]:
             "used": True,
         }
     return {"tokens_per_second": float(shown.tokens_per_second), "source": shown.source, "trial": shown.trial,
-            "concurrency": shown.concurrency, "used": shown is capacity}  # fmt: skip
+            "concurrency": shown.concurrency, "measured_at": shown.at and shown.at.isoformat(),
+            "used": shown is capacity}  # fmt: skip

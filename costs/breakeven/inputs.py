@@ -116,7 +116,10 @@ CapacitySource = Literal["trial", "engine", "catalogue", "person"]
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """Output tokens/s of one GPU over all its requests, with its source. `concurrency` and `at` are of a trial."""
+    """Output tokens/s of one GPU over all its requests, with its source. `concurrency` and `at` are of a trial.
+
+    `engine`: measured in an hour in which calls waited all the time. `catalogue`: published for all streams together.
+    """
 
     tokens_per_second: Decimal
     source: CapacitySource
@@ -128,9 +131,12 @@ class Capacity:
 
     def words(self) -> str:
         """The source in a short phrase for people."""
-        if self.source != "trial":
-            return _("entered at the deployment")
-        text = _("%(deployment)s, measured by the trial “%(name)s” with %(calls)s, %(day)s")
+        text = {
+            "engine": _("Engine: %(deployment)s, in an hour in which calls waited all the time"),
+            "catalogue": _("Catalogue: published for the model of %(deployment)s on this GPU"),
+            "person": _("Entered at the deployment"),
+            "trial": _("Trial: %(deployment)s, measured by “%(name)s” with %(calls)s, %(day)s"),
+        }[self.source]
         words = {"name": self.name, "deployment": self.deployment, "calls": at_once(self.concurrency)}
         return text % (words | {"day": day_text(self.at) if self.at else ""})
 

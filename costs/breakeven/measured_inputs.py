@@ -232,25 +232,51 @@ def measured_capacity(trial: Trial | None) -> Capacity | None:
     return Capacity(speed, "trial", trial.pk, **names, concurrency=trial.capacity_concurrency, at=trial.finished_at)
 
 
+# Output tokens/s of one GPU that nobody entered. An engine's is that of an hour in which calls waited at each scrape:
+# in any other one it could have served more. A published one counts where it is of all streams together.
+KNOWN_RATES = """
+SELECT d.id, 'engine', max(b.output_tokens / b.counted_s) / l.gpu_count FROM providers_deployment AS d
+JOIN providers_lease AS l ON l.id = d.lease_id JOIN providers_enginebucket AS b ON b.deployment_id = d.id
+WHERE d.id = ANY(%(ids)s) AND b.resolution = 3600 AND b.waiting_min > 0 AND b.counted_s >= 1800 AND b.output_tokens > 0
+GROUP BY d.id, l.gpu_count
+UNION ALL
+SELECT d.id, 'catalogue', min(t.low / t.gpu_count) FROM providers_deployment AS d
+JOIN providers_lease AS l ON l.id = d.lease_id JOIN providers_throughput AS t ON t.gpu = l.gpu
+WHERE d.id = ANY(%(ids)s) AND t.basis = 'aggregate' AND lower(t.model) = lower(d.model)
+    AND replace(t.engine, '.', '') = d.engine AND t.low > 0
+GROUP BY d.id
+"""
+
+
+def known_rates(deployments: list[Deployment]) -> dict[int, Capacity]:
+    """One GPU's output by the deployment's key: as its engine measured it, else as published."""
+    if not deployments:
+        return {}
+    names = {row.pk: row.name for row in deployments}
+    rows = sorted(sql.rows(KNOWN_RATES, {"ids": list(names)}), key=lambda row: row[1])  # the engine's come last
+    return {pk: Capacity(round(Decimal(str(rate)), 3), source, deployment=names[pk]) for pk, source, rate in rows}
+
+
 def serving(deployments: Iterable[Deployment], trial: Trial | None = None) -> tuple[list[Lease], Capacity | None]:
     """Running leases behind our deployments, and the capacity of one GPU; None: unknown.
 
-    A trial's capacity counts before what people entered at the lease that was tried. A trial of a deployment without a
-    lease says nothing about leased GPUs, so it counts only where no throughput of theirs is known. If it is known how
-    fast some deployments are, only their leases are given: a machine that does other work would falsify the cost of
-    serving.
+    A trial's capacity counts before what people entered at the lease that was tried, and this before what the engines
+    measured and what is published. A trial of a deployment without a lease says nothing about leased GPUs, so it counts
+    only where no throughput of theirs is known. If it is known how fast some deployments are, only their leases are
+    given: a machine that does other work would falsify the cost of serving.
     """
     active = [row for row in deployments if row.lease and row.lease.ended_at is None and row.lease.reported]
     measured = measured_capacity(trial)
     tried = [row.lease for row in active if trial and row.pk == trial.candidate_id and row.lease]
     if measured is not None and tried:
         return tried, measured
-    pairs = [(row.lease, row.tokens_per_second) for row in active if row.lease]
-    fast = [(lease, speed) for lease, speed in pairs if speed]
-    leases = {lease.pk: lease for lease, _speed in fast or pairs}
-    slowest = min((speed for _lease, speed in fast if speed), default=None)
-    entered = None if slowest is None else Capacity(Decimal(str(slowest)), "person")
-    return [leases[pk] for pk in sorted(leases)], entered or measured
+    rates = {
+        row.pk: Capacity(Decimal(str(row.tokens_per_second)), "person", deployment=row.name)
+        for row in active if row.tokens_per_second
+    } or known_rates(active)  # fmt: skip
+    leases = {row.lease.pk: row.lease for row in active if row.lease and (not rates or row.pk in rates)}
+    slowest = min(rates.values(), key=lambda rate: rate.tokens_per_second, default=measured)
+    return [leases[pk] for pk in sorted(leases)], slowest
 
 
 USUAL_OFFER = """

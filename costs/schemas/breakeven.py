@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal
 
 from ninja import Schema
@@ -65,12 +65,15 @@ class CapacityOut(Schema):
     """Output of one GPU over all its requests; null is not known, and one GPU is assumed at every volume.
 
     `used` is false for the newest trial where its deployment has no lease: what is known of leased GPUs is used then.
+    `engine` is the best hour of the last 30 days in which calls waited all the time, `catalogue` is published for all
+    streams together, `person` was entered. `concurrency` and `measured_at` are of a trial.
     """
 
     tokens_per_second: float | None
     source: Literal["trial", "engine", "catalogue", "person"] | None
     trial: int | None
     concurrency: int | None = None
+    measured_at: datetime | None = None
     used: bool = True
 
 

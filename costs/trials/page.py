@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from costs.readiness.inputs import Report
 from costs.readiness.page import CriterionRow
 from costs.trials.report import Side, TrialReport, cost_per_million
 from lib.formats import count, dollars, duration
@@ -19,7 +21,7 @@ from traffic.models import TrialStep
 from traffic.models.trials import TrialState
 from traffic.trials.measure import FIRST_TOKEN_LIMIT_MS, MOST_ERRORS
 from traffic.trials.page import MARKS, TrialRow, at_once, source_words, speed
-from traffic.trials.queries import cut_prompts
+from traffic.trials.queries import cut_prompts, newest_finished
 from traffic.trials.run import gpus_of
 
 
@@ -279,3 +281,13 @@ class TrialPage:
         trial = self.trial
         return bool(trial.state == TrialState.DONE and trial.capacity_tokens_per_second
                     and trial.candidate.provider == "self")  # fmt: skip
+
+
+def newest_trial(live: Report, now: datetime) -> TrialPage | None:
+    """The trial that ended last by itself, with the live break-even in its criteria; None without one."""
+    trial = newest_finished()
+    if trial is None:
+        return None
+    report = TrialReport(trial, now)
+    report.live = live  # it would be read again
+    return TrialPage(report)

@@ -1,8 +1,9 @@
-"""Tags of the shared partials: sortable headings, form errors, the undo of a message."""
+"""Tags of the shared partials: sortable headings, form errors, the undo of a message, a trial."""
 
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,6 +13,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import ngettext
 
+from costs.readiness.inputs import Report
+from costs.trials import page as trial_page
+from costs.trials.page import TrialPage
 from dashboard.menu.page import Menu
 from traffic.models import Task
 
@@ -45,6 +49,12 @@ def error_count(form: BaseForm) -> int:
 def theme_attribute(theme: str | None) -> SafeString:
     """The HTML attribute for the theme that a person chose; empty without one and for an unknown theme."""
     return format_html(' data-theme="{}"', theme) if theme in ("dark", "light") else SafeString("")
+
+
+@register.simple_tag
+def newest_trial(live: Report, now: datetime) -> TrialPage | None:
+    """The newest trial on Decide, whose view cannot import trials: these are judged by what Decide is made of."""
+    return trial_page.newest_trial(live, now)
 
 
 @register.simple_tag

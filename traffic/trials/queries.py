@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404
 from lib import sql
 from providers.models import Deployment
 from traffic.models import Pair, Trial, TrialCall, TrialStep
-from traffic.models.trials import CallState
+from traffic.models.trials import CallState, TrialState
 from traffic.quality.queries import ACCEPTABLE_SQL
 
 SHOWN = 100
@@ -23,6 +23,12 @@ def latest_trials() -> list[Trial]:
 def trial_or_404(pk: int) -> Trial:
     """With its deployments and their leases. Raises Http404."""
     return get_object_or_404(Trial.objects.select_related("candidate__lease", "baseline__lease", "by"), pk=pk)
+
+
+def newest_finished() -> Trial | None:
+    """The trial that went to its end last, with its deployments and their leases."""
+    done = Trial.objects.filter(state=TrialState.DONE).select_related("candidate__lease", "baseline__lease")
+    return done.order_by("-finished_at", "-pk").first()
 
 
 def steps_of(trial: Trial) -> list[TrialStep]:
@@ -119,10 +125,12 @@ def deployment_of(slug: str) -> Deployment | None:
     return Deployment.objects.enabled().filter(slug=slug).first() if slug else None
 
 
-def usual_sides(candidate: str, baseline: str) -> tuple[Deployment | None, Deployment | None]:
-    """The deployments of these slugs; else the first self-hosted one, those on rented GPUs first, and the first API."""
+def usual_sides(candidate: str, baseline: str, model: str = "") -> tuple[Deployment | None, Deployment | None]:
+    """The deployments of these slugs, or the candidate of this model; else the first self-hosted one, those on rented
+    GPUs first, and the first API."""
     enabled = Deployment.objects.enabled().order_by(F("lease_id").asc(nulls_last=True), "slug")
+    of_model = enabled.filter(model=model).first() if model else None
     return (
-        deployment_of(candidate) or enabled.filter(provider="self").first(),
+        deployment_of(candidate) or of_model or enabled.filter(provider="self").first(),
         deployment_of(baseline) or enabled.filter(engine="anthropic").first(),
     )

@@ -34,8 +34,12 @@ def trial_list(request: HttpRequest) -> HttpResponse:
 
 
 def prefilled(request: HttpRequest) -> dict[str, Any]:
-    """What the address asks for: `?task=rag` sends stored prompts of that task to the self-hosted deployment."""
-    candidate, baseline = queries.usual_sides(request.GET.get("candidate", ""), request.GET.get("baseline", ""))
+    """What the address asks for: `?task=rag` sends stored prompts of that task to the self-hosted deployment.
+
+    `&model=` names the model whose deployment gets them instead.
+    """
+    named = (request.GET.get(name, "") for name in ("candidate", "baseline", "model"))
+    candidate, baseline = queries.usual_sides(*named)
     task = request.GET.get("task", "")
     initial: dict[str, Any] = {"candidate": candidate, "baseline": baseline}
     if (pk := request.GET.get("set", "")).isdecimal() and len(pk) < 18:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import logging
 import re
 from datetime import UTC, datetime, timedelta
@@ -135,6 +136,29 @@ def test_a_smaller_model_is_found_only_where_ratings_say_that_it_is_as_good(
     assert [one.evidence["to_model"] for one in rows] == (["small"] if found else [])
     for each in rows:
         assert each.monthly.quantize(Decimal("0.000001")) == month(140 * (Decimal("0.18") - Decimal("0.06")))
+
+
+@pytest.mark.parametrize(
+    ("path", "candidate"), [("/spend/savings/", "small"), ("/break-even/", "own"), ("/decide/", "own")]
+)
+def test_replay_opens_the_form_of_a_trial_with_candidate_and_task_filled_in(
+    shop: Application, path: str, candidate: str
+) -> None:
+    own = DeploymentFactory.create(slug="own", model="mistral")
+    DeploymentFactory.create(slug="small", provider="anthropic", engine="anthropic", model="small")
+    send(shop, model="mistral", provider="self", task="chat", per_day=10, deployment_id=own.pk)
+    for model in ("large", "small"):
+        rate(send(shop, model=model, task="chat", per_day=10)[:100], shop, 98)
+    savings.search(NOW)
+    ops = client_of("ops")
+    page = ops.get(path).content.decode()
+    [link] = set(re.findall(r'href="(/quality/trials/add/\?[^"]*task=chat[^"]*)"', page))
+    form = ops.get(html.unescape(link)).context["form"]
+    assert form["candidate"].value() == Deployment.objects.get(slug=candidate).pk
+    assert (form["source"].value(), form["task"].value()) == ("task", "chat")
+    assert "at most 200" in str(form["source"])
+    assert "/quality/trials/add/" not in client_of("manager").get(path).content.decode()
+    assert client_of("staff").get(path).status_code == 403
 
 
 def test_savings_and_quality_judge_a_pair_of_models_by_the_same_ratings_and_say_their_days(shop: Application) -> None:

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from costs.trials.page import TrialPage
 from costs.trials.report import TrialReport
+from tests.costs.people import client_of
 from tests.factories import DeploymentFactory, LeaseFactory, TrialFactory
 from traffic.models import Trial, TrialStep
 
@@ -71,3 +72,18 @@ def test_break_even_uses_the_newest_capacity_only_and_that_of_a_lease_before_one
     DeploymentFactory.create(name="Leased", lease=LeaseFactory.create())
     DeploymentFactory.create(lease=LeaseFactory.create(), tokens_per_second=50)
     assert "because the candidate has no running lease" in page(newest).break_even_words()
+
+
+def test_decide_shows_the_newest_trial_with_its_criteria_and_without_one_how_to_start_it() -> None:
+    empty = client_of("ops").get("/decide/").content.decode()
+    assert "No trial has ended yet." in empty and 'href="/quality/trials/add/"' in empty
+    manager = client_of("manager")
+    assert 'href="/quality/trials/add/"' not in manager.get("/decide/").content.decode()
+    ended(700, minutes=5)
+    newest = ended(200)
+    page = manager.get("/decide/").content.decode()
+    part = page[page.index('id="trial-h"') : page.index('id="change-h"')]
+    assert f'href="/quality/trials/{newest.pk}/"' in part and part.count("data-row") == 4
+    assert "Ours delivers 100 tokens/s with 1 call at once." in part
+    assert "No prompt has two answers, so there is nothing to compare." in part
+    assert "Self-hosted deployments were checked for 0 h." in part

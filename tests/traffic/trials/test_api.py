@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
-from providers.models import AuditEntry
+from providers.models import AuditEntry, Deployment, EngineBucket, Throughput
 from tests.factories import ApplicationFactory, DeploymentFactory, LeaseFactory, TrialFactory
 from tests.providers.people import in_role
 from traffic.authentication.keys import callers, create_key
@@ -135,6 +135,7 @@ def test_the_newest_finished_trial_is_the_capacity_of_the_break_even() -> None:
         "source": "person",
         "trial": None,
         "concurrency": None,
+        "measured_at": None,
         "used": True,
     }
     trial = finished_trial()
@@ -146,7 +147,7 @@ def test_the_newest_finished_trial_is_the_capacity_of_the_break_even() -> None:
                         capacity_tokens_per_second=20.0)  # fmt: skip
     answer = Client().get("/api/v1/break-even", headers=headers).json()
     assert answer["capacity"] == {"tokens_per_second": 640.0, "source": "trial", "trial": trial.pk, "concurrency": 8,
-                                  "used": True}  # fmt: skip
+                                  "measured_at": stamp(trial), "used": True}  # fmt: skip
     assert answer["inputs"]["selfhost"]["gpu_tokens_per_second"] == "640"
     assert answer["inputs"]["selfhost"]["gpu_hourly"] == "0.36", "the GPU that was measured is the one that is priced"
     body = {"selfhost": {"gpu_tokens_per_second": 100}}
@@ -165,19 +166,46 @@ def test_a_trial_without_a_lease_is_shown_but_does_not_count_for_leased_gpus() -
         capacity_concurrency=2,
     )
     assert capacity(headers) == {"tokens_per_second": 8.0, "source": "trial", "trial": trial.pk, "concurrency": 2,
-                                 "used": True}, "nothing else is known"  # fmt: skip
+                                 "measured_at": stamp(trial), "used": True}, "nothing else is known"  # fmt: skip
     DeploymentFactory.create(slug="typed", lease=LeaseFactory.create(), tokens_per_second=50)
     answer = Client().get("/api/v1/break-even", headers=headers).json()
     assert answer["capacity"] == {"tokens_per_second": 8.0, "source": "trial", "trial": trial.pk, "concurrency": 2,
-                                  "used": False}  # fmt: skip
+                                  "measured_at": stamp(trial), "used": False}  # fmt: skip
     assert answer["inputs"]["selfhost"]["gpu_tokens_per_second"] == "50"
     page = in_role("manager").get("/break-even/").content.decode()
     assert "Not used, as it was measured on no leased GPU" in page
 
 
+def test_what_nobody_entered_is_taken_from_the_engine_and_before_it_from_the_catalogue() -> None:
+    headers, lease = key_of("read"), LeaseFactory.create(gpu="L4", gpu_count=2)
+    ours = DeploymentFactory.create(name="Ours", lease=lease, engine="vllm", model="Qwen", tokens_per_second=None)
+    facts = {"model": "qwen", "gpu": "L4", "gpu_count": 2, "source": "A paper"}
+    Throughput.objects.create(engine="vllm", basis="single_stream", low=40, high=50, **facts)
+    assert capacity(headers)["source"] is None, "one stream says little of all of them"
+    Throughput.objects.update(basis="aggregate", low=900, high=1000)
+    assert (capacity(headers)["source"], capacity(headers)["tokens_per_second"]) == ("catalogue", 450.0)
+    hour = {"resolution": 3600, "samples": 10, "busy": 10, "restarts": 0, "counted_s": 3600, "running_n": 10,
+            "waiting_n": 10, "kv_cache_n": 0, "output_tokens": 3600 * 300}  # fmt: skip
+    now = timezone.now()
+    idle = EngineBucket.objects.create(deployment=ours, start=now, waiting_min=0, **hour)
+    assert capacity(headers)["source"] == "catalogue", "an engine without a queue could have served more"
+    EngineBucket.objects.filter(start=idle.start).update(waiting_min=1)
+    assert (capacity(headers)["source"], capacity(headers)["tokens_per_second"]) == ("engine", 150.0)
+    page = in_role("manager").get("/break-even/").content.decode()
+    assert "Engine: Ours, in an hour in which calls waited all the time" in page
+    Deployment.objects.update(tokens_per_second=70)
+    assert (capacity(headers)["source"], capacity(headers)["tokens_per_second"]) == ("person", 70.0)
+
+
 def test_a_trial_that_is_not_to_be_used_changes_no_break_even() -> None:
     finished_trial(used_in_break_even=False)
     assert capacity(key_of("read"))["source"] == "person"
+
+
+def stamp(trial: Trial) -> str:
+    trial.refresh_from_db()
+    assert trial.finished_at is not None
+    return trial.finished_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def capacity(headers: dict[str, str]) -> dict[str, Any]:

@@ -210,6 +210,6 @@ def test_ops_take_a_capacity_out_of_break_even_and_back() -> None:
 def test_break_even_shows_the_capacity_with_its_source_and_a_link_to_the_trial() -> None:
     trial = finished()
     page = text(client_of("manager"), "/break-even/")
-    assert "Ours, measured by the trial “Proof of concept” with 4 calls at once" in page
+    assert "Trial: Ours, measured by “Proof of concept” with 4 calls at once" in page
     assert f'href="/quality/trials/{trial.pk}/"' in page
-    assert "measured by the trial" not in text(client_of("ops"), "/break-even/?speed=10")
+    assert "measured by “" not in text(client_of("ops"), "/break-even/?speed=10")
