@@ -50,7 +50,7 @@ from providers.models import (
 from traffic.authentication.keys import expiring_keys
 from traffic.caps.queries import CapGap, cap_gap
 from traffic.latency import recent as lately
-from traffic.models import Key, UsageDay
+from traffic.models import Key, RouteUse, UsageDay
 from traffic.quality.queries import QualityGroup
 from traffic.repricing.effect import WAITING_DAYS, Waiting, waiting_for_price
 from traffic.usage import models_used, silent_applications
@@ -367,6 +367,12 @@ class EvaluationContext(LeaseReads):
     def cap_gap(self) -> CapGap | None:
         """Calls whose caps could not be held within the last quarter of an hour."""
         return cap_gap(self.now)
+
+    @cached_property
+    def ended_canaries(self) -> list[RouteUse]:
+        """Canaries that their bounds have ended, until a person starts or removes them."""
+        ended = RouteUse.objects.filter(returned_at__isnull=False, route__canary__isnull=False, route__enabled=True)
+        return list(ended.select_related("route__canary").order_by("route__order"))
 
     @cached_property
     def disabled_addresses(self) -> list[Address]:

@@ -321,6 +321,13 @@ KINDS: dict[str, Kind] = {
         groups=OWNERS,
         every_s=30,
     ),
+    "system-canary": Kind(
+        name="Canary ended",
+        label=_("a canary of a route ended by itself"),
+        evaluate=serving.canaries,
+        groups=OWNERS,
+        every_s=30,
+    ),
     "system-caps": Kind(
         name="Caps not enforced",
         label=_("caps cannot be enforced because Valkey is down"),

@@ -18,6 +18,7 @@ from alerts.wording import number, percent
 from providers.models import Deployment, provider_name
 from traffic.models import Metric
 from traffic.quality.queries import ENOUGH, QualityGroup, difference
+from traffic.routes.page import returned_sentence
 from traffic.usage.reports import ranked
 
 FLOOR_MS = Decimal(1000)  # whatever its usual, an answer that begins within a second is no news
@@ -44,6 +45,38 @@ def slow(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -
             continue
         yield speed(
             deployment, metric, ms, usual.get((deployment.pk, metric)), params, sum(now[deployment.pk, metric].values())
+        )
+
+
+def canaries(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterator[Finding]:
+    """One subject for each rule of the gateway whose canary ended by itself, until a person decides about it."""
+    for use in context.ended_canaries:
+        canary, is_slow = use.route.canary, use.reason == "ttft"
+        bad, of = (use.slow, use.streams) if is_slow else (use.failures, use.calls)
+        title = (
+            _("Canary ended: %(name)s, %(bad)s of %(of)s streams were slow")
+            if is_slow
+            else _("Canary ended: %(name)s, %(bad)s of %(of)s calls failed")
+        )
+        yield Finding(
+            subject=f"canary:{use.route.slug}",
+            title=title % {"name": use.route.name, "bad": f"{bad:,}", "of": f"{of:,}"},
+            crossed=True,
+            clear=False,
+            value=str(bad),
+            threshold="0",
+            since=use.returned_at,
+            labels={"deployment": canary.slug, "provider": canary.provider} if canary else {},
+            words=Words(
+                todo=_("Start the canary again on the list of routes, or remove it from its route."),
+                detail=_("%(reason)s All calls of this route go to its own deployment.")
+                % {"reason": returned_sentence(use)},
+                facts=[
+                    [_("Deployment"), canary.name if canary else "", ""],
+                    [_("Calls"), f"{use.calls:,}", _("%(n)s failed") % {"n": f"{use.failures:,}"}],
+                ],
+                page=reverse("traffic:routes"),
+            ),
         )
 
 

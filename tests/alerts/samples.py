@@ -50,7 +50,18 @@ from tests.alerts.conditions import (
 )
 from tests.factories import LeaseFactory, PhaseFactory, TokenPriceFactory
 from traffic.authentication.keys import create_key
-from traffic.models import Application, Installation, Key, LatencyDay, LatencyHour, Rating, UsageDay, UsageHour
+from traffic.models import (
+    Application,
+    Installation,
+    Key,
+    LatencyDay,
+    LatencyHour,
+    Rating,
+    Route,
+    RouteUse,
+    UsageDay,
+    UsageHour,
+)
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 GB = 1024**3
@@ -282,6 +293,12 @@ def system_rate_limit(patch: Patch) -> None:
     deployment(vendor_limits={"tokens": {"limit": 40_000, "remaining": 1_200}}, vendor_limits_at=NOW - HOUR / 60)
 
 
+def system_canary(patch: Patch) -> None:
+    own, new = deployment("llama-70b"), deployment("qwen-32b", name="Qwen 32B")
+    route = Route.objects.create(order=90, slug="chats", name="Chats", deployment=own, canary=new, canary_percent=5)
+    RouteUse.objects.create(route=route, calls=212, failures=31, returned_at=NOW - HOUR / 6, reason="errors")
+
+
 def system_caps(patch: Patch) -> None:
     Installation.objects.update_or_create(
         id=1,
@@ -340,6 +357,7 @@ SAMPLES: dict[str, Callable[[Patch], None]] = {
     "system-key": system_key,
     "system-certificate": system_certificate,
     "system-rate-limit": system_rate_limit,
+    "system-canary": system_canary,
     "system-caps": system_caps,
     "late-ingest": late_ingest,
     "late-export": late_export,
@@ -354,6 +372,7 @@ WELL: dict[type[Any], dict[str, Any]] = {
     Feed: {"failures": 0, "last_success_at": NOW, "capped_until": None, "last_error": "", "refused": {}},
     Account: {"enabled": True, "disabled_reason": "", "new_identity": []},
     Installation: {"cap_gap_at": None},
+    RouteUse: {"returned_at": None},
     ExportTarget: {"error": "", "succeeded_at": NOW},
     Anomaly: {"ended_at": NOW},
     Deployment: {"vendor_limits_at": None, "tls_expires_at": NOW + 90 * DAY},

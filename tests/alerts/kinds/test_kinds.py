@@ -32,7 +32,8 @@ from tests.alerts.conditions import NOW, TODAY, account, break_down, deployment,
 from tests.alerts.conftest import person
 from tests.factories import LeaseFactory, LeaseSpanFactory, MaintenanceFactory, PhaseFactory, TokenPriceFactory
 from tests.query_ceilings import ceiling
-from traffic.models import Installation, UsageDay, UsageHour
+from traffic.models import Installation, Route, RouteUse, UsageDay, UsageHour
+from traffic.routes.services import start_canary
 
 SHIPPED = [name for name, kind in KINDS.items() if kind.shipped]  # the others watch what a rule says, or nothing
 
@@ -501,6 +502,26 @@ def test_a_rate_limit_of_a_vendor_that_is_nearly_used_up_is_told_while_the_repor
     assert findings("system-rate-limit") == []
     Deployment.objects.update(vendor_limits_at=NOW, vendor_limits={"tokens": {"limit": 40_000, "remaining": 4_100}})
     assert findings("system-rate-limit") == []
+
+
+def test_a_canary_that_ended_by_itself_is_told_until_a_person_decides(db: Any) -> None:
+    route = Route.objects.create(
+        order=1, slug="chats", name="Chats", deployment=deployment("own"), canary=deployment("new", name="New"),
+        canary_percent=5, canary_ttft_ms=800,
+    )  # fmt: skip
+    use = RouteUse.objects.create(route=route, calls=60, failures=9, streams=40, slow=12)
+    assert findings("system-canary") == []
+    RouteUse.objects.update(returned_at=NOW, reason="errors")
+    alert = only("system-canary")
+    assert (alert.subject, alert.title) == ("canary:chats", "Canary ended: Chats, 9 of 60 calls failed")
+    assert alert.crossed and alert.since == NOW and "5 % is the limit" in alert.words["detail"]
+    RouteUse.objects.update(reason="ttft")
+    assert only("system-canary").title == "Canary ended: Chats, 12 of 40 streams were slow"
+    Route.objects.update(enabled=False)
+    assert findings("system-canary") == []
+    Route.objects.update(enabled=True)
+    start_canary(use.route)
+    assert findings("system-canary") == []
 
 
 def test_calls_without_their_caps_are_told_until_a_quarter_of_an_hour_after_the_last(db: Any) -> None:
