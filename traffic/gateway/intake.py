@@ -127,21 +127,23 @@ class Deadlines:
         Raises CallerGone, and Refusal past 32 MiB, where it does not fit, or comes too slowly; after that nothing more
         can be read of the request.
         """
-        length = headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > MOST_BODY:
+        text = headers.get(b"content-length", b"")
+        length = int(text) if text.isdigit() and b"transfer-encoding" not in headers else None
+        if length is not None and length > MOST_BODY:
             raise too_large()
         task = asyncio.current_task()
         assert task is not None
         self._ends[task] = asyncio.get_running_loop().time() + FIRST_BYTE_S
         try:
             message = await receive()
-            if message["type"] == "http.request" and not message.get("more_body"):
-                body: bytes = message.get("body", b"")
+            body: bytes = message.get("body") or b""
+            # Our server says only by one message more that a body has ended, which costs as much as its bytes.
+            if message["type"] == "http.request" and (not message.get("more_body") or len(body) == length):
                 if len(body) > MOST_BODY:
                     raise too_large()
                 share.take(len(body))
                 return body
-            return await self._read_on(message, receive, share, task)
+            return await self._read_on(message, receive, share, task, length)
         except asyncio.CancelledError:
             if task not in self._late:
                 raise
@@ -151,7 +153,9 @@ class Deadlines:
             self._ends.pop(task, None)
             self._late.discard(task)
 
-    async def _read_on(self, message: dict[str, Any], receive: Receive, share: Share, task: asyncio.Task[Any]) -> bytes:
+    async def _read_on(
+        self, message: dict[str, Any], receive: Receive, share: Share, task: asyncio.Task[Any], length: int | None
+    ) -> bytes:
         """The body from its first piece on, at least so much of it in any window, and all of it in time."""
         clock = asyncio.get_running_loop().time
         started = clock()
@@ -167,7 +171,7 @@ class Deadlines:
                 raise too_large()
             share.take(len(piece))
             pieces.append(piece)
-            if not message.get("more_body"):
+            if not message.get("more_body") or size == length:
                 return b"".join(pieces)
             if len(pieces) == 1 or in_window >= WINDOW_BYTES:
                 in_window = 0

@@ -152,13 +152,15 @@ def more(size: int) -> dict[str, Any]:
 LAST = {"type": "http.request", "body": b"!", "more_body": False}
 
 
-def read(*pieces: tuple[float, dict[str, Any]], load: Load | None = None) -> bytes:
+def read(
+    *pieces: tuple[float, dict[str, Any]], load: Load | None = None, headers: dict[bytes, bytes] | None = None
+) -> bytes:
 
     async def run() -> bytes:
         deadlines = Deadlines()
         watch = asyncio.create_task(deadlines.watch())
         try:
-            return await deadlines.read_body({}, pieces_of(*pieces), (load or Load()).enter(1))
+            return await deadlines.read_body(headers or {}, pieces_of(*pieces), (load or Load()).enter(1))
         finally:
             watch.cancel()
 
@@ -174,6 +176,19 @@ def test_a_body_that_comes_too_slowly_is_given_up(monkeypatch: pytest.MonkeyPatc
         with pytest.raises(Refusal) as refused:
             read(*slow)
         assert (refused.value.status, refused.value.code) == (408, "body-too-slow")
+
+
+def test_a_body_that_is_there_whole_waits_for_no_further_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "FIRST_BYTE_S", 0.3)
+    monkeypatch.setattr(intake, "WINDOW_S", 0.3)
+    monkeypatch.setattr(intake, "LOOK_EVERY_S", 0.02)
+    length = {b"content-length": b"5"}
+    assert read((0, more(5)), headers=length) == b"xxxxx"
+    assert read((0, more(2)), (0, more(3)), headers=length) == b"xxxxx"
+    for headers in ({}, length | {b"transfer-encoding": b"chunked"}):
+        assert read((0, more(5)), (0, LAST), headers=headers) == b"xxxxx!"
+        with pytest.raises(Refusal, match="in time"):
+            read((0, more(5)), headers=headers)
 
 
 def test_a_body_has_an_end_however_it_trickles(monkeypatch: pytest.MonkeyPatch) -> None:
