@@ -68,8 +68,12 @@ def add_pair(
 
 
 def digest_of(prompt: str) -> str:
-    """SHA-256 of a prompt in hexadecimal; blank for a prompt that is not known."""
-    return hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest() if prompt else ""
+    """A keyed hash of a prompt in hexadecimal, the same within the installation; blank for one that is not known."""
+    if not prompt:
+        return ""
+    # Of a SHA-256, so that what was stored without a key could be given one.
+    plain = hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.blake2b(plain.encode(), key=installation_salt()[:64], digest_size=32).hexdigest()
 
 
 def reserve(*, pair: Pair, rater: Rater, now: datetime) -> PairAssignment:
@@ -183,7 +187,8 @@ def erase_choices(names: Sequence[str]) -> None:
 # Plain SQL, as a deletion runs in a transaction of psycopg's own.
 ERASE_WORDS = """
 WITH pair AS (
-    SELECT id FROM traffic_pair WHERE candidate_request = ANY(%(ids)s) OR baseline_request = ANY(%(ids)s)
+    UPDATE traffic_pair SET prompt_digest = ''
+    WHERE candidate_request = ANY(%(ids)s) OR baseline_request = ANY(%(ids)s) RETURNING id
 ), skipped AS (
     UPDATE traffic_pairassignment AS a SET reason = '' FROM pair WHERE a.pair_id = pair.id AND a.reason <> ''
 )
@@ -192,8 +197,17 @@ UPDATE traffic_pairchoice AS c SET comment = '' FROM pair WHERE c.pair_id = pair
 
 
 def erase_words(requests: Sequence[uuid.UUID]) -> None:
-    """What raters wrote about pairs of these requests may quote them; their choices stay."""
+    """What raters wrote about pairs of these requests may quote them, and a digest shows the prompt to who guesses it.
+
+    Their choices stay.
+    """
     sql.rows(ERASE_WORDS, {"ids": list(requests)})
+
+
+def forget_words(before: datetime) -> None:
+    """What raters wrote about pairs may quote texts, so it goes with the bodies of these days; the choices stay."""
+    PairChoice.objects.filter(pair__created_at__lt=before).exclude(comment="").update(comment="")
+    PairAssignment.objects.filter(pair__created_at__lt=before).exclude(reason="").update(reason="")
 
 
 def settle(pair: Pair) -> None:

@@ -38,7 +38,7 @@ class Pair(models.Model):
     prompt_application = models.ForeignKey(
         Application, null=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
     )
-    prompt_digest = models.CharField(max_length=64, blank=True, default="", db_default="")  # SHA-256; blank: not known
+    prompt_digest = models.CharField(max_length=64, blank=True, default="", db_default="")  # keyed; blank: not known
     task = models.TextField(choices=Task.choices)
     trial_id = models.BigIntegerField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -79,6 +79,7 @@ class Rating(models.Model):
             models.Index(fields=["response_id"], condition=models.Q(request_id=None), name="rating_waiting"),
             models.Index(fields=["application", "look_at"], condition=models.Q(request_id=None), name="rating_look"),
             models.Index(fields=["day"], condition=models.Q(rubric__isnull=False), name="rating_marked"),
+            models.Index(fields=["day"], condition=~models.Q(comment=""), name="rating_commented"),
             models.Index(
                 fields=["rater", "created_at"], condition=models.Q(rater__isnull=False), name="rating_day_of_person"
             ),

@@ -16,6 +16,7 @@ from lib.dates import midnight
 from lib.events import log_event
 from lib.partitions import drop_partition, existing_days, make_partitions
 from traffic.caps.services import purge_use
+from traffic.comparisons.services import forget_words
 from traffic.feedback_links import services as feedback_links
 from traffic.gateway import aside
 from traffic.ingest.context import raw_connection
@@ -75,6 +76,7 @@ def apply_retention(today: date) -> int:
     forget_texts(midnight(today - timedelta(days=days.bodies)))
     forget_reasons(today - timedelta(days=days.bodies))
     forget_notes(today - timedelta(days=days.bodies))
+    forget_words(midnight(today - timedelta(days=days.bodies)))
     forget_items(today - timedelta(days=days.bodies))
     return sum(map(len, gone.values()))
 

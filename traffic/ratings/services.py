@@ -109,7 +109,8 @@ def abstain(*, request: Request, rater: AbstractBaseUser, reason: str = "") -> A
 
 
 def forget_notes(before: date) -> None:
-    """Drafts and reasons may quote texts, so they go with the bodies of these days."""
+    """Drafts, reasons and comments may quote texts, so they go with the bodies of these days; the scores stay."""
+    Rating.objects.filter(day__lt=before).exclude(comment="").update(comment="")
     for notes in (Abstention.objects, RatingDraft.objects):
         notes.filter(day__lt=before).delete()
 

@@ -20,7 +20,17 @@ from tests.traffic.people import application
 from traffic.comparisons import queue, services
 from traffic.comparisons.rater import Rater, candidate_is_first, installation_salt, outcome_of, side_of
 from traffic.comparisons.statistics import Decided, decide
-from traffic.models import Application, Pair, PairAssignment, PairChoice, PairOutcome, RequestBody, TrialCall, TrialStep
+from traffic.models import (
+    Application,
+    Installation,
+    Pair,
+    PairAssignment,
+    PairChoice,
+    PairOutcome,
+    RequestBody,
+    TrialCall,
+    TrialStep,
+)
 from traffic.privacy.erasure import ratings_by
 from traffic.request_ids import user_hash
 from traffic.trials.services import make_pairs
@@ -236,11 +246,16 @@ def test_pairs_of_a_trial_keep_the_application_and_the_digest_of_their_prompts()
     assert make_pairs(trial) == 2
     pairs = Pair.objects.order_by("pk")
     assert [pair.prompt_application_id for pair in pairs] == [source.pk, None]
-    assert {pair.prompt_digest for pair in pairs} == {hashlib.sha256(b"May I return it?").hexdigest()}
+    plain = hashlib.sha256(b"May I return it?").hexdigest()
+    assert {pair.prompt_digest for pair in pairs} == {services.digest_of("May I return it?")} != {plain}
     assert services.digest_of("") == ""
-    # What the migration makes of pairs of before.
+    # What the migrations make of pairs of before.
     pairs.update(prompt_application=None, prompt_digest="")
     with connection.cursor() as cursor:
         cursor.execute(import_module("traffic.migrations.0013_pair_prompt_and_reveal").FILL)
     assert [pair.prompt_application_id for pair in pairs.all()] == [source.pk, None]
+    assert {pair.prompt_digest for pair in pairs.all()} == {plain}
+    import_module("traffic.migrations.0038_keyed_digests").give_keys(None, connection.schema_editor())
     assert {pair.prompt_digest for pair in pairs.all()} == {services.digest_of("May I return it?")}
+    Installation.objects.update_or_create(defaults={"salt": b"another"})
+    assert services.digest_of("May I return it?") != pairs[0].prompt_digest

@@ -299,7 +299,7 @@ def test_what_raters_wrote_about_pairs_of_a_users_prompt_goes_and_their_choices_
     TrialCall.objects.create(step=step, prompt=prompt, state="ok", charged=0, request_id=copy)
     for baseline, candidate, mark in ((theirs, uuid4(), MARKER), (uuid4(), copy, MARKER), (others, uuid4(), OTHER)):
         pair = Pair.objects.create(candidate=own, baseline=api, candidate_request=candidate, task="qa",
-                                   baseline_request=baseline, application=shop)  # fmt: skip
+                                   baseline_request=baseline, application=shop, prompt_digest="d")  # fmt: skip
         rater = Rater("person", "ann")
         comparisons.choose(pair=pair, rater=rater, side="a", comment=f"quotes {mark}")
         PairAssignment.objects.create(pair=pair, rater_kind="person", by="bob", reason=f"quotes {mark}")
@@ -307,6 +307,7 @@ def test_what_raters_wrote_about_pairs_of_a_users_prompt_goes_and_their_choices_
     assert places(conn, MARKER) == []
     assert sorted(PairChoice.objects.values_list("comment", flat=True)) == ["", "", f"quotes {OTHER}"]
     assert PairAssignment.objects.exclude(reason="").count() == 1
+    assert sorted(Pair.objects.values_list("prompt_digest", flat=True)) == ["", "", "d"]
 
 
 def quoted(request: Request) -> None:

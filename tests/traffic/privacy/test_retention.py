@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,16 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
+from lib.dates import midnight
 from lib.partitions import existing_days
-from tests.factories import ApplicationFactory, DeploymentFactory
+from tests.factories import ApplicationFactory, DeploymentFactory, PairFactory
 from tests.traffic.request_rows import NOON, row
+from traffic.comparisons.rater import Rater
+from traffic.comparisons.services import choose, skip
 from traffic.gateway.aside import SET_ASIDE
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.store import ingest
-from traffic.models import HeldObject, SealedDay, UsageDay
+from traffic.models import HeldObject, Pair, PairAssignment, PairChoice, Rating, SealedDay, UsageDay
 from traffic.privacy import retention
 
 TODAY = NOON.date() + timedelta(days=1)
@@ -54,6 +58,22 @@ def test_bodies_go_first(old_and_new: psycopg.Connection, settings: Any) -> None
     retention.apply_retention(TODAY)
     assert old_and_new.execute("SELECT count(*) FROM traffic_request").fetchone() == (4,)
     assert old_and_new.execute("SELECT count(*) FROM traffic_request_body").fetchone() == (1,)
+
+
+@pytest.mark.django_db
+def test_comments_go_with_the_bodies_and_scores_stay() -> None:
+    today = timezone.now().date()
+    old, new = today - timedelta(days=91), today - timedelta(days=89)
+    for day in (old, new):
+        Rating.objects.create(day=day, request_id=uuid.uuid4(), by="ann", stars=2, comment="quotes")
+        pair = PairFactory.create()
+        choose(pair=pair, rater=Rater("installation", "ann"), side="tie", comment="quotes")
+        skip(pair=pair, rater=Rater("installation", "bob"), reason="quotes")
+        Pair.objects.filter(pk=pair.pk).update(created_at=midnight(day))
+    retention.apply_retention(today)
+    assert list(Rating.objects.order_by("day").values_list("stars", "comment")) == [(2, ""), (2, "quotes")]
+    assert list(PairChoice.objects.order_by("pk").values_list("outcome", "comment")) == [("tie", ""), ("tie", "quotes")]
+    assert sorted(PairAssignment.objects.values_list("reason", flat=True)) == ["", "quotes"]
 
 
 def test_calls_that_could_not_be_stored_go_with_the_bodies(
