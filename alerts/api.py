@@ -42,7 +42,7 @@ class DeliveryOut(Schema):
 
 
 class AlertOut(Schema):
-    """A state of one subject that someone must know; `value` and `threshold` are decimal text in the rule's unit."""
+    """A state of one subject that people must know. `value` and `threshold` are decimal text in the rule's unit."""
 
     id: int
     rule: str = Field(validation_alias="rule.slug")
@@ -113,7 +113,7 @@ Repeating = Annotated[
     Literal["", "day", "week"], Field(description="Whether it comes again on the same hours of its zone's clock")
 ]
 Zone = Annotated[Line, Field(max_length=60, description="IANA name")]
-Ahead = Annotated[datetime, Field(description="Ahead of now; without an offset it is UTC")]
+Ahead = Annotated[datetime, Field(description="In the future. Without an offset it is UTC")]
 
 
 class NoteIn(Schema):
@@ -129,7 +129,7 @@ class RemarkIn(Schema):
 
 
 class AssignIn(Schema):
-    """`to` is a user name, or null for nobody."""
+    """`to` is a user name, or null to unassign it."""
 
     to: Annotated[Line, Field(max_length=150)] | None
     note: Words = ""
@@ -141,7 +141,7 @@ class SnoozeIn(Schema):
 
 
 class SilenceIn(Schema):
-    """What is left empty matches everything, but one part must be given; `*` in the subject stands for anything."""
+    """What is left empty matches everything, but one part must be given. `*` in the subject stands for anything."""
 
     kind: Annotated[Line, Field(max_length=40)] = ""
     subject: Line = ""
@@ -265,7 +265,7 @@ step(
     "unacknowledge", "Take an acknowledgement back: it is open again",
     lambda pk, body, by, note: services.unacknowledge(alert_id=pk, by=by, note=note),
 )  # fmt: skip
-step("assign", "Give an alert to somebody who may act, who is told; or to nobody", assign, AssignIn)
+step("assign", "Assign an alert to a person who may act and is notified, or unassign it", assign, AssignIn)
 step(
     "note", "Write a note into an alert's timeline",
     lambda pk, body, by, note: services.write_note(alert_id=pk, by=by, note=note), RemarkIn,
@@ -275,7 +275,7 @@ step(
     lambda pk, body, by, note: services.erase_note(alert_id=pk, by=by), NothingIn,
 )  # fmt: skip
 step(
-    "snooze", "Put one alert off; it is said again then, if it is still so",
+    "snooze", "Snooze an alert. If it is still open then, its recipients are notified again",
     lambda pk, body, by, note: services.snooze(alert_id=pk, until=aware(body.until), by=by, note=note), SnoozeIn,
 )  # fmt: skip
 step(
@@ -283,7 +283,7 @@ step(
     lambda pk, body, by, note: services.unsnooze(alert_id=pk, by=by, note=note),
 )  # fmt: skip
 step(
-    "resolve", "Call an alert over; while its line is still crossed it stays quiet",
+    "resolve", "Resolve an alert. While its limit is still exceeded, no notification is sent",
     lambda pk, body, by, note: services.resolve(alert_id=pk, by=by, note=note),
 )  # fmt: skip
 step(

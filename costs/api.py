@@ -117,7 +117,7 @@ def get_unit_costs(
     "/unit-costs/{application}/users",
     auth=needs("read"),
     response={200: UserCostsOut, **READ_ERRORS, 404: Error},
-    summary="What the dearest users of an application cost in a month, as far back as may be read",
+    summary="What the most expensive users of an application cost in a month, as far back as may be read",
     by_alias=True,
 )
 def get_user_costs(request: HttpRequest, application: str, month: Month = None) -> Any:
@@ -163,7 +163,7 @@ def lately(now: datetime, filters: Filters) -> tuple[Inputs, Spread | None]:
     "/break-even",
     auth=needs("read"),
     response={200: BreakEvenOut, 400: Error, **READ_ERRORS},
-    summary="Break-even of a what-if; a key left out is live",
+    summary="Break-even of a what-if. A key left out is live",
     by_alias=True,
     openapi_extra={"requestBody": {"content": {"application/json": {"schema": body_schema()}}}},
 )
@@ -183,7 +183,7 @@ def post_break_even(request: HttpRequest, filters: Query[FilterQuery], body: Ann
     "/scenarios/{scenario}",
     auth=needs("read"),
     response={200: ScenarioOut, 404: Error, **READ_ERRORS},
-    summary="A scenario of the research, computed from its price sheet",
+    summary="A scenario of the reference case, calculated from its price sheet",
 )
 def get_scenario(request: HttpRequest, scenario: Annotated[str, Field(max_length=20)]) -> Any:
     try:
@@ -196,7 +196,7 @@ def get_scenario(request: HttpRequest, scenario: Annotated[str, Field(max_length
     "/reconciliation",
     auth=needs("read"),
     response={200: ReconciliationOut, **READ_ERRORS},
-    summary="Bills against ours, with causes that add up to each difference; without `month` the current one",
+    summary="Bills against our figures, with causes that add up to each difference. Without `month` the current one",
 )
 def get_reconciliation(
     request: HttpRequest,
@@ -215,7 +215,7 @@ def get_reconciliation(
     "/statements",
     auth=needs("read"),
     response={200: StatementsOut, **READ_ERRORS},
-    summary="Who carries what of a month, in cents that add up to its spend; without `month` the current one",
+    summary="Who carries what of a month, in cents that add up to its spend. Without `month` the current one",
 )
 def get_statements(
     request: HttpRequest, month: Month = None, by: Literal["application", "owner"] = "application"
@@ -253,7 +253,7 @@ FILES: dict[str, Any] = {
     auth=needs("read"),
     response={200: None, **READ_ERRORS},
     openapi_extra={"responses": {200: {"content": FILES}}},
-    summary="A month in FOCUS 1.4, as CSV with a header or as Parquet; without `month` the current one",
+    summary="A month in FOCUS 1.4, as CSV with a header or as Parquet. Without `month` the current one",
     description="Parquet needs the extra `parquet`: without it the answer is 422.",
 )
 def get_focus(
@@ -298,7 +298,7 @@ def get_verdicts(request: HttpRequest) -> Any:
     "/decisions",
     auth=needs("read"),
     response={200: DecisionsOut, **READ_ERRORS},
-    summary="Signed decisions with the figures they were made on, the newest first; the first one stands",
+    summary="Signed decisions with the figures they were made on, the newest first. The first one stands",
 )
 def get_decisions(request: HttpRequest, limit: Annotated[int, Field(ge=1, le=500)] = 50) -> Any:
     decisions = latest_decisions(limit)

@@ -53,7 +53,7 @@ Moment = Annotated[str | None, Field(pattern=MOMENT)]
 
 
 class OfferQuery(Schema):
-    """What to look for; values of one name are alternatives. `gpu` knows names without their size and spaces."""
+    """What to look for. Values of one name are alternatives. `gpu` knows names without their size and spaces."""
 
     gpu: list[Text] = []
     kind: list[Text] = []
@@ -201,7 +201,7 @@ def get_bill(
     request: HttpRequest,
     slug: str,
     days: Annotated[int, Field(ge=1, le=366, description="Days back, today (UTC) included")] = USUAL,
-    workspace: Annotated[Text | None, Field(description="The vendor's id; empty is its default workspace")] = None,
+    workspace: Annotated[Text | None, Field(description="The vendor's id. Empty is its default workspace")] = None,
 ) -> Any:
     account = account_named(slug)
     if account is None:
@@ -218,7 +218,7 @@ def get_bill(
 
 
 class UptimeQuery(Schema):
-    """`from` inclusive, `to` exclusive; missing = the current month to date."""
+    """`from` is inclusive, `to` exclusive. Without them the current month to date."""
 
     since: Moment = Field(None, alias="from")
     until: Moment = Field(None, alias="to")
@@ -272,7 +272,7 @@ class EngineQuery(Schema):
 @router.get(
     "/deployments/{slug}/engine",
     response={200: EngineSeriesOut, 404: Error, **READ_ERRORS},
-    summary="What an engine told of itself: requests, cache, tokens, first tokens",
+    summary="What an engine reports: requests, cache, tokens, first tokens",
 )
 def get_engine(request: HttpRequest, slug: str, wanted: Query[EngineQuery]) -> Any:
     deployment = deployment_named(slug)

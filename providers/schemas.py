@@ -15,9 +15,9 @@ Text = Annotated[str, Field(max_length=200, pattern="^[^\\x00]*$")]
 
 
 class OfferOut(Schema):
-    """A GPU to rent. Memory is GB of one GPU; null where the vendor does not say.
+    """A GPU to rent. Memory is GB of one GPU, null where it is not reported.
 
-    `machine_per_gpu_hour` is what the machine around the GPU costs besides; null: it is in the price.
+    `machine_per_gpu_hour` is what the machine around the GPU costs besides. Null: it is in the price.
     """
 
     provider: str
@@ -36,15 +36,14 @@ class OfferOut(Schema):
     price_per_month: Usd = Field(description="Of one GPU, 730 hours")
     price_per_gb_hour: Usd | None
     price_per_million_tokens: Usd | None = Field(
-        description="Output tokens of `model` on a busy GPU, by the slower figure known; null where none is"
+        description="Output tokens of `model` on a busy GPU, by the slower figure known, null where none is"
     )
     tokens_per_second: float | None = Field(description="Of one GPU, what that price is made of")
-    tokens_source: str | None = Field(description="Who says so")
+    tokens_source: str | None = Field(description="Where the figure is from")
 
 
 class OfferDayOut(Schema):
-    """Lowest, median and highest price of a day, USD per GPU hour with its machine, over that vendor's offers to
-    be had."""
+    """Lowest, median and highest price of a day, USD per GPU hour with its machine. Over its available offers."""
 
     provider: str
     gpu: str
@@ -58,7 +57,7 @@ class OfferDayOut(Schema):
 
 
 class OfferWatchOut(Schema):
-    """What somebody waits for; an empty text is no condition. `price` is USD per GPU hour."""
+    """What a person waits for. An empty text is no condition. `price` is USD per GPU hour."""
 
     id: int
     gpu: str
@@ -68,7 +67,7 @@ class OfferWatchOut(Schema):
     min_reliability: float | None
     price: Usd
     created_at: datetime
-    below: bool | None = Field(description="Whether it is there now; null where a vendor cannot be asked")
+    below: bool | None = Field(description="Whether it is there now. Null where a vendor cannot be asked")
     lowest: OfferOut | None = Field(description="The cheapest like it of vendors that are read on time")
 
 
@@ -77,7 +76,7 @@ class OfferWatchesOut(Schema):
 
 
 class LeaseOut(Schema):
-    """A machine or endpoint that we rent or rented; hours and cost as observed, `price_per_hour` of all its GPUs."""
+    """A GPU or endpoint that we rent or rented. Hours and cost as observed, `price_per_hour` of all its GPUs."""
 
     id: int = Field(validation_alias="lease.id")
     provider: str = Field(validation_alias="lease.account.kind")
@@ -94,7 +93,7 @@ class LeaseOut(Schema):
     hours: float
     cost: Usd
     month_end: Usd | None = Field(
-        description="What this month will have cost at this price; null when it has ended or is not reported"
+        description="What this month will have cost at this price. Null when it has ended or is not reported"
     )
     utilisation: float | None = Field(description="Share of the time that the GPU is busy, as its vendor reports it")
     state: str = Field(validation_alias="lease.state", description="unknown where its account is switched off")
@@ -107,8 +106,7 @@ class LeaseOut(Schema):
 
 
 class BillPartOut(Schema):
-    """A workspace, key or tier; `cost` is null where the bill has no line of it, a key's is its part of its
-    workspace's."""
+    """A workspace, key or tier. `cost` is null where the bill has no line. A key's is its part of its workspace's."""
 
     id: str
     name: str
@@ -143,7 +141,7 @@ class OutageOut(Schema):
 
 
 class DeploymentUptimeOut(Schema):
-    """`uptime` is null where nothing was observed; a state that nobody confirmed lately is `unknown`."""
+    """`uptime` is null where nothing was observed. A state that was not confirmed lately is `unknown`."""
 
     slug: str
     engine: str
@@ -168,7 +166,7 @@ class GaugeOut(Schema):
 
 
 class EnginePointOut(Schema):
-    """One step of an engine's own counters; a step without a scrape is missing, null: the engine does not say."""
+    """One step of an engine's own counters. A step without a scrape is missing. Null: not reported."""
 
     start: datetime
     samples: int
@@ -190,8 +188,8 @@ class EngineSeriesOut(Schema):
     slug: str
     engine: str
     served_model: str
-    max_concurrency: int | None = Field(description="Calls that it serves at once; null: nobody set it")
-    engine_slots: int | None = Field(description="The same as its engine says; counts where max_concurrency is null")
+    max_concurrency: int | None = Field(description="Calls that it serves at once. Null: not set")
+    engine_slots: int | None = Field(description="As its engine reports. It counts where max_concurrency is null")
     tls_expires_at: datetime | None
     step_s: int
     points: list[EnginePointOut]

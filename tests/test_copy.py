@@ -6,8 +6,11 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from dashboard.api import api
 
 ROOT = Path(__file__).parent.parent
 APPS = ("providers", "traffic", "costs", "alerts", "dashboard", "lib")
@@ -128,6 +131,21 @@ def test_every_text_keeps_to_the_rules_of_copy(folder: str) -> None:
         for line, text in texts(path)
         if (names := faults(text)) and not str(path.relative_to(ROOT)).startswith(ABOUT_THE_RESEARCH)
     ]
+    assert found == [], f"{len(found)} texts; docs/reference/copy.md has the words to use\n" + "\n".join(found)
+
+
+def of_the_schema(part: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Every summary and description of the JSON API, with its place; titles are made of the names of fields."""
+    for name, value in part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ():
+        if name in ("summary", "description") and isinstance(value, str):
+            yield f"{place}/{name}", " ".join(value.split())
+        yield from of_the_schema(value, f"{place}/{name}")
+
+
+def test_the_json_api_keeps_to_the_rules_of_copy() -> None:
+    texts_of_api = dict(of_the_schema(api.get_openapi_schema(path_prefix="/api/v1/")))
+    assert "Requests, tokens and cost" in texts_of_api.values()
+    found = [f"{place}: {', '.join(faults(text))}: {text}" for place, text in texts_of_api.items() if faults(text)]
     assert found == [], f"{len(found)} texts; docs/reference/copy.md has the words to use\n" + "\n".join(found)
 
 

@@ -67,9 +67,9 @@ class IngestAnswer(Schema):
     "/requests",
     auth=needs("ingest"),
     response={200: IngestAnswer, **dict.fromkeys((400, 401, 403, 413, 415, 429, 503), Error)},
-    summary="Store requests; answered after the commit",
-    description="A row that is not as the schema says is named in `rejected`, and the others are stored all the same: "
-    "the answer is 200. It is 400 where there is no list of requests, and 413 where it has too many.",
+    summary="Store requests. The answer follows the commit",
+    description="Rows that do not fit the schema are named in `rejected`. The others are stored, and the answer is "
+    "200. It is 400 where there is no list of requests, and 413 where it has too many.",
     openapi_extra={
         "requestBody": {"required": True, "content": {"application/json": {"schema": batch_schema()}}},
     },
@@ -101,7 +101,7 @@ FILES = {kind.media_type.split(";")[0]: {"schema": {"type": "string"}} for kind 
     response={200: None, **READ_ERRORS},
     openapi_extra={"responses": {200: {"content": FILES}}},
     summary="Every request that passes the filters, as a file that is written while it is read",
-    description="The days from `from` to `to`; without them all that are kept. No prompts, answers or raw records. "
+    description="The days from `from` to `to`, without them all that are kept. No prompts, answers or raw records. "
     "Parquet needs the extra `parquet`: without it the answer is 422.",
 )
 def get_requests_file(
@@ -127,7 +127,7 @@ def get_latency(
     auth=needs("read"),
     response={200: HeatOut, **READ_ERRORS},
     summary="How many requests took how long, over time",
-    description="The bands of the heat map, counted from the log buckets; a band's end is moved by 1 % at most.",
+    description="The bands of the heat map, counted from the log buckets. A band's end is moved by 1 % at most.",
 )
 def get_latency_heat(
     request: HttpRequest, filters: Query[FilterQuery], period: Query[PeriodQuery], step: latency_reports.Step = "day"

@@ -61,7 +61,7 @@ class HeatTimeOut(Schema):
 
 
 class HeatOut(Schema):
-    """How many requests of each hour or day fell into each band of latency. `upper_ms` are the ends of the bands; the
+    """How many requests of each hour or day fell into each band of latency. `upper_ms` are the ends of the bands. The
     last band has none, so that `counts` has one number more. A time without a measured request is missing."""
 
     upper_ms: list[int]
@@ -81,7 +81,7 @@ class FailuresOut(Schema):
 
 
 class AgreementOut(Schema):
-    """Krippendorff's alpha of what several raters judged; null where too little was. `items` were judged by several."""
+    """Krippendorff's alpha of what several raters judged, null where too little was. `items` were judged by several."""
 
     alpha: float | None
     metric: Literal["nominal", "ordinal"]
@@ -104,7 +104,7 @@ class CriterionResultOut(Schema):
 
 
 class QualityGroupOut(Schema):
-    """`interval` is the 95 % interval of the share; a cost per accepted answer of null is not known."""
+    """`interval` is the 95 % interval of the share. A cost per accepted answer of null is not known."""
 
     key: str | None
     ratings: int

@@ -40,5 +40,5 @@ def _number(bounds: Bounds) -> dict[str, Any]:
     ]
     if bounds.nullable:
         ways.append({"type": "null"})
-    text = f"From {bounds.least:f} to {bounds.most:f}, as text too"
-    return {"anyOf": ways, "description": f"{text}; a whole number." if bounds.whole else f"{text}."}
+    kind_of = "A whole number" if bounds.whole else "A number"
+    return {"anyOf": ways, "description": f"{kind_of} from {bounds.least:f} to {bounds.most:f}, as text too."}

@@ -15,7 +15,7 @@ Share = Annotated[float, AfterValidator(lambda share: round(share, 6))]
 
 
 class CauseOut(Schema):
-    """A part of a difference; of requests that our log has not also how many, where the vendor counts them."""
+    """A part of a difference. Of requests that are not in our log also how many, where the vendor counts them."""
 
     cause: str
     amount: Usd
@@ -36,7 +36,7 @@ class ReconciledOut(Schema):
 
 
 class ReconciledPartOut(Schema):
-    """One day of one model, or one model; `day` is null where it is of the month as a whole."""
+    """One day of one model, or one model. `day` is null where it is of the month as a whole."""
 
     provider: str
     day: IsoDay | None
@@ -93,7 +93,7 @@ class ReconciliationOut(Schema):
 
 
 class StatementLineOut(Schema):
-    """`amount` in whole cents, `exact` as the ledger has it; `not_allocated` says why nobody carries it."""
+    """`amount` in whole cents, `exact` as the ledger has it. `not_allocated` is why it is unallocated."""
 
     application: TextOrNull = Field(validation_alias="key.application")
     provider: str = Field(validation_alias="key.provider")
@@ -105,7 +105,7 @@ class StatementLineOut(Schema):
 
 
 class StatementOut(Schema):
-    """One application's or owner's; `key` is null for what is nobody's."""
+    """One application's or owner's. `key` is null for what is unallocated."""
 
     key: str | None
     name: str

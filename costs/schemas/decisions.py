@@ -30,7 +30,7 @@ class ObjectionOut(Schema):
 
 
 class BurdenOut(Schema):
-    """Of 30 days; `limit` null is none."""
+    """Of 30 days. `limit` null is none."""
 
     value: float
     limit: float | None
@@ -38,7 +38,7 @@ class BurdenOut(Schema):
 
 
 class VerdictOut(Schema):
-    """Money as strings, shares (0 to 1) and milliseconds as numbers; null is unknown. `needed` would decide it."""
+    """Money as strings, shares (0 to 1) and milliseconds as numbers. Null is unknown. `needed` would decide it."""
 
     question: Literal["plan", "up", "quality", "latency", "saving", "reliability", "go"]
     state: StateOut
@@ -67,7 +67,7 @@ class ScorecardOut(Schema):
 
 
 class DecisionOut(Schema):
-    """A signed record; `digest` is SHA-256 over all of it and `previous`, the digest of the one before.
+    """A signed record. `digest` is SHA-256 over all of it and `previous`, the digest of the one before.
 
     `intact`: the digest fits the record, and is the one that the audit log has.
     """

@@ -46,7 +46,7 @@ class AnomalyOut(Schema):
 
 
 class NewOut(Schema):
-    """Of an application, its model that it did not use two weeks ago; null where all of the application is new."""
+    """Of an application, its model that it did not use two weeks ago. Null where all of the application is new."""
 
     application: str
     model: str | None
@@ -55,7 +55,7 @@ class NewOut(Schema):
 
 
 class AnomaliesOut(Schema):
-    """Open ones and those that ended in the last 60 days; `too_little` are applications with too few days."""
+    """Open ones and those that ended in the last 60 days. `too_little` are applications with too few days."""
 
     looked_at: datetime | None
     too_little: dict[str, int]
@@ -64,7 +64,7 @@ class AnomaliesOut(Schema):
 
 
 class SavingOutcomeOut(Schema):
-    """Whether an accepted saving arrived; `before` and `after` are USD a unit of work, measured in whole days."""
+    """Whether an accepted saving arrived. `before` and `after` are USD a unit of work, measured in whole days."""
 
     state: str
     per: str = Field(validation_alias="unit")
@@ -77,7 +77,7 @@ class SavingOutcomeOut(Schema):
 
 
 class FindingOut(Schema):
-    """`counted_by` is the key of the finding that counts the same tokens or hours; then the total has not this one."""
+    """`counted_by` is the key of the finding that counts the same tokens or hours. The total then has not this one."""
 
     key: str = Field(validation_alias="finding.key")
     kind: str = Field(validation_alias="finding.kind")

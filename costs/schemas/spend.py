@@ -34,7 +34,7 @@ class SpendOut(InUsd):
 
 
 class ChangePartOut(Schema):
-    """A row behind a step; `kind` says what its `key` names: a model, an application's id, a GPU, a category."""
+    """A row behind a step. `kind` is what its `key` names: a model, an application's id, a GPU, a category."""
 
     kind: str
     key: list[str]
@@ -118,7 +118,7 @@ class UnitCostsOut(InUsd):
 
 
 class UserCostOut(Schema):
-    """`user` is the keyed hash that is kept of its name; `by_day` is USD of every day."""
+    """`user` is the keyed hash that is kept of its name. `by_day` is USD of every day."""
 
     user: Annotated[str, BeforeValidator(str)]
     requests: int

@@ -25,7 +25,7 @@ class WeekOut(Schema):
 
 
 class ScoreOut(Schema):
-    """Intervals are of 95 %; null is not known. `weeks` are the last eight, the oldest first."""
+    """Intervals are of 95 %. Null is not known. `weeks` are the last eight, the oldest first."""
 
     key: str | None
     ratings: int

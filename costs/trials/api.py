@@ -19,14 +19,14 @@ router = Router(tags=["trials"])
 
 
 class TimesOut(Schema):
-    """Nearest rank, in milliseconds; null where nothing was measured."""
+    """Nearest rank, in milliseconds. Null where nothing was measured."""
 
     p50_ms: float | None
     p95_ms: float | None
 
 
 class StepOut(Schema):
-    """One deployment at one concurrency; tokens/s are output tokens, of all calls together and of one stream."""
+    """One deployment at one concurrency. Tokens/s are output tokens, of all calls together and of one stream."""
 
     deployment: str
     concurrency: int

@@ -28,7 +28,7 @@ Identifier = Annotated[int, Path(ge=1, lt=2**63)]
 
 
 class ComparisonQuery(Schema):
-    """Two deployments by their slugs; without both, all self-hosted ones against all of vendors.
+    """Two deployments by their slugs. Without both, all self-hosted ones against all of vendors.
 
     Pairs of one task, or of one application, where these are sent. Those of the last 90 days count, of one prompt the
     newest, without trials that Break-even does not take."""
@@ -41,7 +41,7 @@ class ComparisonQuery(Schema):
 
 class ComparisonOut(Schema):
     """`wins` are the candidate's. `difference` is the share won less the share lost, with the ends of its 95 %
-    interval; null without a pair. `more_needed`: pairs until the interval decides, null where that is not known."""
+    interval, null without a pair. `more_needed`: pairs until the interval decides, null where that is not known."""
 
     pairs: int
     wins: int
@@ -160,7 +160,7 @@ class ChoiceOut(Schema):
     "/comparisons/{identifier}",
     auth=needs("rate"),
     response={200: ChoiceOut, **RATE_ERRORS},
-    summary="Choose one answer of a pair; the reply names who gave which",
+    summary="Choose one answer of a pair. The reply names who gave which",
 )
 def post_comparison(request: HttpRequest, identifier: Identifier, choice: ChoiceIn) -> Any:
     caller = caller_of(request)

@@ -31,7 +31,7 @@ class LinkIn(Schema):
 
 
 class LinkOut(Schema):
-    """`url` is shown once: whoever has it may judge the answer, until it is used or expires."""
+    """`url` is shown once. Who has it may judge the answer, until it is used or expires."""
 
     url: str
     request_id: str

@@ -44,7 +44,7 @@ class TokensIn(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RequestIn(msgspec.Struct, forbid_unknown_fields=True):
-    """One row of the contract; a field left out is unknown."""
+    """One row of the contract. A field left out is unknown."""
 
     started_at: Annotated[datetime, Meta(tz=True)]
     provider: Slug

@@ -10,8 +10,8 @@ from traffic.ingest.native import MAX_ROWS, RequestIn
 
 REF = "#/components/schemas/{name}"
 ABOUT = {
-    "started_at": "With its offset from UTC; not older than requests are kept, at most a day ahead of our clock.",
-    "id": "Of the sender's own; a row that was sent before by the same id is a duplicate.",
+    "started_at": "With its offset from UTC. Not older than requests are kept, and at most a day ahead of our clock.",
+    "id": "The sender's own. A row whose id was sent before is a duplicate.",
     "application": "A slug. The key of an application writes for that one alone.",
     "deployment": "The slug of a deployment.",
     "latency_ms": "Milliseconds to the end of the answer.",
@@ -20,9 +20,9 @@ ABOUT = {
     "tokens": "Left out where the usage is not known. `reasoning` is part of `output`.",
     "user": "Stored as a hash.",
     "instead_of": "The slug of the deployment that was meant to answer and was down: outages count what was rerouted.",
-    "service_tier": "As the vendor says it: `priority`, `flex`. Left out: the standard one.",
+    "service_tier": "As the vendor names it: `priority`, `flex`. Left out: the standard one.",
     "inference_geo": "The region that the vendor was bound to, as `us`. Left out: any.",
-    "prompt": "Text, or an array of messages; kept only where the application keeps bodies.",
+    "prompt": "Text, or an array of messages. Kept only where the application keeps bodies.",
     "answer": "Kept only where the application keeps bodies.",
 }
 

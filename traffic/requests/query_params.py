@@ -20,7 +20,7 @@ Moment = Annotated[str | None, Field(pattern=MOMENT)]
 
 
 class PeriodQuery(Schema):
-    """`from` inclusive, `to` exclusive; missing = the current month to date."""
+    """`from` is inclusive, `to` exclusive. Without them the current month to date."""
 
     since: Moment = Field(None, alias="from")
     until: Moment = Field(None, alias="to")
@@ -30,7 +30,7 @@ class PeriodQuery(Schema):
 
 
 class FilterQuery(Schema):
-    """Each repeatable; several values of one are alternatives."""
+    """Each may be repeated. Several values of one are alternatives."""
 
     provider: list[Text] = []
     model: list[Text] = []
@@ -48,7 +48,7 @@ Bound = Annotated[Decimal | None, Field(ge=0, lt=10**15, allow_inf_nan=False)]
 
 
 class RequestQuery(FilterQuery):
-    """Which requests, as the filters of the Requests page; `to` is exclusive, ranges include both ends."""
+    """Which requests, as the filters of the Requests page. `to` is exclusive, ranges include both ends."""
 
     since: Day = Field(None, alias="from")
     until: Day = Field(None, alias="to")

@@ -131,7 +131,7 @@ def post_trial(request: HttpRequest, body: TrialIn) -> Any:
     "/trials/{trial_id}/stop",
     auth=needs("trials"),
     response={200: TrialState, 404: Error, **ERRORS},
-    summary="Stop a trial within a second; what it has measured stays",
+    summary="Stop a trial within a second. What it has measured stays",
 )
 def post_trial_stop(request: HttpRequest, trial_id: Annotated[int, Field(ge=1, le=2**63 - 1)]) -> Any:
     trial = queries.trial_or_404(trial_id)
