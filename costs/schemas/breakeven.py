@@ -65,8 +65,8 @@ class CapacityOut(Schema):
     """Output of one GPU over all its requests. Null is not known, and one GPU is assumed at every volume.
 
     `used` is false for the newest trial where its deployment has no lease: what is known of leased GPUs is used then.
-    `engine` is the best hour of the last 30 days in which calls waited all the time, `catalogue` is published for all
-    streams together, `person` was entered. `concurrency` and `measured_at` are of a trial.
+    `engine` is the best hour of the last 30 days in which calls waited all the time. `catalogue` is published for all
+    streams together. `person` was entered. `concurrency` and `measured_at` are of a trial.
     """
 
     tokens_per_second: float | None

@@ -41,7 +41,7 @@ class ComparisonQuery(Schema):
 
 class ComparisonOut(Schema):
     """`wins` are the candidate's. `difference` is the share won less the share lost, with the ends of its 95 %
-    interval, null without a pair. `more_needed`: pairs until the interval decides, null where that is not known."""
+    interval. Null without a pair. `more_needed`: pairs until the interval decides, null where that is not known."""
 
     pairs: int
     wins: int
