@@ -35,6 +35,7 @@ from traffic.gateway.hang_up import HangUp
 from traffic.gateway.held_objects import HeldObjects
 from traffic.gateway.intake import Deadlines, Load, Share, drain
 from traffic.gateway.passthrough import METHODS, STORES, Passthrough, StoreCall, store_of
+from traffic.gateway.plan import LEAST_BUSY
 from traffic.gateway.protocols import (
     ANTHROPIC,
     BESIDE_THE_LOOP,
@@ -55,6 +56,7 @@ from traffic.gateway.relay import Relay
 from traffic.gateway.resilience import Cooling
 from traffic.gateway.routes import Call, after_cap
 from traffic.gateway.rule_use import CanaryCounts
+from traffic.gateway.running import RunningExchange
 from traffic.gateway.shadow import Shadows
 from traffic.gateway.shutdown import Shutdown, closing
 from traffic.gateway.snapshot import Application, Key, Snapshot, Snapshots, model_object
@@ -99,6 +101,7 @@ class Gateway:
     objects: HeldObjects
     passthrough: Passthrough
     cache: AnswerCache
+    exchange: RunningExchange
 
     def __init__(self) -> None:
         # External ids: one of a kind for this process and, by the random part, among all of them.
@@ -131,6 +134,7 @@ class Gateway:
             canaries=canaries,
             drain_s=settings.drain_s,
         )
+        self.exchange = RunningExchange(self.relay.running, settings.redis_url)
         self.relay.shadows = Shadows(self.relay.run, settings.database_url, lambda: store.pricing)
         self.objects = self.relay.objects = HeldObjects(settings.database_url)
         self.passthrough = Passthrough(self.relay, self.objects)
@@ -147,6 +151,7 @@ class Gateway:
         self.shutdown.beside(
             caps.watch(lambda: self.snapshots.latest is not None and bool(self.snapshots.latest.cap_units))
         )
+        self.shutdown.beside(self.exchange.watch(self._shares_calls))
         # Later than ours, which tells the row why.
         self.shutdown.beside(look_after(1.5 * settings.send_timeout_s))
         log_event(logger, logging.INFO, "gateway_started", pid=os.getpid(), idle_timeout_s=settings.idle_timeout_s,
@@ -157,6 +162,7 @@ class Gateway:
         await self.shutdown.cut()
         await self.relay.close()
         await self.cache.close()
+        await self.exchange.close()
         await asyncio.to_thread(self.recorder.stop)
         await asyncio.to_thread(self.snapshots.stop)
         await asyncio.to_thread(self.mover.stop)
@@ -265,6 +271,11 @@ class Gateway:
             if share is not None:
                 share.free()
 
+    def _shares_calls(self) -> bool:
+        """Whether a rule asks for the least busy target."""
+        snapshot = self.snapshots.latest
+        return snapshot is not None and any(rule.strategy == LEAST_BUSY for rule in snapshot.rules)
+
     def _next_id(self) -> str:
         return f"{self._prefix}{next(self._numbers)}"
 
@@ -299,7 +310,7 @@ class Gateway:
             path=scope["path"],
             query=scope["query_string"].decode("latin-1"),
             headers=scope["headers"],
-            decision=destination(snapshot, call, self.relay.running),
+            decision=destination(snapshot, call, self.relay.running.everywhere()),
             request_id=request_id(snapshot.salt, application.id, external_id, started_at.date()),
             salt=snapshot.salt,
             external_id=external_id,
@@ -312,7 +323,9 @@ class Gateway:
             private=call.private,
             capped=capped,
             facts={"guessed_task": call.guessed} if call.guessed else {},
-            following=lambda rule: after_cap(snapshot.rules, snapshot.targets, call, rule, self.relay.running),
+            following=lambda rule: after_cap(
+                snapshot.rules, snapshot.targets, call, rule, self.relay.running.everywhere()
+            ),
         )
 
     async def _relay(self, exchange: Exchange, receive: Receive, send: Send, share: Share) -> None:
