@@ -1,20 +1,39 @@
-"""Calls a second through the gateway, every one logged, beside the same calls straight to the upstream."""
+"""Calls a second through the gateway, every one logged, beside the same calls straight to the upstream and through a
+bare relay of aiohttp, which neither reads nor logs anything.
+
+The ways are loaded in turns, so that what else the machine does falls on all of them. The load comes from `wrk` where
+that is installed (Debian has it), else from a client of Python.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
 import time
-from urllib.parse import urlsplit
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+import aiohttp
 import orjson
+from aiohttp import web
 
 from benchmarks.figures import Figure
-from benchmarks.stack import running
+from benchmarks.memory import family
+from benchmarks.stack import Stack, environment, running
 from dashboard.embedded.servers import free_port
 
 CLIENTS = 8
-SECONDS = 6.0
+ROUNDS = 5
+TURN_S = 3.0
 CAPS = ("--cap-requests-per-day", "1000000000", "--cap-tokens-per-day", "1000000000000")  # never reached
 BODY = orjson.dumps(
     {"model": "bench", "max_tokens": 20, "messages": [{"role": "user", "content": "How are you? " * 8}]}
@@ -23,62 +42,153 @@ SETUP = """
 from providers.models import Deployment
 from traffic.models import Route
 own = Deployment.objects.create(
-    slug="bench", name="Bench", provider="self", engine="vllm", url="{url}", local=True, model="bench", checked=False
+    slug="bench", name="Bench", provider="self", engine="vllm", url="{url}", local=True, model="{model}", checked=False
 )
 Route.objects.all().delete()
 Route.objects.create(order=1, slug="bench", name="Bench", deployment=own)
 """
+SCRIPT = """
+wrk.method = "POST"
+wrk.body = io.open("{body}", "rb"):read("*a")
+wrk.headers["content-type"] = "application/json"
+wrk.headers["authorization"] = "Bearer {key}"
+function done(summary, latency, requests)
+  local errors = summary.errors
+  io.write(string.format("\\n%d %d %f %f %d", summary.requests, summary.duration, latency:percentile(50),
+    latency:percentile(99), errors.connect + errors.read + errors.write + errors.status + errors.timeout))
+end
+"""
+STRAIGHT, RELAY, OURS, CAPPED, TWO = "straight", "relay", "ours", "capped", "two"
+
+
+@dataclass(frozen=True)
+class Way:
+    """Where calls are sent, with which key, and by which process they are passed on."""
+
+    port: int
+    key: str
+    pid: int
+
+    def processor_s(self) -> float:
+        """Processor time of it and its children so far."""
+        times = [process.cpu_times() for process in family(self.pid)]
+        return sum(time.user + time.system for time in times)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One load: calls a second, the ms that a call took, and those of one processor that it took of its way."""
+
+    rate: float
+    median_ms: float
+    p99_ms: float
+    processor_ms: float = 0.0
 
 
 def measure() -> list[Figure]:
-    port = free_port()
-    upstream = multiprocessing.get_context("spawn").Process(target=serve, args=(port,), daemon=True)
-    upstream.start()
-    try:
-        with running() as stack:
-            stack.python(SETUP.format(url=f"http://127.0.0.1:{port}"))
-            key = stack.manage("create_key", "gateway", "--application", "bench")
-            capped = stack.manage("create_key", "gateway", "--application", "bench", *CAPS)
-            gateway_port = urlsplit(stack.ready["gateway_url"]).port or 0
-            time.sleep(3)  # the gateway reads routes and keys every second
-            straight, alone = (asyncio.run(load(port, n, SECONDS / 2, key)) for n in (CLIENTS, 1))
-            asyncio.run(load(gateway_port, CLIENTS, 1, key))
-            through, single = (asyncio.run(load(gateway_port, n, SECONDS, key)) for n in (CLIENTS, 1))
-            held = asyncio.run(load(gateway_port, CLIENTS, SECONDS, capped))
-            # In turns, so that what else the machine does falls on both.
-            turns = [asyncio.run(load(gateway_port, 1, SECONDS / 6, k)) for _ in range(6) for k in (key, capped)]
-    finally:
-        upstream.terminate()
-        upstream.join()
+    port, relay_port = free_port(), free_port()
+    with ExitStack() as things:
+        upstream = things.enter_context(process_of(serve, port))
+        relaying = things.enter_context(process_of(relay, relay_port, port))
+        stack = things.enter_context(running())
+        stack.python(SETUP.format(url=f"http://127.0.0.1:{port}", model="bench"))
+        key = stack.manage("create_key", "gateway", "--application", "bench")
+        capped = stack.manage("create_key", "gateway", "--application", "bench", *CAPS)
+        ours, alone = things.enter_context(gateways(stack, 1))
+        two, both = things.enter_context(gateways(stack, 2))
+        time.sleep(3)  # the gateway reads routes and keys every second
+        ways = {
+            STRAIGHT: Way(port, key, upstream),
+            RELAY: Way(relay_port, key, relaying),
+            OURS: Way(ours, key, alone),
+            CAPPED: Way(ours, capped, alone),
+            TWO: Way(two, key, both),
+        }
+        for way in ways.values():
+            load(way, CLIENTS, 1)
+        many = in_turns(ways, CLIENTS)
+        del ways[TWO]
+        return [*throughput(many), *latency(in_turns(ways, 1))]
+
+
+def in_turns(ways: dict[str, Way], clients: int) -> dict[str, list[Turn]]:
+    turns: dict[str, list[Turn]] = {name: [] for name in ways}
+    for _round in range(ROUNDS):
+        for name, way in ways.items():
+            turns[name].append(load(way, clients, TURN_S))
+    return turns
+
+
+def throughput(turns: dict[str, list[Turn]]) -> list[Figure]:
+    rates = {way: statistics.median(turn.rate for turn in of_way) for way, of_way in turns.items()}
+
+    def figure(what: str, way: str, beside: str, words: str, target: str = "") -> Figure:
+        return Figure(f"{what}, {CLIENTS} clients", rates[way], "calls/s", rates[beside], words, target)
+
+    processor = {way: statistics.median(turn.processor_ms for turn in of_way) for way, of_way in turns.items()}
     return [
+        figure("bare relay of aiohttp, no call logged", RELAY, STRAIGHT, "straight to the upstream"),
+        figure("gateway, one process, every call logged", OURS, RELAY, "the bare relay", ">= 0.6 of the relay"),
+        figure("the same with hard caps of calls and tokens", CAPPED, OURS, "without caps"),
+        figure("gateway, two processes on one port", TWO, OURS, "one process"),
         Figure(
-            f"gateway, one process, {CLIENTS} clients, every call logged", len(through) / SECONDS, "calls/s",
-            len(straight) / (SECONDS / 2), "straight to the upstream", ">= 2,000/s",
+            "processor time of a call in the gateway, its row included",
+            processor[OURS],
+            "ms",
+            processor[RELAY],
+            "of the bare relay, no row",
         ),
-        Figure(
-            "added at the median with one client", (median(single) - median(alone)) * 1000, "ms", target="<= 0.8 ms"
-        ),
-        Figure(
-            f"the same with hard caps of calls and tokens, {CLIENTS} clients", len(held) / SECONDS, "calls/s",
-            len(through) / SECONDS, "without caps",
-        ),
-        added_by_caps(turns[::2], turns[1::2]),
-    ]  # fmt: skip
+        Figure("the same with hard caps", processor[CAPPED], "ms", processor[OURS], "without caps"),
+        Figure("load of the machine meanwhile", os.getloadavg()[0], "processes ready to run"),
+    ]
 
 
-def added_by_caps(without: list[list[float]], with_caps: list[list[float]]) -> Figure:
-    """What caps add to a call with one client: the median over turns of the difference of their medians."""
-    pairs = zip(without, with_caps, strict=True)
-    added = median([median(capped) - median(plain) for plain, capped in pairs]) * 1000
-    return Figure("added by hard caps at the median with one client", added, "ms", target="<= 0.3 ms")
+def latency(turns: dict[str, list[Turn]]) -> list[Figure]:
+    """Of one client, as the median over the rounds."""
+    ours, relayed = (added(turns, way, STRAIGHT) for way in (OURS, RELAY))
+    tail, its_tail = (statistics.median(turn.p99_ms for turn in turns[way]) for way in (OURS, RELAY))
+    by_caps = added(turns, CAPPED, OURS)
+    return [
+        Figure("added at the median, one client", ours, "ms", relayed, "by the bare relay", "<= 2 times the relay's"),
+        Figure("99th percentile, one client", tail, "ms", its_tail, "the bare relay", "<= 3 ms"),
+        Figure("added by hard caps at the median, one client", by_caps, "ms", target="<= 0.3 ms"),
+    ]
 
 
-def median(times: list[float]) -> float:
-    return sorted(times)[len(times) // 2]
+def added(turns: dict[str, list[Turn]], way: str, beside: str) -> float:
+    """Milliseconds: the median over the rounds of the difference of the two medians of a round."""
+    pairs = zip(turns[way], turns[beside], strict=True)
+    return statistics.median(turn.median_ms - other.median_ms for turn, other in pairs)
 
 
-async def load(port: int, clients: int, seconds: float, key: str) -> list[float]:
-    """Seconds of each call of so many clients, one after the other on a connection each. Raises on any but 200."""
+def load(way: Way, clients: int, seconds: float) -> Turn:
+    """So many clients, each with one connection and one call after the other. Raises RuntimeError on any but 200."""
+    before = way.processor_s()
+    if shutil.which("wrk"):
+        turn = by_wrk(way.port, way.key, clients, seconds)
+    else:
+        times = sorted(asyncio.run(by_python(way.port, way.key, clients, seconds)))
+        median, tail = (times[len(times) * part // 100] * 1000 for part in (50, 99))
+        turn = Turn(len(times) / seconds, median, tail)
+    return replace(turn, processor_ms=(way.processor_s() - before) * 1000 / (turn.rate * seconds))
+
+
+def by_wrk(port: int, key: str, clients: int, seconds: float) -> Turn:
+    with tempfile.TemporaryDirectory() as folder:
+        body, script = Path(folder) / "body.json", Path(folder) / "calls.lua"
+        body.write_bytes(BODY)
+        script.write_text(SCRIPT.format(body=body, key=key))
+        command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds:.0f}s", "-s", str(script)]
+        url = f"http://127.0.0.1:{port}/v1/chat/completions"
+        output = subprocess.run([*command, url], capture_output=True, text=True, check=True).stdout
+    calls, micros, median, tail, errors = map(float, output.splitlines()[-1].split())
+    if errors or not calls:
+        raise RuntimeError(output)
+    return Turn(calls / micros * 1e6, median / 1000, tail / 1000)
+
+
+async def by_python(port: int, key: str, clients: int, seconds: float) -> list[float]:
+    """Seconds of each call."""
     head = (
         f"POST /v1/chat/completions HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {key}\r\n"
         f"content-type: application/json\r\ncontent-length: {len(BODY)}\r\n\r\n"
@@ -107,6 +217,37 @@ async def read_message(reader: asyncio.StreamReader, begins: bytes) -> bytes:
         raise RuntimeError(head.decode(errors="replace"))
     length = head.lower().split(b"content-length:")[1].split(b"\r\n")[0]
     return await reader.readexactly(int(length))
+
+
+@contextmanager
+def process_of(work: Callable[..., None], *arguments: object) -> Iterator[int]:
+    """A server in a process of its own; its id."""
+    process = multiprocessing.get_context("spawn").Process(target=work, args=arguments, daemon=True)
+    process.start()
+    try:
+        yield process.pid or 0
+    finally:
+        process.terminate()
+        process.join()
+
+
+@contextmanager
+def gateways(stack: Stack, number: int) -> Iterator[tuple[int, int]]:
+    """So many more processes of the gateway on one port of their own, beside that of the stack; the port and their
+    parent's id."""
+    port = free_port()
+    command = [sys.executable, "-m", "granian", "--interface", "asgi", "traffic.gateway.app:application"]
+    options = ["--port", str(port), "--workers", str(number), "--http", "1", "--no-ws", "--log-level", "error"]
+    process = subprocess.Popen([*command, *options], env=environment(stack.data))
+    try:
+        for _ in range(600):
+            with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2):
+                break
+            time.sleep(0.1)
+        yield port, process.pid
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 def serve(port: int) -> None:
@@ -142,3 +283,22 @@ def answer_of(identity: str) -> bytes:
             "usage": {"prompt_tokens": 40, "completion_tokens": 6, "total_tokens": 46},
         }
     )  # fmt: skip
+
+
+def relay(port: int, upstream: int) -> None:
+    """The least that a gateway of Python does: aiohttp's server passes each call to aiohttp's client."""
+    url = f"http://127.0.0.1:{upstream}/v1/chat/completions"
+
+    async def application() -> web.Application:
+        session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), auto_decompress=False)
+
+        async def pass_on(request: web.Request) -> web.Response:
+            headers = {"content-type": request.headers["content-type"]}
+            async with session.post(url, data=await request.read(), headers=headers) as answer:
+                return web.Response(body=await answer.read(), status=answer.status, headers=answer.headers)
+
+        relaying = web.Application()
+        relaying.router.add_post("/v1/chat/completions", pass_on)
+        return relaying
+
+    web.run_app(application(), host="127.0.0.1", port=port, print=None, access_log=None)

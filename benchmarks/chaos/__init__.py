@@ -28,6 +28,7 @@ CALM_S = 2.0
 BACK_S = 90.0  # after which a service that is still away is taken to stay so
 SETTLE_S = 60.0  # for rows in spools
 FULL_DISK = "disk full 8 s"
+BOTH = "Postgres and Valkey killed"  # on a stack of its own: `up` stops at the third death of servers in a minute
 DISK_MB = 1200
 SETUP = """
 from providers.models import Deployment
@@ -52,6 +53,7 @@ class Outcome:
     intake_s: float
     gateway_s: float
     cut: int
+    failed: int
     refused: int
     worker_mib: float
 
@@ -79,9 +81,9 @@ def measure(seconds: float = SECONDS, only: Collection[str] = ()) -> Report:
     """Every fault, or those of `only`, for at least so many seconds each."""
     names = [name for name in FAULTS if not only or name in only]
     outcomes, left_out, audits = [], [], []
-    usual = [name for name in names if name != FULL_DISK]
-    if usual:
-        part, audit = _on_a_stack(usual, seconds, None)
+    usual = [name for name in names if name not in (FULL_DISK, BOTH)]
+    for together in filter(None, (usual, [BOTH] if BOTH in names else [])):
+        part, audit = _on_a_stack(together, seconds, None)
         outcomes += part
         audits.append(audit)
     if FULL_DISK in names:
@@ -115,7 +117,8 @@ def _on_a_stack(names: Sequence[str], seconds: float, folder: Path | None) -> tu
 def _target(stack: Stack, port: int) -> Target:
     stack.python(SETUP.format(url=f"http://127.0.0.1:{port}", model=MODEL))
     ingest = stack.manage("create_key", "ingest", "--application", "chaos")
-    gateway = stack.manage("create_key", "gateway", "--application", "chaos")
+    # With a cap that is never reached, so that every call asks Valkey.
+    gateway = stack.manage("create_key", "gateway", "--application", "chaos", "--cap-requests-per-day", "1000000000")
     time.sleep(3)  # the gateway reads routes and keys every second
     return Target(stack.ready["url"], stack.ready["gateway_url"], ingest, gateway)
 
@@ -164,6 +167,7 @@ def _outcome(window: Window, tally: Tally, counts: Counter[str]) -> Outcome:
         intake_s=gaps[1],
         gateway_s=gaps[2],
         cut=tally.cut[window.fault],
+        failed=tally.failed[window.fault],
         refused=tally.refused[window.fault],
         worker_mib=window.worker_mib,
     )
@@ -194,7 +198,7 @@ def small_disk() -> Iterator[Path | None]:
 
 HEADS = (
     "fault", "acknowledged", "lost", "doubled", "web away, s", "intake away, s", "gateway away, s", "calls cut",
-    "worker, MiB",
+    "calls failed", "worker, MiB",
 )  # fmt: skip
 
 
@@ -208,4 +212,4 @@ def table(report: Report) -> str:
 def _line(row: Outcome) -> str:
     away = (f"{seconds:.1f}" for seconds in (row.web_s, row.intake_s, row.gateway_s))
     rows = (f"{row.acknowledged:,}", str(row.lost), str(row.doubled))
-    return f"| {' | '.join((row.fault, *rows, *away, str(row.cut), f'{row.worker_mib:.0f}'))} |"
+    return f"| {' | '.join((row.fault, *rows, *away, str(row.cut), str(row.failed), f'{row.worker_mib:.0f}'))} |"

@@ -58,6 +58,11 @@ def kill_valkey(stack: Stack) -> None:
     psutil.Process(int((stack.data / "valkey" / "valkey.pid").read_text())).kill()
 
 
+def kill_both(stack: Stack) -> None:
+    kill_postgres(stack)
+    kill_valkey(stack)
+
+
 def freeze_postgres(stack: Stack) -> None:
     server = postgres(stack)
     with frozen([server, *server.children()]):
@@ -114,6 +119,7 @@ FAULTS: dict[str, Callable[[Stack], None]] = {
     "beat killed": kill("beat"),
     "Postgres killed": kill_postgres,
     "Valkey killed": kill_valkey,
+    "Postgres and Valkey killed": kill_both,
     "Postgres frozen 10 s": freeze_postgres,
     "web worker frozen 10 s": freeze_web,
     "disk full 8 s": fill_disk,

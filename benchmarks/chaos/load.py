@@ -30,12 +30,14 @@ SERVICES = ("web", "intake", "gateway")
 
 @dataclass
 class Tally:
-    """What was acknowledged, by id and fault; when each service answered; calls that were cut or refused."""
+    """What was acknowledged, by id and fault; when each service answered; posts that were refused, and calls of the
+    gateway that were cut or failed."""
 
     fault: str = ""
     acknowledged: dict[str, str] = field(default_factory=dict)
     answered: dict[str, list[float]] = field(default_factory=lambda: {name: [time.monotonic()] for name in SERVICES})
     cut: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
 
     def acknowledge(self, ids: list[str]) -> None:
@@ -157,8 +159,8 @@ class Load:
             self._broken(status)
 
     def _broken(self, status: int) -> None:
-        """A call whose answer had begun is cut; one that never got an answer is refused."""
-        (self.tally.cut if status == 200 else self.tally.refused)[self.tally.fault] += 1
+        """A call whose answer had begun is cut; one that never got a good one has failed."""
+        (self.tally.cut if status == 200 else self.tally.failed)[self.tally.fault] += 1
 
     def _complete(self, *, stream: bool) -> tuple[int, bytes]:
         asked = {"model": MODEL, "stream": stream, "messages": [{"role": "user", "content": "How are you?"}]}

@@ -14,12 +14,12 @@ WORDS = 12
 PAUSE_S = 0.25  # between two words: a stream takes three seconds
 
 
-def serve(port: int) -> None:
+def serve(port: int, pause_s: float = PAUSE_S) -> None:
     """In a process of its own, until it is ended."""
-    asyncio.run(_answer_all(port))
+    asyncio.run(_answer_all(port, pause_s))
 
 
-async def _answer_all(port: int) -> None:
+async def _answer_all(port: int, pause_s: float) -> None:
     numbers = count()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -27,7 +27,10 @@ async def _answer_all(port: int) -> None:
             while True:
                 asked = orjson.loads(await read_message(reader, b"POST"))
                 identity = f"cx-g-{next(numbers):08d}"
-                await (_stream if asked.get("stream") else _whole)(writer, identity)
+                if asked.get("stream"):
+                    await _stream(writer, identity, pause_s)
+                else:
+                    await _whole(writer, identity)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
@@ -43,13 +46,13 @@ async def _whole(writer: asyncio.StreamWriter, identity: str) -> None:
     await writer.drain()
 
 
-async def _stream(writer: asyncio.StreamWriter, identity: str) -> None:
+async def _stream(writer: asyncio.StreamWriter, identity: str, pause_s: float) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
     head = _head(identity, "chat.completion.chunk")
     for number in range(WORDS):
         delta = {"index": 0, "delta": {"content": f"word{number} "}, "finish_reason": None}
         await _event(writer, orjson.dumps({**head, "choices": [delta]}))
-        await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(pause_s)
     end = {"index": 0, "delta": {}, "finish_reason": "stop"}
     await _event(writer, orjson.dumps({**head, "choices": [end], "usage": USAGE}))
     await _event(writer, b"[DONE]")

@@ -63,9 +63,9 @@ def test_a_request_to_a_closed_port_has_no_answer() -> None:
 
 
 def test_the_table_has_a_row_for_each_fault_and_says_what_was_left_out() -> None:
-    outcome = Outcome("web killed", 1234, 0, 0, 5.81, 5.9, 0.2, 0, 3, 161.4)
+    outcome = Outcome("web killed", 1234, 0, 0, 5.81, 5.9, 0.2, 0, 2, 3, 161.4)
     text = chaos.table(Report([outcome], ["disk full: no"], "all equal"))
-    assert "| web killed | 1,234 | 0 | 0 | 5.8 | 5.9 | 0.2 | 0 | 161 |" in text
+    assert "| web killed | 1,234 | 0 | 0 | 5.8 | 5.9 | 0.2 | 0 | 2 | 161 |" in text
     assert "all equal" in text and "Left out: disk full: no." in text
     head, rule, *_ = text.splitlines()
     assert head.count("|") == rule.count("|")

@@ -29,6 +29,7 @@ from benchmarks import (
     reprice,
     requests,
     rules,
+    streams,
     worker,
 )
 from benchmarks.chaos.faults import FAULTS
@@ -42,6 +43,7 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "otlp": otlp.measure,
     "pages": pages.measure,
     "gateway": gateway.measure,
+    "streams": streams.measure,
     "requests": requests.measure,
     "rules": rules.measure,
     "reprice": reprice.measure,
