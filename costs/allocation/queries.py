@@ -142,9 +142,22 @@ class SpendData:
         )
 
 
-def read(since: date, until: date, fine: bool = True, counting: CountedCharges | None = None) -> SpendData:
-    """Read lines and usage of a period; `fine` divides them by application, task, model and deployment."""
-    usage = usage_rows(since, until, fine)
+ATTRIBUTION = ("application_id", "deployment_id", "task")  # what fine usage has beside its day, provider and model
+
+
+def read(
+    since: date,
+    until: date,
+    fine: bool = True,
+    counting: CountedCharges | None = None,
+    columns: Sequence[str] = ATTRIBUTION,
+) -> SpendData:
+    """Read lines and usage of a period; `fine` divides them by application, task, model and deployment.
+
+    With fewer `columns` the database adds up what differs in the others alone, so that a page has fewer rows to go
+    through; groups by a column that is left out are empty then.
+    """
+    usage = usage_rows(since, until, fine, columns)
     return SpendData(since, until, spend_lines(since, until, usage, fine, counting), usage, Names())
 
 
@@ -165,21 +178,24 @@ SELECT day, provider, model, application_id, deployment_id, task, {", ".join((*S
 FROM traffic_usage_day WHERE day >= %s AND day < %s
 """
 COARSE = f"""
-SELECT day, provider, model, {ADDED}, {COSTS}
-FROM traffic_usage_day WHERE day >= %s AND day < %s GROUP BY 1, 2, 3
+SELECT {{columns}}, {ADDED}, {COSTS} FROM traffic_usage_day WHERE day >= %s AND day < %s GROUP BY {{columns}}
 """
 
 
-def usage_rows(since: date, until: date, fine: bool = True) -> list[dict[str, Any]]:
-    """Read usage by day, provider and model, or `fine`, as plain rows; leased requests have no cost of their own."""
-    return sql.mappings(FINEST if fine else COARSE, (since, until))
+def usage_rows(
+    since: date, until: date, fine: bool = True, columns: Sequence[str] = ATTRIBUTION
+) -> list[dict[str, Any]]:
+    """Read usage by day, provider and model, or `fine` by these columns too, as plain rows; leased requests have no
+    cost of their own."""
+    if fine and columns == ATTRIBUTION:
+        return sql.mappings(FINEST, (since, until))
+    grouped_by = ", ".join(("day", "provider", "model", *(columns if fine else ())))
+    return sql.mappings(COARSE.format(columns=grouped_by), (since, until))
 
 
 def attribution_of(row: dict[str, Any]) -> Attribution:
     """Return the attribution of a usage row; a coarse row only has a model."""
-    if "task" not in row:
-        return attribution(0, 0, row["model"], "")
-    return attribution(row["application_id"], row["deployment_id"], row["model"], row["task"])
+    return attribution(row.get("application_id", 0), row.get("deployment_id", 0), row["model"], row.get("task", ""))
 
 
 class CountedCharges(NamedTuple):

@@ -21,7 +21,7 @@ from traffic.usage.filters import Filters
 def changes(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     query = cleaned_query(request.GET)
-    page = SpendPage(SpendParams(month_asked(request, opening_month(now)), Filters.of_query(query)), now)
+    page = SpendPage(SpendParams.of_page(month_asked(request, opening_month(now)), Filters.of_query(query)), now)
     against = "plan" if query.get("against") == "plan" else "month"
     plan = steps.planned(page.days) if against == "plan" else None
     bridge = steps.against_plan(plan, page.data) if plan else page.change

@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from costs.allocation.queries import CountedCharges, Spend, SpendData, counted_charges, read
+from costs.allocation.queries import ATTRIBUTION, CountedCharges, Spend, SpendData, counted_charges, read
 from costs.dates import days_of, from_first, months_since, too_early
 from costs.ledger.queries import first_known_day
 from costs.list_prices import ListPrices
@@ -74,6 +74,13 @@ class SpendParams:
     month: date
     filters: Filters
     by: str = "application"
+    columns: tuple[str, ...] = ATTRIBUTION  # that the usage is read by
+
+    @classmethod
+    def of_page(cls, month: date, filters: Filters, by: str = "application") -> SpendParams:
+        """Without the columns that neither the groups nor the filters of a page ask for."""
+        wanted = {"application_id", by, *(name.removesuffix("__in") for name in filters.lookups())}
+        return cls(month, filters, by, tuple(name for name in ATTRIBUTION if name in wanted))
 
 
 class SpendPage:
@@ -89,8 +96,8 @@ class SpendPage:
 
     @cached_property
     def everything(self) -> SpendData:
-        """Read both periods at once, without filters, at the finest: the change and the users need it so."""
-        data = read(self.days.before, self.days.until, counting=self.counting)
+        """Read both periods at once, without filters, fine: the change and the users need it so."""
+        data = read(self.days.before, self.days.until, counting=self.counting, columns=self.params.columns)
         data.names.applications = {pk: row.slug for pk, row in self.known_applications.items()}  # read once
         return data
 
@@ -436,9 +443,7 @@ class SpendPage:
             if row["model"]:
                 models[row["model"]] += row["requests"]
         return {
-            "provider": FilterChoices(
-                sorted(((x, provider_name(x)) for x in providers), key=lambda item: item[1].lower())
-            ),
+            "provider": FilterChoices(sorted(((x, provider_name(x)) for x in providers), key=lambda x: x[1].lower())),
             "model": most_used(models, self.params.filters.model),
             "application": FilterChoices(sorted(self.applications.items(), key=lambda item: item[1].lower())),
             "task": FilterChoices([(slug, str(label)) for slug, label in Task.choices]),

@@ -28,7 +28,9 @@ FILTERS = ("provider", "model", "application", "task")
 def spend(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     query = cleaned_query(request.GET)
-    params = SpendParams(month_asked(request, opening_month(now)), Filters.of_query(query), _by(query.get("by", "")))
+    params = SpendParams.of_page(
+        month_asked(request, opening_month(now)), Filters.of_query(query), _by(query.get("by", ""))
+    )
     page = SpendPage(params, now)
     fields = fields_of(page, query)
     filtered = [name for field in fields[1:] for value, name in field["options"] if value in field["chosen"]]

@@ -25,7 +25,8 @@ def units(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     query = cleaned_query(request.GET)
     by: By = next((name for name in BYS if name == query.get("by")), "application")
-    spend = SpendPage(SpendParams(month_asked(request, opening_month(now)), Filters.of_query(query)), now)
+    params = SpendParams.of_page(month_asked(request, opening_month(now)), Filters.of_query(query), by)
+    spend = SpendPage(params, now)
     costs = UnitCosts(spend, by, request.GET.get("sort", ""))
     labels = {"application": _("Application"), "task": _("Task"), "model": _("Model"), "provider": _("Provider")}
     context = {

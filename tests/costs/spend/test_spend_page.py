@@ -184,6 +184,21 @@ def test_every_table_adds_up_to_the_same_total(world: Account, by: str) -> None:
     assert page.tokens.cost == Decimal("0.0013")
 
 
+@pytest.mark.parametrize("by", ["application", "model", "task"])
+@pytest.mark.parametrize("filters", [Filters(), Filters(task=["qa"]), Filters(deployment=[7])], ids=str)
+def test_a_page_says_the_same_of_rows_that_the_database_added_up(world: Account, by: str, filters: Filters) -> None:
+    month = date.fromisoformat(f"{last_month()}-01")
+    for task, deployment in (("qa", 7), ("rag", 7), ("rag", 8), ("qa", 8)):
+        usage(day=month, task=task, deployment_id=deployment, requests=3, unpriced=1, output=5, cost="0.7")
+    params = SpendParams.of_page(month, filters, by)
+    few, all_rows = (SpendPage(each, datetime.now(UTC)) for each in (params, SpendParams(month, filters, by)))
+    assert (few.total, few.providers, few.users) == (all_rows.total, all_rows.providers, all_rows.users)
+    assert (few.steps, few.tokens, few.unknowns) == (all_rows.steps, all_rows.tokens, all_rows.unknowns)
+    assert (few.bars, few.choices) == (all_rows.bars, all_rows.choices)
+    by_task_and_deployment = by == "task" and filters.deployment
+    assert (len(few.everything.usage) < len(all_rows.everything.usage)) == (not by_task_and_deployment)
+
+
 def test_idle_hours_and_entered_charges_have_rows_of_their_own(viewer: Client, world: Account) -> None:
     page = viewer.get(URL, {"month": last_month()}).context["page"]
     rows = [(row.name or row.why, row.amount) for row in page.users]
