@@ -50,6 +50,11 @@ class Made:
     def text(self) -> dict[str, str]:
         return texts()[self.task][self.number % len(texts()[self.task])]
 
+    @property
+    def prompt(self) -> str:
+        """The text with a number of its own: pairs of one prompt would count once."""
+        return f"{self.text['prompt']}\n\nCase {self.task.upper()}-{self.number + 1}."
+
     def is_weak(self, *, own: bool) -> bool:
         return "weak" in self.text and self.luck(f"weak/{own}") < 2 * WEAK[own]
 
@@ -114,6 +119,7 @@ def compare(client: Client, key: str, now: datetime) -> None:
             baseline_request=theirs,
             task=pair.task,
             application=application,
+            prompt=pair.prompt,
         )
         for rater in raters_of(pair):
             choose(stored, pair, users[rater])
@@ -138,7 +144,7 @@ def choose(stored: Pair, pair: Made, user: User) -> None:
 def row(pair: Made, start: datetime, n: int, *, own: bool) -> Row:
     """One side's request, as `POST /api/v1/requests` takes it."""
     served: Served = MISTRAL_7B if own else HAIKU_4_5
-    prompt, answer = pair.text["prompt"], pair.answer(own=own)
+    prompt, answer = pair.prompt, pair.answer(own=own)
     output = len(answer) // 4 + 1
     return {
         "id": pair.external_id(own=own),

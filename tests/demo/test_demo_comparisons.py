@@ -52,6 +52,8 @@ def test_the_pairs_are_made_once_and_can_be_read(conn: psycopg.Connection, compa
     for _again in range(2):
         comparisons.compare(client, "", timezone.now())
     assert Pair.objects.count() == 120 and Request.objects.filter(application_id=company.pk).count() == 240
+    digests = set(Pair.objects.values_list("prompt_digest", flat=True))
+    assert "" not in digests and len(digests) == 120, "pairs of one prompt would count once"
     [result] = queries.results()
     assert (result.pairs, result.waiting) == (108, 12) and {row.task for row in result.tasks} == {"rag", "qa"}
     assert result.verdict == "not_yet" and 0 < result.disputed < 8

@@ -37,7 +37,7 @@ from traffic.models import Application, Trial, TrialCall, TrialPrompt, TrialStep
 from traffic.models.applications import TRIALS
 from traffic.models.trials import CallState, TrialState
 from traffic.trials.measure import Point, Timed, capacity_point, measure
-from traffic.trials.sender import UNCACHED, Call, Result, Sender, body_of
+from traffic.trials.sender import Call, Result, Sender, body_of, uncached
 from traffic.trials.services import application, make_pairs
 
 logger = logging.getLogger(__name__)
@@ -317,8 +317,11 @@ class Run:
             rows.append(TrialCall(step=step, prompt=prompt, charged=worst))
         made = TrialCall.objects.bulk_create(rows)
         self.under_way |= {call.pk: call for call in made}
-        model, tokens, more = step.deployment.model, self.trial.answer_tokens, UNCACHED.get(step.deployment.engine, {})
-        return [Call(call.pk, body_of(sender.protocol, model, call.prompt.text, tokens) | more) for call in made]
+        model, engine, tokens = step.deployment.model, step.deployment.engine, self.trial.answer_tokens
+        return [
+            Call(call.pk, body_of(sender.protocol, model, call.prompt.text, tokens) | uncached(engine, call.pk))
+            for call in made
+        ]
 
     def drop(self, keys: Sequence[int]) -> None:
         """Calls that were claimed and not sent."""

@@ -85,8 +85,15 @@ def body_of(protocol: Protocol, model: str, prompt: str, answer_tokens: int) -> 
     return body | {"messages": messages, "stream_options": {"include_usage": True}}
 
 
-# A prompt that is sent again would be read from the engine's cache, and its first token come too early.
-UNCACHED: dict[str, dict[str, Any]] = {"llamacpp": {"cache_prompt": False}}
+def uncached(engine: str, key: int) -> dict[str, Any]:
+    """Fields with which a call reads nothing from the engine's cache: a prompt that is sent again would come too early.
+
+    vLLM shares its prefixes only among calls of one salt. An older one ignores the field.
+    """
+    fields: dict[str, dict[str, Any]] = {
+        "llamacpp": {"cache_prompt": False}, "vllm": {"cache_salt": f"trial-call-{key}"}
+    }  # fmt: skip
+    return fields.get(engine, {})
 
 
 class Sender:

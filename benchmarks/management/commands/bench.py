@@ -30,6 +30,7 @@ from benchmarks import (
     requests,
     rules,
     streams,
+    trial,
     worker,
 )
 from benchmarks.chaos.faults import FAULTS
@@ -52,6 +53,7 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "offers": offers.measure,
     "checks": checks.measure,
     "delivery": delivery.measure,
+    "trial": trial.measure,
     "worker": worker.measure,
 }
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
@@ -30,24 +32,29 @@ class Server(ThreadingHTTPServer):
     behaviour: int | str = 500
     calls = 0
 
+    def __init__(self, *place: Any) -> None:
+        super().__init__(*place)
+        self.bodies: list[dict[str, Any]] = []
+
 
 class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_POST(self) -> None:
         self.server.calls += 1
-        self.rfile.read(int(self.headers["content-length"]))
+        self.server.bodies.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
         self.close_connection = True
         if isinstance(self.server.behaviour, int):
             self.send_response(self.server.behaviour)
             self.send_header("content-length", "0")
             self.end_headers()
-        elif self.server.behaviour == "breaks":
+        elif self.server.behaviour in ("breaks", "answers"):
+            text = BEGUN + (b"data: [DONE]\n\n" if self.server.behaviour == "answers" else b"")
             self.send_response(200)
             self.send_header("content-type", "text/event-stream")
-            self.send_header("content-length", "9999")
+            self.send_header("content-length", str(len(text)) if self.server.behaviour == "answers" else "9999")
             self.end_headers()
-            self.wfile.write(BEGUN)
+            self.wfile.write(text)
 
     def log_message(self, *_words: object) -> None:
         pass
@@ -95,3 +102,19 @@ def test_a_call_that_was_refused_counts_nothing(server: Server) -> None:
 
 def test_a_call_that_was_not_sent_counts_nothing() -> None:
     assert one_call("http://127.0.0.1:9").charged == 0
+
+
+@pytest.mark.parametrize(("engine", "field"), [("vllm", "cache_salt"), ("llamacpp", "cache_prompt"), ("tgi", None)])
+def test_a_prompt_that_is_sent_again_is_not_read_from_the_cache_of_the_engine(
+    server: Server, engine: str, field: str | None
+) -> None:
+    clear_cache()
+    server.behaviour = "answers"
+    own = DeploymentFactory.create(engine=engine, url=f"http://127.0.0.1:{server.server_port}", model="m", local=True)
+    trial = services.create(Plan("Proof", own, None, [1], 1, Decimal(1), prompts=[Prompt("Who?", "qa")]))
+    while run.work(trial.pk):
+        pass
+    assert len(server.bodies) >= 2 and all(body["messages"] == server.bodies[0]["messages"] for body in server.bodies)
+    assert {key for body in server.bodies for key in body if key.startswith("cache")} == ({field} if field else set())
+    if engine == "vllm":
+        assert len({body["cache_salt"] for body in server.bodies}) == len(server.bodies), "each call has its own"
