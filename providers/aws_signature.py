@@ -32,6 +32,13 @@ def model_path(model: str) -> str:
     return quote(model, safe=":")  # which clients of HTTP leave as it is, so that what is sent is what is signed
 
 
+def is_claude(model: str) -> bool:
+    """Whether Bedrock takes a model's calls as Messages, else as Converse. An address that does not tell: Claude."""
+    return any(
+        part in model for part in ("anthropic", "claude", ":application-inference-profile/", ":provisioned-model/")
+    )
+
+
 def signed(
     method: str, url: str, body: bytes, headers: Mapping[str, str], *, key: str, region: str, service: str = "bedrock"
 ) -> dict[str, str]:

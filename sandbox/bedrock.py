@@ -1,4 +1,5 @@
-"""Simulated Amazon Bedrock under `/bedrock`: Claude by InvokeModel, whole and in Amazon's event-stream frames.
+"""Simulated Amazon Bedrock under `/bedrock`: Claude by InvokeModel and another model by Converse, whole and in Amazon's
+event-stream frames.
 
 It checks the signature of each call (Version 4) by the published recipe, with nothing of Amazon's own code.
 """
@@ -24,8 +25,15 @@ from sandbox.vendor import json
 ACCESS, SECRET, TOKEN, REGION = "AKIASANDBOX", "sandbox/secret+key", "sandbox-session", "eu-central-1"
 KEY = f"{ACCESS}:{SECRET}:{TOKEN}"
 MODEL = "eu.anthropic.claude-haiku-4-5-20251001-v1:0"
+OTHER_MODEL = "mistral.mistral-large-2407-v1:0"
 WORDS = ("Hello", " from", " the", " cloud.")
 USAGE = {"input_tokens": 12, "cache_read_input_tokens": 3, "cache_creation_input_tokens": 0, "output_tokens": 4}
+# Of Converse: what is written to the cache is told by how long it stays there.
+TOKEN_USAGE = {"inputTokens": 12, "outputTokens": 4, "totalTokens": 24, "cacheReadInputTokens": 3,
+               "cacheWriteInputTokens": 5,
+               "cacheDetails": [{"ttl": "5m", "inputTokens": 3}, {"ttl": "1h", "inputTokens": 2}]}  # fmt: skip
+TOOL_USE = {"toolUseId": "tooluse_1", "name": "weather"}
+ARGUMENTS = {"city": "Oslo"}
 LATE_S = 300
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -37,6 +45,8 @@ def routes() -> list[web.RouteDef]:
         web.get("/bedrock/inference-profiles", _signed(_profiles)),
         web.post("/bedrock/model/{model}/invoke", _signed(_invoke)),
         web.post("/bedrock/model/{model}/invoke-with-response-stream", _signed(_stream)),
+        web.post("/bedrock/model/{model}/converse", _signed(_converse)),
+        web.post("/bedrock/model/{model}/converse-stream", _signed(_converse_stream)),
     ]
 
 
@@ -86,7 +96,7 @@ def fault_of(request: web.Request, body: bytes) -> str | None:
 
 
 async def _models(request: web.Request) -> web.StreamResponse:
-    return json({"modelSummaries": [{"modelId": "mistral.mistral-7b-instruct-v0:2", "providerName": "Mistral AI"}]})
+    return json({"modelSummaries": [{"modelId": OTHER_MODEL, "providerName": "Mistral AI"}]})
 
 
 async def _profiles(request: web.Request) -> web.StreamResponse:
@@ -143,6 +153,63 @@ async def _stream(request: web.Request) -> web.StreamResponse:
         await response.write(frame[:20])  # cut as networks do
         await response.write(frame[20:])
     if breaks:
+        headers = {":exception-type": "throttlingException", ":message-type": "exception"}
+        await response.write(frame_of(headers, {"message": "Too many tokens, please wait before trying again."}))
+    return response
+
+
+async def _conversing(request: web.Request) -> tuple[str, bool] | web.Response:
+    """The last text of a call of Converse, and whether the answer is to call a tool."""
+    body: dict[str, Any] = await request.json()
+    if unquote(request.match_info["model"]) != OTHER_MODEL:
+        return _error(400, "ValidationException", "The provided model identifier is invalid.")
+    if {"model", "modelId", "stream", "anthropic_version"} & body.keys():
+        return _error(400, "ValidationException", "Malformed input request, please reformat your input and try again.")
+    blocks = body["messages"][-1]["content"]
+    text = next((block["text"] for block in blocks if "text" in block), "")
+    if text == "Wait.":
+        return _error(429, "ThrottlingException", "Too many requests, please wait before trying again.")
+    return text, "toolConfig" in body and not any("toolResult" in block for block in blocks)
+
+
+async def _converse(request: web.Request) -> web.StreamResponse:
+    asked = await _conversing(request)
+    if isinstance(asked, web.Response):
+        return asked
+    thought = {"reasoningContent": {"reasoningText": {"text": "Hm.", "signature": "c2ln"}}}
+    content = [
+        thought,
+        {"text": "".join(WORDS)},
+        *([{"toolUse": {**TOOL_USE, "input": ARGUMENTS}}] if asked[1] else []),
+    ]
+    return json({"output": {"message": {"role": "assistant", "content": content}}, "usage": TOKEN_USAGE,
+                 "stopReason": "tool_use" if asked[1] else "end_turn", "metrics": {"latencyMs": 5}})  # fmt: skip
+
+
+async def _converse_stream(request: web.Request) -> web.StreamResponse:
+    asked = await _conversing(request)
+    if isinstance(asked, web.Response):
+        return asked
+    text, calls = asked
+    events: list[tuple[str, dict[str, Any]]] = [("messageStart", {"role": "assistant"})]
+    events += [("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": word}}) for word in WORDS]
+    events.append(("contentBlockStop", {"contentBlockIndex": 0}))
+    if calls:
+        written = plain_json.dumps(ARGUMENTS)
+        events.append(("contentBlockStart", {"contentBlockIndex": 1, "start": {"toolUse": TOOL_USE}}))
+        events += [("contentBlockDelta", {"contentBlockIndex": 1, "delta": {"toolUse": {"input": piece}}})
+                   for piece in (written[:5], written[5:])]  # fmt: skip
+        events.append(("contentBlockStop", {"contentBlockIndex": 1}))
+    events.append(("messageStop", {"stopReason": "tool_use" if calls else "end_turn"}))
+    events.append(("metadata", {"usage": TOKEN_USAGE, "metrics": {"latencyMs": 5}}))
+    response = web.StreamResponse(headers={"content-type": "application/vnd.amazon.eventstream"})
+    await response.prepare(request)
+    for kind, event in events[:3] if text == "Break." else events:
+        frame = frame_of({":event-type": kind, ":content-type": "application/json", ":message-type": "event"},
+                         {**event, "p": "abcdef"})  # fmt: skip
+        await response.write(frame[:20])
+        await response.write(frame[20:])
+    if text == "Break.":
         headers = {":exception-type": "throttlingException", ":message-type": "exception"}
         await response.write(frame_of(headers, {"message": "Too many tokens, please wait before trying again."}))
     return response

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
 
-from providers.aws_signature import model_path, region_of, root_of, signed
+from providers.aws_signature import is_claude, model_path, region_of, root_of, signed
 from providers.engines import causes
 from providers.engines.base import Climb, Engine, Protocol, Target, parse_json
 from providers.engines.client import EngineClient
@@ -53,12 +53,16 @@ class Bedrock(Engine):
 
     async def complete(self, client: EngineClient, target: Target) -> float:
         """Ask for one token, unstreamed: the milliseconds to the whole answer."""
-        body = {
+        body: dict[str, Any] = {
             "anthropic_version": "bedrock-2023-05-31",
             "max_tokens": 1,
             "messages": [{"role": "user", "content": "Say OK."}],
         }
-        url = f"{self.root(target)}/model/{model_path(target.model)}/invoke"
+        act = "invoke"
+        if not is_claude(target.model):
+            act, messages = "converse", [{"role": "user", "content": [{"text": "Say OK."}]}]
+            body = {"inferenceConfig": {"maxTokens": 1}, "messages": messages}
+        url = f"{self.root(target)}/model/{model_path(target.model)}/{act}"
         text = json.dumps(body).encode()  # as the client writes it
         headers = signed("POST", url, text, {"content-type": "application/json"}, key=target.api_key,
                          region=region_of(target.base_url))  # fmt: skip
@@ -73,6 +77,7 @@ class Bedrock(Engine):
 
 def _has_usage(body: bytes) -> bool:
     try:
-        return bool(json.loads(body)["usage"]["output_tokens"])
-    except (KeyError, TypeError, ValueError):
+        usage = json.loads(body)["usage"]
+        return bool(usage.get("output_tokens") or usage["outputTokens"])
+    except (AttributeError, KeyError, TypeError, ValueError):
         return False

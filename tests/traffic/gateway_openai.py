@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from traffic.gateway.answers import Tokens
 from traffic.gateway.protocols import ANTHROPIC, Protocol
 from traffic.gateway.translation import chat, messages, streams
 from traffic.gateway.translation.neutral import Begin, Call, Delta, Done, Event, Reply, Text
+from traffic.gateway.usage_tokens import Tokens
 
 USAGE = {
     "input_tokens": 120,

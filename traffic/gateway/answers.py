@@ -11,117 +11,13 @@ from typing import Any
 import msgspec
 
 from traffic.gateway.bounds import MOST_EVENT, MOST_READ, MOST_TEXT, MOST_USAGE, TooMuch
-from traffic.gateway.protocols import ANTHROPIC, EMBEDDINGS, MEDIA, OPENAI, RESPONSES, Protocol, text_of
+from traffic.gateway.protocols import ANTHROPIC, CONVERSE, MEDIA, OPENAI, RESPONSES, Protocol, text_of
+from traffic.gateway.usage_tokens import UNKNOWN, Tokens, timings_tokens, tokens_of
 
 MOST_ID = 200  # characters of a response id; a longer one is none
 MOST_NAMES = 100  # in a usage object that grows from event to event
-MOST_TOKENS = 2**53  # past this a count is a mistake, and would not fit where sums of them are kept
 
 _anything = msgspec.json.Decoder()
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """Tokens of one call in the five disjoint classes; `reasoning` is a part of `output`. None is unknown, not zero."""
-
-    uncached_input: int | None = None
-    cache_read: int | None = None
-    cache_write_5m: int | None = None
-    cache_write_1h: int | None = None
-    output: int | None = None
-    reasoning: int | None = None
-
-
-UNKNOWN = Tokens()
-
-
-def count(usage: dict[str, Any], *path: str) -> int | None:
-    """The count at a path of a vendor's usage object; anything but a whole number >= 0 is unknown."""
-    value: Any = usage
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value if type(value) is int and 0 <= value < MOST_TOKENS else None
-
-
-def anthropic_tokens(usage: dict[str, Any]) -> Tokens:
-    """Anthropic's usage: input excludes the cache; writes without a split are five-minute ones."""
-    uncached = count(usage, "input_tokens")
-    if uncached is None:
-        return Tokens(output=count(usage, "output_tokens"))
-    written_1h = count(usage, "cache_creation", "ephemeral_1h_input_tokens") or 0
-    written = count(usage, "cache_creation_input_tokens")
-    written_5m = count(usage, "cache_creation", "ephemeral_5m_input_tokens") or 0
-    return Tokens(
-        uncached_input=uncached,
-        cache_read=count(usage, "cache_read_input_tokens") or 0,
-        cache_write_5m=written_5m if written is None else max(written - written_1h, 0),
-        cache_write_1h=written_1h,
-        output=count(usage, "output_tokens"),
-        reasoning=count(usage, "output_tokens_details", "thinking_tokens"),
-    )
-
-
-def openai_tokens(usage: dict[str, Any]) -> Tokens:
-    """OpenAI's usage: cached and written tokens are parts of the prompt's."""
-    prompt, output = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
-    if prompt is None:
-        return Tokens(output=output)
-    read = count(usage, "prompt_tokens_details", "cached_tokens") or 0
-    written = count(usage, "prompt_tokens_details", "cache_write_tokens") or 0
-    reasoning = count(usage, "completion_tokens_details", "reasoning_tokens")
-    # Gemini counts thoughts in the total alone.
-    beside = (count(usage, "total_tokens") or 0) - prompt - (output or 0)
-    if output is not None and beside > 0 and prompt >= read + written:
-        output, reasoning = output + beside, max(beside, reasoning or 0)
-    # A server that reports more cached than prompt tokens counts the prompt without its cache.
-    uncached = prompt - read - written if prompt >= read + written else prompt
-    return Tokens(
-        uncached_input=uncached,
-        cache_read=read,
-        cache_write_5m=written,
-        cache_write_1h=0,
-        output=output,
-        reasoning=reasoning,
-    )
-
-
-def responses_tokens(usage: dict[str, Any]) -> Tokens:
-    """The usage of OpenAI's Responses: cached and written tokens are parts of the input's."""
-    details = {"cached_tokens": count(usage, "input_tokens_details", "cached_tokens"),
-               "cache_write_tokens": count(usage, "input_tokens_details", "cache_write_tokens")}  # fmt: skip
-    return openai_tokens(
-        {
-            "prompt_tokens": usage.get("input_tokens"),
-            "prompt_tokens_details": details,
-            "completion_tokens": usage.get("output_tokens"),
-            "completion_tokens_details": usage.get("output_tokens_details"),
-        }
-    )
-
-
-def embeddings_tokens(usage: dict[str, Any]) -> Tokens:
-    """The usage of embeddings, which have no output."""
-    prompt = count(usage, "prompt_tokens")
-    return UNKNOWN if prompt is None else Tokens(prompt, 0, 0, 0, 0)
-
-
-def media_tokens(usage: dict[str, Any]) -> Tokens:
-    """The usage of audio and images, told as that of Responses; what is billed by the second has none."""
-    return responses_tokens(usage) if "input_tokens" in usage else openai_tokens(usage)
-
-
-def timings_tokens(timings: dict[str, Any]) -> Tokens:
-    """llama.cpp's timings, which its streams carry even where no usage was asked for."""
-    prompt = count(timings, "prompt_n")
-    return Tokens(
-        uncached_input=prompt,
-        cache_read=None if prompt is None else count(timings, "cache_n") or 0,
-        cache_write_5m=None if prompt is None else 0,
-        cache_write_1h=None if prompt is None else 0,
-        output=count(timings, "predicted_n"),
-    )
 
 
 @dataclass(slots=True)
@@ -141,12 +37,8 @@ class Answer:
 
     def tokens(self, protocol: Protocol) -> Tokens:
         if self.usage:
-            return _TOKENS.get(protocol, openai_tokens)(self.usage)
+            return tokens_of(protocol, self.usage)
         return timings_tokens(self.timings) if self.timings else UNKNOWN
-
-
-_TOKENS = {ANTHROPIC: anthropic_tokens, RESPONSES: responses_tokens, EMBEDDINGS: embeddings_tokens,
-           MEDIA: media_tokens}  # fmt: skip
 
 
 class _Body(msgspec.Struct):
@@ -196,9 +88,18 @@ def _whole_text(protocol: Protocol, parsed: _Body) -> str:
     if protocol == RESPONSES:
         items = _anything.decode(parsed.output)
         return "".join(text_of(item.get("content")) for item in _dicts(items) if item.get("type") == "message")
+    if protocol == CONVERSE:
+        return "".join(text for block in _blocks(_anything.decode(parsed.output)) if (text := block.get("text")))
     first = _first(_anything.decode(parsed.choices))
     message = first.get("message")
     return text_of(message.get("content") if isinstance(message, dict) else first.get("text"))
+
+
+def _blocks(output: Any) -> list[dict[str, Any]]:
+    """Of Converse's message."""
+    message = output.get("message") if isinstance(output, dict) else None
+    blocks = _dicts(message.get("content")) if isinstance(message, dict) else []
+    return [block for block in blocks if isinstance(block.get("text", ""), str)]
 
 
 def _dicts(items: Any) -> list[dict[str, Any]]:
@@ -245,7 +146,7 @@ def bounded_counts(usage: dict[str, Any]) -> dict[str, Any]:
 
 _COUNTS = frozenset(
     "input_tokens output_tokens cache_read_input_tokens cache_creation_input_tokens prompt_tokens completion_tokens"
-    " prompt_n cache_n predicted_n".split()
+    " prompt_n cache_n predicted_n inputTokens outputTokens cacheReadInputTokens cacheWriteInputTokens".split()
 )
 
 
@@ -354,6 +255,8 @@ class StreamTap:
             self._responses(event)
         elif self.protocol == MEDIA:
             self._media(event)
+        elif self.protocol == CONVERSE:
+            self._converse(event)
         else:
             self._openai(event)
 
@@ -407,6 +310,15 @@ class StreamTap:
             self._heard(event.delta)
         elif kind.endswith((".done", ".completed")):
             self.ended = True
+
+    def _converse(self, event: _Event) -> None:
+        if event.type == "contentBlockDelta" and isinstance(event.delta, dict):
+            self.content_seen = True
+            beside = [part for part in event.delta.values() if isinstance(part, dict)]
+            self._heard(event.delta.get("text"), *(text for part in beside for text in part.values()))
+        elif event.type == "metadata" and isinstance(event.usage, dict):
+            self.answer.usage = bounded_counts(event.usage)
+            self.ended = True  # which comes last
 
     def _openai(self, event: _Event) -> None:
         if self.answer.response_id is None and _is_id(event.id):

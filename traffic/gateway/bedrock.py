@@ -1,6 +1,7 @@
-"""Calls to Claude at Amazon Bedrock: Messages with the model in the path, signed, and streams in Amazon's own frames.
+"""Calls to Amazon Bedrock, signed, with the model in the path: Messages to Claude, Converse to every other model.
 
-A stream is given to the rest of the gateway as the server-sent events that the Claude API would send.
+A stream in Amazon's own frames is given to the rest of the gateway as server-sent events: those that the Claude API
+would send, or those of Converse, each with its type.
 """
 
 from __future__ import annotations
@@ -32,34 +33,44 @@ ERRORS = {
 }
 
 
-async def prepared(target: Target, body: bytes, callers: Headers) -> tuple[URL, list[tuple[str, str]], bytes]:
-    """Address, headers and body of a call. `body` is one of Messages. Raises ValueError where it cannot be read."""
-    return await asyncio.to_thread(_prepared, target, body, callers)  # hashing takes 2 ms for each MB
+async def prepared(
+    target: Target, body: bytes, callers: Headers, *, converse: bool = False
+) -> tuple[URL, list[tuple[str, str]], bytes]:
+    """Address, headers and body of a call. `body` is one of Messages, or of Converse with its model beside it.
+
+    Raises ValueError where it cannot be read.
+    """
+    return await asyncio.to_thread(_prepared, target, body, callers, converse)  # hashing takes 2 ms for each MB
 
 
-def _prepared(target: Target, body: bytes, callers: Headers) -> tuple[URL, list[tuple[str, str]], bytes]:
+def _prepared(
+    target: Target, body: bytes, callers: Headers, converse: bool
+) -> tuple[URL, list[tuple[str, str]], bytes]:
     fields: dict[str, Any] = _fields.decode(body)
     del fields["model"]
     streamed = bytes(fields.pop("stream", b"false")).strip() == b"true"
     if streamed:
         import botocore.eventstream  # noqa: F401  # here, in a thread, rather than on the loop where its frames are read
-    fields["anthropic_version"] = VERSION
-    betas = [value.decode("latin-1") for name, value in callers if name == b"anthropic-beta"]
-    if betas:
-        fields["anthropic_beta"] = [beta.strip() for text in betas for beta in text.split(",")]
+    if converse:
+        act = "converse-stream" if streamed else "converse"
+    else:
+        act = "invoke-with-response-stream" if streamed else "invoke"
+        fields["anthropic_version"] = VERSION
+        betas = [value.decode("latin-1") for name, value in callers if name == b"anthropic-beta"]
+        if betas:
+            fields["anthropic_beta"] = [beta.strip() for text in betas for beta in text.split(",")]
     text = msgspec.json.encode(fields)
-    act = "invoke-with-response-stream" if streamed else "invoke"
     url = f"{root_of(target.url)}/model/{model_path(target.model)}/{act}"
     headers = {"content-type": "application/json", "accept": FRAMES if streamed else "application/json"}
     headers = signed("POST", url, text, headers, key=target.api_key, region=region_of(target.url))
     return URL(url, encoded=True), list(headers.items()), text
 
 
-def read_as_claude(target: Target, upstream: aiohttp.ClientResponse) -> aiohttp.ClientResponse:
-    """The answer as the Claude API would send it; that of any other engine as it is."""
+def read_frames(target: Target, upstream: aiohttp.ClientResponse, *, converse: bool) -> aiohttp.ClientResponse:
+    """An answer in frames as server-sent events; that of any other engine as it is."""
     if target.engine != BEDROCK or upstream.content_type != FRAMES:
         return upstream
-    return cast(aiohttp.ClientResponse, BedrockStream(upstream))
+    return cast(aiohttp.ClientResponse, BedrockStream(upstream, converse=converse))
 
 
 class BedrockStream:
@@ -67,8 +78,9 @@ class BedrockStream:
 
     content_type = "text/event-stream"
 
-    def __init__(self, upstream: aiohttp.ClientResponse) -> None:
+    def __init__(self, upstream: aiohttp.ClientResponse, *, converse: bool = False) -> None:
         self._upstream = upstream
+        self._read = _event_of_converse if converse else _event
         self.content = self
         own = (b"content-type", b"content-length", b"content-encoding")
         headers = [header for header in upstream.raw_headers if header[0].lower() not in own]
@@ -89,7 +101,7 @@ class BedrockStream:
             waiting += len(chunk)
             frames.add_data(chunk)
             try:
-                events = [_event(frame.headers, frame.payload) for frame in frames]
+                events = [self._read(frame.headers, frame.payload) for frame in frames]
             except ParserError as error:
                 raise TooMuch(f"a frame that is none: {type(error).__name__}") from None
             if events:
@@ -105,6 +117,18 @@ class _Chunk(msgspec.Struct):
 
 
 _chunk = msgspec.json.Decoder(_Chunk)
+
+
+def _event_of_converse(headers: dict[str, Any], payload: bytes) -> bytes:
+    """A frame as an event that has its type in it; an exception as the event of an error."""
+    if headers.get(":message-type") != "event":
+        return _event(headers, payload)
+    try:
+        event = _fields.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _event({}, b"")
+    event.pop("p", None)  # what hides the length
+    return b"data: %b\n\n" % msgspec.json.encode({"type": headers.get(":event-type"), **event})
 
 
 def _event(headers: dict[str, Any], payload: bytes) -> bytes:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from traffic.gateway.answers import Answer
-from traffic.gateway.answers import Tokens as Counted
 from traffic.gateway.protocols import GatewayRequest
 from traffic.gateway.routes import Target
+from traffic.gateway.usage_tokens import Tokens as Counted
 from traffic.ingest.rows import Tokens
 
 CHARACTERS_PER_TOKEN = 4

@@ -16,13 +16,15 @@ import msgspec
 
 from traffic.gateway.bounds import MOST_MODEL
 
-Protocol = Literal["anthropic", "openai", "responses", "completions", "embeddings", "media"]
+Protocol = Literal["anthropic", "openai", "responses", "completions", "embeddings", "media", "converse"]
 ANTHROPIC: Protocol = "anthropic"  # Messages
 OPENAI: Protocol = "openai"  # Chat Completions
 RESPONSES: Protocol = "responses"
 COMPLETIONS: Protocol = "completions"  # with a bare prompt, OpenAI's legacy
 EMBEDDINGS: Protocol = "embeddings"
 MEDIA: Protocol = "media"  # audio and images, as JSON or as a form with files
+CONVERSE: Protocol = "converse"  # of Amazon Bedrock, which deployments speak and no caller
+CONVERSING = frozenset({CONVERSE})
 CHATS = frozenset({ANTHROPIC, OPENAI, RESPONSES})  # conversations, each of which can be translated into the others
 SAME_MODEL = frozenset({EMBEDDINGS, MEDIA})  # answered by the model asked for, and by no other
 PROMPTS: dict[Protocol, str] = {RESPONSES: "input", COMPLETIONS: "prompt", EMBEDDINGS: "input", MEDIA: "prompt"}
@@ -184,6 +186,11 @@ class GatewayRequest:
             rest = messages[1:].lstrip()
             messages = b"[" + first + (rest if rest.startswith(b"]") else b"," + rest)
         return messages.decode("utf-8", "replace")
+
+
+def can_be_translated(protocol: Protocol, spoken: frozenset[Protocol]) -> bool:
+    """Whether calls in a protocol can be put into one of these."""
+    return protocol in CHATS and not spoken.isdisjoint(CHATS | CONVERSING)
 
 
 def read_request(protocol: Protocol, body: bytes) -> GatewayRequest:

@@ -18,7 +18,7 @@ from lib.reach import literal
 from lib.repeated_events import log_repeated
 from traffic.gateway import timeouts
 from traffic.gateway.answers import Answer, StreamTap
-from traffic.gateway.bedrock import prepared, read_as_claude
+from traffic.gateway.bedrock import prepared, read_frames
 from traffic.gateway.bounds import LARGE_ANSWER, PIECE, TooMuch
 from traffic.gateway.caps.ledger import CapLedger, CapReached
 from traffic.gateway.concurrency import CallQueues
@@ -29,6 +29,7 @@ from traffic.gateway.held_objects import HeldObjects
 from traffic.gateway.inflate import inflated
 from traffic.gateway.intake import Share
 from traffic.gateway.passing import finished, listener_of, read_whole, start_answer, whole_body
+from traffic.gateway.protocols import CONVERSE
 from traffic.gateway.recorder import Recorder
 from traffic.gateway.refusals import Headers, Refusal, Send, send_error
 from traffic.gateway.resilience import FAULTS, Cooling, again_in, is_failure, retry_after
@@ -287,8 +288,9 @@ class Relay:
         else:
             asks = adds_usage_option(exchange.request, target)
             body, path, query = exchange.request.with_model(target.model, ask_usage=asks), exchange.path, exchange.query
+        converse = exchange.spoken == CONVERSE
         if target.engine == BEDROCK:
-            url, headers, body = await prepared(target, body, exchange.headers)
+            url, headers, body = await prepared(target, body, exchange.headers, converse=converse)
         else:
             url, headers = url_of(target, path, query), headers_for(target, exchange.headers, exchange.translation)
         session = self._sessions[target.local]
@@ -303,7 +305,7 @@ class Relay:
                     allow_redirects=False,
                     timeout=self.timeouts.of(target),
                 )
-                return read_as_claude(target, upstream)
+                return read_frames(target, upstream, converse=converse)
             except (aiohttp.ServerDisconnectedError, ConnectionResetError):
                 # A kept-alive connection that the engine closed in the same moment: once more over a new one.
                 if attempt == 2:

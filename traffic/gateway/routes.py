@@ -17,12 +17,13 @@ from pathlib import Path
 
 import msgspec
 
+from providers.aws_signature import is_claude
 from traffic.gateway.model_distance import Distance, distance, has_family, match_rank
 from traffic.gateway.plan import FIRST, IDLE, arranged, in_canary, lot
 from traffic.gateway.protocols import (
     ANTHROPIC,
-    CHATS,
     COMPLETIONS,
+    CONVERSING,
     EMBEDDINGS,
     MEDIA,
     OPENAI,
@@ -30,14 +31,14 @@ from traffic.gateway.protocols import (
     SAME_MODEL,
     GatewayRequest,
     Protocol,
+    can_be_translated,
 )
 
-SELF = "self"
+SELF, BEDROCK = "self", "bedrock"
 DEFAULT_ROUTES = Path(__file__).resolve().parent.parent / "data" / "default_routes.json"
 MOST_TARGETS = 4  # a call that fails everywhere must not go round all deployments
 
 # Which protocols an engine serves; a test holds this next to `providers.engines`, which needs Django.
-BEDROCK = "bedrock"
 BOTH: frozenset[Protocol] = frozenset({ANTHROPIC, OPENAI})
 PROTOCOLS: dict[str, frozenset[Protocol]] = {
     "anthropic": frozenset({ANTHROPIC}),
@@ -68,7 +69,6 @@ BESIDE: dict[str, frozenset[Protocol]] = {
     "openai_compatible": frozenset({COMPLETIONS, EMBEDDINGS, MEDIA}),
 }
 BESIDE_AT: dict[str, frozenset[Protocol]] = {"openai": frozenset({RESPONSES})}  # by provider
-NO_PROTOCOL: frozenset[Protocol] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Target:
     @property
     def protocols(self) -> frozenset[Protocol]:
         """What its server speaks itself."""
-        return _protocols(self.engine, self.provider)
+        return _protocols(self.engine, self.provider, self.model)
 
     def serves(self, model: str) -> bool:
         """Whether this is what a caller means who asks for `model`: the engine's own name or our slug."""
@@ -113,9 +113,9 @@ class Target:
 
 
 @cache
-def _protocols(engine: str, provider: str) -> frozenset[Protocol]:
-    beside = BESIDE.get(engine, NO_PROTOCOL) | BESIDE_AT.get(provider, NO_PROTOCOL)
-    return PROTOCOLS.get(engine, frozenset({OPENAI})) | beside
+def _protocols(engine: str, provider: str, model: str) -> frozenset[Protocol]:
+    own = CONVERSING if engine == BEDROCK and not is_claude(model) else PROTOCOLS.get(engine, frozenset({OPENAI}))
+    return own | BESIDE.get(engine, frozenset()) | BESIDE_AT.get(provider, frozenset())
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -228,7 +228,7 @@ def _answers(target: Target, call: Call) -> bool:
     if call.exact and target.engine == BEDROCK:  # which counts no tokens in Messages
         return False
     if request.protocol not in target.protocols:
-        return not call.exact and request.protocol in CHATS and not CHATS.isdisjoint(target.protocols)
+        return not call.exact and can_be_translated(request.protocol, target.protocols)
     return request.protocol not in SAME_MODEL or is_nearly(target, request.model)
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import struct
 import sys
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import anthropic
+import botocore.session
 import httpx
 import openai
 import pytest
@@ -40,18 +43,30 @@ def address(sandbox: Sandbox) -> str:
     return f"{sandbox.url}/bedrock?region={simulated.REGION}"
 
 
-@pytest.fixture
-def at_bedrock(calm: Stack, sandbox: Sandbox) -> Iterator[Stack]:
+@contextmanager
+def serving(calm: Stack, sandbox: Sandbox, model: str) -> Iterator[Stack]:
     """Our own deployment at Bedrock."""
     change = (
         "UPDATE providers_deployment SET engine = '{}', url = '{}', model = '{}', api_key = '{}' WHERE slug = 'own'"
     )
     secret = Fernet(calm.gateway.environment["BREAKEVEN_KEY"]).encrypt(simulated.KEY.encode()).decode()
     with calm.changed(
-        change.format("bedrock", address(sandbox), simulated.MODEL, secret),
+        change.format("bedrock", address(sandbox), model, secret),
         change.format("llamacpp", calm.own.url, "own-model", ""),
     ):
         yield calm
+
+
+@pytest.fixture
+def at_bedrock(calm: Stack, sandbox: Sandbox) -> Iterator[Stack]:
+    with serving(calm, sandbox, simulated.MODEL) as served:
+        yield served
+
+
+@pytest.fixture
+def conversing(calm: Stack, sandbox: Sandbox) -> Iterator[Stack]:
+    with serving(calm, sandbox, simulated.OTHER_MODEL) as served:
+        yield served
 
 
 def test_both_sdks_reach_claude_at_bedrock_whole_and_streamed(at_bedrock: Stack) -> None:
@@ -95,6 +110,87 @@ def test_errors_of_bedrock_reach_the_caller_before_and_within_a_stream(at_bedroc
     assert row["error_type"] == "rate_limit_error"
 
 
+TOOL: Any = {"name": "weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
+FUNCTION: Any = {"type": "function", "function": {"name": "weather", "parameters": TOOL["input_schema"]}}
+
+
+def test_every_sdk_reaches_another_model_by_converse_whole_and_streamed(conversing: Stack) -> None:
+    claude = anthropic.Anthropic(base_url=conversing.url, api_key=KEY, max_retries=0)
+    gpt = openai.OpenAI(base_url=f"{conversing.url}/v1", api_key=KEY, max_retries=0)
+    model, ids, ways = simulated.OTHER_MODEL, [], []
+    whole = claude.messages.with_raw_response.create(model=model, max_tokens=20, messages=MESSAGES)
+    message = whole.parse()
+    assert ([block.type for block in message.content], message.model) == (["thinking", "text"], model)
+    assert (message.stop_reason, message.usage.cache_read_input_tokens) == ("end_turn", 3)
+    ids.append(whole.headers["x-breakeven-request-id"])
+    with claude.messages.stream(model=model, max_tokens=20, messages=MESSAGES) as stream:
+        assert "".join(stream.text_stream) == TEXT
+        ids.append(stream.response.headers["x-breakeven-request-id"])
+    completion = gpt.chat.completions.with_raw_response.create(model=model, messages=MESSAGES)
+    assert completion.parse().choices[0].message.content == TEXT
+    ids.append(completion.headers["x-breakeven-request-id"])
+    chunks = gpt.chat.completions.create(model=model, messages=MESSAGES, stream=True)
+    ids.append(chunks.response.headers["x-breakeven-request-id"])
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == TEXT
+    responses = gpt.responses.with_raw_response.create(model=model, input="Hello?", store=False)
+    assert responses.parse().output_text == TEXT
+    ids.append(responses.headers["x-breakeven-request-id"])
+    for request_id in ids:
+        row = conversing.rows(request_id)
+        assert (row["uncached_input"], row["cache_read"], row["output"]) == (12, 3, 4)
+        assert (row["cache_write_5m"], row["cache_write_1h"]) == (3, 2)
+        assert row["outcome"] == "ok"
+        ways.append(row["raw"]["translated"])
+    assert ways == ["messages-to-converse"] * 2 + ["chat-to-converse"] * 2 + ["responses-to-converse"]
+    assert conversing.rows(ids[1])["ttft_ms"] is not None
+
+
+def test_tools_are_called_by_converse_and_their_results_told(conversing: Stack) -> None:
+    claude = anthropic.Anthropic(base_url=conversing.url, api_key=KEY, max_retries=0)
+    gpt = openai.OpenAI(base_url=f"{conversing.url}/v1", api_key=KEY, max_retries=0)
+    asked: Any = {"model": simulated.OTHER_MODEL, "max_tokens": 20, "tools": [TOOL], "messages": MESSAGES}
+    with claude.messages.stream(**asked) as stream:
+        streamed = stream.get_final_message()
+    answers: list[Any] = [claude.messages.create(**asked), streamed]
+    for message in answers:
+        (call,) = [block for block in message.content if block.type == "tool_use"]
+        assert (call.id, call.name, call.input, message.stop_reason) == (
+            "tooluse_1", "weather", simulated.ARGUMENTS, "tool_use"
+        )  # fmt: skip
+    result = {"type": "tool_result", "tool_use_id": "tooluse_1", "content": "Rain."}
+    asked["messages"] = [*MESSAGES, {"role": "assistant", "content": message.content},
+                         {"role": "user", "content": [result]}]  # fmt: skip
+    assert claude.messages.create(**asked).stop_reason == "end_turn"
+    completion = gpt.chat.completions.create(model=simulated.OTHER_MODEL, messages=MESSAGES, tools=[FUNCTION])
+    (call_of_gpt,) = completion.choices[0].message.tool_calls or []
+    assert call_of_gpt.type == "function" and json.loads(call_of_gpt.function.arguments) == simulated.ARGUMENTS
+
+
+def test_errors_of_converse_reach_the_caller_and_what_it_cannot_say_is_refused(conversing: Stack) -> None:
+    gpt = openai.OpenAI(base_url=f"{conversing.url}/v1", api_key=KEY, max_retries=0,
+                        default_headers={"x-breakeven-route": "own"})  # fmt: skip
+    model = simulated.OTHER_MODEL
+    with pytest.raises(openai.RateLimitError, match="Too many requests"):
+        gpt.chat.completions.create(model=model, messages=[{"role": "user", "content": "Wait."}])
+    with pytest.raises(openai.APIError, match="Too many tokens"):
+        list(gpt.chat.completions.create(model=model, messages=[{"role": "user", "content": "Break."}], stream=True))
+    assert conversing.newest(model=model, streamed=True, outcome="error")["error_type"] == "rate_limit_error"
+    with pytest.raises(openai.BadRequestError, match=r"seed cannot be carried over to Converse") as refused:
+        gpt.chat.completions.create(model=model, messages=MESSAGES, seed=4)
+    assert refused.value.code == "untranslatable"
+
+
+def test_amazons_own_client_reads_the_simulated_converse(sandbox: Sandbox) -> None:
+    client = botocore.session.get_session().create_client(
+        "bedrock-runtime", region_name=simulated.REGION, endpoint_url=f"{sandbox.url}/bedrock",
+        aws_access_key_id=simulated.ACCESS, aws_secret_access_key=simulated.SECRET, aws_session_token=simulated.TOKEN,
+    )  # fmt: skip
+    asked = {"modelId": simulated.OTHER_MODEL, "messages": [{"role": "user", "content": [{"text": "Hello?"}]}]}
+    assert client.converse(**asked)["usage"] == simulated.TOKEN_USAGE
+    events = [next(iter(event)) for event in client.converse_stream(**asked)["stream"]]
+    assert (events[0], events[1], events[-1]) == ("messageStart", "contentBlockDelta", "metadata")
+
+
 def test_tokens_are_not_counted_at_bedrock(at_bedrock: Stack) -> None:
     asked = {"model": simulated.MODEL, "messages": MESSAGES}
     headers = {"x-api-key": KEY, "x-breakeven-route": "own"}
@@ -108,6 +204,8 @@ def test_a_check_proves_key_and_model(sandbox: Sandbox) -> None:
 
     well = checked(simulated.MODEL, simulated.KEY, completion=True)
     assert (well.ok, well.step, well.cause) == (True, "completion", "")
+    other = checked(simulated.OTHER_MODEL, simulated.KEY, completion=True)
+    assert (other.ok, other.step, other.cause) == (True, "completion", "")
     assert not checked("eu.anthropic.other", simulated.KEY).ok
     assert not checked(simulated.MODEL, simulated.KEY.replace("secret", "other")).ok
 

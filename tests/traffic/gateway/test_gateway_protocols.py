@@ -17,15 +17,7 @@ from hypothesis import strategies as st
 
 from tests.traffic.linearity import assert_linear
 from traffic.gateway import app, protocols
-from traffic.gateway.answers import (
-    UNKNOWN,
-    StreamTap,
-    Tokens,
-    anthropic_tokens,
-    openai_tokens,
-    read_answer,
-    timings_tokens,
-)
+from traffic.gateway.answers import StreamTap, read_answer
 from traffic.gateway.bounds import MOST_EVENT, TooMuch
 from traffic.gateway.inflate import inflated, inflater
 from traffic.gateway.protocols import (
@@ -39,6 +31,7 @@ from traffic.gateway.protocols import (
     read_request,
 )
 from traffic.gateway.usage_option import UsageFilter
+from traffic.gateway.usage_tokens import UNKNOWN, Tokens, anthropic_tokens, openai_tokens, timings_tokens
 
 
 def asked(messages: Any, protocol: Protocol = ANTHROPIC, **fields: Any) -> Any:

@@ -15,10 +15,11 @@ from sandbox import clouds
 from sandbox.testing import Sandbox, running_sandbox
 from tests.providers.engines.test_engine_ladder import check
 from tests.traffic.gateway_stack import KEY, VENDOR_KEY, Stack, calm, stack
-from traffic.gateway.answers import Tokens, openai_tokens, read_answer
+from traffic.gateway.answers import read_answer
 from traffic.gateway.protocols import OPENAI
 from traffic.gateway.routes import Target
 from traffic.gateway.upstream import key_header, url_of
+from traffic.gateway.usage_tokens import Tokens, openai_tokens
 
 __all__ = ["calm", "stack"]  # fixtures
 pytestmark = pytest.mark.django_db

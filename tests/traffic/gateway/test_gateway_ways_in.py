@@ -14,10 +14,11 @@ import pytest
 
 from tests.traffic.gateway_openai import completion_events, response, response_events
 from tests.traffic.gateway_stack import KEY, Stack, calm, stack
-from traffic.gateway.answers import StreamTap, Tokens, read_answer
+from traffic.gateway.answers import StreamTap, read_answer
 from traffic.gateway.forms import read_form
 from traffic.gateway.protocols import COMPLETIONS, EMBEDDINGS, OPENAI, RESPONSES, BadRequest, read_request
 from traffic.gateway.routes import Call, Rule, Target, decide
+from traffic.gateway.usage_tokens import Tokens
 
 __all__ = ["calm", "stack"]  # fixtures
 pytestmark = pytest.mark.django_db

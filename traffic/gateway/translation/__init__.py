@@ -1,7 +1,8 @@
 """Translates calls and answers between Anthropic's Messages and OpenAI's Chat Completions and Responses. Pure.
 
 A call is translated where the chosen deployment does not speak the protocol of its caller. Every protocol has a reader
-into one neutral form and a writer out of it (`neutral`); nothing that a caller asks for is left out silently.
+into one neutral form and a writer out of it (`neutral`); nothing that a caller asks for is left out silently. Bedrock's
+Converse is no caller's protocol.
 """
 
 from __future__ import annotations
@@ -15,21 +16,27 @@ import msgspec
 
 from traffic.gateway.bounds import MOST_EVENT, TooMuch
 from traffic.gateway.inflate import inflater
-from traffic.gateway.protocols import ANTHROPIC, CHATS, OPENAI, RESPONSES, Protocol, error_body
-from traffic.gateway.translation import chat, messages, neutral, responses, responses_replies, streams
+from traffic.gateway.protocols import ANTHROPIC, CHATS, CONVERSE, OPENAI, RESPONSES, Protocol, error_body
+from traffic.gateway.translation import chat, converse, messages, neutral, responses, responses_replies, streams
 from traffic.gateway.translation.neutral import MOST_PARTS, Event, Reply, Untranslatable
 from traffic.gateway.translation.responses_writer import ResponsesWriter
 from traffic.gateway.translation.sse import EventReader
 
 __all__ = ["StreamTranslator", "Translation", "Unreadable", "Untranslatable", "translates"]
 
-NAMES: dict[Protocol, str] = {ANTHROPIC: "messages", OPENAI: "chat", RESPONSES: "responses"}
+NAMES: dict[Protocol, str] = {ANTHROPIC: "messages", OPENAI: "chat", RESPONSES: "responses", CONVERSE: "converse"}
 PATHS: dict[Protocol, str] = {
     ANTHROPIC: "/v1/messages",
     OPENAI: "/v1/chat/completions",
     RESPONSES: "/v1/responses",
+    CONVERSE: "",  # made by the one engine that speaks it
 }
 _MODULES = {ANTHROPIC: messages, OPENAI: chat, RESPONSES: responses}
+_WRITERS = {
+    **{protocol: module.write_request for protocol, module in _MODULES.items()},
+    CONVERSE: converse.write_request,
+}
+LABELS = {**{protocol: module.LABEL for protocol, module in _MODULES.items()}, CONVERSE: converse.LABEL}
 _READERS: dict[Protocol, Callable[[], Any]] = {
     ANTHROPIC: streams.MessagesReader,
     OPENAI: streams.ChatReader,
@@ -39,6 +46,7 @@ REPLY_READERS: dict[Protocol, Callable[[dict[str, Any]], Reply]] = {
     ANTHROPIC: messages.read_reply,
     OPENAI: chat.read_reply,
     RESPONSES: responses_replies.read_reply,
+    CONVERSE: converse.read_reply,
 }
 # What walking through objects of unexpected shapes raises.
 ODD = (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError, Untranslatable)
@@ -52,7 +60,7 @@ def translates(caller: Protocol, spoken: frozenset[Protocol]) -> Protocol | None
     """The protocol into which a caller's is translated for a server that speaks these; None where there is none."""
     if caller not in CHATS or caller in spoken:
         return None
-    return next((protocol for protocol in (OPENAI, ANTHROPIC, RESPONSES) if protocol in spoken), None)
+    return next((protocol for protocol in (OPENAI, ANTHROPIC, RESPONSES, CONVERSE) if protocol in spoken), None)
 
 
 class Translation:
@@ -64,6 +72,7 @@ class Translation:
         self.path = PATHS[spoken]
         self.body = b""  # for the deployment, once it is made
         self._body = body
+        self._model = ""
         self._created = int(time.time())
 
     @property
@@ -83,13 +92,14 @@ class Translation:
 
     def prepare(self, model: str) -> None:
         """Make the body for the deployment. Raises Untranslatable."""
+        self._model = model
         self.body = self.request(model)
 
     def request(self, model: str) -> bytes:
         """The caller's request in the deployment's protocol. Raises Untranslatable with a sentence for the caller."""
         try:
             request = _MODULES[self.caller].read_request(self._asked)
-            return msgspec.json.encode(_MODULES[self.spoken].write_request(request, model))
+            return msgspec.json.encode(_WRITERS[self.spoken](request, model))
         except (AttributeError, TypeError, ValueError, RecursionError):
             raise Untranslatable(f"The body is no request of {_MODULES[self.caller].LABEL}.") from None
 
@@ -99,9 +109,10 @@ class Translation:
             return self._error(status, body)
         try:
             reply = REPLY_READERS[self.spoken](neutral.object_at(neutral.decode(body), "The answer"))
+            reply.model = reply.model or self._model
             return msgspec.json.encode(self.written(reply))
         except ODD as error:
-            raise Unreadable(f"an answer that is none of {_MODULES[self.spoken].LABEL}") from error
+            raise Unreadable(f"an answer that is none of {LABELS[self.spoken]}") from error
 
     def written(self, reply: Reply) -> dict[str, Any]:
         if self.caller == ANTHROPIC:
@@ -121,7 +132,8 @@ class Translation:
 
     def stream(self, encoding: str | None = None) -> StreamTranslator:
         """What translates the answer's stream. `encoding`: how the engine compresses it."""
-        return StreamTranslator(_READERS[self.spoken](), self.writer(), encoding)
+        reader = converse.ConverseReader(self._model) if self.spoken == CONVERSE else _READERS[self.spoken]()
+        return StreamTranslator(reader, self.writer(), encoding)
 
     def writer(self) -> Any:
         if self.caller == ANTHROPIC:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from traffic.gateway.answers import Tokens, openai_tokens
 from traffic.gateway.translation import neutral
 from traffic.gateway.translation.neutral import (
     Call,
@@ -31,6 +30,7 @@ from traffic.gateway.translation.neutral import (
     text_at,
     wrong,
 )
+from traffic.gateway.usage_tokens import Tokens, openai_tokens
 
 LABEL = "Chat Completions"
 FINISHES: dict[Any, Stop] = {

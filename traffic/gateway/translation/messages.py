@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from traffic.gateway.answers import Tokens, anthropic_tokens
 from traffic.gateway.translation import neutral
 from traffic.gateway.translation.neutral import (
     Call,
@@ -36,6 +35,7 @@ from traffic.gateway.translation.neutral import (
     text_at,
     wrong,
 )
+from traffic.gateway.usage_tokens import Tokens, anthropic_tokens
 
 LABEL = "Messages"
 MOST_OUTPUT = 8192  # tokens, where the caller sets no bound: Messages need one
@@ -245,7 +245,7 @@ def write_request(request: Request, model: str) -> dict[str, Any]:
         "model": model,
         "max_tokens": request.most_output or MOST_OUTPUT,
         **present(system=[_written_text(text) for text in request.system if text.text] or None),
-        "messages": _written_messages(request),
+        "messages": neutral.in_turns(request, _written, LABEL),
         **present(
             tools=[_written_tool(tool) for tool in request.tools] or None,
             tool_choice=_written_choice(request),
@@ -260,18 +260,9 @@ def write_request(request: Request, model: str) -> dict[str, Any]:
     }
 
 
-def _written_messages(request: Request) -> list[dict[str, Any]]:
-    """Neighbours of one role together: the results of parallel calls must stand in one message."""
-    messages: list[dict[str, Any]] = []
-    for message in request.messages:
-        if message.role == "system":
-            refuse(f"{message.where}: a system message after the first of the conversation", LABEL)
-        blocks = [block for part in message.parts if (block := _written_part(part, message.where)) is not None]
-        if messages and messages[-1]["role"] == message.role:
-            messages[-1]["content"] += blocks
-        elif blocks:
-            messages.append({"role": message.role, "content": blocks})
-    return messages
+def _written(part: Part, where: str) -> list[dict[str, Any]]:
+    block = _written_part(part, where)
+    return [] if block is None else [block]
 
 
 def _written_part(part: Part, where: str) -> dict[str, Any] | None:
@@ -292,7 +283,7 @@ def _written_part(part: Part, where: str) -> dict[str, Any] | None:
             use = {"type": "tool_use", "id": written_id(part.id), "name": part.name, "input": arguments}
             return _marked(use, part.cache)
         case Result():
-            content = [block for piece in part.parts if (block := _written_part(piece, where)) is not None]
+            content = [block for piece in part.parts for block in _written(piece, where)]
             result: dict[str, Any] = {"type": "tool_result", "tool_use_id": written_id(part.call_id)}
             result |= ({"content": content} if content else {}) | ({"is_error": True} if part.failed else {})
             return _marked(result, part.cache)

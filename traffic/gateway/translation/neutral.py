@@ -8,13 +8,13 @@ earlier thoughts, `detail: auto`, and the wish to have thoughts summarised.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn
 
 import msgspec
 
-from traffic.gateway.answers import UNKNOWN, Tokens
+from traffic.gateway.usage_tokens import UNKNOWN, Tokens
 
 MOST_PARTS = 200_000  # messages, parts and tools of a call that is translated
 MOST_VALUES = 400_000  # objects, lists, and what stands in them
@@ -296,6 +296,20 @@ def parts_of_data(url: str) -> tuple[str, str] | None:
     if not head.startswith("data:") or not comma or not head.endswith(";base64"):
         return None
     return head[5:-7].partition(";")[0], data
+
+
+def in_turns(request: Request, written: Callable[[Part, str], list[dict[str, Any]]], to: str) -> list[dict[str, Any]]:
+    """Messages with neighbours of one role together: the results of parallel calls must stand in one."""
+    messages: list[dict[str, Any]] = []
+    for message in request.messages:
+        if message.role == "system":
+            refuse(f"{message.where}: a system message after the first of the conversation", to)
+        blocks = [block for part in message.parts for block in written(part, message.where)]
+        if messages and messages[-1]["role"] == message.role:
+            messages[-1]["content"] += blocks
+        elif blocks:
+            messages.append({"role": message.role, "content": blocks})
+    return messages
 
 
 def joined(parts: Iterable[Part]) -> str:

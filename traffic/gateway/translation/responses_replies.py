@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from traffic.gateway.answers import Tokens, responses_tokens
 from traffic.gateway.translation import neutral
 from traffic.gateway.translation.neutral import Call, Declined, Reply, Request, Text, Thinking, objects_at, refuse
 from traffic.gateway.translation.responses import HIDDEN, LABEL, SIGNED, call_fields, read_item
+from traffic.gateway.usage_tokens import Tokens, responses_tokens
 
 MOST_ECHO = 100  # tools that an answer repeats
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from traffic.gateway.answers import UNKNOWN, Tokens, anthropic_tokens, bounded_counts, openai_tokens, responses_tokens
+from traffic.gateway.answers import bounded_counts
 from traffic.gateway.translation import chat, messages
 from traffic.gateway.translation.neutral import Begin, Delta, Done, Event, Failed, Stop
 from traffic.gateway.translation.responses import HIDDEN, SIGNED
 from traffic.gateway.translation.responses_replies import stop_of
 from traffic.gateway.translation.sse import event
+from traffic.gateway.usage_tokens import UNKNOWN, Tokens, anthropic_tokens, openai_tokens, responses_tokens
 
 
 def failure(data: dict[str, Any]) -> Failed:

@@ -7,7 +7,6 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from traffic.gateway.answers import Tokens
 from traffic.gateway.translation.neutral import (
     Begin,
     Call,
@@ -26,6 +25,7 @@ from traffic.gateway.translation.neutral import (
     Thinking,
     Tool,
 )
+from traffic.gateway.usage_tokens import Tokens
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=40)
 names = st.from_regex(r"\A[a-zA-Z0-9_-]{1,20}\Z")

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.traffic.gateway.translation.conversations import merged, replies, requests, streams
-from traffic.gateway.answers import Tokens, read_answer
+from traffic.gateway.answers import read_answer
 from traffic.gateway.bounds import TooMuch
 from traffic.gateway.protocols import ANTHROPIC, CHATS, OPENAI, RESPONSES, Protocol
 from traffic.gateway.translation import (
@@ -33,6 +33,7 @@ from traffic.gateway.translation import streams as wire
 from traffic.gateway.translation.neutral import Event, Reply, Request
 from traffic.gateway.translation.responses_writer import ResponsesWriter
 from traffic.gateway.translation.sse import EventReader
+from traffic.gateway.usage_tokens import Tokens
 
 MODULES: dict[Protocol, Any] = {ANTHROPIC: messages, OPENAI: chat, RESPONSES: responses}
 PAIRS = [(caller, spoken) for caller in sorted(CHATS) for spoken in sorted(CHATS) if caller != spoken]
