@@ -10,7 +10,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from traffic.caps.services import checked_amount
-from traffic.models import CapPeriod, QuotaUnit
+from traffic.models import CapPeriod, QuotaUnit, Task
 
 
 class CapForm(forms.Form):
@@ -37,6 +37,12 @@ class CapForm(forms.Form):
 class ApplicationCapForm(CapForm):
     """A cap of an application."""
 
+    task = forms.ChoiceField(
+        required=False,
+        choices=(("", _("all tasks")), *Task.choices),
+        label=_("For calls of"),
+        help_text=_("As calls name the task. Without a name the task is other, or guessed."),
+    )
     each_user = forms.BooleanField(
         required=False,
         label=_("For each end user separately"),

@@ -27,7 +27,8 @@ def amount_words(cap: Cap, amount: Decimal) -> str:
 def cap_words(cap: Cap) -> str:
     """A cap as people read it."""
     text = _("%(amount)s a %(period)s for each user") if cap.each_user else _("%(amount)s a %(period)s")
-    return text % {"amount": amount_words(cap, cap.amount), "period": cap.get_period_display()}
+    words: str = text % {"amount": amount_words(cap, cap.amount), "period": cap.get_period_display()}
+    return _("%(cap)s for the task %(task)s") % {"cap": words, "task": cap.get_task_display()} if cap.task else words
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ def checked_amount(unit: str, number: Decimal) -> Decimal:
 
 
 def set_cap(
-    owner: Key | Application, *, unit: str, period: str, amount: Decimal, each_user: bool = False
+    owner: Key | Application, *, unit: str, period: str, amount: Decimal, each_user: bool = False, task: str = ""
 ) -> tuple[Cap, bool]:
     """Give a key's line or an application a cap, in place of the one that counts the same; whether it is new.
 
@@ -35,7 +35,7 @@ def set_cap(
     """
     whose = {"key_id": owner.line} if isinstance(owner, Key) else {"application": owner}
     return Cap.objects.update_or_create(
-        **whose, each_user=each_user, unit=unit, period=period, defaults={"amount": amount}
+        **whose, each_user=each_user, task=task, unit=unit, period=period, defaults={"amount": amount}
     )
 
 

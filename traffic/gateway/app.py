@@ -298,7 +298,7 @@ class Gateway:
         external_id = self._next_id()
         no_store = _is_on(headers, b"x-breakeven-no-store")
         capped = None
-        caps = key.caps + application.caps
+        caps = tuple(cap for cap in key.caps + application.caps if cap.task in ("", call.task))
         if caps:
             user = user_hash(snapshot.salt, gateway_request.user) if gateway_request.user else None
             capped = CappedCall(external_id, caps, gateway_request, user, snapshot.cap_zone, snapshot.caps_refuse)

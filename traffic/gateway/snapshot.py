@@ -131,7 +131,9 @@ SELECT k.id, k.hash, k.application_id, k.scopes, k.expires_at, k.per_minute, k.q
        ) AS spent
 FROM traffic_key k WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
 """
-CAPS = "SELECT id, key_id, application_id, each_user, unit, period, amount, created_at FROM traffic_cap ORDER BY id"
+CAPS = """
+SELECT id, key_id, application_id, each_user, task, unit, period, amount, created_at FROM traffic_cap ORDER BY id
+"""
 NOTE_GAP = """
 UPDATE traffic_installation SET cap_gap_at = now(),
     cap_gap_since = CASE WHEN cap_gap_at > now() - interval '15 minutes' THEN cap_gap_since ELSE %(since)s END,
@@ -217,7 +219,11 @@ def _caps(rows: Iterable[dict[str, Any]]) -> Caps:
         owner = ("application", row["application_id"]) if row["key_id"] is None else ("key", row["key_id"])
         unit, period, amount = row["unit"], row["period"], row["amount"]
         words = f"{amount.normalize():,f} {'USD' if unit == 'usd' else unit} a {period}"
-        cap = Cap(row["id"], unit, period, counted(unit, amount), words, owner[0], row["each_user"], row["created_at"])
+        words += f" for the task {row['task']}" if row["task"] else ""
+        cap = Cap(
+            row["id"], unit, period, counted(unit, amount), words, owner[0], row["each_user"], row["created_at"],
+            row["task"],
+        )  # fmt: skip
         caps[owner] = (*caps.get(owner, ()), cap)
     return caps
 

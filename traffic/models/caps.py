@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from traffic.models.applications import Application, Key
-from traffic.models.choices import CapPeriod, QuotaUnit
+from traffic.models.choices import CapPeriod, QuotaUnit, Task
 
 
 class Cap(models.Model):
@@ -17,6 +17,8 @@ class Cap(models.Model):
     key = models.ForeignKey(Key, null=True, blank=True, on_delete=models.CASCADE, related_name="caps")
     application = models.ForeignKey(Application, null=True, blank=True, on_delete=models.CASCADE, related_name="caps")
     each_user = models.BooleanField(default=False)  # so much for each end user that the application's calls name
+    # Only the application's calls of this task count; empty: all. It is the one label that every call can carry.
+    task = models.CharField(max_length=20, choices=Task.choices, default="", db_default="", blank=True)
     unit = models.CharField(max_length=10, choices=QuotaUnit.choices)
     period = models.CharField(max_length=10, choices=CapPeriod.choices)
     amount = models.DecimalField(max_digits=20, decimal_places=6)  # calls, tokens or USD
@@ -31,7 +33,7 @@ class Cap(models.Model):
             ),
             models.UniqueConstraint(fields=["key", "unit", "period"], name="one_cap_of_a_key"),
             models.UniqueConstraint(
-                fields=["application", "each_user", "unit", "period"], name="one_cap_of_an_application"
+                fields=["application", "each_user", "task", "unit", "period"], name="one_cap_of_an_application"
             ),
         ]
 

@@ -114,6 +114,17 @@ def test_a_cap_of_an_application_may_be_of_each_user(admin: Client, shop: Applic
     assert "9 requests a day for each user" in text(admin, "/settings/applications/shop/")
 
 
+def test_a_cap_of_an_application_may_be_of_one_task(admin: Client, shop: Application) -> None:
+    fields = {"unit": "requests", "amount": "9", "period": "day"}
+    for task in ("code", "", "code"):
+        admin.post("/settings/applications/shop/caps/add/", {**fields, "task": task})
+    assert sorted(Cap.objects.values_list("task", flat=True)) == ["", "code"]
+    shown = text(admin, "/settings/applications/shop/")
+    assert "9 requests a day for the task code" in shown
+    wrong = admin.post("/settings/applications/shop/caps/add/", {**fields, "task": "poetry"})
+    assert (wrong.status_code, Cap.objects.count()) == (422, 2)
+
+
 def test_only_who_may_change_an_application_sets_its_caps(shop: Application) -> None:
     reader = logged_in(person("mia", "traffic.view_application"))
     assert reader.post("/settings/applications/shop/caps/add/", {}).status_code == 403

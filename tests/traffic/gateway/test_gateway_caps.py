@@ -51,19 +51,23 @@ class Gateways:
     def read_by_all(self) -> AbstractContextManager[None]:
         return self.stack.read_by(*(process.url for process in self.processes))
 
-    def cap(self, owner: str, owner_id: int, unit: str, period: str, amount: str, *, each_user: bool = False) -> None:
-        query = f"""INSERT INTO traffic_cap ({owner}_id, unit, period, amount, each_user, created_at)
-            VALUES (%s, %s, %s, %s, %s, now())"""
-        self.stack.conn.execute(query, [owner_id, unit, period, amount, each_user])
+    def cap(
+        self, owner: str, owner_id: int, unit: str, period: str, amount: str, *, each_user: bool = False, task: str = ""
+    ) -> None:
+        query = f"""INSERT INTO traffic_cap ({owner}_id, unit, period, amount, each_user, task, created_at)
+            VALUES (%s, %s, %s, %s, %s, %s, now())"""
+        self.stack.conn.execute(query, [owner_id, unit, period, amount, each_user, task])
 
     def call(
-        self, key: str, number: int = 0, *, private: bool = True, path: str = "messages", route: str = "", **more: Any
-    ) -> httpx.Response:
+        self, key: str, number: int = 0, *, private: bool = True, path: str = "messages", route: str = "",
+        task: str = "", **more: Any,
+    ) -> httpx.Response:  # fmt: skip
         """A call by one of the gateways, to our own engine where it is private."""
         asked = {"model": "own-model", "max_tokens": 50, "messages": [{"role": "user", "content": LONG}], **more}
         url = self.processes[number % len(self.processes)].url
         headers = {"x-api-key": key, **({"x-breakeven-private": "1"} if private else {})}
         headers |= {"x-breakeven-route": route} if route else {}
+        headers |= {"x-breakeven-task": task} if task else {}
         return httpx.post(f"{url}/v1/{path}", json=asked, headers=headers, timeout=60)
 
     def at_once(self, key: str, calls: int, **more: Any) -> Counter[int]:
@@ -232,6 +236,23 @@ def test_each_user_of_an_application_has_a_cap_of_their_own(gateways: Gateways) 
     for user in ("ann", "ben"):
         assert statuses(metadata={"user_id": user}) == [200, 200, 429]
     assert statuses() == [200, 200, 429]  # calls that name nobody share one
+
+
+def test_a_cap_of_one_task_is_not_passed_and_holds_no_other_call(gateways: Gateways) -> None:
+    key = gateways.key()
+    shop = gateways.stack.conn.execute("SELECT id FROM traffic_application WHERE slug = 'shop'").fetchone()
+    assert shop
+    with gateways.read_by_all():
+        gateways.cap("application", shop[0], "requests", "day", "10", task="code")
+        gateways.cap("application", shop[0], "requests", "day", "2", task="qa", each_user=True)
+    assert gateways.at_once(key, 60, task="code") == {200: 10, 429: 50}
+    words = gateways.call(key, task="code").json()["error"]["message"]
+    assert words.startswith("The cap of 10 requests a day for the task code of this application is reached")
+    for user in ("ann", "ben"):
+        of_user: Any = {"task": "qa", "metadata": {"user_id": user}}
+        assert [gateways.call(key, n, **of_user).status_code for n in range(3)] == [200, 200, 429]
+    assert gateways.at_once(key, 12, task="chat") == {200: 12}
+    until(lambda: gateways.used("requests") == 14)
 
 
 def test_where_the_route_says_so_the_next_rule_answers(gateways: Gateways) -> None:

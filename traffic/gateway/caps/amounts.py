@@ -39,6 +39,7 @@ class Cap:
     owner: str  # whose it is: "key" or "application"
     each_user: bool
     created_at: datetime
+    task: str = ""  # whose calls alone count; empty: all
 
     @property
     def at_once(self) -> bool:
