@@ -6,13 +6,7 @@ from django.urls import path
 
 from traffic.applications.cap_views import application_cap_add, cap_delete, caps, key_cap_add
 from traffic.applications.key_views import key_add, key_edit, key_first_request, key_list, key_revoke, key_rotate
-from traffic.applications.views import (
-    application_add,
-    application_edit,
-    application_list,
-    application_try,
-    cache_purge,
-)
+from traffic.applications.views import application_add, application_edit, application_list, application_try, cache_purge
 from traffic.clients.views import send_requests
 from traffic.comparisons.views import choice_undo, compare, comparisons, pair_decide, pair_detail, skip_undo
 from traffic.feedback_links.views import feedback_link

@@ -39,14 +39,7 @@ from costs.reconciliation.tolerances import reconciliation_gaps
 from lib.confidence_intervals import Interval
 from lib.disk import Disk, disk_of
 from providers import offers
-from providers.models import (
-    Balance,
-    Feed,
-    Heartbeat,
-    Maintenance,
-    OfferWatch,
-    Outage,
-)
+from providers.models import Balance, Feed, Heartbeat, Maintenance, OfferWatch, Outage
 from traffic.authentication.keys import expiring_keys
 from traffic.caps.queries import CapGap, cap_gap
 from traffic.latency import recent as lately

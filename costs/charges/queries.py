@@ -69,11 +69,6 @@ def all_recurrences() -> list[Recurrence]:
     return list(series.annotate(times=Count("charges"), sum=Sum("charges__amount")).order_by("-stopped_at", "pk"))
 
 
-def count_of_recurrences(day: date) -> int:
-    """How many series go on at a day."""
-    return Recurrence.objects.going_on(day).count()
-
-
 def currencies() -> list[dict[str, Any]]:
     """Each currency with the number of its rates and their first and last day."""
     rows: Any = ExchangeRate.objects.values("currency").annotate(count=Count("pk"), first=Min("day"), last=Max("day"))

@@ -19,13 +19,7 @@ from costs.reconciliation.causes import OF_REQUESTS
 from costs.reconciliation.coverage import Coverage, coverages
 from costs.reconciliation.differences import bill_note, differences
 from costs.reconciliation.month_close import amount_now, corrections
-from costs.reconciliation.reconcile import (
-    Cause,
-    ComparedAmounts,
-    Reconciliation,
-    ReconciliationPart,
-    reconciliation,
-)
+from costs.reconciliation.reconcile import Cause, ComparedAmounts, Reconciliation, ReconciliationPart, reconciliation
 from costs.reconciliation.tolerances import ReconciliationGap, gaps_of
 from lib import formats
 from lib.formats import percent, sentences, state

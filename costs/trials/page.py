@@ -19,7 +19,7 @@ from lib.formats import count, dollars, duration
 from traffic.comparisons.statistics import Difference
 from traffic.models import TrialStep
 from traffic.models.trials import TrialState
-from traffic.trials.measure import FIRST_TOKEN_LIMIT_MS, MOST_ERRORS
+from traffic.trials.measure import FIRST_TOKEN_LIMIT_MS
 from traffic.trials.page import MARKS, TrialRow, at_once, source_words, speed
 from traffic.trials.queries import cut_prompts, newest_finished
 from traffic.trials.run import gpus_of
@@ -39,10 +39,6 @@ class StepRow:
     @property
     def error_share(self) -> Decimal | None:
         return Decimal(self.step.errors) / self.step.requests if self.step.requests else None
-
-    @property
-    def many_errors(self) -> bool:
-        return self.step.errors > MOST_ERRORS * self.step.requests
 
     @property
     def late(self) -> bool:

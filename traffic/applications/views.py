@@ -18,13 +18,7 @@ from traffic.answer_cache.page import cache_section
 from traffic.answer_cache.services import CacheAway, purge
 from traffic.applications import queries, services
 from traffic.applications.forms import ApplicationForm
-from traffic.applications.page import (
-    SIGNALS,
-    ApplicationRow,
-    application_headline,
-    applications_headline,
-    key_rows,
-)
+from traffic.applications.page import SIGNALS, ApplicationRow, application_headline, applications_headline, key_rows
 from traffic.authentication.allowance import allowance_of
 from traffic.caps.page import cap_rows
 from traffic.caps.queries import caps_of_application

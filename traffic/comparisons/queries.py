@@ -22,7 +22,6 @@ from traffic.comparisons.statistics import (
     bradley_terry,
     more_needed,
     paired_difference,
-    sign_test,
     verdict_of,
 )
 from traffic.models import Pair, PairChoice, PairOutcome, RaterKind, Trial
@@ -70,10 +69,6 @@ class Result:
     @property
     def more_needed(self) -> int | None:
         return more_needed(self.wins, self.losses, self.pairs)
-
-    @property
-    def p_value(self) -> float:
-        return sign_test(self.wins, self.losses)
 
 
 def counts_since(now: datetime | None) -> datetime:

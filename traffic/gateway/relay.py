@@ -38,11 +38,7 @@ from traffic.gateway.rule_use import CanaryCounts
 from traffic.gateway.running import Running
 from traffic.gateway.shadow import Shadows
 from traffic.gateway.timeouts import CONNECT, IDLE, SENTENCES, Timeouts, kind_of
-from traffic.gateway.translated import (
-    UNTRANSLATABLE,
-    translation_for,
-    whole_answer,
-)
+from traffic.gateway.translated import UNTRANSLATABLE, translation_for, whole_answer
 from traffic.gateway.translation import StreamTranslator
 from traffic.gateway.upstream import NotReached, headers_for, judge, session_of, url_of
 from traffic.gateway.usage_option import UsageFilter, adds_usage_option

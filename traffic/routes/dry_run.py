@@ -12,15 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from traffic.gateway.protocols import ANTHROPIC, BYTES_PER_TOKEN, GatewayRequest, Protocol, read_request
-from traffic.gateway.routes import (
-    BudgetDecides,
-    Call,
-    Decision,
-    Rule,
-    Target,
-    decide,
-    holds,
-)
+from traffic.gateway.routes import BudgetDecides, Call, Decision, Rule, Target, decide, holds
 
 MOST_TOKENS = 1_000_000  # of a call that is made again
 MOST_LISTED = 20  # calls that would go elsewhere, named one by one

@@ -5,38 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from traffic.gateway.translation import neutral
-from traffic.gateway.translation.neutral import (
-    Call,
-    Declined,
-    File,
-    Image,
-    Message,
-    Part,
-    Reply,
-    Request,
-    Result,
-    Schema,
-    Stop,
-    Text,
-    Thinking,
-    Tool,
-    flag_at,
-    list_at,
-    object_at,
-    objects_at,
-    only,
-    present,
-    refuse,
-    text_at,
-    wrong,
-)
+from traffic.gateway.translation.neutral import Call, Message, Part, Request, Text, object_at, only, refuse, text_at
 from traffic.gateway.usage_tokens import Tokens, openai_tokens
 
 LABEL = "Chat Completions"
-FINISHES: dict[Any, Stop] = {
+FINISHES: dict[Any, neutral.Stop] = {
     "stop": "end", "length": "length", "tool_calls": "calls", "function_call": "calls", "content_filter": "filter",
 }  # fmt: skip
-FINISH_REASONS: dict[Stop, str] = {
+FINISH_REASONS: dict[neutral.Stop, str] = {
     "end": "stop", "length": "length", "calls": "tool_calls", "sequence": "stop", "filter": "content_filter",
     "pause": "stop",
 }  # fmt: skip
@@ -64,7 +40,7 @@ def read_request(body: dict[str, Any]) -> Request:
 
 
 def _messages(request: Request, value: Any) -> None:
-    for where, message in objects_at(value, "messages"):
+    for where, message in neutral.objects_at(value, "messages"):
         role = message.get("role")
         content = message.get("content")
         if role in _SYSTEM:
@@ -82,7 +58,7 @@ def _messages(request: Request, value: Any) -> None:
         elif role == "tool":
             only(message, where, "role", "content", "tool_call_id", "name")
             call_id = text_at(message.get("tool_call_id"), f"{where}.tool_call_id")
-            result = Result(call_id, list(_texts(content, f"{where}.content")))
+            result = neutral.Result(call_id, list(_texts(content, f"{where}.content")))
             _extend(request.messages, "user", result, where)
         else:
             refuse(f"{where}: a message of the role {str(role)[:80]}")
@@ -91,7 +67,7 @@ def _messages(request: Request, value: Any) -> None:
 def _extend(messages: list[Message], role: neutral.Role, part: Part, where: str) -> None:
     """Results of calls that were made together belong into one message."""
     last = messages[-1] if messages else None
-    if last is not None and last.role == role and all(isinstance(piece, Result) for piece in last.parts):
+    if last is not None and last.role == role and all(isinstance(piece, neutral.Result) for piece in last.parts):
         last.parts.append(part)
     else:
         messages.append(Message(role, [part], where))
@@ -103,12 +79,12 @@ def _assistant(message: dict[str, Any], where: str) -> list[Part]:
     parts: list[Part] = []
     thoughts = message.get("reasoning_content") or message.get("reasoning")
     if isinstance(thoughts, str):
-        parts.append(Thinking(thoughts))
+        parts.append(neutral.Thinking(thoughts))
     if message.get("content") is not None:
         parts += _parts(message["content"], f"{where}.content")
     if message.get("refusal"):
-        parts.append(Declined(text_at(message["refusal"], f"{where}.refusal")))
-    for place, call in objects_at(message.get("tool_calls") or [], f"{where}.tool_calls"):
+        parts.append(neutral.Declined(text_at(message["refusal"], f"{where}.refusal")))
+    for place, call in neutral.objects_at(message.get("tool_calls") or [], f"{where}.tool_calls"):
         if call.get("type", "function") != "function":
             refuse(f"{place}: a call of type {str(call['type'])[:80]}")
         function = object_at(call.get("function"), f"{place}.function")
@@ -129,7 +105,7 @@ def _texts(content: Any, where: str) -> list[Text]:
 def _parts(content: Any, where: str) -> list[Part]:
     if isinstance(content, str):
         return [Text(content)]
-    return [_part(part, place) for place, part in objects_at(content, where)]
+    return [_part(part, place) for place, part in neutral.objects_at(content, where)]
 
 
 def _part(part: dict[str, Any], where: str) -> Part:
@@ -138,24 +114,24 @@ def _part(part: dict[str, Any], where: str) -> Part:
             only(part, where, "type", "text", "cache_control")
             return Text(text_at(part.get("text"), f"{where}.text"), part.get("cache_control"))
         case "refusal":
-            return Declined(text_at(part.get("refusal"), f"{where}.refusal"))
+            return neutral.Declined(text_at(part.get("refusal"), f"{where}.refusal"))
         case "image_url":
             only(part, where, "type", "image_url", "cache_control")
             image = object_at(part.get("image_url"), f"{where}.image_url")
             url = text_at(image.get("url"), f"{where}.image_url.url")
-            return Image(url, (image.get("detail") or "").removeprefix("auto"), part.get("cache_control"))
+            return neutral.Image(url, (image.get("detail") or "").removeprefix("auto"), part.get("cache_control"))
         case "file":
             only(part, where, "type", "file", "cache_control")
             file = object_at(part.get("file"), f"{where}.file")
             only(file, f"{where}.file", "file_data", "filename")
             url = text_at(file.get("file_data"), f"{where}.file.file_data")
-            return File(url, file.get("filename") or "", part.get("cache_control"))
+            return neutral.File(url, file.get("filename") or "", part.get("cache_control"))
         case kind:
             return refuse(f"{where}: a part of type {str(kind)[:80]}")
 
 
 def _tools(request: Request, value: Any) -> None:
-    for where, tool in objects_at(value, "tools"):
+    for where, tool in neutral.objects_at(value, "tools"):
         if tool.get("type") != "function":
             refuse(f"{where}: a tool of type {str(tool.get('type'))[:80]}")
         only(tool, where, "type", "function", "cache_control")
@@ -164,7 +140,7 @@ def _tools(request: Request, value: Any) -> None:
         name = text_at(function.get("name"), f"{where}.function.name")
         schema = object_at(function.get("parameters") or {}, f"{where}.function.parameters")
         strict, cache = function.get("strict"), tool.get("cache_control")
-        request.tools.append(Tool(name, function.get("description"), schema, strict, cache))
+        request.tools.append(neutral.Tool(name, function.get("description"), schema, strict, cache))
 
 
 def _tool_choice(request: Request, value: Any) -> None:
@@ -184,10 +160,10 @@ def _response_format(request: Request, value: Any) -> None:
         case "text":
             return
         case "json_object":
-            request.schema = Schema()
+            request.schema = neutral.Schema()
         case "json_schema":
             schema = object_at(form.get("json_schema"), "response_format.json_schema")
-            request.schema = Schema(
+            request.schema = neutral.Schema(
                 object_at(schema.get("schema") or {}, "response_format.json_schema.schema"),
                 text_at(schema.get("name") or "", "response_format.json_schema.name"),
                 schema.get("strict"),
@@ -198,12 +174,14 @@ def _response_format(request: Request, value: Any) -> None:
 
 
 def _stop(request: Request, value: Any) -> None:
-    request.stop = [value] if isinstance(value, str) else [text_at(item, "stop") for item in list_at(value, "stop")]
+    request.stop = (
+        [value] if isinstance(value, str) else [text_at(item, "stop") for item in neutral.list_at(value, "stop")]
+    )
 
 
 def _most_output(request: Request, value: Any) -> None:
     if value != (request.most_output or value):
-        wrong("max_tokens", "the same as max_completion_tokens")
+        neutral.wrong("max_tokens", "the same as max_completion_tokens")
     request.most_output = neutral.count_at(value, "max_tokens")
 
 
@@ -222,10 +200,12 @@ _FIELDS: dict[str, Any] = {
     "user": _user,
     "safety_identifier": _user,
     "reasoning_effort": lambda request, value: setattr(request, "effort", text_at(value, "reasoning_effort")),
-    "parallel_tool_calls": lambda request, value: setattr(request, "parallel", flag_at(value, "parallel_tool_calls")),
+    "parallel_tool_calls": lambda request, value: setattr(
+        request, "parallel", neutral.flag_at(value, "parallel_tool_calls")
+    ),
     "temperature": lambda request, value: setattr(request, "temperature", neutral.number_at(value, "temperature")),
     "top_p": lambda request, value: setattr(request, "top_p", neutral.number_at(value, "top_p")),
-    "stream": lambda request, value: setattr(request, "stream", flag_at(value, "stream")),
+    "stream": lambda request, value: setattr(request, "stream", neutral.flag_at(value, "stream")),
 }
 
 
@@ -241,7 +221,7 @@ def write_request(request: Request, model: str) -> dict[str, Any]:
         else:
             refuse(name, LABEL)
     named = {"type": "function", "function": {"name": request.choice_name}}
-    return body | present(
+    return body | neutral.present(
         tools=[_written_tool(tool) for tool in request.tools] or None,
         tool_choice=named if request.choice == "tool" else request.choice or None,
         parallel_tool_calls=request.parallel if request.tools else None,
@@ -257,11 +237,11 @@ def write_request(request: Request, model: str) -> dict[str, Any]:
     )
 
 
-def _written_schema(schema: Schema) -> dict[str, Any]:
+def _written_schema(schema: neutral.Schema) -> dict[str, Any]:
     if schema.schema is None:
         return {"type": "json_object"}
     form: dict[str, Any] = {"name": schema.name or "answer", "schema": schema.schema}
-    form |= present(strict=schema.strict, description=schema.description)
+    form |= neutral.present(strict=schema.strict, description=schema.description)
     return {"type": "json_schema", "json_schema": form}
 
 
@@ -282,7 +262,7 @@ def _written_user(message: Message) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
     others: list[Part] = []
     for part in message.parts:
-        if isinstance(part, Result):
+        if isinstance(part, neutral.Result):
             if others:
                 messages.append({"role": message.role, "content": _written_content(others, message.where)})
                 others = []
@@ -294,7 +274,7 @@ def _written_user(message: Message) -> list[dict[str, Any]]:
     return messages
 
 
-def _written_result(part: Result, where: str) -> dict[str, Any]:
+def _written_result(part: neutral.Result, where: str) -> dict[str, Any]:
     if any(not isinstance(piece, Text) for piece in part.parts):
         refuse(f"{where}: an image or a file in the result of a tool", LABEL)
     content = neutral.joined(part.parts)
@@ -315,23 +295,23 @@ def _written_part(part: Part, where: str) -> dict[str, Any]:
     match part:
         case Text():
             return {"type": "text", "text": part.text}
-        case Image():
+        case neutral.Image():
             return {
                 "type": "image_url",
                 "image_url": {"url": part.url, **({"detail": part.detail} if part.detail else {})},
             }
-        case File():
+        case neutral.File():
             if not part.url.startswith("data:"):
                 refuse(f"{where}: a document by its address", LABEL)
             return {"type": "file", "file": {"filename": part.name or "document.pdf", "file_data": part.url}}
-        case Declined():
+        case neutral.Declined():
             return {"type": "refusal", "refusal": part.text}
         case _:
             return refuse(f"{where}: a {type(part).__name__.lower()}", LABEL)
 
 
 def _written_assistant(message: Message) -> dict[str, Any]:
-    texts: list[Part] = [part for part in message.parts if not isinstance(part, Call | Thinking)]
+    texts: list[Part] = [part for part in message.parts if not isinstance(part, Call | neutral.Thinking)]
     calls = [part for part in message.parts if isinstance(part, Call)]
     content = _written_content(texts, message.where) if texts else None
     written: dict[str, Any] = {"role": "assistant", "content": content if texts or calls else ""}
@@ -344,20 +324,20 @@ def written_call(part: Call) -> dict[str, Any]:
     return {"id": part.id, "type": "function", "function": {"name": part.name, "arguments": part.arguments}}
 
 
-def _written_tool(tool: Tool) -> dict[str, Any]:
-    function = {"name": tool.name, **present(description=tool.description), "parameters": tool.schema}
-    return {"type": "function", "function": function | present(strict=tool.strict)}
+def _written_tool(tool: neutral.Tool) -> dict[str, Any]:
+    function = {"name": tool.name, **neutral.present(description=tool.description), "parameters": tool.schema}
+    return {"type": "function", "function": function | neutral.present(strict=tool.strict)}
 
 
 # Answers.
 
 
-def read_reply(body: dict[str, Any]) -> Reply:
+def read_reply(body: dict[str, Any]) -> neutral.Reply:
     """Raises Untranslatable."""
-    choices = objects_at(body.get("choices") or [{}], "choices")
+    choices = neutral.objects_at(body.get("choices") or [{}], "choices")
     choice = choices[0][1]
     message = object_at(choice.get("message") or {}, "message")
-    return Reply(
+    return neutral.Reply(
         id=str(body.get("id") or ""),
         model=str(body.get("model") or ""),
         parts=_assistant({name: message.get(name) for name in _REPLY}, "message"),
@@ -369,11 +349,11 @@ def read_reply(body: dict[str, Any]) -> Reply:
 _REPLY = ("content", "tool_calls", "refusal", "reasoning_content", "reasoning")
 
 
-def write_reply(reply: Reply, created: int) -> dict[str, Any]:
+def write_reply(reply: neutral.Reply, created: int) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": neutral.joined(reply.parts) or None, "refusal": None}
-    if declined := "".join(part.text for part in reply.parts if isinstance(part, Declined)):
+    if declined := "".join(part.text for part in reply.parts if isinstance(part, neutral.Declined)):
         message["refusal"] = declined
-    if thoughts := "".join(part.text for part in reply.parts if isinstance(part, Thinking)):
+    if thoughts := "".join(part.text for part in reply.parts if isinstance(part, neutral.Thinking)):
         message["reasoning_content"] = thoughts
     if calls := [written_call(part) for part in reply.parts if isinstance(part, Call)]:
         message["tool_calls"] = calls

@@ -6,40 +6,12 @@ import re
 from typing import Any
 
 from traffic.gateway.translation import neutral
-from traffic.gateway.translation.neutral import (
-    Call,
-    Declined,
-    File,
-    Image,
-    Message,
-    Part,
-    Reply,
-    Request,
-    Result,
-    Schema,
-    Stop,
-    Text,
-    Thinking,
-    Tool,
-    data_url,
-    decode,
-    encoded,
-    flag_at,
-    list_at,
-    object_at,
-    objects_at,
-    only,
-    parts_of_data,
-    present,
-    refuse,
-    text_at,
-    wrong,
-)
+from traffic.gateway.translation.neutral import Call, Part, Request, Text, Thinking, object_at, only, refuse, text_at
 from traffic.gateway.usage_tokens import Tokens, anthropic_tokens
 
 LABEL = "Messages"
 MOST_OUTPUT = 8192  # tokens, where the caller sets no bound: Messages need one
-STOPS: dict[Any, Stop] = {
+STOPS: dict[Any, neutral.Stop] = {
     "end_turn": "end",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
@@ -48,7 +20,7 @@ STOPS: dict[Any, Stop] = {
     "refusal": "filter",
     "pause_turn": "pause",
 }
-STOP_REASONS: dict[Stop, str] = {
+STOP_REASONS: dict[neutral.Stop, str] = {
     "end": "end_turn", "length": "max_tokens", "calls": "tool_use", "sequence": "stop_sequence", "filter": "refusal",
     "pause": "pause_turn",
 }  # fmt: skip
@@ -74,25 +46,25 @@ def _system(request: Request, value: Any) -> None:
     if isinstance(value, str):
         request.system = [Text(value)]
         return
-    for where, block in objects_at(value, "system"):
+    for where, block in neutral.objects_at(value, "system"):
         if block.get("type") != "text":
             refuse(where)
         request.system.append(_text(block, where))
 
 
 def _messages(request: Request, value: Any) -> None:
-    for where, message in objects_at(value, "messages"):
+    for where, message in neutral.objects_at(value, "messages"):
         only(message, where, "role", "content")
         role = message.get("role")
         if role not in ("user", "assistant", "system"):
-            wrong(f"{where}.role", "user or assistant")
-        request.messages.append(Message(role, _parts(message.get("content"), f"{where}.content"), where))
+            neutral.wrong(f"{where}.role", "user or assistant")
+        request.messages.append(neutral.Message(role, _parts(message.get("content"), f"{where}.content"), where))
 
 
 def _parts(content: Any, where: str) -> list[Part]:
     if isinstance(content, str):
         return [Text(content)]
-    return [_part(block, place) for place, block in objects_at(content, where)]
+    return [_part(block, place) for place, block in neutral.objects_at(content, where)]
 
 
 def _part(block: dict[str, Any], where: str) -> Part:
@@ -101,23 +73,23 @@ def _part(block: dict[str, Any], where: str) -> Part:
             return _text(block, where)
         case "image":
             only(block, where, "type", "source", "cache_control")
-            return Image(_source(block, where), cache=block.get("cache_control"))
+            return neutral.Image(_source(block, where), cache=block.get("cache_control"))
         case "document":
             only(block, where, "type", "source", "cache_control", "title")
-            return File(_source(block, where), block.get("title") or "", block.get("cache_control"))
+            return neutral.File(_source(block, where), block.get("title") or "", block.get("cache_control"))
         case "tool_use":
             only(block, where, "type", "id", "name", "input", "cache_control", "caller")
-            arguments = encoded(object_at(block.get("input", {}), f"{where}.input"))
+            arguments = neutral.encoded(object_at(block.get("input", {}), f"{where}.input"))
             name = text_at(block.get("name"), f"{where}.name")
             return Call(text_at(block.get("id"), f"{where}.id"), name, arguments, block.get("cache_control"))
         case "tool_result":
             only(block, where, "type", "tool_use_id", "content", "is_error", "cache_control")
             parts = _parts(block.get("content") or [], f"{where}.content")
             for number, part in enumerate(parts):
-                if not isinstance(part, Text | Image | File):
+                if not isinstance(part, Text | neutral.Image | neutral.File):
                     refuse(f"{where}.content.{number}")
             call_id = text_at(block.get("tool_use_id"), f"{where}.tool_use_id")
-            return Result(call_id, parts, bool(block.get("is_error")), block.get("cache_control"))  # type: ignore[arg-type]
+            return neutral.Result(call_id, parts, bool(block.get("is_error")), block.get("cache_control"))  # type: ignore[arg-type]
         case "thinking":
             return Thinking(text_at(block.get("thinking"), f"{where}.thinking"), block.get("signature") or "")
         case "redacted_thinking":
@@ -135,7 +107,7 @@ def _source(block: dict[str, Any], where: str) -> str:
     source = object_at(block.get("source"), f"{where}.source")
     match source.get("type"):
         case "base64":
-            return data_url(source.get("media_type"), source.get("data"), f"{where}.source")
+            return neutral.data_url(source.get("media_type"), source.get("data"), f"{where}.source")
         case "url":
             return text_at(source.get("url"), f"{where}.source.url")
         case kind:
@@ -143,12 +115,12 @@ def _source(block: dict[str, Any], where: str) -> str:
 
 
 def _tools(request: Request, value: Any) -> None:
-    for where, tool in objects_at(value, "tools"):
+    for where, tool in neutral.objects_at(value, "tools"):
         if tool.get("type", "custom") not in ("custom", None):
             refuse(f"{where}: a tool of type {str(tool['type'])[:80]}")
         only(tool, where, "type", "name", "description", "input_schema", "cache_control", "strict")
         request.tools.append(
-            Tool(
+            neutral.Tool(
                 text_at(tool.get("name"), f"{where}.name"),
                 tool.get("description"),
                 object_at(tool.get("input_schema"), f"{where}.input_schema"),
@@ -197,7 +169,7 @@ def _output_config(request: Request, value: Any) -> None:
         if form.get("type") != "json_schema":
             refuse("output_config.format.type")
         only(form, "output_config.format", "type", "schema")
-        request.schema = Schema(object_at(form.get("schema"), "output_config.format.schema"), strict=True)
+        request.schema = neutral.Schema(object_at(form.get("schema"), "output_config.format.schema"), strict=True)
 
 
 def _metadata(request: Request, value: Any) -> None:
@@ -207,7 +179,7 @@ def _metadata(request: Request, value: Any) -> None:
 
 
 def _stop_sequences(request: Request, value: Any) -> None:
-    request.stop = [text_at(item, "stop_sequences") for item in list_at(value, "stop_sequences")]
+    request.stop = [text_at(item, "stop_sequences") for item in neutral.list_at(value, "stop_sequences")]
 
 
 def _service_tier(request: Request, value: Any) -> None:
@@ -228,7 +200,7 @@ _FIELDS: dict[str, Any] = {
     "max_tokens": lambda request, value: setattr(request, "most_output", neutral.count_at(value, "max_tokens")),
     "temperature": lambda request, value: setattr(request, "temperature", neutral.number_at(value, "temperature")),
     "top_p": lambda request, value: setattr(request, "top_p", neutral.number_at(value, "top_p")),
-    "stream": lambda request, value: setattr(request, "stream", flag_at(value, "stream")),
+    "stream": lambda request, value: setattr(request, "stream", neutral.flag_at(value, "stream")),
 }
 
 
@@ -244,9 +216,9 @@ def write_request(request: Request, model: str) -> dict[str, Any]:
     return {
         "model": model,
         "max_tokens": request.most_output or MOST_OUTPUT,
-        **present(system=[_written_text(text) for text in request.system if text.text] or None),
+        **neutral.present(system=[_written_text(text) for text in request.system if text.text] or None),
         "messages": neutral.in_turns(request, _written, LABEL),
-        **present(
+        **neutral.present(
             tools=[_written_tool(tool) for tool in request.tools] or None,
             tool_choice=_written_choice(request),
             temperature=request.temperature,
@@ -269,20 +241,20 @@ def _written_part(part: Part, where: str) -> dict[str, Any] | None:
     match part:
         case Text():
             return _written_text(part) if part.text else None  # Messages have no empty texts
-        case Declined():
+        case neutral.Declined():
             return {"type": "text", "text": part.text} if part.text else None
-        case Image():
+        case neutral.Image():
             if part.detail not in ("", "high"):
                 refuse(f"{where}: an image's detail", LABEL)
             return _marked({"type": "image", "source": _written_source(part.url, where)}, part.cache)
-        case File():
+        case neutral.File():
             document = {"type": "document", "source": _written_source(part.url, where)}
-            return _marked(document | present(title=part.name or None), part.cache)
+            return _marked(document | neutral.present(title=part.name or None), part.cache)
         case Call():
             arguments = neutral.arguments_at(part.arguments, f"{where}: the arguments of {part.name[:80]}")
             use = {"type": "tool_use", "id": written_id(part.id), "name": part.name, "input": arguments}
             return _marked(use, part.cache)
-        case Result():
+        case neutral.Result():
             content = [block for piece in part.parts for block in _written(piece, where)]
             result: dict[str, Any] = {"type": "tool_result", "tool_use_id": written_id(part.call_id)}
             result |= ({"content": content} if content else {}) | ({"is_error": True} if part.failed else {})
@@ -301,7 +273,7 @@ def written_id(call_id: str) -> str:
 def _written_source(url: str, where: str) -> dict[str, Any]:
     if url.startswith(("https://", "http://")):
         return {"type": "url", "url": url}
-    data = parts_of_data(url)
+    data = neutral.parts_of_data(url)
     if data is None:
         refuse(f"{where}: an address that begins with {url[:12]}", LABEL)
     return {"type": "base64", "media_type": data[0], "data": data[1]}
@@ -315,7 +287,7 @@ def _marked(block: dict[str, Any], cache: Any) -> dict[str, Any]:
     return block if cache is None else {**block, "cache_control": cache}
 
 
-def _written_tool(tool: Tool) -> dict[str, Any]:
+def _written_tool(tool: neutral.Tool) -> dict[str, Any]:
     written: dict[str, Any] = {"name": tool.name}
     if tool.description is not None:
         written["description"] = tool.description
@@ -353,10 +325,10 @@ def _written_config(request: Request) -> dict[str, Any]:
 # Answers.
 
 
-def read_reply(body: dict[str, Any]) -> Reply:
+def read_reply(body: dict[str, Any]) -> neutral.Reply:
     """Raises Untranslatable."""
     parts = _parts([_bare(block) for block in body.get("content") or []], "content")
-    return Reply(
+    return neutral.Reply(
         id=str(body.get("id") or ""),
         model=str(body.get("model") or ""),
         parts=parts,
@@ -373,7 +345,7 @@ def _bare(block: Any) -> Any:
     return block
 
 
-def write_reply(reply: Reply) -> dict[str, Any]:
+def write_reply(reply: neutral.Reply) -> dict[str, Any]:
     blocks = [_written_answer(part) for part in reply.parts]
     return {
         "id": reply.id,
@@ -393,7 +365,7 @@ def _written_answer(part: Part) -> dict[str, Any] | None:
     if isinstance(part, Call):
         # What a model wrote wrongly reaches the caller as it is: an object is all that can stand here.
         try:
-            arguments: Any = object_at(decode(part.arguments.encode() or b"{}"), "arguments")
+            arguments: Any = object_at(neutral.decode(part.arguments.encode() or b"{}"), "arguments")
         except (ValueError, neutral.Untranslatable):
             arguments = {"arguments": part.arguments}
         return {"type": "tool_use", "id": written_id(part.id), "name": part.name, "input": arguments}

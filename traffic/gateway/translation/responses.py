@@ -6,30 +6,7 @@ from typing import Any
 
 from traffic.gateway.translation import neutral
 from traffic.gateway.translation.chat import SHARED
-from traffic.gateway.translation.neutral import (
-    Call,
-    Declined,
-    File,
-    Image,
-    Message,
-    Part,
-    Request,
-    Result,
-    Role,
-    Schema,
-    Text,
-    Thinking,
-    Tool,
-    flag_at,
-    list_at,
-    object_at,
-    objects_at,
-    only,
-    present,
-    refuse,
-    text_at,
-    wrong,
-)
+from traffic.gateway.translation.neutral import Message, Request, Text, object_at, objects_at, only, refuse, text_at
 
 LABEL = "Responses"
 # Fields that mean nothing at these values.
@@ -74,15 +51,20 @@ def read_item(request: Request, item: dict[str, Any], where: str) -> None:
             only(item, where, "type", "id", "call_id", "name", "arguments", "status")
             call_id = text_at(item.get("call_id"), f"{where}.call_id")
             arguments = text_at(item.get("arguments") or "", f"{where}.arguments")
-            _extend(request, "assistant", [Call(call_id, text_at(item.get("name"), f"{where}.name"), arguments)], where)
+            _extend(
+                request,
+                "assistant",
+                [neutral.Call(call_id, text_at(item.get("name"), f"{where}.name"), arguments)],
+                where,
+            )
         case "function_call_output":
             only(item, where, "type", "id", "call_id", "output", "status")
             call_id = text_at(item.get("call_id"), f"{where}.call_id")
             parts = _parts(item.get("output"), f"{where}.output")
             for number, part in enumerate(parts):
-                if not isinstance(part, Text | Image | File):
+                if not isinstance(part, Text | neutral.Image | neutral.File):
                     refuse(f"{where}.output.{number}")
-            _extend(request, "user", [Result(call_id, parts)], where)  # type: ignore[arg-type]  # they are
+            _extend(request, "user", [neutral.Result(call_id, parts)], where)  # type: ignore[arg-type]  # they are
         case "reasoning":
             _extend(request, "assistant", [_thinking(item, where)], where)
         case kind:
@@ -105,49 +87,49 @@ def _message(request: Request, item: dict[str, Any], where: str) -> None:
     elif role == "user":
         request.messages.append(Message("user", parts, where))
     else:
-        wrong(f"{where}.role", "user, assistant, system or developer")
+        neutral.wrong(f"{where}.role", "user, assistant, system or developer")
 
 
-def _extend(request: Request, role: Role, parts: list[Part], where: str) -> None:
+def _extend(request: Request, role: neutral.Role, parts: list[neutral.Part], where: str) -> None:
     """What a model wrote in one turn is one message elsewhere, and so are the results of its calls."""
     last = request.messages[-1] if request.messages else None
-    if last is not None and last.role == role and (role == "assistant" or isinstance(last.parts[-1], Result)):
+    if last is not None and last.role == role and (role == "assistant" or isinstance(last.parts[-1], neutral.Result)):
         last.parts += parts
     else:
         request.messages.append(Message(role, parts, where))
 
 
-def _thinking(item: dict[str, Any], where: str) -> Thinking:
+def _thinking(item: dict[str, Any], where: str) -> neutral.Thinking:
     pieces = [*objects_at(item.get("summary") or [], where), *objects_at(item.get("content") or [], where)]
     text = "".join(text_at(piece.get("text"), where) for _, piece in pieces)
     cipher = item.get("encrypted_content") or ""
     if cipher.startswith(HIDDEN):
-        return Thinking(text, hidden=cipher.removeprefix(HIDDEN))
-    return Thinking(text, cipher.removeprefix(SIGNED) if cipher.startswith(SIGNED) else "")
+        return neutral.Thinking(text, hidden=cipher.removeprefix(HIDDEN))
+    return neutral.Thinking(text, cipher.removeprefix(SIGNED) if cipher.startswith(SIGNED) else "")
 
 
-def _parts(content: Any, where: str) -> list[Part]:
+def _parts(content: Any, where: str) -> list[neutral.Part]:
     if isinstance(content, str):
         return [Text(content)]
     return [_part(part, place) for place, part in objects_at(content, where)]
 
 
-def _part(part: dict[str, Any], where: str) -> Part:
+def _part(part: dict[str, Any], where: str) -> neutral.Part:
     match part.get("type"):
         case "input_text" | "output_text" | "text":
             only(part, where, "type", "text", "annotations", "logprobs")
             return Text(text_at(part.get("text"), f"{where}.text"))
         case "refusal":
-            return Declined(text_at(part.get("refusal"), f"{where}.refusal"))
+            return neutral.Declined(text_at(part.get("refusal"), f"{where}.refusal"))
         case "input_image":
             only(part, where, "type", "image_url", "detail")
-            return Image(
+            return neutral.Image(
                 text_at(part.get("image_url"), f"{where}.image_url"), (part.get("detail") or "").removeprefix("auto")
             )
         case "input_file":
             only(part, where, "type", "file_data", "file_url", "filename")
             url = text_at(part.get("file_data") or part.get("file_url"), f"{where}.file_data")
-            return File(url, part.get("filename") or "")
+            return neutral.File(url, part.get("filename") or "")
         case kind:
             return refuse(f"{where}: a part of type {str(kind)[:80]}")
 
@@ -159,7 +141,7 @@ def _tools(request: Request, value: Any) -> None:
         only(tool, where, "type", "name", "description", "parameters", "strict")
         schema = object_at(tool.get("parameters") or {}, f"{where}.parameters")
         name = text_at(tool.get("name"), f"{where}.name")
-        request.tools.append(Tool(name, tool.get("description"), schema, tool.get("strict")))
+        request.tools.append(neutral.Tool(name, tool.get("description"), schema, tool.get("strict")))
 
 
 def _tool_choice(request: Request, value: Any) -> None:
@@ -182,11 +164,11 @@ def _text_config(request: Request, value: Any) -> None:
         case "text":
             return
         case "json_object":
-            request.schema = Schema()
+            request.schema = neutral.Schema()
         case "json_schema":
             schema = object_at(form.get("schema") or {}, "text.format.schema")
             name = text_at(form.get("name") or "", "text.format.name")
-            request.schema = Schema(schema, name, form.get("strict"), form.get("description"))
+            request.schema = neutral.Schema(schema, name, form.get("strict"), form.get("description"))
         case kind:
             refuse(f"text.format: {str(kind)[:80]}")
 
@@ -203,7 +185,7 @@ def _user(request: Request, value: Any) -> None:
 
 
 def _include(request: Request, value: Any) -> None:
-    for name in list_at(value, "include"):
+    for name in neutral.list_at(value, "include"):
         if name != "reasoning.encrypted_content":
             refuse(f"include: {str(name)[:80]}")
 
@@ -221,10 +203,12 @@ _FIELDS: dict[str, Any] = {
     "max_output_tokens": lambda request, value: setattr(
         request, "most_output", neutral.count_at(value, "max_output_tokens")
     ),
-    "parallel_tool_calls": lambda request, value: setattr(request, "parallel", flag_at(value, "parallel_tool_calls")),
+    "parallel_tool_calls": lambda request, value: setattr(
+        request, "parallel", neutral.flag_at(value, "parallel_tool_calls")
+    ),
     "temperature": lambda request, value: setattr(request, "temperature", neutral.number_at(value, "temperature")),
     "top_p": lambda request, value: setattr(request, "top_p", neutral.number_at(value, "top_p")),
-    "stream": lambda request, value: setattr(request, "stream", flag_at(value, "stream")),
+    "stream": lambda request, value: setattr(request, "stream", neutral.flag_at(value, "stream")),
 }
 
 
@@ -250,7 +234,7 @@ def write_request(request: Request, model: str) -> dict[str, Any]:
     if request.schema is not None:
         text["format"] = _written_schema(request.schema)
     named = {"type": "function", "name": request.choice_name}
-    return body | present(
+    return body | neutral.present(
         tools=[_written_tool(tool) for tool in request.tools] or None,
         tool_choice=named if request.choice == "tool" else request.choice or None,
         parallel_tool_calls=request.parallel if request.tools else None,
@@ -264,11 +248,11 @@ def write_request(request: Request, model: str) -> dict[str, Any]:
     )
 
 
-def _written_schema(schema: Schema) -> dict[str, Any]:
+def _written_schema(schema: neutral.Schema) -> dict[str, Any]:
     if schema.schema is None:
         return {"type": "json_object"}
     form: dict[str, Any] = {"type": "json_schema", "name": schema.name or "answer", "schema": schema.schema}
-    return form | present(strict=schema.strict, description=schema.description)
+    return form | neutral.present(strict=schema.strict, description=schema.description)
 
 
 def _written_items(message: Message) -> list[dict[str, Any]]:
@@ -282,15 +266,15 @@ def _written_items(message: Message) -> list[dict[str, Any]]:
 
     for part in message.parts:
         match part:
-            case Call():
+            case neutral.Call():
                 end_message()
                 items.append(call_fields(part))
-            case Result():
+            case neutral.Result():
                 end_message()
                 items.append(
                     {"type": "function_call_output", "call_id": part.call_id, "output": _output(part, message)}
                 )
-            case Thinking():
+            case neutral.Thinking():
                 pass  # the vendor takes back only its own
             case _:
                 content.append(_written_part(part, message))
@@ -298,11 +282,11 @@ def _written_items(message: Message) -> list[dict[str, Any]]:
     return items
 
 
-def call_fields(part: Call) -> dict[str, Any]:
+def call_fields(part: neutral.Call) -> dict[str, Any]:
     return {"type": "function_call", "call_id": part.id, "name": part.name, "arguments": part.arguments}
 
 
-def _output(part: Result, message: Message) -> str | list[dict[str, Any]]:
+def _output(part: neutral.Result, message: Message) -> str | list[dict[str, Any]]:
     content = neutral.joined(part.parts)
     if part.failed and not content.lower().startswith("error"):
         content = f"Error: {content}"
@@ -312,25 +296,25 @@ def _output(part: Result, message: Message) -> str | list[dict[str, Any]]:
     return [*([{"type": "input_text", "text": content}] if content else []), *others]
 
 
-def _written_part(part: Part, message: Message) -> dict[str, Any]:
+def _written_part(part: neutral.Part, message: Message) -> dict[str, Any]:
     match part:
         case Text():
             if message.role == "assistant":
                 return {"type": "output_text", "text": part.text, "annotations": []}
             return {"type": "input_text", "text": part.text}
-        case Image():
+        case neutral.Image():
             return {"type": "input_image", "image_url": part.url, "detail": part.detail or "auto"}
-        case File():
+        case neutral.File():
             if part.url.startswith("data:"):
                 return {"type": "input_file", "filename": part.name or "document.pdf", "file_data": part.url}
             return {"type": "input_file", "file_url": part.url}
-        case Declined():
+        case neutral.Declined():
             return {"type": "refusal", "refusal": part.text}
         case _:
             return refuse(f"{message.where}: a {type(part).__name__.lower()}", LABEL)
 
 
-def _written_tool(tool: Tool) -> dict[str, Any]:
-    written = {"type": "function", "name": tool.name, **present(description=tool.description)}
+def _written_tool(tool: neutral.Tool) -> dict[str, Any]:
+    written = {"type": "function", "name": tool.name, **neutral.present(description=tool.description)}
     # Without the field this protocol takes a schema as strict, the others do not.
     return written | {"parameters": tool.schema, "strict": bool(tool.strict)}

@@ -6,18 +6,7 @@ from typing import Any
 
 from traffic.gateway.bounds import MOST_TEXT, TooMuch
 from traffic.gateway.translation import responses_replies as replies
-from traffic.gateway.translation.neutral import (
-    Begin,
-    Call,
-    Declined,
-    Delta,
-    Done,
-    Event,
-    Failed,
-    Reply,
-    Text,
-    Thinking,
-)
+from traffic.gateway.translation.neutral import Begin, Call, Declined, Delta, Done, Event, Failed, Reply, Text, Thinking
 from traffic.gateway.translation.sse import event
 
 

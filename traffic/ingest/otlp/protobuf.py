@@ -10,15 +10,7 @@ from traffic.ingest.bounds import MOST_ITEMS
 from traffic.ingest.data_quality import CUT, DEEP
 from traffic.ingest.data_quality import TEXT as NO_UTF8
 from traffic.ingest.otlp.key_values import attributes_of, new_pair_of, remembered, value_of
-from traffic.ingest.otlp.spans import (
-    MOST_ATTRIBUTES,
-    Attributes,
-    Bad,
-    Signal,
-    Span,
-    Unreadable,
-    too_many,
-)
+from traffic.ingest.otlp.spans import MOST_ATTRIBUTES, Attributes, Bad, Signal, Span, Unreadable, too_many
 from traffic.ingest.otlp.wire import Torn, measured, parts, pruned
 
 LARGEST = 16 << 20  # bytes of one span: unpacked it takes many times that
