@@ -142,7 +142,7 @@ def limits() -> list[Limit]:
         Limit("characters of the templates' longest line", lines[widest], 160, [str(widest.relative_to(ROOT))]),
         Limit("lines of views that use the ORM", len(orm), 0, orm),
         Limit("variables named by a word that says nothing", len(weak), 20, weak),
-        Limit("lines of the product's Python", sum(lengths.values()), 124_000),
+        Limit("lines of the product's Python", sum(lengths.values()), 126_000),
     ]
 
 

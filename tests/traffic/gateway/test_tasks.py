@@ -75,5 +75,5 @@ def test_the_facts_of_a_request_are_sentences_and_unknown_ones_are_left_out() ->
         "It was in the share of the canary m2.",
         "Two equal deployments were called, and this is one of the two calls.",
     ]
-    assert gateway_facts({"shadow_of": "x"}) == ["It is a copy for the shadow of its rule. No caller got this answer."]
+    assert gateway_facts({"shadow_of": "x"}) == ["It is a copy for the shadow of its route. No caller got this answer."]
     assert gateway_facts({"guessed_task": "new", "timeout": 5, "canary": None}) == gateway_facts(None) == []
