@@ -91,6 +91,7 @@ PLAN = "The plan and its phases are of the whole installation."
 SELF_HOSTING = "Whether self-hosting pays is asked of the traffic of the whole installation."
 BILLS = "Vendors bill the whole installation."
 MACHINES = "Deployments and leases serve the whole installation."
+SETS = "Sets of answers have texts of the whole installation."
 TRIALS = "Trials measure deployments, which serve the whole installation."
 PEOPLE = "A key of an application acts in nobody's name, so it gives alerts to nobody and takes nobody's notes back."
 
@@ -403,6 +404,8 @@ ACCESS: dict[str, Access] = {
     "api:post_trial": whole(TRIALS, posts("trials")),
     "api:post_trial_stop": whole(TRIALS, posts("trials")),
     "api:get_trial": whole(TRIALS),
+    **{f"api:get_{name}": whole(SETS, Access(scope="trials", reads=())) for name in ("sets", "set", "set_items")},
+    "api:post_set": whole(SETS, posts("trials")),
     **{f"api:get_{name}": JSON for name in ("usage", "requests_file", "errors", "quality", "scoreboard")},
     **{f"api:get_{name}": JSON for name in ("latency", "latency_heat")},
     "api:get_rubrics": replace(JSON, key="public"),

@@ -213,6 +213,7 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
     found |= {f"api:{name}": {"trial_id": trial.pk} for name in ("get_trial", "post_trial_stop")}
     answers = AnswerSet.objects.create(name="Sample", version=1)
     found |= {f"traffic:{name}": {"pk": answers.pk} for name in ("set", "set-file", "set-delete")}
+    found |= {f"api:{name}": {"set_id": answers.pk} for name in ("get_set", "get_set_items")}
     link = FeedbackLink.objects.create(
         day=request.day,
         request_id=request.id,

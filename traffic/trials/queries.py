@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404
 
 from lib import sql
 from providers.models import Deployment
-from traffic.models import Pair, Trial, TrialCall, TrialStep
+from traffic.models import Application, Pair, Trial, TrialCall, TrialStep
 from traffic.models.trials import CallState, TrialState
 from traffic.quality.queries import ACCEPTABLE_SQL
 
@@ -118,6 +118,10 @@ def cut_prompts(trial: Trial) -> set[int]:
 
 def prompts_by_task(trial: Trial) -> dict[str, int]:
     return dict(trial.prompts.order_by().values_list("task").annotate(n=Count("pk")))
+
+
+def every_application() -> list[int]:
+    return list(Application.objects.values_list("pk", flat=True))
 
 
 def deployment_of(slug: str) -> Deployment | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import IO, Any, Literal
@@ -57,8 +57,15 @@ def latest_sets() -> list[AnswerSet]:
     return list(AnswerSet.objects.select_related("by").annotate(n=Count("items"))[:100])
 
 
+def sets_before(before: int | None, size: int, name: str | None) -> list[AnswerSet]:
+    """Versions, the newest first, each with `n`, its number of items: of a name, or of all."""
+    rows = AnswerSet.objects.select_related("by").annotate(n=Count("items")).order_by("-pk")
+    rows = rows.filter(name=name) if name is not None else rows
+    return list((rows.filter(pk__lt=before) if before else rows)[:size])
+
+
 def set_or_404(pk: int) -> AnswerSet:
-    return get_object_or_404(AnswerSet.objects.select_related("by"), pk=pk)
+    return get_object_or_404(AnswerSet.objects.select_related("by").annotate(n=Count("items")), pk=pk)
 
 
 def items_of(answer_set: AnswerSet, within: Collection[int]) -> QuerySet[SetItem]:
@@ -201,7 +208,11 @@ def read_file(file: IO[bytes]) -> Draft:
 
 def item_of(line: bytes | None) -> SetItem:
     """The item of one line. Raises Unfit."""
-    value = object_of(line)
+    return item_from(object_of(line))
+
+
+def item_from(value: Mapping[str, Any]) -> SetItem:
+    """The item of an object. Raises Unfit."""
     prompt = checked(value.get("prompt"), value.get("task"))
     answer, acceptable = value.get("answer", ""), value.get("acceptable")
     if not isinstance(answer, str) or len(answer) > MOST_TEXT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,7 +16,7 @@ from providers.models import AuditEntry, Deployment, EngineBucket, Throughput
 from tests.factories import ApplicationFactory, DeploymentFactory, LeaseFactory, TrialFactory
 from tests.providers.people import in_role
 from traffic.authentication.keys import callers, create_key
-from traffic.models import Trial, TrialStep
+from traffic.models import AnswerSet, SetItem, Trial, TrialStep
 
 pytestmark = pytest.mark.django_db
 
@@ -212,3 +213,60 @@ def capacity(headers: dict[str, str]) -> dict[str, Any]:
     answer: dict[str, Any] = Client().get("/api/v1/break-even", headers=headers).json()
     of_gpu: dict[str, Any] = answer["capacity"]
     return of_gpu
+
+
+SETS = "/api/v1/sets"
+ITEM = {"prompt": "Who?", "task": "qa", "answer": "Me.", "acceptable": True}
+
+
+def post_set(**body: Any) -> Any:
+    return Client().post(SETS, {"name": "Golden", "items": [ITEM]} | body, "application/json", headers=key_of("trials"))
+
+
+def test_a_set_is_made_in_versions_and_read_back_as_lines() -> None:
+    first = post_set(items=[ITEM, {"prompt": " "}, ITEM | {"acceptable": "yes"}]).json()
+    assert (first["name"], first["version"], first["items"], first["by"]) == ("Golden", 1, 1, None)
+    assert [row["index"] for row in first["rejected_items"]] == [1, 2]
+    second, headers = post_set().json(), key_of("trials")
+    page = Client().get(SETS, {"limit": 1}, headers=headers).json()
+    assert [(row["id"], row["version"]) for row in page["items"]] == [(second["id"], 2)]
+    page = Client().get(SETS, {"cursor": page["next"], "name": "Golden"}, headers=headers).json()
+    assert [row["id"] for row in page["items"]] == [first["id"]] and page["next"] is None
+    assert Client().get(SETS, {"name": "Other"}, headers=headers).json()["items"] == []
+    lines = Client().get(f"{SETS}/{first['id']}/items", headers=headers)
+    assert lines.headers["content-type"] == "application/x-ndjson"
+    assert [json.loads(line) for line in lines.getvalue().splitlines()] == [ITEM | {"deployment": None}]
+    actions = AuditEntry.objects.filter(object_type="traffic.answerset").values_list("actor", "action")
+    assert sorted(actions) == [("test", "added"), ("test", "added"), ("test", "export")]
+    assert Client().get(f"{SETS}/999999", headers=headers).status_code == 404
+
+
+def test_copies_of_stored_texts_are_for_keys_that_may_rate_and_no_set_is_for_an_application() -> None:
+    shop, made = ApplicationFactory.create(slug="shop"), post_set().json()
+    SetItem.objects.create(answer_set_id=made["id"], number=2, task="qa", prompt="Secret?", application=shop)
+    for scopes, texts in ((("trials",), ["Who?"]), (("trials", "rate"), ["Who?", "Secret?"])):
+        headers = key_of(*scopes)
+        lines = Client().get(f"{SETS}/{made['id']}/items", headers=headers).getvalue().splitlines()
+        assert [json.loads(line)["prompt"] for line in lines] == texts
+        facts = Client().get(f"{SETS}/{made['id']}", headers=headers).json()
+        assert (facts["items"], facts["hidden"], facts["trials"]) == (2, 2 - len(texts), [])
+    secret = create_key(name="shop", scopes=["trials", "rate"], application=shop)[1]
+    headers = {"authorization": f"Bearer {secret}"}
+    for path in (SETS, f"{SETS}/{made['id']}", f"{SETS}/{made['id']}/items"):
+        assert Client().get(path, headers=headers).status_code == 403
+        assert Client().get(path, headers=key_of("read", "rate")).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"items": []}, "items"),
+        ({"items": [{"prompt": ""}]}, "items"),
+        ({"name": " "}, "name"),
+        ({"name": "a\nb"}, "name"),
+    ],
+)
+def test_what_is_no_set_is_refused_at_its_place(changes: dict[str, Any], place: str) -> None:
+    answer = post_set(**changes)
+    assert answer.status_code == 422 and answer.json()["errors"][0]["loc"][:2] == ["body", place]
+    assert not AnswerSet.objects.exists()
