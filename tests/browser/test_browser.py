@@ -51,7 +51,7 @@ def test_the_bar_leads_to_every_section_of_the_product(visit: Visit) -> None:
 def test_a_prompt_is_answered_side_by_side_stopped_and_kept_as_a_pair(visit: Visit) -> None:
     page = visit("/quality/playground/")
     page.get_by_label("Answered by").select_option("claude-haiku-4-5")
-    page.get_by_label("And, side by side, by").select_option("claude-sonnet-4-5")
+    page.get_by_label("Second target (optional)").select_option("claude-sonnet-4-5")
     page.locator("#id_prompt").fill("What is a break-even?\nAnswer in a sentence.")
     send, stop = page.get_by_role("button", name="Send prompt"), page.get_by_role("button", name="Stop answer")
     page.route("**/quality/playground/", lambda route: None)  # an answer that never begins

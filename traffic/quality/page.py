@@ -183,9 +183,12 @@ class CriteriaTable:
     def title(self) -> str:
         return _("%(rubric)s, version %(version)s") % {"rubric": self.rubric, "version": self.version}
 
-    def cells(self) -> list[tuple[str, list[tuple[str, str]]]]:
-        """Each row's name, and for each criterion its result and how many ratings have a mark."""
-        return [(name, [(result_words(it), f"n {count(it.n)}") for it in results]) for name, results in self.rows]
+    def cells(self) -> list[tuple[str, list[tuple[str, str, str]]]]:
+        """Each row's name, and for each criterion its name, its result and how many ratings have a mark."""
+        return [
+            (name, [(it.criterion.name, result_words(it), f"n {count(it.n)}") for it in results])
+            for name, results in self.rows
+        ]
 
 
 def result_words(result: CriterionResult) -> str:
