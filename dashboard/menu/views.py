@@ -31,8 +31,8 @@ def settings_index(request: HttpRequest) -> HttpResponse:
 
 @get_view()
 def find(request: HttpRequest) -> HttpResponse:
-    """The palette: what matches `q`. `from` is the URL name of the page on which it was opened."""
-    visited = _remember(request, request.GET.get("from", ""))
+    """The palette: what matches `q`. `opened_on` is the URL name of the page it was opened on."""
+    visited = _remember(request, request.GET.get("opened_on", ""))
     text = request.GET.get("q", "").replace("\0", "")[:LONGEST]
     return render(request, "dashboard/menu/find.html", {"groups": groups(request, text, visited), "text": text})
 

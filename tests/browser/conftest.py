@@ -139,3 +139,32 @@ def visit(browser: Browser, the_site: Site, signed_in: Any, complaints: Complain
     yield open_page
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def colleague(
+    browser: Browser, the_site: Site, visit: Callable[..., Page], complaints: Complaints
+) -> Iterator[Callable[[str], Page]]:
+    """`colleague("/quality/rate/")`: a page as a rater of the company sees it, with a password of their own."""
+    context = context_of(browser, the_site)
+
+    def open_page(path: str) -> Page:
+        admin = visit("/settings/people/")
+        admin.get_by_role("link", name="noor").first.click()
+        admin.get_by_role("button", name="Make a link for a new password").click()
+        page, password = context.new_page(), token_hex(12)
+        complaints.watch(page)
+        page.goto(urlsplit(admin.locator("#link").inner_text()).path)
+        for number in (1, 2):
+            page.locator(f"[name=new_password{number}]").fill(password)
+        page.get_by_role("button", name="Save password").click()
+        page.wait_for_url("**/login/**")
+        page.goto(path)
+        page.locator("[name=username]").fill("noor")
+        page.locator("[name=password]").fill(password)
+        page.keyboard.press("Enter")
+        page.wait_for_url(path)
+        return page
+
+    yield open_page
+    context.close()

@@ -84,6 +84,38 @@ def test_an_answer_is_rated_by_the_keyboard_and_the_rating_taken_back(visit: Vis
     expect(page.locator(".finding")).to_contain_text("0 of")
 
 
+def test_twenty_answers_of_a_queue_are_rated_while_a_second_rater_rates_others(
+    visit: Visit, colleague: Callable[[str], Page]
+) -> None:
+    page = visit("/quality/queues/add/")
+    for name, value in (("name", "Twenty"), ("question", "Is it right?"), ("size", "40"), ("overlap_percent", "0")):
+        page.locator(f"[name={name}]").fill(value)
+    page.get_by_role("button", name="Add the queue").click()
+    page.goto("/quality/queues/")
+    page.locator("tr", has_text="Twenty").get_by_role("link", name="Rate answers").click()
+    answer = page.locator("input[name=request]")
+    expect(answer).to_have_count(1)
+    other = colleague(page.url)
+    theirs = other.locator("input[name=request]")
+    seen: list[str] = []
+    of_other: list[str] = []
+    for n in range(20):
+        seen.append(answer.input_value())
+        page.keyboard.press(str(1 + n % 5))
+        expect(answer).not_to_have_value(seen[-1])
+        if n in (0, 10):
+            of_other.append(theirs.input_value())
+            other.keyboard.press("4")
+            expect(theirs).not_to_have_value(of_other[-1])
+    assert len({*seen, *of_other}) == 22
+    expect(page.locator(".finding")).to_contain_text("22 of 40 ratings done, 20 by you")
+    page.keyboard.press("u")
+    expect(answer).to_have_value(seen[-1])
+    page.reload()
+    expect(answer).to_have_value(seen[-1])
+    expect(page.locator(".finding")).to_contain_text("21 of 40 ratings done, 19 by you")
+
+
 def test_twenty_pairs_are_compared_by_the_arrow_keys_and_named_at_the_end(visit: Visit) -> None:
     page = visit("/quality/compare/")
     pair, arrows = page.locator("input[name=pair]"), ("ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown")

@@ -104,12 +104,12 @@ def test_staff_find_their_pages_and_their_applications_alone() -> None:
 
 def test_what_was_visited_last_comes_first_and_is_bounded(admin: Client) -> None:
     for name in ("costs:savings", "costs:charge-add", "nonsense", "costs:savings"):
-        found = results(admin, "", **{"from": name})
+        found = results(admin, "", opened_on=name)
     assert found["Visited last"] == [
         ("Spend: Savings", "/spend/savings/"), ("Spend: Ledger: One-off costs", "/spend/charges/"),
     ]  # fmt: skip
     for name in ("people", "audit", "storage", "legend", "costs:spend", "costs:decide", "alerts:list", "alerts:rules"):
-        found = results(admin, "", **{"from": name})
+        found = results(admin, "", opened_on=name)
     assert len(found["Visited last"]) == MOST == len(admin.session["visited"])
 
 
@@ -127,4 +127,4 @@ def test_words_are_bounded_and_names_escaped(admin: Client) -> None:
 
 def test_a_question_takes_a_fixed_number_of_statements(admin: Client, django_assert_max_num_queries: object) -> None:
     with django_assert_max_num_queries(ceiling(URL)):  # type: ignore[operator]  # a fixture of pytest-django
-        admin.get(URL, {"q": "many", "from": "costs:savings"})
+        admin.get(URL, {"q": "many", "opened_on": "costs:savings"})
