@@ -133,7 +133,7 @@ def usage(row: dict[str, Any], options: Options, *, answered: bool) -> Usage:
 FORMAT = Format(
     slug="generic",
     label="Any CSV or JSON lines",
-    about="one row a request; you say which column is what",
+    about="one row a request, and you name the columns",
     needs=(frozenset(),),
     request_of=request_of,
 )

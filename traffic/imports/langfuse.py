@@ -103,7 +103,7 @@ def added_counts(counts: dict[str, int], names: tuple[str, ...]) -> int | None:
 FORMAT = Format(
     slug="langfuse",
     label="Langfuse observations",
-    about="the export of generations or observations as CSV, JSON or JSON lines; spans and events are left out",
+    about="the export of generations or observations as CSV, JSON or JSON lines, without spans and events",
     needs=(frozenset({"id", "trace_id", "start_time", "end_time"}),),
     request_of=request_of,
 )

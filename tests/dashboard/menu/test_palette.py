@@ -113,6 +113,13 @@ def test_what_was_visited_last_comes_first_and_is_bounded(admin: Client) -> None
     assert len(found["Visited last"]) == MOST == len(admin.session["visited"])
 
 
+def test_the_page_that_it_was_opened_on_is_no_filter_of_a_list(admin: Client) -> None:
+    opener = re.search(r'hx-get="(.*?find.*?)"', html_of(admin.get("/spend/")))
+    assert opener
+    links = re.findall(r'href="(/requests/[^"]*)"', html_of(admin.get(opener[1])))
+    assert links and all("from=" not in link and "costs" not in link for link in links)
+
+
 def test_words_are_bounded_and_names_escaped(admin: Client) -> None:
     AccountFactory.create(slug="evil", name="<script>alert(1)</script>")
     page = html_of(admin.get(URL, {"q": "<script>"}))
