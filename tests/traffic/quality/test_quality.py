@@ -287,7 +287,7 @@ def test_only_who_may_see_figures_sees_what_an_accepted_answer_costs(
     rated(conn, shop, good=36, bad=4)
     manager = logged_in(person("mara", "traffic.view_quality", "costs.view_charge"))
     page, figures = text(viewer, "/quality/"), text(manager, "/quality/")
-    for money in ("USD per accepted answer", "0.0038", "have no cost of their own", "API (JSON)"):
+    for money in ("USD per accepted answer", "0.0038", "has their share of the lease", "API (JSON)"):
         assert money in figures
         assert money not in page
     assert "of <b>40</b> ratings find the answer acceptable" in page
