@@ -75,17 +75,17 @@ CEILINGS = {
     # Break-even. As on Decide and the Overview, one statement reads the pairs of answers that raters chose between.
     # Here, at Plan and at Decide one statement reads the newest trial, whose capacity the inputs take: no
     # other statement reads trials, and its row has to be there also where no deployment is listed.
-    "/break-even/": 29,
+    "/break-even/": 30,
     "/break-even/ with a backtest": 39,
     "/break-even/ with 12 offers and models": 34,
-    "/break-even/break-even.json": 15,
+    "/break-even/break-even.json": 16,
     "/break-even/scenarios/": 4,
-    "/break-even/research/": 18,
+    "/break-even/research/": 19,
     "/break-even/research/ without traffic": 22,
-    "/break-even/kept/": 14,
+    "/break-even/kept/": 15,
     "/break-even/kept/ with 9 scenarios": 24,
     # Plan.
-    "/plan/": 27,
+    "/plan/": 28,
     "/plan/research/": 20,
     "/plan/phases/add/": 3,
     "/plan/phases/hybrid/": 4,
@@ -95,7 +95,7 @@ CEILINGS = {
     "/plan/budgets/everything/": 5,
     "/plan/applications/a0/budgets/": 12,
     # Decide.
-    "/decide/": 23,
+    "/decide/": 25,
     "/decide/ with 6 deployments that were rated": 28,
     "/decide/sizing/": 8,
     # Alerts.
