@@ -5,21 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 from django.utils import timezone
 
 from benchmarks.figures import Figure
-from benchmarks.stack import running
-from dashboard.embedded.servers import free_port
+from benchmarks.stack import running, serving
 
 MANY, EVERY_S, ROUNDS = 1_000, 30, 4
-SERVER = "from benchmarks.checks import serve; serve({port})"
 OTHER_LINES = 480  # of the 532 that vLLM writes: what nobody here reads
 ENGINES = {"vllm": "alive, model list and metrics", "openai_compatible": "model list alone"}
 
@@ -43,7 +37,7 @@ def share_and_reference(seconds: list[float]) -> tuple[float, str, float, str]:
 
 def tell(engine: str) -> None:
     """Print the processor's seconds of one round of checks and of its bare requests; the mean of some rounds."""
-    with serving() as url:
+    with serving(__name__) as url:
         addresses = fill(engine, url)
         checked(0)  # connections to the database, code that is loaded on first use
         ours = sum(checked(n) for n in range(1, ROUNDS + 1)) / ROUNDS
@@ -104,19 +98,6 @@ def asked_bare(addresses: list[str]) -> float:
 
 
 # The server, in a process of its own.
-
-
-@contextmanager
-def serving() -> Iterator[str]:
-    port = free_port()
-    process = subprocess.Popen([sys.executable, "-c", SERVER.format(port=port)], stdout=subprocess.PIPE)
-    try:
-        assert process.stdout is not None
-        process.stdout.readline()
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def serve(port: int) -> None:

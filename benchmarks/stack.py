@@ -83,3 +83,18 @@ def running(*options: str, folder: Path | None = None, **variables: str) -> Iter
         process.send_signal(signal.SIGTERM)
         process.wait(30)
         shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def serving(module: str) -> Iterator[str]:
+    """The address of what a module's `serve(port)` serves in a process of its own, once it has printed a line."""
+    port = free_port()
+    command = [sys.executable, "-c", f"from {module} import serve; serve({port})"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)

@@ -5,19 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 
 from benchmarks.figures import Figure
-from benchmarks.stack import running
-from dashboard.embedded.servers import free_port
+from benchmarks.stack import running, serving
 
 STREAMS, TOKENS_PER_S, TOKENS, SECONDS, PROMPTS = 8, 40, 200, 30, 16
-SERVER = "from benchmarks.trial import serve; serve({port})"
 
 
 def measure() -> list[Figure]:
@@ -33,7 +27,7 @@ def measure() -> list[Figure]:
 
 def report() -> None:
     """Print the shares of a core of a timed step and of the same streams read bare."""
-    with serving() as url:
+    with serving(__name__) as url:
         print(json.dumps([step_of_trial(url), read_bare(url)]))  # noqa: T201  # the bench reads it
 
 
@@ -88,19 +82,6 @@ def read_bare(url: str) -> float:
     cpu, wall = time.process_time(), time.monotonic()
     asyncio.run(read())
     return (time.process_time() - cpu) / (time.monotonic() - wall)
-
-
-@contextmanager
-def serving() -> Iterator[str]:
-    port = free_port()
-    process = subprocess.Popen([sys.executable, "-c", SERVER.format(port=port)], stdout=subprocess.PIPE)
-    try:
-        assert process.stdout is not None
-        process.stdout.readline()
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def serve(port: int) -> None:

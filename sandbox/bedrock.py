@@ -173,24 +173,24 @@ async def _conversing(request: web.Request) -> tuple[str, bool] | web.Response:
 
 
 async def _converse(request: web.Request) -> web.StreamResponse:
-    asked = await _conversing(request)
-    if isinstance(asked, web.Response):
-        return asked
+    conversation = await _conversing(request)
+    if isinstance(conversation, web.Response):
+        return conversation
     thought = {"reasoningContent": {"reasoningText": {"text": "Hm.", "signature": "c2ln"}}}
     content = [
         thought,
         {"text": "".join(WORDS)},
-        *([{"toolUse": {**TOOL_USE, "input": ARGUMENTS}}] if asked[1] else []),
+        *([{"toolUse": {**TOOL_USE, "input": ARGUMENTS}}] if conversation[1] else []),
     ]
     return json({"output": {"message": {"role": "assistant", "content": content}}, "usage": TOKEN_USAGE,
-                 "stopReason": "tool_use" if asked[1] else "end_turn", "metrics": {"latencyMs": 5}})  # fmt: skip
+                 "stopReason": "tool_use" if conversation[1] else "end_turn", "metrics": {"latencyMs": 5}})  # fmt: skip
 
 
 async def _converse_stream(request: web.Request) -> web.StreamResponse:
-    asked = await _conversing(request)
-    if isinstance(asked, web.Response):
-        return asked
-    text, calls = asked
+    conversation = await _conversing(request)
+    if isinstance(conversation, web.Response):
+        return conversation
+    text, calls = conversation
     events: list[tuple[str, dict[str, Any]]] = [("messageStart", {"role": "assistant"})]
     events += [("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": word}}) for word in WORDS]
     events.append(("contentBlockStop", {"contentBlockIndex": 0}))
