@@ -60,6 +60,7 @@ class Band:
     saving_high: Decimal
     goal_low: int | None = None  # the volume at which `SAVING` is reached, at both ends like the crossing
     goal_high: int | None = None
+    one_choice: tuple[Decimal, Decimal] | None = None  # the savings at the likeliest models alone, if this holds two
 
     @property
     def is_told(self) -> bool:
@@ -92,7 +93,17 @@ class Band:
             "low": signed_usd(self.saving_low), "high": signed_usd(self.saving_high),
         }  # fmt: skip
         untold = format_html("<b>{}</b>", _("Too close to call."))
-        return sentences(sure, self._crossings(), saves, "" if self.is_told else untold)
+        return sentences(sure, self._models(), self._crossings(), saves, "" if self.is_told else untold)
+
+    def _models(self) -> str:
+        """That the interval also holds the second models, and how far it reaches without them."""
+        if self.one_choice is None:
+            return ""
+        text = _(
+            "A task’s API model is uncertain too, so both plausible models are included."
+            " The likelier one alone saves %(low)s to %(high)s a month."
+        )
+        return text % {"low": signed_usd(self.one_choice[0]), "high": signed_usd(self.one_choice[1])}
 
     def _crossings(self) -> str:
         if self.crossing_low is None:

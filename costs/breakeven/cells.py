@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from django.utils.html import format_html
+from decimal import Decimal
+
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from costs.breakeven.band import Band
 from costs.breakeven.saving import Saving
 from costs.verdicts.amounts import about_requests
-from lib.formats import count, dollars, signed_usd, state
+from lib.formats import count, dollars, figure, signed_usd, state
 
 NOT_ENOUGH, TOO_CLOSE = "not_enough_data", "too_close"  # verdicts of a saving
 
@@ -30,16 +32,24 @@ def within(crossing: int | None, band: Band | None) -> str:
     return about_requests(None, band.crossing_ends(crossing))
 
 
-def saved(saving: Saving | None) -> SafeString:
-    """USD a month with the interval, and that it is too close to call where no side is surely cheaper."""
+def saved(saving: Saving | None, *, marked: bool = False) -> SafeString:
+    """USD a month with the interval, and that it is too close to call where no side is surely cheaper.
+
+    `marked`: the saving is the one of every page, so that an audit compares it.
+    """
     if saving is None:
         return format_html("{}", _("not known"))
-    words = [unsure(saving)]
+
+    def shown(text: str, name: str, value: Decimal) -> str:
+        return figure(text, name, value) if marked else text
+
+    ends, why = SafeString(), unsure(saving)
     if saving.interval:
-        low, high = dollars(saving.interval.low, 0), dollars(saving.interval.high, 0)
-        words.insert(0, _("%(low)s to %(high)s") % {"low": low, "high": high})
-    shown = ", ".join(filter(None, words))
-    return format_html('{}<span class="secondary">{}</span>', signed_usd(saving.amount), shown)
+        low, high = saving.interval.low, saving.interval.high
+        words = {"low": shown(dollars(low, 0), "saving-low", low), "high": shown(dollars(high, 0), "saving-high", high)}
+        ends = format_html("{}{}", SafeString(escape(_("%(low)s to %(high)s")) % words), ", " if why else "")
+    amount = shown(signed_usd(saving.amount), "saving", saving.amount)
+    return format_html('{}<span class="secondary">{}{}</span>', amount, ends, why)
 
 
 def unsure(saving: Saving) -> str:

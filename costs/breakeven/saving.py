@@ -100,6 +100,7 @@ def whole_band(inputs: Inputs, spread: Spread | None, *, goals: bool = True) -> 
         goal_high=goal_high,
         saving_low=min(first.saving_low, second.saving_low),
         saving_high=max(first.saving_high, second.saving_high),
+        one_choice=(first.saving_low, first.saving_high),
     )
 
 

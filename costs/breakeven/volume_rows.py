@@ -32,18 +32,23 @@ class VolumeRow:
     note: str
     here: bool
     saving: Saving
+    marked: bool = False  # whether the saving is the one of every page, so that an audit compares it
 
     def saved(self) -> SafeString:
-        return cells.saved(self.saving)
+        return cells.saved(self.saving, marked=self.marked)
 
     def side(self) -> SafeString:
         return cells.side(self.saving)
 
 
 def volume_rows(
-    inputs: Inputs, result: Result, spread: Spread | None = None, *, refused: bool = False
+    inputs: Inputs, result: Result, spread: Spread | None = None, *, saving: Saving | None = None, changed: bool = True
 ) -> list[VolumeRow]:
-    """Rows for the research's volumes, our run rate, the crossings and the ends of the first steps, ascending."""
+    """Rows for the research's volumes, our run rate, the crossings and the ends of the first steps, ascending.
+
+    `saving` is that at our run rate, which is uncertain itself; the other rows are of exactly their volume. `changed`:
+    whether a what-if changed the inputs.
+    """
     n = inputs.requests_per_month
     notes: dict[int, str] = dict.fromkeys(NOTED, "")
     for at, gpus in step_ends(inputs):
@@ -59,11 +64,14 @@ def volume_rows(
     if n:
         notes[n] = _("our run rate") if not notes.get(n) else f"{_('our run rate')}, {notes[n]}"
     costs, volumes = costs_of(inputs), sorted(notes)[:MOST_ROWS]
-    savings = savings_at(volumes, inputs, spread, worse=refused)
-    return [_volume_row(inputs, costs, at, notes[at], n, saving) for at, saving in zip(volumes, savings, strict=True)]
+    savings = dict(zip(volumes, savings_at(volumes, inputs, spread, worse=bool(saving and saving.worse)), strict=True))
+    if saving:
+        savings[n] = saving
+    marked = n if saving and not changed else None
+    return [_volume_row(inputs, costs, at, notes[at], savings[at], marked) for at in volumes]
 
 
-def _volume_row(inputs: Inputs, costs: Costs, at: int, note: str, here: int, saving: Saving) -> VolumeRow:
+def _volume_row(inputs: Inputs, costs: Costs, at: int, note: str, saving: Saving, marked: int | None) -> VolumeRow:
     gpus, peak = costs.gpus(at), Fraction(inputs.selfhost.peak_factor)
     return VolumeRow(
         n=at,
@@ -73,8 +81,9 @@ def _volume_row(inputs: Inputs, costs: Costs, at: int, note: str, here: int, sav
         gpus=gpus,
         utilisation=decimal(at * costs.load / peak / gpus) if gpus and costs.load else None,
         note=note,
-        here=at == here,
+        here=at == inputs.requests_per_month,
         saving=saving,
+        marked=at == marked,
     )
 
 

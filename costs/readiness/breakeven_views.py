@@ -80,7 +80,7 @@ def _context(form: WhatIfForm, report: Report, now: datetime, request: HttpReque
     rates = breakeven_page.run_rates(_requests_by_day(now), today)
     growth = breakeven_page.growth(rates)
     refused = scorecard.quality_refuses(report.evidence.quality_gap)
-    saving = saving_of(inputs, report.spread)
+    saving = saving_of(inputs, report.spread, worse=refused)
     offers, last = _on_demand(form), result.curve[-1].requests_per_month
     band = saving.band if saving else None
     answer = breakeven_page.answer(inputs, result, growth, refused, band)
@@ -104,7 +104,7 @@ def _context(form: WhatIfForm, report: Report, now: datetime, request: HttpReque
         "drawn": breakeven_page.drawn(inputs, result),
         "crossings": breakeven_page.crossing_rows(inputs, result, band),
         "statement": explain(inputs, result),
-        "volumes": volume_rows(inputs, result, report.spread, refused=refused),
+        "volumes": volume_rows(inputs, result, report.spread, saving=saving, changed=changed),
         "tornado": tornado(sensitivity(inputs), inputs.requests_per_month),
         "others": others,
         "others_headline": alternatives.others_headline(others),

@@ -122,6 +122,13 @@ def test_the_saving_is_the_same_figure_with_the_same_interval_everywhere(expecte
     ends = [Decimal(end) for end in api["saving_interval"]] if api["saving_interval"] else None
     assert ends == ([verdict.interval.low, verdict.interval.high] if verdict.interval else None)
     assert Decimal(api["saving"]) == verdict.value
+    page = client.get("/break-even/")
+    [row] = [row for row in page.context["volumes"] if row.here]
+    assert (row.saving.amount, row.saving.interval) == (verdict.value, verdict.interval)
+    html = page.content.decode()
+    table = html[html.index('id="volumes-h"') : html.index('id="tasks-h"')]
+    assert {mark.meaning[0] for mark in marked(table)} == {"saving", *(("saving-low", "saving-high") if ends else ())}
+    assert [*collect((at, 200, client.get(at).content.decode()) for at in PAGES).differences()] == []
     [alert] = findings("break-even", now=NOW, days=1)
     first = text(client, "/break-even/").split('id="be-answer">')[1].split("</span>")[0]
     assert verdict.sentence in text(client, "/decide/") and verdict.sentence in text(client, "/")

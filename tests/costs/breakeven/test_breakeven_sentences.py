@@ -15,7 +15,7 @@ from costs.breakeven import cells, compute, what_ifs
 from costs.breakeven.alternatives import OtherOffer, others_headline
 from costs.breakeven.band import Band, Spread
 from costs.breakeven.page import BreakEvenAnswer, BreakEvenPage, CrossingRow, answer
-from costs.breakeven.saving import Saving
+from costs.breakeven.saving import Saving, saving_of
 from costs.breakeven.sensitivity import Swing, tornado
 from costs.breakeven.volume_rows import volume_rows
 from costs.breakeven.what_ifs import ScenarioColumn
@@ -245,10 +245,18 @@ def test_a_volume_in_a_table_has_its_interval() -> None:
 @pytest.mark.parametrize(("share", "sides"), [("0.5", "too close to call"), ("0", "self-hosted")])
 def test_no_row_of_the_volumes_names_a_side_beyond_its_interval(share: str, sides: str) -> None:
     inputs = with_body(requests_per_month=106_700)
-    rows = volume_rows(inputs, compute(inputs), Spread(D(share), D("0.2"), 30))
+    spread = Spread(D(share), D("0.01"), 30)
+    rows = volume_rows(inputs, compute(inputs), spread, saving=saving_of(inputs, spread))
     [here] = [row for row in rows if row.here]
     assert words(here.side()) == sides
     assert ("too close to call" in here.saved()) == (share == "0.5")
+
+
+def test_only_the_row_of_our_run_rate_holds_the_uncertainty_of_the_run_rate() -> None:
+    inputs, narrow, wide = with_body(requests_per_month=106_700), *(Spread(D(0), D(v), 30) for v in ("0.01", "0.2"))
+    before, after = (volume_rows(inputs, compute(inputs), s, saving=saving_of(inputs, s)) for s in (narrow, wide))
+    differ = [row.n for row, other in zip(before, after, strict=True) if row.saving.interval != other.saving.interval]
+    assert differ == [106_700]
 
 
 def test_a_crossing_says_which_side_it_leads_to() -> None:

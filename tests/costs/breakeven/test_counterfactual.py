@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from costs.breakeven.measured_inputs import LIVE, live_inputs, measure, price_li
 from costs.breakeven.queries import day_requests
 from costs.breakeven.saving import saving_of
 from costs.models import TaskModel
+from lib.formats import signed_usd
 from tests.costs.prices import FIRST, NOW, price
 from tests.costs.usage_rows import usage
 from tests.factories import ApplicationFactory
@@ -153,6 +155,14 @@ def test_two_plausible_models_with_different_signs_are_both_in_the_interval(book
     assert saving.interval is not None
     assert saving.interval.low < saving.amount < saving.other < saving.interval.high
     assert saving.turns == (saving.amount < 0 < saving.other)
+    assert saving.band is not None and saving.band.one_choice is not None
+    low, high = saving.band.one_choice
+    assert low == saving.interval.low < high < saving.other
+    note = saving.band.note()
+    assert f"The likelier one alone saves {signed_usd(low)} to {signed_usd(high)} a month." in note
+    assert "both plausible models" in note
+    alone = replace(saving.band, one_choice=None).note()
+    assert "plausible" not in alone
 
 
 def test_a_model_that_served_next_to_nothing_is_no_plausible_choice(book: None) -> None:
