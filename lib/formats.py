@@ -156,9 +156,9 @@ AT_LEAST = "≥"
 
 
 @register.filter
-def at_least_dollars(value: object, unknown: object) -> str:
+def at_least_dollars(value: object, unknown: object, places: int = 2) -> str:
     """For sentences: a total with an unknown in it, ≥ $231.77; plain when `unknown` is 0."""
-    return f"{AT_LEAST}{THIN}{dollars(value)}" if unknown else dollars(value)
+    return f"{AT_LEAST}{THIN}{dollars(value, places)}" if unknown else dollars(value, places)
 
 
 @register.filter

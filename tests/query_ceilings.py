@@ -18,7 +18,9 @@ CEILINGS = {
     # Overview. It shows the verdicts of Decide, and so reads the evidence of all four criteria (8 statements). Three
     # statements are of the month that closed, in the first five days of the next. One is the checklist of the set-up,
     # for those who can set things up. One is the saved views that are pinned. One is the newest trial, see Break-even.
-    "/": 45,
+    # One, as on Break-even and Decide, is how far raters of self-hosted answers agree: the share of acceptable answers
+    # is read by task, and agreement only from answers that several people rated.
+    "/": 46,
     "/views/": 8,
     # Providers.
     "/providers/": 17,
@@ -75,7 +77,7 @@ CEILINGS = {
     # Break-even. As on Decide and the Overview, one statement reads the pairs of answers that raters chose between.
     # Here, at Plan and at Decide one statement reads the newest trial, whose capacity the inputs take: no
     # other statement reads trials, and its row has to be there also where no deployment is listed.
-    "/break-even/": 30,
+    "/break-even/": 31,
     "/break-even/ with a backtest": 39,
     "/break-even/ with 12 offers and models": 34,
     "/break-even/break-even.json": 16,
@@ -95,7 +97,7 @@ CEILINGS = {
     "/plan/budgets/everything/": 5,
     "/plan/applications/a0/budgets/": 12,
     # Decide.
-    "/decide/": 25,
+    "/decide/": 26,
     "/decide/ with 6 deployments that were rated": 28,
     "/decide/sizing/": 8,
     # Alerts.

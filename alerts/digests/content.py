@@ -26,6 +26,7 @@ from costs.dates import month_of
 from costs.verdicts.on_plan import FEWEST_DAYS, in_short
 from costs.verdicts.verdict import State, Verdict
 from lib.dates import DAY, midnight
+from lib.formats import AT_LEAST, THIN
 from lib.money import ZERO
 
 NAMED = 3
@@ -108,7 +109,7 @@ def subject_of(
     text = _("%(verdict)s: %(spent)s %(when)s") % values
     if plan is None or not plan.high:
         return text
-    words = {"high": dollars(plan.high), "month": date_format(plan.month, "F"), "so_far": exact(plan.spent)}
+    words = {"high": dollars(plan.high), "month": date_format(plan.month, "F"), "so_far": so_far(plan)}
     if kind == ReportKind.MONTHLY:
         endings = [_(", plan %(high)s") % words]
     elif forecast is None:
@@ -117,6 +118,11 @@ def subject_of(
         words |= {"median": dollars(forecast[1], 0), "high": dollars(plan.high, 0)}
         endings = [_(", forecast %(median)s of %(high)s") % words, _(", about %(median)s of %(high)s") % words]
     return next((text + ending for ending in endings if len(text + ending) <= MOST), text)
+
+
+def so_far(plan: MonthBudget) -> str:
+    """What the month has cost; a lower bound where a request has no known cost."""
+    return f"{AT_LEAST}{THIN}{exact(plan.spent)}" if plan.at_least else exact(plan.spent)
 
 
 def sentence(kind: str, period: Period, spend: Spend, verdict: Verdict) -> str:
@@ -193,7 +199,7 @@ def facts_of(
         spent_so_far = meaning("spend", plan.spent, plan.month, plan.scope or scope)
         limit = meaning("budget", plan.high, plan.month, plan.scope)
         used = percent(plan.spent / plan.high) + _(" of plan")
-        facts.append([_("Month to date"), exact(plan.spent), used, *spent_so_far])
+        facts.append([_("Month to date"), so_far(plan), used, *spent_so_far])
         facts.append([_("Plan"), f"{dollars(plan.low)}–{dollars(plan.high)[1:]}", plan.name, *limit])
         if forecast is not None:
             low, median, high = forecast

@@ -25,7 +25,7 @@ from costs.price_sheets.sheets import Sheet
 from costs.research.figures import OURS
 from costs.verdicts.verdict import State, Verdict
 from lib.dates import DAY, midnight
-from lib.formats import count, dollars, missing, percent, sentences, usd, when
+from lib.formats import at_least_dollars, count, dollars, missing, percent, sentences, usd, when
 from lib.formats import month as month_name
 from lib.money import ZERO
 
@@ -61,7 +61,10 @@ class PlanPage:
 
     def answer(self) -> SafeString:
         month, status = self.month, self.status
-        words = {"month": month_name(month.first), "spent": dollars(status.spent if status else month.spent)}
+        words = {
+            "month": month_name(month.first),
+            "spent": at_least_dollars(status.spent if status else month.spent, month.unpriced_requests),
+        }
         if status is None or self.plan.current is None:
             text = _("No phase is planned for today, so {month}’s {spent} has no budget.")
             return format_html(text, **words)

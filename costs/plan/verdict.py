@@ -24,7 +24,10 @@ def plan_verdict(month: Month, status: BudgetStatus | None, today: date) -> Verd
     `today` is the running day, UTC; past the end of the budget's days in the month only what they cost counts.
     """
     if status is None:
-        return on_plan(month.first, spent=month.spent, limit=None, forecast=None, median=None, days=0)
+        unpriced = month.unpriced_requests
+        return on_plan(
+            month.first, spent=month.spent, limit=None, forecast=None, median=None, days=0, unpriced=unpriced
+        )
     forecast = status.forecast
     return on_plan(
         status.allowance.first,
@@ -34,6 +37,7 @@ def plan_verdict(month: Month, status: BudgetStatus | None, today: date) -> Verd
         median=forecast.median if forecast else None,
         days=(today - status.allowance.first).days,
         is_over=today >= status.allowance.end,
+        unpriced=status.month.unpriced_requests,
     )
 
 

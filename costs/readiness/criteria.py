@@ -14,6 +14,7 @@ from costs.verdicts.amounts import about
 from costs.verdicts.verdict import State, Verdict, compare, ratings_to_decide, sample_to_decide
 from lib.confidence_intervals import Interval, wilson
 from lib.formats import count, dollars
+from traffic.quality.agreement import TRUSTED, Agreement
 
 FEWEST_DAYS = 7  # with traffic and a known cost, before a month's saving is told
 MOST_DAYS = 30  # of the window that traffic is measured in
@@ -44,7 +45,16 @@ def quality(evidence: Evidence, thresholds: Thresholds) -> Verdict:
     if reached == State.TOO_CLOSE and any(task.ratings < thresholds.ratings_per_task for task in open_tasks):
         reached = State.NOT_ENOUGH
     needed = ratings_needed(open_tasks, thresholds) if reached in (State.TOO_CLOSE, State.NOT_ENOUGH) else ""
-    return replace(blank, state=reached, sentence=text % words, value=share, interval=interval, needed=needed)
+    sentence = text % words + _doubt(evidence.agreement)
+    return replace(blank, state=reached, sentence=sentence, value=share, interval=interval, needed=needed)
+
+
+def _doubt(agreement: Agreement | None) -> str:
+    """That the raters do not agree enough to draw conclusions; empty where they do, and where that is not known."""
+    if agreement is None or agreement.alpha is None or agreement.trusted is not False:
+        return ""
+    text = _("Its raters do not agree enough: alpha is %(alpha)s, %(least)s is required for a conclusion.")
+    return " " + text % {"alpha": f"{agreement.alpha:.2f}", "least": TRUSTED}
 
 
 def task_state(task: TaskQuality, thresholds: Thresholds) -> State:

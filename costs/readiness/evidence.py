@@ -11,6 +11,7 @@ from costs.verdicts.amounts import about_requests
 from lib.confidence_intervals import Interval
 from traffic.comparisons.statistics import MARGIN
 from traffic.models import Task
+from traffic.quality.agreement import Agreement
 
 ACCEPTED = Decimal("0.7")  # of a task's answers, by the lower end of Wilson's interval
 GAP = -Decimal(repr(MARGIN))  # difference of both sides below which our quality is significantly worse
@@ -78,6 +79,7 @@ class Evidence:
     """What was measured. None is unknown, never 0."""
 
     tasks: tuple[TaskQuality, ...] = ()
+    agreement: Agreement | None = None  # of those who rated our own answers; None: not known
     quality_gap: Interval | None = None  # ours minus the API's, paired, 95 %
     first_token_p95_ms: Decimal | None = None
     first_token_sample: int = 0

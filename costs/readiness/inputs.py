@@ -25,12 +25,16 @@ from costs.readiness.evidence import Evidence, TaskQuality, Thresholds
 from costs.readiness.ops_workload import ops_workload
 from lib import sql
 from lib.confidence_intervals import Interval, Z, wilson
+from lib.dates import midnight
+from lib.periods import Period
 from providers.models import Deployment
 from providers.uptime import report as uptime_report
 from providers.uptime.report import DeploymentUptime
 from traffic.comparisons.queries import own_against_api
 from traffic.models import Metric
+from traffic.quality.agreement import Agreement
 from traffic.quality.queries import ACCEPTABLE_SQL, COMPARED_DAYS
+from traffic.quality.shared_answers import shared
 from traffic.usage.filters import Filters
 from traffic.usage.reports import bucket_edges, bucket_value
 
@@ -108,6 +112,7 @@ def read_report(
     switches = {row.kind: row for row in _standing(SWITCH)}
     evidence = Evidence(
         tasks=tuple(row.quality for row in rated),
+        agreement=own_agreement(now),
         quality_gap=answers_gap(now, rated),
         first_token_p95_ms=timings[Metric.TTFT].p95,
         first_token_sample=timings[Metric.TTFT].count,
@@ -221,6 +226,12 @@ def requests_by_task(traffic: Traffic) -> dict[str, int]:
     for row in traffic.groups:
         requests[row["task"]] = requests.get(row["task"], 0) + row["requests"]
     return requests
+
+
+def own_agreement(now: datetime) -> Agreement | None:
+    """How far those agree who rated our own answers of the last 30 days; None where none was rated twice."""
+    end = midnight(now.astimezone(UTC).date() + timedelta(days=1))
+    return shared(Period(end - WINDOW, end), Filters(provider=[OWN])).agreed[""].get("")
 
 
 def answers_gap(now: datetime, rated: Iterable[RatedTask]) -> Interval | None:

@@ -40,8 +40,10 @@ def differences(rows: Sequence[ProviderMonthBill], month: date | None = None) ->
     if not rows:
         return SafeString("")
     unexplained = sum((abs(row.unexplained) for row in rows), ZERO)
+    apart = any(round(row.gap, 2) for row in rows)
     return sentences(
         _apart(rows, month),
+        _("Days that are not billed yet are left out.") if apart and any(row.pending for row in rows) else "",
         *(text for row in rows for text in missing_of(row)),
         format_html(_("{sum} of the difference is unexplained."), sum=dollars(unexplained)) if unexplained else "",
     )

@@ -89,6 +89,9 @@ class ScoreboardPage:
         passing = [place for place in self.placed if place.low >= PASS]
         if not passing:
             return _("No deployment meets the %(target)s target with its whole interval.") % {"target": percent(PASS)}
+        if len(passing) > 1 and not self.is_alike:
+            text = _("%(n)s deployments meet the %(target)s target. Choose a task to compare what its answers cost.")
+            return text % {"n": count(len(passing)), "target": percent(PASS)}
         text = ngettext(
             "%(name)s is the only deployment that meets the %(target)s target.",
             "%(name)s has the cheapest accepted answers of %(n)s deployments that meet the %(target)s target.",
@@ -96,19 +99,24 @@ class ScoreboardPage:
         )
         return text % {"name": self.name_of(passing[0]), "n": count(len(passing)), "target": percent(PASS)}
 
+    @cached_property
+    def is_alike(self) -> bool:
+        """Whether all deployments in the chart served one and the same task, so that their costs can be compared."""
+        return len(self.board.tasks({place.key for place in self.placed})) == 1
+
     def name_of(self, place: Place) -> str:
         return self.names.get("deployment", {}).get(place.key, place.key)
 
     @property
     def chart(self) -> dict[str, Any]:
-        """Quality against cost: each deployment with the interval of its share, and the Pareto front."""
+        """Quality against cost: each deployment with the interval of its share; of one task, the Pareto front."""
         series: list[dict[str, Any]] = [
             # The share itself is last: the table under the chart lists it.
             {"name": self.name_of(place), "style": "us" if place.key in self.own else number % 6 + 1,
              "points": [(place.cost * 10, value) for value in (place.low, place.high, place.share)]}
             for number, place in enumerate(self.placed)
         ]  # fmt: skip
-        front = frontier(self.placed)
+        front = frontier(self.placed) if self.is_alike else []
         if len(front) > 1:
             points = [(place.cost * 10, place.share) for place in front]
             series.append({"name": _("No cheaper one is better"), "style": "plan", "points": points})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -78,6 +78,11 @@ class Scoreboard:
             key = self.spend.names.deployments.get(row["deployment_id"]) if by == "deployment" else row[by] or None
             counted[key] = counted.get(key, 0) + row["unpriced"] + row["unknown_usage"]
         return counted
+
+    def tasks(self, deployments: Collection[str]) -> set[str]:
+        """The tasks of the requests that these deployments served, by their slugs."""
+        names = self.spend.names.deployments
+        return {row["task"] for row in self.spend.usage if names.get(row["deployment_id"]) in deployments}
 
     @cached_property
     def side_by_side(self) -> Sequence[comparisons.Result]:

@@ -9,11 +9,13 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import cached_property
 from typing import Any, Literal
 
+from django.utils.translation import gettext as _
+
 from costs.readiness.criteria import latency, quality, reliability, saving
 from costs.readiness.evidence import Evidence, TaskQuality, Thresholds
 from costs.readiness.inputs import Report, read_report, reliability_facts
 from costs.readiness.scorecard import criterion_json
-from costs.verdicts.verdict import Verdict
+from costs.verdicts.verdict import State, Verdict
 from lib.confidence_intervals import Interval, Z
 from providers.models import Deployment
 from traffic.comparisons.statistics import Difference, paired_difference, verdict_of
@@ -144,7 +146,7 @@ class TrialReport:
 
     @cached_property
     def evidence(self) -> Evidence:
-        """The trial's own ratings, first tokens and candidate; the saving is that of the live break-even."""
+        """The trial's own ratings, first tokens and candidate; the saving is the live one, see `criteria`."""
         live = self.live
         ratings = {task: (rated, good) for task, rated, good in queries.ratings_of(self.trial)}
         prompts = queries.prompts_by_task(self.trial)
@@ -157,6 +159,7 @@ class TrialReport:
         return replace(
             live.evidence,
             tasks=tasks,
+            agreement=None,
             quality_gap=Interval(Decimal(str(gap.low)), Decimal(str(gap.high))) if gap else None,
             first_token_p95_ms=None if p95 is None else Decimal(str(round(p95, 3))),
             first_token_sample=len(values),
@@ -167,14 +170,14 @@ class TrialReport:
 
     @cached_property
     def criteria(self) -> tuple[Verdict, ...]:
+        """The live saving counts only where Break-even takes the trial's capacity; else it is of other deployments."""
         limits, evidence = Thresholds(), self.evidence
         justified = evidence.private or evidence.fine_tuned
-        return (
-            quality(evidence, limits),
-            latency(evidence, limits),
-            saving(evidence, limits, justified),
-            reliability(evidence, limits),
-        )
+        saves = saving(evidence, limits, justified)
+        if self.use_of_capacity != "used":
+            text = _("Break-even does not use this trial’s capacity, so its saving is not known.")
+            saves = Verdict("saving", State.NOT_ENOUGH, text, threshold=saves.threshold, set_aside=justified)
+        return quality(evidence, limits), latency(evidence, limits), saves, reliability(evidence, limits)
 
     @property
     def capacity(self) -> Decimal | None:

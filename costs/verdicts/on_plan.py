@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 
 from costs.verdicts.verdict import State, Verdict, compare
 from lib.confidence_intervals import Interval
-from lib.formats import dollars
+from lib.formats import at_least_dollars, dollars
 from lib.formats import month as month_name
 
 FEWEST_DAYS = 3  # of a month, before its forecast says more than the first entered charge
@@ -25,18 +25,20 @@ def on_plan(
     median: Decimal | None,
     days: int,
     is_over: bool = False,
+    unpriced: int = 0,
 ) -> Verdict:
     """Compare a month with its limit; all money in USD.
 
     `limit` is None or 0 where nothing is planned. `forecast` holds the month's end with 80 %, `median` is its middle.
     `days` are the whole days of the month behind us. `is_over`: the month has ended, so that only `spent` counts.
+    `unpriced` requests have no known cost, so that `spent` is a lower bound.
     """
-    words = {"month": month_name(month), "spent": dollars(spent, 0)}
+    words = {"month": month_name(month), "spent": at_least_dollars(spent, unpriced, 0)}
     if not limit:
         return Verdict("plan", State.NOT_ENOUGH, _("%(month)s has no budget. Spent: %(spent)s.") % words, spent)
     words |= {"limit": dollars(limit, 0)}
     if spent > limit:
-        words["spent"] = dollars(spent)  # to the cent, or one cent over would read as none
+        words["spent"] = at_least_dollars(spent, unpriced)  # to the cent, or one cent over would read as none
     if is_over:
         return _ended(spent, limit, words)
     if spent > limit:

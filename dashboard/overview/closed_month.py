@@ -21,7 +21,7 @@ from costs.reconciliation.bill_status import MonthBills
 from costs.reconciliation.differences import differences
 from dashboard.overview.reads import Facts
 from lib.dates import DAY
-from lib.formats import dollars, figure, sentences, state, when
+from lib.formats import at_least_dollars, dollars, figure, sentences, state, when
 from lib.formats import month as month_name
 from lib.money import ZERO
 
@@ -37,6 +37,7 @@ class ClosedMonth:
     today: date
     bills: MonthBills | None  # None: they are being compared
     alerts: Sequence[Alert]
+    unpriced: int = 0  # its requests without a known cost, so that `spent` is a lower bound
 
     @property
     def limit(self) -> Decimal | None:
@@ -55,7 +56,8 @@ class ClosedMonth:
 
     def headline(self) -> str:
         """The month's part of the page's heading."""
-        words = {"month": month_name(self.month), "spent": dollars(self.spent, 0), "limit": dollars(self.limit, 0)}
+        spent = at_least_dollars(self.spent, self.unpriced, 0)
+        words = {"month": month_name(self.month), "spent": spent, "limit": dollars(self.limit, 0)}
         if self.limit is None:
             return format_html(_("{month} closed at <b>{spent}</b>"), **words)
         return format_html(_("{month} closed at <b>{spent}</b> of {limit}"), **words)
@@ -64,7 +66,7 @@ class ClosedMonth:
         """What the month cost against its budget, and until when its bills may still change."""
         words = {
             "month": month_name(self.month),
-            "spent": figure(dollars(self.spent), "spend", self.spent, self.month),
+            "spent": figure(at_least_dollars(self.spent, self.unpriced), "spend", self.spent, self.month),
             "limit": figure(dollars(self.limit, 0), "budget", self.limit, self.month),
         }
         text = _("{month}: <b>{spent}</b> of {limit}.") if self.limit is not None else _("{month}: <b>{spent}</b>.")
@@ -108,4 +110,5 @@ def closed_month(facts: Facts) -> ClosedMonth | None:
         today=facts.today,
         bills=facts.closed_bills,
         alerts=facts.closed_alerts,
+        unpriced=sum(row["unpriced"] for row in facts.days.usage if month <= row["day"] < first),
     )

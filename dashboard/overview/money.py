@@ -23,7 +23,7 @@ from costs.verdicts.verdict import State, Verdict
 from dashboard.overview.reads import Facts
 from lib import formats
 from lib.dates import midnight
-from lib.formats import dollars, figure, sentences
+from lib.formats import at_least_dollars, dollars, figure, sentences
 from lib.money import ZERO
 
 
@@ -109,9 +109,9 @@ class Money:
 
     def answer(self) -> str:
         """What is spent, compared with an even use of the budget, and the forecast of the month."""
-        spent = _("<b>{spent}</b> is spent in {month}")
+        spent = _("<b>{exact}</b> is spent in {month}")
         if self.at_least:
-            spent = _("At least <b>{spent}</b> is spent in {month}")
+            spent = _("At least <b>{exact}</b> is spent in {month}")
         pace = ""
         if self.phase and self.ahead and self.ahead > 0:
             pace = _(", <b>{ahead}</b> ahead of an even pace")
@@ -153,11 +153,12 @@ class Money:
 
     def _with_figures(self, text: str) -> str:
         """`text` with the placeholders replaced by the month's figures."""
-        median = self.forecast.median if self.forecast else None
+        median, spent = self.forecast.median if self.forecast else None, self.month.spent
         return format_html(
             text,
             month=formats.month(self.month.first),
-            spent=figure(dollars(self.month.spent), "spend", self.month.spent, self.month.first),
+            exact=figure(dollars(spent), "spend", spent, self.month.first),
+            spent=figure(at_least_dollars(spent, self.at_least), "spend", spent, self.month.first),
             low=dollars(self.low, 0),
             limit=figure(dollars(self.limit, 0), "budget", self.limit, self.month.first),
             middle=figure(dollars(median, 0), "forecast", median, self.month.first),

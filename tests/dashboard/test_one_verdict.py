@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -292,6 +293,25 @@ def test_the_figures_of_a_signed_record_are_marked_and_those_of_its_moment(ready
     assert choice == {"GO": ["/decide/", "/decide/records/1/"]}
     wrong = pages["/decide/records/1/"].replace('data-figure="saving-low"', 'data-figure="run-rate"', 1)
     assert [*collect([("record", 200, wrong)]).differences()], "a figure that differs is named"
+
+
+def test_a_share_whose_raters_do_not_agree_has_their_agreement_beside_it_wherever_it_is_shown(
+    ready: Deployment,
+) -> None:
+    client = client_of("manager")
+    assert "do not agree" not in text(client, "/") + text(client, "/decide/")
+    Rating.objects.all().delete()
+    Rating.objects.bulk_create(
+        Rating(day=NOW.date(), request_id=answer, by=by, stars=4 + (n + turn) % 2, deployment=ready, model="mistral",
+               task="rag")
+        for n, answer in enumerate(uuid.uuid4() for _n in range(40)) for turn, by in enumerate(("p1", "p2"))
+    )  # fmt: skip
+    [verdict] = [row for row in verdicts(NOW) if row.question == "quality"]
+    assert verdict.state == State.MET
+    alpha = client.get("/quality/").context["answer"].total.agreement.alpha
+    doubt = f"Its raters do not agree enough: alpha is {alpha:.2f}, 0.667 is required for a conclusion."
+    assert verdict.sentence.endswith(doubt)
+    assert all(doubt in text(client, page) for page in ("/", "/decide/"))
 
 
 @pytest.mark.parametrize(

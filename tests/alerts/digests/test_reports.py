@@ -205,7 +205,7 @@ def test_shares_of_a_digest_are_left_out_where_a_credit_lowers_the_total(spent: 
     ],
 )
 def test_subject_that_is_too_long_is_composed_shorter_and_not_cut(total: str, median: str, subject: str) -> None:
-    plan: Any = SimpleNamespace(high=Decimal(50), spent=Decimal(40), month=date(2026, 11, 1))
+    plan: Any = SimpleNamespace(high=Decimal(50), spent=Decimal(40), month=date(2026, 11, 1), at_least=False)
     week: Any = SimpleNamespace(total=Decimal(total))
     text = subject_of("weekly", "Close to budget", week, plan, (Decimal(median),) * 3)
     assert text == subject == shortened(text, MOST)

@@ -86,6 +86,21 @@ def test_the_headline_names_the_cheapest_that_meets_the_target(sides: tuple[Depl
     assert [point[1] for point in chart["series"][0]["points"]][-1] == 1.0
 
 
+def test_deployments_that_serve_different_tasks_are_not_compared_by_cost(sides: tuple[Deployment, Deployment]) -> None:
+    rate(sides[0], 400, 400)  # both meet the target now
+    usage(day=TODAY, requests=100, cost=2, deployment_id=sides[1].pk, model=sides[1].model, task="code")
+    rate(sides[1], 40, 40, task="code")
+    [every, rag] = [ScoreboardPage(Scoreboard(TODAY, Filters(task=task)), {}, frozenset()) for task in ([], ["rag"])]
+    target = percent(PASS)
+    assert every.headline() == (
+        f"2 deployments meet the {target} target. Choose a task to compare what its answers cost."
+    )
+    assert rag.headline() == f"api has the cheapest accepted answers of 2 deployments that meet the {target} target."
+    assert (every.is_alike, rag.is_alike) == (False, True)
+    page = client_of("manager").get("/quality/cost/").content.decode()
+    assert "Choose a task" in page and "cheapest" not in page and "No cheaper one is better" not in page
+
+
 def test_the_page_shows_scores_costs_and_the_pairs_of_the_same_prompts(
     sides: tuple[Deployment, Deployment], django_assert_max_num_queries: object
 ) -> None:

@@ -103,6 +103,11 @@ def bill_of(billed: str, ours: str = "10", complete: date | None = MAY, invoiced
             "Bills over tolerance: Anthropic",
             "Bills are <b>$12.00</b>, and our records are empty.",
         ),
+        (
+            bill_of("12", ours="20", not_complete="-11", unseen_requests="3"),  # the row's own difference is -8
+            "Bills within tolerance",
+            "Bills are <b>$3.00 (33 %)</b> above our records. Days that are not billed yet are left out.",
+        ),
         (bill_of("10"), "Bills within tolerance", "Bills match our records to the cent."),
         (
             bill_of("4", not_complete="-6"),

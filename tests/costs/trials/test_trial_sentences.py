@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from costs.readiness.inputs import read_report
+from costs.readiness.scorecard import judge
 from costs.trials.page import TrialPage
 from costs.trials.report import TrialReport
+from costs.verdicts.verdict import State
+from providers.models import Deployment
 from tests.costs.people import client_of
 from tests.factories import DeploymentFactory, LeaseFactory, TrialFactory
 from traffic.models import Trial, TrialStep
@@ -72,6 +76,19 @@ def test_break_even_uses_the_newest_capacity_only_and_that_of_a_lease_before_one
     DeploymentFactory.create(name="Leased", lease=LeaseFactory.create())
     DeploymentFactory.create(lease=LeaseFactory.create(), tokens_per_second=50)
     assert "because the candidate has no running lease" in page(newest).break_even_words()
+
+
+def test_a_trial_has_the_live_saving_only_where_break_even_uses_its_capacity(ready: Deployment) -> None:
+    """Its page, the API, and Decide beside the live figure."""
+    lease = LeaseFactory.create()
+    older, newest = ended(200, lease=lease, minutes=5), ended(200, lease=lease)
+    now = timezone.now()
+    live = {row.question: row for row in judge(read_report(now).evidence).criteria}
+    assert live["saving"].value is not None
+    sides = {trial.pk: {row.question: row for row in page(trial).report.criteria} for trial in (older, newest)}
+    assert sides[newest.pk]["saving"] == live["saving"]
+    assert sides[older.pk]["saving"].value is None and sides[older.pk]["saving"].state == State.NOT_ENOUGH
+    assert "its saving is not known" in sides[older.pk]["saving"].sentence
 
 
 def test_decide_shows_the_newest_trial_with_its_criteria_and_without_one_how_to_start_it() -> None:

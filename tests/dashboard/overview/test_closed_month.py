@@ -15,6 +15,7 @@ from alerts.models import Alert, AlertState, Rule
 from dashboard.overview import page
 from dashboard.page_audit.marks import Marked, marked
 from tests.costs.entered import entered
+from tests.costs.usage_rows import usage
 from tests.factories import PhaseFactory
 from tests.pages import words
 
@@ -52,6 +53,24 @@ def test_the_closed_month_stands_first_for_five_days(now: datetime, is_shown: bo
         assert (closed.month, closed.spent, closed.limit) == (NOVEMBER, Decimal("393.00"), Decimal(400))
         assert "$393.00 of $400" in sentence and "Final on 31 Dec." in sentence
         assert marked(closed.state_mark()) == [Marked(("verdict: plan", "2026-11", ""), "met")]
+
+
+@pytest.mark.usefixtures("november")
+def test_a_lower_bound_is_one_on_every_page_and_in_the_api(manager: Client) -> None:
+    usage(day=date(2026, 11, 9), model="new", requests=52, unpriced=52, cost=0)
+    with time_machine.travel(at(1), tick=False):
+        closed = words(manager.get("/").content.decode())
+    assert "November: ≥ $393.00 of $400" in closed and "≥ 393.00" in closed
+    with time_machine.travel(at(30, 12, month=11), tick=False):
+        plan, overview = (words(manager.get(page).content.decode()) for page in ("/plan/", "/"))
+        PhaseFactory._meta.model.objects.update(budget_low=100, budget_high=200)
+        late = {page: words(manager.get(page).content.decode()) for page in ("/", "/plan/")}
+        [verdict] = [row for row in manager.get("/api/v1/verdicts").json()["items"] if row["question"] == "plan"]
+    assert "≥ $393.00 of November’s $400 is spent" in plan and "At least $393.00" in overview
+    sentence = words(verdict["sentence"])
+    assert sentence == "November is over its budget: ≥ $393.00 of $200 is spent."
+    assert sentence in late["/plan/"]
+    assert "≥ $393.00 of $200" in late["/"]
 
 
 @pytest.mark.usefixtures("november")
