@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -12,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from demo.client import DemoError
 from demo.run import Addresses, Demo, utc_now
+from traffic.comparisons import services as comparisons
 
 
 def web_url() -> str:
@@ -27,6 +29,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEMO or not settings.SANDBOX_URL:
             raise CommandError("There is no demo to join: start one with `manage.py up --demo`.")
+        # A line for each of the 226 choices would push the address to open, printed just before, off the screen.
+        logging.getLogger(comparisons.__name__).setLevel(logging.WARNING)
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
