@@ -40,10 +40,13 @@ def database_url(host: str, port: int) -> str:
 
 
 def empty_after_a_process(conn: psycopg.Connection[Any]) -> None:
-    """Empty what a process wrote that may have died in a transaction: what it left is ended, and nothing waits long."""
+    """Empty what a process wrote that may have died in a transaction: what it left is ended, and nothing waits long.
+
+    A gateway's connections are ended in any case: a batch may have reached Postgres that has not begun with it.
+    """
     conn.execute(
-        "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
-        " AND backend_type = 'client backend'"
+        "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        " AND (xact_start IS NOT NULL OR application_name LIKE 'gateway %')"
     )
     begin_again()

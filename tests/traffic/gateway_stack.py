@@ -113,7 +113,17 @@ class GatewayProcess:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(120)
+            until(self._all_ended)
         self.log.close()
+
+    def _all_ended(self) -> bool:
+        """Whether the worker has gone with its parent, so that no row of it comes any more."""
+        assert self.process is not None
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
 
     def kill(self) -> None:
         """As a crash does it: the worker and its parent at once."""
