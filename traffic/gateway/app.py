@@ -86,6 +86,8 @@ RELAYED: dict[str, Protocol] = {
     "/v1/images/variations": MEDIA,
 }
 COUNTING = "/v1/messages/count_tokens"
+# A call changes threads some six times, and while rows are moved each time waits so long for the interpreter.
+GIVE_WAY_S = 0.0001
 
 
 class Gateway:
@@ -184,7 +186,7 @@ class Gateway:
             handler.setFormatter(EventFormatter())
             logging.basicConfig(level=logging.INFO, handlers=[handler])
             self.start(read_settings())
-            tune_interpreter()
+            tune_interpreter(GIVE_WAY_S)
             make_room()
             await self.snapshots.after(None)  # with Postgres away we start all the same, and say 503 until it is back
         except (SettingMissing, UnknownFormat, OSError) as error:

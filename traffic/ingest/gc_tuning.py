@@ -10,16 +10,19 @@ M_MMAP_THRESHOLD = -3  # of `mallopt`
 LARGE_BLOCK = 1 << 20
 
 
-def tune_interpreter() -> None:
-    """Call once, after everything that lives as long as the process has been imported."""
+def tune_interpreter(give_way_s: float = 0.0005) -> None:
+    """Call once, after everything that lives as long as the process has been imported.
+
+    `give_way_s`: seconds after which a running thread must give way to one that waits.
+    """
     # Freeze what is loaded by now: the collector would walk through it again and again while batches of thousands of
     # rows are read, which leave no cycles. Cycles of requests are few and small, so that it may run seldom.
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
-    # Seconds after which a running thread must give way to one whose answer from Postgres or an upstream has come. By
-    # Python's default that one would wait 5 ms each time while another thread parses a batch.
-    sys.setswitchinterval(0.0005)
+    # Such a one has its answer from Postgres or an upstream. By Python's default it would wait 5 ms each time while
+    # another thread parses a batch.
+    sys.setswitchinterval(give_way_s)
     if (libc := glibc()) is not None:
         # Blocks from this size on are the system's again once they are freed. By default that size grows with what is
         # freed, up to 32 MiB; bodies then lie between small things, and the heap never shrinks.

@@ -12,6 +12,7 @@ import asyncio
 import importlib
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from time import monotonic
@@ -38,7 +39,7 @@ LEASE_S = 60.0  # after which the reservation of a gateway that died ends
 PROLONG_EVERY_S = 20.0
 LOOK_EVERY_S = 0.5
 ANSWER_S = 5.0  # in which Valkey must answer; a busy machine is no reason to let a call pass its caps
-CONNECTIONS = 32
+CONNECTIONS = 32  # of scripts at once, for which others wait; one more is there for what `watch` asks
 MOST_USERS = 10_000  # counted one by one in a window of a cap; all others share a counter
 MOST_OWED = 10_000  # counters
 KEPT = timedelta(hours=1)  # after the end of a window
@@ -102,6 +103,7 @@ class CapLedger:
         self._client: Any = None
         self._scripts: dict[str, Any] = {}
         self._errors: tuple[type[Exception], ...] = (OSError, TimeoutError)
+        self._free = asyncio.Semaphore(CONNECTIONS)
         self._away = False  # Valkey does not answer: calls do not wait for it until it does again
         self._born: str | None = None
         self._open: dict[str, Hold] = {}
@@ -346,7 +348,12 @@ class CapLedger:
     async def _run(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         if self._client is None:
             self._open_client()
-        return await self._scripts[script](keys=keys, args=[_argument(argument) for argument in arguments])
+        async with asyncio.timeout(ANSWER_S) if self._free.locked() else nullcontext():
+            await self._free.acquire()
+        try:
+            return await self._scripts[script](keys=keys, args=[_argument(argument) for argument in arguments])
+        finally:
+            self._free.release()
 
     def _open_client(self) -> None:
         from redis import asyncio as redis  # 0.2 s, for those alone who have caps
@@ -355,8 +362,9 @@ class CapLedger:
         from redis.exceptions import RedisError
 
         self._errors = (*self._errors, RedisError)
-        pool = redis.BlockingConnectionPool.from_url(
-            self._queue_url, max_connections=CONNECTIONS, timeout=ANSWER_S, socket_timeout=ANSWER_S,
+        # Not its pool that waits for a free connection: that takes half of a script's processor time here.
+        pool = redis.ConnectionPool.from_url(
+            self._queue_url, max_connections=CONNECTIONS + 1, socket_timeout=ANSWER_S,
             socket_connect_timeout=ANSWER_S, retry=Retry(NoBackoff(), 1),
         )  # fmt: skip
         self._client = redis.Redis.from_pool(pool)
