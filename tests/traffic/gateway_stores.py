@@ -1,4 +1,4 @@
-"""A vendor's stores of files, batches and answers, in memory."""
+"""A vendor's stores of files, batches, vectors and answers, in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 
 from aiohttp import web
 
-PATH = re.compile(r"^/v1/(messages/batches|files|batches|responses)(?:/([^/]+))?(/\w+)?$")
+PATH = re.compile(
+    r"^/v1/(messages/batches|files|batches|responses|vector_stores|audio/voices|audio/voice_consents)(?:/([^/]+))?(/\w+)?(?:/([^/]+)(/\w+)?)?$"
+)
 LINE = b'{"custom_id":"a","result":{"type":"succeeded","message":{"id":"m","type":"message","role":"assistant",' \
        b'"model":"c","content":[],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":1,' \
        b'"output_tokens":2}}}}\n'  # fmt: skip
@@ -29,7 +31,9 @@ class Stores:
         match = PATH.match(request.path)
         if match is None:
             return None
-        kind, name, rest = match.groups()
+        kind, name, rest, inner, end = match.groups()
+        if kind == "vector_stores" and rest and name in self.objects:
+            return self.inside(request.method, rest, inner, end, asked)
         if kind == "responses":
             return self.response(request, name, rest, asked)
         if name is None and request.method == "POST":
@@ -68,12 +72,28 @@ class Stores:
             return web.json_response({"id": name, "object": "response", "deleted": True})
         return web.json_response(self.objects[name] | ({"status": "cancelled"} if rest else {}))
 
+    def inside(self, method: str, rest: str, inner: str | None, end: str | None, asked: dict[str, Any]) -> web.Response:
+        """What a vector store answers of its files, their batches, and a search."""
+        kind = "vector_store.file" if rest == "/files" else "vector_store.files_batch"
+        if rest == "/search" or end:
+            hit = {"file_id": "file-1", "filename": "a", "score": 0.5, "content": [{"type": "text", "text": "Hello"}]}
+            return web.json_response({"object": "list", "data": [hit], "has_more": False})
+        if method == "DELETE":
+            return web.json_response({"id": inner, "object": f"{kind}.deleted", "deleted": True})
+        if method == "GET" and inner is None:
+            return web.json_response({"object": "list", "data": [], "has_more": False})
+        return web.json_response({"id": inner or asked.get("file_id", "vsfb_1"), "object": kind, "status": "completed"})
+
     def made(self, kind: str, asked: dict[str, Any]) -> dict[str, Any]:
         number = next(self.numbers)
         made: dict[str, Any] = {"kind": kind, "created_at": "2026-01-01T00:00:00Z"}
         if kind == "messages/batches":
             made |= {"id": f"msgbatch_{number}", "type": "message_batch", "processing_status": "ended",
                      "results_url": "https://vendor.example/results"}  # fmt: skip
+        elif kind.startswith("audio/"):
+            made |= {"id": f"{kind[6:-1]}_{number}", "object": kind.replace("/", ".")[:-1], "name": "Ann"}
+        elif kind == "vector_stores":
+            made |= {"id": f"vs_{number}", "object": "vector_store", "status": "completed", "name": asked.get("name")}
         elif kind == "files":
             made |= {"id": f"file-{number}", "object": "file", "purpose": "batch", "filename": "a", "bytes": 1}
         else:

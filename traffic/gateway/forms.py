@@ -44,6 +44,13 @@ def read_form(body: bytes, content_types: Sequence[bytes]) -> GatewayRequest:
     return GatewayRequest(MEDIA, body, {}, model, streamed, span=(start, end))
 
 
+def values_of(body: bytes, content_types: Sequence[bytes], name: bytes) -> list[str]:
+    """The values of a form's parts with this name, however it is written. Raises BadRequest with a sentence."""
+    parts = _parts(body, _delimiter(content_types))
+    values = [body[start : min(end, start + 1_000)] for part, start, end in parts if part.lower().startswith(name)]
+    return [value.decode("utf-8", "replace").strip() for value in values]
+
+
 def _delimiter(content_types: Sequence[bytes]) -> bytes:
     boundaries = [match[1] or match[2] for value in content_types for match in _BOUNDARY.finditer(value)]
     if len(content_types) != 1 or len(boundaries) != 1 or content_types[0].lower().count(b"boundary*"):

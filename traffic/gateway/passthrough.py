@@ -1,4 +1,4 @@
-"""Files, batches and stored answers pass through to the one vendor that holds them.
+"""Files, batches, vector stores, voices and stored answers pass through to the one vendor that holds them.
 
 Every application sees its own alone, though all share the vendor's account: an id is answered only to the application
 for which it was made, and a list is cut down to those. They are no calls to a model and leave no row; what a batch
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +20,10 @@ import msgspec
 
 from lib.reach import literal
 from traffic.gateway.bounds import MOST_ANSWER, TooMuch
+from traffic.gateway.forms import values_of
 from traffic.gateway.held_objects import HeldObjects
 from traffic.gateway.named_objects import has_hidden_letters, may_name, names_of, refuse_batch_lines, refuse_form
-from traffic.gateway.protocols import ANTHROPIC, OPENAI, RESPONSES, Protocol
+from traffic.gateway.protocols import ANTHROPIC, OPENAI, RESPONSES, BadRequest, Protocol
 from traffic.gateway.refusals import Headers, Refusal, Send
 from traffic.gateway.relay import Relay
 from traffic.gateway.routes import OVER, SELF, Rule, Target, reachable
@@ -31,11 +32,19 @@ from traffic.gateway.timeouts import IDLE, SENTENCES, TOTAL, TotalTimeout, hold,
 from traffic.gateway.upstream import KEPT_FROM_CALLERS, NotReached, headers_for, judge, url_of
 
 ANSWERS = "/v1/responses"
+VECTORS = "/v1/vector_stores"
+VOICES, CONSENTS = "/v1/audio/voices", "/v1/audio/voice_consents"
 STORES: dict[str, Protocol] = {"/v1/messages/batches": ANTHROPIC, "/v1/files": OPENAI, "/v1/batches": OPENAI,
-                               ANSWERS: RESPONSES}  # fmt: skip
+                               VECTORS: OPENAI, VOICES: OPENAI, CONSENTS: OPENAI, ANSWERS: RESPONSES}  # fmt: skip
 METHODS = ("GET", "POST", "DELETE")
 _PATH = re.compile(r"^(/v1/messages/batches|/v1/files|/v1/batches)(?:/([A-Za-z0-9_.-]{1,200}))?(/[a-z_]{1,40})?$")
 _ANSWER_PATH = re.compile(r"^(/v1/responses)/([A-Za-z0-9_.-]{1,200})(/cancel|/input_items)?$")
+# What is in a vector store is reached through the store, whose id says whose it is.
+_VECTOR_PATH = re.compile(
+    r"^(/v1/vector_stores)(?:/([A-Za-z0-9_-]{1,200}))?"
+    r"(/search|/(?:files|file_batches)(?:/[A-Za-z0-9_-]{1,200}(?:/content|/cancel|/files)?)?)?$"
+)
+_VOICE_PATH = re.compile(r"^(/v1/audio/(?:voices|voice_consents))(?:/([A-Za-z0-9_-]{1,200}))?()$")
 # Ids inside an answer that lead to more of the same owner's objects.
 _LINKED = ("id", "output_file_id", "error_file_id")
 MOST_BATCH = 64 << 10  # bytes of a call to /v1/batches
@@ -77,8 +86,10 @@ class StoreCall:
     ) -> StoreCall:
         """`capped`: the caller has a hard cap, or a quota of tokens or USD. Raises Refusal."""
         root, vendor_id = store
-        if capped and root != "/v1/files" and scope["method"] == "POST" and not vendor_id:
-            words = "What a batch uses is not known before: a key with a cap, or a quota of tokens or USD, makes none."
+        fills = root == VECTORS and not scope["path"].endswith("/search")
+        if capped and scope["method"] == "POST" and (fills or (root != "/v1/files" and not vendor_id)):
+            what = "a vector store" if fills else "a batch or a voice"
+            words = f"What {what} uses is not known before: a key with a cap, or a quota of tokens or USD, makes none."
             raise Refusal(403, "capped", words)
         host = headers.get(b"host", b"").decode("latin-1")
         return cls(
@@ -107,7 +118,7 @@ class StoreCall:
 
 def store_of(path: str) -> tuple[str, str] | None:
     """The store and the object that a path names; None where it is no path of a store."""
-    match = _PATH.match(path) or _ANSWER_PATH.match(path)
+    match = _PATH.match(path) or _ANSWER_PATH.match(path) or _VECTOR_PATH.match(path) or _VOICE_PATH.match(path)
     if match is None or (match[3] and not match[2]):
         return None
     return match[1], match[2] or ""
@@ -124,7 +135,12 @@ class Passthrough:
         """Raises Refusal."""
         if call.root == "/v1/batches" and len(body) > MOST_BATCH:
             raise Refusal(413, "body-too-large", f"A call to /v1/batches may have {MOST_BATCH // 1024} KiB at most.")
-        target = await self._target(call, body, application, snapshot)
+        named: dict[str, int] = {}
+        if call.root == VECTORS and call.method == "POST":
+            named = await self.enforce_own(OPENAI, body, application)
+        elif call.root == VOICES and call.method == "POST" and (consents := consents_of(body, call.headers)):
+            named = await self._owned_by(consents, application)
+        target = await self._target(call, body, named, application, snapshot)
         if call.makes:
             if call.root == "/v1/files":
                 refuse_batch_lines(body)
@@ -158,15 +174,22 @@ class Passthrough:
             ids = names_of(protocol, body)
         else:
             ids = await asyncio.to_thread(names_of, protocol, body)
-        owned = await self._objects.owned(ids, None, application.id, again=True) if ids else {}
+        return await self._owned_by(ids, application) if ids else {}
+
+    async def _owned_by(self, ids: Sequence[str], application: Application) -> dict[str, int]:
+        owned = await self._objects.owned(ids, None, application.id, again=True)
         for name in ids:
             if name not in owned:
                 raise _no_object(name)
         return owned
 
-    async def _target(self, call: StoreCall, body: bytes, application: Application, snapshot: Snapshot) -> Target:
+    async def _target(
+        self, call: StoreCall, body: bytes, named: Iterable[str], application: Application, snapshot: Snapshot
+    ) -> Target:
         candidates = self._candidates(call, application, snapshot)
-        held = call.vendor_id or (_input_file(body) if call.root == "/v1/batches" and call.makes else "")
+        held = call.vendor_id or (
+            _input_file(body) if call.root == "/v1/batches" and call.makes else next(iter(named), "")
+        )
         if held:
             owned = await self._objects.owned([held], None, application.id, again=call.root == ANSWERS)
             deployment_id = owned.get(held)
@@ -267,8 +290,8 @@ class Passthrough:
         The ids at its ends are its own as well: from there the vendor goes on. Raises Refusal.
         """
         parameters = parse_qsl(call.query, keep_blank_values=True)
-        back = any(name == "before_id" for name, _ in parameters)
-        cursor = "before_id" if back else "after_id" if call.protocol == ANTHROPIC else "after"
+        back = any(name in ("before_id", "before") for name, _ in parameters)
+        cursor = ("before" if back else "after") + ("_id" if call.protocol == ANTHROPIC else "")
         query = call.query
         for _ in range(MOST_PAGES):
             async with self._ask(call, b"", target, query) as upstream:
@@ -296,6 +319,19 @@ class Passthrough:
         raise Refusal(400, "bad-request", words)
 
 
+def consents_of(body: bytes, headers: Headers) -> list[str]:
+    """The recordings of consent that a new voice names in its form. Raises Refusal."""
+    types = [value for name, value in headers if name == b"content-type"]
+    try:
+        if any(value.lower().startswith(b"multipart/form-data") for value in types):
+            return values_of(body, types, b"consent")
+    except BadRequest as error:
+        raise Refusal(400, "bad-request", str(error)) from None
+    if b"consent" in body.lower() or has_hidden_letters(body):
+        raise Refusal(400, "bad-request", "consent: a voice that is made of a recording is sent as a form.")
+    return []
+
+
 def _too_late(target: Target, kind: str) -> Refusal:
     return Refusal(504, "upstream-timeout", SENTENCES[kind].format(target.slug))
 
@@ -317,7 +353,7 @@ def _hold_to_budget(call: StoreCall, target: Target, application: Application, s
             continue
         leads_here = rule.names(target) or target.slug in rule.fallbacks
         if rule.budget_states and not leads_here:
-            words = f"{application.slug} is held to its budget by the route {rule.slug}, which leads to no batches."
+            words = f"{application.slug} is held to its budget by the route {rule.slug}, which leads elsewhere."
             raise Refusal(403, "budget-decides", words)
         if not _is_for_some(rule):
             return

@@ -128,6 +128,17 @@ def test_a_caller_who_leaves_while_its_call_is_reserved_uses_nothing(
     run(valkey_url, work)
 
 
+def test_more_calls_at_once_than_connections_wait_for_one(valkey: redis.Redis, valkey_url: str) -> None:
+    async def work(capped: CapLedger) -> None:
+        calls = [call(str(number), cap(1, "requests")) for number in range(4 * ledger.CONNECTIONS)]
+        holds = await asyncio.gather(*(capped.reserve(each, TARGET) for each in calls))
+        assert all(hold.held for hold in holds)
+        assert (capped.gap.calls, valkey.hget(holds[0].charges[0].counter, "used")) == (0, b"128")
+        assert valkey.info("clients")["connected_clients"] <= ledger.CONNECTIONS + 2
+
+    run(valkey_url, work)
+
+
 def test_a_reservation_is_prolonged_and_made_again_where_it_was_lost(valkey: redis.Redis, valkey_url: str) -> None:
     async def work(capped: CapLedger) -> None:
         hold = await capped.reserve(call("a", cap(1)), TARGET)

@@ -1,4 +1,4 @@
-"""Files and batches pass to the vendor that holds them, and every application reaches its own alone."""
+"""Files, batches and vector stores pass to the vendor that holds them, and every application reaches its own alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import anthropic
@@ -15,37 +14,12 @@ import openai
 import pytest
 
 from tests.traffic.gateway_stack import KEY, OTHER_KEY, VENDOR_KEY, Stack, calm, stack, until
-from traffic.models import Route
+from tests.traffic.gateway_vendors import BEARER, LAB, THEIRS, both, upload, vendors
 
-__all__ = ["calm", "stack"]  # fixtures
+__all__ = ["both", "calm", "stack", "vendors"]  # fixtures
 pytestmark = pytest.mark.django_db
 
 BATCH: Any = [{"custom_id": "a", "params": {"model": "claude-test", "max_tokens": 5, "messages": []}}]
-
-
-@pytest.fixture(scope="module")
-def vendors(stack: Stack, django_db_blocker: Any) -> Iterator[Stack]:
-    """Our own deployment is one of OpenAI's, and routes name both vendors."""
-    with django_db_blocker.unblock():
-        Route.objects.create(slug="files", name="Files", to_provider="openai", order=1, tasks=["batch"])
-        Route.objects.create(slug="rest", name="Rest", to_provider="anthropic", order=2)
-    try:
-        with stack.changed(
-            "UPDATE providers_deployment SET provider = 'openai', engine = 'openai_compatible' WHERE slug = 'own'",
-            "UPDATE providers_deployment SET provider = 'self', engine = 'llamacpp' WHERE slug = 'own'",
-        ):
-            yield stack
-    finally:
-        with django_db_blocker.unblock():
-            Route.objects.all().delete()
-
-
-@pytest.fixture
-def both(vendors: Stack, calm: Stack) -> Stack:
-    return vendors
-
-
-LAB = {"x-breakeven-application": "lab"}
 
 
 def test_anthropics_batches_pass_and_their_results_lead_through_the_gateway(both: Stack) -> None:
@@ -120,14 +94,7 @@ def test_a_private_call_and_a_wish_for_another_deployment_lead_to_no_store(both:
         assert (answer.status_code, answer.headers["x-breakeven-error"]) == (404, "no-target")
 
 
-BEARER = {"authorization": f"Bearer {KEY}"}
-THEIRS = {"authorization": f"Bearer {OTHER_KEY}", **LAB}
 BATCH_LINE = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
-
-
-def upload(stack: Stack, headers: dict[str, str] = BEARER, content: bytes = b"{}", purpose: str = "batch") -> Any:
-    files = {"file": ("a.jsonl", content)}
-    return httpx.post(f"{stack.url}/v1/files", headers=headers, data={"purpose": purpose}, files=files, timeout=60)
 
 
 def test_a_page_of_a_list_ends_with_an_id_of_the_applications_own(both: Stack) -> None:
@@ -378,12 +345,15 @@ def test_a_batch_goes_only_where_routes_and_its_headers_lead(both: Stack) -> Non
     assert not both.own.seen
 
 
-def test_a_key_with_a_quota_of_tokens_makes_no_batch(both: Stack) -> None:
+def test_a_key_with_a_quota_of_tokens_makes_no_batch_and_no_vector_store(both: Stack) -> None:
     quota = "UPDATE traffic_key SET quota = 1000000, quota_unit = 'tokens', quota_period = 'month' WHERE name = %s"
     undo = "UPDATE traffic_key SET quota = NULL, quota_unit = 'requests', quota_period = 'month' WHERE name = %s"
     with both.changed(quota.replace("%s", f"'{KEY}'"), undo.replace("%s", f"'{KEY}'")):
         answer = httpx.post(f"{both.url}/v1/messages/batches", headers=BEARER, json={"requests": BATCH}, timeout=60)
         assert (answer.status_code, answer.headers["x-breakeven-error"]) == (403, "capped")
+        for path in ("", "/vs_1", "/vs_1/files", "/vs_1/file_batches"):
+            answer = httpx.post(f"{both.url}/v1/vector_stores{path}", headers=BEARER, json={}, timeout=60)
+            assert (answer.status_code, answer.headers["x-breakeven-error"]) == (403, "capped")
 
 
 @pytest.mark.parametrize(
