@@ -27,15 +27,15 @@ class Figure:
 
 def table(figures: Sequence[Figure]) -> str:
     """The figures as a Markdown table."""
-    lines = [
-        "| what | measured | reference of the same run | ratio | target |",
-        "|---|---:|---|---:|---|",
-    ]
-    for figure in figures:
-        reference = f"{figure.reference:,.1f} {figure.unit} ({figure.reference_is})" if figure.reference else "–"
-        ratio = f"{figure.ratio:.2f}" if figure.ratio is not None else "–"
-        lines.append(f"| {figure.what} | {figure.value:,.1f} {figure.unit} | {reference} | {ratio} | {figure.target} |")
-    return "\n".join(lines)
+    lines = ["| what | measured | reference of the same run | ratio | target |", "|---|---:|---|---:|---|"]
+    return "\n".join([*lines, *map(row, figures)])
+
+
+def row(figure: Figure) -> str:
+    """A figure's line of the table."""
+    reference = f"{figure.reference:,.1f} {figure.unit} ({figure.reference_is})" if figure.reference else "–"
+    ratio = f"{figure.ratio:.2f}" if figure.ratio is not None else "–"
+    return f"| {figure.what} | {figure.value:,.1f} {figure.unit} | {reference} | {ratio} | {figure.target} |"
 
 
 def machine() -> str:

@@ -27,7 +27,7 @@ import orjson
 from aiohttp import web
 
 from benchmarks.figures import Figure
-from benchmarks.memory import family
+from benchmarks.memory import family, pss
 from benchmarks.stack import Stack, environment, running
 from dashboard.embedded.servers import free_port
 
@@ -109,6 +109,30 @@ def measure() -> list[Figure]:
         many = in_turns(ways, CLIENTS)
         del ways[TWO]
         return [*throughput(many), *latency(in_turns(ways, 1))]
+
+
+def by_the_minute(minutes: int, seconds: float = 60.0) -> Iterator[Figure]:
+    """One load without a break: of each minute the calls a second beside those of the first, and the memory at its end
+    beside that at the first's. Each when it is over."""
+    port = free_port()
+    with ExitStack() as things:
+        things.enter_context(process_of(serve, port))
+        stack = things.enter_context(running())
+        stack.python(SETUP.format(url=f"http://127.0.0.1:{port}", model="bench"))
+        key = stack.manage("create_key", "gateway", "--application", "bench")
+        ours, alone = things.enter_context(gateways(stack, 1))
+        time.sleep(3)  # the gateway reads routes and keys every second
+        yield from each_minute(Way(ours, key, alone), minutes, seconds)
+
+
+def each_minute(way: Way, minutes: int, seconds: float) -> Iterator[Figure]:
+    first: tuple[float, float] | None = None
+    for number in range(1, minutes + 1):
+        rate = load(way, CLIENTS, seconds).rate
+        memory = sum(map(pss, family(way.pid))) / 2**20
+        first = first or (rate, memory)
+        yield Figure(f"minute {number}: every call logged, {CLIENTS} clients", rate, "calls/s", first[0], "minute 1")
+        yield Figure(f"minute {number}: memory of the gateway", memory, "MiB PSS", first[1], "minute 1")
 
 
 def in_turns(ways: dict[str, Way], clients: int) -> dict[str, list[Turn]]:

@@ -13,7 +13,7 @@ import pytest
 from benchmarks import gateway, streams
 from benchmarks.chaos import upstream
 from benchmarks.chaos.load import exchange
-from benchmarks.gateway import OURS, RELAY, STRAIGHT, Turn, Way, added, load, process_of, relay, serve
+from benchmarks.gateway import OURS, RELAY, STRAIGHT, Turn, Way, added, each_minute, load, process_of, relay, serve
 from dashboard.embedded.servers import free_port
 from tests.traffic.gateway_stack import until
 
@@ -49,6 +49,14 @@ def test_a_load_counts_calls_and_the_processor_time_that_they_took(
         until(partial(status_of, port, 500))
         with pytest.raises(RuntimeError):
             load(Way(port, "k", pid), 1, 1)
+
+
+def test_a_long_load_has_a_row_of_calls_and_one_of_memory_for_each_minute(ways: dict[str, Way]) -> None:
+    figures = list(each_minute(ways[RELAY], 2, 1))
+    assert [(figure.what.partition(":")[0], figure.unit) for figure in figures] == [
+        (f"minute {number}", unit) for number in (1, 2) for unit in ("calls/s", "MiB PSS")
+    ]
+    assert [figure.ratio for figure in figures[:2]] == [1, 1] and all(figure.value > 0 for figure in figures)
 
 
 def test_what_a_way_adds_is_the_median_over_the_rounds() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from benchmarks import (
@@ -34,7 +34,7 @@ from benchmarks import (
     worker,
 )
 from benchmarks.chaos.faults import FAULTS
-from benchmarks.figures import Figure, machine, table
+from benchmarks.figures import Figure, machine, row, table
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "memory": memory.measure,
@@ -76,6 +76,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
         parser.add_argument("--seconds", type=float, default=chaos.SECONDS, help="of each fault of chaos, at least")
+        parser.add_argument("--minutes", type=int, default=0, help="of gateway, one load for so long; a row for each")
         parser.add_argument(
             "--fault", action="append", choices=list(FAULTS), help="of chaos, only this one; repeatable"
         )
@@ -83,6 +84,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["name"] == "chaos":
             self.stdout.write(self.chaos(options))
+            return
+        if options["minutes"]:
+            self.minutes(options)
             return
         names = list(BENCHES) if options["name"] == "all" else [options["name"]]
         figures = [figure for name in names for figure in BENCHES[name]()]
@@ -93,6 +97,15 @@ class Command(BaseCommand):
             self.stdout.write(table(figures))
         if options["name"] == "all":
             REPORT.write_text(HEAD.format(date=timezone.now().date(), machine=machine()) + table(figures) + "\n")
+
+    def minutes(self, options: dict[str, Any]) -> None:
+        """A row as soon as its minute is over. Raises CommandError."""
+        if options["name"] != "gateway" or options["json"]:
+            raise CommandError("--minutes goes with gateway, and prints a table.")
+        self.stdout.write(table([]))
+        for figure in gateway.by_the_minute(options["minutes"]):
+            self.stdout.write(row(figure))
+            self.stdout.flush()
 
     def chaos(self, options: dict[str, Any]) -> str:
         """Its table, or JSON."""
