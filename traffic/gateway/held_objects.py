@@ -96,6 +96,24 @@ class HeldObjects:
         if any(names) and (exchange.status or 0) < 400:
             self._remember(filter(None, names), Holder(target.id, exchange.application.id, is_answer=True))
 
+    def noting(self, exchange: Exchange, answer: Answer, listen: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        """`listen` to a stream; where it works in the background, its id is remembered as soon as it is told.
+
+        So its caller can cancel it while it runs.
+        """
+        if bytes(exchange.request.fields.get("background", b"")).strip() != b"true":
+            return listen
+        noted = False
+
+        def listen_and_note(chunk: bytes) -> None:
+            nonlocal noted
+            listen(chunk)
+            if not noted and answer.response_id is not None:
+                noted = True
+                self.note(exchange, answer)
+
+        return listen_and_note
+
     def _remember(self, vendor_ids: Iterable[str], holder: Holder) -> None:
         for vendor_id in vendor_ids:
             if len(self._unwritten) >= MOST_UNWRITTEN:

@@ -343,6 +343,8 @@ class Relay:
         encoding = upstream.headers.get("Content-Encoding")
         tap = StreamTap(exchange.spoken, with_text=exchange.keep_bodies, counting=exchange.metered)
         listen = listener_of(tap, encoding)
+        if self.objects is not None:
+            listen = self.objects.noting(exchange, tap.answer, listen)
         plain = not encoding or encoding == "identity"
         assert exchange.target is not None
         events: UsageFilter | StreamTranslator | None = None

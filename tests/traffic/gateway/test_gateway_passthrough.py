@@ -187,6 +187,19 @@ def test_an_application_goes_on_from_its_own_answers_where_they_are(both: Stack)
     assert one.fetchone() == (3, True)
 
 
+def test_a_stream_in_the_background_is_cancelled_while_it_runs(both: Stack) -> None:
+    client = openai.OpenAI(base_url=f"{both.url}/v1", api_key=KEY, max_retries=0)
+    other = openai.OpenAI(base_url=f"{both.url}/v1", api_key=OTHER_KEY, max_retries=0, default_headers=LAB)
+    both.own.behaviour = "held"
+    stream = client.responses.create(model="own-model", input="x", stream=True, background=True, extra_headers=OWN)
+    begun = next(event.response.id for event in stream if event.type == "response.created")
+    with pytest.raises(openai.NotFoundError):
+        other.responses.cancel(begun)
+    assert client.responses.cancel(begun).status == "cancelled"
+    both.own.let_end(1)
+    assert [event.type for event in stream][-1] == "response.completed"
+
+
 def test_an_answer_is_not_there_for_another_application(both: Stack) -> None:
     async def run() -> tuple[str, str, list[openai.NotFoundError]]:
         mine = openai.AsyncOpenAI(base_url=f"{both.url}/v1", api_key=KEY, max_retries=0)
