@@ -393,20 +393,22 @@ MEANINGS = {
     "crossing": "requests a month from which self-hosting costs no more",
     "crossing-low": "the lower end of its interval, requests a month",
     "crossing-high": "the upper end of its interval, requests a month",
-    "run-rate": "requests a month at the mean of the last 30 days",
+    "run-rate": "requests a month that Break-even compares, at the mean of the last 30 days",
+    "whole-run-rate": "requests a month of all applications, with those that are not compared, at the same mean",
     "decision": "what a signed decision chose; scope: its number",
     "open-alerts": "open alerts that are not acknowledged, assigned or snoozed",
     "deployments-up": "deployments that answer their checks now",
     "running-leases": "leases that run now",
     "acceptable-share": "share of self-hosted deployments' acceptable answers in 30 days, 0 to 1; scope: the task",
     "busy": "share of the time that a GPU is busy, as its vendor reports it, else its engine, 0 to 1; scope: the lease",
+    "uptime": "share of the checked time in which a deployment was up, 0 to 1; scope: the deployment",
     "capacity-used": "tokens that our own GPUs serve, of those that they could serve, 0 to 1",
     "bill-gap": "a month's bills less our records of the days that they hold, USD; scope: the providers",
     "bill-difference": "a month's bill less our records of all its days, USD; scope: the provider",
     "unallocated": "what a month's statements charge to no application, or to no owner, USD; scope: which of both",
 }
 
-SHARES = frozenset({"acceptable-share", "busy", "capacity-used"})  # of 1; the others are USD or counts
+SHARES = frozenset({"acceptable-share", "busy", "capacity-used", "uptime"})  # of 1; the others are USD or counts
 
 
 @register.simple_tag
@@ -428,4 +430,6 @@ def figure(text: object, name: str, value: object, period: date | str = "", scop
 
 def figure_value(name: str, value: object) -> str:
     """A figure as its mark has it: money to the cent, as a statement adds up what was rounded for each application."""
+    if isinstance(value, float):
+        return str(round(value, 6))  # floats that were added up in another order differ in their last digits
     return f"{value:.{6 if name in SHARES else 2}f}" if isinstance(value, Decimal) else str(value)

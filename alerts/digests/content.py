@@ -26,7 +26,6 @@ from costs.dates import month_of
 from costs.verdicts.on_plan import FEWEST_DAYS, in_short
 from costs.verdicts.verdict import State, Verdict
 from lib.dates import DAY, midnight
-from lib.formats import AT_LEAST, THIN
 from lib.money import ZERO
 
 NAMED = 3
@@ -121,8 +120,8 @@ def subject_of(
 
 
 def so_far(plan: MonthBudget) -> str:
-    """What the month has cost; a lower bound where a request has no known cost."""
-    return f"{AT_LEAST}{THIN}{exact(plan.spent)}" if plan.at_least else exact(plan.spent)
+    """What the month has cost; a lower bound where a request has no known cost, in plain letters for a subject."""
+    return _("at least %(spent)s") % {"spent": exact(plan.spent)} if plan.at_least else exact(plan.spent)
 
 
 def sentence(kind: str, period: Period, spend: Spend, verdict: Verdict) -> str:
@@ -190,8 +189,9 @@ def facts_of(
     scope: str,
 ) -> list[list[str]]:
     before = _("mean of the 7 days before") if kind == ReportKind.DAILY else _("the period before")
+    month = meaning("spend", spend.total, spend.since) if kind == ReportKind.MONTHLY else []
     facts = [
-        [_("Spent"), exact(spend.total), source_of(spend)],
+        [_("Spent"), exact(spend.total), source_of(spend), *month],
         [_("Usual"), exact(usual.total * ratio), before],
         [_("Requests"), number(spend.requests), _("measured")],
     ]

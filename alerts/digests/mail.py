@@ -52,9 +52,13 @@ def statement_words(period: Period, statements: Statements) -> dict[str, Any]:
         "state": _("Final") if statements.final else _("Not final"),
         "month": month,
         "total": statements.total_words,
+        # Plain letters: a subject that has to be encoded begins with a blank in some programs.
+        "plain": _("at least %(spent)s") % {"spent": exact(statements.total)}
+        if statements.unpriced
+        else exact(statements.total),
     }
     return {
-        "subject": _("%(state)s: %(month)s cost %(total)s") % values,
+        "subject": _("%(state)s: %(month)s cost %(plain)s") % values,
         "heading": _("%(month)s cost %(total)s") % values,
         "verdict": values["state"],
         "tone": "ok" if statements.final else "us",
@@ -143,7 +147,8 @@ def context_of(kind: str, words: dict[str, Any], at: datetime, cid: str) -> dict
     return {
         **words,
         "subject": subject(words["subject"]),
-        "at": moment(at),
+        # A digest keeps what it said; bills that come later change the pages and the statement, and not it.
+        "at": moment(at) if is_statement else _("figures as of %(at)s") % {"at": moment(at)},
         "facts": facts_of(words["facts"]),
         **{
             name: [{"title": title, "detail": detail, "url": links.absolute(path)} for title, detail, path in rows]

@@ -31,7 +31,7 @@ from costs.breakeven.engine import costs_of
 from costs.breakeven.saving import Saving
 from costs.verdicts.amounts import about, about_requests, marked_crossing, marked_saving
 from lib.confidence_intervals import Interval, points_apart
-from lib.formats import count, dollars, percent, sentences, signed_percent, usd4, when
+from lib.formats import count, dollars, figure, percent, sentences, signed_percent, usd4, when
 
 MONTH = 30  # days of a run rate
 MOST_ROWS = 12
@@ -65,7 +65,8 @@ class BreakEvenAnswer:
 
     def sentence(self, *, marked: bool = False) -> SafeString:
         """The answer for HTML; `marked`: the crossing is the one of every page, so that an audit compares it."""
-        words = {"at": self._pays_from(marked), "n": count(self.n), "saving": self._saving(marked)}
+        n = figure(count(self.n), "run-rate", self.n) if marked else count(self.n)
+        words = {"at": self._pays_from(marked), "n": n, "saving": self._saving(marked)}
         far = {"apart": percent(self.apart), "times": localize(self.times)}
         return format_html("{}{}", format_html(self._text(), **words, **far), self._end())
 

@@ -25,7 +25,7 @@ from costs.price_sheets.sheets import Sheet
 from costs.research.figures import OURS
 from costs.verdicts.verdict import State, Verdict
 from lib.dates import DAY, midnight
-from lib.formats import at_least_dollars, count, dollars, missing, percent, sentences, usd, when
+from lib.formats import at_least_dollars, count, dollars, missing, percent, rounded_count, sentences, usd, when
 from lib.formats import month as month_name
 from lib.money import ZERO
 
@@ -108,21 +108,19 @@ class PlanPage:
         return text % {"sum": dollars(self.left / days), "days": days}
 
     def phases_headline(self) -> str:
+        """The phase of today and that of the volume, where they differ; `volume_headline` says where they do not."""
         current, held = self.plan.current, self.plan.volume_phase
-        if current is None or held is None:
-            return _("The phases and their budgets a month")
-        if self.has_left_band:
+        if current and held and self.has_left_band:
             return _("Planned: %(name)s, actual volume: %(held)s") % {"name": current.name, "held": held.name}
-        words = {"n": count(self.plan.run_rate), "name": current.name}
-        return _("%(n)s requests a month are inside the band of %(name)s") % words
+        return _("The phases and their budgets a month")
 
     def volume_headline(self) -> str:
-        current, rate = self.plan.current, count(self.plan.run_rate)
+        current, rate = self.plan.current, rounded_count(self.plan.run_rate)
         if current is None:
-            return _("%(n)s requests a month, with no band planned for today") % {"n": rate}
+            return _("About %(n)s requests a month, with no band planned for today") % {"n": rate}
         inside, outside = (
-            _("%(n)s requests a month lie inside the band of %(name)s"),
-            _("%(n)s requests a month lie outside the band of %(name)s"),
+            _("About %(n)s requests a month lie inside the band of %(name)s"),
+            _("About %(n)s requests a month lie outside the band of %(name)s"),
         )
         return (outside if self.has_left_band else inside) % {"n": rate, "name": current.name}
 

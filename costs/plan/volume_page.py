@@ -22,7 +22,7 @@ from costs.plan.budget_status import close_open_ends
 from costs.plan.page import limits
 from costs.price_sheets.sheets import Sheet
 from costs.research.figures import OURS
-from lib.formats import count, dollars, percent, sentences
+from lib.formats import count, dollars, percent, rounded_count, sentences
 from traffic.models import Task
 
 WINDOW = 30
@@ -74,8 +74,12 @@ def planned_bands(phases: Iterable[Phase], since: date, today: date, top: Decima
         phase = by_start[term.starts_on]
         first, last = max(term.starts_on, since), min(term.ends_on or today, today)
         if first < last:
-            upper = min(Decimal(phase.volume_to), top) if phase.volume_to is not None else top
-            yield phase.name, [(day, phase.volume_from, upper) for day in (first, last)]
+            upper, name = top, phase.name
+            if phase.volume_to is not None:
+                upper = min(Decimal(phase.volume_to), top)
+                if upper < phase.volume_to:  # or the table would give the end of the chart as the end of the phase
+                    name = _("%(name)s (to %(to)s, cut off)") % {"name": name, "to": count(phase.volume_to)}
+            yield name, [(day, phase.volume_from, upper) for day in (first, last)]
 
 
 # --- how far a phase's budget goes ---------------------------------------------------------------------------------
@@ -95,9 +99,10 @@ class BudgetReach:
     chart: dict[str, Any]
 
     def headline(self) -> str:
-        words = {"limit": dollars(self.phase.budget_high, 0), "name": self.phase.name, "n": count(self.live_breaks)}
+        words = {"limit": dollars(self.phase.budget_high, 0), "name": self.phase.name}
         if not self.live_breaks:
             return _("The %(limit)s budget covers the whole range of %(name)s") % words
+        words["n"] = rounded_count(self.live_breaks)
         return _("The %(limit)s budget covers about %(n)s requests, not the full range of %(name)s") % words
 
     def note(self) -> SafeString:

@@ -25,7 +25,7 @@ from costs.readiness.evidence import Evidence, TaskQuality, Thresholds
 from costs.readiness.ops_workload import ops_workload
 from lib import sql
 from lib.confidence_intervals import Interval, Z, wilson
-from lib.dates import midnight
+from lib.dates import DAY, midnight
 from lib.periods import Period
 from providers.models import Deployment
 from providers.uptime import report as uptime_report
@@ -107,7 +107,8 @@ def read_report(
     rated = ratings_by_task(now, traffic)
     timings = own_timings(now)
     ours = [deployment for deployment in deployments if deployment.enabled and deployment.provider == OWN]
-    uptimes = uptime_report.report(ours, now - WINDOW, now)
+    # Whole days and today, as on the Overview and on Uptime.
+    uptimes = uptime_report.report(ours, midnight(now.astimezone(UTC).date() + DAY) - WINDOW, now)
     no_go = next(iter(_standing(NO_GO, "ORDER BY c.created_at DESC LIMIT 1")), None)
     switches = {row.kind: row for row in _standing(SWITCH)}
     evidence = Evidence(

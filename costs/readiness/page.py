@@ -204,7 +204,12 @@ class DecidePage:
         since = self.now.astimezone(UTC) - timedelta(days=STRIP_DAYS - 1)
         days: Sequence[date] = uptime_page.days_of(since, self.now)
         return [
-            {"name": row.name, "cells": uptime_page.cells(row, days, (), self.now), "uptime": row.uptime}
+            {
+                "name": row.name,
+                "slug": row.slug,
+                "cells": uptime_page.cells(row, days, (), self.now),
+                "uptime": row.uptime,
+            }
             for row in self.report.uptimes
         ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -19,6 +19,7 @@ from django.utils.translation import ngettext
 
 from costs import savings
 from costs.models import Finding, FindingKind, Search
+from lib.dates import DAY
 from lib.formats import day_text, dollars, percent, sentences, usd4, when
 from lib.money import ZERO
 from lib.paging import Sorts, in_order
@@ -144,12 +145,17 @@ class Savings:
             return _("No search has run yet. The first runs within 10 minutes of the first requests.")
         if not self.open:
             return _("No savings found in the last two weeks of requests.")
+        counted = sum(row.finding.counts for row in self.open)
+        over = len(self.open) - counted  # they would save the same money again
+        if not counted:
+            return _("Every suggestion overlaps with an accepted one.")
         text = ngettext(
             "<b>1 suggestion</b> could save <b>{sum} a month</b>.",
             "<b>{n} suggestions</b> could save <b>{sum} a month</b>.",
-            len(self.open),
+            counted,
         )
-        return format_html(text, n=len(self.open), sum=dollars(self.total))
+        more = ngettext("%(n)s more overlaps with these.", "%(n)s more overlap with these.", over)
+        return sentences(format_html(text, n=counted, sum=dollars(self.total)), more % {"n": over} if over else "")
 
     def _arrived(self) -> str:
         if not self.arrived_rows:
@@ -326,10 +332,15 @@ def output_words(finding: Finding, seen: Evidence) -> tuple[str, str]:
 def idle_words(finding: Finding, seen: Evidence) -> tuple[str, str]:
     if seen.get("way") in ("stopped", "no_requests"):
         sentence = {
-            "stopped": _("It has been stopped for %(stoppable)s hours and costs $%(price)s an hour."),
-            "no_requests": _("It ran for %(running)s hours without a request and costs $%(price)s an hour."),
+            "stopped": _("On %(seen)s UTC it had been stopped for %(stoppable)s hours. It costs $%(price)s an hour."),
+            "no_requests": _(
+                "In the days %(since)s to %(last)s it ran for %(running)s whole hours without a request. It costs"
+                " $%(price)s an hour."
+            ),
         }[seen["way"]]
-        seen = {**seen, "price": usd4(Decimal(seen["price"]))}
+        seen, at = dict(seen), finding.seen_at.astimezone(UTC)
+        seen |= {"since": day_text(finding.since), "last": day_text(finding.until - DAY)}
+        seen |= {"price": usd4(Decimal(seen["price"])), "seen": f"{day_text(at)}, {at:%H:%M}"}
         return filled_in(sentence, seen), _("A month has 730 hours. The data on its disk is not needed.")
     sentence = _("%(idle)s of %(running)s running hours had no request.")
     assumed = _("It can be stopped in %(stoppable)s of them: pauses of at least 3 hours, minus 1 hour for the restart.")

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 
 from costs.verdicts.amounts import marked_saving
 from lib.confidence_intervals import Interval, wilson
+from lib.formats import count, figure
 
 Question = Literal["plan", "up", "quality", "latency", "saving", "reliability", "go"]
 Side = Literal["above", "at_least", "below"]  # where a value has to lie
@@ -79,10 +80,11 @@ class Verdict:
         return _("Set aside") if self.set_aside else str(WORDS[self.state])
 
     def marked_sentence(self) -> str:
-        """The sentence for HTML, with the marks of a saving."""
+        """The sentence for HTML, with the marks of a saving and of the run rate that it is at."""
         if self.question != "saving" or self.value is None:
             return self.sentence
-        return marked_saving(self.sentence, self.value, self.interval)
+        n, marked = count(self.sample), marked_saving(self.sentence, self.value, self.interval)
+        return SafeString(marked.replace(f"At {n} ", f"At {figure(n, 'run-rate', self.sample)} ", 1))
 
     def state_mark(self) -> SafeString:
         """The state as a chip with its word, and with the attributes that `manage.py audit --pages` reads."""

@@ -40,7 +40,9 @@ class Row:
         return self.now.deployment.name
 
     def uptime_text(self) -> str:
-        return no_figure() if self.uptime is None else percent(self.uptime, 2)
+        if self.uptime is None:
+            return no_figure()
+        return figure(percent(self.uptime, 2), "uptime", self.uptime, "30 days", self.now.deployment.slug)
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,7 @@ def _uptimes(figures: DeploymentUptime, today: date, days: int) -> dict[str, Any
     planned = figures.planned_since(since) > 0
     return {
         "label": ngettext("today", "%(n)d days", days) % {"n": days},
+        "period": f"{days} days",
         "share": figures.uptime_since(since),
         "counted": figures.uptime_with_maintenance(since) if planned else None,
     }

@@ -29,12 +29,13 @@ from costs.verdicts.verdict import State, Verdict, as_json
 from dashboard.page_audit.compare import collect, mails
 from dashboard.page_audit.marks import marked
 from lib.confidence_intervals import wilson
-from providers.models import Deployment
+from providers.models import CheckHour, Deployment, Outage
 from tests.alerts.conditions import findings
 from tests.costs.conftest import ready
 from tests.costs.people import client_of, text
 from tests.costs.readiness_rows import rated
-from tests.factories import DeploymentFactory, PairFactory, PhaseFactory
+from tests.costs.usage_rows import usage
+from tests.factories import ApplicationFactory, DeploymentFactory, PairFactory, PhaseFactory
 from traffic.comparisons.page import ComparisonsPage
 from traffic.comparisons.queries import results as results_of_pairs
 from traffic.models import Pair, Rating, UsageDay, UsageHour
@@ -293,6 +294,41 @@ def test_the_figures_of_a_signed_record_are_marked_and_those_of_its_moment(ready
     assert choice == {"GO": ["/decide/", "/decide/records/1/"]}
     wrong = pages["/decide/records/1/"].replace('data-figure="saving-low"', 'data-figure="run-rate"', 1)
     assert [*collect([("record", 200, wrong)]).differences()], "a figure that differs is named"
+
+
+def test_uptime_is_of_the_same_days_on_every_page(ready: Deployment) -> None:
+    edge = NOW.replace(hour=0) - timedelta(days=30) + timedelta(hours=18)  # within 30 times 24 hours, not of 30 days
+    CheckHour.objects.create(deployment=ready, hour=edge, checks=120, observed_s=3600)
+    Outage.objects.create(
+        deployment=ready, started_at=edge, confirmed_at=edge, ended_at=edge + timedelta(minutes=30), cause="timeout"
+    )
+    client = client_of("manager")
+    figures = collect((at, 200, client.get(at).content.decode()) for at in ("/", "/decide/", "/uptime/"))
+    assert [*figures.differences()] == []
+    [(value, places)] = figures.values["uptime", "30 days", "own"].items()
+    assert places == ["/", "/decide/", "/uptime/"]
+    [verdict] = [row for row in verdicts(NOW) if row.question == "reliability"]
+    assert verdict.value == Decimal(value)
+
+
+def test_the_run_rate_of_all_applications_and_that_of_the_compared_ones_have_their_own_names(
+    ready: Deployment,
+) -> None:
+    tests = ApplicationFactory.create(slug="tests", test_only=True)
+    hour = NOW.replace(minute=0) - timedelta(hours=4)
+    usage(UsageHour, hour=hour, requests=9000, application_id=tests.pk, model="claude-sonnet-4-5", uncached_input=9)
+    usage(UsageHour, hour=hour, requests=30, model="unheard-of", unpriced=30, uncached_input=9)
+    client = client_of("manager")
+    pages = {at: client.get(at).content.decode() for at in PAGES}
+    figures = collect((at, 200, html) for at, html in pages.items())
+    assert [*figures.differences()] == []
+    [(whole, of_whole)] = figures.values["whole-run-rate", "", ""].items()
+    [(compared, of_compared)] = figures.values["run-rate", "", ""].items()
+    assert {"/plan/", "/break-even/"} <= {*of_whole} and {"/", "/break-even/"} <= {*of_compared}
+    assert int(whole) - int(compared) >= 9030
+    shown = text(client, "/break-even/")
+    assert f"{int(compared):,} requests a month compared, of {int(whole):,} in all" in shown
+    assert f"{int(whole):,} requests a month of all applications" in text(client, "/plan/")
 
 
 def test_a_share_whose_raters_do_not_agree_has_their_agreement_beside_it_wherever_it_is_shown(

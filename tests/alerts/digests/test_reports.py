@@ -17,6 +17,7 @@ import time_machine
 from django.test import Client
 
 from alerts.delivery import outbox
+from alerts.delivery.compose import compose
 from alerts.digests import services as reporting
 from alerts.digests.content import digest, subject_of
 from alerts.digests.mail import bodies, context_of, words_of
@@ -308,6 +309,10 @@ def test_a_statement_that_leaves_late_says_what_its_file_says(spent: Application
     assert "$60.00 of the month’s $60.00 in the ledger." in text_of(content)
     assert message["Subject"] == "Not final: November 2026 cost $60.00"
     assert "$60.00" in part(message, "plain") and "$55.00" not in part(message, "html")
+    usage(day=date(2026, 11, 26), application_id=spent.pk, requests=1, unpriced=1, model="new", cost=0)
+    delivery = Delivery.objects.get()
+    [line] = [row for row in compose(delivery).message().as_bytes().splitlines() if row.startswith(b"Subject")]
+    assert line == b"Subject: Not final: November 2026 cost at least $60.00"  # encoded, it would begin with a blank
 
 
 def test_a_statement_that_is_final_goes_out_on_the_first(spent: Application, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -334,3 +339,18 @@ def test_everybody_chooses_on_their_page_and_sees_what_would_come(spent: Applica
         assert "sandbox" in alone["Content-Security-Policy"] and "cid:" not in alone.content.decode()
     assert ops.get("/alerts/digests/hourly/").status_code == 404
     assert not Report.objects.exists(), "looking sends nothing"
+
+
+def test_a_digest_names_the_moment_of_its_figures_and_a_new_one_has_those_of_the_pages(spent: Application) -> None:
+    november, at = Period(date(2026, 11, 1), date(2026, 12, 1)), datetime(2026, 12, 1, 8, 5, tzinfo=UTC)
+    with time_machine.travel(at, tick=False):
+        before = words_of(ReportKind.MONTHLY, november, at)
+        usage(day=YESTERDAY, application_id=spent.pk, requests=1, cost=Decimal("-2.32"), model="corrected")
+        _text, kept = bodies(context_of(ReportKind.MONTHLY, before, at, "a"))
+        text, now = bodies(context_of(ReportKind.MONTHLY, words_of(ReportKind.MONTHLY, november, at), at, "a"))
+        page = logged_in(with_role("manager")).get("/spend/statements/?month=2026-11").content.decode()
+    assert "figures as of 1 Dec 2026, 08:05 UTC" in kept and "figures as of 1 Dec 2026, 08:05 UTC" in text
+    meant = ("spend", "2026-11", "")
+    figures = {name: {row.value for row in marked(html) if row.meaning == meant}
+               for name, html in (("kept", kept), ("now", now), ("page", page))}  # fmt: skip
+    assert figures == {"kept": {"55.00"}, "now": {"52.68"}, "page": {"52.68"}}

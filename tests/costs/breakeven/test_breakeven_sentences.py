@@ -23,7 +23,7 @@ from costs.readiness.criteria import saving as saving_criterion
 from costs.readiness.evidence import Evidence, Thresholds
 from lib.confidence_intervals import Interval
 from tests.costs.breakeven_rows import with_body
-from tests.pages import words
+from tests.pages import unmarked, words
 
 NOW = datetime(2026, 9, 30, 12, tzinfo=UTC)
 INPUTS = with_body(requests_per_month=30_000)
@@ -109,7 +109,7 @@ def test_the_answer_is_told_in_one_sentence(shown: BreakEvenAnswer, sentence: st
 
 
 def test_a_what_if_says_that_it_is_one() -> None:
-    assert page_of(changed=True).sentence() == f"With your changes: {page_of().sentence()}"
+    assert page_of(changed=True).sentence() == f"With your changes: {unmarked(page_of().sentence())}"
     assert page_of(changed=True).what_if_headline() == "What if: your changes are in the address"
     assert page_of().what_if_headline() == "What if"
 

@@ -456,6 +456,10 @@ def test_the_volume_is_drawn_against_the_bands_planned_for_its_days() -> None:
     assert (rates[0][1], rates[39][1], rates[-1][1]) == (3000, 3000, 10 * 100 + 20 * 400)
     assert [(band["name"], band["points"][0][0]) for band in drawn["bands"]] == [("A", day), ("B", day + timedelta(50))]
     assert volume_page.volume([], phases, day) is None
+    phases[0].volume_to = 50_000  # beyond the chart, whose end is then no end of the phase
+    cut = volume_page.volume(usage, phases, day + timedelta(60))
+    assert cut is not None and cut["bands"][0]["name"] == "A (to 50,000, cut off)"
+    assert cut["bands"][0]["points"][0][2] == Decimal(11_250)
 
 
 def test_the_api_gives_every_budget_as_the_page_shows_it(manager: Client) -> None:

@@ -119,23 +119,23 @@ def test_what_is_left_is_divided_by_the_days_that_are_left() -> None:
     [
         (
             page(),
-            "4,000 requests a month are inside the band of 1 <now>",
-            "4,000 requests a month lie inside the band of 1 <now>",
+            "The phases and their budgets a month",
+            "About 4,000 requests a month lie inside the band of 1 <now>",
         ),
         (
             page(held=LARGE),
             "Planned: 1 <now>, actual volume: 2 scale-up",
-            "4,000 requests a month lie outside the band of 1 <now>",
+            "About 4,000 requests a month lie outside the band of 1 <now>",
         ),
         (
             page(held=None),
             "The phases and their budgets a month",
-            "4,000 requests a month lie inside the band of 1 <now>",
+            "About 4,000 requests a month lie inside the band of 1 <now>",
         ),
         (
             page(None),
             "The phases and their budgets a month",
-            "4,000 requests a month, with no band planned for today",
+            "About 4,000 requests a month, with no band planned for today",
         ),
     ],
     ids=["inside", "outside", "no band", "no phase"],
@@ -205,6 +205,7 @@ def reach(breaks: int | None, run_rate: int = 10, note: D | None = None) -> Budg
 
 def test_how_far_a_budget_goes_is_told_by_volume() -> None:
     assert reach(None).headline() == "The $400 budget covers the whole range of 2 scale-up"
+    assert "covers about 143,000 requests" in reach(143_211).headline()
     assert reach(9000).headline() == ("The $400 budget covers about 9,000 requests, not the full range of 2 scale-up")
     assert (reach(None).note(), "covers about <b>160,635</b>" in reach(None, note=D(160635)).note()) == ("", True)
     assert "500,000 requests cost <b>$721</b> a month" in reach(9000).live_note()

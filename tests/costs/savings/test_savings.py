@@ -317,6 +317,18 @@ def test_a_machine_that_is_stopped_and_billed_is_a_saving(shop: Application, pod
     LeaseSpanFactory.create(lease=pod, state="stopped", starts_at=NOW - DAY, ends_at=NOW, price_per_hour="0.1")
     savings.search(NOW)
     assert (one("idle").evidence["way"], one("idle").monthly) == ("stopped", 73)
+    [idle] = [shown for shown in page().open if shown.finding.kind == "idle"]
+    assert idle.sentence.startswith(f"On {day_text(NOW)}, {NOW:%H:%M} UTC it had been stopped for 24 hours.")
+
+
+def test_hours_without_a_request_name_their_days(shop: Application, pod: Lease) -> None:
+    """Unlike the alert of an idle GPU, which counts to this moment."""
+    send(shop, per_day=1)
+    savings.search(NOW)
+    [idle] = [shown for shown in page().open if shown.finding.kind == "idle"]
+    assert idle.finding.evidence["way"] == "no_requests"
+    since, last = day_text(idle.finding.since), day_text(idle.finding.until - DAY)
+    assert idle.sentence.startswith(f"In the days {since} to {last} it ran for 336 whole hours without a request.")
 
 
 def test_runs_are_counted_by_consecutive_hours() -> None:

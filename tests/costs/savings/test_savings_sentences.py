@@ -24,10 +24,14 @@ def september() -> Iterator[None]:
         yield
 
 
-def savings_of(ways: int = 0, arrived: int = 0, searched: bool = True) -> Savings:
-    row: Any = object()
+def row_of(outcome: Outcome | None = None, behind: str = "", **fields: Any) -> SavingRow:
+    return SavingRow(Finding(**fields), "A", "", "", "", behind, outcome)
+
+
+def savings_of(ways: int = 0, arrived: int = 0, searched: bool = True, over: int = 0) -> Savings:
+    row, behind = row_of(), SavingRow(Finding(behind="a"), "A", "", "", "", "A", None)
     search = Search(at=NOW, unjudged={}) if searched else None
-    return Savings([row] * ways, [], [], D("12.5"), D(7), arrived, search)
+    return Savings([row] * ways + [behind] * over, [], [], D("12.5"), D(7), arrived, search)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +41,8 @@ def savings_of(ways: int = 0, arrived: int = 0, searched: bool = True) -> Saving
         (savings_of(), "No savings found in the last two weeks of requests."),
         (savings_of(1), "<b>1 suggestion</b> could save <b>$12.50 a month</b>."),
         (savings_of(2), "<b>2 suggestions</b> could save <b>$12.50 a month</b>."),
+        (savings_of(2, over=3), "<b>2 suggestions</b> could save <b>$12.50 a month</b>. 3 more overlap with these."),
+        (savings_of(0, over=1), "Every suggestion overlaps with an accepted one."),
     ],
 )
 def test_the_answer_says_what_can_be_saved(page: Savings, answer: str) -> None:
@@ -47,10 +53,6 @@ def test_the_answer_says_what_arrived() -> None:
     assert savings_of(1, 1).answer().endswith("</b>. Accepted suggestions saved <b>$7.00 a month</b>.")
     assert savings_of(1, 2).answer().endswith("Accepted suggestions saved <b>$7.00 a month</b>.")
     assert "accepted" not in savings_of(1).answer()
-
-
-def row_of(outcome: Outcome | None = None, behind: str = "", **fields: Any) -> SavingRow:
-    return SavingRow(Finding(**fields), "A", "", "", "", behind, outcome)
 
 
 @pytest.mark.parametrize(
