@@ -62,7 +62,8 @@ def latest_decisions(most: int) -> list[Decision]:
 
 
 PAST = """
-SELECT d.what, d.reason, u.username AS by, d.created_at, d.withdrawn_at
+SELECT d.what, d.reason, coalesce(nullif(trim(concat(u.first_name, ' ', u.last_name)), ''), u.username) AS by,
+       d.created_at, d.withdrawn_at
 FROM (SELECT 'no_go' AS what, reason, by_id, created_at, withdrawn_at FROM costs_nogo
       UNION ALL SELECT kind, reason, by_id, created_at, withdrawn_at FROM costs_justification) AS d
 LEFT JOIN auth_user AS u ON u.id = d.by_id

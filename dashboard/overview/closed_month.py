@@ -101,7 +101,9 @@ def closed_month(facts: Facts) -> ClosedMonth | None:
     lines = [line for line in facts.days.lines if month <= line.day < first]
     if not lines:
         return None
-    finals = [month_final_on(line.provider, month) for line in lines]
+    # As the month's statement has it: what an invoice closed is final from that day.
+    closed = {row.provider: row.closed_on for row in facts.closed_bills.rows} if facts.closed_bills else {}
+    finals = [closed.get(line.provider) or month_final_on(line.provider, month) for line in lines]
     return ClosedMonth(
         month=month,
         spent=sum((line.amount for line in lines), ZERO),

@@ -77,7 +77,8 @@ def test_the_page_shows_first_what_goes_and_what_stays(account: Account) -> None
     page = text(in_role("ops"), URL)
     lines = VendorCost.objects.filter(account=account).count()
     billed = sum(VendorCost.objects.filter(account=account).values_list("amount", flat=True))
-    assert f"Removing <b>RunPod</b> removes <b>${billed:.2f}</b> billed and $" in page
+    assert f"Removing <b>RunPod</b> removes <b>${billed:.2f}</b> of billed cost (" in page
+    assert "are not added to the bill" in page
     assert f"(leases: 1, bill lines: {lines}, usage rows: 0)" in page
     assert f"{DAY:%B %Y}" in page and "Deployments on its leases, with their checks: Our llama." in page
     assert "To keep its figures, disable the account instead." in page

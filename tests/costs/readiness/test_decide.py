@@ -86,6 +86,16 @@ def test_a_managers_no_go_holds_until_it_is_withdrawn(ready: Deployment) -> None
     assert [entry.message for entry in AuditEntry.objects.order_by("pk")] == ["Two of us on call.", "Withdrawn."]
 
 
+def test_people_stand_on_decide_by_their_names(ready: Deployment) -> None:
+    client = client_of("manager")
+    client.post("/decide/no-go/", {"reason": "Two of us on call."})
+    User.objects.update(first_name="Ann", last_name="<Lee>")
+    client.post("/decide/sign/", {"choice": "no_go", "statement": "We wait.", "seen": "no_go"})
+    page, record = text(client, "/decide/"), text(client, "/decide/records/1/")
+    assert "No-go by Ann &lt;Lee&gt;" in page and "<td>Ann &lt;Lee&gt;<span" in page and "a-manager<span" not in page
+    assert '<span class="source">Ann &lt;Lee&gt;</span>' in record
+
+
 def test_a_no_go_without_a_reason_is_refused(ready: Deployment) -> None:
     client = client_of("manager")
     answer = client.post("/decide/no-go/", {"reason": "  "})

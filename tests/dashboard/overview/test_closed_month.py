@@ -12,6 +12,8 @@ from django.test import Client
 
 from alerts.defaults import ensure_defaults
 from alerts.models import Alert, AlertState, Rule
+from costs.models import Closing
+from costs.reconciliation import bill_status
 from dashboard.overview import page
 from dashboard.page_audit.marks import Marked, marked
 from tests.costs.entered import entered
@@ -53,6 +55,19 @@ def test_the_closed_month_stands_first_for_five_days(now: datetime, is_shown: bo
         assert (closed.month, closed.spent, closed.limit) == (NOVEMBER, Decimal("393.00"), Decimal(400))
         assert "$393.00 of $400" in sentence and "Final on 31 Dec." in sentence
         assert marked(closed.state_mark()) == [Marked(("verdict: plan", "2026-11", ""), "met")]
+
+
+@pytest.mark.usefixtures("november")
+def test_a_month_that_an_invoice_closed_is_final_on_the_same_day_as_its_statement(manager: Client) -> None:
+    with time_machine.travel(at(1), tick=False):
+        Closing.objects.create(
+            provider="anthropic", month=NOVEMBER, amount=393, original_amount=393, lines=0, places=[]
+        )
+    with time_machine.travel(at(2), tick=False):
+        bill_status.current(NOVEMBER, at(2))
+        pages = ("/", "/spend/statements/?month=2026-11")
+        closed, statement = (words(manager.get(page).content.decode()) for page in pages)
+    assert "Final since 1 Dec." in closed and "open final on" not in statement
 
 
 @pytest.mark.usefixtures("november")
