@@ -13,10 +13,11 @@ from costs.breakeven.book_prices import BookPrices
 from costs.breakeven.counterfactual import inputs_of, models_of, priced, stand_ins
 from costs.breakeven.inputs import Capacity
 from costs.breakeven.own_costs import WINDOW, UnitBook
-from costs.breakeven.queries import ADDED, COMPARED, chosen_models, compared_condition, served_by_week
+from costs.breakeven.queries import ADDED, COMPARED, COUNTS, chosen_models, compared_condition, served_by_week
 from costs.models import PriceSheet
 from costs.price_sheets import sheets
 from lib import sql
+from lib.dates import DAY, midnight
 from providers.models import Account, Deployment, Lease, Offer
 from traffic.models import Trial
 from traffic.usage.filters import Filters
@@ -24,6 +25,7 @@ from traffic.usage.filters import Filters
 LIVE = "live"  # the name of today's price list beside the dated sheets
 ROUTABLE = Decimal("0.7")
 HOURS = Decimal(730)
+KEYS = ", ".join(("provider", "model", "task", "leased", "application_id", *COUNTS, "output"))
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,18 @@ class Traffic:
         return int((self.requests + self.excluded) * 30 / self.days)
 
 
-# Added up by application first: a DISTINCT aggregate has all hours sorted, which takes longer than to add them up.
+# Whole days come from the rows of days, which are a twenty-fourth of those of hours; hours fill the ends of the window.
+# Added up by application first: a DISTINCT aggregate has all rows sorted, which takes longer than to add them up.
 GROUPS = f"""
 SELECT provider, model, task, ours, {COMPARED} AS compared,
        array_agg(application_id ORDER BY application_id) AS applications, {ADDED}
 FROM (
-    SELECT provider, model, task, leased > 0 OR provider = 'self' AS ours, application_id, {ADDED}
-    FROM traffic_usage_hour WHERE hour >= %s AND hour <= %s{{condition}} GROUP BY 1, 2, 3, 4, 5
+    SELECT provider, model, task, leased > 0 OR provider = 'self' AS ours, application_id, {ADDED} FROM (
+        SELECT {KEYS} FROM traffic_usage_hour
+        WHERE (hour >= %s AND hour < %s OR hour >= %s AND hour <= %s){{condition}}
+        UNION ALL
+        SELECT {KEYS} FROM traffic_usage_day WHERE day >= %s AND day < %s{{condition}}
+    ) AS parts GROUP BY 1, 2, 3, 4, 5
 ) AS by_application GROUP BY 1, 2, 3, 4, 5
 """
 # The first hour, the output tokens of the busiest hour, and those of all hours.
@@ -82,14 +89,15 @@ FROM traffic_usage_day WHERE day >= %s AND day < %s{condition} GROUP BY day
 
 
 def measure(now: datetime, filters: Filters | None = None) -> Traffic:
-    """Traffic of the 30 days up to now that passes the filters, from the usage hours.
+    """Traffic of the 30 days up to now that passes the filters.
 
     Applications that the filters name count in any case.
     """
     wanted = filters or Filters()
     condition, values = wanted.condition()
-    window = [now - WINDOW, now, *values]
-    groups = sql.mappings(GROUPS.format(condition=condition), window)
+    first_day, today = (now - WINDOW).astimezone(UTC).date() + DAY, now.astimezone(UTC).date()
+    hours = [now - WINDOW, midnight(first_day), midnight(today), now, *values]
+    groups = sql.mappings(GROUPS.format(condition=condition), [*hours, first_day, today, *values])
     condition, values = compared_condition(wanted)
     [(first, busiest, total)] = sql.rows(LOADS.format(condition=condition), [now - WINDOW, now, *values])
     days = observed_days(first, now) if first else Decimal(30)

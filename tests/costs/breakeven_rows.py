@@ -15,7 +15,7 @@ from costs.price_sheets import sheets
 from costs.research.scenarios import workload_inputs
 from providers.models import Offer
 from tests.costs.prices import price
-from tests.costs.usage_rows import usage
+from tests.costs.usage_rows import ends_of_window, usage
 from traffic.models import UsageHour
 
 D = Decimal
@@ -28,9 +28,9 @@ def traffic(db: Any) -> None:
     """A month of 300,000 requests on Sonnet at 3 and 15, 500 tokens in and 200 out, all read from the cache."""
     ensure_defaults()
     price("claude-sonnet-4-5")
-    for days in (29, 1):
+    for hour in ends_of_window():
         usage(
-            UsageHour, hour=timezone.now() - timedelta(days=days, hours=23), model="claude-sonnet-4-5",
+            UsageHour, hour=hour, model="claude-sonnet-4-5",
             requests=150_000, cache_read=75_000_000, output=30_000_000,
         )  # fmt: skip
 
@@ -38,7 +38,8 @@ def traffic(db: Any) -> None:
 def steady_days(days: int = 10, model: str = "claude-sonnet-4-5") -> None:
     """Whole days that do not differ, so that the saving's interval has no width."""
     for n in range(1, days + 1):
-        usage(day=timezone.now().date() - timedelta(days=n), model=model, requests=10_000, cost=D(31))
+        usage(day=timezone.now().date() - timedelta(days=n), model=model, requests=10_000, cost=D(31),
+              cache_read=5_000_000, output=2_000_000)  # fmt: skip
 
 
 def offer(gpu: str, price: str, provider: str = "runpod", kind: str = "on_demand", memory: int = 24) -> Offer:

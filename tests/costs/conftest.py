@@ -17,7 +17,7 @@ from providers.models import Account, CheckHour, Deployment
 from tests.costs.month import MONTH, START
 from tests.costs.prices import price
 from tests.costs.readiness_rows import rated
-from tests.costs.usage_rows import at, usage
+from tests.costs.usage_rows import at, ends_of_window, usage
 from tests.costs.world import bill, watermark
 from tests.factories import (
     AccountFactory,
@@ -81,9 +81,10 @@ def ready(db: Any) -> Deployment:
     today = now.astimezone(UTC).date()
     price("claude-sonnet-4-5")
     own = DeploymentFactory.create(slug="own", name="Mistral", url="http://x")
-    usage(UsageHour, hour=now - timedelta(days=29, hours=23), requests=200_000, model="claude-sonnet-4-5",
+    first, last = ends_of_window()
+    usage(UsageHour, hour=first, requests=200_000, model="claude-sonnet-4-5",
           uncached_input=100_000_000, output=40_000_000)  # fmt: skip
-    usage(UsageHour, hour=now - timedelta(hours=3), requests=200_000, model="mistral", provider="self",
+    usage(UsageHour, hour=last, requests=200_000, model="mistral", provider="self",
           deployment_id=own.pk, leased=200_000, uncached_input=100_000_000, output=40_000_000)  # fmt: skip
     for days in range(1, 11):  # days that do not differ, so that the saving's interval has no width
         usage(day=today - timedelta(days=days), model="claude-sonnet-4-5", requests=20_000, cost=Decimal(90))

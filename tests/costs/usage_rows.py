@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.utils import timezone
+
+from lib.dates import midnight
 from traffic.models import UsageDay
 
 
 def at(day: Any, hour: int = 0) -> datetime:
     return datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
+
+
+def ends_of_window() -> tuple[datetime, datetime]:
+    """An hour at each end of the 30 days up to now, where rows of hours count and not those of days."""
+    now = timezone.now()
+    return now - timedelta(days=30) + timedelta(seconds=1), midnight(now.date())
 
 
 def usage(table: Any = UsageDay, **given: Any) -> Any:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from costs.models import NoGo, PriceSheet
 from costs.price_sheets.sheets import load, raw
 from tests.costs.prices import price
-from tests.costs.usage_rows import usage
+from tests.costs.usage_rows import ends_of_window, usage
 from tests.factories import ApplicationFactory, DeploymentFactory
 from tests.query_ceilings import ceiling
 from traffic.authentication.keys import callers, create_key
@@ -142,11 +142,11 @@ def test_a_body_that_is_no_object_is_refused(post: Post, body: Any) -> None:
 
 def test_a_key_left_out_is_live(post: Post, reader: dict[str, str]) -> None:
     price("claude-sonnet-5-5", uncached_input=2, output=10)
-    hour = timezone.now() - timedelta(days=29)
-    usage(UsageHour, hour=hour, model="claude-sonnet-5-5", requests=300_000, uncached_input=3_000_000, output=600_000)
+    first, _last = ends_of_window()
+    usage(UsageHour, hour=first, model="claude-sonnet-5-5", requests=300_000, uncached_input=3_000_000, output=600_000)
     live = get("break-even", reader)
     assert post({}).json() == live
-    assert live["inputs"]["requests_per_month"] > 300_000
+    assert live["inputs"]["requests_per_month"] == 300_000
     assert live["inputs"]["routable_share"] == "0.7"
     changed = post({"requests_per_month": 10, "selfhost": {"fixed_monthly": "7"}}).json()
     assert changed["inputs"]["input_tokens"] == live["inputs"]["input_tokens"] == "10"
@@ -198,7 +198,7 @@ def test_the_scorecard_says_what_is_missing(reader: dict[str, str]) -> None:
 def test_the_scorecard_reads_latency_and_ratings_of_our_own_deployments(reader: dict[str, str]) -> None:
     today = datetime.now(UTC).date()
     own = DeploymentFactory.create(slug="own", name="Own", url="http://x")
-    usage(UsageHour, hour=timezone.now() - timedelta(days=2), provider="self", deployment_id=own.pk, leased=10)
+    usage(UsageHour, hour=ends_of_window()[1], provider="self", deployment_id=own.pk, leased=10)
     key = {"day": today, "application_id": 0, "deployment_id": own.pk, "model": "m", "task": "rag", "metric": 2}
     LatencyDay.objects.create(provider="self", bucket=280, n=190, **key)  # 254 ms
     LatencyDay.objects.create(provider="self", bucket=300, n=10, **key)

@@ -169,3 +169,11 @@ def test_a_machine_that_does_something_else_is_no_measure_of_what_serving_costs(
         rented = lease(made, external_id=slug, price_per_hour=Decimal(hourly))
         deployment(slug, lease=rented, tokens_per_second=rate)
     assert live_inputs(NOW).selfhost.gpu_hourly == Decimal("0.34")
+
+
+def test_hours_fill_the_ends_of_the_window_and_days_the_rest_and_neither_counts_twice(db: Any) -> None:
+    for n, requests in ((-1, 1), (0, 10), (11, 100), (12, 1_000), (24 * 29, 1_000), (24 * 29 + 12, 10_000)):
+        hour(n, requests=requests)  # NOW is at noon: hours up to 11 are of the window's first, cut day
+    for ago, requests in ((31, 7), (30, 7), (29, 200), (1, 3_000), (0, 7)):
+        usage(day=NOW.date() - timedelta(days=ago), requests=requests)
+    assert measure(NOW).requests == 10 + 100 + 200 + 3_000 + 10_000

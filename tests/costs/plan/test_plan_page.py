@@ -19,6 +19,7 @@ from costs.plan.forecast import Forecast
 from costs.plan.month import Month
 from costs.price_sheets import sheets
 from costs.research.scenarios import workload_inputs
+from lib.dates import midnight
 from providers.audit.log import AuditEntry
 from tests.costs.people import client_of, text
 from tests.costs.usage_rows import usage
@@ -116,8 +117,8 @@ def test_stages_add_up_to_their_total(plan: None, today: date) -> None:
 
 
 def test_the_split_is_told_by_task_against_the_planned_70_per_cent(plan: None, today: date) -> None:
-    hour = timezone.now() - timedelta(days=1)
-    usage(UsageHour, hour=hour, task="rag", provider="self", requests=60, leased=60)
+    hour = midnight(today)
+    usage(UsageHour, hour=hour, task="rag", provider="self", requests=30, leased=30)
     usage(UsageHour, hour=hour, task="code", requests=40)
     for day in (today - timedelta(days=1), today):
         usage(day=day, task="rag", provider="self", requests=30, leased=30)
