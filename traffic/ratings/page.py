@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils import timezone
 from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from lib.dates import midnight
 from lib.formats import count, when
 from traffic.conversation import Turn
 from traffic.models import Rating, Rubric
@@ -148,11 +150,23 @@ class RatingPage:
 
 @dataclass(frozen=True, slots=True)
 class MyRatings:
-    """A page of what a person rated, the newest first; `first`: it is the first page."""
+    """A page of what a person rated, the newest first; `first`: it is the first page.
+
+    `today` counts the ratings since midnight, UTC, and `waiting` the answers that this person may still rate.
+    """
 
     rows: Sequence[Rating]
     today: int
+    waiting: int
     first: bool
+
+    @property
+    def hidden(self) -> set[int]:
+        """Ratings whose model is not named yet: those of today, until its batch ends, as the next ones are blind."""
+        if self.today >= DAILY or not self.waiting:
+            return set()
+        begins = midnight(timezone.now().date())
+        return {row.pk for row in self.rows if row.created_at >= begins}
 
     def headline(self) -> str:
         """How many were rated today."""

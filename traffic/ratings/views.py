@@ -35,7 +35,7 @@ from traffic.rendering import rendered
 from traffic.request_ids import uuid_of
 from traffic.rubrics import queries as rubrics
 from traffic.rubrics.criteria import criteria_of, valid_marks
-from traffic.visibility import rateable
+from traffic.visibility import Person, rateable
 
 # What each number of stars means.
 SCALE = (
@@ -183,17 +183,22 @@ def _answer_of(request: HttpRequest, work: Progress, within: list[int], at: uuid
 
 @get_view("traffic.add_rating")
 def my_ratings(request: HttpRequest) -> HttpResponse:
-    """What I rated, with the models that answered; each leads to its answer, where it can be changed."""
+    """What I rated, with the models that answered once today's batch has ended; each leads to its answer."""
     before = request.GET.get("before", "")
     rows = rating_queue.ratings_of(request.user, int(before) if before.isdecimal() and len(before) < 18 else None, PAGE)
     context = {
-        "page": MyRatings(rows, rating_queue.rated_today(request.user), first=not before),
+        "page": MyRatings(rows, rating_queue.rated_today(request.user), _waiting(request.user), first=not before),
         "name_hidden": rating_queue.hides_name(request.user),
         "abstentions": [] if before else rating_queue.abstentions_of(request.user),
         "next_url": f"{request.path}?before={rows[-1].pk}" if len(rows) == PAGE else None,
         "first_url": request.path if before else None,
     }
     return render(request, "traffic/quality/my_ratings.html", context)
+
+
+def _waiting(user: Person) -> int:
+    """How many answers this person may still rate, in queues or without."""
+    return len(rating_queue.waiting(user, rateable(user))) or sum(work_queues.left_for(user).values())
 
 
 @post_view("traffic.add_rating")

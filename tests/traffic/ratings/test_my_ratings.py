@@ -77,6 +77,26 @@ def test_my_ratings_lists_mine_alone_and_leads_back(conn: psycopg.Connection, sh
     assert "Made &lt;b&gt;up&lt;/b&gt;." in page and "1 answer rated today." in page
 
 
+def test_my_ratings_names_no_model_before_the_batch_ends(
+    conn: psycopg.Connection, shop: Application, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = answers(conn, shop, 3)
+    client = logged_in(ada)
+    rate(client, first)
+    page = text(client, MINE)
+    assert "after today’s batch" in page and "claude-test" not in page and f"/requests/{first.id}/" not in page
+    Rating.objects.update(created_at=timezone.now() - timedelta(days=1))
+    assert "claude-test" in text(client, MINE), "yesterday's batch has ended"
+    rate(client, second)
+    monkeypatch.setattr("traffic.ratings.page.DAILY", 1)
+    assert "after today’s batch" not in text(client, MINE), "the day's goal is reached"
+    monkeypatch.undo()
+    assert "after today’s batch" in text(client, MINE)
+    rate(client, third)
+    page = text(client, MINE)
+    assert "after today’s batch" not in page and f"/requests/{third.id}/" in page, "nothing waits any more"
+
+
 def test_a_long_list_has_pages(conn: psycopg.Connection, shop: Application, ada: User) -> None:
     (row,) = answers(conn, shop, 1)
     client = logged_in(ada)
