@@ -52,7 +52,10 @@ def groups(request: HttpRequest, text: str, visited: list[str]) -> list[LinkGrou
     hits: list[tuple[str, Iterable[Link]]] = [(_("Request"), _request(request, question))]
     hits += [
         (_("Pages"), _matching(_pages(reader), words)),
-        (_("Actions"), [link for link in _actions(reader) if words[0] in str(link.label).casefold()]),
+        (
+            _("Actions"),
+            _silence(request, words) + [link for link in _actions(reader) if words[0] in str(link.label).casefold()],
+        ),
         (
             _("Saved views"),
             _matching([(it.name, Link(it.name, it.path)) for it in visible_views(reader)], words),
@@ -123,6 +126,23 @@ def _matching(rows: Iterable[tuple[str, Link]], words: list[str]) -> list[Link]:
 def _actions(reader: Reader) -> list[Link]:
     may = reader.request.user.has_perm
     return [Link(str(label), reverse(name)) for label, permission, name in ACTIONS if may(permission)]
+
+
+def _silence(request: HttpRequest, words: list[str]) -> list[Link]:
+    """For `silence` (or its beginning) and the name of a deployment: the form with that deployment in it."""
+    may = request.user.has_perm
+    if not _("silence").startswith(words[0]) or not words[1:]:
+        return []
+    if not (may("alerts.add_silence") and may("providers.view_deployment")):
+        return []
+    form = reverse("alerts:silences")
+    return [
+        Link(
+            _("Silence %(name)s") % {"name": row["name"]},
+            f"{form}?{urlencode({'labels': 'deployment:' + row['slug']})}#add",
+        )
+        for row in queries.deployments(words[1:])
+    ]
 
 
 def _months(words: list[str]) -> list[Link]:

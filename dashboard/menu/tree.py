@@ -129,12 +129,12 @@ SPEND = section(
         _("Bills"),
         below=("costs:reconciliation-close", "costs:reconciliation-correct", "costs:reconciliation-tolerance"),
         keeps=MONTH,
-        words=_("reconciliation invoices close a month"), table=True),
+        words=_("reconciliation reconcile invoices close a month"), table=True),
     Page("costs:statements", _("Statements"), words=_("chargeback PDF"), tabs=STATEMENTS),
     Page("costs:savings", _("Savings"), below=("costs:saving-dismiss",), table=True),
     Page("costs:ledger", _("Ledger"), tabs=LEDGER),
     Page("costs:units", _("Unit costs"), below=("costs:unit-users",), keeps=MONTH, table=True),
-    Page("costs:exports", _("Export"), below=("costs:export-add", "costs:export"), words=_("FOCUS CSV download")),
+    Page("costs:exports", _("Export"), below=("costs:export-add", "costs:export"), words=_("exports FOCUS CSV")),
 )  # fmt: skip
 
 SCENARIOS = (
@@ -243,7 +243,12 @@ PRICES = (
     ),
     Page("traffic:unit-prices", _("Other prices"), words=_("GPU hour disk egress traffic")),
     Page("traffic:discounts", _("Discounts"), words=_("contract committed use")),
-    Page("traffic:repricings", _("Re-price"), words=_("apply new prices"), below=("traffic:repricing",)),
+    Page(
+        "traffic:repricings",
+        _("Re-price"),
+        words=_("re-pricing reprice apply new prices"),
+        below=("traffic:repricing",),
+    ),
 )
 CONNECT = Group(
     _("Connect"),
@@ -311,7 +316,13 @@ CONNECT = Group(
 PEOPLE = Group(
     _("People"),
     (
-        Page("people", _("Users & roles"), _("who may do what"), below=("person", "person-add", "role")),
+        Page(
+            "people",
+            _("Users & roles"),
+            _("who may do what"),
+            words=_("people person team"),
+            below=("person", "person-add", "role"),
+        ),
         Page("audit", _("Audit log"), _("who did what, when and from where")),
         Page("traffic:erasures", _("Data deletion"), _("what was deleted, and when"), below=("traffic:erasure",)),
     ),

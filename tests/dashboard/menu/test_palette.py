@@ -50,6 +50,37 @@ def test_pages_are_found_by_their_names_and_by_older_ones(admin: Client) -> None
         assert url in [found for _label, found in results(admin, words)["Pages"]], words
 
 
+@pytest.mark.parametrize(
+    ("typed", "kind", "url"),
+    [
+        ("re-price", "Pages", "/settings/repricings/"),
+        ("reconcile", "Pages", "/spend/reconciliation/"),
+        ("people", "Pages", "/settings/people/"),
+        ("exports", "Pages", "/spend/exports/"),
+        ("silence bge", "Actions", "/alerts/silences/?labels=deployment%3Abge-m3#add"),
+        ("silence", "Actions", "/alerts/silences/"),
+    ],
+)
+def test_a_thing_is_found_from_its_fourth_letter_on(admin: Client, typed: str, kind: str, url: str) -> None:
+    DeploymentFactory.create(slug="bge-m3", name="bge-m3")
+    start = typed.find(" ") + 2 if " " in typed else 4
+    for end in range(start, len(typed) + 1):
+        assert url in [address for _label, address in results(admin, typed[:end])[kind]], typed[:end]
+
+
+def test_a_month_is_found_as_its_name_is_typed(admin: Client) -> None:
+    label, url = results(admin, "statement")["Months"][0]
+    typed = f"{label.split()[0]} statement"
+    for end in range(3, len(typed) + 1):
+        assert url in [address for _label, address in results(admin, typed[:end])["Months"]], typed[:end]
+
+
+def test_the_form_that_a_silence_opens_has_the_deployment_in_it(admin: Client) -> None:
+    DeploymentFactory.create(slug="bge-m3", name="bge-m3")
+    label, url = results(admin, "silence bge")["Actions"][0]
+    assert label == "Silence bge-m3" and 'value="deployment:bge-m3"' in html_of(admin.get(url))
+
+
 def test_without_words_it_lists_every_page(admin: Client) -> None:
     found = results(admin)
     assert next(iter(found)) == "Overview" and ("Ledger: Bill files", "/spend/bills/") in found["Spend"]
