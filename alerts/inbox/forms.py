@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -83,7 +83,7 @@ class MatcherForm(AgainForm):
         required=False,
         to_field_name="slug",
         empty_label=gettext_lazy("none, only silence alerts"),
-        help_text=gettext_lazy("Failures in it do not count as downtime. Leave the next four fields blank."),
+        help_text=gettext_lazy("Failures in it do not count as downtime. The next four fields must be blank."),
     )
 
     kind = forms.ChoiceField(label=gettext_lazy("Kind"), required=False)
@@ -152,9 +152,10 @@ class MatcherForm(AgainForm):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if not {*MATCHED} & self.errors.keys() and not self.deployment_chosen and not self.matcher.words:
+            self.add_error("kind", _("Fill in at least one of kind, subject, severity and labels."))
+        if self.deployment_chosen and any(data.get(name) for name in MATCHED):
             self.add_error(
-                "kind",
-                _("Fill in at least one of kind, subject, severity and labels."),
+                "deployment", _("Maintenance is of its deployment. Leave kind, subject, severity and labels blank.")
             )
         if not self.errors:
             data["span"] = self._first(data)
@@ -193,9 +194,16 @@ class MatcherForm(AgainForm):
         return Matcher(*(self.cleaned_data[name] for name in MATCHED))
 
     @property
+    def ends(self) -> datetime | None:
+        """When it ends, the first time if it repeats; None while a field about its times is wrong."""
+        if {"hours", "starts_at", "ends_at", "zone", "repeats"} & self.errors.keys():
+            return None
+        return self._first(self.cleaned_data).end
+
+    @property
     def matcher_errors(self) -> list[str]:
         """What stands in the way of a preview, which needs no times and no reason."""
-        return [str(error) for name in MATCHED for error in self.errors.get(name, ())]
+        return [str(error) for name in ("deployment", *MATCHED) for error in self.errors.get(name, ())]
 
 
 class SilenceForm(forms.Form):

@@ -14,7 +14,7 @@ from alerts.inbox.response_times import Pace
 from alerts.models import Alert, AlertState, Delivery, DeliveryState, Rule, Severity, Silence
 from alerts.rules.noise import Noise
 from alerts.wording import listed
-from lib.formats import ago, count, duration, sentences
+from lib.formats import ago, count, duration, sentences, when
 from lib.paging import Sorts
 from lib.time_spans import Span
 
@@ -193,11 +193,18 @@ class SilencesPage:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What a silence would cover, before it is made; `problems` say what is missing in its form."""
+    """What a silence would cover and when it `ends`, before it is made; `problems` say what is missing in its form."""
 
     alerts: Sequence[Alert] = ()
     rules: Sequence[Rule] = ()
     problems: Sequence[str] = ()
+    ends: datetime | None = None
+
+    def end(self) -> str:
+        """`Ends 3 Dec, 08:30.`; nothing while something is missing."""
+        if self.problems or self.ends is None:
+            return ""
+        return format_html(_("Ends {when}."), when=when(self.ends))
 
     def sentence(self) -> str:
         """`Covers 3 open alerts and 2 rules: High latency, Outage.`"""

@@ -96,7 +96,7 @@ def coverage_of(form: MatcherForm, now: datetime) -> Coverage:
     """What a sent form would silence, or what is missing for that."""
     if form.matcher_errors:
         return Coverage(problems=form.matcher_errors)
-    return Coverage(*queries.covered_by(form.matcher, now))
+    return Coverage(*queries.covered_by(form.matcher, now), ends=form.ends)
 
 
 @post_view("alerts.add_silence")

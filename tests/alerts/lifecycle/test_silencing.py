@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -282,6 +283,15 @@ def test_a_silence_that_matches_everything_is_refused_at_its_field_whatever_else
     assert refused.status_code == 422 and 'id="id_kind_error"' in page and 'id="id_reason_error"' in page
 
 
+def test_maintenance_of_a_deployment_takes_no_other_match(db: Any) -> None:
+    DeploymentFactory.create(slug="mistral-7b")
+    client = logged_in(with_role("admin"))
+    sent = {"deployment": "mistral-7b", "severity": "warning", "hours": 1, "reason": "driver"}
+    page = client.post("/alerts/silences/", sent)
+    assert page.status_code == 422 and "Maintenance is of its deployment" in page.content.decode()
+    assert client.post("/alerts/silences/", sent | {"severity": ""}).status_code == 302
+
+
 def test_what_a_silence_covers_is_shown_before_it_is_made(scene: Scene) -> None:
     scene.set("deployment:mistral-7b", True)
     scene.set("deployment:bge-m3", True)
@@ -297,6 +307,9 @@ def test_what_a_silence_covers_is_shown_before_it_is_made(scene: Scene) -> None:
     assert f"Covers 1 open alert and 1 rule: {rule.name}." in covers(labels="deployment:mistral-7b")
     assert "Covers no open alert and no rule" in covers(subject="lease:*")
     assert "Fill in at least one of kind" in covers()
+    ends = {"ends_at": "2026-12-24T18:00", "hours": "1"}
+    assert "Ends 24 Dec" in " ".join(re.sub("<[^>]+>", "", covers(kind="outage", **ends)).split())
+    assert "Ends" not in covers(kind="outage", **ends | {"ends_at": "x"}) and "Ends" not in covers(**ends)
     assert "is not a label" in covers(labels="mistral")
     Rule.objects.create(
         slug="dear", name="Dear <i>", kind="figure", thresholds={"figure": "spend", "scope": {"application": "docs-qa"}}
