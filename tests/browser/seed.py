@@ -109,6 +109,21 @@ def pairs(url: str, key: str) -> None:
     client.close()
 
 
+def rating_work() -> None:
+    """A queue of answers to rate and a set of answers, so that their pages have an address."""
+    from django.contrib.auth.models import User
+    from django.utils import timezone
+
+    from traffic.models import AnswerSet, RatingQueue, SetItem
+    from traffic.queues.services import fill, make
+
+    admin = User.objects.get(username="admin")
+    queue = RatingQueue(name="Returns", question="Is the answer right?", size=20)
+    fill(make(queue, by=admin, raters=[]), timezone.now())
+    answers = AnswerSet.objects.create(name="Returns", version=1, by=admin)
+    SetItem.objects.create(answer_set=answers, number=1, prompt="May it be returned?", answer="Yes.", acceptable=True)
+
+
 def send_ratings(url: str, key: str, most: int = 80) -> None:
     """Opinions of the users of one application, as it sends them: as good of our answers as of the API's."""
     headers = {"authorization": f"Bearer {key}"}
