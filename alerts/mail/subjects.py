@@ -52,12 +52,18 @@ def subject(text: str, more: int = 0) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """At most so many characters, with the beginning and the end as they are."""
+    """At most so many characters, with the beginning and the end as they are, and no word cut that need not be."""
     if len(text) <= most:
         return text
     verdict = text[:VERDICT].rpartition(": ")[0]
-    head = len(verdict) + 2 + NAME if verdict else VERDICT
-    end = text[-(most - head - len(CUT)) :]
+    name = len(verdict) + 2 if verdict else 0
+    head = name + NAME if verdict else VERDICT
+    start = len(text) - (most - head - len(CUT))
+    if text[head] != " " and " " in text[name:head]:
+        head = text.rindex(" ", name, head)
+    # Half a word says little; one with a comma or a colon ends the name, which the amounts follow, and stays.
+    half, _blank, whole = text[start:].partition(" ")
+    end = whole if whole and half.isalnum() and text[start - 1] != " " else text[start:].lstrip()
     while end and is_attached(end[0]):
         end = end[1:]
     return text[:head].rstrip("".join(JOINERS) + " ") + CUT + end

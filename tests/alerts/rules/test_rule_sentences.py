@@ -245,7 +245,7 @@ def test_an_alert_is_found_by_what_its_rule_names_and_its_mail_says_the_rule(ops
         assert Alert.objects.about(names).count() == n, names
     message = compose(Delivery.objects.get())
     assert Alert.objects.get().title == "Spend of application bot and task RAG this month: $30, over $20"
-    assert message.subject == "Spend of application bot a...k RAG this month: $30, over $20"
+    assert message.subject == "Spend of application bot...RAG this month: $30, over $20"
     assert "spend of application bot and task RAG this month is over $20" in message.body
     assert "/spend/?application=bot&task=rag" in message.body
 
