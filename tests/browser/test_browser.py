@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.stack import Site
 
@@ -114,6 +114,64 @@ def test_twenty_answers_of_a_queue_are_rated_while_a_second_rater_rates_others(
     page.reload()
     expect(answer).to_have_value(seen[-1])
     expect(page.locator(".finding")).to_contain_text("21 of 40 ratings done, 19 by you")
+
+
+def test_the_next_answer_is_there_before_the_rating_is_stored_and_nothing_typed_is_lost(visit: Visit) -> None:
+    page = visit("/quality/rate/")
+    answer, ahead = page.locator("input[name=request]"), page.locator("template[data-ahead]")
+    comment, lost = page.locator("#comment"), page.locator("[data-lost]")
+
+    def loaded() -> str:
+        """The answer that lies ahead."""
+        script = "(box) => box.content.querySelector('[name=request]')?.value"
+        deadline = time.monotonic() + 60
+        while not (value := ahead.evaluate(script)) and time.monotonic() < deadline:
+            page.wait_for_timeout(50)
+        return str(value)
+
+    first, second = answer.input_value(), loaded()
+    page.route("**/quality/rate/", lambda route: route.fulfill(body="<p>Of a proxy</p>"))
+    comment.fill("Too long")
+    page.get_by_role("button", name="Nearly").click()
+    expect(lost).to_be_visible()
+    expect(answer).to_have_value(first)
+    expect(comment).to_have_value("Too long")
+    page.unroute("**/quality/rate/")
+
+    held: list[Route] = []
+    page.route("**/quality/rate/", lambda route: held.append(route))
+    page.get_by_role("button", name="Nearly").click()
+    expect(answer).to_have_value(second)
+    expect(comment).to_have_value("")
+    expect(page.locator(".finding")).to_contain_text("0 of")
+    page.keyboard.press("4")  # waits for the rating before it
+    page.unroute("**/quality/rate/")
+    held[0].continue_()
+    expect(page.locator(".finding")).to_contain_text("2 of")
+    expect(answer).not_to_have_value(second)
+    third = answer.input_value()
+    page.reload()
+    expect(answer).to_have_value(third)
+
+    following, other_tab = loaded(), visit(f"/quality/rate/?at={loaded()}")
+    other_tab.keyboard.press("2")
+    expect(other_tab.locator(".toast")).to_contain_text("Rated 2")
+    page.keyboard.press("5")
+    expect(page.locator("#toasts")).to_contain_text("You judged the next answer in another tab.")
+    expect(answer).not_to_have_value(following)
+    expect(page.locator(".finding")).to_contain_text("4 of")
+    page.goto("/quality/my-ratings/")
+    expect(page.locator("#main")).to_contain_text("Too long")
+
+
+def test_answers_are_rated_without_scripts(visit: Visit) -> None:
+    page = visit("/quality/rate/", java_script_enabled=False)
+    first = page.locator("input[name=request]").input_value()
+    page.get_by_role("button", name="Good").click()
+    expect(page.locator(".toast")).to_contain_text("Rated 4")
+    expect(page.locator("input[name=request]")).not_to_have_value(first)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("input[name=request]")).to_have_value(first)
 
 
 def test_twenty_pairs_are_compared_by_the_arrow_keys_and_named_at_the_end(visit: Visit) -> None:

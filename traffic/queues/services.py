@@ -56,9 +56,16 @@ def _lock(number: int) -> None:
 
 @transaction.atomic
 def reserve_next(
-    *, queue: RatingQueue, rater: AbstractBaseUser | AnonymousUser, within: list[int], now: datetime
+    *,
+    queue: RatingQueue,
+    rater: AbstractBaseUser | AnonymousUser,
+    within: list[int],
+    now: datetime,
+    beside: uuid.UUID | None = None,
 ) -> QueueEntry | None:
     """The entry that this rater has on screen, else the next free one of these applications; None where none is left.
+
+    `beside` an answer on screen it is the one after it, so that a rater has two at most.
 
     Locked rows are passed over, and a lock is only taken on a row that is still free, so that two raters who come at
     once get two entries. One rater in two tabs gets the same entry twice.
@@ -66,7 +73,10 @@ def reserve_next(
     _lock(rater.pk or 0)
     entries = QueueEntry.objects.filter(queue=queue, rated_at=None, text_deleted=False, application__in=within)
     # It is locked too: where its time is over, another rater may take it at this moment.
-    entry = entries.filter(~judged(rater), rater=rater.pk).select_for_update(of=("self",)).first()
+    own = entries.filter(~judged(rater), rater=rater.pk)
+    if beside is not None:
+        own = own.exclude(request_id=beside)
+    entry = own.select_for_update(of=("self",)).first()
     if entry is None:
         mine = QueueEntry.objects.filter(queue=queue, request_id=OuterRef("request_id"), rater=rater.pk)
         free = entries.filter(Q(reserved_until=None) | Q(reserved_until__lte=now))
@@ -84,10 +94,10 @@ def judged(rater: AbstractBaseUser | AnonymousUser) -> Q:
     return Q(Exists(rated)) | Q(Exists(Abstention.objects.filter(rater=rater.pk, request_id=OuterRef("request_id"))))
 
 
-def extend(rater: AbstractBaseUser | AnonymousUser, request_id: uuid.UUID, now: datetime) -> None:
-    """Who types about an answer keeps it."""
+def extend(rater: AbstractBaseUser | AnonymousUser, request_id: uuid.UUID, now: datetime) -> bool:
+    """Who types about an answer keeps it, in every queue; returns whether it was reserved for them in one."""
     mine = QueueEntry.objects.filter(request_id=request_id, rater=rater.pk, rated_at=None)
-    mine.update(reserved_until=now + RESERVED)
+    return mine.update(reserved_until=now + RESERVED) > 0
 
 
 def release(rater: AbstractBaseUser | AnonymousUser, request_id: uuid.UUID) -> None:

@@ -72,6 +72,12 @@ def rating_by(user: Person, request: Request) -> Rating | None:
     return Rating.objects.of_person(user).filter(request_id=request.id).first()
 
 
+def judged_by(user: Person, request: Request) -> bool:
+    """Whether this person has rated an answer, or cannot judge it."""
+    cannot = Abstention.objects.filter(rater=user.pk, request_id=request.id)
+    return rating_by(user, request) is not None or cannot.exists()
+
+
 def own_rating(user: Person, pk: int) -> Rating | None:
     """A rating by its number, if this person gave it."""
     return Rating.objects.of_person(user).filter(pk=pk, rater_id=user.pk).first()

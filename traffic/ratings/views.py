@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, cast
 
 from django.contrib import messages
@@ -46,6 +47,7 @@ SCALE = (
     (5, gettext_lazy("Excellent"), gettext_lazy("Nothing to improve")),
 )
 WORDS = {stars: word for stars, word, _about in SCALE}
+CLOSED = gettext_lazy("This queue is closed, or you are not one of its raters.")
 REMEMBERED = "ratings_to_undo"  # in the session: what the last ratings replaced
 UNDOABLE = 20
 BATCH = 40  # ratings that the end of the queue lists
@@ -57,9 +59,16 @@ def rate(request: HttpRequest) -> HttpResponse:
     """The next answer of a queue, or of my applications; a rating leads to the one after it."""
     within = rateable(request.user)
     work, asked_for_queue = _work(request)
+    if request.method != "POST" and "ahead" in request.GET:
+        after = uuid_of(request.GET.get("after", ""))
+        usable = after is not None and (work is not None or not asked_for_queue)
+        context = _page(request, within, work, after=after) if usable else {}
+        if not context or context["page"].answer is None:
+            return HttpResponse(status=204)
+        return render(request, "traffic/quality/_rate.html", context | {"ahead": True})
     if request.method != "POST":
         if work is None and asked_for_queue:
-            messages.info(request, _("This queue is closed, or you are not one of its raters."))
+            messages.info(request, CLOSED)
             return redirect("traffic:queues")
         return render(request, "traffic/quality/rate.html", _page(request, within, work))
     shown = _posted_answer(request, within)
@@ -76,7 +85,27 @@ def rate(request: HttpRequest) -> HttpResponse:
         return render(request, "traffic/quality/rate.html", context, status=422)
     back = f"{reverse('traffic:rate')}?{f'queue={work.queue.pk}&' if work else ''}at={shown.request.id}"
     rate_with_message(request, shown.request, form.judgement(), back=back, blind=True)
+    if (ahead := uuid_of(request.POST.get("ahead", ""))) is not None:
+        work = _work(request)[0]
+        if asked_for_queue and work is None:
+            messages.info(request, CLOSED)
+            return redirect("traffic:rate")
+        if not (why := _why_not(request, work, within, ahead)):
+            return render(request, "_messages.html")
+        messages.info(request, why)
     return redirect(here)
+
+
+def _why_not(request: HttpRequest, work: Progress | None, within: list[int], ahead: uuid.UUID) -> str:
+    """Why the answer that was loaded ahead cannot be rated next; empty, and it stays reserved, where it can."""
+    shown = rating_queue.answer(request.user, ahead, within)
+    if shown is None:
+        return _("The text of the next answer was deleted. Another answer is shown.")
+    if rating_queue.judged_by(request.user, shown.request):
+        return _("You judged the next answer in another tab. Another answer is shown.")
+    if work is not None and not entries.extend(request.user, ahead, timezone.now()):
+        return _("Another rater has the next answer now. Another answer is shown.")
+    return ""
 
 
 @post_view("traffic.add_rating")
@@ -119,37 +148,47 @@ def _rubric(request: HttpRequest, shown: Answer, work: Progress | None, mine: Ra
 
 
 def _page(
-    request: HttpRequest, within: list[int], work: Progress | None, shown: Answer | None = None
+    request: HttpRequest,
+    within: list[int],
+    work: Progress | None,
+    shown: Answer | None = None,
+    after: uuid.UUID | None = None,
 ) -> dict[str, Any]:
-    """The answer to show, where it stands in the queue, and how far this person is today."""
+    """The answer to show, where it stands in the queue, and how far this person is today; or the answer `after` the
+    one on screen, as the page will be when that one is rated."""
     at = shown.request.id if shown else uuid_of(request.GET.get("at", ""))
     queue = [] if work else rating_queue.waiting(request.user, within)
+    if after is not None:
+        at = dict(pairwise(queue)).get(after)
     place = queue.index(at) if at in queue else None
     if shown is None and work is not None:
-        shown = _answer_of(request, work, within, at)
+        shown = _answer_of(request, work, within, at, after)
     elif shown is None and at is not None:
         shown = rating_queue.answer(request.user, at, within)
-    if shown is None and queue:
+    if shown is None and queue and after is None:
         place, shown = 0, rating_queue.answer(request.user, queue[0], within)
     if shown is not None:
         record(Action.READ, actor=person(request), object_type="traffic.request", object_id=shown.request.id,
                message=_("in the rating queue"), chain=False)  # fmt: skip
-    after = 0 if place is None else place + 1
+    following = 0 if place is None else place + 1
     mine = None if shown is None else rating_queue.rating_by(request.user, shown.request)
     rubric = None if shown is None else _rubric(request, shown, work, mine)
     typed = (shown.draft if shown else None) or (
         {"comment": mine.comment, "marks": mine.marks} if mine else {"comment": "", "marks": {}}
     )
     previous = queue[place - 1] if place else None
-    if work is not None:
+    rated_first = 0 if after is None else 1
+    if work is not None and after is not None:
+        previous, work = after, replace(work, rated=work.rated + 1, mine=work.mine + 1)
+    elif work is not None:
         previous = work_queues.last_rated(request.user, work.queue, shown.request.id if shown else None)
     page = RatingPage(
         answer=shown,
         mine=mine,
-        done=rating_queue.rated_today(request.user),
-        waiting=len(queue),
+        done=rating_queue.rated_today(request.user) + rated_first,
+        waiting=len(queue) - rated_first,
         previous=previous,
-        next=queue[after] if after < len(queue) else None,
+        next=queue[following] if following < len(queue) else None,
         money=request.user.has_perm(FIGURES),
         work=work,
     )
@@ -166,15 +205,20 @@ def _page(
         "scale": SCALE,
         "passing_stars": Rating.PASSING_STARS,
         "applications": within if shown is None else None,
+        "keep_s": int(entries.RESERVED.total_seconds()),
     }
 
 
-def _answer_of(request: HttpRequest, work: Progress, within: list[int], at: uuid.UUID | None) -> Answer | None:
-    """The answer `at` of a queue if this person has it or rated it, else the next free one, reserved for them."""
+def _answer_of(
+    request: HttpRequest, work: Progress, within: list[int], at: uuid.UUID | None, after: uuid.UUID | None
+) -> Answer | None:
+    """The answer `at` of a queue if this person has it or rated it, else the next free one, reserved for them beside
+    the one that it comes `after`."""
     if at is not None and work_queues.own_entry(request.user, work.queue, at) is not None:
         return rating_queue.answer(request.user, at, within)
     now = timezone.now()
-    while entry := entries.reserve_next(queue=work.queue, rater=request.user, within=within, now=now):
+    who: dict[str, Any] = {"queue": work.queue, "rater": request.user, "within": within}
+    while entry := entries.reserve_next(**who, now=now, beside=after):
         if (shown := rating_queue.answer(request.user, entry.request_id, within)) is not None:
             return shown
         entries.text_is_gone(entry)

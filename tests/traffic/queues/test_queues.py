@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter
 from datetime import timedelta
@@ -242,6 +243,112 @@ def test_a_reservation_that_expired_and_went_to_another_rater_is_theirs(
         until(lambda: sql.rows(f"SELECT 1 {waits}", {}))
     thread.join()
     assert got == [None] and QueueEntry.objects.get().rater == bea
+
+
+def test_the_answer_loaded_ahead_is_reserved_beside_the_one_on_screen_and_two_at_most(
+    conn: psycopg.Connection, shop: Application, ada: User
+) -> None:
+    answers(conn, shop, 4)
+    made, bea, now = queue(), rater("bea", shop), timezone.now()
+    whose: dict[str, Any] = {"queue": made, "within": [shop.pk], "now": now}
+    first = services.reserve_next(rater=ada, **whose)
+    assert first is not None
+    ahead = services.reserve_next(rater=ada, **whose, beside=first.request_id)
+    assert ahead is not None and ahead != first
+    assert services.reserve_next(rater=ada, **whose, beside=first.request_id) == ahead
+    assert services.reserve_next(rater=ada, **whose, beside=ahead.request_id) == first
+    assert services.reserve_next(rater=ada, **whose) == first, "a reload shows the one on screen"
+    theirs = services.reserve_next(rater=bea, **whose)
+    assert theirs is not None and theirs not in (first, ahead)
+    late = whose | {"now": now + services.RESERVED}
+    assert services.reserve_next(rater=bea, **late, beside=theirs.request_id) == first
+
+
+def test_a_rating_confirms_the_answer_loaded_ahead_or_says_why_not(
+    conn: psycopg.Connection, shop: Application, ada: User
+) -> None:
+    answers(conn, shop, 7)
+    made, bea, client = queue(), rater("bea", shop), logged_in(ada)
+    other = logged_in(bea)
+    first = shown(client, f"{RATE}?queue={made.pk}")
+
+    def ahead_of(request: str) -> str:
+        return shown(client, f"{RATE}?queue={made.pk}&ahead=1&after={request}")
+
+    def rated(request: str, ahead: str) -> Any:
+        return client.post(RATE, {"queue": made.pk, "request": request, "stars": "4", "ahead": ahead}, follow=True)
+
+    ahead = ahead_of(first)
+    page = text(client, f"{RATE}?queue={made.pk}&ahead=1&after={first}")
+    assert "1 of 7 ratings done, 1 by you" in page and f"at={first}" in page, "as it is when the first is rated"
+    QueueEntry.objects.filter(request_id=ahead).update(reserved_until=timezone.now())
+    response = rated(first, ahead)
+    assert not response.redirect_chain and "Rated 4, Good." in response.content.decode()
+    entry = QueueEntry.objects.get(request_id=ahead)
+    assert entry.reserved_until is not None and entry.reserved_until > timezone.now(), "it is on screen now"
+
+    following = ahead_of(ahead)
+    QueueEntry.objects.filter(request_id=following).update(reserved_until=timezone.now())
+    assert shown(other, f"{RATE}?queue={made.pk}") == following
+    response = rated(ahead, following)
+    assert response.redirect_chain and "Another rater has the next answer now." in response.content.decode()
+    second = identifier(response)
+    assert second not in (first, ahead, following)
+
+    following = ahead_of(second)
+    rated(following, "")
+    response = rated(second, following)
+    assert "You judged the next answer in another tab." in response.content.decode()
+    third = identifier(response)
+
+    following = ahead_of(third)
+    RequestBody.objects.filter(request_id=following).delete()
+    response = rated(third, following)
+    assert "The text of the next answer was deleted." in response.content.decode()
+    assert "Nothing is left for you in this queue" in response.content.decode()
+    assert Rating.objects.count() == 5
+
+
+def test_nothing_is_ahead_of_a_closed_queue_or_the_last_answer(
+    conn: psycopg.Connection, shop: Application, ada: User
+) -> None:
+    answers(conn, shop, 2)
+    made, client = queue(), logged_in(ada)
+    first = shown(client, f"{RATE}?queue={made.pk}")
+    ahead = shown(client, f"{RATE}?queue={made.pk}&ahead=1&after={first}")
+    services.switch(made)
+    for query in (f"queue={made.pk}&after={first}", "after=x", "", f"after={made.pk}", f"queue=x&after={first}"):
+        assert client.get(f"{RATE}?ahead=1&{query}").status_code == 204
+    response = client.post(
+        RATE, {"queue": made.pk, "request": first, "stars": "4", "ahead": ahead}, follow=True
+    )  # fmt: skip
+    assert response.redirect_chain == [(RATE, 302)] and Rating.objects.count() == 1
+    assert "This queue is closed, or you are not one of its raters." in response.content.decode()
+    last = identifier(response)
+    assert client.get(f"{RATE}?ahead=1&after={last}").status_code == 204
+
+
+def test_the_next_of_the_newest_answers_lies_ahead_too(conn: psycopg.Connection, shop: Application, ada: User) -> None:
+    answers(conn, shop, 3)
+    client = logged_in(ada)
+    first = shown(client, RATE)
+    ahead = shown(client, f"{RATE}?ahead=1&after={first}")
+    assert ahead != first and "Answer 2 of 3" in text(client, f"{RATE}?ahead=1&after={first}")
+    response = client.post(RATE, {"request": first, "next": ahead, "stars": "4", "ahead": ahead})
+    assert response.status_code == 200 and "Undo" in response.content.decode()
+    assert shown(client, f"{RATE}?at={ahead}") == ahead
+    stranger = logged_in(person("sid", "traffic.add_rating"))
+    assert stranger.get(f"{RATE}?ahead=1&after={first}").status_code == 204
+
+
+def shown(client: Client, address: str) -> str:
+    return identifier(client.get(address))
+
+
+def identifier(response: Any) -> str:
+    match = re.search(r'name="request" value="([^"]+)"', response.content.decode())
+    assert match, response.content.decode()
+    return match[1]
 
 
 def test_only_named_raters_of_the_application_get_answers(
