@@ -93,6 +93,7 @@ def rate(request: HttpRequest) -> HttpResponse:
         if not (why := _why_not(request, work, within, ahead)):
             return render(request, "_messages.html")
         messages.info(request, why)
+        return redirect(here if work else reverse("traffic:rate"))
     return redirect(here)
 
 

@@ -337,6 +337,10 @@ def test_the_next_of_the_newest_answers_lies_ahead_too(conn: psycopg.Connection,
     response = client.post(RATE, {"request": first, "next": ahead, "stars": "4", "ahead": ahead})
     assert response.status_code == 200 and "Undo" in response.content.decode()
     assert shown(client, f"{RATE}?at={ahead}") == ahead
+    last = shown(client, f"{RATE}?ahead=1&after={ahead}")
+    client.post(RATE, {"request": last, "stars": "2"})
+    response = client.post(RATE, {"request": first, "next": last, "stars": "4", "ahead": last}, follow=True)
+    assert "You judged the next answer in another tab." in response.content.decode() and identifier(response) == ahead
     stranger = logged_in(person("sid", "traffic.add_rating"))
     assert stranger.get(f"{RATE}?ahead=1&after={first}").status_code == 204
 
