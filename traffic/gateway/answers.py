@@ -15,6 +15,7 @@ from traffic.gateway.protocols import ANTHROPIC, CONVERSE, MEDIA, OPENAI, RESPON
 from traffic.gateway.usage_tokens import UNKNOWN, Tokens, timings_tokens, tokens_of
 
 MOST_ID = 200  # characters of a response id; a longer one is none
+MOST_REASON = 100  # characters of a finish reason; a longer one is none
 MOST_NAMES = 100  # in a usage object that grows from event to event
 
 _anything = msgspec.json.Decoder()
@@ -31,6 +32,7 @@ class Answer:
     error_type: str | None = None
     text: list[str] = field(default_factory=list)  # only where bodies are kept
     text_cut: bool = False  # it went on
+    finish_reason: str | None = None  # why it ended, in the vendor's word; only where the text is kept
     unread: bool = False  # a part could not be read, in which usage may have stood
     deltas: int = 0  # of a stream whose tokens may have to be estimated: its pieces of content,
     characters: int = 0  # and what is in them
@@ -53,6 +55,9 @@ class _Body(msgspec.Struct):
     content: msgspec.Raw = msgspec.Raw(b"null")
     choices: msgspec.Raw = msgspec.Raw(b"null")
     output: msgspec.Raw = msgspec.Raw(b"null")  # of Responses
+    stop_reason: Any = None  # of Messages
+    stop_reason_of_converse: Any = msgspec.field(default=None, name="stopReason")
+    incomplete_details: Any = None  # of Responses
 
 
 _body = msgspec.json.Decoder(_Body)
@@ -68,6 +73,7 @@ def read_answer(protocol: Protocol, body: bytes, *, with_text: bool = False) -> 
             answer.sound = _sound(_first(_anything.decode(parsed.choices)).get("message"))
         if with_text:
             answer.text.append(_whole_text(protocol, parsed))
+            answer.finish_reason = _whole_reason(parsed)
             answer.characters = len(answer.text[0])
     except (msgspec.DecodeError, UnicodeDecodeError):
         return answer
@@ -93,6 +99,22 @@ def _whole_text(protocol: Protocol, parsed: _Body) -> str:
     first = _first(_anything.decode(parsed.choices))
     message = first.get("message")
     return text_of(message.get("content") if isinstance(message, dict) else first.get("text"))
+
+
+def _whole_reason(parsed: _Body) -> str | None:
+    """Why a whole answer ended, whichever protocol it is of."""
+    cut = parsed.incomplete_details
+    choice = _first(_anything.decode(parsed.choices))
+    return _reason(
+        parsed.stop_reason,
+        parsed.stop_reason_of_converse,
+        cut.get("reason") if isinstance(cut, dict) else None,
+        choice.get("finish_reason"),
+    )
+
+
+def _reason(*values: Any) -> str | None:
+    return next((value for value in values if isinstance(value, str) and 0 < len(value) <= MOST_REASON), None)
 
 
 def _blocks(output: Any) -> list[dict[str, Any]]:
@@ -171,6 +193,7 @@ class _Event(msgspec.Struct):
     error: Any = None
     choices: Any = None  # OpenAI's
     response: Any = None  # of Responses
+    stop_reason_of_converse: Any = msgspec.field(default=None, name="stopReason")
 
 
 _event = msgspec.json.Decoder(_Event)
@@ -268,6 +291,7 @@ class StreamTap:
             delta = event.delta if isinstance(event.delta, dict) else {}
             self._heard(delta.get("text"), delta.get("partial_json"), delta.get("thinking"))
         elif event.type == "message_delta" and isinstance(event.usage, dict):
+            self._ends(event.delta.get("stop_reason") if isinstance(event.delta, dict) else None)
             # Cumulative, and newer servers repeat the input side here: what is said last is true.
             counts = {name: value for name, value in event.usage.items() if value is not None}
             self.answer.usage = bounded_counts({**(self.answer.usage or {}), **counts})
@@ -289,6 +313,8 @@ class StreamTap:
                 self.answer.response_id = event.response["id"]
             if isinstance(event.response.get("usage"), dict):
                 self.answer.usage = bounded_counts(event.response["usage"])
+            cut = event.response.get("incomplete_details")
+            self._ends(cut.get("reason") if isinstance(cut, dict) else None)
             if event.response.get("error") is not None:
                 self.answer.error_type = error_type(event.response["error"])
         if kind in _RESPONSES_ENDS:
@@ -316,6 +342,8 @@ class StreamTap:
             self.content_seen = True
             beside = [part for part in event.delta.values() if isinstance(part, dict)]
             self._heard(event.delta.get("text"), *(text for part in beside for text in part.values()))
+        elif event.type == "messageStop":
+            self._ends(event.stop_reason_of_converse)
         elif event.type == "metadata" and isinstance(event.usage, dict):
             self.answer.usage = bounded_counts(event.usage)
             self.ended = True  # which comes last
@@ -328,6 +356,7 @@ class StreamTap:
         if isinstance(event.timings, dict):
             self.answer.timings = bounded_counts(event.timings)
         choice = _first(event.choices)
+        self._ends(choice.get("finish_reason"))
         delta = choice.get("delta")
         self.answer.sound = self.answer.sound or _sound(delta)
         if isinstance(choice.get("text"), str) and choice["text"]:  # of completions
@@ -336,6 +365,10 @@ class StreamTap:
         elif isinstance(delta, dict) and any(delta.get(name) for name in _OPENAI_CONTENT):
             self.content_seen = True
             self._heard(delta.get("content"), delta.get("reasoning_content"), delta.get("reasoning"))
+
+    def _ends(self, reason: Any) -> None:
+        if self.with_text and reason is not None:
+            self.answer.finish_reason = _reason(reason)
 
     def _heard(self, text: Any, *beside: Any) -> None:
         """A piece of content: the text of the answer, and what else a model writes."""

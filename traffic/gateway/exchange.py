@@ -173,6 +173,8 @@ def raw_of(exchange: Exchange, answer: Answer) -> dict[str, Any]:
     raw: dict[str, Any] = {"usage": answer.usage} if answer.usage is not None else {}
     if answer.timings is not None:
         raw["timings"] = answer.timings
+    if answer.finish_reason is not None:
+        raw["finish_reason"] = answer.finish_reason
     raw |= exchange.facts
     if exchange.decision.canary is not None:
         raw["canary"] = exchange.decision.canary.slug

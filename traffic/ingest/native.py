@@ -66,6 +66,7 @@ class RequestIn(msgspec.Struct, forbid_unknown_fields=True):
     instead_of: Slug | None = None
     service_tier: Name | None = None
     inference_geo: Name | None = None
+    finish_reason: Name | None = None
     prompt: str | list[Any] | None = None
     answer: str | None = None
 
@@ -202,7 +203,7 @@ def row_of(raw: msgspec.Raw, caller: Caller, tables: LookupTables, window: tuple
 
 def reported_fields(fields: RequestIn) -> dict[str, Any]:
     """Fields of a row that are kept in its raw record."""
-    names = ("instead_of", "service_tier", "inference_geo")
+    names = ("instead_of", "service_tier", "inference_geo", "finish_reason")
     return {name: value for name in names if (value := getattr(fields, name))}
 
 

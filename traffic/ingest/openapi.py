@@ -22,6 +22,7 @@ ABOUT = {
     "instead_of": "The slug of the deployment that was meant to answer and was down: outages count what was rerouted.",
     "service_tier": "As the vendor names it: `priority`, `flex`. Left out: the standard one.",
     "inference_geo": "The region that the vendor was bound to, as `us`. Left out: any.",
+    "finish_reason": "Why the answer ended, in the vendor's word: `length`, `max_tokens`. Left out: not known.",
     "prompt": "Text, or an array of messages. Kept only where the application keeps bodies.",
     "answer": "Kept only where the application keeps bodies.",
 }

@@ -54,13 +54,14 @@ STOP_WORDS = {
     "en": frozenset("the and is are of to in that it for with was this you be on as not have".split()),
     "it": frozenset("il lo la gli le di che è un una per con non del della sono questo nel alla si".split()),
 }
-CUT = {"length", "max_tokens", "max_output_tokens", "model_length"}  # reasons for which a vendor ends an answer early
+# Reasons for which a vendor ends an answer early.
+CUT = {"length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"}
 
 
 def marks_of(prompt: str, answer: str, finish_reason: str = "") -> Mark:
     """The marks of an answer; `finish_reason` is what the vendor reported, blank for unknown."""
     answer = answer[:LONGEST]
-    marks = Mark.TRUNCATED if finish_reason in CUT else Mark(0)
+    marks = Mark.TRUNCATED if finish_reason.lower() in CUT else Mark(0)
     if not answer.strip():
         return marks | Mark.EMPTY
     asked_for = [turn.text for turn in turns(prompt[:LONGEST]) if turn.role in ("user", "system", "developer")]
@@ -139,6 +140,11 @@ def loops(answer: str) -> bool:
 def labels(marks: int) -> list[str]:
     """The words of a stored value, in their order."""
     return [str(label) for mark, label in LABELS.items() if marks & mark]
+
+
+def slugs(marks: int) -> list[str]:
+    """The names of a stored value as filters and files have them, in their order."""
+    return [slug for slug, mark in SLUGS.items() if marks & mark]
 
 
 def bits_of(slugs: Iterable[str]) -> int:

@@ -15,8 +15,8 @@ from traffic.marks.rules import LONGEST, marks_of
 
 AT_ONCE = 500
 MOST_DAYS = 3  # of which one run takes texts, the newest first
-# Finish reasons as telemetry has them: a text, or a list of texts.
-FINISH = ", ".join(f"q.raw->'attributes'->>'{name}'" for name in names.FINISH)
+# Finish reasons as the gateway and the API keep them, and as telemetry has them: a text, or a list of texts.
+FINISH = ", ".join(("q.raw->>'finish_reason'", *(f"q.raw->'attributes'->>'{name}'" for name in names.FINISH)))
 DAYS = """
 SELECT DISTINCT day FROM traffic_request_body WHERE marks IS NULL AND answer IS NOT NULL ORDER BY day DESC LIMIT %s
 """

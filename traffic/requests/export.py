@@ -17,13 +17,14 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db.models import F
+from django.db.models import F, OuterRef, Subquery
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from lib.dates import DAY
-from traffic.models import Request
+from traffic.marks.rules import slugs
+from traffic.models import Request, RequestBody
 from traffic.requests.queries import days_of, earlier
 from traffic.requests.request_filter import RequestFilter
 
@@ -43,8 +44,10 @@ COLUMNS: tuple[tuple[str, str, bool], ...] = (
     ("cache_write_1h", "cache_write_1h", False), ("output", "output", False), ("reasoning", "reasoning", False),
     ("cost_usd", "cost", True), ("no_cost_because", "cost_reason", True), ("reported_cost_usd", "reported_cost", True),
     ("price_id", "price_id", True), ("route", "route", False), ("source", "source", False),
-    ("response_id", "response_id", False),
+    ("response_id", "response_id", False), ("marks", "text_marks", False),
 )  # fmt: skip
+
+TEXTS = RequestBody.objects.filter(day=OuterRef("day"), request_id=OuterRef("id"))
 
 Row = tuple[Any, ...]
 
@@ -81,10 +84,11 @@ def export(kind: Kind, request_filter: RequestFilter, *, retention_days: int, mo
 
 
 def rows_of(request_filter: RequestFilter, sources: Sequence[str], retention_days: int) -> Iterator[Row]:
-    """Rows of the columns that are read from `sources`, the newest first."""
+    """Rows of the columns that are read from `sources`, of which the last is that of marks; the newest first."""
     first, end = days_of(request_filter, retention_days)
     for day in request_filter.days(first, end):
         requests = request_filter.of(Request.objects.in_days(day.day, day.day + DAY)).newest_first()
+        requests = requests.annotate(text_marks=Subquery(TEXTS.values("marks")))
         place: tuple[datetime, UUID] | None = None
         full = True
         while full:
@@ -92,7 +96,7 @@ def rows_of(request_filter: RequestFilter, sources: Sequence[str], retention_day
             full = len(rows) == BATCH
             for row in rows:
                 place = (row[0], row[1])
-                yield row[2:]
+                yield (*row[2:-1], " ".join(slugs(row[-1] or 0)))
 
 
 def as_csv(columns: Sequence[str], rows: Iterator[Row]) -> Iterator[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.template.defaultfilters import floatformat
@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from lib.formats import ago, count, dollars, missing, usd4, when
+from traffic.marks.rules import labels
 from traffic.models import CostReason, Outcome, Rating, Request, Task
 from traffic.quality.queries import acceptable
 from traffic.requests.hour_reads import READ_MOST
@@ -32,6 +33,7 @@ class Row:
 
     it: Request
     ratings: Sequence[Rating]
+    text_marks: Sequence[str] = field(default=(), kw_only=True)  # automatic ones, in words
 
     @property
     def mark(self) -> str:
@@ -93,8 +95,13 @@ class Row:
         return _("acceptable") if any(map(acceptable, self.ratings)) else _("not acceptable")
 
 
-def rows(requests: Sequence[Request], ratings: Mapping[uuid.UUID, Sequence[Rating]]) -> list[Row]:
-    return [Row(request, ratings.get(request.id, ())) for request in requests]
+def rows(
+    requests: Sequence[Request],
+    ratings: Mapping[uuid.UUID, Sequence[Rating]],
+    marks: Mapping[uuid.UUID, int] | None = None,
+) -> list[Row]:
+    bits = marks or {}
+    return [Row(row, ratings.get(row.id, ()), text_marks=labels(bits.get(row.id, 0))) for row in requests]
 
 
 @dataclass(frozen=True, slots=True)

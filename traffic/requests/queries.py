@@ -325,6 +325,13 @@ def ratings_of(requests: Sequence[Request]) -> dict[uuid.UUID, list[Rating]]:
     return by_request
 
 
+def marks_of(requests: Sequence[Request]) -> dict[uuid.UUID, int]:
+    """The automatic marks of some requests' texts, by request; those without texts have none."""
+    ids, days = [request.id for request in requests], {request.day for request in requests}
+    texts = RequestBody.objects.filter(day__in=days, request_id__in=ids, marks__gt=0)
+    return {text.request_id: text.marks or 0 for text in texts.only("request_id", "marks")}
+
+
 def choices(request_filter: RequestFilter, days: int = 30) -> dict[str, FilterChoices]:
     """Providers and models that have been used lately, for the filters; the most used, and those that are chosen."""
     first = timezone.now().date() - DAY * days

@@ -56,7 +56,7 @@ def request_list(request: HttpRequest) -> HttpResponse:
     first_page = "cursor" not in request.GET
     listed = requests_page.RequestList(
         read=page,
-        rows=requests_page.rows(page.requests, requests.ratings_of(page.requests)),
+        rows=requests_page.rows(page.requests, requests.ratings_of(page.requests), requests.marks_of(page.requests)),
         refused=refused,
         params=params,
         active_filters=active_filters(request, params),
@@ -188,7 +188,12 @@ def _detail(request: HttpRequest, row: Request, form: RatingForm | None = None) 
     return {
         "it": row,
         "page": detail_page.RequestDetail(
-            row, ratings, money, price, detail_page.doubts_of(row.raw, shared_id=requests.shares_response_id(row))
+            row,
+            ratings,
+            money,
+            price,
+            detail_page.doubts_of(row.raw, shared_id=requests.shares_response_id(row)),
+            text_marks=labels(body.marks or 0) if body else (),
         ),
         "sum": arithmetic(row, price, requests.discount_of(row) if money else None, requests.tier_factor_of(row)),
         "timeline": detail_page.timeline(row),
@@ -200,7 +205,6 @@ def _detail(request: HttpRequest, row: Request, form: RatingForm | None = None) 
         "readable": readable,
         "body": body,
         "turns": turns(body.prompt) if body else [],
-        "marks": ", ".join(labels(body.marks or 0)) if body else "",
         "mine": next((it for it in ratings if it.rater_id == request.user.pk), None),
         "may_rate": request.user.has_perm("traffic.add_rating") and row.outcome == Outcome.OK,
         "form": form,

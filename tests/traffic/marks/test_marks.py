@@ -59,6 +59,28 @@ def test_the_reason_that_telemetry_reports_marks_a_cut_answer(conn: psycopg.Conn
     assert marks() == {"Yes, but": Mark.TRUNCATED}
 
 
+@pytest.mark.parametrize("reason", ["length", "MAX_TOKENS", "max_output_tokens"])
+def test_the_reason_that_the_gateway_or_a_sender_keeps_marks_a_cut_answer(
+    conn: psycopg.Connection, shop: Application, reason: str
+) -> None:
+    same = {"application_id": shop.pk, "started_at": timezone.now()}
+    arrive(conn, same | {"answer": "Yes, but", "raw": {"finish_reason": reason}},
+           same | {"answer": "Yes.", "raw": {"finish_reason": "stop"}})  # fmt: skip
+    mark_texts()
+    assert marks() == {"Yes, but": Mark.TRUNCATED, "Yes.": 0}
+
+
+def test_a_row_of_the_api_brings_why_its_answer_ended(shop: Application) -> None:
+    key = create_key(name="app", scopes=["ingest"], application=shop)[1]
+    row = {"started_at": timezone.now().isoformat(), "provider": "anthropic", "model": "m", "answer": "Yes, but"}
+    sent = json.dumps({"requests": [row | {"finish_reason": "max_tokens"}]})
+    headers = {"Authorization": f"Bearer {key}"}
+    answer = Client().post("/api/v1/requests", sent, content_type="application/json", headers=headers)
+    assert answer.json()["accepted"] == 1, answer.content
+    mark_texts()
+    assert marks() == {"Yes, but": Mark.TRUNCATED}
+
+
 def test_where_no_texts_are_stored_there_are_no_marks(conn: psycopg.Connection) -> None:
     silent = application("silent", captures=False)
     arrive(conn, {"application_id": silent.pk, "started_at": timezone.now()})
@@ -71,13 +93,17 @@ def test_the_list_and_the_export_are_filtered_by_marks(conn: psycopg.Connection,
     reader = logged_in(person("ada", "traffic.view_request"))
     page = text(reader, "/requests/", mark="refusal")
     assert f"r-{refused.id}" in page and f"r-{plain.id}" not in page
+    assert '<span class="secondary">refusal</span>' in page
     assert f"r-{refused.id}" not in text(reader, "/requests/", mark="empty")
     assert "Mark: “nonsense” does not exist." in text(reader, "/requests/", mark="nonsense")
     key = create_key(name="reader", scopes=["read"], application=None)[1]
     headers = {"Authorization": f"Bearer {key}"}
     answer = Client().get("/api/v1/export/requests?mark=refusal&mark=empty", headers=headers)
     rows = [json.loads(line) for line in b"".join(answer).splitlines()]
-    assert [row["id"] for row in rows] == [str(refused.id)]
+    assert [(row["id"], row["marks"]) for row in rows] == [(str(refused.id), "refusal")]
+    everything = b"".join(Client().get("/api/v1/export/requests", headers=headers))
+    lines = [json.loads(line) for line in everything.splitlines()]
+    assert {line["id"]: line["marks"] for line in lines} == {str(refused.id): "refusal", str(plain.id): ""}
 
 
 def test_the_page_of_a_request_shows_its_marks_to_who_may_read_it(conn: psycopg.Connection, shop: Application) -> None:
