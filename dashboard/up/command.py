@@ -125,8 +125,10 @@ class Stack:
         if options.ready_file:
             try:
                 options.ready_file.unlink(missing_ok=True)  # an old file would report that we are ready
-                replace_private(options.ready_file, "")
-                options.ready_file.unlink()
+                # Under another name: who waits for the file would take an empty one for the sign that we are ready.
+                trial = options.ready_file.with_name(f"{options.ready_file.name}.trial")
+                replace_private(trial, "")
+                trial.unlink()
             except OSError as error:
                 raise Refused(f"--ready-file cannot be written: {error}", code=2) from error
 

@@ -223,6 +223,22 @@ def test_a_ready_file_that_cannot_be_written_is_told_before_anything_starts(
     assert code == 2 and "--ready-file cannot be written" in text
 
 
+def test_a_ready_file_is_tried_under_another_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Path] = []
+
+    def refuse(path: Path, text: str) -> None:
+        written.append(path)
+        raise OSError("full")
+
+    monkeypatch.setattr("dashboard.up.command.replace_private", refuse)
+    ready = tmp_path / "ready"
+    arguments = ["--data", str(tmp_path / "var"), "--port", "0", "--gateway-port", "0", "--ready-file", str(ready)]
+    assert refusal(arguments, capsys) == (2, "--ready-file cannot be written: full\n")
+    assert written and ready not in written and written[0].parent == tmp_path
+
+
 def test_given_servers_that_do_not_answer_are_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
