@@ -53,8 +53,8 @@ class RemovalPage:
     def answer(self) -> str:
         text = _(
             "Removing <b>{name}</b> removes <b>{billed}</b> of billed cost (leases: {leases}, bill lines: {lines},"
-            " usage rows: {usage}). Estimates of {estimated} go too. They are of the same use and are not added to the bill."
-            " You can undo this for a day."
+            " usage rows: {usage}). Estimates of {estimated} go too. They are of the same use and are not added to the"
+            " bill. You can undo this for a day."
         )
         return format_html(
             text,
