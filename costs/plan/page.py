@@ -71,13 +71,12 @@ class PlanPage:
         words |= {
             "name": self.plan.current.name,
             "left": dollars(self.left),
-            "limit": dollars(status.allowance.high, 0),
         }
         if status.spent > status.allowance.high:
             text = _("We are in phase <b>{name}</b>, and {month}’s budget ran out on <b>{on}</b>.")
             words |= {"on": when(status.runs_out_on)}
         else:
-            text = _("We are in phase <b>{name}</b>: {spent} of {month}’s {limit} is spent, <b>{left}</b> is left.")
+            text = _("We are in phase <b>{name}</b>, and <b>{left}</b> of {month}’s budget is left.")
         return sentences(format_html(text, **words), self.verdict.sentence, self._runs_out(status), self.verdict.needed)
 
     @property

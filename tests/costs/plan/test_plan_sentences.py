@@ -73,22 +73,22 @@ PHASE = "We are in phase <b>1 &lt;now&gt;</b>"
         ),
         (
             page(forecast=AHEAD, limit=40),
-            f"{PHASE}: $30.00 of September’s $40 is spent, <b>$10.00</b> is left. September will go over its budget:"
+            f"{PHASE}, and <b>$10.00</b> of September’s budget is left. September will go over its budget:"
             " about $100 ($80–$130) of $40. At this pace the budget runs out on <b>25 Sep</b>.",
         ),
         (
             page(forecast=AHEAD, limit=110),
-            f"{PHASE}: $30.00 of September’s $110 is spent, <b>$80.00</b> is left. September is close to its budget:"
+            f"{PHASE}, and <b>$80.00</b> of September’s budget is left. September is close to its budget:"
             " about $100 ($80–$130) of $110. The forecast narrows with each day.",
         ),
         (
             page(forecast=AHEAD),
-            f"{PHASE}: $30.00 of September’s $200 is spent, <b>$170.00</b> is left. September stays within its budget:"
+            f"{PHASE}, and <b>$170.00</b> of September’s budget is left. September stays within its budget:"
             " about $100 ($80–$130) of $200.",
         ),
         (
             page(),
-            f"{PHASE}: $30.00 of September’s $200 is spent, <b>$170.00</b> is left. September has cost $30 of $200. It"
+            f"{PHASE}, and <b>$170.00</b> of September’s budget is left. September has cost $30 of $200. It"
             " is too early to forecast its end. 1 more day of data.",
         ),
     ],
