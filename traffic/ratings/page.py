@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -148,25 +149,28 @@ class RatingPage:
         return _("%(n)s or more") % {"n": self.waiting} if self.waiting == LONGEST else str(self.waiting)
 
 
+def blind_since(today: int, waiting: int) -> datetime | None:
+    """From when on a person's ratings name no model: those of `today`, until its batch ends, as the answers still
+    `waiting` are rated blind. None: every rating does."""
+    return midnight(timezone.now().date()) if waiting and today < DAILY else None
+
+
 @dataclass(frozen=True, slots=True)
 class MyRatings:
     """A page of what a person rated, the newest first; `first`: it is the first page.
 
-    `today` counts the ratings since midnight, UTC, and `waiting` the answers that this person may still rate.
+    `today` counts the ratings since midnight, UTC. Those from `blind_since` on name no model yet.
     """
 
     rows: Sequence[Rating]
     today: int
-    waiting: int
-    first: bool
+    blind_since: datetime | None
+    first: bool = True
 
     @property
     def hidden(self) -> set[int]:
-        """Ratings whose model is not named yet: those of today, until its batch ends, as the next ones are blind."""
-        if self.today >= DAILY or not self.waiting:
-            return set()
-        begins = midnight(timezone.now().date())
-        return {row.pk for row in self.rows if row.created_at >= begins}
+        """Ratings whose model is not named yet."""
+        return {row.pk for row in self.rows if self.blind_since and row.created_at >= self.blind_since}
 
     def headline(self) -> str:
         """How many were rated today."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import pairwise
 from typing import Any, cast
 
@@ -30,7 +32,7 @@ from traffic.ratings import services as ratings
 from traffic.ratings.export import judged_by
 from traffic.ratings.forms import RatingForm
 from traffic.ratings.judgement import Judgement
-from traffic.ratings.page import MyRatings, RatingPage, context_turns, criterion_fields
+from traffic.ratings.page import MyRatings, RatingPage, blind_since, context_turns, criterion_fields
 from traffic.ratings.queue import Answer
 from traffic.rendering import rendered
 from traffic.request_ids import uuid_of
@@ -199,10 +201,11 @@ def _page(
         "find": request.GET.get("find", "").strip(),
         "rendered": rendered(shown.text) if shown else None,
         "mine": mine,
+        "blind": mine is not None and mine.pk in _my_ratings(request.user, [mine]).hidden,
         "rubric": rubric,
         "criteria": criterion_fields(rubric, typed.get("marks", {})),
         "comment": typed.get("comment", ""),
-        "rated": [] if shown else rating_queue.ratings_of(request.user, None, BATCH),
+        "rated": None if shown else _my_ratings(request.user, rating_queue.ratings_of(request.user, None, BATCH)),
         "scale": SCALE,
         "passing_stars": Rating.PASSING_STARS,
         "applications": within if shown is None else None,
@@ -232,7 +235,7 @@ def my_ratings(request: HttpRequest) -> HttpResponse:
     before = request.GET.get("before", "")
     rows = rating_queue.ratings_of(request.user, int(before) if before.isdecimal() and len(before) < 18 else None, PAGE)
     context = {
-        "page": MyRatings(rows, rating_queue.rated_today(request.user), _waiting(request.user), first=not before),
+        "page": _my_ratings(request.user, rows, first=not before),
         "name_hidden": rating_queue.hides_name(request.user),
         "abstentions": [] if before else rating_queue.abstentions_of(request.user),
         "next_url": f"{request.path}?before={rows[-1].pk}" if len(rows) == PAGE else None,
@@ -241,9 +244,11 @@ def my_ratings(request: HttpRequest) -> HttpResponse:
     return render(request, "traffic/quality/my_ratings.html", context)
 
 
-def _waiting(user: Person) -> int:
-    """How many answers this person may still rate, in queues or without."""
-    return len(rating_queue.waiting(user, rateable(user))) or sum(work_queues.left_for(user).values())
+def _my_ratings(user: Person, rows: Sequence[Rating], *, first: bool = True) -> MyRatings:
+    """Ratings as their person may see them: what waits, in queues or without, is rated blind."""
+    today = rating_queue.rated_today(user)
+    waiting = len(rating_queue.waiting(user, rateable(user))) or sum(work_queues.left_for(user).values())
+    return MyRatings(rows, today, blind_since(today, waiting), first)
 
 
 @post_view("traffic.add_rating")
@@ -261,7 +266,7 @@ def name_switch(request: HttpRequest) -> HttpResponse:
 @get_view("traffic.add_rating")
 def my_ratings_export(request: HttpRequest) -> StreamingHttpResponse:
     """All that I rated, as JSON lines."""
-    return _export(current_user(request))
+    return _export(current_user(request), _my_ratings(request.user, []).blind_since)
 
 
 @get_view("auth.change_user")
@@ -270,10 +275,10 @@ def person_ratings(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     return _export(rating_queue.rater_of(pk))
 
 
-def _export(rater: AbstractBaseUser) -> StreamingHttpResponse:
+def _export(rater: AbstractBaseUser, blind_since: datetime | None = None) -> StreamingHttpResponse:
     """Like every download it is recorded in the audit log."""
     headers = {"Content-Disposition": 'attachment; filename="ratings.jsonl"'}
-    return StreamingHttpResponse(judged_by(rater), content_type="application/x-ndjson", headers=headers)
+    return StreamingHttpResponse(judged_by(rater, blind_since), content_type="application/x-ndjson", headers=headers)
 
 
 @post_view("traffic.add_rating")

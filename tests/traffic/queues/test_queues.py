@@ -169,6 +169,20 @@ def test_two_raters_get_different_answers_and_the_overlap_twice(
     assert "Nothing is left for you in this queue" in text(clients[0], f"{RATE}?queue={made.pk}")
 
 
+def test_the_end_of_a_queue_names_no_model_while_other_answers_wait(
+    conn: psycopg.Connection, shop: Application, ada: User
+) -> None:
+    answers(conn, shop, 1)
+    made, client = queue(), logged_in(ada)
+    first = rate(client, made)
+    end = text(client, f"{RATE}?queue={made.pk}")
+    assert "claude-test" in end, "nothing waits any more"
+    answers(conn, shop, 1, model="claude-other")
+    end = text(client, f"{RATE}?queue={made.pk}")
+    assert "Nothing is left for you" in end and "after today’s batch" in end and "claude-test" not in end
+    assert f"/requests/{first}/" not in end
+
+
 def test_an_answer_on_screen_is_reserved_until_its_time_is_out(
     conn: psycopg.Connection, shop: Application, ada: User
 ) -> None:

@@ -85,9 +85,17 @@ def test_my_ratings_names_no_model_before_the_batch_ends(
     rate(client, first)
     page = text(client, MINE)
     assert "after today’s batch" in page and "claude-test" not in page and f"/requests/{first.id}/" not in page
+    again = text(client, f"{RATE}?at={first.id}")
+    assert "You have rated this answer" in again and "claude-test" not in again
+    assert f"/requests/{first.id}/" not in again
+    assert models_of(client) == [None]
+    admin = logged_in(person("root", is_superuser=True))
+    assert b"claude-test" in admin.get(f"/quality/raters/{ada.pk}/ratings.jsonl").getvalue(), "another's are not blind"
     Rating.objects.update(created_at=timezone.now() - timedelta(days=1))
     assert "claude-test" in text(client, MINE), "yesterday's batch has ended"
+    assert "claude-test" in text(client, f"{RATE}?at={first.id}")
     rate(client, second)
+    assert models_of(client) == ["claude-test", None]
     monkeypatch.setattr("traffic.ratings.page.DAILY", 1)
     assert "after today’s batch" not in text(client, MINE), "the day's goal is reached"
     monkeypatch.undo()
@@ -95,6 +103,12 @@ def test_my_ratings_names_no_model_before_the_batch_ends(
     rate(client, third)
     page = text(client, MINE)
     assert "after today’s batch" not in page and f"/requests/{third.id}/" in page, "nothing waits any more"
+    assert models_of(client) == ["claude-test"] * 3
+
+
+def models_of(client: Client) -> list[str | None]:
+    """The models in one's own download, the oldest rating first."""
+    return [json.loads(line)["model"] for line in client.get(f"{MINE}ratings.jsonl").getvalue().splitlines()]
 
 
 def test_a_long_list_has_pages(conn: psycopg.Connection, shop: Application, ada: User) -> None:
