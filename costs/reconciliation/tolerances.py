@@ -15,7 +15,12 @@ from costs.models import Tolerance
 from costs.reconciliation import bill_status
 from costs.reconciliation.reconcile import Cause, ComparedAmounts, ProviderMonthBill
 from lib.formats import dollars, percent
+from lib.money import ZERO
 from providers.models import provider_name
+
+# The share of a bill up to which the amount alone lets a difference pass unnamed. The amount is there for rounding and
+# for a day that a vendor counts to another month; a fifth of a bill is six days of a month.
+UNNAMED_SHARE = Decimal("0.2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,10 @@ class Allowed:
 
     def of(self, row: ComparedAmounts) -> Decimal:
         return max(self.amount, self.share * abs(row.billed))
+
+    def unnamed(self, row: ComparedAmounts) -> Decimal:
+        """The difference in USD up to which a bill is as our records have it, whatever the amount allows."""
+        return max(self.share, UNNAMED_SHARE) * abs(row.billed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,7 @@ class ReconciliationGap:
     allowed: Decimal
     causes: tuple[Cause, ...]  # largest first
     closed: bool = False  # by its invoice
+    unnamed: Decimal = ZERO  # see Allowed.unnamed
 
     @property
     def name(self) -> str:
@@ -49,6 +59,11 @@ class ReconciliationGap:
     def over(self) -> bool:
         return abs(self.gap) > self.allowed
 
+    @property
+    def small(self) -> bool:
+        """Whether only the amount allows the difference, which is a large part of a small bill."""
+        return not self.over and round(abs(self.gap), 2) > self.unnamed
+
     def state(self) -> tuple[str, str]:
         """The mark and the word of this bill. A cause of the gap does not set the tolerance aside."""
         unexplained = any(cause.cause == "unexplained" for cause in self.causes)
@@ -56,6 +71,8 @@ class ReconciliationGap:
             return "bad" if unexplained else "warn", _("over tolerance")
         if unexplained:
             return "bad", _("unexplained")
+        if self.small:
+            return "warn", _("small difference")
         return "ok", _("closed") if self.closed else _("within tolerance")
 
 
@@ -66,8 +83,8 @@ def tolerances() -> dict[str, Allowed]:
 
 def reconciliation_gap(row: ProviderMonthBill, month: date, allowed: Allowed) -> ReconciliationGap:
     causes = sorted(row.causes, key=lambda cause: -abs(cause.amount))
-    closed = row.closed_on is not None
-    return ReconciliationGap(row.provider, month, row.gap, row.billed, allowed.of(row), tuple(causes), closed)
+    closed, unnamed = row.closed_on is not None, allowed.unnamed(row)
+    return ReconciliationGap(row.provider, month, row.gap, row.billed, allowed.of(row), tuple(causes), closed, unnamed)
 
 
 def gaps_of(rows: Iterable[ProviderMonthBill], month: date) -> list[ReconciliationGap]:

@@ -205,6 +205,9 @@ class Bills:
         over = [gap.name for gap in self.gaps if gap.over]
         if over:
             return _("Bills over tolerance: %(names)s") % {"names": ", ".join(over)}
+        small = [gap.name for gap in self.gaps if gap.small]
+        if small:
+            return _("Small bill differences: %(names)s") % {"names": ", ".join(small)}
         return _("Bills within tolerance")
 
     def answer(self) -> SafeString:

@@ -86,6 +86,21 @@ def test_a_gap_is_over_tolerance_on_spend_on_reconciliation_and_for_the_rule(adm
     assert [(gap.provider, gap.gap) for gap in over_tolerance(NOW)] == [("anthropic", Decimal(-97))]
 
 
+def test_a_small_bill_that_our_records_do_not_know_is_named_on_spend_and_reconciliation(admin: Client) -> None:
+    claude = AccountFactory.create(slug="claude", name="Claude")
+    watermark(claude, at(DAY + timedelta(days=2)), "costs")
+    VendorCostFactory.create(
+        account=claude, external_id="1", starts_at=at(DAY), ends_at=at(DAY + timedelta(days=1)),
+        category="tokens", amount=3, original_amount=300, model="claude-haiku-4-5", token_class="output",
+    )  # fmt: skip
+    ledger.post()
+    for url in ("/spend/?month=2026-12", "/spend/reconciliation/?month=2026-12"):
+        page = text(admin, url)
+        assert "Bills are $3.00, and our records are empty." in page
+        assert "small difference" in page and "within tolerance" not in page
+    assert not over_tolerance(NOW), "it is named, without an alert"
+
+
 # --- ratings: Rate, Quality, its comments, the API, the scorecard ---
 
 

@@ -105,10 +105,20 @@ def bill_of(billed: str, ours: str = "10", complete: date | None = MAY, invoiced
         ),
         (
             bill_of("12", ours="20", not_complete="-11", unseen_requests="3"),  # the row's own difference is -8
-            "Bills within tolerance",
+            "Small bill differences: Anthropic",
             "Bills are <b>$3.00 (33 %)</b> above our records. Days that are not billed yet are left out.",
         ),
         (bill_of("10"), "Bills within tolerance", "Bills match our records to the cent."),
+        (
+            bill_of("3", ours="0", unseen_requests="3"),
+            "Small bill differences: Anthropic",
+            "Bills are <b>$3.00</b>, and our records are empty.",
+        ),
+        (
+            bill_of("3.00", ours="2.95", unseen_requests="0.05"),
+            "Bills within tolerance",
+            "Bills are <b>$0.05 (2 %)</b> above our records.",
+        ),
         (
             bill_of("4", not_complete="-6"),
             "Bills within tolerance",
@@ -137,6 +147,11 @@ def test_bills_on_both_sides_of_our_records_are_not_added_up() -> None:
         (bill_of("0", complete=None, no_bill="-10"), "no bill feed", ("unknown", "no bill")),
         (bill_of("20", unexplained="10"), "bill complete before 1 May", ("bad", "over tolerance")),
         (bill_of("12", unexplained="2"), "bill complete before 1 May", ("bad", "unexplained")),
+        (bill_of("3", ours="0", unseen_requests="3"), "bill complete before 1 May", ("warn", "small difference")),
+        (bill_of("0", ours="3", not_billed="-3"), "bill complete before 1 May", ("warn", "small difference")),
+        (bill_of("3", ours="2.95", unseen_requests="0.05"), "bill complete before 1 May", ("ok", "within tolerance")),
+        (bill_of("5", ours="4", unseen_requests="1"), "bill complete before 1 May", ("ok", "within tolerance")),
+        (bill_of("5", ours="3.99", unseen_requests="1.01"), "bill complete before 1 May", ("warn", "small difference")),
     ],
 )
 def test_each_bill_says_how_far_it_goes_and_whether_it_matches(bills: Bills, note: str, state: tuple[str, str]) -> None:
