@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 from alerts.kinds import KINDS
 from alerts.lifecycle.states import Cause
 from alerts.metrics.thresholds import BadThreshold
-from alerts.metrics.units import CHART_UNITS, decimal_text
+from alerts.metrics.units import CHART_UNITS, decimal_text, money
 from alerts.metrics.watch import Watch
 from alerts.models import Alert
-from alerts.wording import exact, moment, money_day
+from alerts.wording import moment, money_day
 
 FEWEST = 2  # points that make a line
 
@@ -91,11 +91,17 @@ class Timeline:
 
 
 def said_in(unit: str, value: Decimal) -> str:
-    """A value in the unit of a kind of rule: `$12.40`, `90 %`, `3`."""
+    """A value in the unit of a kind of rule: `$12.40`, `$100`, `90 %`, `3`."""
     if unit == "usd":
-        return exact(value)
+        return money(value)
     units = {"percent": "\N{NO-BREAK SPACE}%", "ms": " ms", "s": " s"}
     return decimal_text(value) + units.get(unit, "")
+
+
+def text_in(unit: str, stored: str) -> str:
+    """A stored value or threshold in words; what is no number stays as it is."""
+    number = decimal_of(stored)
+    return stored if number is None else said_in(unit, number)
 
 
 def timeline(alert: Alert) -> Timeline | None:

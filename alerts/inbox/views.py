@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from alerts.charts.timeline import timeline
+from alerts.charts.timeline import text_in, timeline, unit_of
 from alerts.delivery.queries import undelivered
 from alerts.evaluation.queries import evaluated_at, is_late
 from alerts.evaluation.write import status_of
@@ -79,11 +79,12 @@ def alert(request: HttpRequest, pk: int) -> HttpResponse:
     """One alert: what, how much, since when, why, what to do, who was told."""
     row = queries.alert_by_key(pk)
     now = timezone.now()
-    deliveries = queries.deliveries_of(row)
+    deliveries, unit = queries.deliveries_of(row), unit_of(row)
     context: dict[str, Any] = {
         "page": AlertPage(row, deliveries),
         "alert": row,
-        "timeline": queries.transitions_of(row),
+        "timeline": [(step, text_in(unit, step.value)) for step in queries.transitions_of(row)],
+        "limit": text_in(unit, row.threshold),
         "seen": timeline(row),
         "labels": [label for name, value in row.labels.items() if (label := f"{name}:{value}") != row.subject],
         "asleep": states.asleep(status_of(row), now),

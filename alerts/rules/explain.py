@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from alerts.charts.timeline import decimal_of, said_in
+from alerts.charts.timeline import text_in
 from alerts.context.evaluation import EvaluationContext
 from alerts.delivery.recipients import Recipients
 from alerts.evaluation.coverage import covered
@@ -93,16 +93,11 @@ def _stands(finding: Finding, unit: str) -> str:
         side = _("limit exceeded")
     else:
         side = _("within the limit") if finding.clear else _("between threshold and recovery, unchanged")
-    value, line = (_said(unit, text) for text in (finding.value, finding.threshold))
+    value, line = (text_in(unit, text) for text in (finding.value, finding.threshold))
     values = {"value": value or _("unknown"), "line": line, "side": side}
     if finding.threshold:
         return _("value %(value)s, limit %(line)s: %(side)s.") % values
     return _("value %(value)s: %(side)s.") % values
-
-
-def _said(unit: str, text: str) -> str:
-    number = decimal_of(text)
-    return text if number is None else said_in(unit, number)
 
 
 def _silences(rule: Rule, finding: Finding, at: datetime) -> Iterator[str]:

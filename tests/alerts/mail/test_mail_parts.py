@@ -208,6 +208,6 @@ def test_a_budgets_chart_is_its_month_added_up_and_ends_in_the_figure_of_the_mai
     assert seen is not None
     values = [point.value for point in seen.points]
     assert values[:3] == [0, 2, 4] and values[-2:] == [46, Decimal("47.50")]
-    assert seen.sentence.endswith("$0.00 to $47.50, limit $40.00.")
+    assert seen.sentence.endswith("$0.00 to $47.50, limit $40.")
     with timezone.override(ZoneInfo("Europe/Berlin")):
         assert seen.sentence.startswith("From 1 Nov 2026 to 24 Nov 2026 the value"), "a day of money has no hour"
