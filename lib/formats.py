@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal, InvalidOperation
-from typing import Protocol
+from typing import Any, Protocol
 
 from django import template
 from django.template.defaultfilters import floatformat
@@ -98,6 +98,12 @@ def dollars(value: object, places: int = 2) -> str:
     if text is None:
         return missing()
     return f"{text[0]}${text[1:]}" if text[0] in f"{MINUS}<" else f"${text}"
+
+
+@register.filter
+def person(account: Any) -> str:
+    """`{{ alert.assigned_to|person }}`: a person by full name, else by user name; empty for None."""
+    return str(account.get_full_name() or account.get_username()) if account else ""
 
 
 class Span(Protocol):

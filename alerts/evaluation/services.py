@@ -28,6 +28,7 @@ from alerts.lifecycle.states import Cause, Policy, State, Step
 from alerts.metrics.scopes import Missing
 from alerts.models import Alert, Delivery, Rule, Silence
 from lib.events import log_event, ms_since
+from lib.formats import person
 from lib.recurring_windows import STEPS, RecurringWindow
 from lib.time_spans import Span
 from traffic.imports.loading import loading_until
@@ -249,7 +250,7 @@ def assign(
         alert.assigned_to = to  # type: ignore[assignment]  # the user model is a setting
         return states.assign(status_of(alert))
 
-    name = to.get_username() if to else _("unassigned")
+    name = person(to) or _("unassigned")
     return _by_hand(alert_id, action, by, f"{name}: {note}" if note else name, now)
 
 

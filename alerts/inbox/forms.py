@@ -16,6 +16,7 @@ from alerts.inbox.queries import people_who_may_act
 from alerts.kinds import KINDS
 from alerts.lifecycle.silences import Matcher, read_labels
 from alerts.models import Severity
+from lib.formats import person
 from lib.forms import UtcDateTimeField
 from lib.recurring_windows import first_span, wall
 from lib.time_spans import Span
@@ -71,7 +72,10 @@ class AssignForm(NoteForm):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields["to"].queryset = people_who_may_act()  # type: ignore[attr-defined]  # a model choice field
+        to = self.fields["to"]
+        assert isinstance(to, forms.ModelChoiceField)
+        to.queryset = people_who_may_act()
+        to.label_from_instance = person  # type: ignore[method-assign,assignment]  # Django's documented hook
 
 
 class MatcherForm(AgainForm):

@@ -16,6 +16,7 @@ from alerts.metrics.scopes import Names
 from alerts.metrics.thresholds import SECONDS
 from alerts.models import Channel, Rule
 from alerts.wording import listed, span
+from lib.formats import person
 
 
 def sentence(rule: Rule, names: Names | None = None) -> str:
@@ -42,7 +43,7 @@ def sentence_of(
     except BadThreshold as error:
         return str(error)
     lasting = _(" for %(span)s") % {"span": span(timedelta(seconds=for_s))} if for_s else ""
-    named = [person.get_full_name() or person.get_username() for person in people]
+    named = map(person, people)
     values = {"what": what, "lasting": lasting, "whom": listed([*groups, *named] or list(kind.groups))}
     channel_names = [channel.name for channel in channels]
     if not channel_names and kind.shipped:

@@ -20,6 +20,7 @@ from alerts.mail.readers import Reader
 from alerts.mail.subjects import heading, subject
 from alerts.models import Alert, Delivery, Transition
 from alerts.wording import facts_of, localised, moment, span
+from lib.formats import person
 
 # What the mail is about, in two words, and the colour of the line above it.
 VERDICTS = {
@@ -103,9 +104,7 @@ def context_of(delivery: Delivery, reader: Reader) -> dict[str, Any]:
 def todo_of(transition: Transition, todo: str) -> str:
     """What to do first. The words are those of the last look, which knew nothing of what ended or raised it since."""
     if transition.after == State.RESOLVED and transition.cause == Cause.CLOSED:
-        who = _("a person")
-        if transition.by:
-            who = transition.by.get_full_name() or transition.by.get_username()
+        who = person(transition.by) or _("a person")
         return _("No action needed: %(who)s resolved it manually.") % {"who": who}
     if transition.after == State.RESOLVED and transition.cause == Cause.GONE:
         return _("No action needed: its subject or its rule was removed.")

@@ -30,6 +30,7 @@ from alerts.metrics.windows import Window
 from alerts.models import Channel, Rule, Severity
 from alerts.rules.forms import unfinished
 from alerts.wording import number
+from lib.formats import person
 from providers.models import provider_name
 from traffic.models import Task, UsageDay
 from traffic.requests.facets import FilterChoices, most_used
@@ -142,6 +143,9 @@ class RuleSentence(forms.Form):
         shown = rule or model_of
         initial = initial_of(shown, copy=rule is None) if shown else {"groups": ["ops"]}
         super().__init__(data, initial={**initial, **(prefilled or {})})
+        people = self.fields["recipients"]
+        assert isinstance(people, forms.ModelMultipleChoiceField)
+        people.label_from_instance = person  # type: ignore[method-assign,assignment]  # Django's documented hook
         self.watch: Watch | None = None
         scope = dict(Scope.of(shown.thresholds.get("scope")).names) if shown else {}
         self._choose(scope)

@@ -14,6 +14,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from costs.models import Budget, Phase, Stage, subject_fields
+from lib.formats import person
 from providers.models import provider_names
 from traffic.models import Application, Task
 
@@ -244,7 +245,7 @@ def budget_choices(current: str) -> list[Any]:
     """What a budget may be for; `current` stays a choice although it no longer exists."""
     applications = list(Application.objects.values_list("slug", "name", "owner__username"))
     owners = sorted({owner for _slug, _name, owner in applications if owner})
-    people = {user.username: user.get_full_name() or user.username for user in User.objects.filter(username__in=owners)}
+    people = {user.username: person(user) for user in User.objects.filter(username__in=owners)}
     groups: list[Any] = [
         ("everything:", _("Everything")),
         (_("Provider"), [(f"provider:{slug}", name) for slug, name in sorted(provider_names().items())]),

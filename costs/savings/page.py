@@ -20,7 +20,7 @@ from django.utils.translation import ngettext
 from costs import savings
 from costs.models import Finding, FindingKind, Search
 from lib.dates import DAY
-from lib.formats import day_text, dollars, percent, sentences, usd4, when
+from lib.formats import day_text, dollars, percent, person, sentences, usd4, when
 from lib.money import ZERO
 from lib.paging import Sorts, in_order
 from providers.models import OfferKind, provider_name
@@ -51,8 +51,7 @@ class SavingRow:
 
     @property
     def decided_by(self) -> str:
-        person = self.finding.decided_by
-        return person.get_full_name() or person.get_username() if person else ""
+        return person(self.finding.decided_by)
 
     def link_words(self) -> str:
         return _("GPU details") if self.finding.lease_id else _("Requests")

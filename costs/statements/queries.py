@@ -30,7 +30,7 @@ from costs.ledger.closed_months import closed_on
 from costs.models import Provenance
 from lib import formats
 from lib.allocation import in_cents
-from lib.formats import AT_LEAST, at_least_dollars, count, figure, sentences, state, usd
+from lib.formats import AT_LEAST, at_least_dollars, count, figure, person, sentences, state, usd
 from lib.money import CENT, ZERO
 from lib.paging import Sorts
 from lib.periods import next_month
@@ -327,7 +327,7 @@ class StatementBuilder:
             return application.slug, application.name
         if application.owner is None:
             return OWNERLESS, _("Applications without an owner")
-        return application.owner.username, application.owner.get_full_name() or application.owner.username
+        return application.owner.username, person(application.owner)
 
     def add(self, line: Line) -> None:
         statement = self.statement(line.attribution.application_id)

@@ -33,13 +33,15 @@ def url(name: str, alert: Alert) -> str:
 
 def test_an_alert_is_assigned_to_someone_who_may_act_and_the_list_says_so(alert: Alert, ops_client: Client) -> None:
     otto, mara = person("otto", "ops"), person("mara", "manager")
+    otto.first_name, otto.last_name = "Otto", "Berg"
+    otto.save()
     page = html_of(ops_client.get(url("assign", alert)))
-    assert "otto" in page and "mara" not in page
+    assert "Otto Berg" in page and "mara" not in page
     refused = ops_client.post(url("assign", alert), {"to": mara.pk})
     assert refused.status_code == 422
     answer = ops_client.post(url("assign", alert) + "?back=list", {"to": otto.pk, "note": "your machine"})
     assert answer.url == reverse("alerts:list")  # type: ignore[attr-defined]  # a redirect
-    assert "assigned to otto" in ops_client.get(reverse("alerts:list")).content.decode()
+    assert "assigned to Otto Berg" in ops_client.get(reverse("alerts:list")).content.decode()
 
 
 def test_a_note_needs_words_and_stands_in_the_timeline(alert: Alert, ops_client: Client) -> None:
@@ -144,6 +146,27 @@ def test_the_timeline_is_a_chart_with_its_words_and_its_table(alert: Alert, ops_
     assert [float(point.value) for point in seen.points] == [12.5, 11, 19.5, 14]
     page = ops_client.get(url("detail", alert)).content.decode()
     assert "<svg" in page and "limit 10" in page
+
+
+@pytest.mark.parametrize(
+    ("kind", "threshold", "value", "limit", "reached"),
+    [
+        ("budget", "100.00", "104.10", "limit $100", "$104.10"),
+        ("error-rate", "100", "100.00", "limit 100 %", "100 %"),
+        ("latency", "1500", "2100", "limit 1,500 ms", "2,100 ms"),
+    ],
+)
+def test_a_limit_and_the_values_of_an_alert_have_one_form(
+    alert: Alert, ops_client: Client, kind: str, threshold: str, value: str, limit: str, reached: str
+) -> None:
+    Rule.objects.filter(pk=alert.rule_id).update(kind=kind)
+    Alert.objects.filter(pk=alert.pk).update(threshold=threshold)
+    alert.transitions.update(value=value)
+    Sample.objects.create(alert=alert, at=alert.pending_since + timedelta(minutes=1), value=value, threshold=threshold)
+    page = html_of(ops_client.get(url("detail", alert)))
+    assert f'<span class="source">{limit}</span>' in page
+    assert f'<td class="num">{reached}</td>' in page
+    assert f", {limit}.</p>" in page
 
 
 def test_the_history_is_filtered_by_the_address(scene: Scene, roles: None, ops_client: Client) -> None:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from lib.formats import person
 from lib.forms import free_slug
 from traffic.authentication.keys import LIMITS
 from traffic.gateway.bounds import MOST_MODEL
@@ -30,10 +31,6 @@ else:
 
 MOST_ALIASES = 100
 MOST_CACHE_MINUTES = 7 * 24 * 60
-
-
-def name_of(user: User) -> str:
-    return user.get_full_name() or user.get_username()
 
 
 class ApplicationForm(ApplicationModelForm):
@@ -103,7 +100,7 @@ class ApplicationForm(ApplicationModelForm):
             field = self.fields[name]
             assert isinstance(field, forms.ModelChoiceField)
             field.queryset = people
-            field.label_from_instance = name_of  # type: ignore[method-assign,assignment]  # Django's documented hook
+            field.label_from_instance = person  # type: ignore[method-assign,assignment]  # Django's documented hook
         self.fields["daily_requests"].help_text = gettext(
             "The most that its keys may store in a UTC day. More is answered with 429. Empty: %(n)s, as for all."
         ) % {"n": f"{settings.DAILY_REQUESTS:,}"}

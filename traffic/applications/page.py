@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from lib.formats import count, sentences, state, usd, when
+from lib.formats import count, person, sentences, state, usd, when
 from traffic.authentication.keys import use_by_line, used_of
 from traffic.models import Application, BudgetState, Key, QuotaPeriod
 
@@ -64,8 +64,8 @@ def application_headline(application: Application) -> SafeString:
     if application.owner is None:
         owned = format_html(_("<b>{name}</b> has no owner yet."), name=application.name)
     else:
-        owner = application.owner.get_full_name() or application.owner.get_username()
-        owned = format_html(_("<b>{name}</b> belongs to <b>{owner}</b>."), name=application.name, owner=owner)
+        text = _("<b>{name}</b> belongs to <b>{owner}</b>.")
+        owned = format_html(text, name=application.name, owner=person(application.owner))
     kept, not_kept = _("Its prompts and answers are kept."), _("Its prompts and answers are not kept.")
     return sentences(owned, kept if application.capture_bodies else not_kept)
 
@@ -121,11 +121,11 @@ class KeyRow:
 
     def maker(self) -> str:
         """Who made it; empty where nobody did."""
-        person = self.it.created_by
-        if person is None:
+        maker = self.it.created_by
+        if maker is None:
             return ""
-        text = _("by %(name)s") if person.is_active else _("by %(name)s (deactivated)")
-        return text % {"name": person.get_username()}
+        text = _("by %(name)s") if maker.is_active else _("by %(name)s (deactivated)")
+        return text % {"name": person(maker)}
 
     def headline(self) -> SafeString:
         """Whether it works, and how much of its quota is used."""

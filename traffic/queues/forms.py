@@ -8,6 +8,7 @@ from django import forms
 from django.contrib.auth.models import User
 from django.utils.translation import gettext_lazy as _
 
+from lib.formats import person
 from providers.models import Deployment
 from traffic.models import Application, RatingQueue, Rubric
 
@@ -56,3 +57,4 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only for 
         raters = self.fields["raters"]
         assert isinstance(raters, forms.ModelMultipleChoiceField)
         raters.queryset = User.objects.filter(is_active=True).order_by("username")
+        raters.label_from_instance = person  # type: ignore[method-assign,assignment]  # Django's documented hook

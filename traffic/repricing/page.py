@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from lib.formats import ago, count, dollars, sentences, signed_usd, when
+from lib.formats import ago, count, dollars, person, sentences, signed_usd, when
 from providers.models import Discount, TokenPrice, UnitPrice
 from providers.pricing.rules import holds_on, in_force
 from traffic.models import Repricing
@@ -248,11 +248,9 @@ class DiscountRow:
 
     def origin(self) -> str:
         """Who entered it, and when; empty where nobody did."""
-        person = self.it.entered_by
-        if person is None:
+        if self.it.entered_by is None:
             return ""
-        who = person.get_full_name() or person.get_username()
-        return format_html(_("entered by {who}, {ago}"), who=who, ago=ago(self.it.entered_at))
+        return format_html(_("entered by {who}, {ago}"), who=person(self.it.entered_by), ago=ago(self.it.entered_at))
 
 
 # Repricings.
@@ -356,8 +354,8 @@ class RepricingPage:
         """Who asked for it and why, and who took it back."""
         it, at = self.it, when(self.it.created_at)
         if it.by is not None:
-            start = format_html(_("Started by {who} on {at}."), who=it.by.get_username(), at=at)
+            start = format_html(_("Started by {who} on {at}."), who=person(it.by), at=at)
         else:
             start = format_html(_("Started on the command line on {at}."), at=at)
-        back = _("Undone by %(who)s.") % {"who": it.undone_by.get_username()} if it.undone_by is not None else ""
+        back = _("Undone by %(who)s.") % {"who": person(it.undone_by)} if it.undone_by is not None else ""
         return sentences(start, f"“{it.why}”" if it.why else "", back)

@@ -193,6 +193,10 @@ def test_withdrawn_hours_no_longer_count(ready: Deployment) -> None:
     manager, today = client_of("manager"), timezone.now().date()
     manager.post("/decide/hours/", {"day": today.isoformat(), "hours": "5", "what": "driver"})
     effort = Effort.objects.get()
+    User.objects.filter(username="a-manager").update(first_name="Ann", last_name="Lee")
+    assert ": driver, Ann Lee" in text(manager, "/decide/")
+    Effort.objects.update(by=None)
+    assert ": driver <form" in text(manager, "/decide/")
     manager.post(f"/decide/hours/{effort.pk}/withdraw/")
     manager.post(f"/decide/hours/{effort.pk}/withdraw/")
     assert ops_workload.ops_workload(timezone.now(), ()).hours == 0
