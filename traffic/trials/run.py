@@ -52,9 +52,13 @@ LOCK = 7_203_019  # advisory: trials begin one after the other
 LEAVING = Event()  # this worker is about to end: steps are left for another one
 
 BEAT = """
-UPDATE traffic_trial SET claimed_until = %s, spent = %s WHERE id = %s AND claimed_until = %s
-RETURNING stop_requested_at IS NOT NULL
+WITH beat AS (
+    UPDATE traffic_trial SET claimed_until = %s, spent = %s WHERE id = %s AND claimed_until = %s
+    RETURNING stop_requested_at IS NOT NULL AS stopping
+), step AS (UPDATE traffic_trialstep SET seconds = %s WHERE id = %s AND EXISTS (SELECT FROM beat))
+SELECT stopping FROM beat
 """
+ERASED = "SELECT id FROM traffic_trialprompt WHERE id = ANY(%s) AND text = ''"
 KEEP = """
 UPDATE traffic_trialcall SET state = %s, charged = %s, cost = %s, request_id = %s, offset_ms = %s, ttft_ms = %s,
     latency_ms = %s, output_tokens = %s
@@ -188,7 +192,7 @@ def cost_of(step: TrialStep, calls: Sequence[TrialCall]) -> Decimal | None:
 
 def erased_prompts(keys: Sequence[int]) -> set[int]:
     """Those whose texts were deleted since a worker read them: their answers are not stored either."""
-    return set(TrialPrompt.objects.filter(pk__in=keys, text="").values_list("pk", flat=True))
+    return {key for (key,) in sql.rows(ERASED, [list(keys)])}
 
 
 def worst_case(pricing: PricingContext, deployment: Deployment, prompt: str, answer_tokens: int) -> Decimal | None:
@@ -273,7 +277,8 @@ class Run:
                 over = over or (step.timed and seconds >= self.trial.seconds_per_step)
                 if not over:
                     room = step.concurrency + min(batch, MOST_AHEAD) - sender.under_way
-                    sender.put(self.claim(step, sender, prompts, room))
+                    if room > 0:
+                        sender.put(self.claim(step, sender, prompts, room))
                 elif dropped := sender.withdraw():
                     self.drop(dropped)
                 if not sender.under_way:
@@ -305,7 +310,7 @@ class Run:
         """Rows of the next calls, as many as the cap allows, committed before they are sent. Raises Ended."""
         pricing = pricing_context.get()
         rows = []
-        for prompt in islice(prompts, max(most, 0)):
+        for prompt in islice(prompts, most):
             worst = worst_case(pricing, step.deployment, prompt.text, self.trial.answer_tokens)
             if worst is None:
                 text = _("No price is known for %(model)s, so its cost cannot be held below the cap.")
@@ -404,12 +409,11 @@ class Run:
     def beat(self, step: TrialStep, seconds: float) -> None:
         """Keep the claim, and see whether a person stops the trial. Raises Taken."""
         until = timezone.now() + CLAIM
-        rows = sql.rows(BEAT, [until, self.spent, self.trial.pk, self.until])
+        rows = sql.rows(BEAT, [until, self.spent, self.trial.pk, self.until, seconds, step.pk])
         if not rows:
             raise Taken
         self.until, step.seconds = until, seconds
         self.stopping = bool(rows[0][0])
-        TrialStep.objects.filter(pk=step.pk).update(seconds=seconds)
 
 
 def tokens_of(result: Result) -> Tokens | None:

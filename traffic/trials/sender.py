@@ -7,6 +7,7 @@ Addresses are judged, redirects are not followed and answers are bounded as for 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import threading
 import time
@@ -26,6 +27,7 @@ from traffic.gateway.protocols import ANTHROPIC, OPENAI, Protocol
 
 CALL_S = 120.0  # of one call, from its first byte to its last
 MOST_BYTES = 16 * 1024 * 1024  # of one streamed answer
+GATHER_S = 0.5  # between two reads of a stream after its first token; its end is seen at once
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 4.0  # of a stream after an error, doubled with each further one
 STOP_S = 10.0  # for the loop to end
 PATHS: dict[Protocol, str] = {ANTHROPIC: "/v1/messages", OPENAI: "/v1/chat/completions"}
@@ -229,13 +231,18 @@ class Sender:
             result.unpaid = 400 <= stream.status < 500
             return
         tap, size = StreamTap(self.protocol, with_text=True), 0
-        async for chunk in stream.response.content.iter_any():
+        content = stream.response.content
+        async for chunk in content.iter_any():
             size += len(chunk)
             if size > MOST_BYTES:
                 raise TooMuch(f"an answer of more than {MOST_BYTES:,} bytes")
             tap.feed(chunk)
             if result.ttft_ms is None and tap.content_seen:
                 result.ttft_ms = (time.monotonic() - result.sent_at) * 1000
+            if tap.content_seen:  # tokens between the first and the last have no time of their own
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(GATHER_S):
+                        await content.wait_eof()
         result.answer = tap.finish()
         if result.answer.error_type is None and tap.ended:
             result.outcome = "ok"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,9 +13,10 @@ from typing import Any
 import pytest
 
 from tests.factories import DeploymentFactory, TokenPriceFactory
+from traffic.gateway.answers import StreamTap
 from traffic.ingest.context import clear_cache
 from traffic.models import TrialCall
-from traffic.trials import run, services
+from traffic.trials import run, sender, services
 from traffic.trials.prompts import Prompt
 from traffic.trials.services import Plan
 
@@ -27,7 +29,7 @@ BEGUN = (
 
 
 class Server(ThreadingHTTPServer):
-    """Fails in one way: a status, `closes` without an answer, or `breaks` in the middle of one."""
+    """Fails in one way: a status, `closes` without an answer, or `breaks` in the middle of one; or `drips` slowly."""
 
     behaviour: int | str = 500
     calls = 0
@@ -48,6 +50,13 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(self.server.behaviour)
             self.send_header("content-length", "0")
             self.end_headers()
+        elif self.server.behaviour == "drips":
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.end_headers()
+            for piece in [BEGUN[: BEGUN.index(b"\n\n") + 2]] * 30 + [b"data: [DONE]\n\n"]:
+                self.wfile.write(piece)
+                time.sleep(0.005)
         elif self.server.behaviour in ("breaks", "answers"):
             text = BEGUN + (b"data: [DONE]\n\n" if self.server.behaviour == "answers" else b"")
             self.send_response(200)
@@ -118,3 +127,24 @@ def test_a_prompt_that_is_sent_again_is_not_read_from_the_cache_of_the_engine(
     assert {key for body in server.bodies for key in body if key.startswith("cache")} == ({field} if field else set())
     if engine == "vllm":
         assert len({body["cache_salt"] for body in server.bodies}) == len(server.bodies), "each call has its own"
+
+
+def test_a_stream_is_read_twice_its_first_token_and_its_end(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial that reads each token takes a share of the processor from the engine that it measures."""
+    clear_cache()
+    server.behaviour, reads, feed = "drips", [], StreamTap.feed
+
+    def count(tap: StreamTap, chunk: bytes) -> None:
+        reads.append(chunk)
+        feed(tap, chunk)
+
+    monkeypatch.setattr(StreamTap, "feed", count)
+    monkeypatch.setattr(sender, "GATHER_S", 3_600.0)  # the end of a stream is not waited for
+    own = DeploymentFactory.create(engine="vllm", url=f"http://127.0.0.1:{server.server_port}", model="m", local=True)
+    trial = services.create(Plan("Proof", own, None, [1], 1, Decimal(1), prompts=[Prompt("Who?", "qa")]))
+    assert run.work(trial.pk)
+    call = TrialCall.objects.get(step__trial=trial)
+    assert call.state == "ok" and call.ttft_ms is not None and call.latency_ms is not None
+    assert call.ttft_ms < call.latency_ms < 3_600_000
+    assert len([chunk for chunk in reads if b"Me" in chunk]) <= 2
+    assert sum(chunk.count(b"Me") for chunk in reads) == 30
