@@ -129,8 +129,12 @@ def judge_some(judge: Judge) -> int:
 
 @transaction.atomic
 def claim(judge: Judge) -> list[tuple[JudgeScore, Chosen]]:
-    """Rows of the next calls, as many as the cap allows; none while another worker claims, or without a price."""
-    if not Judge.objects.select_for_update(skip_locked=True).filter(pk=judge.pk, enabled=True).exists():
+    """Rows of the next calls, as many as the cap allows; none while another worker claims, or without a price.
+
+    The cap is that of the locked row: judges before this one may have taken minutes, in which a person lowered it.
+    """
+    cap = Judge.objects.select_for_update(skip_locked=True).filter(pk=judge.pk, enabled=True).values_list("cap_usd")
+    if not (locked := cap.first()):
         return []
     today, pricing = timezone.now().date(), pricing_context.get()
     values = {"first": today - DAY * (DAYS - 1), "end": today + DAY, "task": judge.task, "judge": judge.pk,
@@ -140,7 +144,7 @@ def claim(judge: Judge) -> list[tuple[JudgeScore, Chosen]]:
     claimed = []
     for chosen in (Chosen(*row) for row in sql.rows(CHOSEN, values)):
         worst = worst_case(pricing, judge.deployment, question(judge, chosen), ANSWER_TOKENS)
-        if worst is None or charged + worst > judge.cap_usd:
+        if worst is None or charged + worst > locked[0]:
             break
         charged += worst
         claimed.append((JudgeScore(judge=judge, day=chosen.day, request_id=chosen.request_id, charged=worst), chosen))

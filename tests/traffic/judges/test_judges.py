@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from providers.models import AuditEntry, Deployment
@@ -129,6 +131,27 @@ def test_no_call_passes_the_cap(judge: Judge, answered: Callable[..., list[Reque
     assert 0 < len(server.bodies) < 5
     Judge.objects.update(cap_usd=Decimal("0.0001"))
     assert services.run_judges() == 0
+
+
+def test_workers_claim_one_after_the_other_and_share_the_cap(
+    judge: Judge, answered: Callable[..., list[Request]]
+) -> None:
+    answered(5)
+    Judge.objects.update(cap_usd=Decimal("0.008"))
+
+    def claim_elsewhere() -> int:
+        try:
+            return len(services.claim(judge))  # as it was before the cap was lowered
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as other:
+        with transaction.atomic():
+            claimed = services.claim(judge)
+            assert other.submit(claim_elsewhere).result(60) == 0, "while the first has not committed"
+        assert 0 < len(claimed) < 5
+        assert other.submit(claim_elsewhere).result(60) == 0, "the rest is less than a call may cost"
+    assert sum(score.charged for score in JudgeScore.objects.all()) <= Decimal("0.008")
 
 
 @pytest.mark.parametrize(
