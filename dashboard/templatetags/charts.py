@@ -53,17 +53,19 @@ def framed(
     without it, where a page shows whole months, those of the address that a point leads to.
     """
     request = context.get("request") if context else None
+    days = bool(requests) and not at and not period
+    brush = _("Enter: set this period") if period else _("Enter: show these requests") if days else ""
     if request is not None and explore and request.GET.get("explore") == explore:
         hidden = [pair for pair in request.GET.items() if pair[0] not in ("explore", "from", "to", "days")]
         panel = {
             "figure": figures.figure(chart.spec), "id": explore, "requests": requests, "at": at, "period": period,
             "log": chart.spec.get("log"), "heat": chart.spec["kind"] == "heatmap", "hidden": hidden,
-            "path": request.path, "days": bool(requests) and not at and not period,
+            "path": request.path, "days": days,
         }  # fmt: skip
         request.explored = render_to_string("charts/explorer.html", panel)
     return render_to_string("charts/figure.html", {
         "chart": chart, "table": table and chart.rows, "legend": legend and chart.legend, "caption": caption,
-        "data": "" if table or not chart.rows else chart.data, "explore": explore if chart.rows else "",
+        "data": "" if table or not chart.rows else chart.data, "explore": explore if chart.rows else "", "brush": brush,
     })  # fmt: skip
 
 

@@ -1,5 +1,5 @@
 // "Explore" opens a chart's data in Plotly in its place: the library is loaded by the first click, the figure comes from this page's
-// own address with ?explore=ID (dashboard/charts/explore.py). Strings such as "--series-1" in a figure are names of CSS variables.
+// own address with ?explore=ID (dashboard/templatetags/charts.py). Strings such as "--series-1" in a figure are names of CSS variables.
 // Nothing is sent anywhere: plotly's cloud is switched off.
 "use strict";
 
@@ -12,7 +12,8 @@
   const NO_MAP = "9f215cf04c5486422605d13261cb87401f4e7763b6296af81e98efbc0130da53";
   const NARROW = window.matchMedia("(max-width: 44rem)");
   const DAY_MS = 86_400_000;
-  let library;
+  const CHART = "svg.chart[tabindex]";
+  let library, span;
 
   const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -69,16 +70,52 @@
     return answer.text();
   }
 
-  // Enter on a point of the crosshair opens what a click on it opens once the chart is explored. Bands have no points of their own.
+  const openerOf = (svg) => svg.closest("figure")?.querySelector("[data-explore]");
+
+  // Enter on a point of the crosshair opens what a click on it opens once the chart is explored, and the end of a span what a brush
+  // opens. Bands have no points of their own.
   async function enter(svg) {
-    const button = svg.closest("figure")?.querySelector("[data-explore]");
-    if (!button || !svg.read?.stops[svg.read.index]) return;
+    if (!openerOf(svg) || !svg.read?.stops[svg.read.index]) return;
+    const ends = span?.svg === svg && endsOf(span);
     const panel = document.createElement("template");
-    panel.innerHTML = await panelOf(button);
+    panel.innerHTML = await panelOf(openerOf(svg));
     const { data } = JSON.parse(panel.content.querySelector("script").textContent);
     const places = [...new Set(data.filter((trace) => !trace.legendgroup).flatMap((trace) => trace.x))];
     places.sort((one, other) => day(one) - day(other));
-    if (places.length === svg.read.stops.length) follow(panel.content.querySelector(".plotly"), { x: places[svg.read.index], data: {} });
+    if (places.length !== svg.read.stops.length) return;
+    if (!ends) follow(panel.content.querySelector(".plotly"), { x: places[svg.read.index], data: {} });
+    else leave(panel.content.querySelector("form"), ...ends.map((n) => days(places[n], places[n])));
+  }
+
+  function leave(form, [from], [, to]) {
+    const address = new URL(form.getAttribute("action"), location.href);
+    address.hash = "";
+    for (const [name, value] of Object.entries({ ...Object.fromEntries(new FormData(form)), from, to })) address.searchParams.set(name, value);
+    location.assign(address);
+  }
+
+  // A span of a chart as it is drawn, from the point where the mouse went down, or Shift with an arrow key began, to the present one.
+  function begin(svg) {
+    if (span?.svg === svg || !svg.read || !openerOf(svg)?.dataset.brush) return;
+    clear();
+    svg.insertAdjacentHTML("beforeend", '<rect class="span" height="100%"/>');
+    span = { svg, from: Math.min(svg.read.index, svg.read.stops.length - 1), mark: svg.lastChild };
+  }
+
+  const endsOf = ({ svg, from }) => [from, svg.read.index].sort((one, other) => one - other);
+
+  function drawSpan() {
+    const { svg, mark } = span;
+    const [low, high] = endsOf(span).map((n) => svg.read.stops[n]);
+    mark.setAttribute("x", `${low.at}%`);
+    mark.setAttribute("width", `${high.at - low.at}%`);
+    const ends = [low, high].map(({ words }) => words.split(": ")[0]);
+    svg.closest("figure").querySelector(".readout").textContent = `${ends.join(" – ")} · ${openerOf(svg).dataset.brush}`;
+  }
+
+  function clear() {
+    span?.mark.remove();
+    span = undefined;
   }
 
   async function open(button) {
@@ -183,7 +220,24 @@
     const { key, target } = event;
     const panel = key === "Escape" && target.closest?.(".explorer");
     if (panel) close(panel);
-    if (key === "Enter" && target.matches?.("svg.chart[tabindex]")) enter(target);
+    if (span?.svg === target && event.shiftKey && key !== "Shift") drawSpan();
+    if (key === "Enter" && target.matches?.(CHART)) enter(target);
+  });
+  // Before the crosshair moves: where a span begins.
+  document.addEventListener("keydown", ({ key, shiftKey, target }) => {
+    if (key !== "Escape" && !/^(Arrow(Left|Right)|Home|End)$/.test(key)) return;
+    if (!shiftKey) clear();
+    else if (target.matches?.(CHART)) begin(target);
+  }, true);
+  document.addEventListener("focusout", ({ target }) => target === span?.svg && clear());
+  document.addEventListener("pointerdown", ({ button, pointerType, target }) => {
+    clear();
+    if (button === 0 && pointerType === "mouse" && target.closest(CHART)) begin(target.closest(CHART));
+  });
+  document.addEventListener("pointermove", ({ buttons }) => span && buttons && drawSpan());
+  document.addEventListener("pointerup", () => {
+    if (span && span.from !== span.svg.read.index) enter(span.svg);
+    else clear();
   });
   const again = () => document.querySelectorAll(".explorer").forEach(draw);
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
