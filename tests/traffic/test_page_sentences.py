@@ -219,6 +219,14 @@ def a_list(*requests: Request, reached: datetime | None = None, refused: Any = (
             a_list(a_request(), sums=sums(7), active_filters=[RATED]),
             "Filtered: rated. Without filters: <b>7 requests</b> in the last 24 hours.",
         ),
+        (
+            a_list(a_request(), until=date(2026, 1, 2), sums=sums(2832), active_filters=[RATED]),
+            "Filtered: rated (<b>1</b> of 2,832 requests on these days).",
+        ),
+        (
+            a_list(a_request(), until=date(2026, 1, 2), sums=sums(9), active_filters=[RATED], is_first=False),
+            "Filtered: rated. Without filters: <b>9 requests</b> on these days.",
+        ),
     ],
 )
 def test_the_first_sentence_of_the_list_counts_what_passes(page: RequestList, sentence: str) -> None:

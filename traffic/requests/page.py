@@ -146,6 +146,12 @@ class RequestList:
         """The filters that the sums do not know."""
         return [active_filter for active_filter in self.active_filters if not active_filter.counted]
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether this page has every request that passes."""
+        ends = (self.read.next, self.read.reached, self.read.sorted_since)
+        return self.is_first and ends == (None, None, None)
+
     def headline(self) -> str:
         """How many requests there are, and what is odd about them."""
         if self.no_applications:
@@ -173,13 +179,21 @@ class RequestList:
             (format_html("{} <b>{}</b>", active.label, active.value) if active.value else active.label,)
             for active in self.narrowing
         ]
+        start = format_html("{} {}", start, format_html_join(", ", "{}", filters))
+        if self.by_days and self.rows and self.is_whole:
+            text = ngettext(
+                "{filtered} (<b>{n}</b> of {all} request on these days).",
+                "{filtered} (<b>{n}</b> of {all} requests on these days).",
+                sums.requests,
+            )
+            return format_html(text, filtered=start, n=count(len(self.rows)), all=count(sums.requests))
         without = ngettext(
             "Without filters: <b>{all} request</b> {when}.",
             "Without filters: <b>{all} requests</b> {when}.",
             sums.requests,
         )
         without = format_html(without, all=count(sums.requests), when=self._when())
-        return format_html("{} {}. {}", start, format_html_join(", ", "{}", filters), without)
+        return format_html("{}. {}", start, without)
 
     def _counted(self, sums: UsageGroup) -> SafeString:
         text = ngettext("<b>{all} request</b> {when}", "<b>{all} requests</b> {when}", sums.requests)
