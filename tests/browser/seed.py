@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from tests.factories import AccountFactory
+from tests.factories import AccountFactory, LeaseSpanFactory, TrialFactory
 
 DAYS = 45
 A_DAY = 300  # with long prompts, so that our own GPUs pay from half of it
@@ -122,6 +122,48 @@ def rating_work() -> None:
     fill(make(queue, by=admin, raters=[]), timezone.now())
     answers = AnswerSet.objects.create(name="Returns", version=1, by=admin)
     SetItem.objects.create(answer_set=answers, number=1, prompt="May it be returned?", answer="Yes.", acceptable=True)
+
+
+def records() -> None:
+    """An object for every page that is about one and that neither traffic nor vendors bring."""
+    from django.contrib.auth.models import User
+    from django.utils import timezone
+
+    from alerts.models import SavedView
+    from costs import savings
+    from costs.bill_imports import services as bills
+    from costs.models import Closing, Finding
+    from demo import contracts, decided, imports, jobs, offers
+    from providers.models import Deployment
+    from traffic.models import Erasure, Repricing
+
+    now, admin = timezone.now(), User.objects.get(username="admin")
+    today, ours = now.date(), Deployment.objects.get(slug="mistral-7b")
+    jobs.add_job(jobs.INDEX, "Documentation index", now - timedelta(days=1), now, jobs.DAY, 41.0)
+    jobs.open_page()
+    offers.add_watches()
+    imports.leave_a_draft(now, admin.username)
+    decided.decide(now)
+    content = contracts.focus_bill(today + timedelta(days=1))
+    looked = bills.preview_bill(name=contracts.BILL, content=content, today=today)
+    bill, _new = bills.store_bill(name=contracts.BILL, content=content, looked=looked, by=admin)
+    assert bills.enter_bill(pk=bill.pk, today=today, user=admin), looked.errors
+    invoice = {"amount": 1, "original_amount": 1, "lines": 1, "places": []}
+    Closing.objects.create(provider="mistral", month=today.replace(day=1), closed_by=admin, **invoice)
+    rented = AccountFactory.create(slug="rented", name="Rented", kind="vast", may_stop=True)
+    LeaseSpanFactory.create(
+        lease__account=rented, lease__name="bge-m3", lease__state="running", ends_at=now, updated_at=now
+    )
+    TrialFactory.create(candidate=ours, state="stopped", started_at=now, finished_at=now)
+    tomorrow = today + timedelta(days=1)
+    Repricing.objects.create(since=today, until=tomorrow, state="done", started_at=now, finished_at=now, by=admin)
+    savings.search(now)  # the day's own search would remove what it does not find
+    Finding.objects.create(
+        key="seed", kind="batch", monthly=9, provider="anthropic", model="claude-sonnet-4-5", task="rag", since=today,
+        until=tomorrow, found_at=now, seen_at=now, evidence={"live": 9, "sample": 9, "factor": 0.5},
+    )  # fmt: skip
+    SavedView.objects.create(owner=admin, name="Dearest first", path="/requests/?sort=-cost")
+    Erasure.objects.create(kind="user", by=admin, created_at=now, finished_at=now)
 
 
 def send_ratings(url: str, key: str, most: int = 80) -> None:

@@ -66,7 +66,7 @@ def site(folder: Path, database: str) -> Iterator[Site]:
         seed.send_requests(ready["url"], secrets["ingest_key"])
         seed.send_ratings(ready["url"], secrets["rate_key"])
         manage(data, f"from tests.browser.seed import pairs; pairs({ready['url']!r}, {secrets['ingest_key']!r})")
-        manage(data, "from tests.browser.seed import rating_work; rating_work()")
+        manage(data, "from tests.browser.seed import rating_work, records; rating_work(); records()")
         with web_with_mailbox(folder, data) as url:
             keys = {name: secrets[name] for name in ("api_key", "rate_key")}
             yield Site(url, **secrets["admin"], **keys, seeded=True)
