@@ -59,14 +59,15 @@ def shortened(text: str, most: int) -> str:
     name = len(verdict) + 2 if verdict else 0
     head = name + NAME if verdict else VERDICT
     start = len(text) - (most - head - len(CUT))
-    if text[head] != " " and " " in text[name:head]:
-        head = text.rindex(" ", name, head)
+    word = head - len(text[name:head].lstrip())  # where the name's first word begins, after blanks
+    if text[head] != " " and " " in text[word:head]:
+        head = text.rindex(" ", word, head)
     # Half a word says little; one with a comma or a colon ends the name, which the amounts follow, and stays.
     half, _blank, whole = text[start:].partition(" ")
     end = whole if whole and half.isalnum() and text[start - 1] != " " else text[start:].lstrip()
     while end and is_attached(end[0]):
         end = end[1:]
-    return text[:head].rstrip("".join(JOINERS) + " ") + CUT + end
+    return text[:name] + text[name:head].rstrip("".join(JOINERS) + " ") + CUT + end
 
 
 def is_attached(character: str) -> bool:

@@ -66,10 +66,17 @@ def test_every_subject_holds_verdict_name_and_amount_within_sixty_characters(
     assert len(said) <= subjects.MOST
     if cause == Cause.CROSSED:
         assert said.startswith(verdict)
-        assert said[len(verdict) : len(verdict) + 8].rstrip(". ") in whole
+        assert said[len(verdict) : len(verdict) + 8].partition(subjects.CUT)[0].rstrip(". ") in whole
         assert amounts.rstrip() in said if not more else amounts.rstrip()[-12:] in said
     if more:
         assert str(more) in said.rpartition(amounts.rstrip()[-12:])[2]
+
+
+@pytest.mark.parametrize("name", [" " + "0" * 60, "0000 " + "0" * 60, " " * 9 + "x" * 60])
+def test_blanks_in_a_name_leave_the_verdict_whole(name: str) -> None:
+    subject = subjects.subject(f"Over budget: {name}, $12,412.30 of $10,000")
+    assert subject.startswith("Over budget: ") and subject.endswith(", $12,412.30 of $10,000")
+    assert len(subject) <= subjects.MOST
 
 
 def test_a_cut_takes_no_emoji_apart_and_what_fits_is_whole() -> None:

@@ -124,7 +124,7 @@ def test_a_scenario_is_kept_by_name_and_held_against_the_live_answer(traffic: No
         manager.post("/break-even/keep/", {"name": name, "query": query, "note": "for June"})
     assert list(WhatIf.objects.values_list("query", flat=True)) == ["requests=300000", "price=9"]
     page = text(manager, "/break-even/kept/")
-    assert 'href="/break-even/?requests=300000">Three times</a>' in page and "for June — a-manager" in page
+    assert 'href="/break-even/?requests=300000">Three times</a>' in page and "for June, a-manager, " in page
     assert "Lowest cost of a request: <b>" in page
     assert "300,000" in page and AuditEntry.objects.count() == 2
 
