@@ -16,14 +16,14 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import aiohttp
 import orjson
+import psutil
 from aiohttp import web
 
 from benchmarks.figures import Figure
@@ -63,15 +63,15 @@ STRAIGHT, RELAY, OURS, CAPPED, TWO = "straight", "relay", "ours", "capped", "two
 
 @dataclass(frozen=True)
 class Way:
-    """Where calls are sent, with which key, and by which process they are passed on."""
+    """Where calls are sent, with which key, and by which processes they are passed on."""
 
     port: int
     key: str
-    pid: int
+    pids: tuple[int, ...]
 
     def processor_s(self) -> float:
-        """Processor time of it and its children so far."""
-        times = [process.cpu_times() for process in family(self.pid)]
+        """Processor time of them and their children so far."""
+        times = [process.cpu_times() for pid in self.pids for process in family(pid)]
         return sum(time.user + time.system for time in times)
 
 
@@ -98,8 +98,8 @@ def measure() -> list[Figure]:
         two, both = things.enter_context(gateways(stack, 2))
         time.sleep(3)  # the gateway reads routes and keys every second
         ways = {
-            STRAIGHT: Way(port, key, upstream),
-            RELAY: Way(relay_port, key, relaying),
+            STRAIGHT: Way(port, key, (upstream,)),
+            RELAY: Way(relay_port, key, (relaying,)),
             OURS: Way(ours, key, alone),
             CAPPED: Way(ours, capped, alone),
             TWO: Way(two, key, both),
@@ -129,7 +129,7 @@ def each_minute(way: Way, minutes: int, seconds: float) -> Iterator[Figure]:
     first: tuple[float, float] | None = None
     for number in range(1, minutes + 1):
         rate = load(way, CLIENTS, seconds).rate
-        memory = sum(map(pss, family(way.pid))) / 2**20
+        memory = sum(pss(process) for pid in way.pids for process in family(pid)) / 2**20
         first = first or (rate, memory)
         yield Figure(f"minute {number}: every call logged, {CLIENTS} clients", rate, "calls/s", first[0], "minute 1")
         yield Figure(f"minute {number}: memory of the gateway", memory, "MiB PSS", first[1], "minute 1")
@@ -256,22 +256,30 @@ def process_of(work: Callable[..., None], *arguments: object) -> Iterator[int]:
 
 
 @contextmanager
-def gateways(stack: Stack, number: int) -> Iterator[tuple[int, int]]:
+def gateways(stack: Stack, number: int) -> Iterator[tuple[int, tuple[int, ...]]]:
     """So many more processes of the gateway on one port of their own, beside that of the stack; the port and their
-    parent's id."""
+    ids."""
     port = free_port()
-    command = [sys.executable, "-m", "granian", "--interface", "asgi", "traffic.gateway.app:application"]
-    options = ["--port", str(port), "--workers", str(number), "--http", "1", "--no-ws", "--log-level", "error"]
-    process = subprocess.Popen([*command, *options], env=environment(stack.data))
+    command = [sys.executable, "-m", "traffic.gateway.serve", "--port", str(port)]
+    processes = [subprocess.Popen(command, env=environment(stack.data)) for _ in range(number)]
     try:
-        for _ in range(600):
-            with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2):
-                break
-            time.sleep(0.1)
-        yield port, process.pid
+        for process in processes:
+            until_listening(process.pid)
+        yield port, tuple(process.pid for process in processes)
     finally:
-        process.terminate()
-        process.wait(60)
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(60)
+
+
+def until_listening(pid: int) -> None:
+    """Raises TimeoutError after a minute."""
+    end = time.monotonic() + 60
+    while not any(each.status == psutil.CONN_LISTEN for each in psutil.Process(pid).net_connections("tcp")):
+        if time.monotonic() > end:
+            raise TimeoutError(f"the gateway of process {pid} does not listen")
+        time.sleep(0.1)
 
 
 def serve(port: int) -> None:

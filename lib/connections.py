@@ -22,7 +22,9 @@ from lib.events import log_event
 
 logger = logging.getLogger(__name__)
 
-CONNECTIONS = 16_384  # the server's --backpressure in the Procfile; a test holds them against each other
+CONNECTIONS = 16_384  # the web's --backpressure in the Procfile; a test holds them against each other
+BACKLOG = 4_096  # that wait to be accepted
+HEAD_S = 10  # seconds for the head of a request, and for a connection between two requests
 FILES_BESIDE = 1_000  # of the database, uploads, calls of engines
 # One address may hold a quarter of them. A proxy in front is one address too, and needs less.
 EACH = CONNECTIONS // 4

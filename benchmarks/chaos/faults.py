@@ -34,13 +34,9 @@ def kill(name: str) -> Callable[[Stack], None]:
     return lambda stack: parts(stack)[name].kill()
 
 
-def kill_worker_of(name: str) -> Callable[[Stack], None]:
-    return lambda stack: worker_of(stack, name).kill()
-
-
-def worker_of(stack: Stack, name: str) -> psutil.Process:
+def web_worker(stack: Stack) -> psutil.Process:
     """granian's own process that serves."""
-    return next(child for child in parts(stack)[name].children() if child.children() or child.num_threads() > 1)
+    return next(child for child in parts(stack)["web"].children() if child.children() or child.num_threads() > 1)
 
 
 def postgres(stack: Stack) -> psutil.Process:
@@ -70,7 +66,7 @@ def freeze_postgres(stack: Stack) -> None:
 
 
 def freeze_web(stack: Stack) -> None:
-    with frozen([worker_of(stack, "web")]):
+    with frozen([web_worker(stack)]):
         time.sleep(FROZEN_S)
 
 
@@ -111,9 +107,8 @@ def fill(path: Path) -> None:
 FAULTS: dict[str, Callable[[Stack], None]] = {
     "nothing": lambda stack: None,
     "web server killed": kill("web"),
-    "web worker killed": kill_worker_of("web"),
-    "gateway server killed": kill("gateway"),
-    "gateway worker killed": kill_worker_of("gateway"),
+    "web worker killed": lambda stack: web_worker(stack).kill(),
+    "gateway killed": kill("gateway"),
     "gateway restarted (SIGTERM)": restart_gateway,
     "worker killed": kill("worker"),
     "beat killed": kill("beat"),

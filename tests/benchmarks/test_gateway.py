@@ -24,8 +24,8 @@ TOOLS = ["python", *(["wrk"] if shutil.which("wrk") else [])]
 def ways() -> Iterator[dict[str, Way]]:
     port, relay_port = free_port(), free_port()
     with ExitStack() as things:
-        direct = Way(port, "k", things.enter_context(process_of(serve, port)))
-        relayed = Way(relay_port, "k", things.enter_context(process_of(relay, relay_port, port)))
+        direct = Way(port, "k", (things.enter_context(process_of(serve, port)),))
+        relayed = Way(relay_port, "k", (things.enter_context(process_of(relay, relay_port, port)),))
         for way in (direct, relayed):
             until(partial(status_of, way.port, 200))
         yield {STRAIGHT: direct, RELAY: relayed}
@@ -48,7 +48,7 @@ def test_a_load_counts_calls_and_the_processor_time_that_they_took(
     with process_of(relay, port, free_port()) as pid:  # nothing listens behind it
         until(partial(status_of, port, 500))
         with pytest.raises(RuntimeError):
-            load(Way(port, "k", pid), 1, 1)
+            load(Way(port, "k", (pid,)), 1, 1)
 
 
 def test_a_long_load_has_a_row_of_calls_and_one_of_memory_for_each_minute(ways: dict[str, Way]) -> None:

@@ -1,4 +1,4 @@
-"""A gateway as it runs in earnest: a granian process over the test database, with two fake engines behind it."""
+"""A gateway as it runs in earnest: a process over the test database, with two fake engines behind it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def takes(url: str, key: str) -> bool:
 
 @dataclass
 class GatewayProcess:
-    """One granian process that serves the gateway."""
+    """One process that serves the gateway, with the Procfile's own command."""
 
     database_url: str
     data_dir: Path
@@ -113,20 +113,10 @@ class GatewayProcess:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(120)
-            until(self._all_ended)
         self.log.close()
 
-    def _all_ended(self) -> bool:
-        """Whether the worker has gone with its parent, so that no row of it comes any more."""
-        assert self.process is not None
-        try:
-            os.killpg(self.process.pid, 0)
-        except ProcessLookupError:
-            return True
-        return False
-
     def kill(self) -> None:
-        """As a crash does it: the worker and its parent at once."""
+        """As a crash does it."""
         assert self.process is not None
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(120)

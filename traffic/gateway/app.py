@@ -1,6 +1,6 @@
 """The gateway: a raw ASGI application, apart from the web, that answers for every deployment behind one address.
 
-Served by `granian --interface asgi traffic.gateway.app:application`. Importing this imports no Django.
+`traffic/gateway/serve.py` serves it. Importing this imports no Django.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ class Gateway:
         if head_size(scope) > MOST_HEAD:
             refusal = Refusal(431, "head-too-large", f"Address and headers may have {MOST_HEAD:,} bytes together.")
             _log_refused(refusal, scope)
-            await _refuse(refusal, protocol or _shape(scope), receive, send)
+            await _refuse(refusal, protocol_of(scope), receive, send)
         elif protocol is not None and scope["method"] == "POST":
             await self._take(protocol, scope, receive, send)
         elif store is not None and scope["method"] in METHODS:
@@ -215,7 +215,7 @@ class Gateway:
                 await self._look(scope, send, protocol)
             except Refusal as refusal:
                 _log_refused(refusal, scope)
-                await _refuse(refusal, protocol or _shape(scope), receive, send)
+                await _refuse(refusal, protocol_of(scope), receive, send)
 
     async def _look(self, scope: Scope, send: Send, protocol: Protocol | None) -> None:
         """What is no call to a model. Raises Refusal."""
@@ -428,8 +428,10 @@ def _is_on(headers: dict[bytes, bytes], name: bytes) -> bool:
     return headers.get(name, b"0").strip().lower() not in (b"0", b"", b"false", b"no")
 
 
-def _shape(scope: Scope) -> Protocol:
-    """Whose client this is, on paths that both vendors have."""
+def protocol_of(scope: Scope) -> Protocol:
+    """In whose words an error is said; on paths that both vendors have, whose client this is by its headers."""
+    if protocol := RELAYED.get(scope["path"]):
+        return protocol
     names = {name for name, _ in scope["headers"]}
     return ANTHROPIC if b"anthropic-version" in names or b"x-api-key" in names else OPENAI
 

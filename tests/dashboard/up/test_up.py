@@ -415,15 +415,16 @@ def test_the_stack_answers_outlives_kills_and_stops_without_a_trace(
 
 
 def each_part_dies(running: Running) -> None:
-    """The gateway's worker, then its server: it comes back, and nothing else hears of it."""
+    """The web's worker, then the gateway: each comes back, and nothing else hears of it."""
     web, gateway = master(running, "dashboard."), master(running, "traffic.gateway")
-    [worker] = gateway.children()
+    [worker] = web.children()
     worker.kill()  # the server itself starts another one
-    until(lambda: any(row.process == "gateway" for row in read(running.data)))
-    assert gateway.is_running() and master(running, "traffic.gateway").pid == gateway.pid
-    until(lambda: answers(running.ready["gateway_url"]))
+    until(lambda: any(row.process == "web" for row in read(running.data)))
+    assert web.is_running() and master(running, "dashboard.").pid == web.pid
+    assert gateway.is_running() and answers(running.ready["gateway_url"]), "the gateway knew nothing of it"
+    until(lambda: answers(running.ready["url"]))
     gateway.kill()
-    until(lambda: len([row for row in read(running.data) if row.process == "gateway"]) == 2)
+    until(lambda: any(row.process == "gateway" for row in read(running.data)))
     until(lambda: answers(running.ready["gateway_url"]))
     assert [row.how for row in read(running.data)] == ["lost its worker", "was ended by SIGKILL"]
     assert web.is_running() and answers(running.ready["url"]), "the pages knew nothing of it"
