@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import itertools
 import json
 import threading
 from collections.abc import Coroutine
@@ -61,6 +62,9 @@ def asked_of(request: web.Request, body: bytes) -> dict[str, Any]:
     return asked
 
 
+ANSWERS = itertools.count(1)  # of all engines, whose rows lie in one database
+
+
 class FakeEngine:
     """An engine that speaks both protocols. `behaviour` says how; `seen` holds what reached it."""
 
@@ -71,7 +75,6 @@ class FakeEngine:
         self.hung_up = threading.Event()  # a caller went away in the middle of an answer
         self.written = 0  # bytes of the last flood
         self.may_end = 0  # how many more of the streams that are "held" may end
-        self.unique = 0
         self.stores = Stores()
         self.url = ""
         self.runner: web.AppRunner | None = None
@@ -208,9 +211,8 @@ class FakeEngine:
         return await self.stream(request, events)
 
     def next_id(self, prefix: str) -> str:
-        """A response id of its own for each answer: equal ones would be one request."""
-        self.unique += 1
-        return f"{prefix[:-6]}{id(self) % 1000:03d}{self.unique:03d}"
+        """A response id of its own for each answer of all engines: equal ones would be one request."""
+        return f"{prefix[:-6]}{next(ANSWERS):06d}"
 
     def message(self) -> dict[str, Any]:
         return {
@@ -250,8 +252,7 @@ class FakeEngine:
         }
 
     def sound(self) -> dict[str, Any]:
-        self.unique += 1
-        return {"id": f"audio_{id(self) % 1000}{self.unique}", "data": "aGk=", "transcript": "Hello.", "expires_at": 1}
+        return {"id": f"audio_{next(ANSWERS)}", "data": "aGk=", "transcript": "Hello.", "expires_at": 1}
 
     def anthropic_events(self) -> list[bytes]:
         start = {**self.message(), "content": []}
