@@ -44,7 +44,7 @@ def test_no_percentage_stands_against_the_month_before_in_a_months_first_days(
     assert early is None or f"It is too early to compare with {early}." in shown
     assert bool(CHANGE.search(shown)) == (early is None and page != CHANGES)
     if page == SPEND and early:
-        assert f'<td class="num subdued">+{day}.00</td>' in shown, "the change in USD stays"
+        assert f'<td class="num subdued" data-label="Change">+{day}.00</td>' in shown, "the change in USD stays"
 
 
 @pytest.mark.parametrize("page", [SPEND, CHANGES, UNITS])
