@@ -142,12 +142,12 @@ class Fact:
         return longest_word(self.origin) > SHORT_WORD + 4  # phones do not show it
 
 
-def meaning(name: str, value: Decimal | float, month: date | None = None, scope: str = "") -> list[str]:
+def meaning(name: str, value: Decimal | float, month: date | str = "", scope: str = "") -> list[str]:
     """What follows a fact's label, value and origin where pages show the same figure: see `lib.formats.figure`.
 
     A saving with its interval has the ends of that after it.
     """
-    return [name, figure_value(name, value), f"{month:%Y-%m}" if month else "", scope]
+    return [name, figure_value(name, value), f"{month:%Y-%m}" if isinstance(month, date) else month, scope]
 
 
 def longest_word(text: str) -> int:

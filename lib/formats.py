@@ -407,6 +407,8 @@ MEANINGS = {
     "running-leases": "leases that run now",
     "acceptable-share": "share of self-hosted deployments' acceptable answers in 30 days, 0 to 1; scope: the task",
     "busy": "share of the time that a GPU is busy, as its vendor reports it, else its engine, 0 to 1; scope: the lease",
+    "idle-cost": "what a lease has cost since its last request, USD; scope: the lease",
+    "lease-month": "what a lease costs in 730 hours, USD; period: its price an hour; scope: the lease",
     "uptime": "share of the checked time in which a deployment was up, 0 to 1; scope: the deployment",
     "capacity-used": "tokens that our own GPUs serve, of those that they could serve, 0 to 1",
     "bill-gap": "a month's bills less our records of the days that they hold, USD; scope: the providers",

@@ -23,6 +23,7 @@ from alerts.models import ReportKind
 from alerts.wording import dollars, exact, meaning, number, percent
 from costs.allocation.queries import Spend, daily, read
 from costs.dates import month_of
+from costs.ledger.posting import state_of_days
 from costs.verdicts.on_plan import FEWEST_DAYS, in_short
 from costs.verdicts.verdict import State, Verdict
 from lib.dates import DAY, midnight
@@ -52,6 +53,7 @@ def digest(kind: str, period: Period, today: date | None = None) -> dict[str, An
         "state": verdict.state.value,
         "month": f"{context.month_start:%Y-%m}",
         "scope": scope_of(until),
+        "ledger": [f"{context.month_start}", f"{until}", state_of_days(context.month_start, until)],
         "tone": "bad" if urgent else TONES[verdict.state],
         "todo": todo_of(findings),
         "items": [[item.title, item.detail, item.path] for item in findings[:NAMED]],

@@ -24,6 +24,7 @@ from alerts.mail import links
 from alerts.mail.subjects import subject
 from alerts.models import Delivery, Report, ReportKind
 from alerts.wording import exact, facts_of, meaning, moment, money_day
+from costs.ledger.posting import state_of_days
 from costs.statements.queries import Statement, Statements, statements
 
 
@@ -48,6 +49,8 @@ def statement_words(period: Period, statements: Statements) -> dict[str, Any]:
     most = 12
     rest = sum((statement.total for statement in statements.statements[most:]), Decimal(0))
     others = [[_("and %(n)s more") % {"n": len(facts) - most}, exact(rest), ""]] if len(facts) > most else []
+    spend = meaning("spend", statements.total, period.since)
+    total = [_("Total"), statements.total_words, _("matches the ledger"), *spend]
     values = {
         "state": _("Final") if statements.final else _("Not final"),
         "month": month,
@@ -68,7 +71,8 @@ def statement_words(period: Period, statements: Statements) -> dict[str, Any]:
         "detail": state,
         "items": [],
         "more": 0,
-        "facts": [*facts[:most], *others, [_("Total"), statements.total_words, _("matches the ledger")]],
+        "facts": [*facts[:most], *others, total],
+        "ledger": [f"{period.since}", f"{period.until}", state_of_days(period.since, period.until)],
         "drivers": [],
         "points": [],
         "page": statement_path(period),

@@ -16,7 +16,7 @@ from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Finding, RuleParams, Words
 from alerts.wording import exact, listed, meaning, moment, number, percent, span
 from providers.accounts.freshness import FEED_WORDS
-from providers.leases.queries import Runway, busy_of, monthly_cost, runway
+from providers.leases.queries import Runway, busy_of, hourly_price, hours_between, monthly_cost, runway
 from providers.leases.services import StopWay, stop_way
 from providers.models import Account, Feed, Lease, LeaseState
 
@@ -315,7 +315,7 @@ def leases(context: EvaluationContext, params: RuleParams, live: frozenset[str])
 def lease_used(context: EvaluationContext, lease: Lease, since: datetime | None, longest: timedelta) -> Finding:
     subject, name = f"lease:{lease.account.slug}/{lease.external_id}"[:200], str(lease)
     idle = max(context.now - since, timedelta(0)) if since else timedelta(0)
-    wasted = lease.price_per_hour * Decimal(int(idle.total_seconds())) / 3600
+    wasted = lease.price_per_hour * hours_between(context.now - idle, context.now)
     if idle <= longest:
         words = Words(todo=_("No action needed."), page=lease_page(lease))
         return Finding(
@@ -355,14 +355,18 @@ def lease_used(context: EvaluationContext, lease: Lease, since: datetime | None,
                 [_("Lease"), name, lease.external_id],
                 [_("GPU"), f"{lease.gpu_count} × {lease.gpu}", lease.region],
                 [_("Price"), _("%(hourly)s an hour") % {"hourly": exact(lease.price_per_hour)}, lease.account.name],
-                [_("A month"), exact(monthly_cost(lease)), _("730 hours at this price")],
-                [_("Spent idle"), exact(wasted), _("estimated")],
+                [_("A month"), exact(monthly_cost(lease)), _("730 hours at this price"), *a_month(lease)],
+                [_("Spent idle"), exact(wasted), _("estimated"), *meaning("idle-cost", wasted, scope=str(lease.pk))],
                 busy(context, lease),
                 *how_to_stop(way),
             ],
             page=lease_page(lease),
         ),
     )
+
+
+def a_month(lease: Lease) -> list[str]:
+    return meaning("lease-month", monthly_cost(lease), hourly_price(lease.price_per_hour), str(lease.pk))
 
 
 def why_paid(stopped: bool, bare: bool) -> str:

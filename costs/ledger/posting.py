@@ -7,10 +7,12 @@ revision, and `audit` can ask the same statements whether anything differs.
 from __future__ import annotations
 
 import json
+from datetime import date
 
 from django.db import connection, transaction
 
 from costs.allocation.complete_days import watermarks
+from lib import sql
 
 COLUMNS = (
     "key, provider, account_id, day, starts_at, ends_at, category, provenance, amount, original_amount, currency,"
@@ -88,6 +90,27 @@ def post() -> int:
             [json.dumps(complete)],
         )
     return changed
+
+
+# How far each bill reached belongs to it: from there on our own figures count.
+_STATE = """
+SELECT md5(concat_ws(' ',
+    (SELECT concat(count(*), ':', sum(amount)) FROM costs_charge
+     WHERE (day >= %(since)s AND day < %(until)s) OR invoice_month = to_char(%(since)s::date, 'YYYY-MM')),
+    (SELECT concat(sum(requests), ':', sum(unpriced), ':', sum(cost)) FROM traffic_usage_day
+     WHERE day >= %(since)s AND day < %(until)s),
+    (SELECT string_agg(key || ':' || least(value::date, %(until)s::date), ' ' ORDER BY key)
+     FROM costs_posting, jsonb_each_text(complete) WHERE value::date > %(since)s::date)))
+"""
+
+
+def state_of_days(since: date, until: date) -> str:
+    """A short text of all that the spend of these days of one month is made of: while it is the same, so is the spend.
+
+    By it a figure that was written down can be compared with a page of today.
+    """
+    [(state,)] = sql.rows(_STATE, {"since": since, "until": until})
+    return str(state)
 
 
 # What came in since the last posting, or in a transaction that was open then, is not due yet: changed bill lines, and

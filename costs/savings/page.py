@@ -20,9 +20,11 @@ from django.utils.translation import ngettext
 from costs import savings
 from costs.models import Finding, FindingKind, Search
 from lib.dates import DAY
-from lib.formats import day_text, dollars, percent, person, sentences, usd4, when
+from lib.formats import day_text, dollars, percent, person, sentences, usd, usd4, when
+from lib.formats import figure as marked
 from lib.money import ZERO
 from lib.paging import Sorts, in_order
+from providers.leases.queries import hourly_price
 from providers.models import OfferKind, provider_name
 from traffic.answer_cache.page import unpriced_words
 from traffic.answer_cache.queries import Saved, saved_by_application
@@ -52,6 +54,14 @@ class SavingRow:
     @property
     def decided_by(self) -> str:
         return person(self.finding.decided_by)
+
+    def monthly(self) -> str:
+        """The saving; of a machine that can end, it is what the machine's page says that it costs a month."""
+        finding, text = self.finding, usd(self.finding.monthly)
+        if finding.evidence.get("way") not in ("stopped", "no_requests"):
+            return text
+        price = hourly_price(Decimal(finding.evidence["price"]))
+        return marked(text, "lease-month", finding.monthly, price, finding.lease_id)
 
     def link_words(self) -> str:
         return _("GPU details") if self.finding.lease_id else _("Requests")

@@ -17,12 +17,13 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from lib.formats import ago, dollars, duration, missing, sentences, usd4, when
+from lib.formats import ago, dollars, duration, figure, missing, sentences, usd4, when
 from providers.leases.queries import (
     HOUR_S,
     WIDE,
     LeaseDay,
     LeaseNow,
+    hourly_price,
     hours_between,
     lease_days,
     lease_figures,
@@ -114,10 +115,13 @@ class LeasePage:
         if self.idle and self.too_idle:
             if self.idle.longest:
                 last = capfirst(no_requests(self.row.lease, timezone.now()))
-                return format_html(_("{last}: <b>{cost}</b> spent idle."), last=last, cost=dollars(self.idle.burnt))
+                return format_html(_("{last}: <b>{cost}</b> spent idle."), last=last, cost=self._burnt(self.idle))
             text = _("No requests since {since}: <b>{cost}</b> spent idle.")
-            return format_html(text, since=ago(self.idle.since), cost=dollars(self.idle.burnt))
+            return format_html(text, since=ago(self.idle.since), cost=self._burnt(self.idle))
         return _("Paid but unused: %(why)s.") % {"why": self.row.wasted} if self.row.wasted else ""
+
+    def _burnt(self, idle: Idle) -> str:
+        return figure(dollars(idle.burnt), "idle-cost", idle.burnt, scope=self.row.lease.pk)
 
     @property
     def too_idle(self) -> bool:
@@ -133,8 +137,9 @@ class LeasePage:
     def price(self) -> str:
         if self.row.unpriced:
             return _("disk, billed with the next bill")
-        values = {"price": usd4(self.row.lease.price_per_hour), "month": dollars(monthly_cost(self.row.lease))}
-        return _("$%(price)s an hour, %(month)s a month") % values
+        lease, month = self.row.lease, monthly_cost(self.row.lease)
+        marked = figure(dollars(month), "lease-month", month, hourly_price(lease.price_per_hour), lease.pk)
+        return format_html(_("{price} an hour, {month} a month"), price=f"${usd4(lease.price_per_hour)}", month=marked)
 
     def disk_price(self) -> str:
         per_hour = self.row.lease.disk_per_hour
@@ -148,7 +153,7 @@ class LeasePage:
             return _("no deployment")
         if self.idle:
             last = no_requests(self.row.lease, timezone.now()) if self.idle.longest else ago(self.idle.since)
-            return format_html(_("{last}, {cost} spent idle"), last=last, cost=dollars(self.idle.burnt))
+            return format_html(_("{last}, {cost} spent idle"), last=last, cost=self._burnt(self.idle))
         return _("just now") if self.row.lease.state == LeaseState.RUNNING and self.row.active else missing("dash")
 
     def no_requests(self) -> str:

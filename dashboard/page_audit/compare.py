@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import date, datetime
+from functools import lru_cache
 from itertools import chain
 
 from django.contrib.auth.models import User
 
+from alerts.digests.mail import bodies, context_of
 from alerts.evaluation.open_mails import open_mails
+from alerts.models import Report
+from costs.ledger.posting import state_of_days
 from dashboard.page_audit.crawl import OF_ONE_VIEW, frozen, pages
 from dashboard.page_audit.marks import marked
 
 Meaning = tuple[str, str, str]
 Values = dict[str, list[str]]  # the places that show a value, by the value
+
+MOST_DIGESTS = 100
 
 
 class Figures:
@@ -24,13 +30,17 @@ class Figures:
         self.places = 0
         self.broken: list[str] = []  # places that could not be rendered, or whose text is not its figure
 
-    def add(self, place: str, html: str) -> None:
+    def add(self, place: str, html: str, moment: str = "", of_now: frozenset[str] = frozenset()) -> None:
+        """Take the figures of a page, or those of an earlier `moment`: they are compared with one another, and only
+        `of_now` with those of pages."""
         self.places += 1
         for row in marked(html):
             if row.wrong:
                 name, text = " ".join(filter(None, row.meaning)), " ".join(row.text.split())
                 self.broken.append(f"{place} shows “{text}” for {name}, which is {row.value}")
-            places = self.values.setdefault(row.meaning, {}).setdefault(row.value, [])
+            name, period, scope = row.meaning
+            at = f"{scope} as of {moment}".lstrip() if moment and name not in of_now else scope
+            places = self.values.setdefault((name, period, at), {}).setdefault(row.value, [])
             if place not in places:
                 places.append(place)
 
@@ -51,9 +61,25 @@ class Figures:
 
 
 def read(user: User, at: datetime, of_one_view: int = OF_ONE_VIEW) -> Figures:
-    """Render every page, digest and mail of an open alert as `user` would get it at the moment `at`."""
+    """Render every page, digest and mail of an open alert as `user` would get it at the moment `at`, and the digests
+    that were sent."""
     with frozen(at):
-        return collect(chain(pages(user, of_one_view), mails(user, at)))
+        figures = collect(chain(pages(user, of_one_view), mails(user, at)))
+        add_digests(figures, at)
+    return figures
+
+
+def add_digests(figures: Figures, at: datetime) -> None:
+    """Take the figures of the newest digests as they were written; what they say of the spend is what pages say now,
+    where the ledger of its days is as it was then."""
+    state = lru_cache(state_of_days)
+    for report in Report.objects.filter(created_at__lte=at).order_by("-pk")[:MOST_DIGESTS]:
+        since, until, before = report.words.get("ledger") or ("", "", "")
+        unchanged = bool(before) and state(date.fromisoformat(since), date.fromisoformat(until)) == before
+        words = report.words | {"points": []}  # its chart has no marks
+        _text, html = bodies(context_of(report.kind, words, report.created_at, ""))
+        place = f"{report.kind} digest {report.pk}"
+        figures.add(place, html, f"{report.created_at:%Y-%m-%d %H:%M:%S}", frozenset({"spend"} if unchanged else ()))
 
 
 def mails(user: User, at: datetime) -> Iterator[tuple[str, int, str]]:

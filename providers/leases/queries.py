@@ -145,6 +145,11 @@ def monthly_cost(lease: Lease) -> Decimal:
     return price * MONTH_HOURS
 
 
+def hourly_price(price: Decimal) -> str:
+    """The period of the mark `lease-month`: figures of another price an hour are no contradiction."""
+    return f"at {price.normalize():f} USD an hour"
+
+
 def busy_of(lease: Lease, engine_busy: float | None) -> tuple[float | None, str]:
     """How busy a lease is, 0 to 1, and the name of this figure: the GPU's by its vendor, else the engine's time in use.
 

@@ -21,6 +21,7 @@ from alerts.evaluation.services import evaluate
 from alerts.mail.alert_mail import bodies
 from alerts.mail.readers import Reader
 from alerts.models import Alert, Delivery, Rule, Transition
+from costs import savings
 from costs.models import Budget
 from costs.readiness.evidence import ACCEPTED, Thresholds
 from costs.readiness.verdicts import verdicts
@@ -35,7 +36,15 @@ from tests.costs.conftest import ready
 from tests.costs.people import client_of, text
 from tests.costs.readiness_rows import rated
 from tests.costs.usage_rows import usage
-from tests.factories import ApplicationFactory, DeploymentFactory, PairFactory, PhaseFactory
+from tests.factories import (
+    AccountFactory,
+    ApplicationFactory,
+    DeploymentFactory,
+    LeaseFactory,
+    LeaseSpanFactory,
+    PairFactory,
+    PhaseFactory,
+)
 from traffic.comparisons.page import ComparisonsPage
 from traffic.comparisons.queries import results as results_of_pairs
 from traffic.models import Pair, Rating, UsageDay, UsageHour
@@ -370,3 +379,22 @@ def test_quality_and_decide_judge_the_same_ratings_alike(
         assert (group.passes, group.enough) == (state == State.MET, state != State.NOT_ENOUGH)
     headline = page.context["answer"].headline()
     assert (share_words(ours.group) in headline) == (state != State.NOT_ENOUGH)
+
+
+def test_an_idle_machine_costs_the_same_on_its_page_on_savings_and_in_its_alerts_mail(ready: Deployment) -> None:
+    lease = LeaseFactory.create(
+        account=AccountFactory.create(kind="runpod"), external_id="pod1", name="gpu-1", state="running",
+        price_per_hour=Decimal("0.06"), started_at=NOW - timedelta(days=30), seen_at=NOW,
+    )  # fmt: skip
+    LeaseSpanFactory.create(lease=lease, starts_at=lease.started_at, ends_at=NOW, price_per_hour=lease.price_per_hour)
+    DeploymentFactory.create(slug="unused", lease=lease)
+    ensure_defaults()
+    evaluate(now=NOW, wait=True)
+    savings.search(NOW)
+    client, reader = client_of("manager"), User.objects.create_superuser("ada", "ada@example.com")
+    page, saving = f"/providers/leases/{lease.pk}/", "/spend/savings/"
+    figures = collect([*((at, 200, client.get(at).content.decode()) for at in (page, saving)), *mails(reader, NOW)])
+    assert [*figures.differences()] == []
+    [mail] = [place for place in figures.values["idle-cost", "", str(lease.pk)]["10.08"] if "(mail)" in place]
+    assert figures.values["idle-cost", "", str(lease.pk)] == {"10.08": [page, mail]}, "7 days are looked back"
+    assert figures.values["lease-month", "at 0.06 USD an hour", str(lease.pk)] == {"43.80": [page, saving, mail]}

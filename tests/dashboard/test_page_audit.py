@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
 from typing import Any
@@ -12,6 +12,9 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from alerts.digests.mail import words_of
+from alerts.digests.periods import Period
+from alerts.models import Report
 from alerts.wording import Fact, meaning
 from costs.verdicts.amounts import marked_saving
 from dashboard.page_audit.compare import collect
@@ -19,6 +22,7 @@ from dashboard.page_audit.crawl import frozen, links
 from dashboard.page_audit.marks import Marked, marked, shows
 from lib.confidence_intervals import Interval
 from lib.formats import figure
+from tests.costs.usage_rows import usage
 from traffic.models import Application
 
 NOVEMBER = date(2026, 11, 1)
@@ -154,3 +158,20 @@ def test_the_command_walks_the_pages_of_an_installation(capsys: Any) -> None:
     pages = int(out.getvalue().split()[0])
     assert pages > 50, "an empty installation has that many"
     assert "all agree" in out.getvalue()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_command_ends_with_1_where_a_stored_digest_and_the_statement_of_its_month_differ(capsys: Any) -> None:
+    reader = User.objects.create_superuser("ada", "ada@example.com", "a long password of hers")
+    now = timezone.now()
+    until = now.date().replace(day=1)
+    since = (until - timedelta(days=1)).replace(day=1)
+    usage(day=since, requests=1, cost=Decimal(55))
+    words = words_of("monthly", Period(since, until), now)
+    words["facts"][0][4] = "54.00"
+    Report.objects.create(person=reader, kind="monthly", starts_on=since, ends_on=until, words=words, created_at=now)
+    with pytest.raises(SystemExit) as ended:
+        call_command("audit", "--pages")
+    lines = capsys.readouterr().err
+    assert ended.value.code == 1
+    assert f"spend {since:%Y-%m}: 54.00 on monthly digest " in lines and "; 55.00 on /" in lines

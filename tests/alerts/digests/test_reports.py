@@ -25,6 +25,7 @@ from alerts.digests.periods import Period, due, newest
 from alerts.mail.subjects import MOST, shortened
 from alerts.models import Address, Alert, Delivery, Preference, Report, ReportKind, Rule
 from costs.models import Phase
+from dashboard.page_audit.compare import Figures, add_digests
 from dashboard.page_audit.marks import marked
 from tests.alerts.conftest import person
 from tests.alerts.mail_parts import Tags, parsed, part
@@ -354,3 +355,69 @@ def test_a_digest_names_the_moment_of_its_figures_and_a_new_one_has_those_of_the
     figures = {name: {row.value for row in marked(html) if row.meaning == meant}
                for name, html in (("kept", kept), ("now", now), ("page", page))}  # fmt: skip
     assert figures == {"kept": {"55.00"}, "now": {"52.68"}, "page": {"52.68"}}
+
+
+def stored_monthly(at: datetime, amount: str = "", role: str = "manager") -> Report:
+    """The digest of November as it was written, or with another `amount` in the place of its $55.00."""
+    november = Period(date(2026, 11, 1), date(2026, 12, 1))
+    words = words_of(ReportKind.MONTHLY, november, at)
+    if amount:
+        words["facts"][0][1], words["facts"][0][4] = f"${amount}", amount
+    days = {"starts_on": november.since, "ends_on": november.until}
+    return Report.objects.create(person=here(role), kind="monthly", words=words, created_at=at, **days)
+
+
+def november_compared(at: datetime, reader: Client) -> Figures:
+    figures = Figures()
+    page = reader.get("/spend/statements/?month=2026-11").content.decode()
+    figures.add("/spend/statements/?month=2026-11", page)
+    add_digests(figures, at)
+    return figures
+
+
+def test_a_stored_digest_is_compared_with_the_pages_while_the_ledger_of_its_days_is_the_same(
+    spent: Application,
+) -> None:
+    at = datetime(2026, 12, 1, 8, 5, tzinfo=UTC)
+    with time_machine.travel(at, tick=False):
+        digest_ = stored_monthly(at)
+        place = f"monthly digest {digest_.pk}"
+        reader = logged_in(with_role("ops"))
+        figures = november_compared(at, reader)
+        assert [*figures.differences()] == []
+        assert figures.values["spend", "2026-11", ""] == {"55.00": ["/spend/statements/?month=2026-11", place]}
+        usage(day=YESTERDAY, application_id=spent.pk, requests=1, cost=Decimal("-2.32"), model="corrected")
+        changed = november_compared(at, reader)
+        assert [*changed.differences()] == [], "it was right at its moment"
+        assert changed.values["spend", "2026-11", ""] == {"52.68": ["/spend/statements/?month=2026-11"]}
+        assert changed.values["spend", "2026-11", "as of 2026-12-01 08:05:00"] == {"55.00": [place]}
+
+
+def test_a_stored_digest_that_says_another_total_than_the_statement_is_a_difference(spent: Application) -> None:
+    at = datetime(2026, 12, 1, 8, 5, tzinfo=UTC)
+    with time_machine.travel(at, tick=False):
+        wrong = stored_monthly(at, "54.00")
+        [line] = november_compared(at, logged_in(with_role("ops"))).differences()
+    assert line == (
+        f"spend 2026-11: 54.00 on monthly digest {wrong.pk};"
+        f" 55.00 on /spend/statements/?month=2026-11, monthly digest {wrong.pk}"
+    )
+
+
+def test_two_digests_of_one_moment_are_compared_with_each_other(spent: Application) -> None:
+    at = datetime(2026, 12, 1, 8, 5, tzinfo=UTC)
+    with time_machine.travel(at, tick=False):
+        stored_monthly(at)
+        stored_monthly(at, "54.00", "staff")
+        usage(day=YESTERDAY, application_id=spent.pk, requests=1, cost=Decimal("-2.32"), model="corrected")
+        [line] = november_compared(at, logged_in(with_role("ops"))).differences()
+    assert line.startswith("spend 2026-11 as of 2026-12-01 08:05:00: 54.00 on monthly digest ")
+
+
+def test_the_statements_mail_and_page_mark_the_same_total(spent: Application) -> None:
+    november, at = Period(date(2026, 11, 1), date(2026, 12, 1)), datetime(2026, 12, 3, 8, 5, tzinfo=UTC)
+    with time_machine.travel(at, tick=False):
+        figures = november_compared(at, logged_in(with_role("ops")))
+        words = words_of(ReportKind.STATEMENT, november, at)
+        figures.add("mail", bodies(context_of(ReportKind.STATEMENT, words, at, ""))[1])
+    assert figures.values["spend", "2026-11", ""] == {"55.00": ["/spend/statements/?month=2026-11", "mail"]}

@@ -175,7 +175,7 @@ def test_headings_of_a_lease_follow_what_is_known_of_it() -> None:
     assert lease_page().machine() == "2 × L4, RunPod"
     assert lease_page(rented(lease(gpu="", kind="serverless"))).machine() == "Serverless, RunPod"
     priced = lease_page(rented(lease(disk_per_hour=Decimal("0.1"))))
-    assert (priced.price(), priced.disk_price()) == (
+    assert (words(priced.price()), priced.disk_price()) == (
         "$0.5000 an hour, $365.00 a month",
         "$0.1000 an hour, stopped or not",
     )
