@@ -40,7 +40,7 @@ def decrypt(ciphertext: str) -> str:
         return keyring.cipher(readable_keys()).decrypt(ciphertext.encode()).decode()
     except InvalidToken:
         raise SecretUnreadable(
-            "This key was stored under another BREAKEVEN_KEY; enter it again, or start with the old one."
+            "This key was stored under another BREAKEVEN_KEY. Enter it again, or start with the old one."
         ) from None
 
 
