@@ -90,11 +90,9 @@ def get_offers(
     request: HttpRequest,
     wanted: Query[OfferQuery],
     sort: Annotated[
-        str, Field(pattern=f"^-?({SORTS})$", description="Ascending; `-` before it turns it round")
+        str, Field(pattern=f"^-?({SORTS})$", description="Ascending, with `-` before it descending")
     ] = "price",
-    model: Annotated[
-        Text, Field(description="Of which model a million tokens are priced; `per_million` sorts by it")
-    ] = "",
+    model: Annotated[Text, Field(description="The model whose price of a million tokens `per_million` sorts by")] = "",
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Any:

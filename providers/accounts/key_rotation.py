@@ -20,7 +20,7 @@ LOCK = 7_203_031  # advisory; two rotations at once would each make a key
 
 
 class Busy(RuntimeError):
-    """Another rotation is at work."""
+    """Another rotation is running."""
 
 
 @dataclass
@@ -42,7 +42,7 @@ def alone() -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
         if cursor.fetchone() != (True,):
-            raise Busy("Another rotation is at work.")
+            raise Busy("Another rotation is running.")
         try:
             yield
         finally:

@@ -44,9 +44,9 @@ class Google(Connector):
         command="gcloud compute instances stop {instances} --zone={zones} --project={projects}",
     )
     options = {
-        "projects": Option("Projects", "With commas between them; empty: the service account's own.", list),
+        "projects": Option("Projects", "With commas between them. Empty: the service account's own.", list),
         "billing_table": Option(
-            "Billing export", "The BigQuery table, project.dataset.table; empty: costs are estimated."
+            "Billing export", "The BigQuery table, project.dataset.table. Empty: costs are estimated."
         ),
     }
 

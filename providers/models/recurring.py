@@ -34,7 +34,7 @@ class Recurring(models.Model):
     @property
     def first(self) -> Span:
         """From when to when it is the first time; a model cannot be an abstract class of Python's as well."""
-        raise NotImplementedError(f"{type(self).__name__} does not say which window is the first")
+        raise NotImplementedError(f"{type(self).__name__} does not define which window is the first")
 
     @property
     def recurring_window(self) -> RecurringWindow:
