@@ -216,7 +216,7 @@ def author(request: HttpRequest, note: str) -> tuple[AbstractBaseUser | None, st
     if key.application is not None or key.created_by is None:
         return None, text
     if queries.person_who_may_act(pk=key.created_by.pk) is None:
-        raise ApiError(403, "Whoever made this key may not act on alerts any more.")
+        raise ApiError(403, "The creator of this key may no longer act on alerts.")
     return key.created_by, text
 
 
@@ -253,7 +253,7 @@ def step(name: str, summary: str, act: Step, body_class: type[Schema] = NoteIn) 
 def assign(alert_id: int, body: AssignIn, by: AbstractBaseUser | None, note: str) -> Alert:
     person = queries.person_who_may_act(username=body.to) if body.to is not None else None
     if body.to is not None and person is None:
-        raise ApiError(422, "Nobody of that name may act on alerts.", [{"loc": ["body", "to"], "msg": "unknown"}])
+        raise ApiError(422, "No user of that name may act on alerts.", [{"loc": ["body", "to"], "msg": "unknown"}])
     return services.assign(alert_id=alert_id, to=person, by=by, note=note)
 
 
@@ -312,7 +312,7 @@ def get_silences(request: HttpRequest) -> Any:
 def post_silence(request: HttpRequest, body: SilenceIn) -> Any:
     matcher = Matcher(body.kind, body.subject, body.severity, labels_for(request, body.labels))
     if not matcher.words:
-        raise ApiError(422, "Say what to silence; everything at once would hide what matters.")
+        raise ApiError(422, "Choose what to silence. A silence of everything would hide what matters.")
     by, _note = author(request, "")
     if body.zone not in available_timezones():
         raise ApiError(422, "There is no time zone of this name.", [{"loc": ["body", "zone"], "msg": "unknown"}])
