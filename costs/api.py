@@ -175,7 +175,7 @@ def post_break_even(request: HttpRequest, filters: Query[FilterQuery], body: Ann
         inputs = inputs_from_body(body, live, listed)
     except InvalidInputs as error:
         errors = [at(["body", *loc], message) for loc, message in error.errors]
-        raise ApiError(422, "Some inputs are not as the schema says.", errors) from None
+        raise ApiError(422, "Some inputs do not match the schema.", errors) from None
     return answered(inputs, days)
 
 
@@ -189,7 +189,7 @@ def get_scenario(request: HttpRequest, scenario: Annotated[str, Field(max_length
     try:
         return scenarios.as_json(scenarios.compute(sheets.load(), scenario))
     except LookupError:
-        raise ApiError(404, f"There is no scenario {scenario!r}; the research has A to E.") from None
+        raise ApiError(404, f"There is no scenario {scenario!r}. The reference case has A to E.") from None
 
 
 @router.get(
