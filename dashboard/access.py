@@ -93,7 +93,7 @@ BILLS = "Vendors bill the whole installation."
 MACHINES = "Deployments and leases serve the whole installation."
 SETS = "Sets of answers have texts of the whole installation."
 TRIALS = "Trials measure deployments, which serve the whole installation."
-PEOPLE = "A key of an application acts in nobody's name, so it gives alerts to nobody and takes nobody's notes back."
+PEOPLE = "A key of an application acts for no person, so it can neither assign an alert nor delete a note."
 
 
 ACCESS: dict[str, Access] = {

@@ -70,7 +70,7 @@ def refused(request: HttpRequest, error: ApiError) -> HttpResponse:
 @api.exception_handler(ValidationError)
 def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     errors: list[dict[str, Any]] = [{"loc": place(entry["loc"]), "msg": entry["msg"]} for entry in error.errors]
-    return ApiError(422, "Some parameters are not as the schema says.", errors).response()
+    return ApiError(422, "Some parameters do not match the schema.", errors).response()
 
 
 def place(loc: Sequence[str | int]) -> list[str | int]:

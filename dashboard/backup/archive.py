@@ -170,7 +170,7 @@ def opened(source: Path, keys: Sequence[str], *, trusted: bool = False) -> Itera
 def _need_trust(what: str, *, trusted: bool) -> None:
     """Raises BackupError unless a person trusts the file and the role that runs its statements is no superuser."""
     if not trusted:
-        raise BackupError(f"{what}, so that anybody may have made it: {TRUST}.")
+        raise BackupError(f"{what}, so its author is unknown: {TRUST}.")
     role, words = powers()
     if "superuser" in words:
         raise BackupError(

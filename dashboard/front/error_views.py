@@ -14,7 +14,7 @@ MACHINES = ("/api/", "/v1/", "/ingest/")  # all errors under these paths have th
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """404 as JSON to a program, as a page to a browser."""
     if request.path.startswith(MACHINES):
-        return ApiError(404, "There is nothing at this address; see /api/v1/openapi.json.").response()
+        return ApiError(404, "There is nothing at this address. All addresses are in /api/v1/openapi.json.").response()
     return render(request, "404.html", status=404)
 
 

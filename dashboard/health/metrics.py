@@ -69,7 +69,7 @@ def usage(own: Mapping[str, int]) -> Iterator[Metric]:
 
 def unread(own: Mapping[str, int]) -> Iterator[Metric]:
     """Counts of OTLP signals that are no requests; each signal is exported from the start with 0."""
-    taken = CounterMetricFamily("breakeven_otlp_unread", "OTLP items taken that tell of no call", labels=["signal"])
+    taken = CounterMetricFamily("breakeven_otlp_unread", "OTLP items accepted that describe no call", labels=["signal"])
     refused = CounterMetricFamily("breakeven_otlp_rejected", "OTLP items refused", labels=["signal"])
     rows = Unread.objects.filter(**own).order_by().values("signal").annotate(n=Sum("unread"), refused=Sum("rejected"))
     by_signal = {row["signal"]: row for row in rows}
@@ -82,7 +82,9 @@ def unread(own: Mapping[str, int]) -> Iterator[Metric]:
 
 
 def health() -> Iterator[Metric]:
-    up = GaugeMetricFamily("breakeven_deployment_up", "1 when the checks say up", labels=["deployment", "engine"])
+    up = GaugeMetricFamily(
+        "breakeven_deployment_up", "1 when the last checks succeeded", labels=["deployment", "engine"]
+    )
     limits, remaining = (
         GaugeMetricFamily(f"breakeven_vendor_limit{name}", text, labels=["deployment", "of"])
         for name, text in (

@@ -52,7 +52,7 @@ class Throttled(Exception):
     """Too many attempts, so the password was not checked. `retry_after` is in seconds."""
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__(f"Too many attempts; the next one is heard in {retry_after} s.")
+        super().__init__(f"Too many attempts. The next one is accepted in {retry_after} s.")
         self.retry_after = retry_after
 
 

@@ -17,7 +17,7 @@ def wheel_folder() -> Path:
     """The folder of plotly.js inside the wheel, found without importing plotly (that takes seconds)."""
     spec = find_spec("plotly")
     if spec is None or spec.origin is None:
-        raise FileNotFoundError("The package plotly is not installed; run `make setup`.")
+        raise FileNotFoundError("The package plotly is not installed. Run `make setup`.")
     return Path(spec.origin).parent / "package_data"
 
 

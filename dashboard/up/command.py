@@ -197,8 +197,8 @@ class Stack:
         probes = [
             http_probe("web", self.options.port, "/readyz"),
             http_probe("gateway", self.options.gateway_port, "/healthz"),
-            file_probe("worker", ready / "worker", "has not said that it is ready"),
-            file_probe("beat", ready / "beat", "has not said that it is ready"),
+            file_probe("worker", ready / "worker", "has not reported that it is ready"),
+            file_probe("beat", ready / "beat", "has not reported that it is ready"),
         ]
         if self.options.demo:
             probes += [
@@ -234,7 +234,7 @@ class Stack:
         if demo:
             lines.append(f"Log in as:           {demo['admin']['username']}  password: {demo['admin']['password']}")
         elif not has_admin(environment["DATABASE_URL"]):
-            lines.append(f"Nobody can log in yet. In another terminal:  {self._createsuperuser()}")
+            lines.append(f"There is no administrator yet. In another terminal:  {self._createsuperuser()}")
         lines += [f"Gateway for models:  {environment['GATEWAY_URL']}", "Ctrl-C stops everything."]
         rule = "─" * max(map(len, lines))
         print("\n".join(["", rule, *lines, rule, ""]), flush=True)

@@ -139,7 +139,7 @@ class Processes:
         while alive := self._alive():
             if not announced and time.monotonic() - began > PATIENCE_UNTOLD:
                 announced = True
-                self.say(f"waiting for {', '.join(child.name for child in alive)}; Ctrl-C again cuts calls under way")
+                self.say(f"waiting for {', '.join(child.name for child in alive)}. Ctrl-C again cuts calls under way")
             for child in alive:
                 seconds = patience if hurried() else (longer or {}).get(child.name, patience)
                 if time.monotonic() - began >= seconds:

@@ -98,7 +98,7 @@ def check_database(url: str) -> None:
         raise Refused(f"The database of DATABASE_URL does not answer: {str(error).strip()}") from error
     if version < LEAST_VERSION * 10_000:
         raise Refused(
-            f"The database of DATABASE_URL is PostgreSQL {version // 10_000}; "
+            f"The database of DATABASE_URL is PostgreSQL {version // 10_000}. "
             f"Breakeven needs {LEAST_VERSION} or newer. Without DATABASE_URL it starts one of its own."
         )
 

@@ -71,7 +71,7 @@ class Supervisor:
     def _bury(self, child: Child) -> None:
         obituary = self._processes.obituary(child)
         wait = self._count(child.name, obituary)
-        self._processes.say(f"{obituary}\nIt is started again in {wait:.0f} s; the others go on.")
+        self._processes.say(f"{obituary}\nIt is started again in {wait:.0f} s. The others go on.")
         now, last_line = self._clock(), last_words(child.last)
         self._processes.signal([child], signal.SIGTERM)
         self._fallen[child.name] = Fallen(child, now + wait, now + ORPHANS_S, last_line)

@@ -159,7 +159,7 @@ def test_a_file_that_carries_its_key_is_enough_and_must_be_trusted(
 ) -> None:
     source = backed_up(tmp_path / "b.backup", with_key=True)
     refused = elsewhere.manage("restore", str(source))
-    assert refused.returncode == 1 and "anybody may have made it: pass --trust-this-file" in refused.stderr
+    assert refused.returncode == 1 and "its author is unknown: pass --trust-this-file" in refused.stderr
     done = elsewhere.manage("restore", str(source), "--trust-this-file")
     assert done.returncode == 0, done.stderr
     assert secret_of(elsewhere) == "sk-of-a-vendor"
@@ -204,7 +204,7 @@ def test_a_backup_of_an_earlier_version_comes_back_where_somebody_trusts_it(
     source = old_backup(tmp_path / "b.zip", dumped())
     elsewhere.takes_key(settings.CREDENTIALS_KEY)
     refused = elsewhere.manage("restore", str(source))
-    assert refused.returncode == 1 and "not signed, so that anybody may have made it" in refused.stderr
+    assert refused.returncode == 1 and "not signed, so its author is unknown" in refused.stderr
     done = elsewhere.manage("restore", str(source), "--trust-this-file")
     assert done.returncode == 0, done.stderr
     assert "when that backup began; it ended at 2026-11-30 03:17:41 UTC" in done.stdout

@@ -222,7 +222,7 @@ def test_nothing_is_taken_in_below_the_floor_and_reading_goes_on(
         refused = Client().post(path, sent, content_type="application/json", **ask)
         assert (refused.status_code, refused["Retry-After"]) == (503, "30")
         assert refused.json()["detail"] == (
-            "The disk of the data directory is nearly full; send the same again when there is room."
+            "The disk of the data directory is nearly full. Send the same again when there is room."
         )
     assert Client().get("/api/v1/usage", **ask).status_code == 200
     disk_with_free(monkeypatch, 4 * GIB)

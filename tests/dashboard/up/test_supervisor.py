@@ -86,7 +86,7 @@ def test_what_ends_is_named_with_its_last_lines_and_started_again_while_the_othe
     assert watched.pid("gateway") == gateway and watched.child("gateway").code is None
     told = watched.terminal.getvalue()
     assert "web was ended by SIGKILL. Its last lines:" in told and "  ready" in told
-    assert "It is started again in 1 s; the others go on." in told
+    assert "It is started again in 1 s. The others go on." in told
     assert "answers again" in told
     assert 'process_restarted process=web how="was ended by SIGKILL"' in told
 
