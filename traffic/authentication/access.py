@@ -63,7 +63,7 @@ def sees_figures(request: HttpRequest) -> Any:
 
 def too_many_unknown(error: TooManyUnknown) -> ApiError:
     """The answer to an address that guesses keys."""
-    return ApiError(429, "Too many keys that nobody knows came from there.", retry_after=error.wait)
+    return ApiError(429, "Too many unknown keys came from this address.", retry_after=error.wait)
 
 
 def authenticate(request: HttpRequest, scope: str, secret: str | None = None) -> Caller:
@@ -83,7 +83,7 @@ def authenticate(request: HttpRequest, scope: str, secret: str | None = None) ->
         raise ApiError(401, "This key is unknown, expired or revoked.")
     request.shown_key = caller  # type: ignore[attr-defined]  # for the audit log, also of what is refused below
     if scope in caller.lapsed:
-        raise ApiError(403, "Whoever made this key for the whole installation may not make such keys any more.")
+        raise ApiError(403, "The creator of this key may no longer use keys of the whole installation.")
     if scope not in caller.scopes:
         raise ApiError(403, f"This key lacks the scope {scope!r}.")
     confine(request, caller)
@@ -118,7 +118,7 @@ def confine(request: HttpRequest, caller: Caller) -> None:
 
 STORING = ("ingest", "rate")
 disk_watch = DiskWatch()
-DISK_LOW = "The disk of the data directory is nearly full; send the same again when there is room."
+DISK_LOW = "The disk of the data directory is nearly full. Send the same again when there is room."
 DISK_LOW_RETRY_S = 30
 
 

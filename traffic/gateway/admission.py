@@ -31,7 +31,7 @@ class Admission:
         if key is None:  # it may have been made a moment ago
             address = client[0] if client else ""
             if wait := self._unknown.take(address):
-                raise come_back(429, "too-many-unknown-keys", "Too many keys that nobody knows came from there.", wait)
+                raise come_back(429, "too-many-unknown-keys", "Too many unknown keys came from this address.", wait)
             snapshot = await self._snapshots.after(snapshot) or snapshot
             key = snapshot.key(texts)
             if key is not None:

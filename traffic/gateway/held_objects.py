@@ -169,7 +169,10 @@ class HeldObjects:
 
     async def _work(self, work: Callable[[psycopg.Connection[Any]], T]) -> T:
         away = come_back(
-            503, "not-ready", "What a vendor keeps is reached by the database, which does not answer; come back.", 2
+            503,
+            "not-ready",
+            "The database does not answer, so stored files and batches cannot be found. Retry later.",
+            2,
         )
         if self._waiters >= MOST_WAITERS or time.monotonic() < self._away_until:
             raise away

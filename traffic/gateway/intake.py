@@ -36,9 +36,9 @@ class Load:
     def enter(self, key: int) -> Share:
         """Take a call in. Raises Refusal where there are too many."""
         if self.calls >= PROCESS_CALLS:
-            raise come_back(503, "busy", f"The gateway has {PROCESS_CALLS:,} calls at work; come back.", 1)
+            raise come_back(503, "busy", f"The gateway has {PROCESS_CALLS:,} running calls. Retry later.", 1)
         if self._calls[key] >= KEY_CALLS:
-            raise come_back(429, "too-many-at-once", f"This key has {KEY_CALLS:,} calls at work; come back.", 1)
+            raise come_back(429, "too-many-at-once", f"This key has {KEY_CALLS:,} running calls. Retry later.", 1)
         self.calls += 1
         self._calls[key] += 1
         return Share(self, key)
@@ -46,9 +46,9 @@ class Load:
     def take(self, key: int, size: int) -> None:
         """Count more of a body. Raises Refusal where it does not fit."""
         if self.bytes + size > PROCESS_BYTES:
-            raise come_back(503, "busy", "The gateway holds as many bodies as fit into its memory; come back.", 1)
+            raise come_back(503, "busy", "The gateway's memory for bodies is full. Retry later.", 1)
         if self._bytes[key] + size > KEY_BYTES:
-            words = f"This key has {KEY_BYTES // MIB} MiB of bodies at work; come back."
+            words = f"This key has {KEY_BYTES // MIB} MiB of bodies in running calls. Retry later."
             raise come_back(429, "too-many-bytes", words, 1)
         self.bytes += size
         self._bytes[key] += size

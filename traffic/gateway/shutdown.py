@@ -52,7 +52,7 @@ class Shutdown:
     def refuse_new(self) -> None:
         """Raises Refusal once the end has begun."""
         if self.begun and not self.handed_over:
-            raise come_back(503, "stopping", "This gateway is about to stop; come back for another.", COME_BACK_S)
+            raise come_back(503, "stopping", "This gateway is about to stop. Retry to reach another.", COME_BACK_S)
 
     async def cut(self) -> None:
         """End what is under way, and wait until it has said so."""

@@ -124,7 +124,7 @@ def usage(row: dict[str, Any], options: Options, *, answered: bool) -> Usage:
     prompt = counts["uncached_input"] if apart else counts["input"]
     if not apart and prompt is not None and prompt < read + written + hour:
         raise Rejected(
-            ["input"], "Has more tokens from the cache than input; map the input as the one without the cache."
+            ["input"], "Has more tokens from the cache than input. Map the input as the one without the cache."
         )
     counted = Counted(prompt, counts["output"], read, written + hour, hour, counts["reasoning"] or 0)
     return usage_of(counted, apart=apart, outputs=answered)

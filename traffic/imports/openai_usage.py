@@ -72,7 +72,7 @@ def cost(row: dict[str, Any], starts_at: Any, ends_at: Any, options: Options) ->
         return
     currency = (text(row.get("amount_currency")) or "usd").upper()
     if currency != "USD":
-        raise Rejected(["amount_currency"], f"Is in {currency}; only USD can be read.")
+        raise Rejected(["amount_currency"], f"Is in {currency}. Only USD can be read.")
     item = text(row.get("line_item")) or ""
     parts = "/".join((item or "-", text(row.get("project_id")) or "-"))
     yield CostRow.usd(

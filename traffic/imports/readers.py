@@ -54,9 +54,9 @@ def sniff(file: IO[bytes]) -> Dialect:
     file.seek(0)
     head = file.read(SNIFFED)
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise Unreadable("The file is UTF-16; save it as UTF-8.")
+        raise Unreadable("The file is UTF-16. Save it as UTF-8.")
     if head[:2] == b"\x1f\x8b" or head[:4] == b"PK\x03\x04":
-        raise Unreadable("The file is compressed; unpack it first.")
+        raise Unreadable("The file is compressed. Unpack it first.")
     start = len(BOM) if head.startswith(BOM) else 0
     body = head[start:].lstrip()
     if not body:

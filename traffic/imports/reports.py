@@ -45,7 +45,7 @@ class Sums:
         before = self.rows.get(key)
         self.rows[key] = row if before is None else added(before, row)
         if len(self.rows) > MOST:
-            raise Unreadable(f"More than {MOST:,} different sums; split the file by month.")
+            raise Unreadable(f"More than {MOST:,} different sums. Split the file by month.")
 
 
 def key_of(row: Reported) -> tuple[Any, ...]:

@@ -91,7 +91,7 @@ def work(pk: int, *, clock: Callable[[], float] = time.monotonic, seconds: float
         return fail(pk, f"The file cannot be read any more: {error.strerror}.")
     except Exception:
         log_event(logger, logging.ERROR, "import_crashed", exc_info=True, import_id=pk)
-        return fail(pk, "A fault of ours stopped it; the log has the details.")
+        return fail(pk, "An error of Breakeven stopped it. The log has the details.")
     Import.objects.filter(pk=pk, claimed_until=imported.claimed_until).update(claimed_until=None)
     return more
 

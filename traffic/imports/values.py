@@ -82,7 +82,7 @@ def slashed(written: str, options: Options, name: str) -> datetime | None:
     first, second = int(match[1]), int(match[2])
     day_first = True if first > 12 else False if second > 12 else options.day_first
     if day_first is None:
-        raise Rejected([name], f"In {written!r} it is not clear which is the day; say which comes first.")
+        raise Rejected([name], f"In {written!r} it is not clear which is the day. Choose which comes first.")
     day, month = (first, second) if day_first else (second, first)
     micro = int((match[7] or "0").ljust(6, "0"))
     try:
@@ -101,7 +101,7 @@ def decimal(value: Any, options: Options, name: str) -> Decimal | None:
         written = written.replace(".", "").replace(",", ".")
     elif "," in written:
         if not GROUPED.match(written):
-            raise Rejected([name], f"{written[:40]!r} is no number; is its comma a decimal one?")
+            raise Rejected([name], f"{written[:40]!r} is no number. Is its comma a decimal one?")
         written = written.replace(",", "")
     try:
         parsed = Decimal(written)
@@ -168,4 +168,4 @@ def provider_of(value: Any, model: str | None, options: Options) -> str:
         return provider
     if not model:
         raise Rejected(["model"], "Has no model.")
-    raise Rejected(["provider"], f"Nothing says whose model {model!r} is; choose the provider for this file.")
+    raise Rejected(["provider"], f"The provider of {model!r} is unknown. Choose the provider for this file.")

@@ -52,7 +52,7 @@ def decompressed(request: HttpRequest, limit: int) -> bytes:
     if encoding in ("", "identity"):
         return read_plain(request, limit)
     if encoding not in WINDOWS:
-        raise ApiError(415, f"Content-Encoding {encoding!r} is not understood; send identity, gzip or deflate.")
+        raise ApiError(415, f"Content-Encoding {encoding!r} is not supported. Send identity, gzip or deflate.")
     return inflate(request, limit, WINDOWS[encoding], request.META.get(MOST_UNPACKED))
 
 
@@ -73,7 +73,7 @@ def inflate(request: HttpRequest, limit: int, window: int, most: int | None = No
         while chunk := request.read(CHUNK):
             compressed_size += len(chunk)
             if machine.eof:
-                raise ApiError(400, "Something follows the compressed body; send one stream.")
+                raise ApiError(400, "Something follows the compressed body. Send one stream.")
             # What is behind the end of the stream stays in `unconsumed_tail` for ever.
             while chunk and not machine.eof:
                 part = machine.decompress(chunk, CHUNK)
@@ -81,22 +81,22 @@ def inflate(request: HttpRequest, limit: int, window: int, most: int | None = No
                 if size > limit:
                     raise too_large(limit)
                 if most is not None and size > most:
-                    raise ApiError(400, "The compressed body is larger than its end says.")
+                    raise ApiError(400, "The compressed body is larger than the size at its end.")
                 if size > RATIO_FROM and size > MAX_RATIO * compressed_size:
                     raise ApiError(
-                        413, f"The body unpacks to more than {MAX_RATIO} times its size; send smaller batches."
+                        413, f"The body unpacks to more than {MAX_RATIO} times its size. Send smaller batches."
                     )
                 parts.append(part)
                 chunk = machine.unconsumed_tail
         parts.append(machine.flush())
     except zlib.error:
-        raise ApiError(400, "The body is not what its Content-Encoding says.") from None
+        raise ApiError(400, "The body does not match its Content-Encoding.") from None
     if not machine.eof:
         raise ApiError(400, "The compressed body ends too early.")
     if machine.unused_data:
-        raise ApiError(400, "Something follows the compressed body; send one stream.")
+        raise ApiError(400, "Something follows the compressed body. Send one stream.")
     return b"".join(parts)
 
 
 def too_large(limit: int) -> ApiError:
-    return ApiError(413, f"The body is larger than {limit >> 20} MiB after decompression; send smaller batches.")
+    return ApiError(413, f"The body is larger than {limit >> 20} MiB after decompression. Send smaller batches.")

@@ -126,7 +126,7 @@ def claim(conn: psycopg.Connection, batches: Sequence[Batch], claims: Sequence[M
     days, ids = zip(*places, strict=True)
     arguments = {**bounds(batches), "days": array(days), "ids": array(identifier.hex for identifier in ids)}
     if len(conn.execute(sql.CLAIM, arguments).fetchall()) != len(places):
-        raise errors.SerializationFailure("another application was first; the batch is repeated")
+        raise errors.SerializationFailure("another application was first, so the batch is repeated")
 
 
 def move(conn: psycopg.Connection, batches: Sequence[Batch], places: dict[int, Place]) -> None:

@@ -63,7 +63,7 @@ def parse(body: bytes, caller: Caller, tables: LookupTables, now: datetime) -> t
     for index, (event, doubts_of_text) in enumerate(events_of(body)):
         try:
             if index == MOST_ITEMS:
-                raise Rejected([], f"A post holds at most {MOST_ITEMS:,} events; from this one on they are not read.")
+                raise Rejected([], f"A post holds at most {MOST_ITEMS:,} events. From this one on they are not read.")
             row = row_of(event, caller, tables, now, doubts_of_text)
         except Rejected as reason:
             parsed.rejected.append({"index": index, "errors": [at(reason.loc, reason.message)]})
@@ -117,7 +117,7 @@ def row_of(event: Any, caller: Caller, tables: LookupTables, now: datetime, doub
     started_at, ended_at = moment(event.get("startTime")), moment(event.get("endTime"))
     if started_at is None:
         raise Rejected(
-            ["startTime"], "Must be Unix seconds; the old format of LiteLLM (generic_api_use_v1) is not read."
+            ["startTime"], "Must be Unix seconds. The old format of LiteLLM (generic_api_use_v1) is not read."
         )
     if not now - timedelta(days=tables.retention_days) <= started_at <= now + timedelta(days=1):
         raise Rejected(["startTime"], "Before what is kept, or more than a day ahead of our clock.")

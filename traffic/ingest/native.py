@@ -95,7 +95,7 @@ def parse(body: bytes, caller: Caller, tables: LookupTables, now: datetime) -> P
     """Rows that can be stored, and those that cannot with the reason. Raises ApiError for a wrong outer shape."""
     raws = outer(body)
     if len(raws) > MAX_ROWS:
-        raise ApiError(413, f"A batch holds at most {MAX_ROWS:,} requests; this one has {len(raws):,}.")
+        raise ApiError(413, f"A batch holds at most {MAX_ROWS:,} requests. This one has {len(raws):,}.")
     parsed = Parsed()
     window = (now - timedelta(days=tables.retention_days), now + timedelta(days=1))
     for index, raw in enumerate(raws):

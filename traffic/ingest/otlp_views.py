@@ -89,7 +89,7 @@ def encoding_of(request: HttpRequest) -> str:
     """Raises ApiError (415) for a content type that the protocol does not know."""
     kind = kind_of(request)
     if kind not in (PROTOBUF, JSON):
-        raise ApiError(415, f"Content-Type {kind!r} is not OTLP; send {PROTOBUF} or {JSON}.")
+        raise ApiError(415, f"Content-Type {kind!r} is not OTLP. Send {PROTOBUF} or {JSON}.")
     return kind
 
 

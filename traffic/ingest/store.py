@@ -141,7 +141,7 @@ def write(conn: psycopg.Connection, batches: Sequence[Batch], also: Also | None)
     except errors.CheckViolation:
         clear_known_days()  # "no partition of relation found": retention dropped the day under us
         make_days_of(conn, batches)
-        raise errors.SerializationFailure("a partition was missing; the batch is repeated") from None
+        raise errors.SerializationFailure("a partition was missing, so the batch is repeated") from None
     for batch in batches:
         batch.added = added.get(batch.number, NOTHING)
 
@@ -232,7 +232,7 @@ def absorb_linked(conn: psycopg.Connection, arguments: dict[str, Any]) -> int:
         days = {"low": arguments["low"], "high": arguments["high"]}
         for number in range(1, gone + 1):
             if conn.execute(twins_sql.CROSSES, days).fetchone():
-                raise errors.SerializationFailure("another application was first; they are looked at again")
+                raise errors.SerializationFailure("another application was first, so they are examined again")
             if conn.execute(twins_sql.PICK, {"round": number}).rowcount:
                 upsert(conn, number)
     return int(gone)

@@ -87,9 +87,9 @@ def checked(pattern: str) -> OwnPattern:
     except (re2.error, UnicodeEncodeError) as error:
         raise BadPattern(_sentence(error)) from None
     if matcher.programsize > MOST_STEPS:
-        raise BadPattern("It can try in too many ways; use fewer or shorter repeats.")
+        raise BadPattern("It can try in too many ways. Use fewer or shorter repeats.")
     if matcher.search(b"") is not None:
-        raise BadPattern("It would match where nothing is; say what must be there at least once.")
+        raise BadPattern("It would match an empty text. Require at least one character.")
     return OwnPattern(pattern, matcher)
 
 
@@ -124,6 +124,6 @@ def _widened(pattern: str) -> str:
 
 def _refuse_halves(part: str, pattern: str, in_class: bool) -> None:
     if part == r"\C":
-        raise BadPattern("\\C matches half a character; write a dot.")
+        raise BadPattern("\\C matches half a character. Write a dot.")
     if part in (r"\b", r"\B") and not in_class and not pattern.isascii():
-        raise BadPattern("\\b knows the letters a to z alone; leave it out beside others.")
+        raise BadPattern("\\b works with the letters a to z only. Leave it out beside others.")

@@ -83,7 +83,7 @@ def prompts_of(body: TrialIn) -> list[Prompt]:
         except Unfit as error:
             errors.append(at(["body", "prompts", number], str(error)))
     if errors:
-        raise ApiError(422, "Some prompts are not as the schema says.", errors)
+        raise ApiError(422, "Some prompts do not match the schema.", errors)
     return prompts
 
 

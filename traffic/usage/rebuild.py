@@ -27,7 +27,7 @@ TEMPORARY = "traffic_rebuild"
 
 
 class Busy(RuntimeError):
-    """Another rebuild is at work."""
+    """Another rebuild is running."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def rebuild(conn: psycopg.Connection, first: date | None = None, last: date | No
 def alone(conn: psycopg.Connection) -> Iterator[None]:
     (got,) = conn.execute("SELECT pg_try_advisory_lock(%s)", [REBUILD_LOCK]).fetchone() or (False,)
     if not got:
-        raise Busy("Another rebuild is at work.")
+        raise Busy("Another rebuild is running.")
     try:
         yield
     finally:

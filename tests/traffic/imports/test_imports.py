@@ -490,7 +490,7 @@ def test_a_file_past_the_limit_or_without_a_row_is_refused_and_leaves_nothing(
     monkeypatch.setattr(files.ToDisk.__init__, "__defaults__", (1000,))
     assert sent(client, b"x" * 5000).status_code == 422
     refused = sent(client, b"\x1f\x8b\x08")
-    assert refused.status_code == 422 and "unpack it first" in refused.content.decode()
+    assert refused.status_code == 422 and "Unpack it first" in refused.content.decode()
     bare = sent(client, b"started_at,model\n")
     assert bare.status_code == 422 and "no row below them" in bare.content.decode()
     assert (list(files.folder().iterdir()), Import.objects.count()) == ([], 0)

@@ -321,7 +321,7 @@ def test_an_export_is_read_as_far_as_its_bound_and_says_how_much_is_not(
     spans = [otlp.span(number) for number in range(1, 8)]
     answer = otlp.send(collector, otlp.body(*spans)).json()["partialSuccess"]
     assert answer["rejectedSpans"] == "4"
-    assert answer["errorMessage"].endswith("items; 4 more were not read.")
+    assert answer["errorMessage"].endswith("items. 4 more were not read.")
     told = ExportTraceServiceResponse.FromString(
         otlp.send(collector, otlp.protobuf(otlp.body(*spans)), PROTOBUF).content
     )

@@ -224,11 +224,11 @@ def test_a_torn_or_trailing_stream_is_400(key: str) -> None:
 def test_errors_carry_a_status_in_the_encoding_of_the_request(key: str) -> None:
     assert "no OTLP request" in status_of(send(key, b"\xff\xff\xff", PROTOBUF))
     assert "unknown, expired or revoked" in status_of(send("wrong", b"", PROTOBUF))
-    assert "not understood" in status_of(send(key, b"", PROTOBUF, **{"Content-Encoding": "br"}))
+    assert "not supported" in status_of(send(key, b"", PROTOBUF, **{"Content-Encoding": "br"}))
     assert "no OTLP request: its JSON cannot be read, " in send(key, b"{").json()["message"]
     assert send(key, b"[]").json()["message"] == "This is no OTLP request: its JSON has another shape than OTLP's."
     odd = send(key, body(span(1, traceId="no hex"))).json()["partialSuccess"]
-    assert odd["errorMessage"] == "A span is not as OTLP says: an id must be hexadecimal."
+    assert odd["errorMessage"] == "A span does not match OTLP: an id must be hexadecimal."
     refused = Client().get("/v1/traces")
     assert (refused.status_code, refused["Allow"], refused["Content-Type"]) == (405, "POST", "application/json")
     assert refused.json()["detail"] == "GET is not understood here, but POST."

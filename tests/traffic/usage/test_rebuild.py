@@ -187,6 +187,6 @@ def test_only_the_days_asked_for_are_touched(conn: psycopg.Connection) -> None:
 
 
 def test_two_rebuilds_at_once_are_refused(conn: psycopg.Connection) -> None:
-    with module.alone(conn), pytest.raises(CommandError, match="at work"):
+    with module.alone(conn), pytest.raises(CommandError, match="is running"):
         run()
     run()

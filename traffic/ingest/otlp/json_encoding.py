@@ -94,7 +94,7 @@ def read_item(made: Any, item: Any, scope: str, resource: Attributes, doubts: tu
     try:
         span: Span = made(item, scope, resource)
     except ODD as error:
-        return Bad(f"A span is not as OTLP says: {why(error)}")
+        return Bad(f"A span does not match OTLP: {why(error)}")
     if len(listed(item, "attributes")) > MOST_ATTRIBUTES:
         doubts = (*doubts, CUT)
     span.doubts = doubts

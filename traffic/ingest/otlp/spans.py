@@ -51,4 +51,4 @@ class Bad:
 
 def too_many(items: int) -> Bad:
     """Those of an export that are beyond what is read."""
-    return Bad(f"An export holds at most {MOST_ITEMS:,} items; {items:,} more were not read.", items)
+    return Bad(f"An export holds at most {MOST_ITEMS:,} items. {items:,} more were not read.", items)
