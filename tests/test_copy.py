@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +34,13 @@ FOLDERS = (
     "traffic",
 )
 GETTEXT = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy", "pgettext", "pgettext_lazy", "npgettext"}
+GETTEXT |= {"gettext_noop"}
 PLAIN = {"label", "help_text", "empty_label", "help"}
-SHOWN = {"CommandError", "write", "print"}  # what a command shows
+SHOWN = {"write", "print"}  # what a command shows
+# Errors of Python and Django; those of the code are found by their bases. What these functions are given is shown too.
+ERRORS = {name for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, BaseException)}
+ERRORS |= {"ArgumentTypeError", "CommandError", "ImproperlyConfigured", "SerializationFailure", "ValidationError"}
+REFUSING = {"Bad", "at", "come_back", "fail", "file_probe", "refuse", "reject", "say", "wrong"}
 LONGEST = 20  # words a sentence
 
 # Things that people use, as the subject of a verb.
@@ -60,9 +67,12 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
     """Every text for people in one file, with its line: translations, and labels and helps of forms."""
     source = path.read_text()
     if path.suffix == ".py":
-        for node in ast.walk(ast.parse(source)):
+        tree = ast.parse(source)
+        constants = {ast.unparse(line.targets[0]): line.value for line in tree.body if isinstance(line, ast.Assign)}
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 yield from of_a_call(node, is_command="commands" in path.parts)
+                yield from of_an_error(node, constants)
             if isinstance(node, ast.ClassDef):
                 yield from of_a_class(node)
         return
@@ -73,11 +83,43 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
             yield source.count("\n", 0, match.start()) + 1, " ".join(part.split())
 
 
+def called(node: ast.Call) -> str:
+    return getattr(node.func, "id", getattr(node.func, "attr", ""))
+
+
+def arguments(node: ast.Call) -> list[ast.expr]:
+    return [*node.args, *(keyword.value for keyword in node.keywords)]
+
+
 def of_a_call(node: ast.Call, *, is_command: bool) -> Iterator[tuple[int, str]]:
-    name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+    name = called(node)
     values = list(node.args) if name in GETTEXT or (is_command and name in SHOWN) else []
     values += [keyword.value for keyword in node.keywords if keyword.arg in PLAIN]
     yield from written(values)
+
+
+def of_an_error(node: ast.Call, constants: dict[str, ast.expr]) -> Iterator[tuple[int, str]]:
+    """The sentences of an error or of a refusal, also where a constant of the module holds one."""
+    if called(node) in errors() | REFUSING:
+        values = [constants.get(ast.unparse(value), value) for value in arguments(node)]
+        yield from written(values)
+
+
+@cache
+def errors() -> set[str]:
+    """The names of all errors: Python's, Django's, and every class of the apps that is made of one."""
+    names, before = {*ERRORS}, 0
+    classes = [
+        (node.name, {ast.unparse(base).split(".")[-1] for base in node.bases})
+        for app in APPS
+        for path in (ROOT / app).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    ]
+    while len(names) > before:
+        before = len(names)
+        names |= {name for name, bases in classes if bases & names}
+    return names
 
 
 def of_a_class(node: ast.ClassDef) -> Iterator[tuple[int, str]]:
@@ -100,6 +142,10 @@ def written(values: list[ast.expr]) -> Iterator[tuple[int, str]]:
         if isinstance(value, ast.JoinedStr):
             parts = [part.value if isinstance(part, ast.Constant) else "{}" for part in value.values]
             yield value.lineno, "".join(map(str, parts))
+        if isinstance(value, ast.BinOp | ast.IfExp):  # "one" + "two", "{}" % value, "one" if few else "two"
+            yield from written(
+                [getattr(value, name) for name in ("left", "right", "body", "orelse") if hasattr(value, name)]
+            )
 
 
 def sentences(text: str) -> list[str]:
@@ -203,6 +249,17 @@ def test_texts_are_read_from_templates_and_from_python(tmp_path: Path) -> None:
     assert [text for _line, text in texts(page)] == ["Zero", "One", "Two", "Three"]
     assert [text for _line, text in texts(form)] == ["Four", "Five", "Six", "Seven", "Eight"]
     assert [line for line, _text in texts(page)] == [1, 1, 2, 2]
+
+
+def test_texts_are_read_from_errors_and_refusals(tmp_path: Path) -> None:
+    errors_of_app = tmp_path / "errors.py"
+    errors_of_app.write_text(
+        'FULL = "One"\nraise ApiError(503, FULL)\nraise Refusal(429, "code", f"{n} Two") from None\n'
+        'raise BackupError("Three" if few else "Four" + five)\nraise come_back(1, "code", message="Five %s" % six)\n'
+        'parsed.reject(rows, "Six")\nlog_event("no text")'
+    )
+    read = [text for _line, text in texts(errors_of_app)]
+    assert [text for text in read if text != "code"] == ["One", "{} Two", "Three", "Four", "Five %s", "Six"]
 
 
 def test_texts_are_read_from_commands_and_choices(tmp_path: Path) -> None:
