@@ -90,12 +90,12 @@ def test_my_ratings_names_no_model_before_the_batch_ends(
     assert f"/requests/{first.id}/" not in again
     assert models_of(client) == [None]
     admin = logged_in(person("root", is_superuser=True))
-    assert b"claude-test" in admin.get(f"/quality/raters/{ada.pk}/ratings.jsonl").getvalue(), "another's are not blind"
+    assert models_of(admin, ada) == [None], "another's are as blind"
     Rating.objects.update(created_at=timezone.now() - timedelta(days=1))
     assert "claude-test" in text(client, MINE), "yesterday's batch has ended"
     assert "claude-test" in text(client, f"{RATE}?at={first.id}")
     rate(client, second)
-    assert models_of(client) == ["claude-test", None]
+    assert models_of(client) == models_of(admin, ada) == ["claude-test", None]
     monkeypatch.setattr("traffic.ratings.page.DAILY", 1)
     assert "after today’s batch" not in text(client, MINE), "the day's goal is reached"
     monkeypatch.undo()
@@ -103,12 +103,13 @@ def test_my_ratings_names_no_model_before_the_batch_ends(
     rate(client, third)
     page = text(client, MINE)
     assert "after today’s batch" not in page and f"/requests/{third.id}/" in page, "nothing waits any more"
-    assert models_of(client) == ["claude-test"] * 3
+    assert models_of(client) == models_of(admin, ada) == ["claude-test"] * 3
 
 
-def models_of(client: Client) -> list[str | None]:
-    """The models in one's own download, the oldest rating first."""
-    return [json.loads(line)["model"] for line in client.get(f"{MINE}ratings.jsonl").getvalue().splitlines()]
+def models_of(client: Client, of: User | None = None) -> list[str | None]:
+    """The models in one's own download, or in that `of` another, the oldest rating first."""
+    path = f"/quality/raters/{of.pk}/ratings.jsonl" if of else f"{MINE}ratings.jsonl"
+    return [json.loads(line)["model"] for line in client.get(path).getvalue().splitlines()]
 
 
 def test_a_long_list_has_pages(conn: psycopg.Connection, shop: Application, ada: User) -> None:
