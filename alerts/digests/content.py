@@ -106,7 +106,8 @@ def subject_of(
         ReportKind.WEEKLY: _("last week"),
         ReportKind.MONTHLY: _("last month"),
     }
-    values = {"verdict": verdict, "spent": exact(spend.total), "when": whens[ReportKind(kind)]}
+    spent = known_part(spend.total, spend.at_least)
+    values = {"verdict": verdict, "spent": spent, "when": whens[ReportKind(kind)]}
     text = _("%(verdict)s: %(spent)s %(when)s") % values
     if plan is None or not plan.high:
         return text
@@ -122,8 +123,13 @@ def subject_of(
 
 
 def so_far(plan: MonthBudget) -> str:
-    """What the month has cost; a lower bound where a request has no known cost, in plain letters for a subject."""
-    return _("at least %(spent)s") % {"spent": exact(plan.spent)} if plan.at_least else exact(plan.spent)
+    """What the month has cost."""
+    return known_part(plan.spent, plan.at_least)
+
+
+def known_part(amount: Decimal, at_least: bool) -> str:
+    """A lower bound where a request has no known cost, in plain letters for a subject."""
+    return _("at least %(spent)s") % {"spent": exact(amount)} if at_least else exact(amount)
 
 
 def sentence(kind: str, period: Period, spend: Spend, verdict: Verdict) -> str:
@@ -145,12 +151,11 @@ def spent_sentence(kind: str, period: Period, spend: Spend) -> str:
         ReportKind.MONTHLY: _("In %(month)s there was no spend and no request."),
     }
     chosen = shapes if spend.total or spend.requests else nothing
-    spent = exact(spend.total)
     return chosen[ReportKind(kind)] % {
         "first": date_format(period.since, "j F"),
         "last": day,
         "month": date_format(period.since, "F"),
-        "spent": _("at least %(spent)s") % {"spent": spent} if spend.at_least else spent,
+        "spent": known_part(spend.total, spend.at_least),
     }
 
 
@@ -190,10 +195,10 @@ def facts_of(
     forecast: tuple[Decimal, Decimal, Decimal] | None,
     scope: str,
 ) -> list[list[str]]:
-    before = _("mean of the 7 days before") if kind == ReportKind.DAILY else _("the period before")
+    before = _("mean of the 7 days before") if kind == ReportKind.DAILY else _("as many days of the period before")
     month = meaning("spend", spend.total, spend.since) if kind == ReportKind.MONTHLY else []
     facts = [
-        [_("Spent"), exact(spend.total), source_of(spend), *month],
+        [_("Spent"), known_part(spend.total, spend.at_least), source_of(spend), *month],
         [_("Usual"), exact(usual.total * ratio), before],
         [_("Requests"), number(spend.requests), _("measured")],
     ]

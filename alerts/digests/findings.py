@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -19,6 +19,7 @@ from alerts.models import Alert
 from alerts.wording import exact, number, percent, span
 from costs.allocation.queries import Spend, SpendData
 from costs.labels import category_name
+from costs.models import Provenance
 from costs.models.ledger import IDLE
 from lib.dates import midnight
 from lib.money import ZERO
@@ -27,6 +28,7 @@ from traffic.models import UsageDay
 
 USUAL_DAYS = 7  # that a single day is held against
 LEAST_MOVE, LEAST_SHARE = Decimal(1), Decimal("0.2")  # USD a period, and of what was usual: less is noise
+SHORTEST_MONTH = 28
 LEAST_ERRORS, ERROR_SHARE = 10, Decimal("0.02")
 # Ranks, the lower the earlier; among equals the more money, or requests, the earlier.
 CRITICAL, DOUBLED, WARNING, FAILED, MOVED, INFO = range(6)
@@ -69,11 +71,14 @@ def moves(period: Period, data: SpendData, usual: SpendData, names: KnownNames) 
     """Applications that cost clearly more or less than usual."""
     days = Decimal(period.days) / (usual.until - usual.since).days
     now, then = amounts(data.by("application")), amounts(usual.by("application"))
+    # A cost of the whole month is entered on one day, and is no move of that day or week.
+    entered = amounts(entered_part(data).by("application")) if period.days < SHORTEST_MONTH else {}
     page = f"{reverse('costs:spend')}?month={period.since:%Y-%m}"
     for name in sorted(now.keys() | then.keys()):
         before = then.get(name, ZERO) * days
         moved = now.get(name, ZERO) - before
-        if abs(moved) < max(LEAST_MOVE * period.days, before * LEAST_SHARE):
+        by_itself = max(moved - entered.get(name, ZERO), ZERO) if moved > 0 else moved
+        if abs(by_itself) < max(LEAST_MOVE * period.days, before * LEAST_SHARE):
             continue
         values = {
             "name": names.named(name) if name else _("Unallocated"),
@@ -86,6 +91,10 @@ def moves(period: Period, data: SpendData, usual: SpendData, names: KnownNames) 
         rank = DOUBLED if moved > before else MOVED
         detail = _("Usually %(before)s for the same number of days.") % values
         yield Item(rank, abs(moved), (more if moved > 0 else less) % values, detail, page)
+
+
+def entered_part(data: SpendData) -> SpendData:
+    return replace(data, lines=[line for line in data.lines if line.provenance == Provenance.ENTERED])
 
 
 def amounts(spend: Spend) -> dict[str, Decimal]:

@@ -166,7 +166,7 @@ def reliability(evidence: Evidence, thresholds: Thresholds) -> Verdict:
         needed = ngettext("%(n)s more hour of checks.", "%(n)s more hours of checks.", more) % {"n": more}
         return replace(blank, interval=None, sentence=text % {"hours": count(hours)}, needed=needed)
     text = _("Self-hosted deployments were up %(value)s of %(hours)s h. Required: more than %(needed)s.")
-    words = {"value": percent_cut(value), "hours": count(hours), "needed": percent_cut(limit)}
+    words = {"value": percent_short_of(value, limit), "hours": count(hours), "needed": percent_cut(limit)}
     reached = compare(interval, limit, "above")
     needed = ""
     if reached == State.TOO_CLOSE:
@@ -180,6 +180,12 @@ def share_span(interval: Interval) -> str:
     """Both ends cut: where a limit lies above the low end, it also lies above what is shown."""
     low, high = percent_cut(interval.low, 1), percent_cut(interval.high, 1)
     return low if low == high else f"{low}–{high}"
+
+
+def percent_short_of(share: Decimal, limit: Decimal) -> str:
+    """Rounded as on every page, but cut where rounding would reach a limit that it misses, or the whole."""
+    rounded = round(share, 4)
+    return percent_cut(share if any(share < end <= rounded for end in (limit, 1)) else rounded)
 
 
 def percent_cut(share: Decimal, places: int = 2) -> str:

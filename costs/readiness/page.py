@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from costs.breakeven import page as breakeven_page
 from costs.models import Decision, Justification
-from costs.readiness.criteria import share_span, task_state
+from costs.readiness.criteria import percent_short_of, share_span, task_state
 from costs.readiness.evidence import OpsWorkload, TaskQuality, Thresholds
 from costs.readiness.inputs import Report
 from costs.readiness.scorecard import Scorecard, go
@@ -259,7 +259,9 @@ class CriterionRow:
             return _("not known")
         if self.criterion.question == "quality" and self.criterion.interval:
             return share_span(self.criterion.interval)
-        return percent(value, 2) if self.criterion.question == "reliability" else self._figure(value)
+        if self.criterion.question == "reliability":
+            return percent_short_of(value, self.criterion.threshold or Decimal(1))
+        return self._figure(value)
 
     def needed(self) -> str:
         relation = {"latency": "<", "quality": "≥"}.get(self.criterion.question, ">")

@@ -243,6 +243,11 @@ class Statements:
             rest=self.words_of(self.nobody) if self.nobody else "",
         )
 
+    def total_headline(self) -> str:
+        if not self.whole:
+            return _("Total %(sum)s") % {"sum": self.total_words}
+        return _("Total %(sum)s (matches the ledger)") % {"sum": self.total_words}
+
     def headline_of(self, statement: Statement) -> str:
         """What one statement comes to, and for how many requests."""
         text = _("{name}: <b>{sum}</b> in {month}")

@@ -57,9 +57,12 @@ class Speeds:
         if self.tripled:
             text = _("%(name)s’s first token takes %(latency)s, usually %(usual)s.")
         elif row.name == fastest.name:
-            text = _("%(name)s’s first token comes within %(latency)s.")
+            text = _("In the newest hour, %(name)s’s first token came within %(latency)s (p95).")
         else:
-            text = _("First tokens come within %(fast)s from %(fastest)s and within %(latency)s from %(name)s.")
+            text = _(
+                "In the newest hour, first tokens came within %(fast)s from %(fastest)s and within %(latency)s from"
+                " %(name)s (p95)."
+            )
         return text % {
             "name": row.name,
             "latency": duration(row.first_token),

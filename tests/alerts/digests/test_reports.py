@@ -34,7 +34,7 @@ from tests.costs.pdf_text import text_of
 from tests.costs.usage_rows import usage
 from tests.dashboard.logins import logged_in, with_role
 from tests.factories import ApplicationFactory, ChargeFactory, PhaseFactory
-from traffic.models import Application, QueueEntry, RatingQueue
+from traffic.models import Application, QueueEntry, RatingQueue, UsageDay
 
 YESTERDAY = date(2026, 11, 24)
 DAY = Period(YESTERDAY, date(2026, 11, 25))
@@ -208,7 +208,7 @@ def test_shares_of_a_digest_are_left_out_where_a_credit_lowers_the_total(spent: 
 )
 def test_subject_that_is_too_long_is_composed_shorter_and_not_cut(total: str, median: str, subject: str) -> None:
     plan: Any = SimpleNamespace(high=Decimal(50), spent=Decimal(40), month=date(2026, 11, 1), at_least=False)
-    week: Any = SimpleNamespace(total=Decimal(total))
+    week: Any = SimpleNamespace(total=Decimal(total), at_least=False)
     text = subject_of("weekly", "Close to budget", week, plan, (Decimal(median),) * 3)
     assert text == subject == shortened(text, MOST)
 
@@ -421,3 +421,25 @@ def test_the_statements_mail_and_page_mark_the_same_total(spent: Application) ->
         words = words_of(ReportKind.STATEMENT, november, at)
         figures.add("mail", bodies(context_of(ReportKind.STATEMENT, words, at, ""))[1])
     assert figures.values["spend", "2026-11", ""] == {"55.00": ["/spend/statements/?month=2026-11", "mail"]}
+
+
+def test_a_cost_of_the_month_that_a_person_enters_on_one_day_is_no_move_of_that_day(spent: Application) -> None:
+    noon = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    ChargeFactory.create(
+        key="upkeep", provider="runpod", day=YESTERDAY, starts_at=noon, ends_at=noon, category="upkeep",
+        provenance="entered", amount=30, original_amount=30, application=spent,
+    )  # fmt: skip
+    UsageDay.objects.filter(day=YESTERDAY).update(cost=Decimal("2.20"))
+    written = digest("daily", DAY)
+    assert [item[0] for item in written["items"]] == [] and written["drivers"][0][:2] == ["Bot", "$32.20"]
+    UsageDay.objects.filter(day=YESTERDAY).update(cost=Decimal(9))
+    assert [item[0] for item in digest("daily", DAY)["items"]] == ["Bot cost $39.00, $37.00 more than usual"]
+
+
+def test_a_total_with_an_unknown_in_it_is_a_lower_bound_in_subject_sentence_and_figures(spent: Application) -> None:
+    usage(day=YESTERDAY, application_id=spent.pk, requests=3, unpriced=3, cost=Decimal(0), model="unheard-of")
+    written = digest("daily", DAY)
+    assert written["subject"].startswith("Within budget: at least $9.00 yesterday")
+    assert "you spent at least $9.00." in written["heading"]
+    facts = {label: value for label, value, *_more in written["facts"]}
+    assert (facts["Spent"], facts["Month to date"]) == ("at least $9.00", "at least $55.00")

@@ -133,6 +133,8 @@ def test_a_record_has_the_state_of_the_whole_scorecard(card: dict[str, str], sta
         (criterion("latency", "320", threshold="500"), "First token, 95th percentile", "320 ms", "< 500 ms"),
         (criterion("saving", "120", threshold="100"), "Saving a month", "$120", "> $100"),
         (criterion("reliability", "0.9995", threshold="0.99"), "Uptime of our own deployments", "99.95 %", "> 99 %"),
+        (criterion("reliability", "0.996369", threshold="0.99"), "Uptime of our own deployments", "99.64 %", "> 99 %"),
+        (criterion("reliability", "0.98996", threshold="0.99"), "Uptime of our own deployments", "98.99 %", "> 99 %"),
         (criterion("saving", None, State.NOT_ENOUGH, "100"), "Saving a month", "not known", "> $100"),
     ],
 )

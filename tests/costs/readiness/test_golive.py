@@ -10,6 +10,7 @@ import pytest
 
 from costs.breakeven.band import Band, Spread
 from costs.readiness.evidence import Evidence, TaskQuality
+from costs.readiness.page import CriterionRow
 from costs.readiness.scorecard import Scorecard, as_json, go, judge, quality_refuses
 from costs.verdicts.verdict import State, Verdict
 from lib.confidence_intervals import Interval
@@ -98,6 +99,16 @@ def saving(low: str, high: str) -> dict[str, Any]:
 
 def uptime(low: str, high: str) -> dict[str, Any]:
     return {"uptime": Decimal(low), "uptime_interval": between(low, high)}
+
+
+@pytest.mark.parametrize(
+    ("share", "words"), [("0.996369", "99.64"), ("0.98996", "98.99"), ("0.999996", "99.99"), ("1", "100")]
+)
+def test_the_sentence_about_uptime_rounds_as_the_table_does_and_never_up_to_its_limit(share: str, words: str) -> None:
+    evidence = uptime("0.98", "0.9999") | {"uptime": Decimal(share)}
+    row = criterion(card(**evidence), "reliability")
+    assert f"were up {words} % of" in row.sentence
+    assert CriterionRow(row).value() == f"{words} %"
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ def test_pages_and_files_show_the_same_sums(month: date, django_assert_max_num_q
     client, asked = client_of("manager"), f"month={month:%Y-%m}"
     page = text(client, f"{URL}?{asked}&by=owner")
     assert "<b>≥ $14.01</b> in" in page
+    assert "Total ≥ $14.01 (matches the ledger)" in page
     assert "unallocated" in page
     with django_assert_max_num_queries(ceiling("/spend/statements/ of a month with charges of owners")):
         text(client, f"{URL}?{asked}&by=application")
@@ -88,6 +89,11 @@ def owner(username: str = "ada") -> Client:
     client = Client()
     client.force_login(User.objects.get(username=username))
     return client
+
+
+def test_the_total_of_an_owner_is_not_called_that_of_the_ledger(month: date) -> None:
+    page = text(owner(), f"{URL}?month={month:%Y-%m}&by=application")
+    assert "Total " in page and "matches the ledger" not in page
 
 
 def test_an_owner_sees_their_own_statements_as_managers_do_and_learns_nothing_of_others(month: date) -> None:

@@ -514,8 +514,13 @@ def speed(name: str, first_token: float | None = None, usual: float | None = Non
 
 def test_the_fastest_and_the_slowest_first_token_are_named() -> None:
     fast, slow = speed("Fast", 200.0), speed("Slow", 800.0, 700.0)
-    assert Speeds([replace(fast, requests=0)]).sentence() == "Fast’s first token comes within 200 ms."
-    assert Speeds([fast, slow]).sentence() == "First tokens come within 200 ms from Fast and within 800 ms from Slow."
+    assert (
+        Speeds([replace(fast, requests=0)]).sentence()
+        == "In the newest hour, Fast’s first token came within 200 ms (p95)."
+    )
+    assert Speeds([fast, slow]).sentence() == (
+        "In the newest hour, first tokens came within 200 ms from Fast and within 800 ms from Slow (p95)."
+    )
     tripled = speed("Late", 900.0, 250.0)
     assert Speeds([fast, tripled]).sentence() == "Late’s first token takes 900 ms, usually 250 ms."
     unstreamed = speed("Batch")
