@@ -200,7 +200,7 @@ class Relay:
         assert self._caps is not None and exchange.capped is not None
         if exchange.hold is not None:
             hold, exchange.hold = exchange.hold, None
-            await self._caps.give_back(hold)
+            self._caps.give_back(hold)
         exchange.hold = await self._caps.reserve(exchange.capped, target)
 
     async def _queue(self, exchange: Exchange, target: Target) -> None:
@@ -261,7 +261,7 @@ class Relay:
         def unsent(copy: Exchange) -> None:
             copy.free_slot()
             if copy.hold is not None and self._caps is not None:
-                self._caps.drop(copy.hold)
+                self._caps.give_back(copy.hold)
 
         async def ask(call: Exchange) -> aiohttp.ClientResponse:
             if call is not exchange:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -71,21 +71,25 @@ def test_a_reservation_that_was_settled_meanwhile_does_not_come_back(
 ) -> None:
     async def work(capped: CapLedger) -> None:
         hold = await capped.reserve(call("a", cap(1)), TARGET)
-        settled, run_script = asyncio.Event(), capped._run
+        settled, run_script = asyncio.Event(), capped._valkey.run
 
-        async def slowly(script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        async def after_it(*arguments: Any) -> str:
+            await settled.wait()
+            return await run_script(*arguments)
+
+        def slowly(script: str, *arguments: Any, **more: Any) -> asyncio.Future[str]:
             if script == scripts.HOLD:
-                await settled.wait()
-            return await run_script(script, keys, arguments)
+                return asyncio.ensure_future(after_it(script, *arguments))
+            return run_script(script, *arguments, **more)
 
-        capped._run = slowly  # type: ignore[method-assign]
+        capped._valkey.run = slowly  # type: ignore[method-assign]
         prolonging = asyncio.create_task(capped._hold(hold, lost=lost))
         await asyncio.sleep(0)
-        await capped._settle(hold, [7])
+        capped._settle(hold, [7])
         settled.set()
         await prolonging
         await capped._hold(hold, lost=lost)
-        counter = hold.charges[0].counter
+        counter = hold.charges[0].counter.key
         assert valkey.hgetall(counter) == {b"used": b"7", b"reserved": b"0"}
         assert valkey.zcard(f"{counter}:calls") == 0
 
@@ -99,27 +103,32 @@ def test_a_caller_who_leaves_while_its_call_is_reserved_uses_nothing(
     """Valkey has done it by then, and its answer is still on its way."""
 
     async def work(capped: CapLedger) -> None:
-        done, go_on, run_script = asyncio.Event(), asyncio.Event(), capped._run
+        done, go_on, run_script = asyncio.Event(), asyncio.Event(), capped._valkey.run
+        answers: list[asyncio.Future[str]] = []
 
-        async def slowly(script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-            answer = await run_script(script, keys, arguments)
+        async def held_back(*arguments: Any, **more: Any) -> str:
+            answer = await run_script(*arguments, **more)
             done.set()
             await go_on.wait()
             return answer
+
+        def slowly(*arguments: Any, **more: Any) -> asyncio.Future[str]:
+            answers.append(asyncio.ensure_future(held_back(*arguments, **more)))
+            return answers[-1]
 
         at_once = cap(1, "requests")
         if full:
             await capped.reserve(call("b", replace(at_once, limit=1)), TARGET)
             at_once = replace(at_once, limit=1)
-        capped._run = slowly  # type: ignore[method-assign]
+        capped._valkey.run = slowly  # type: ignore[method-assign]
         reserving = asyncio.create_task(capped.reserve(call("a", at_once, cap(2)), TARGET))
         await done.wait()
         reserving.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reserving
         go_on.set()
-        while capped._tasks:
-            await asyncio.sleep(0.01)
+        await answers[0]
+        await asyncio.gather(*answers)
         counters = {key: valkey.hgetall(key) for key in valkey.keys("{caps}:*") if valkey.type(key) == b"hash"}
         assert {number for values in counters.values() for number in values.values()} <= {b"0", b"1" if full else b"0"}
         assert [values[b"used"] for values in counters.values()] == ([b"1"] if full else [b"0", b"0"])
@@ -128,13 +137,40 @@ def test_a_caller_who_leaves_while_its_call_is_reserved_uses_nothing(
     run(valkey_url, work)
 
 
-def test_more_calls_at_once_than_connections_wait_for_one(valkey: redis.Redis, valkey_url: str) -> None:
+def test_calls_at_once_share_one_connection_and_are_sent_together(
+    valkey: redis.Redis, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def work(capped: CapLedger) -> None:
-        calls = [call(str(number), cap(1, "requests")) for number in range(4 * ledger.CONNECTIONS)]
+        await capped.reserve(call("first", cap(1)), TARGET)
+        writes: list[bytes] = []
+        transport: Any = capped._valkey._transport
+        write = transport.write
+
+        def noted(data: bytes) -> None:
+            writes.append(data)
+            write(data)
+
+        monkeypatch.setattr(transport, "write", noted)
+        calls = [call(str(number), cap(2, "requests")) for number in range(128)]
         holds = await asyncio.gather(*(capped.reserve(each, TARGET) for each in calls))
         assert all(hold.held for hold in holds)
-        assert (capped.gap.calls, valkey.hget(holds[0].charges[0].counter, "used")) == (0, b"128")
-        assert valkey.info("clients")["connected_clients"] <= ledger.CONNECTIONS + 2
+        assert (capped.gap.calls, valkey.hget(holds[0].charges[0].counter.key, "used")) == (0, b"128")
+        assert len(writes) == 1
+        assert valkey.info("clients")["connected_clients"] == 2
+
+    run(valkey_url, work)
+
+
+def test_what_a_call_used_is_counted_before_the_next_one_is_looked_at(valkey: redis.Redis, valkey_url: str) -> None:
+    """Though nothing waits for it: a second call finds no room beside what the first has reserved."""
+
+    async def work(capped: CapLedger) -> None:
+        for number in range(5):
+            hold = await capped.reserve(call(str(number), replace(cap(1), limit=120)), TARGET)
+            assert hold.held
+            capped._settle(hold, [1])
+        await capped._valkey.close()
+        assert valkey.hget(hold.charges[0].counter.key, "used") == b"5"
 
     run(valkey_url, work)
 
@@ -142,7 +178,7 @@ def test_more_calls_at_once_than_connections_wait_for_one(valkey: redis.Redis, v
 def test_a_reservation_is_prolonged_and_made_again_where_it_was_lost(valkey: redis.Redis, valkey_url: str) -> None:
     async def work(capped: CapLedger) -> None:
         hold = await capped.reserve(call("a", cap(1)), TARGET)
-        counter = hold.charges[0].counter
+        counter = hold.charges[0].counter.key
         member = f"a:{hold.charges[0].amount}"
         valkey.zadd(f"{counter}:calls", {member: 1})
         await capped._hold(hold, lost=False)
@@ -163,7 +199,7 @@ def test_users_whose_windows_were_read_count_towards_their_bound(
     async def work(capped: CapLedger) -> None:
         caps = cap(1, "requests", created_at=LONG_AGO, each_user=True)
         holds = await asyncio.gather(*(capped.reserve(call(f"a{n}", caps, user=n), TARGET) for n in range(2, 12)))
-        counters = {hold.charges[0].counter for hold in holds}
+        counters = {hold.charges[0].counter.key for hold in holds}
         assert all(hold.held for hold in holds)
         assert len(counters) == 4  # three users, and all others
 

@@ -253,7 +253,7 @@ def test_a_second_call_that_is_ready_too_late_gives_back_its_slot_and_its_caps(
 
     async def call() -> None:
         counters, answer, dropped = asyncio.Event(), Mock(status=200), list[Any]()
-        queues, ledger = CallQueues(1.0), Mock(drop=dropped.append)
+        queues, ledger = CallQueues(1.0), Mock(give_back=dropped.append)
         ledger.reserve = Mock(side_effect=lambda call, target: reserved(counters))
         relay = Relay(Recorder(Spool(tmp_path)), queues, ledger, idle_timeout_s=1, connect_timeout_s=1)
         monkeypatch.setattr(relay, "_ask_patiently", lambda *_, **__: asyncio.sleep(30 if leaves else 0.05, answer))

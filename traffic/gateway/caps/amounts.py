@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 
@@ -25,6 +27,7 @@ TOOL_TOKENS = 1_024
 MEDIA_TOKENS = 4_096
 MEDIA = (b'"image', b'"input_image"', b'"document"', b'"input_audio"', b'"file', b'"input_file"')
 MOST_CHOICES = 1_000
+KEPT = timedelta(hours=1)  # after the end of a window
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,31 @@ class Cap:
         return self.unit == "requests"
 
 
+class Counter(NamedTuple):
+    """What Valkey counts of a cap in a window, of one user where it is each user's; moments in ms."""
+
+    key: str
+    calls: str  # the key of reservations of calls under way
+    users: str  # the key that counts how many users have a counter of their own
+    begun: int  # since when it counts
+    ends: int  # when Valkey may forget it
+    of_user: int  # 1 where it is a user's
+
+
+@lru_cache(4_096)
+def counter_of(cap: Cap, window: Window, user: uuid.UUID) -> Counter:
+    whose = "" if user == NOBODY else f":{user.hex}"
+    # Braces: one slot of a cluster, so that a script may use all counters of a call.
+    key = f"{{caps}}:{cap.id}:{int(window.start.timestamp())}{whose}"
+    users = f"{{caps}}:{cap.id}:{_ms(window.start)}:users"
+    begun = _ms(max(window.start, cap.created_at))
+    return Counter(key, f"{key}:calls", users, begun, _ms(window.end + KEPT), int(user not in (NOBODY, REST)))
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
 @dataclass(slots=True)
 class Charge:
     """One cap of one call: the window, the counter in Valkey, and how much of it is reserved."""
@@ -57,10 +85,8 @@ class Charge:
     user: uuid.UUID  # NOBODY: the cap is no user's, or the call names none
 
     @property
-    def counter(self) -> str:
-        user = "" if self.user == NOBODY else f":{self.user.hex}"
-        # Braces: one slot of a cluster, so that a script may use all counters of a call.
-        return f"{{caps}}:{self.cap.id}:{int(self.window.start.timestamp())}{user}"
+    def counter(self) -> Counter:
+        return counter_of(self.cap, self.window, self.user)
 
     def told(self) -> CapCharge:
         """As the call's row carries it to Postgres."""

@@ -12,9 +12,9 @@ import asyncio
 import importlib
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -23,10 +23,11 @@ import psycopg
 
 from lib.repeated_events import log_repeated
 from traffic.authentication.limits import seconds_until
-from traffic.caps.windows import amount_of, window_of
+from traffic.caps.windows import Window, amount_of, window_of
 from traffic.gateway.caps import scripts
 from traffic.gateway.caps.amounts import NOBODY, REST, Cap, Charge, NoBound, NoPrice, most_tokens, reserved, used
 from traffic.gateway.caps.counted_use import CountedUse
+from traffic.gateway.caps.pipeline import NoAnswer, Pipeline
 from traffic.gateway.protocols import BESIDE_THE_LOOP, GatewayRequest
 from traffic.gateway.refusals import Refusal, come_back
 from traffic.gateway.routes import Target
@@ -35,14 +36,11 @@ from traffic.ingest.rows import CapCharge, RequestRow, Tokens
 
 logger = logging.getLogger(__name__)
 
-LEASE_S = 60.0  # after which the reservation of a gateway that died ends
+LEASE_MS = 60_000  # after which the reservation of a gateway that died ends
 PROLONG_EVERY_S = 20.0
 LOOK_EVERY_S = 0.5
-ANSWER_S = 5.0  # in which Valkey must answer; a busy machine is no reason to let a call pass its caps
-CONNECTIONS = 32  # of scripts at once, for which others wait; one more is there for what `watch` asks
 MOST_USERS = 10_000  # counted one by one in a window of a cap; all others share a counter
 MOST_OWED = 10_000  # counters
-KEPT = timedelta(hours=1)  # after the end of a window
 SETTLED_S, MOVED_S = 60.0, 1.0  # how long a settled call is remembered, and once its row is in Postgres
 
 
@@ -97,13 +95,9 @@ class CapLedger:
         self, queue_url: str, database_url: str, pricing: Callable[[], PricingContext | None], gap: Gap
     ) -> None:
         self.gap = gap
-        self._queue_url = queue_url
         self._use = CountedUse(database_url)
         self._pricing = pricing
-        self._client: Any = None
-        self._scripts: dict[str, Any] = {}
-        self._errors: tuple[type[Exception], ...] = (OSError, TimeoutError)
-        self._free = asyncio.Semaphore(CONNECTIONS)
+        self._valkey = Pipeline(queue_url)
         self._away = False  # Valkey does not answer: calls do not wait for it until it does again
         self._born: str | None = None
         self._open: dict[str, Hold] = {}
@@ -130,19 +124,19 @@ class CapLedger:
             amount = self._amount(cap, tokens, call, target, now)
             if amount:
                 owner = (call.user or NOBODY) if cap.each_user else NOBODY
-                charges.append(Charge(cap, window_of(cap.period, now, call.zone), amount, owner))
+                charges.append(Charge(cap, _window(cap.period, int(now.timestamp() // 60), call.zone), amount, owner))
         hold = Hold(call.id, charges)
         if not charges:
             return hold
         try:
             if not self._away:
-                await self._reserve_whole(hold, now)
+                await self._reserve(hold, now)
                 return hold
         except Refusal:
             raise
         except psycopg.Error as error:  # a window that Valkey does not know: the others are as they were
             log_repeated(logger, logging.ERROR, "cap_window_unread", error=type(error).__name__)
-        except self._errors as error:
+        except NoAnswer as error:
             self._lost(error)
         self.gap.calls += 1
         self.gap.since = self.gap.since or now
@@ -165,29 +159,25 @@ class CapLedger:
             )
             raise Refusal(403, "cap-without-price", words) from None
 
-    async def _reserve_whole(self, hold: Hold, now: datetime) -> None:
-        """Reserve to the end even where the caller leaves meanwhile, which gives it back: Valkey may have done it."""
-        reserving = self._begin(self._reserve(hold, now))
-        try:
-            await asyncio.shield(reserving)
-        except asyncio.CancelledError:
-            reserving.add_done_callback(lambda task: self._give_up(task, hold))
-            raise
-
-    def _give_up(self, reserving: asyncio.Task[None], hold: Hold) -> None:
-        if not reserving.cancelled() and reserving.exception() is None:
-            self.drop(hold)
-
     async def _reserve(self, hold: Hold, now: datetime) -> None:
+        """Where the caller leaves meanwhile it is given back: Valkey may have done it."""
         for _ in range(3 * len(hold.charges) + 1):  # each counter may be many users', then unknown
-            keys, arguments = [scripts.BORN], [hold.call, LEASE_S * 1000, MOST_USERS]
+            keys = [scripts.BORN]
+            arguments: list[str | int] = [hold.call, LEASE_MS, MOST_USERS]
             for charge in hold.charges:
                 cap, counter = charge.cap, charge.counter
-                keys += [counter, f"{counter}:calls", _users(charge)]
-                begun = max(charge.window.start, cap.created_at)
-                arguments += [cap.limit, charge.amount, int(cap.at_once), _ms(begun), _ends(charge), _of_user(charge)]
-            word, born, *more = [_text(part) for part in await self._run(scripts.RESERVE, keys, arguments)]
-            await self._see(born)
+                keys += [counter.key, counter.calls, counter.users]
+                arguments += [
+                    cap.limit, charge.amount, int(cap.at_once), counter.begun, counter.ends, counter.of_user,
+                ]  # fmt: skip
+            answer = self._valkey.run(scripts.RESERVE, keys, arguments)
+            try:
+                word, born, *more = (await asyncio.shield(answer)).split()
+                if born != self._born:
+                    await asyncio.shield(self._begin(self._see(born)))
+            except asyncio.CancelledError:
+                answer.add_done_callback(lambda answer: self._give_up(answer, hold))
+                raise
             if word == "ok":
                 hold.held = True
                 self._open[hold.call] = hold
@@ -199,7 +189,12 @@ class CapLedger:
                 charge.user = REST
             else:
                 await self._seed(charge)
-        raise TimeoutError("the counters are lost again and again")
+        raise NoAnswer("the counters are lost again and again")
+
+    def _give_up(self, answer: asyncio.Future[str], hold: Hold) -> None:
+        if answer.exception() is None and answer.result().startswith("ok"):
+            hold.held = True
+            self.give_back(hold)
 
     def settle(self, hold: Hold, row: RequestRow) -> None:
         """Count what a finished call used in place of what it reserved; does not wait."""
@@ -207,11 +202,7 @@ class CapLedger:
         amounts = [used(charge.cap.unit, row, pricing, charge.amount) for charge in hold.charges]
         if hold.charges:
             self._settled[hold.call] = _Settled(list(zip(hold.charges, amounts, strict=True)))
-            self._begin(self._settle(hold, amounts))
-
-    def drop(self, hold: Hold) -> None:
-        """Give back what a call has reserved that is not sent; does not wait."""
-        self._begin(self.give_back(hold))
+            self._settle(hold, amounts)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
@@ -219,32 +210,41 @@ class CapLedger:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def give_back(self, hold: Hold) -> None:
-        """Reserve nothing any more: the target that it was for has not answered."""
-        await self._settle(hold, [0] * len(hold.charges))
+    def give_back(self, hold: Hold) -> None:
+        """Reserve nothing any more, for it is not sent or its target has not answered; does not wait. What is reserved
+        after it finds it done."""
+        self._settle(hold, [0] * len(hold.charges))
 
-    async def _settle(self, hold: Hold, amounts: Sequence[int]) -> None:
+    def _settle(self, hold: Hold, amounts: Sequence[int]) -> None:
         self._open.pop(hold.call, None)
         pairs = [
             (charge, amount)
             for charge, amount in zip(hold.charges, amounts, strict=True)
             if not (charge.cap.at_once and amount and hold.held)  # which was counted when it was reserved
         ]
-        if hold.held and pairs and not self._away:
-            keys: list[str] = []
-            arguments: list[Any] = [hold.call]
-            for charge, amount in pairs:
-                keys += [charge.counter, f"{charge.counter}:calls"]
-                arguments += [charge.amount, amount, int(charge.cap.at_once)]
-            try:
-                await self._run(scripts.SETTLE, keys, arguments)
-                return
-            except self._errors as error:
-                self._lost(error)
+        if not pairs:
+            return
+        if not hold.held or self._away:
+            self._owe(pairs)
+            return
+        keys: list[str] = []
+        arguments: list[str | int] = [hold.call]
+        for charge, amount in pairs:
+            keys += charge.counter[:2]
+            arguments += [charge.amount, amount, int(charge.cap.at_once)]
+        answer = self._valkey.run(scripts.SETTLE, keys, arguments, later=True)
+        answer.add_done_callback(lambda answer: self._settled_by(answer, pairs))
+
+    def _settled_by(self, answer: asyncio.Future[str], pairs: Sequence[tuple[Charge, int]]) -> None:
+        if (error := answer.exception()) is not None:
+            self._lost(error)
+            self._owe(pairs)
+
+    def _owe(self, pairs: Iterable[tuple[Charge, int]]) -> None:
         for charge, amount in pairs:
             if amount and len(self._owed) < MOST_OWED:
-                before = self._owed.get(charge.counter, (charge, 0))[1]
-                self._owed[charge.counter] = (charge, before + amount)
+                before = self._owed.get(charge.counter.key, (charge, 0))[1]
+                self._owed[charge.counter.key] = (charge, before + amount)
 
     def moved(self, calls: Iterable[str]) -> None:
         """The rows of these calls are in Postgres."""
@@ -254,25 +254,26 @@ class CapLedger:
 
     async def watch(self, needed: Callable[[], bool]) -> None:
         """Prolong reservations, pay what is owed, forget what is old; for ever. `needed`: whether there are caps."""
-        prolong_at = 0.0
+        prolong_at, imported = 0.0, False
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             now = monotonic()
-            if self._client is None and needed():  # the import takes longer than a call may wait
+            if not imported and needed():  # the import takes longer than a call may wait
                 await asyncio.to_thread(importlib.import_module, "redis.asyncio")
+                imported = True
             for call, settled in list(self._settled.items()):
                 if now - settled.at > SETTLED_S or now - (settled.moved_at or now) > MOVED_S:
                     del self._settled[call]
             try:
                 if self._away:
-                    await self._client.ping()
+                    await self._valkey.run(scripts.SINCE, [scripts.BORN], ())
                     self._away = False
                 await self._pay()
                 if now >= prolong_at:
                     prolong_at = now + PROLONG_EVERY_S
                     for hold in list(self._open.values()):
                         await self._hold(hold, lost=False)
-            except self._errors as error:
+            except NoAnswer as error:
                 self._lost(error)
 
     async def close(self) -> None:
@@ -280,18 +281,15 @@ class CapLedger:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=2)
         self._use.close()
-        if self._client is not None:
-            await self._client.aclose()
+        await self._valkey.close()
 
     async def _pay(self) -> None:
         if not self._owed:
             return
-        if self._client is None:
-            self._open_client()
-        if (born := await self._client.get(scripts.BORN)) is None:
+        if not (born := await self._valkey.run(scripts.SINCE, [scripts.BORN], ())):
             self._owed.clear()  # Valkey is empty; their rows are in Postgres
             return
-        await self._see(_text(born))
+        await self._see(born)
         for counter, (charge, amount) in list(self._owed.items()):
             await self._add(charge, amount, always=False)
             left = self._owed.pop(counter, (charge, 0))[1] - amount
@@ -299,8 +297,9 @@ class CapLedger:
                 self._owed[counter] = (charge, left)
 
     async def _add(self, charge: Charge, amount: int, *, always: bool) -> None:
-        begun = _ms(max(charge.window.start, charge.cap.created_at))
-        await self._run(scripts.ADD, [charge.counter, scripts.BORN], [amount, begun, _ends(charge), int(always)])
+        counter = charge.counter
+        arguments = [amount, counter.begun, counter.ends, int(always)]
+        await self._valkey.run(scripts.ADD, [counter.key, scripts.BORN], arguments)
 
     async def _hold(self, hold: Hold, *, lost: bool) -> None:
         """Prolong what a call has reserved; make it again where it is `lost`. Not where the call has ended."""
@@ -309,11 +308,11 @@ class CapLedger:
                 continue
             if self._open.get(hold.call) is not hold:
                 return
-            keys = [charge.counter, f"{charge.counter}:calls"]
-            arguments = [hold.call, LEASE_S * 1000, charge.amount, _ends(charge), int(lost)]
-            await self._run(scripts.HOLD, keys, arguments)
+            keys = charge.counter[:2]
+            lease = (hold.call, LEASE_MS, charge.amount, charge.counter.ends, int(lost))
+            await self._valkey.run(scripts.HOLD, keys, lease)
             if lost and hold.call not in self._open:  # it may have been settled before it was made again
-                await self._run(scripts.SETTLE, keys, [hold.call, charge.amount, 0, 0])
+                await self._valkey.run(scripts.SETTLE, keys, [hold.call, charge.amount, 0, 0])
 
     async def _see(self, born: str) -> None:
         """Where Valkey lost its counters, give it again what Postgres does not know yet."""
@@ -333,47 +332,27 @@ class CapLedger:
 
     async def _seed(self, charge: Charge) -> None:
         """Read a window from Postgres; calls that wait for the same one wait together."""
-        counter = charge.counter
-        task = self._seeding.get(counter)
+        key = charge.counter.key
+        task = self._seeding.get(key)
         if task is None:
-            task = self._seeding[counter] = asyncio.get_running_loop().create_task(self._read(charge))
-            task.add_done_callback(lambda _: self._seeding.pop(counter, None))
+            task = self._seeding[key] = asyncio.get_running_loop().create_task(self._read(charge))
+            task.add_done_callback(lambda _: self._seeding.pop(key, None))
         await asyncio.shield(task)
 
     async def _read(self, charge: Charge) -> None:
-        amount = await self._use.read(charge)
-        arguments = [amount, _ends(charge), _of_user(charge), MOST_USERS]
-        await self._run(scripts.SEED, [charge.counter, _users(charge)], arguments)
+        amount, counter = await self._use.read(charge), charge.counter
+        arguments = [amount, counter.ends, counter.of_user, MOST_USERS]
+        await self._valkey.run(scripts.SEED, [counter.key, counter.users], arguments)
 
-    async def _run(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-        if self._client is None:
-            self._open_client()
-        async with asyncio.timeout(ANSWER_S) if self._free.locked() else nullcontext():
-            await self._free.acquire()
-        try:
-            return await self._scripts[script](keys=keys, args=[_argument(argument) for argument in arguments])
-        finally:
-            self._free.release()
-
-    def _open_client(self) -> None:
-        from redis import asyncio as redis  # 0.2 s, for those alone who have caps
-        from redis.asyncio.retry import Retry
-        from redis.backoff import NoBackoff
-        from redis.exceptions import RedisError
-
-        self._errors = (*self._errors, RedisError)
-        # Not its pool that waits for a free connection: that takes half of a script's processor time here.
-        pool = redis.ConnectionPool.from_url(
-            self._queue_url, max_connections=CONNECTIONS + 1, socket_timeout=ANSWER_S,
-            socket_connect_timeout=ANSWER_S, retry=Retry(NoBackoff(), 1),
-        )  # fmt: skip
-        self._client = redis.Redis.from_pool(pool)
-        for script in (scripts.RESERVE, scripts.SETTLE, scripts.SEED, scripts.ADD, scripts.HOLD):
-            self._scripts[script] = self._client.register_script(script)
-
-    def _lost(self, error: Exception) -> None:
+    def _lost(self, error: BaseException) -> None:
         self._away = True
-        log_repeated(logger, logging.ERROR, "cap_counters_away", error=type(error).__name__)
+        log_repeated(logger, logging.ERROR, "cap_counters_away", error=str(error))
+
+
+@lru_cache(256)
+def _window(period: str, minute: int, zone: tzinfo) -> Window:
+    """That of a minute since 1970: windows begin with a minute."""
+    return window_of(period, datetime.fromtimestamp(minute * 60, UTC), zone)
 
 
 def full(charge: Charge, used: int, reserved: int, now: datetime) -> CapReached:
@@ -400,28 +379,3 @@ def _words(unit: str, number: int) -> str:
     if unit == "usd":
         return f"{amount.normalize():,f} USD"
     return f"{amount:,f} {unit if number != 1 else unit[:-1]}"
-
-
-def _ms(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)
-
-
-def _ends(charge: Charge) -> int:
-    return _ms(charge.window.end + KEPT)
-
-
-def _users(charge: Charge) -> str:
-    """The key that counts how many users have a counter of their own."""
-    return f"{{caps}}:{charge.cap.id}:{_ms(charge.window.start)}:users"
-
-
-def _of_user(charge: Charge) -> int:
-    return int(charge.user not in (NOBODY, REST))
-
-
-def _text(part: Any) -> str:
-    return part.decode() if isinstance(part, bytes) else str(part)
-
-
-def _argument(value: Any) -> str:
-    return str(int(value)) if isinstance(value, int | float) else str(value)

@@ -2,7 +2,7 @@
 whose reservations stand in a sorted set beside it by the moment at which they end.
 
 `{caps}:born` is when this Valkey first counted. A window that is not there and began later is empty; else it may have
-been lost, and is read from Postgres. Numbers stay below 2^53, so that doubles hold them.
+been lost, and is read from Postgres. Numbers stay below 2^53, so that doubles hold them. Each answers with one line.
 """
 
 from __future__ import annotations
@@ -10,8 +10,12 @@ from __future__ import annotations
 BORN = "{caps}:born"
 MARGIN_MS = 5_000  # by which clocks may differ
 
+# Since when it counts; nothing where it is empty.
+SINCE = "return redis.status_reply(redis.call('GET', KEYS[1]) or '')"
+
 RESERVE = f"""
 local function whole(number) return string.format('%.0f', number) end
+local function say(...) return redis.status_reply(table.concat({{...}}, ' ')) end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local born = redis.call('GET', KEYS[1])
@@ -25,8 +29,8 @@ for i = 1, caps do
   local limit, amount, begun, ends, of_user = tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), tonumber(ARGV[a + 4]),
     ARGV[a + 5], ARGV[a + 6] == '1'
   if redis.call('HEXISTS', counter, 'used') == 0 then
-    if of_user and tonumber(redis.call('GET', users) or '0') >= most_users then return {{'many', born, i}} end
-    if tonumber(born) + {MARGIN_MS} >= begun then return {{'unknown', born, i}} end
+    if of_user and tonumber(redis.call('GET', users) or '0') >= most_users then return say('many', born, i) end
+    if tonumber(born) + {MARGIN_MS} >= begun then return say('unknown', born, i) end
     redis.call('HSET', counter, 'used', '0')
     redis.call('PEXPIREAT', counter, ends)
     if of_user then
@@ -40,7 +44,7 @@ for i = 1, caps do
   end
   local is = redis.call('HMGET', counter, 'used', 'late', 'reserved')
   local used, waiting = tonumber(is[1]) + tonumber(is[2] or '0'), tonumber(is[3] or '0')
-  if used + waiting + amount > limit then return {{'full', born, i, whole(used), whole(waiting)}} end
+  if used + waiting + amount > limit then return say('full', born, i, whole(used), whole(waiting)) end
 end
 for i = 1, caps do
   local counter, calls, a = KEYS[3 * i - 1], KEYS[3 * i], 6 * i - 3
@@ -52,7 +56,7 @@ for i = 1, caps do
     redis.call('PEXPIREAT', calls, ends)
   end
 end
-return {{'ok', born}}
+return say('ok', born)
 """
 
 # For each counter what is given back of `used`, or the reservation and what was used instead.
@@ -71,7 +75,7 @@ for i = 1, #KEYS / 2 do
     end
   end
 end
-return redis.call('GET', '{caps}:born')
+return 1
 """
 
 # What Postgres knows of a window; not where so many users have one of their own already.
@@ -96,7 +100,7 @@ if ARGV[4] == '1' or counted or (born and tonumber(born) + {MARGIN_MS} < tonumbe
   redis.call('HINCRBY', KEYS[1], 'late', ARGV[1])
   redis.call('PEXPIREAT', KEYS[1], ARGV[3])
 end
-return born
+return 1
 """
 
 # A reservation of a call under way, prolonged; or made again after Valkey lost it. What is gone otherwise was settled
