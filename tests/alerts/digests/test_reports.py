@@ -165,9 +165,11 @@ def test_digest_written_when_its_month_is_over_says_how_it_ended_and_has_no_fore
 ) -> None:
     Phase.objects.update(budget_low=1, budget_high=high)
     usage(day=date(2026, 11, 30), application_id=spent.pk, requests=100, cost=Decimal("3.66"))
-    written = words_of(kind, period, datetime(2026, 12, 1, 8, 5, tzinfo=UTC))
+    at = datetime(2026, 12, 1, 8, 5, tzinfo=UTC)
+    with time_machine.travel(at, tick=False):  # a month of another year is shown with its year
+        written = words_of(kind, period, at)
+        text, html = bodies(context_of(kind, written, MORNING, "chart"))
     assert f"November {words} its budget: $5" in written["heading"] and written["state"] == state
-    text, html = bodies(context_of(kind, written, MORNING, "chart"))
     assert "Forecast" not in text + html and "will go over" not in text + html
     assert written["subject"].endswith(f", November $58.66 of ${high}")
     marks = {mark.meaning: mark.value for mark in marked(html)}
