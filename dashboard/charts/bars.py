@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -9,10 +10,13 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from dashboard.charts.scales import Scale, axis_of, tick_word, word
-from dashboard.charts.svg import Drawing, Key, drawing, pct, tag, text, titled
+from dashboard.charts.svg import CHARACTER_PX, Drawing, Key, drawing, pct, tag, text, titled
 from lib import formats as money
 
 Row = Mapping[str, Any]
+
+PHONE_PX = 290  # of a plot on a phone
+GAP_PX = 16  # between two labels of an axis
 
 # A provider has the same colour on every page: 1 is for our own machines, 6 for all that have no number.
 SERIES = {"self": 1, "runpod": 1, "anthropic": 2, "vast": 3, "google": 4, "lambda": 5}
@@ -62,10 +66,11 @@ def stacked_bars(
     slot = 1 / max(1, len(rows))
     marks = axis(scale, values, unit)
     every = max(1, round(len(rows) / 16))
+    apart = every * labels_apart([str(row["label"]) for row in rows[::every]])
     for index, row in enumerate(rows):
         marks += one_bar(row, numbers, scale, index * slot, slot, unit)
         if index % every == 0:
-            narrow = " wide" if len(rows) > 8 and (index // every) % 2 else ""
+            narrow = " wide" if index % apart else ""
             marks.append(text(row["label"], cls=f"t-axis mid{narrow}", x=pct((index + 0.5) * slot), y="100%", dy=16))
     return drawing(
         marks,
@@ -79,6 +84,12 @@ def stacked_bars(
         unit=unit,
         spec={"kind": "bars", "unit": unit, "label": label, "series": bar_series(rows, by)},
     )
+
+
+def labels_apart(labels: Sequence[str]) -> int:
+    """Of labels in a row, each how many-th a phone shows, so that they do not touch."""
+    longest = max(map(len, labels), default=1)
+    return math.ceil(len(labels) * (longest * CHARACTER_PX + GAP_PX) / PHONE_PX) or 1
 
 
 def bar_series(rows: Sequence[Row], by: str) -> list[Row]:
