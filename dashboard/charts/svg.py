@@ -5,11 +5,14 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 from django.utils.html import strip_tags
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 
 # Rough width in px of a character of the smallest font; used to reserve space and never to cut text.
 CHARACTER_PX = 6.4
@@ -130,3 +133,16 @@ def drawing(
         data_unit="usd" if unit == "usd" and places else None,
     )  # fmt: skip
     return Drawing(mark_safe(frame), legend, columns, rows, note, spec or {})  # noqa: S308 - tag() and text() escape
+
+
+def leading(chart: Drawing, to: str, times: Sequence[date] = (), cells: int | None = None) -> Drawing:
+    """The chart with the address that its points lead to (`static/js/explore.js`): with evenly spaced `times` each to
+    its own day there, as `from` and `to`. `cells`: how many a strip has, whose marks may cover several."""
+    step = times[1] - times[0] if len(times) > 1 else timedelta(days=1)
+    if not to or any(later - before != step for before, later in pairwise(times)):
+        return chart
+    hint = _("Enter: show this day") if times else _("Enter: show the details")
+    data = {"data_to": to, "data_cells": cells, "aria_description": hint}
+    if times:
+        data |= {"data_first": f"{times[0]:%Y-%m-%dT%H:%M}", "data_hours": step // timedelta(hours=1)}
+    return replace(chart, svg=mark_safe(chart.svg.replace("<svg", tag("svg", **data)[:-2], 1)))  # noqa: S308 - tag() escapes

@@ -22,7 +22,7 @@ from dashboard.charts import bars, breakeven, figures, small, spend
 from dashboard.charts import lines as line_charts
 from dashboard.charts.heatmap import heatmap as draw_heatmap
 from dashboard.charts.scales import Scale, extent, word
-from dashboard.charts.svg import Drawing, Key, drawing, pct, text
+from dashboard.charts.svg import Drawing, Key, drawing, leading, pct, text
 from dashboard.charts.volume import volume_bar as draw_volume
 from dashboard.charts.waterfall import waterfall as draw_waterfall
 from lib.dates import DAY
@@ -44,14 +44,18 @@ def framed(
     requests: str = "",
     at: str = "",
     period: bool = False,
+    to: str = "",
 ) -> SafeString:
     """The drawing with its legend above and its table below.
 
     With `explore`, the chart's id, a button opens the same data in Plotly: it asks for the page's own address with
     `?explore=ID`, which `ExploreMiddleware` answers with what is made here. `requests`: the address that a point leads
     to, with its day as `from` and `to`, or as the parameter `at`. `period`: a brush sets `from` and `to` of the page;
-    without it, where a page shows whole months, those of the address that a point leads to.
+    without it, where a page shows whole months, those of the address that a point leads to. `to`: the address that a
+    point of a chart without `explore` leads to, with its day.
     """
+    times = sorted({at for row in chart.spec.get("series", ()) for at in times_of(row)}) if to else []
+    chart = leading(chart, to, times) if len(times) == len(chart.rows) else chart
     request = context.get("request") if context else None
     days = bool(requests) and not at and not period
     brush = _("Enter: set this period") if period else _("Enter: show these requests") if days else ""
@@ -66,7 +70,14 @@ def framed(
     return render_to_string("charts/figure.html", {
         "chart": chart, "table": table and chart.rows, "legend": legend and chart.legend, "caption": caption,
         "data": "" if table or not chart.rows else chart.data, "explore": explore if chart.rows else "", "brush": brush,
+        "leads": requests,
     })  # fmt: skip
+
+
+def times_of(series: Row) -> list[date]:
+    """Of a line, or of a series of bars, whose rows may have no days."""
+    places = series["x"] if "x" in series else [point[0] for point in series["points"]]
+    return [at for at in places if isinstance(at, date)]
 
 
 @register.filter
@@ -90,23 +101,29 @@ def sparkline(
     series: int = 1,
     step: str = "day",
     until: date | None = None,
+    to: str = "",
 ) -> SafeString:
     """`{% sparkline day_costs unit="usd" label="Cost by day" %}`; None in the list is a gap.
 
-    The last value is of the day before `until`, without it of today; with `step="hour"` of the present hour.
+    The last value is of the day before `until`, without it of today; with `step="hour"` of the present hour. `to`: the
+    address that a point leads to, with its day.
     """
     listed = list(values or ())
     back = HOUR if step == "hour" else DAY
     today = timezone.now().astimezone(UTC)
     last = today.replace(minute=0) if step == "hour" else until - DAY if until else today.date()
     times = [last - back * (len(listed) - 1 - n) for n in range(len(listed))]
-    return small.sparkline(listed, unit=unit, label=label, cls=f"l{series}", times=times).svg
+    return leading(small.sparkline(listed, unit=unit, label=label, cls=f"l{series}", times=times), to, times).svg
 
 
 @register.simple_tag
-def strip(cells: Sequence[Row], label: str = "", height: int = 33, table: bool = False) -> SafeString:
-    """`{% strip deployment.cells label=deployment.slug %}`; cells as in `charts.small.strip`."""
+def strip(cells: Sequence[Row], label: str = "", height: int = 33, table: bool = False, to: str = "") -> SafeString:
+    """`{% strip deployment.cells label=deployment.slug %}`; cells as in `charts.small.strip`.
+
+    `to`: the address that a cell leads to, with its `day`, a date.
+    """
     chart = small.strip(cells, label=label, height=height)
+    chart = leading(chart, to, [cell["day"] for cell in cells], len(cells)) if to else chart
     return framed(chart, legend=False) if table else chart.svg
 
 
@@ -196,8 +213,8 @@ def split_bar(amounts: Mapping[str, Any], label: str = "") -> SafeString:
     return small.split(amounts, label=label).svg
 
 
-# `explore`, `requests`, `at` and `period` of the tags below are those of `framed`.
-EXPLORE = ("explore", "requests", "at", "period")
+# `explore`, `requests`, `at`, `period` and `to` of the tags below are those of `framed`.
+EXPLORE = ("explore", "requests", "at", "period", "to")
 
 
 def explored(context: Any, options: dict[str, Any]) -> dict[str, Any]:
@@ -253,9 +270,12 @@ def breakeven_curve(
 
 
 @register.simple_tag
-def waterfall(start: Row, steps: Sequence[Row], end: Row, label: str = "", table: bool = True) -> SafeString:
-    """From one sum to another by steps: `{% waterfall start steps end %}`, each `{"label", "amount"}`."""
-    chart = draw_waterfall(start, steps, end, label=label)
+def waterfall(
+    start: Row, steps: Sequence[Row], end: Row, label: str = "", table: bool = True, to: str = ""
+) -> SafeString:
+    """From one sum to another by steps: `{% waterfall start steps end %}`, each `{"label", "amount"}`, which lead `to`
+    one address."""
+    chart = leading(draw_waterfall(start, steps, end, label=label), to)
     return framed(replace(chart, note=""), table=table, caption=chart.note)
 
 

@@ -228,7 +228,7 @@ def cells(
     usual = usual_ms(entry.days)
     labels = _labels(tuple(days), get_language())
     return [
-        _cell(day, label, by_day.get(day), entry.outages, windows, usual, now)
+        {**_cell(day, label, by_day.get(day), entry.outages, windows, usual, now), "day": day}
         for day, label in zip(days, labels, strict=True)
     ]
 

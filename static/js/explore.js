@@ -11,7 +11,8 @@
   // plotly.js would add MapLibre's styles unless this id is taken; the policy forbids that, and no chart here is a map.
   const NO_MAP = "9f215cf04c5486422605d13261cb87401f4e7763b6296af81e98efbc0130da53";
   const NARROW = window.matchMedia("(max-width: 44rem)");
-  const DAY_MS = 86_400_000;
+  const HOUR_MS = 3_600_000;
+  const DAY_MS = 24 * HOUR_MS;
   const CHART = "svg.chart[tabindex]";
   let library, span;
 
@@ -75,6 +76,7 @@
   // Enter on a point of the crosshair opens what a click on it opens once the chart is explored, and the end of a span what a brush
   // opens. Bands have no points of their own.
   async function enter(svg) {
+    if (svg.dataset.to) return lead(svg);
     if (!openerOf(svg) || !svg.read?.stops[svg.read.index]) return;
     const ends = span?.svg === svg && endsOf(span);
     const panel = document.createElement("template");
@@ -85,6 +87,23 @@
     if (places.length !== svg.read.stops.length) return;
     if (!ends) follow(panel.content.querySelector(".plotly"), { x: places[svg.read.index], data: {} });
     else leave(panel.content.querySelector("form"), ...ends.map((n) => days(places[n], places[n])));
+  }
+
+  // A chart without "Explore" holds the address behind its points, where it leads to days with the first one of them. A mark of a strip
+  // may cover several cells.
+  function lead(svg) {
+    const { to, first, hours, cells } = svg.dataset;
+    const stop = svg.read?.stops[svg.read.index];
+    if (!stop) return;
+    const address = new URL(to, location.href);
+    if (first) {
+      const left = cells && parseFloat(stop.mark.querySelector("[x]").getAttribute("x")) / 100;
+      const at = day(first).valueOf() + (cells ? Math.round(left * cells) : svg.read.index) * hours * HOUR_MS;
+      const [from, until] = days(at, at);
+      address.searchParams.set("from", from);
+      address.searchParams.set("to", until);
+    }
+    location.assign(address);
   }
 
   function leave(form, [from], [, to]) {
@@ -202,7 +221,9 @@
     URL.revokeObjectURL(link.href);
   }
 
-  document.addEventListener("click", ({ target }) => {
+  document.addEventListener("click", ({ pointerType, target }) => {
+    const chart = pointerType === "mouse" && !span && target.closest(CHART);
+    if (chart && (chart.dataset.to || "leads" in (openerOf(chart)?.dataset || {}))) enter(chart);
     const opener = target.closest("[data-explore]");
     if (opener) open(opener);
     const control = target.closest(".explorer [data-do], .explorer [data-trace]");

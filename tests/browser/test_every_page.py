@@ -345,9 +345,7 @@ def test_the_mouse_chooses_a_span_of_a_drawn_chart_as_the_period_of_its_page(vis
     chart = page.locator("figure:has([data-explore=errors-over-time]) svg.chart[tabindex]")
     point_at(page, chart, 0.3)
     page.mouse.down()
-    page.mouse.up()
-    expect(chart.locator(".span")).to_have_count(0)
-    page.mouse.down()
+    expect(chart.locator(".span")).to_have_count(1)
     point_at(page, chart, 0.6)
     expect(chart.locator(".span")).to_have_count(1)
     page.mouse.up()
@@ -355,6 +353,42 @@ def test_the_mouse_chooses_a_span_of_a_drawn_chart_as_the_period_of_its_page(vis
     chosen = dict(parse_qsl(urlsplit(page.url).query))
     between = date.fromisoformat(chosen["to"]) - date.fromisoformat(chosen["from"])
     assert timedelta(days=7) <= between <= timedelta(days=12)
+
+
+def days_asked(page: Page, path: str) -> tuple[date, date]:
+    """The days of the page at `path` that a point of a chart has opened."""
+    page.wait_for_url(re.compile(rf"{path}\?.*from="))
+    asked = dict(parse_qsl(urlsplit(page.url).query))
+    return date.fromisoformat(asked["from"]), date.fromisoformat(asked["to"])
+
+
+def test_a_click_on_a_point_of_a_drawn_chart_opens_its_day(visit: Visit) -> None:
+    page = visit("/requests/latency/?days=30&task=rag")
+    point_at(page, page.locator("figure:has([data-explore=errors-over-time]) svg.chart[tabindex]"), 0.3)
+    page.mouse.down()
+    page.mouse.up()
+    first, end = days_asked(page, "/requests/")
+    assert end - first == timedelta(days=1) and "outcome=error" in page.url and "task=rag" in page.url
+
+
+def test_a_day_of_a_strip_leads_to_the_requests_of_its_deployment(visit: Visit) -> None:
+    page = visit("/uptime/")
+    strip = page.locator(".strips svg.chart[tabindex='0']")
+    strip.focus()
+    page.keyboard.press("End")
+    read = page.locator(".readout.loose").inner_text()
+    page.keyboard.press("Enter")
+    last, end = days_asked(page, "/requests/")
+    assert end - last == timedelta(days=1) and read.startswith(f"{last.day} {last:%b}: ") and "deployment=" in page.url
+    page.go_back()
+    page.locator("svg.spark[tabindex='0']").first.focus()
+    page.keyboard.press("Enter")
+    assert days_asked(page, "/requests/") == (last, end), "the last hour is of the same day"
+    page.go_back()
+    point_at(page, page.locator(".strips svg.chart[tabindex='0']"), 0.99)
+    page.mouse.down()
+    page.mouse.up()
+    assert days_asked(page, "/requests/") == (last, end)
 
 
 def test_a_stacked_list_is_sorted_by_its_headings_on_a_phone(visit: Visit) -> None:

@@ -371,6 +371,15 @@ def test_a_line_chart_is_explored_with_its_bands_its_limit_and_what_a_point_lead
     json.dumps(made.json)
 
 
+@pytest.mark.parametrize(("labels", "few"), [(30, 5), (8, 4), (4, 4), (1, 1)])
+def test_labels_below_bars_do_not_touch_on_a_phone(labels: int, few: int) -> None:
+    days = [JUNE + dt.timedelta(days=n) for n in range(labels)]
+    rows = [{"label": f"{day.day} {day:%b}", "parts": []} for day in days]
+    drawn = re.findall(r'class="t-axis mid( wide)?"', str(bars.stacked_bars(rows).svg))
+    assert len(drawn) == min(labels, 15) and drawn.count("") == few
+    assert few * 7 * 6.4 + (few - 1) * 16 <= 290
+
+
 def test_stacked_bars_are_explored_by_day_and_lead_to_the_requests_of_a_part() -> None:
     parts = [
         {"key": "runpod", "name": "RunPod", "amount": Decimal(8), "provenance": kind} for kind in ("billed", "entered")
@@ -382,6 +391,25 @@ def test_stacked_bars_are_explored_by_day_and_lead_to_the_requests_of_a_part() -
         [16.0, 0.0],
         {"provider": "runpod"},
     )
+
+
+def test_a_point_without_explore_leads_to_its_day_where_the_page_has_a_place_for_it() -> None:
+    days = [dt.date(2026, 6, n) for n in (16, 17, 18)]
+    cells = [{"label": f"{day.day} Jun", "state": "up", "day": day} for day in days]
+    points = [(day, 1) for day in days]
+    source = (
+        "{% strip cells to=to %}|{% sparkline values step='hour' to=to %}|{% lines series to=to %}|"
+        "{% lines months to=to %}|{% strip cells %}{% lines series %}"
+    )
+    months = [(dt.date(2026, n, 1), 1) for n in (1, 2, 3)]
+    context = {"cells": cells, "values": [1, 2], "to": "/requests/?deployment=a&b=1"}
+    context |= {"series": [{"name": "a", "points": points}], "months": [{"name": "a", "points": months}]}
+    strip, spark, line, uneven, nowhere = Template("{% load charts %}" + source).render(Context(context)).split("|")
+    assert 'data-to="/requests/?deployment=a&amp;b=1"' in strip and 'data-cells="3"' in strip
+    assert 'data-first="2026-06-16T00:00" data-hours="24"' in strip
+    assert re.search(r'data-first="20..-..-..T..:00" data-hours="1"', spark)
+    assert 'data-first="2026-06-16T00:00" data-hours="24"' in line
+    assert "data-to" not in uneven and "data-to" not in nowhere
 
 
 def explored(ask: str, **more: Any) -> Any:
