@@ -37,8 +37,11 @@ CEILINGS = {
     # One reads how far raters agree, one the marks of rubrics, one the names that raters hide where a bias is shown,
     # and one whether there are so many ratings that a task calculates all this.
     "/quality/": 22,
-    # One writes down that an answer was read, one reads the rubric of its task, one what was typed and not sent.
-    "/quality/rate/": 15,
+    # One writes down that an answer was read, one reads the rubric of its task. Of a queue, two reserve the answer.
+    "/quality/rate/": 11,
+    "/quality/rate/?queue={queue}": 15,
+    "/quality/rate/?queue={queue}&ahead=1": 13,
+    "a rating in a queue with the next answer loaded ahead": 18,
     "/quality/compare/": 18,  # one writes down that the answers were read, two reserve the pair
     "/quality/comparisons/": 10,
     "/settings/applications/ and /settings/keys/ together": 14,

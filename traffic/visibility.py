@@ -33,3 +33,9 @@ def copies_of_others(within: Sequence[int], request_id: str) -> Exists:
     """
     calls = TrialCall.objects.filter(request_id=OuterRef(request_id), prompt__application__isnull=False)
     return Exists(calls.exclude(prompt__application__in=list(within)))
+
+
+# The same in a plain statement, of the column `{id}` and the applications `within`.
+COPY_OF_OTHERS = """EXISTS (
+    SELECT 1 FROM traffic_trialcall AS call JOIN traffic_trialprompt AS sent ON sent.id = call.prompt_id
+    WHERE call.request_id = {id} AND sent.application_id <> ALL(%(within)s::bigint[]))"""

@@ -38,3 +38,10 @@ def assert_rollups_exact(conn: psycopg.Connection) -> None:
         stored = conn.execute(f"SELECT {columns} FROM {rollup.table} WHERE {rollup.sums[0]} <> 0").fetchall()
         fresh = conn.execute(rollup.right("traffic_request")).fetchall()
         assert sorted(stored, key=repr) == sorted(fresh, key=repr), rollup.table
+
+
+def rows_read(plan: dict[str, Any]) -> int:
+    """Rows that the tables and indexes of a plan gave, those included that a filter or a join threw away."""
+    own = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0) if "Relation Name" in plan else 0
+    own += plan.get("Rows Removed by Join Filter", 0)
+    return int(own * plan["Actual Loops"]) + sum(rows_read(part) for part in plan.get("Plans", ()))

@@ -11,7 +11,8 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from traffic.models import Abstention, QueueEntry, RatingQueue
+from lib import sql
+from traffic.models import Abstention, QueueEntry, RatingQueue, Rubric
 from traffic.queues.services import judged
 from traffic.visibility import Person, copies_of_others, rateable
 
@@ -90,10 +91,28 @@ def names_of(queues: Collection[int]) -> list[tuple[int, str]]:
     return list(RatingQueue.objects.filter(pk__in=queues).order_by("pk").values_list("pk", "name"))
 
 
+QUEUE, RUBRIC = sql.Table(RatingQueue, "q"), sql.Table(Rubric, "rubric")
+OPEN_QUEUE = f"""
+SELECT {QUEUE}, {RUBRIC}, counts.needed, counts.rated, counts.mine
+FROM traffic_ratingqueue AS q LEFT JOIN traffic_rubric AS rubric ON rubric.id = q.rubric_id
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE NOT e.text_deleted OR e.rated_at IS NOT NULL) AS needed, count(e.rated_at) AS rated,
+           count(e.rated_at) FILTER (WHERE e.rater_id = %(rater)s) AS mine
+    FROM traffic_queueentry AS e WHERE e.queue_id = q.id
+) AS counts
+WHERE q.id = %(queue)s AND q.closed_at IS NULL
+  AND coalesce((SELECT bool_or(r.user_id = %(rater)s) FROM traffic_ratingqueue_raters AS r
+                WHERE r.ratingqueue_id = q.id), true)
+"""
+
+
 def open_queue(person: Person, pk: int) -> Progress | None:
     """One open queue in which this person may rate."""
-    row = _with_progress(open_to(person).filter(pk=pk).select_related("rubric"), person).first()
-    return None if row is None else _progress(row)
+    values = {"rater": person.pk, "queue": pk}
+    for queue, rubric, needed, rated, mine in sql.instances(OPEN_QUEUE, QUEUE, RUBRIC, parameters=values):
+        queue.rubric = rubric
+        return Progress(queue, needed, rated, mine)
+    return None
 
 
 def queue_of(pk: int) -> RatingQueue | None:
@@ -124,9 +143,17 @@ def own_entry(person: Person, queue: RatingQueue, request_id: uuid.UUID) -> Queu
     return queue.entries.filter(rater=person.pk, request_id=request_id).first()
 
 
+# Before an answer of theirs that is not rated yet stands the last one of all.
+LAST_RATED = """
+SELECT request_id FROM traffic_queueentry
+WHERE queue_id = %(queue)s AND rater_id = %(rater)s AND rated_at < coalesce(
+    (SELECT rated_at FROM traffic_queueentry
+     WHERE queue_id = %(queue)s AND rater_id = %(rater)s AND request_id = %(before)s), 'infinity')
+ORDER BY rated_at DESC LIMIT 1
+"""
+
+
 def last_rated(person: Person, queue: RatingQueue, before: uuid.UUID | None = None) -> uuid.UUID | None:
     """The answer that this person rated last in a queue, or last before another one of theirs."""
-    mine = queue.entries.filter(rater=person.pk, rated_at__isnull=False)
-    if before is not None and (entry := mine.filter(request_id=before).first()) is not None:
-        mine = mine.filter(rated_at__lt=entry.rated_at)
-    return mine.order_by("-rated_at").values_list("request_id", flat=True).first()
+    values = {"queue": queue.pk, "rater": person.pk, "before": before}
+    return next((identifier for (identifier,) in sql.rows(LAST_RATED, values)), None)

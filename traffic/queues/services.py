@@ -13,10 +13,12 @@ from django.db import connection, transaction
 from django.db.models import Exists, Max, OuterRef, Q
 from django.utils import timezone
 
+from lib import sql
 from lib.events import log_event
 from traffic.models import Abstention, QueueEntry, Rating, RatingQueue
+from traffic.models.queues import number_of_person
 from traffic.queues.sampling import draw, ratings_needed
-from traffic.visibility import copies_of_others
+from traffic.visibility import COPY_OF_OTHERS
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +56,35 @@ def _lock(number: int) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, number])
 
 
+ENTRY = sql.Table(QueueEntry, "e")
+# Their own entry is locked as it is looked for: where its time is over, another rater may take it at this moment. Of
+# the free ones those that are locked are passed over, and one that is free no more once it is locked is none of them.
+RESERVE = f"""
+WITH own AS (
+    SELECT id FROM traffic_queueentry AS e
+    WHERE {{open}} AND rater_id = %(rater)s AND request_id IS DISTINCT FROM %(beside)s
+    ORDER BY id LIMIT 1 FOR UPDATE OF e
+), free AS (
+    SELECT id FROM traffic_queueentry AS e
+    WHERE {{open}} AND (reserved_until IS NULL OR reserved_until <= %(now)s) AND NOT EXISTS (SELECT 1 FROM own)
+      AND NOT EXISTS (SELECT 1 FROM traffic_queueentry AS mine WHERE mine.queue_id = e.queue_id
+                      AND mine.request_id = e.request_id AND mine.rater_id = %(rater)s)
+      AND NOT {COPY_OF_OTHERS.format(id="e.request_id")}
+    ORDER BY position, number LIMIT 1 FOR UPDATE OF e SKIP LOCKED
+)
+UPDATE traffic_queueentry AS e SET rater_id = %(rater)s, reserved_until = %(until)s
+WHERE id = (SELECT id FROM own UNION ALL SELECT id FROM free)
+RETURNING {ENTRY}
+""".replace(
+    "{open}",
+    """queue_id = %(queue)s AND rated_at IS NULL AND NOT text_deleted AND application_id = ANY(%(within)s::bigint[])
+      AND NOT EXISTS (SELECT 1 FROM traffic_rating AS t WHERE t.request_id = e.request_id AND t.rater_kind = 'person'
+                      AND t.by = %(by)s)
+      AND NOT EXISTS (SELECT 1 FROM traffic_abstention AS note WHERE note.rater_id = %(rater)s
+                      AND note.request_id = e.request_id)""",
+)
+
+
 @transaction.atomic
 def reserve_next(
     *,
@@ -67,25 +98,12 @@ def reserve_next(
 
     `beside` an answer on screen it is the one after it, so that a rater has two at most.
 
-    Locked rows are passed over, and a lock is only taken on a row that is still free, so that two raters who come at
-    once get two entries. One rater in two tabs gets the same entry twice.
+    Two raters who come at once get two entries. One rater in two tabs gets the same entry twice.
     """
     _lock(rater.pk or 0)
-    entries = QueueEntry.objects.filter(queue=queue, rated_at=None, text_deleted=False, application__in=within)
-    # It is locked too: where its time is over, another rater may take it at this moment.
-    own = entries.filter(~judged(rater), rater=rater.pk)
-    if beside is not None:
-        own = own.exclude(request_id=beside)
-    entry = own.select_for_update(of=("self",)).first()
-    if entry is None:
-        mine = QueueEntry.objects.filter(queue=queue, request_id=OuterRef("request_id"), rater=rater.pk)
-        free = entries.filter(Q(reserved_until=None) | Q(reserved_until__lte=now))
-        free = free.filter(~judged(rater), ~Exists(mine), ~copies_of_others(within, "request_id"))
-        entry = free.order_by("position", "number").select_for_update(skip_locked=True, of=("self",)).first()
-    if entry is not None:
-        entry.rater_id, entry.reserved_until = rater.pk, now + RESERVED
-        entry.save(update_fields=["rater", "reserved_until"])
-    return entry
+    values = {"queue": queue.pk, "rater": rater.pk, "by": number_of_person(rater.pk), "within": within, "now": now,
+              "until": now + RESERVED, "beside": beside}  # fmt: skip
+    return next((entry for (entry,) in sql.instances(RESERVE, ENTRY, parameters=values)), None)
 
 
 def judged(rater: AbstractBaseUser | AnonymousUser) -> Q:
@@ -111,9 +129,11 @@ def text_is_gone(entry: QueueEntry) -> None:
     QueueEntry.objects.filter(request_id=entry.request_id, rated_at=None).update(text_deleted=True)
 
 
-@transaction.atomic
 def count_rating(rater_id: int, request_id: uuid.UUID, now: datetime) -> None:
-    """Count a rating in the queues that need it, wherever it was made: the rater's own entry, else a free one."""
+    """Count a rating in the queues that need it, wherever it was made: the rater's own entry, else a free one.
+
+    In the transaction of the rating.
+    """
     open_to = Q(queue__raters=None) | Q(queue__raters=rater_id) | Q(rater=rater_id)
     rows = QueueEntry.objects.filter(open_to, request_id=request_id, queue__closed_at=None)
     entries = rows.order_by("queue_id", "number").select_for_update(of=("self",))

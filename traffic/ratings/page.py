@@ -69,7 +69,8 @@ def criterion_fields(rubric: Rubric | None, marks: Mapping[str, Any]) -> list[Cr
 class RatingPage:
     """An answer to judge, or None; the reader's rating of it; and how many are `done` today and `waiting`.
 
-    `work` is the queue that the answer is of; None: the newest answers of the reader's applications.
+    `work` is the queue that the answer is of, with counts of its own; None: the newest answers of the reader's
+    applications.
     """
 
     answer: Answer | None

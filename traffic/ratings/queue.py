@@ -10,13 +10,15 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Exists, OuterRef
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
+from lib import sql
 from lib.dates import midnight
-from traffic.models import Abstention, Outcome, RaterPreference, Rating, RatingDraft, Request, RequestBody
-from traffic.visibility import Person, copies_of_others
+from traffic.models import Abstention, Application, RaterPreference, Rating, RatingDraft, Request
+from traffic.models.queues import number_of_person
+from traffic.request_ids import day_of
+from traffic.visibility import COPY_OF_OTHERS, Person
 
 DAYS = 14  # how far back an answer is still offered
 LONGEST = 200  # answers that are looked at at once
@@ -24,12 +26,39 @@ LONGEST = 200  # answers that are looked at at once
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer to judge, with what it was asked, and what its rater typed without sending it."""
+    """An answer to judge, with what it was asked, what its rater typed without sending it, and their rating of it."""
 
     request: Request
     prompt: str | None
     text: str
     draft: Mapping[str, Any] | None = None
+    mine: Rating | None = None
+    cannot: bool = False  # this person cannot judge it
+
+    @property
+    def judged(self) -> bool:
+        return self.cannot or self.mine is not None
+
+
+# Day by day from the newest, so that no more days are read than have the answers. Each look beside a request is one of
+# an index: a new day, which PostgreSQL knows nothing of yet, is never read whole for each of its requests.
+WAITING = f"""
+SELECT r.id FROM generate_series(%(last)s::date, %(first)s::date, interval '-1 day') AS newest
+CROSS JOIN LATERAL (
+    SELECT id, application_id FROM traffic_request AS r
+    WHERE day = newest::date AND day >= %(first)s AND day <= %(last)s AND outcome = 'ok'
+      AND application_id = ANY(%(within)s::bigint[])
+      AND EXISTS (SELECT 1 FROM traffic_request_body AS b WHERE b.day = r.day AND b.request_id = r.id
+                  AND b.day >= %(first)s AND b.day <= %(last)s AND b.answer > '' OFFSET 0)
+      AND NOT EXISTS (SELECT 1 FROM traffic_rating AS t WHERE t.request_id = r.id AND t.rater_kind = 'person'
+                      AND t.by = %(by)s OFFSET 0)
+      AND NOT EXISTS (SELECT 1 FROM traffic_abstention AS note WHERE note.rater_id = %(rater)s
+                      AND note.request_id = r.id OFFSET 0)
+      AND NOT {COPY_OF_OTHERS.format(id="r.id")}
+    ORDER BY started_at DESC, id DESC LIMIT %(most)s
+) AS r
+LIMIT %(most)s
+"""
 
 
 def waiting(user: Person, within: list[int]) -> list[uuid.UUID]:
@@ -37,45 +66,48 @@ def waiting(user: Person, within: list[int]) -> list[uuid.UUID]:
 
     Of neighbours most come from one model, so in the order of time the next answer would not be blind any more.
     """
-    today = timezone.now().date()
-    first, end = today - timedelta(days=DAYS), today + timedelta(days=2)
-    bodies = RequestBody.objects.filter(
-        day__gte=first, day__lt=end, day=OuterRef("day"), request_id=OuterRef("id"), answer__gt=""
-    )
-    mine = Rating.objects.of_person(user).filter(request_id=OuterRef("id"))
-    requests = Request.objects.in_days(first, end).filter(
-        Exists(bodies),
-        ~Exists(mine),
-        ~Exists(Abstention.objects.filter(rater=user.pk, request_id=OuterRef("id"))),
-        ~copies_of_others(within, "id"),
-        outcome=Outcome.OK,
-        application__in=within,
-    )
-    newest = requests.newest_first().values_list("id", flat=True)[:LONGEST]
+    newest = [identifier for (identifier,) in sql.rows(WAITING, waiting_values(user, within))]
     return sorted(newest, key=lambda identifier: hashlib.blake2b(f"{user.pk}/{identifier}".encode()).digest())
 
 
+def waiting_values(user: Person, within: list[int]) -> dict[str, Any]:
+    today = timezone.now().date()
+    days = {"first": today - timedelta(days=DAYS), "last": today + timedelta(days=1)}
+    return _of(user, within) | days | {"most": LONGEST}
+
+
+def _of(user: Person, within: list[int]) -> dict[str, Any]:
+    return {"rater": user.pk, "by": number_of_person(user.pk), "within": within}
+
+
+REQUEST, APPLICATION = sql.Table(Request, "r"), sql.Table(Application, "a")
+RATING, DRAFT = sql.Table(Rating, "t"), sql.Table(RatingDraft, "draft")
+ANSWER = f"""
+SELECT {REQUEST}, {APPLICATION}, {RATING}, {DRAFT}, b.prompt, b.answer,
+       EXISTS (SELECT 1 FROM traffic_abstention AS note WHERE note.rater_id = %(rater)s AND note.request_id = r.id)
+FROM traffic_request AS r
+JOIN traffic_application AS a ON a.id = r.application_id
+JOIN traffic_request_body AS b ON b.day = %(day)s AND b.request_id = r.id
+LEFT JOIN traffic_rating AS t ON t.request_id = r.id AND t.rater_kind = 'person' AND t.by = %(by)s
+LEFT JOIN traffic_ratingdraft AS draft ON draft.rater_id = %(rater)s AND draft.request_id = r.id
+WHERE r.day = %(day)s AND r.id = %(id)s AND a.id = ANY(%(within)s::bigint[]) AND b.answer > ''
+  AND NOT {COPY_OF_OTHERS.format(id="r.id")}
+"""
+
+
 def answer(user: Person, identifier: uuid.UUID, within: list[int]) -> Answer | None:
-    """One answer of these applications with its prompt, and this person's draft about it."""
-    requests = Request.objects.select_related("application", "deployment").exclude(copies_of_others(within, "id"))
-    request = requests.by_id(identifier)
-    if request is None or request.application_id not in within:
-        return None
-    body = RequestBody.objects.filter(day=request.day, request_id=request.id).first()
-    if body is None or not body.answer:
-        return None
-    draft = RatingDraft.objects.filter(rater=user.pk, request_id=identifier).first()
-    return Answer(request, body.prompt, body.answer, draft.typed if draft else None)
+    """One answer of these applications with its prompt, and this person's draft about it and rating of it."""
+    values = _of(user, within) | {"id": identifier, "day": day_of(identifier)}
+    for request, application, mine, draft, prompt, text, cannot in sql.instances(
+        ANSWER, REQUEST, APPLICATION, RATING, DRAFT, parameters=values
+    ):
+        request.application = application
+        return Answer(request, prompt, text, draft.typed if draft else None, mine, cannot)
+    return None
 
 
 def rating_by(user: Person, request: Request) -> Rating | None:
     return Rating.objects.of_person(user).filter(request_id=request.id).first()
-
-
-def judged_by(user: Person, request: Request) -> bool:
-    """Whether this person has rated an answer, or cannot judge it."""
-    cannot = Abstention.objects.filter(rater=user.pk, request_id=request.id)
-    return rating_by(user, request) is not None or cannot.exists()
 
 
 def own_rating(user: Person, pk: int) -> Rating | None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
 from django.utils import timezone
+from psycopg.types.json import Jsonb
 
+from lib import sql
 from traffic.authentication.keys import Caller
 from traffic.models import Abstention, RaterKind, RaterPreference, Rating, RatingDraft, Request
 from traffic.models.queues import number_of_person
@@ -23,23 +25,38 @@ from traffic.ratings.waiting import COPIED, wait
 JUDGED = ("score", "stars", "comment", "rubric_id", "marks")
 
 
+RATING = sql.Table(Rating, "t")
+# A rater's earlier judgement of the answer is replaced, and of a person what they typed about it is deleted.
+RATE = f"""
+WITH typed AS (DELETE FROM traffic_ratingdraft WHERE rater_id = %(rater_id)s AND request_id = %(request_id)s)
+INSERT INTO traffic_rating AS t (day, request_id, response_id, rater_id, rater_kind, by, score, stars, comment,
+                                 rubric_id, marks, created_at, application_id, deployment_id, model, task)
+VALUES (%(day)s, %(request_id)s, '', %(rater_id)s, %(rater_kind)s, %(by)s, %(score)s, %(stars)s, %(comment)s,
+        %(rubric_id)s, %(marks)s, %(created_at)s, %(application_id)s, %(deployment_id)s, %(model)s, %(task)s)
+ON CONFLICT (request_id, rater_kind, by) WHERE request_id IS NOT NULL DO UPDATE
+SET (day, rater_id, score, stars, comment, rubric_id, marks, created_at, application_id, deployment_id, model, task)
+  = (excluded.day, excluded.rater_id, excluded.score, excluded.stars, excluded.comment, excluded.rubric_id,
+     excluded.marks, excluded.created_at, excluded.application_id, excluded.deployment_id, excluded.model,
+     excluded.task)
+RETURNING {RATING}
+"""
+
+
 @transaction.atomic
 def rate(*, request: Request, judgement: Judgement, rater: AbstractBaseUser | None = None) -> Rating:
     """Store a judgement of an answer; an earlier one of the same rater is replaced.
 
     A person's rating counts in the queues that need it, and ends their draft.
     """
-    columns: dict[str, Any] = asdict(judgement) | {name: getattr(request, name) for name in COPIED}
+    values: dict[str, Any] = {name: getattr(request, name) for name in COPIED} | asdict(judgement)
+    values |= {"request_id": request.id, "day": request.day, "created_at": timezone.now()}
+    values |= {"rater_id": None, "marks": Jsonb(judgement.marks)}
     if rater is not None:
-        columns["rater_id"] = rater.pk
-        columns |= {"rater_kind": RaterKind.PERSON, "by": number_of_person(rater.pk)}
-    columns |= {"day": request.day, "created_at": timezone.now()}
-    rater_of = {name: columns.pop(name) for name in ("rater_kind", "by")}
-    rating, _made = Rating.objects.update_or_create(request_id=request.id, **rater_of, defaults=columns)
+        values |= {"rater_id": rater.pk, "rater_kind": RaterKind.PERSON, "by": number_of_person(rater.pk)}
+    ((rating,),) = sql.instances(RATE, RATING, parameters=values)
     if rater is not None:
         queues.count_rating(rater.pk, request.id, rating.created_at)
-        RatingDraft.objects.filter(rater=rater.pk, request_id=request.id).delete()
-    return rating
+    return cast(Rating, rating)
 
 
 @transaction.atomic

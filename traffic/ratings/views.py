@@ -85,9 +85,8 @@ def rate(request: HttpRequest) -> HttpResponse:
         context = _page(request, within, work, shown) | {"form": form}
         return render(request, "traffic/quality/rate.html", context, status=422)
     back = f"{reverse('traffic:rate')}?{f'queue={work.queue.pk}&' if work else ''}at={shown.request.id}"
-    rate_with_message(request, shown.request, form.judgement(), back=back, blind=True)
+    rate_with_message(request, shown.request, form.judgement(), mine=shown.mine, back=back, blind=True)
     if (ahead := uuid_of(request.POST.get("ahead", ""))) is not None:
-        work = _work(request)[0]
         if asked_for_queue and work is None:
             messages.info(request, CLOSED)
             return redirect("traffic:rate")
@@ -103,7 +102,7 @@ def _why_not(request: HttpRequest, work: Progress | None, within: list[int], ahe
     shown = rating_queue.answer(request.user, ahead, within)
     if shown is None:
         return _("The text of the next answer was deleted. Another answer is shown.")
-    if rating_queue.judged_by(request.user, shown.request):
+    if shown.judged:
         return _("You judged the next answer in another tab. Another answer is shown.")
     if work is not None and not entries.extend(request.user, ahead, timezone.now()):
         return _("Another rater has the next answer now. Another answer is shown.")
@@ -173,7 +172,7 @@ def _page(
         record(Action.READ, actor=person(request), object_type="traffic.request", object_id=shown.request.id,
                message=_("in the rating queue"), chain=False)  # fmt: skip
     following = 0 if place is None else place + 1
-    mine = None if shown is None else rating_queue.rating_by(request.user, shown.request)
+    mine = None if shown is None else shown.mine
     rubric = None if shown is None else _rubric(request, shown, work, mine)
     typed = (shown.draft if shown else None) or (
         {"comment": mine.comment, "marks": mine.marks} if mine else {"comment": "", "marks": {}}
@@ -187,7 +186,7 @@ def _page(
     page = RatingPage(
         answer=shown,
         mine=mine,
-        done=rating_queue.rated_today(request.user) + rated_first,
+        done=0 if work else rating_queue.rated_today(request.user) + rated_first,
         waiting=len(queue) - rated_first,
         previous=previous,
         next=queue[following] if following < len(queue) else None,
@@ -300,11 +299,12 @@ def current_user(request: HttpRequest) -> AbstractBaseUser:
 
 
 def rate_with_message(
-    request: HttpRequest, rated: Request, judgement: Judgement, *, back: str, blind: bool = False
+    request: HttpRequest, rated: Request, judgement: Judgement, *, mine: Rating | None, back: str, blind: bool = False
 ) -> Rating:
-    """Store a judgement and show a toast with an undo and the rating. `blind`: without the model that answered, since
-    the next answer is likely to be of the same one; the page at the end of the queue and My ratings name it."""
-    before = ratings.judgement_of(rating_queue.rating_by(request.user, rated))
+    """Store a judgement, which replaces `mine`, and show a toast with an undo and the rating. `blind`: without the
+    model that answered, since the next answer is likely to be of the same one; the page at the end of the queue and My
+    ratings name it."""
+    before = ratings.judgement_of(mine)
     if before and judgement.rubric_id is None:  # rated again where no criteria are shown
         judgement = replace(judgement, rubric_id=before["rubric_id"], marks=before["marks"])
     rating = ratings.rate(request=rated, judgement=judgement, rater=current_user(request))

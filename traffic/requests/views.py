@@ -29,6 +29,7 @@ from traffic.feedback_links.page import link_words
 from traffic.marks.rules import labels
 from traffic.models import CostReason, Outcome, Rating, Request
 from traffic.ratings.forms import RatingForm
+from traffic.ratings.queue import rating_by
 from traffic.ratings.views import SCALE, rate_with_message
 from traffic.requests import detail_page, prompt_search
 from traffic.requests import page as requests_page
@@ -150,7 +151,7 @@ def request_rate(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
     if not form.is_valid():
         return render(request, "traffic/requests/request.html", _detail(request, row, form), status=422)
     back = reverse("traffic:request", args=[identifier])
-    rate_with_message(request, row, form.judgement(), back=back)
+    rate_with_message(request, row, form.judgement(), mine=rating_by(request.user, row), back=back)
     return redirect(back)
 
 

@@ -13,10 +13,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from lib import sql
 from tests.factories import DeploymentFactory, TrialFactory
+from tests.query_ceilings import ceiling
 from tests.traffic.gateway_stack import until
 from tests.traffic.people import application, arrive, logged_in, person, text
 from traffic.ingest.context import clear_cache
@@ -340,6 +342,24 @@ def test_nothing_is_ahead_of_a_closed_queue_or_the_last_answer(
     assert "This queue is closed, or you are not one of its raters." in response.content.decode()
     last = identifier(response)
     assert client.get(f"{RATE}?ahead=1&after={last}").status_code == 204
+
+
+def test_a_rating_and_the_answer_after_it_take_few_statements(
+    conn: psycopg.Connection, shop: Application, ada: User
+) -> None:
+    answers(conn, shop, 4)
+    client, address = logged_in(ada), f"{RATE}?queue={queue().pk}"
+    client.get(address)
+    with CaptureQueriesContext(connection) as page:
+        first = shown(client, address)
+    with CaptureQueriesContext(connection) as ahead:
+        following = shown(client, f"{address}&ahead=1&after={first}")
+    with CaptureQueriesContext(connection) as rating:
+        form = {"queue": address.partition("=")[2], "request": first, "stars": "4", "ahead": following}
+        assert client.post(RATE, form).status_code == 200
+    assert len(page) <= ceiling("/quality/rate/?queue={queue}")
+    assert len(ahead) <= ceiling("/quality/rate/?queue={queue}&ahead=1")
+    assert len(rating) <= ceiling("a rating in a queue with the next answer loaded ahead")
 
 
 def test_the_next_of_the_newest_answers_lies_ahead_too(conn: psycopg.Connection, shop: Application, ada: User) -> None:

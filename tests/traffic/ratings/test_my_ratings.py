@@ -11,8 +11,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from lib import sql
 from providers.models import AuditEntry
 from tests.traffic.people import application, arrive, logged_in, person, text
+from tests.traffic.request_rows import rows_read
 from traffic.models import Abstention, Application, Rating, RatingDraft, Request
 from traffic.ratings import queue, services
 from traffic.ratings.judgement import Judgement
@@ -31,13 +33,15 @@ def shop(ada: User) -> Application:
     return application("shop", ada)
 
 
-def answers(conn: psycopg.Connection, shop: Application, count: int) -> list[Request]:
-    start = timezone.now() - timedelta(hours=1)
+def answers(
+    conn: psycopg.Connection, shop: Application, count: int, apart: timedelta = timedelta(minutes=1)
+) -> list[Request]:
+    start = timezone.now() - timedelta(hours=1) - count * apart
     return arrive(
         conn,
         *(
-            {"application_id": shop.pk, "started_at": start + timedelta(minutes=n), "prompt": "[]",
-             "answer": f"Answer {n}.", "external_id": f"r{n}"}
+            {"application_id": shop.pk, "started_at": start + n * apart, "prompt": "[]", "answer": f"Answer {n}.",
+             "external_id": f"r{n}"}
             for n in range(count)
         ),
     )  # fmt: skip
@@ -55,6 +59,15 @@ def test_the_order_is_a_persons_own_and_stays(conn: psycopg.Connection, shop: Ap
     assert set(orders[0]) == set(orders[1]) == {row.id for row in rows}
     assert orders[0] != orders[1] and orders[0] == queue.waiting(ada, rateable(ada))
     assert [row.id for row in reversed(rows)] not in orders  # which would give runs of one model away
+
+
+def test_the_texts_of_new_days_are_looked_up_one_by_one(conn: psycopg.Connection, shop: Application, ada: User) -> None:
+    answers(conn, shop, 400, timedelta(hours=0.6))  # PostgreSQL has no statistics of these ten days
+    assert len(queue.waiting(ada, [shop.pk])) == queue.LONGEST
+    statement, values = queue.WAITING, queue.waiting_values(ada, [shop.pk])
+    ((plan,),) = sql.rows(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values)
+    read = rows_read(json.loads(plan)[0]["Plan"] if isinstance(plan, str) else plan[0]["Plan"])
+    assert read < 600, read  # of each answer a request and a text
 
 
 def test_the_end_of_the_queue_names_the_models(conn: psycopg.Connection, shop: Application, ada: User) -> None:

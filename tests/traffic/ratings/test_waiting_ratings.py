@@ -18,7 +18,7 @@ from django.utils import timezone
 from lib.errors import ApiError
 from tests.traffic.feedback import send
 from tests.traffic.people import application, arrive
-from tests.traffic.request_rows import RESPONSE, row
+from tests.traffic.request_rows import RESPONSE, row, rows_read
 from traffic.authentication.keys import Caller, callers, create_key
 from traffic.ingest.context import clear_cache
 from traffic.ingest.pipeline import store
@@ -221,12 +221,6 @@ def test_a_rater_who_posts_twice_at_once_waits_once(shop: Application) -> None:
 
 
 # A short response id comes again and again: of the newest request, and of a handful of rows.
-
-
-def rows_read(plan: dict[str, Any]) -> int:
-    """Rows that the tables and indexes of a plan gave, those that a filter threw away included."""
-    own = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0) if "Relation Name" in plan else 0
-    return int(own * plan["Actual Loops"]) + sum(rows_read(part) for part in plan.get("Plans", ()))
 
 
 def test_a_short_id_is_compared_with_a_handful_of_rows_however_many_there_are(
