@@ -11,7 +11,17 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from traffic.gateway.protocols import ANTHROPIC, MEDIA, OPENAI, RESPONSES, Protocol
+from traffic.gateway.protocols import (
+    ANTHROPIC,
+    MEDIA,
+    OPENAI,
+    RESPONSES,
+    Protocol,
+    count,
+    find,
+    has_escaped_letters,
+    holds,
+)
 from traffic.gateway.refusals import Refusal
 
 MOST_NAMES = 100  # ids of one call
@@ -24,8 +34,6 @@ KEPT_NAMES = ("conversation", "container")
 # cost a millisecond for each of its MiB.
 _SIGNS = tuple(f'{name}"'.encode() for name in (ANSWER_NAME, *KEPT_NAMES))
 _FILE_SIGNS = tuple(f'{name}"'.encode() for name in FILE_NAMES)
-# No client writes letters like this (`f` as \u0066) but one that hides a name.
-_HIDDEN = (rb"\u004", rb"\u005", rb"\u006", rb"\u007")
 
 
 class Pairs(list[tuple[str, Any]]):
@@ -33,19 +41,14 @@ class Pairs(list[tuple[str, Any]]):
 
 
 def may_name(protocol: Protocol, body: bytes) -> bool:
-    """Whether the body is worth taking apart, by its bytes alone."""
-    if any(sign in body for sign in _SIGNS) or has_hidden_letters(body):
+    """Whether the body is worth taking apart, by its bytes alone. Of a large one not for the event loop."""
+    if holds(body, *_SIGNS) or has_escaped_letters(body):
         return True
-    if (b"file_id" in body or b"vector_store" in body) and any(sign in body for sign in _FILE_SIGNS):
+    if holds(body, b"file_id", b"vector_store") and holds(body, *_FILE_SIGNS):
         return True
-    if b'"id"' not in body:
+    if not holds(body, b'"id"'):
         return False
-    return protocol == RESPONSES or (protocol in (OPENAI, MEDIA) and (b'"audio"' in body or b'"voice"' in body))
-
-
-def has_hidden_letters(body: bytes) -> bool:
-    """Whether letters that need no escape are written with one."""
-    return rb"\u00" in body and any(sign in body for sign in _HIDDEN)
+    return protocol == RESPONSES or (protocol in (OPENAI, MEDIA) and holds(body, b'"audio"', b'"voice"'))
 
 
 def names_of(protocol: Protocol, body: bytes) -> list[str]:
@@ -53,7 +56,7 @@ def names_of(protocol: Protocol, body: bytes) -> list[str]:
 
     Raises Refusal where it names what the vendor keeps otherwise, or cannot be read.
     """
-    if body.count(b",") + body.count(b"[") + body.count(b"{") > MOST_PARTS:
+    if sum(count(body, sign) for sign in (b",", b"[", b"{")) > MOST_PARTS:
         raise Refusal(400, "bad-request", f"A call that names files may have {MOST_PARTS:,} values at most.")
     try:
         call = json.loads(body.decode("utf-8", "replace"), object_pairs_hook=Pairs, strict=False)
@@ -113,20 +116,20 @@ def _files(protocol: Protocol, waiting: list[tuple[str, Any]]) -> list[str]:
 
 def refuse_form(body: bytes) -> None:
     """Forms name files by their content. Raises Refusal where a field of a form has an id in its place."""
-    at = body.find(b"file_id")
+    at = find(body, b"file_id")
     for _ in range(MOST_NAMES):
         if at < 0:
             return
         line = body[max(0, at - 200) : at].rpartition(b"\n")[2].lower()
         if b"name" in line:
             break
-        at = body.find(b"file_id", at + 1)
+        at = find(body, b"file_id", at + 1)
     raise Refusal(400, "bad-request", "file_id: a form sends the file itself.")
 
 
 def refuse_batch_lines(body: bytes) -> None:
     """The lines of a batch's file are calls. Raises Refusal where one may name what the vendor keeps."""
-    if b"\nbatch" in body and may_name(RESPONSES if b"responses" in body else OPENAI, body):
+    if holds(body, b"\nbatch") and may_name(RESPONSES if holds(body, b"responses") else OPENAI, body):
         words = "The lines of a batch's file may name no file_id, answer, conversation, container or id."
         raise Refusal(400, "bad-request", words)
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 import aiohttp
@@ -22,8 +23,16 @@ from lib.reach import literal
 from traffic.gateway.bounds import MOST_ANSWER, TooMuch
 from traffic.gateway.forms import values_of
 from traffic.gateway.held_objects import HeldObjects
-from traffic.gateway.named_objects import has_hidden_letters, may_name, names_of, refuse_batch_lines, refuse_form
-from traffic.gateway.protocols import ANTHROPIC, OPENAI, RESPONSES, BadRequest, Protocol
+from traffic.gateway.named_objects import may_name, names_of, refuse_batch_lines, refuse_form
+from traffic.gateway.protocols import (
+    ANTHROPIC,
+    BESIDE_THE_LOOP,
+    OPENAI,
+    RESPONSES,
+    BadRequest,
+    Protocol,
+    has_escaped_letters,
+)
 from traffic.gateway.refusals import Headers, Refusal, Send
 from traffic.gateway.relay import Relay
 from traffic.gateway.routes import OVER, SELF, Rule, Target, reachable
@@ -31,6 +40,7 @@ from traffic.gateway.snapshot import Application, Snapshot
 from traffic.gateway.timeouts import IDLE, SENTENCES, TOTAL, TotalTimeout, hold, kind_of
 from traffic.gateway.upstream import KEPT_FROM_CALLERS, NotReached, headers_for, judge, url_of
 
+T = TypeVar("T")
 ANSWERS = "/v1/responses"
 VECTORS = "/v1/vector_stores"
 VOICES, CONSENTS = "/v1/audio/voices", "/v1/audio/voice_consents"
@@ -143,7 +153,7 @@ class Passthrough:
         target = await self._target(call, body, named, application, snapshot)
         if call.makes:
             if call.root == "/v1/files":
-                refuse_batch_lines(body)
+                await _looked_through(body, refuse_batch_lines)
             elif call.protocol == ANTHROPIC:
                 await self.enforce_own(ANTHROPIC, body, application)
             await self._objects.ready()  # what is made and not remembered would be made again
@@ -166,9 +176,9 @@ class Passthrough:
         Raises Refusal where it names others.
         """
         if form:
-            refuse_form(body)
+            await _looked_through(body, refuse_form)
             return {}
-        if not may_name(protocol, body):
+        if not await _looked_through(body, partial(may_name, protocol)):
             return {}
         if len(body) <= MOST_AT_ONCE:
             ids = names_of(protocol, body)
@@ -327,9 +337,14 @@ def consents_of(body: bytes, headers: Headers) -> list[str]:
             return values_of(body, types, b"consent")
     except BadRequest as error:
         raise Refusal(400, "bad-request", str(error)) from None
-    if b"consent" in body.lower() or has_hidden_letters(body):
+    if b"consent" in body.lower() or has_escaped_letters(body):
         raise Refusal(400, "bad-request", "consent: a voice that is made of a recording is sent as a form.")
     return []
+
+
+async def _looked_through(body: bytes, look: Callable[[bytes], T]) -> T:
+    """What a look through a body finds; a large one is looked through in a thread."""
+    return await asyncio.to_thread(look, body) if len(body) > BESIDE_THE_LOOP else look(body)
 
 
 def _too_late(target: Target, kind: str) -> Refusal:
@@ -413,7 +428,7 @@ def _input_file(body: bytes) -> str:
         name = msgspec.json.decode(body, type=BatchBody).input_file_id
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         name = ""
-    if not name or body.count(b"input_file_id") != 1 or has_hidden_letters(body):
+    if not name or body.count(b"input_file_id") != 1 or has_escaped_letters(body):
         raise Refusal(400, "bad-request", "input_file_id: the id of one file is required.")
     return name
 

@@ -107,6 +107,20 @@ def test_a_large_body_is_read_and_searched_beside_the_event_loop(
     assert (request.model, request.written, request.media) == ("m", "alias", True)
 
 
+@pytest.mark.parametrize("piece", range(1, 9))
+def test_words_are_searched_in_pieces_that_cut_none(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocols, "PIECE", piece)
+    for place in range(12):
+        text = b"." * place + b"word" + b"." * 5 + b"word" + b"wor"
+        assert protocols.find(text, b"word") == place
+        assert protocols.find(text, b"word", place + 1) == place + 9
+        assert protocols.find(text, b"word", place + 10) == -1
+        assert protocols.count(text, b"word") == 2
+        assert protocols.holds(text, b"none", b"word") and not protocols.holds(text, b"none", b"words")
+        assert protocols.has_escaped_letters(b"." * place + rb"\u0066")
+        assert not protocols.has_escaped_letters(b"." * place + rb"\u0016 u006")
+
+
 def test_a_conversation_keeps_its_digest_while_it_grows() -> None:
     first = {"role": "user", "content": "Hello"}
     marked = {"role": "user", "content": [{"type": "text", "text": "Hello", "cache_control": {"type": "ephemeral"}}]}

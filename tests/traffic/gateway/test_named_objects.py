@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
+from traffic.gateway import passthrough
 from traffic.gateway.named_objects import MOST_PARTS, may_name, names_of
-from traffic.gateway.protocols import ANTHROPIC, MEDIA, OPENAI, RESPONSES, Protocol
+from traffic.gateway.protocols import ANTHROPIC, BESIDE_THE_LOOP, MEDIA, OPENAI, RESPONSES, Protocol
 from traffic.gateway.refusals import Refusal
+from traffic.gateway.snapshot import Application
 
 
 @pytest.mark.parametrize(
@@ -49,6 +54,23 @@ def test_a_call_without_names_is_not_taken_apart() -> None:
     text = 'what is a "file_id": "file-1" of a conversation, "container" and é?'
     body = json.dumps({"messages": [{"role": "user", "content": text}]}).encode()
     assert not may_name(OPENAI, body)
+
+
+@pytest.mark.parametrize(("size", "beside"), [(1_000, False), (BESIDE_THE_LOOP, True)])
+def test_a_large_body_is_looked_through_beside_the_event_loop(
+    size: int, beside: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+
+    def looking(protocol: Protocol, body: bytes) -> bool:
+        threads.append(threading.get_ident())
+        return may_name(protocol, body)
+
+    monkeypatch.setattr(passthrough, "may_name", looking)
+    body = json.dumps({"model": "m", "messages": [{"content": "a" * size}]}).encode()
+    application = Application(id=1, slug="shop", capture_bodies=False, budget_state="unknown")
+    assert asyncio.run(passthrough.Passthrough(Mock(), Mock()).enforce_own(OPENAI, body, application)) == {}
+    assert [thread != threading.get_ident() for thread in threads] == [beside]
 
 
 @pytest.mark.parametrize(

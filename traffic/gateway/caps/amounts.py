@@ -11,9 +11,9 @@ from typing import NamedTuple
 import msgspec
 
 from traffic.caps.windows import MOST, Window, counted
-from traffic.gateway.caps.reads import has_escaped_names, reads_more
+from traffic.gateway.caps.reads import reads_more
 from traffic.gateway.estimates import LONGEST_CONTEXT
-from traffic.gateway.protocols import COMPLETIONS, EMBEDDINGS, GatewayRequest
+from traffic.gateway.protocols import COMPLETIONS, EMBEDDINGS, GatewayRequest, count, has_escaped_letters, holds
 from traffic.gateway.routes import Target
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import CapCharge, RequestRow, Tokens
@@ -118,7 +118,7 @@ def most_tokens(request: GatewayRequest, target: Target) -> Tokens:
     if reads_more(request):
         prompt = max(prompt, context) if target.context_tokens else MOST
     elif request.media:
-        prompt += MEDIA_TOKENS * sum(map(request.body.count, MEDIA))
+        prompt += MEDIA_TOKENS * sum(count(request.body, sign) for sign in MEDIA)
     if request.protocol == EMBEDDINGS:  # of many texts, and no answer
         return Tokens(prompt, 0, 0, 0, 0)
     choices = max(whole(request, "n"), whole(request, "best_of"), 1)
@@ -127,7 +127,7 @@ def most_tokens(request: GatewayRequest, target: Target) -> Tokens:
     elif prompt < MOST:
         prompt = min(prompt, context)
     output = min((request.most_output or context) * min(choices, MOST_CHOICES), MOST)
-    if b'"cache_control"' in request.body or has_escaped_names(request.body):
+    if holds(request.body, b'"cache_control"') or has_escaped_letters(request.body):
         return Tokens(0, 0, 0, prompt, output)  # written for an hour is the dearest that a prompt can be
     return Tokens(prompt, 0, 0, 0, output)
 

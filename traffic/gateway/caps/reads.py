@@ -1,6 +1,6 @@
 """Whether a call reads more than its body holds: a file, an address, an earlier answer, what a tool finds. Pure.
 
-Looked for by bytes, on the event loop. A quote inside a JSON string is escaped, so that no name matches inside a text.
+Looked for by bytes. A quote inside a JSON string is escaped, so that no name matches inside a text.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 
 import msgspec
 
-from traffic.gateway.protocols import MOST_READ, RESPONSES, GatewayRequest
+from traffic.gateway.protocols import MOST_READ, RESPONSES, GatewayRequest, find, has_escaped_letters, holds
 
 OUTER = (
     "previous_response_id", "conversation", "container", "mcp_servers", "web_search_options", "plugins",
@@ -44,16 +44,11 @@ def reads_more(request: GatewayRequest) -> bool:
         return True
     body = request.body
     return (
-        has_escaped_names(body)
-        or any(name in body for name in INNER)
+        has_escaped_letters(body)
+        or holds(body, *INNER)
         or _has_other_tools(fields.get("tools"))
         or _has_addresses(body)
     )
-
-
-def has_escaped_names(body: bytes) -> bool:
-    """Whether a letter is written as an escape, behind which a name may be hidden. Encoders escape no letters."""
-    return b"\\u00" in body and any(b"\\u00" + digit in body for digit in (b"4", b"5", b"6", b"7"))
 
 
 def _has_other_tools(raw: msgspec.Raw | None) -> bool:
@@ -87,8 +82,8 @@ def _is_address(body: bytes, end: int) -> bool:
 def _ends(body: bytes, mark: bytes) -> list[int]:
     """Where a mark ends in the body, for as many as are looked at and one more."""
     ends: list[int] = []
-    at = body.find(mark)
+    at = find(body, mark)
     while at >= 0 and len(ends) <= MOST_ADDRESSES:
         ends.append(at + len(mark))
-        at = body.find(mark, at + len(mark))
+        at = find(body, mark, at + len(mark))
     return ends
