@@ -32,7 +32,7 @@ class Admission:
             address = client[0] if client else ""
             if wait := self._unknown.take(address):
                 raise come_back(429, "too-many-unknown-keys", "Too many unknown keys came from this address.", wait)
-            snapshot = await self._snapshots.after(snapshot) or snapshot
+            snapshot = await self._snapshots.after(snapshot)
             key = snapshot.key(texts)
             if key is not None:
                 self._unknown.give_back(address)

@@ -188,7 +188,7 @@ class Gateway:
             self.start(read_settings())
             tune_interpreter(GIVE_WAY_S)
             make_room()
-            await self.snapshots.after(None)  # with Postgres away we start all the same, and say 503 until it is back
+            await self.snapshots.first()  # with Postgres away we start all the same, and say 503 until it is back
         except (SettingMissing, UnknownFormat, OSError) as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return

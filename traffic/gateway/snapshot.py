@@ -40,6 +40,7 @@ from traffic.redaction.rules import EVERYTHING, Redaction, redaction_of
 logger = logging.getLogger(__name__)
 
 READ_EVERY_S = 1.0
+FIRST_S = 5.0  # for the first reading, before the gateway listens
 AT_LEAST_S = 0.2  # between two reads
 NOTE_USE_EVERY_S = 30.0
 
@@ -306,7 +307,17 @@ class Snapshots:
         self._wake.set()
         self._thread.join(2)
 
-    async def after(self, snapshot: Snapshot | None) -> Snapshot | None:
+    async def first(self) -> Snapshot | None:
+        """The first snapshot; None where it cannot be read or takes more than `FIRST_S`.
+
+        A gateway that listens without one refuses calls that another one on its port would have answered.
+        """
+        until = time.monotonic() + FIRST_S
+        while self.latest is None and not self._failing and time.monotonic() < until:
+            await asyncio.sleep(0.05)
+        return self.latest
+
+    async def after(self, snapshot: Snapshot) -> Snapshot:
         """A newer snapshot, asked for at once and waited for a second; else the latest there is.
 
         One whose reading begins after this call: one that is being read may have missed what is asked for.
@@ -314,10 +325,10 @@ class Snapshots:
         reading = self._reading
         self._wake.set()
         for _ in range(20):
-            if self.latest is not snapshot and (snapshot is None or self._read > reading):
+            if self.latest is not snapshot and self._read > reading:
                 break
             await asyncio.sleep(0.05)
-        return self.latest
+        return self.latest or snapshot
 
     def used(self, key: Key) -> None:
         """Remember that a key was used; people see when, to the half minute."""

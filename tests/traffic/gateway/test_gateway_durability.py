@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -14,7 +15,9 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from dashboard.embedded.servers import free_port
 from tests.traffic.gateway_stack import KEY, GatewayProcess, Stack, calm, stack, until
+from traffic.gateway import snapshot
 from traffic.gateway.environment import SettingMissing, read_settings
 
 __all__ = ["calm", "stack"]  # fixtures
@@ -170,6 +173,24 @@ def test_no_database_at_the_start_means_wait_not_crash(calm: Stack) -> None:
     finally:
         calm.door.reopen()
         second.stop()
+
+
+def test_the_first_snapshot_is_waited_for_until_it_is_read_or_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that listens before it would refuse calls in a rolling restart."""
+    monkeypatch.setattr(snapshot, "FIRST_S", 3600.0)
+
+    async def work() -> None:
+        read, unread = (snapshot.Snapshots(f"postgresql://127.0.0.1:{free_port()}/none", str) for _ in range(2))
+        view = snapshot.Snapshot(b"", {}, {}, (), ())
+        waits = asyncio.create_task(read.first()), asyncio.create_task(unread.first())
+        await asyncio.sleep(0.2)
+        assert not any(wait.done() for wait in waits)
+        read.latest = view
+        await asyncio.to_thread(unread._try_to_read)
+        first, none = await asyncio.gather(*waits)
+        assert (first, none) == (view, None)
+
+    asyncio.run(work())
 
 
 def _status(url: str) -> int:
