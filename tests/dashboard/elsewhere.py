@@ -35,7 +35,7 @@ class Elsewhere:
         environment = free_environment(**urls, BREAKEVEN_DATA=str(self.data), SECRET_KEY="s", **variables)
         command = [sys.executable, "manage.py", *arguments]
         return subprocess.run(
-            command, cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, timeout=120, check=False
+            command, cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, timeout=600, check=False
         )
 
     def own_key(self) -> str:
