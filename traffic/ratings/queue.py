@@ -87,22 +87,25 @@ SELECT {REQUEST}, {APPLICATION}, {RATING}, {DRAFT}, b.prompt, b.answer,
        EXISTS (SELECT 1 FROM traffic_abstention AS note WHERE note.rater_id = %(rater)s AND note.request_id = r.id)
 FROM traffic_request AS r
 JOIN traffic_application AS a ON a.id = r.application_id
-JOIN traffic_request_body AS b ON b.day = %(day)s AND b.request_id = r.id
+LEFT JOIN traffic_request_body AS b ON b.day = %(day)s AND b.request_id = r.id
 LEFT JOIN traffic_rating AS t ON t.request_id = r.id AND t.rater_kind = 'person' AND t.by = %(by)s
 LEFT JOIN traffic_ratingdraft AS draft ON draft.rater_id = %(rater)s AND draft.request_id = r.id
-WHERE r.day = %(day)s AND r.id = %(id)s AND a.id = ANY(%(within)s::bigint[]) AND b.answer > ''
+WHERE r.day = %(day)s AND r.id = %(id)s AND a.id = ANY(%(within)s::bigint[]) AND (b.answer > '' OR %(deleted)s)
   AND NOT {COPY_OF_OTHERS.format(id="r.id")}
 """
 
 
-def answer(user: Person, identifier: uuid.UUID, within: list[int]) -> Answer | None:
-    """One answer of these applications with its prompt, and this person's draft about it and rating of it."""
-    values = _of(user, within) | {"id": identifier, "day": day_of(identifier)}
+def answer(user: Person, identifier: uuid.UUID, within: list[int], *, deleted: bool = False) -> Answer | None:
+    """One answer of these applications with its prompt, and this person's draft about it and rating of it.
+
+    Where `deleted`, also one whose text is not stored any more.
+    """
+    values = _of(user, within) | {"id": identifier, "day": day_of(identifier), "deleted": deleted}
     for request, application, mine, draft, prompt, text, cannot in sql.instances(
         ANSWER, REQUEST, APPLICATION, RATING, DRAFT, parameters=values
     ):
         request.application = application
-        return Answer(request, prompt, text, draft.typed if draft else None, mine, cannot)
+        return Answer(request, prompt, text or "", draft.typed if draft else None, mine, cannot)
     return None
 
 

@@ -130,9 +130,9 @@ def _work(request: HttpRequest) -> tuple[Progress | None, bool]:
 
 
 def _posted_answer(request: HttpRequest, within: list[int]) -> Answer:
-    """The answer that a form is about. Raises Http404."""
+    """The answer that a form is about: who has read a text that was deleted since can still rate it. Raises Http404."""
     identifier = uuid_of(request.POST.get("request", ""))
-    shown = None if identifier is None else rating_queue.answer(request.user, identifier, within)
+    shown = None if identifier is None else rating_queue.answer(request.user, identifier, within, deleted=True)
     if shown is None:
         raise Http404(_("This answer cannot be rated here."))
     return shown

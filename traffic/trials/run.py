@@ -22,6 +22,7 @@ from django.db import DataError, InterfaceError, OperationalError, transaction
 from django.db.models import Count, Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from lib import sql
 from lib.encryption import SecretUnreadable
@@ -244,6 +245,8 @@ class Run:
         if self.at_cap:
             text = _("The cap of $%(cap)s was reached: the next call could cost more than what is left.")
             return self._end(TrialState.STOPPED, text % {"cap": f"{trial.cap_usd:,.2f}"})
+        if self.failed and not step.calls.filter(state=CallState.OK).exists():
+            raise self.too_many_failed(step)  # slow failures fill a step before they are so many in a row
         write_results(step)
         self._release()
         return True
@@ -361,8 +364,15 @@ class Run:
             with raw_connection() as conn:
                 also(conn, 0)
         if self.failed >= max(FAILED_IN_A_ROW, step.concurrency):
-            text = _("%(name)s failed %(n)s calls in a row, the last with: %(error)s")
-            raise Ended(text % {"name": step.deployment.name, "n": self.failed, "error": self.last_error[:300]})
+            raise self.too_many_failed(step)
+
+    def too_many_failed(self, step: TrialStep) -> Ended:
+        text = ngettext(
+            "%(name)s failed %(n)s call, with: %(error)s",
+            "%(name)s failed %(n)s calls in a row, the last with: %(error)s",
+            self.failed,
+        )
+        return Ended(text % {"name": step.deployment.name, "n": self.failed, "error": self.last_error[:300]})
 
     def row_of(self, step: TrialStep, call: TrialCall, result: Result, owner: Application) -> RequestRow:
         """The call in the request log."""

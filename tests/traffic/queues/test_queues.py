@@ -450,6 +450,19 @@ def test_a_text_that_was_deleted_is_passed_over(conn: psycopg.Connection, shop: 
     assert (progress.needed, progress.rated) == (1, 1)
 
 
+def test_a_text_that_is_deleted_while_it_is_read_loses_no_rating(
+    conn: psycopg.Connection, shop: Application, ada: User
+) -> None:
+    (row,) = answers(conn, shop, 1)
+    made, client = queue(), logged_in(ada)
+    form = {"queue": made.pk, "request": shown(client, f"{RATE}?queue={made.pk}"), "comment": "Too late."}
+    RequestBody.objects.filter(request_id=row.id).delete()
+    assert "Choose 1 to 5." in client.post(RATE, form).content.decode()
+    page = client.post(RATE, form | {"stars": "2"}, follow=True).content.decode()
+    assert "Rated 2, Poor." in page and "Nothing is left for you in this queue" in page
+    assert Rating.objects.get().comment == "Too late." and queries.progress_of(made, ada).rated == 1
+
+
 def test_a_queue_that_closes_keeps_the_rating_in_progress(
     conn: psycopg.Connection, shop: Application, ada: User
 ) -> None:

@@ -196,8 +196,24 @@ def test_what_a_killed_worker_left_is_counted_and_no_answer_is_asked_for_twice(
 def test_a_candidate_that_fails_ends_the_trial_with_its_reason() -> None:
     dead = DeploymentFactory.create(name="Dead", url="http://127.0.0.1:9", local=True)
     trial = finished(trial_of(dead))
-    assert trial.state == TrialState.DONE or "Dead failed 10 calls in a row" in trial.problem
+    assert trial.state == TrialState.FAILED and "Dead failed 3 calls in a row, the last with: " in trial.problem
     assert trial.capacity_tokens_per_second is None
+
+
+def test_a_candidate_that_dies_in_the_middle_ends_the_trial_and_what_was_measured_stays(candidate: Deployment) -> None:
+    trial = trial_of(candidate)
+    assert run.work(trial.pk) and run.work(trial.pk), "each prompt once, and the step of one stream"
+    Deployment.objects.update(url="http://127.0.0.1:9")
+    clear_cache()
+    trial = finished(trial)
+    assert trial.state == TrialState.FAILED and f"{candidate.name} failed " in trial.problem
+    assert " calls in a row, the last with: " in trial.problem
+    first, second = trial.steps.filter(timed=True)
+    assert first.tokens_per_second and not second.tokens_per_second
+    answered = TrialCall.objects.filter(state=CallState.OK)
+    assert answered and set(RequestBody.objects.exclude(answer="").values_list("request_id", flat=True)) == set(
+        answered.values_list("request_id", flat=True)
+    )
 
 
 def test_two_trials_do_not_measure_the_same_deployment_at_once(candidate: Deployment) -> None:
