@@ -258,11 +258,11 @@ def assign(alert_id: int, body: AssignIn, by: AbstractBaseUser | None, note: str
 
 
 step(
-    "acknowledge", "Take an open alert on: no reminder, no escalation",
+    "acknowledge", "Acknowledge an open alert: no reminder, no escalation",
     lambda pk, body, by, note: services.acknowledge(alert_id=pk, by=by, note=note),
 )  # fmt: skip
 step(
-    "unacknowledge", "Take an acknowledgement back: it is open again",
+    "unacknowledge", "Undo an acknowledgement. The alert is open again",
     lambda pk, body, by, note: services.unacknowledge(alert_id=pk, by=by, note=note),
 )  # fmt: skip
 step("assign", "Assign an alert to a person who may act and is notified, or unassign it", assign, AssignIn)
@@ -271,7 +271,7 @@ step(
     lambda pk, body, by, note: services.write_note(alert_id=pk, by=by, note=note), RemarkIn,
 )  # fmt: skip
 step(
-    "erase-note", "Take the newest note back that this key's person wrote",
+    "erase-note", "Delete the newest note of this key's person",
     lambda pk, body, by, note: services.erase_note(alert_id=pk, by=by), NothingIn,
 )  # fmt: skip
 step(
@@ -279,7 +279,7 @@ step(
     lambda pk, body, by, note: services.snooze(alert_id=pk, until=aware(body.until), by=by, note=note), SnoozeIn,
 )  # fmt: skip
 step(
-    "unsnooze", "Take a snooze back",
+    "unsnooze", "End a snooze",
     lambda pk, body, by, note: services.unsnooze(alert_id=pk, by=by, note=note),
 )  # fmt: skip
 step(
@@ -287,7 +287,7 @@ step(
     lambda pk, body, by, note: services.resolve(alert_id=pk, by=by, note=note),
 )  # fmt: skip
 step(
-    "reopen", "Take a resolution by hand back, with its mails as far as they have not left",
+    "reopen", "Undo a resolution, with its mails that are not sent yet",
     lambda pk, body, by, note: services.reopen(alert_id=pk, by=by, note=note),
 )  # fmt: skip
 

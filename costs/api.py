@@ -215,7 +215,7 @@ def get_reconciliation(
     "/statements",
     auth=needs("read"),
     response={200: StatementsOut, **READ_ERRORS},
-    summary="Who carries what of a month, in cents that add up to its spend. Without `month` the current one",
+    summary="Statements of a month, in cents that add up to its spend. Without `month` the current one",
 )
 def get_statements(
     request: HttpRequest, month: Month = None, by: Literal["application", "owner"] = "application"
@@ -321,7 +321,7 @@ def get_phases(request: HttpRequest, filters: Query[FilterQuery]) -> Any:
     }
 
 
-@router.get("/anomalies", auth=needs("read"), response={200: AnomaliesOut, **READ_ERRORS}, summary="Not as usual")
+@router.get("/anomalies", auth=needs("read"), response={200: AnomaliesOut, **READ_ERRORS}, summary="Anomalies")
 def get_anomalies(request: HttpRequest) -> Any:
     page, own = AnomaliesPage(timezone.now()), application_of_key(request)
     too_little = dict(page.look.too_little) if page.look else {}

@@ -154,7 +154,7 @@ def get_offer_history(
     return {"items": days_read[:limit], "next": encode_cursor(last.day.isoformat(), last.pk) if last else None}
 
 
-@router.get("/offers/watches", response={200: OfferWatchesOut, **READ_ERRORS}, summary="Offers that are waited for")
+@router.get("/offers/watches", response={200: OfferWatchesOut, **READ_ERRORS}, summary="Watched offers")
 def get_offer_watches(request: HttpRequest) -> Any:
     return {"watches": [watch_json(row) for row in offers.all_watches_now(timezone.now())]}
 

@@ -90,7 +90,7 @@ def break_even_title(saving: Saving | None) -> str:
     if saving.is_refused:
         return _("Not cheaper: self-hosted answers are rated worse")
     titles = {
-        "selfhost": _("Break-even passed: self-hosting saves %(saving)s"),
+        "selfhost": _("Break-even passed: saves %(saving)s"),
         "api": _("Below break-even: self-hosting costs %(saving)s more"),
         "too_close": _("Near break-even: too close to call, %(saving)s"),
     }

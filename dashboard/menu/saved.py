@@ -120,6 +120,8 @@ def pinned_views(reader: Reader) -> list[SavedView]:
 
 
 def answer(views: list[SavedView], person: Any) -> str:
-    """How many views there are, and how many of them are one's own."""
+    """How many views there are, and how many of them are one's own; the page itself explains how to save the first."""
+    if not views:
+        return _("Lists with their filters and order, by name.")
     text = ngettext("%(n)s view, %(own)s of it yours.", "%(n)s views, %(own)s of them yours.", len(views))
     return text % {"n": len(views), "own": sum(view.owner == person for view in views)}

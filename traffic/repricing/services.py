@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -185,7 +186,12 @@ def fail(repricing: Repricing) -> None:
 
 
 def requests_word(n: int) -> str:
-    return ngettext("%(n)d request", "%(n)d requests", n) % {"n": n}
+    return ngettext("%(n)s request", "%(n)s requests", n) % {"n": f"{n:,}"}
+
+
+def trimmed(amount: Decimal) -> str:
+    """A signed sum, exact, without zeros at its end."""
+    return f"{amount.normalize():+f}"
 
 
 def remember(repricing: Repricing) -> None:
@@ -194,11 +200,11 @@ def remember(repricing: Repricing) -> None:
     if person is None or repricing.started_at is None or not repricing.changed:
         return
     sums = RepricedDay.objects.filter(repricing=repricing, planned=False).aggregate(n=Sum(F("after") - F("before")))
-    amount = sums["n"] or 0
-    sentence = f"Repriced {requests_word(repricing.changed)} by {amount:+f} USD. {repricing.why}".strip()
+    amount = sums["n"] or Decimal(0)
+    sentence = f"Repriced {requests_word(repricing.changed)} by {trimmed(amount)} USD. {repricing.why}".strip()
     if repricing.state == RepricingState.UNDONE:
         repriced = requests_word(repricing.changed)
-        sentence = f"Took the repricing of {repriced} back: {repricing.restored} cost what they did before."
+        sentence = f"Undid the repricing of {repriced}: {repricing.restored:,} cost what they did before."
     by = get_user_model().objects.filter(pk=person).first()
     audit_log.record(
         Action.CHANGED,

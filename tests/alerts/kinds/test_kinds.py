@@ -436,7 +436,7 @@ def test_break_even_is_crossed_when_the_run_rate_has_stayed_past_it(db: Any) -> 
     growing(days=89, before=100, after=60_000, since=40)
     passed = only("break-even")
     assert passed.crossed, passed
-    assert passed.title.startswith("Break-even passed: self-hosting saves about $")
+    assert passed.title.startswith("Break-even passed: saves about $")
     assert passed.since
     assert passed.since < NOW - timedelta(days=7)
 
@@ -465,7 +465,7 @@ def test_break_even_says_nothing_where_nothing_can_be_compared(db: Any) -> None:
 @pytest.mark.parametrize(
     ("days", "requests", "every_other", "title"),
     [
-        (40, 60_000, Decimal(1), "Break-even passed: self-hosting saves about $"),
+        (40, 60_000, Decimal(1), "Break-even passed: saves about $"),
         (40, 5_500, Decimal(60), "Near break-even: too close to call, about $"),
         (6, 60_000, Decimal(1), "Break-even: not enough data for a saving"),
     ],

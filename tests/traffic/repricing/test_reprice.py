@@ -243,7 +243,7 @@ def test_the_audit_log_says_who_and_why(stored: psycopg.Connection, price: Token
     run("--from", f"{DAY}", "--to", f"{NEXT}", "--by", "ann", "--why", "The vendor's page was read wrong.")
     entry = AuditEntry.objects.get()
     assert (entry.actor_id, entry.actor, entry.object_id) == (ann.pk, "ann", f"{DAY}/{NEXT}")
-    assert entry.message == ("Repriced 4 requests by +0.013680000000 USD. The vendor's page was read wrong.")
+    assert entry.message == ("Repriced 4 requests by +0.01368 USD. The vendor's page was read wrong.")
 
 
 @pytest.mark.parametrize(

@@ -183,8 +183,8 @@ def test_the_log_says_who_asked_why_and_who_took_it_back(stored: Any, price: Tok
     ended(found)
     entries = list(AuditEntry.objects.order_by("pk").values_list("actor", "message"))
     assert entries == [
-        ("ann", "Repriced 4 requests by +0.013680000000 USD. The page was read wrong."),
-        ("bob", "Took the repricing of 4 requests back: 4 cost what they did before."),
+        ("ann", "Repriced 4 requests by +0.01368 USD. The page was read wrong."),
+        ("bob", "Undid the repricing of 4 requests: 4 cost what they did before."),
     ]
 
 
