@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from lib.formats import person
 from providers.models import Deployment
-from traffic.models import Application, RatingQueue, Rubric
+from traffic.models import Application, RatingQueue, Rubric, Task
 
 
 class QueueForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only for the type checker
@@ -54,6 +54,9 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only for 
             field = self.fields[name]
             assert isinstance(field, forms.ModelChoiceField)
             field.queryset, field.empty_label = choices, str(empty)
+        task = self.fields["task"]
+        assert isinstance(task, forms.TypedChoiceField)
+        task.choices = [("", _("every task")), *Task.choices]
         raters = self.fields["raters"]
         assert isinstance(raters, forms.ModelMultipleChoiceField)
         raters.queryset = User.objects.filter(is_active=True).order_by("username")

@@ -77,6 +77,7 @@ class TrialForm(forms.Form):
     answer_set = forms.ModelChoiceField(
         label=gettext_lazy("Set"),
         queryset=AnswerSet.objects.all(),
+        empty_label="–",
         required=False,
         help_text=gettext_lazy("Only prompts that you may read are sent. Blank baseline: the stored answers."),
     )

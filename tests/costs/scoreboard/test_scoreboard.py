@@ -116,6 +116,7 @@ def test_the_page_shows_scores_costs_and_the_pairs_of_the_same_prompts(
     assert page.status_code == 200
     text = page.content.decode()
     assert "data-x=" in text and "Own model against API model" in text and "0.0667" in text
+    assert "by USD per 10,000 accepted answers<" in text, "what the axis counts"
     assert "No ratings in the last 8 weeks" in client.get("/quality/cost/?task=qa").content.decode()
 
 

@@ -533,6 +533,8 @@ def test_a_manager_makes_a_queue_and_sees_its_progress(conn: psycopg.Connection,
     manager = logged_in(person("mara", "traffic.change_ratingqueue", "traffic.add_rating"))
     form = {"name": "Launch", "question": "Would you send it?", "sampling": "random", "size": "2",
             "overlap_percent": "50", "ratings_per_answer": "2", "raters": [ada.pk]}  # fmt: skip
+    for words in ("every task", "every application", "every deployment"):
+        assert f'<option value="" selected>{words}</option>' in text(manager, "/quality/queues/add/")
     for wrong in ({"size": "0"}, {"size": "2001"}, {"overlap_percent": "101"}, {"ratings_per_answer": "0"}):
         assert manager.post("/quality/queues/add/", form | wrong).status_code == 422, wrong
     made_at = manager.post("/quality/queues/add/", form)["Location"]
