@@ -6,7 +6,6 @@ The caller's bytes come first: whatever cannot be parsed or recorded never chang
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
 from collections.abc import Callable
 from contextlib import suppress
@@ -40,7 +39,7 @@ from traffic.gateway.shadow import Shadows
 from traffic.gateway.timeouts import CONNECT, IDLE, SENTENCES, Timeouts, kind_of
 from traffic.gateway.translated import UNTRANSLATABLE, translation_for, whole_answer
 from traffic.gateway.translation import StreamTranslator
-from traffic.gateway.upstream import NotReached, headers_for, judge, session_of, url_of
+from traffic.gateway.upstream import LargeBody, NotReached, headers_for, judge, session_of, url_of
 from traffic.gateway.usage_option import UsageFilter, adds_usage_option
 from traffic.gateway.vendor_limits import VendorLimits
 from traffic.ingest.tiers import tier_of
@@ -296,7 +295,7 @@ class Relay:
             try:
                 upstream = await session.post(
                     url,
-                    data=body if len(body) < LARGE_BODY else io.BytesIO(body),
+                    data=body if len(body) < LARGE_BODY else LargeBody(body),
                     headers=headers,
                     allow_redirects=False,
                     timeout=self.timeouts.of(target),

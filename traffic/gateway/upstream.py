@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from functools import lru_cache, partial
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -38,6 +39,16 @@ KEPT_FROM_CALLERS = HOP_BY_HOP | frozenset(
 
 class NotReached(Exception):
     """A target's name leads to an address where we do not go. No OSError, which aiohttp would hide in its own."""
+
+
+class LargeBody(io.BytesIO):
+    """A body that aiohttp sends in pieces.
+
+    To know its size aiohttp asks for its buffer, which would be a copy: 17 ms for 30 MB, on the event loop.
+    """
+
+    def getbuffer(self) -> memoryview:
+        return memoryview(self.getvalue())
 
 
 def session_of(timeout: aiohttp.ClientTimeout, *, local: bool) -> aiohttp.ClientSession:

@@ -10,6 +10,7 @@ from typing import Any
 import anthropic
 import openai
 import pytest
+from aiohttp.payload import BytesIOPayload, get_payload
 
 from sandbox import clouds
 from sandbox.testing import Sandbox, running_sandbox
@@ -18,7 +19,7 @@ from tests.traffic.gateway_stack import KEY, VENDOR_KEY, Stack, calm, stack
 from traffic.gateway.answers import read_answer
 from traffic.gateway.protocols import OPENAI
 from traffic.gateway.routes import Target
-from traffic.gateway.upstream import key_header, url_of
+from traffic.gateway.upstream import LargeBody, key_header, url_of
 from traffic.gateway.usage_tokens import Tokens, openai_tokens
 
 __all__ = ["calm", "stack"]  # fixtures
@@ -152,3 +153,10 @@ def test_an_application_has_names_of_its_own_for_models(calm: Stack) -> None:
         assert calm.own.seen[-1]["body"] == direct
     with pytest.raises(openai.NotFoundError):
         client.chat.completions.create(model="best", messages=MESSAGES)
+
+
+def test_a_large_body_is_sent_without_a_copy_of_it() -> None:
+    body = b"a" * 2_000_000
+    assert LargeBody(body).getbuffer().obj is body
+    payload = get_payload(LargeBody(body))
+    assert isinstance(payload, BytesIOPayload) and payload.size == len(body)
