@@ -19,7 +19,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from fpdf import FPDF, XPos, YPos
-from fpdf.enums import TableBordersLayout, TextEmphasis
+from fpdf.enums import Align, TableBordersLayout, TextEmphasis
 from fpdf.fonts import FontFace
 
 from costs.models import Provenance
@@ -195,7 +195,7 @@ def pdf(month_statements: Statements, chosen: Sequence[Statement], at: datetime)
 
 def write(paper: FPDF, text: str, size: float, gap: float = 0) -> None:
     paper.set_font(FAMILY, "", size)
-    paper.multi_cell(0, size * 0.5, text, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+    paper.multi_cell(0, size * 0.5, text, align=Align.L, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
     paper.ln(gap)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from costs.statements.pdf import Block, Paper, draw, pdf, readable, sheet
+from costs.statements.pdf import Block, Paper, draw, pdf, readable, sheet, write
 from costs.statements.queries import statements
 from lib.periods import next_month
 from tests.costs.month import TODAY, URL
@@ -82,6 +82,14 @@ def test_a_total_is_never_separated_from_its_rows_and_every_row_is_drawn_once() 
     drawn = [one for one in said if one.startswith("row ")]
     assert drawn == [f"row {n}.{place}" for n in range(1, 40) for place in range(n)]
     assert said.count("Total") == 39
+
+
+def test_the_words_of_a_long_line_are_not_spread_over_its_width() -> None:
+    paper = Paper("")
+    paper.compress = False
+    paper.add_page()
+    write(paper, "word " * 60, 9.5)
+    assert b"[(" not in bytes(paper.output()), "a list of words and the widths between them"
 
 
 def test_every_column_of_figures_stands_right(named: date) -> None:
