@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from alerts.kinds import KINDS
 from alerts.lifecycle.states import Cause
 from alerts.metrics.thresholds import BadThreshold
-from alerts.metrics.units import CHART_UNITS, decimal_text, money
+from alerts.metrics.units import CHART_UNITS, decimal_text, money, time
 from alerts.metrics.watch import Watch
 from alerts.models import Alert
 from alerts.wording import moment, money_day
@@ -94,7 +94,9 @@ def said_in(unit: str, value: Decimal) -> str:
     """A value in the unit of a kind of rule: `$12.40`, `$100`, `90 %`, `3`."""
     if unit == "usd":
         return money(value)
-    units = {"percent": "\N{NO-BREAK SPACE}%", "ms": " ms", "s": " s"}
+    if unit == "ms":
+        return time(value)
+    units = {"percent": "\N{NO-BREAK SPACE}%", "s": " s"}
     return decimal_text(value) + units.get(unit, "")
 
 

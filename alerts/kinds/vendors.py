@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Finding, RuleParams, Words
 from alerts.wording import exact, listed, meaning, moment, number, percent, span
+from lib.formats import usd4
 from providers.accounts.freshness import FEED_WORDS
 from providers.leases.queries import Runway, busy_of, hourly_price, hours_between, monthly_cost, runway
 from providers.leases.services import StopWay, stop_way
@@ -286,7 +287,7 @@ def balance_lasts(lasts: Runway, fewest: Decimal, band: Decimal, there: list[Lea
 def dearest(leases: list[Lease], most: int = 3) -> list[list[str]]:
     """The leases that cost most an hour."""
     order = sorted(leases, key=lambda lease: -lease.price_per_hour)[:most]
-    return [[str(lease), _("%(hourly)s an hour") % {"hourly": exact(lease.price_per_hour)}, ""] for lease in order]
+    return [[str(lease), _("%(hourly)s an hour") % {"hourly": f"${usd4(lease.price_per_hour)}"}, ""] for lease in order]
 
 
 def source_of(lasts: Runway) -> str:
@@ -349,12 +350,16 @@ def lease_used(context: EvaluationContext, lease: Lease, since: datetime | None,
             todo=_("Stop it with the command below, or send it batch or RAG requests.")
             if way and way.call
             else _("End the lease at %(account)s's console.") % {"account": lease.account.name},
-            detail=why_paid(stopped, bare) % {"span": span(idle), "hourly": exact(lease.price_per_hour)},
+            detail=why_paid(stopped, bare) % {"span": span(idle), "hourly": f"${usd4(lease.price_per_hour)}"},
             fixes=fixes,
             facts=[
                 [_("Lease"), name, lease.external_id],
                 [_("GPU"), f"{lease.gpu_count} × {lease.gpu}", lease.region],
-                [_("Price"), _("%(hourly)s an hour") % {"hourly": exact(lease.price_per_hour)}, lease.account.name],
+                [
+                    _("Price"),
+                    _("%(hourly)s an hour") % {"hourly": f"${usd4(lease.price_per_hour)}"},
+                    lease.account.name,
+                ],
                 [_("A month"), exact(monthly_cost(lease)), _("730 hours at this price"), *a_month(lease)],
                 [_("Spent idle"), exact(wasted), _("estimated"), *meaning("idle-cost", wasted, scope=str(lease.pk))],
                 busy(context, lease),

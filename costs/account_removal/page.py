@@ -42,19 +42,19 @@ class RemovalPage:
 
     @property
     def billed(self) -> Decimal:
-        """USD of the billed lines that go."""
-        return sum((billed or ZERO for _month, billed, _estimated in self.brought.months), ZERO)
+        """USD of the billed lines that go, as the rows of the months show them."""
+        return sum((round(billed or ZERO, 2) for _month, billed, _estimated in self.brought.months), ZERO)
 
     @property
     def estimated(self) -> Decimal:
-        """USD of the estimated ones, which count where nothing is billed."""
-        return sum((estimated or ZERO for _month, _billed, estimated in self.brought.months), ZERO)
+        """USD of the estimated ones."""
+        return sum((round(estimated or ZERO, 2) for _month, _billed, estimated in self.brought.months), ZERO)
 
     def answer(self) -> str:
         text = _(
             "Removing <b>{name}</b> removes <b>{billed}</b> of billed cost (leases: {leases}, bill lines: {lines},"
-            " usage rows: {usage}). Estimates of {estimated} go too. They are of the same use and are not added to the"
-            " bill. You can undo this for a day."
+            " usage rows: {usage}). Estimates of {estimated} go too. They count only for days that no bill covers"
+            " yet. You can undo this for a day."
         )
         return format_html(
             text,

@@ -153,7 +153,7 @@ def test_the_timeline_is_a_chart_with_its_words_and_its_table(alert: Alert, ops_
     [
         ("budget", "100.00", "104.10", "limit $100", "$104.10"),
         ("error-rate", "100", "100.00", "limit 100 %", "100 %"),
-        ("latency", "1500", "2100", "limit 1,500 ms", "2,100 ms"),
+        ("latency", "1500", "2100", "limit 1.5 s", "2.1 s"),
     ],
 )
 def test_a_limit_and_the_values_of_an_alert_have_one_form(

@@ -393,8 +393,11 @@ def test_an_idle_machine_costs_the_same_on_its_page_on_savings_and_in_its_alerts
     savings.search(NOW)
     client, reader = client_of("manager"), User.objects.create_superuser("ada", "ada@example.com")
     page, saving = f"/providers/leases/{lease.pk}/", "/spend/savings/"
-    figures = collect([*((at, 200, client.get(at).content.decode()) for at in (page, saving)), *mails(reader, NOW)])
+    rendered = [*((at, 200, client.get(at).content.decode()) for at in (page, saving)), *mails(reader, NOW)]
+    figures = collect(rendered)
     assert [*figures.differences()] == []
+    idle = [html for at, _status, html in rendered if at in (page, saving) or "Idle GPU: gpu-1" in html]
+    assert len(idle) == 3 and all("$0.0600 an hour" in html for html in idle)
     [mail] = [place for place in figures.values["idle-cost", "", str(lease.pk)]["10.08"] if "(mail)" in place]
     assert figures.values["idle-cost", "", str(lease.pk)] == {"10.08": [page, mail]}, "7 days are looked back"
     assert figures.values["lease-month", "at 0.06 USD an hour", str(lease.pk)] == {"43.80": [page, saving, mail]}

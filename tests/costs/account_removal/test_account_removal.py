@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
+from costs.account_removal.page import RemovalPage
+from costs.account_removal.services import Brought, brought
 from costs.ledger.posting import differences, post
 from costs.models import Charge
 from lib.encryption import encrypt
@@ -77,12 +80,20 @@ def test_the_page_shows_first_what_goes_and_what_stays(account: Account) -> None
     page = text(in_role("ops"), URL)
     lines = VendorCost.objects.filter(account=account).count()
     billed = sum(VendorCost.objects.filter(account=account).values_list("amount", flat=True))
-    assert f"Removing <b>RunPod</b> removes <b>${billed:.2f}</b> of billed cost (" in page
-    assert "are not added to the bill" in page
+    shown = RemovalPage(account, brought(account)).billed
+    assert abs(shown - billed) <= Decimal("0.01"), "its days may lie in two months"
+    assert f"Removing <b>RunPod</b> removes <b>${shown:.2f}</b> of billed cost (" in page
+    assert "They count only for days that no bill covers yet." in page
     assert f"(leases: 1, bill lines: {lines}, usage rows: 0)" in page
     assert f"{DAY:%B %Y}" in page and "Deployments on its leases, with their checks: Our llama." in page
     assert "To keep its figures, disable the account instead." in page
     assert "Remove account and its data" in text(in_role("admin"), f"{LIST}runpod/")
+
+
+def test_the_sums_of_the_sentence_are_those_of_the_table() -> None:
+    months = [(DAY, Decimal("3.564"), Decimal("2.554")), (DAY, Decimal("2.834"), None)]
+    page = RemovalPage(Account(name="Vast.ai"), Brought(2, 24, 0, months, 0, []))
+    assert (page.billed, page.estimated) == (Decimal("6.39"), Decimal("2.55")), "3.56 and 2.83 of the rows"
 
 
 def test_it_goes_only_by_its_name(account: Account) -> None:
