@@ -97,7 +97,7 @@ class BreakEvenAnswer:
             )
         return {
             "no_traffic": _(
-                "No requests yet, so there is no run rate. With these figures self-hosting is "
+                "No requests yet, so there is no run rate. With the assumed figures below, self-hosting would be "
                 "cheaper above <b>{at} requests</b> a month."
             ),
             "no_counterfactual": _(
@@ -232,6 +232,8 @@ class BreakEvenPage:
         return format_html(text, **words)
 
     def sum_headline(self) -> str:
+        if not self.inputs.requests_per_month:
+            return _("No total: there are no requests yet")
         less, more = _("Total: %(sum)s a month less"), _("Total: %(sum)s a month more")
         interval = self.saving.interval if self.saving else None
         is_loss = interval.high < 0 if interval else self.result.saving < 0

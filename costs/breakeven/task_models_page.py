@@ -124,8 +124,8 @@ class Counterfactual:
         return sentences(*parts)
 
     def spent_note(self, selfhost_cost: Decimal) -> str:
-        """Why the total of the model is not what was spent; empty if that is not known."""
-        if self.ledger is None:
+        """Why the total of the model is not what was spent; empty if that is not known, or nothing was requested."""
+        if self.ledger is None or not self.inputs.requests_per_month:
             return ""
         text = _(
             "Spend shows %(spent)s for the last 30 days, and this total is %(total)s. It counts all hours of a month at"

@@ -309,3 +309,11 @@ def test_the_widest_swing_stands_first_and_the_scale_holds_all() -> None:
     widths = [row.most - row.least for row in found.rows if row.most is not None and row.least is not None]
     assert widths == sorted(widths, reverse=True)
     assert all(found.low <= (row.least or 0) and (row.most or 0) <= found.high for row in found.rows)
+
+
+def test_without_a_request_no_page_has_a_total(db: Any) -> None:
+    client = client_of("manager")
+    page, decide = text(client, "/break-even/"), text(client, "/decide/")
+    assert "No requests yet, so there is no run rate. With the assumed figures below" in page
+    assert "No total: there are no requests yet" in page and "of the requests are self-hosted" not in page
+    assert ">0.00<" not in decide and ">298.20<" not in decide

@@ -50,8 +50,8 @@ def answer_of(kind: str, n: int = 30_000, crossing: int | None = 20_000, **field
     [
         (
             answer_of("no_traffic", 0),
-            "No requests yet, so there is no run rate. With these figures self-hosting is cheaper above 20,000 "
-            "requests a month.",
+            "No requests yet, so there is no run rate. With the assumed figures below, self-hosting would be cheaper "
+            "above 20,000 requests a month.",
         ),
         (
             answer_of("no_traffic", 0, None),
