@@ -80,6 +80,12 @@ class Days:
     until: date
     before: date
     before_until: date
+    recorded: date | None = None  # the first day of which anything is known
+
+    @property
+    def half_recorded(self) -> bool:
+        """Whether our records begin within the days that these are held against."""
+        return self.recorded is not None and self.before < self.recorded < self.before_until
 
     @property
     def running(self) -> bool:
@@ -87,8 +93,9 @@ class Days:
 
     @property
     def is_early(self) -> bool:
-        """Whether the month has too few whole days behind it for a percentage against the month before."""
-        return self.running and (self.last - self.since).days < FEWEST_DAYS
+        """Whether the month has too few whole days behind it for a percentage against the month before, or that one is
+        not known as a whole."""
+        return self.half_recorded or (self.running and (self.last - self.since).days < FEWEST_DAYS)
 
     @property
     def last(self) -> date:
@@ -113,15 +120,18 @@ def compared(days: Days) -> str:
 
 def too_early(days: Days) -> str:
     """Why no percentage is shown."""
+    if days.half_recorded and days.recorded:
+        words = {"first": date_format(days.recorded, "j F"), "days": from_first(days.before_last)}
+        return _("Records begin on %(first)s, so there is no comparison with %(days)s.") % words
     return _("It is too early to compare with %(days)s.") % {"days": from_first(days.before_last)}
 
 
-def days_of(month: date, today: date) -> Days:
+def days_of(month: date, today: date, recorded: date | None = None) -> Days:
     """A whole month against the whole one before, or the running month against the same days of the one before."""
     before = (month - DAY).replace(day=1)
     until = min(next_month(month), max(month, today + DAY))
     running = until < next_month(month)
-    return Days(month, until, before, min(month, before + (until - month)) if running else month)
+    return Days(month, until, before, min(month, before + (until - month)) if running else month, recorded)
 
 
 def months_since(first: date, today: date) -> list[date]:

@@ -195,7 +195,8 @@ def facts_of(
     forecast: tuple[Decimal, Decimal, Decimal] | None,
     scope: str,
 ) -> list[list[str]]:
-    before = _("mean of the 7 days before") if kind == ReportKind.DAILY else _("as many days of the period before")
+    days = {"n": (spend.until - spend.since).days}
+    before = _("mean of the 7 days before") if kind == ReportKind.DAILY else _("the %(n)s days before") % days
     month = meaning("spend", spend.total, spend.since) if kind == ReportKind.MONTHLY else []
     facts = [
         [_("Spent"), known_part(spend.total, spend.at_least), source_of(spend), *month],

@@ -9,7 +9,8 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from costs.dates import month_asked
+from costs.dates import month_asked, today
+from costs.ledger.queries import first_known_day
 from costs.spend.page import SpendPage, SpendParams
 from costs.spend.views import address, cleaned_query, fields_of, opening_month
 from costs.variance import queries as steps
@@ -21,7 +22,8 @@ from traffic.usage.filters import Filters
 def changes(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     query = cleaned_query(request.GET)
-    page = SpendPage(SpendParams.of_page(month_asked(request, opening_month(now)), Filters.of_query(query)), now)
+    params = SpendParams.of_page(month_asked(request, opening_month(now)), Filters.of_query(query))
+    page = SpendPage(params, now, first_known_day(today()))
     against = "plan" if query.get("against") == "plan" else "month"
     plan = steps.planned(page.days) if against == "plan" else None
     bridge = steps.against_plan(plan, page.data) if plan else page.change

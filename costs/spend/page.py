@@ -86,10 +86,9 @@ class SpendParams:
 class SpendPage:
     """What the template shows; each part is read once, on first use."""
 
-    def __init__(self, params: SpendParams, now: datetime) -> None:
-        self.params, self.now = params, now
-        self.today = now.astimezone(UTC).date()
-        self.days = days_of(params.month, self.today)
+    def __init__(self, params: SpendParams, now: datetime, recorded: date | None = None) -> None:
+        self.params, self.now, self.today = params, now, now.astimezone(UTC).date()
+        self.days = days_of(params.month, self.today, recorded)
         self.divides = params.filters.divides()
 
     # What was spent.
@@ -431,7 +430,7 @@ class SpendPage:
 
     @cached_property
     def months(self) -> list[date]:
-        return months_since(first_known_day(self.today), self.today)
+        return months_since(self.days.recorded or first_known_day(self.today), self.today)
 
     @cached_property
     def choices(self) -> dict[str, FilterChoices]:

@@ -14,7 +14,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from costs.allocation.queries import anything_spent
-from costs.dates import CLOSED_DAYS, month_asked, running_month
+from costs.dates import CLOSED_DAYS, month_asked, running_month, today
+from costs.ledger.queries import first_known_day
 from costs.spend.page import DIMENSIONS, SpendPage, SpendParams
 from lib.dates import DAY
 from lib.http import get_view
@@ -31,7 +32,7 @@ def spend(request: HttpRequest) -> HttpResponse:
     params = SpendParams.of_page(
         month_asked(request, opening_month(now)), Filters.of_query(query), _by(query.get("by", ""))
     )
-    page = SpendPage(params, now)
+    page = SpendPage(params, now, first_known_day(today()))
     fields = fields_of(page, query)
     filtered = [name for field in fields[1:] for value, name in field["options"] if value in field["chosen"]]
     context = {

@@ -10,7 +10,8 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from costs.dates import compared, month_asked, month_of
+from costs.dates import compared, month_asked, month_of, today
+from costs.ledger.queries import first_known_day
 from costs.spend.page import SpendPage, SpendParams
 from costs.spend.views import address, cleaned_query, fields_of, opening_month
 from costs.units import page
@@ -26,7 +27,7 @@ def units(request: HttpRequest) -> HttpResponse:
     query = cleaned_query(request.GET)
     by: By = next((name for name in BYS if name == query.get("by")), "application")
     params = SpendParams.of_page(month_asked(request, opening_month(now)), Filters.of_query(query), by)
-    spend = SpendPage(params, now)
+    spend = SpendPage(params, now, first_known_day(today()))
     costs = UnitCosts(spend, by, request.GET.get("sort", ""))
     labels = {"application": _("Application"), "task": _("Task"), "model": _("Model"), "provider": _("Provider")}
     context = {

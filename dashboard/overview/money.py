@@ -176,7 +176,8 @@ def money(facts: Facts) -> Money:
     month, phase = without_early_forecast(facts.month, facts.today), facts.phase
     status = hold(facts.phases, month, facts.days) if phase else None
     before, ends = same_days_before(facts.days, month.first, facts.today)
-    is_early = days_of(month.first, facts.today).is_early
+    recorded = min((line.day for line in facts.days.lines), default=None)
+    is_early = days_of(month.first, facts.today, recorded).is_early
     return Money(
         month=month,
         phase=phase,

@@ -59,3 +59,16 @@ def test_pages_about_spend_open_on_the_closed_month_and_name_the_days_that_they_
             "1 to 30 June, compared with 1 to 31 May" if day == 30 else "1 to 31 May, compared with 1 to 30 April"
         )
         assert compared in response.content.decode()
+
+
+@pytest.mark.parametrize("page", [SPEND, CHANGES, UNITS])
+def test_a_month_in_which_records_begin_is_compared_with_nothing(db: None, page: str) -> None:
+    with time_machine.travel(datetime(2026, 6, 28, 9, tzinfo=UTC), tick=False):
+        for n in range(19, 59):
+            usage(day=MAY + timedelta(days=n), provider="openai", requests=100, output=100, cost=2)
+        manager = logged_in(person("mara", "costs.view_charge"))
+        shown, overview = text(manager, page), text(manager, "/")
+        assert "Records begin on 20 May, so there is no comparison with 1 to 28 May." in shown
+        assert not CHANGE.search(shown) and not CHANGE.search(overview.split("Against 1 to 28 May")[1][:200])
+        usage(day=date(2026, 4, 30), provider="openai", requests=100, output=100, cost=2)
+        assert "Records begin" not in text(manager, page) and CHANGE.search(text(manager, "/"))

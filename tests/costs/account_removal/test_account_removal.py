@@ -91,7 +91,7 @@ def test_the_page_shows_first_what_goes_and_what_stays(account: Account) -> None
 
 
 def test_the_sums_of_the_sentence_are_those_of_the_table() -> None:
-    months = [(DAY, Decimal("3.564"), Decimal("2.554")), (DAY, Decimal("2.834"), None)]
+    months: list[Any] = [(DAY, Decimal("3.564"), Decimal("2.554")), (DAY, Decimal("2.834"), None)]
     page = RemovalPage(Account(name="Vast.ai"), Brought(2, 24, 0, months, 0, []))
     assert (page.billed, page.estimated) == (Decimal("6.39"), Decimal("2.55")), "3.56 and 2.83 of the rows"
 
