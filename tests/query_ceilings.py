@@ -39,8 +39,8 @@ CEILINGS = {
     "/quality/": 22,
     # One writes down that an answer was read, one reads the rubric of its task. Of a queue, two reserve the answer.
     "/quality/rate/": 11,
-    "/quality/rate/?queue={queue}": 15,
-    "/quality/rate/?queue={queue}&ahead=1": 13,
+    "/quality/rate/ of a queue": 15,
+    "/quality/rate/ of a queue, the next answer loaded ahead": 13,
     "a rating in a queue with the next answer loaded ahead": 18,
     "/quality/compare/": 18,  # one writes down that the answers were read, two reserve the pair
     "/quality/comparisons/": 10,

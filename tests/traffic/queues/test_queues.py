@@ -357,8 +357,8 @@ def test_a_rating_and_the_answer_after_it_take_few_statements(
     with CaptureQueriesContext(connection) as rating:
         form = {"queue": address.partition("=")[2], "request": first, "stars": "4", "ahead": following}
         assert client.post(RATE, form).status_code == 200
-    assert len(page) <= ceiling("/quality/rate/?queue={queue}")
-    assert len(ahead) <= ceiling("/quality/rate/?queue={queue}&ahead=1")
+    assert len(page) <= ceiling("/quality/rate/ of a queue")
+    assert len(ahead) <= ceiling("/quality/rate/ of a queue, the next answer loaded ahead")
     assert len(rating) <= ceiling("a rating in a queue with the next answer loaded ahead")
 
 
