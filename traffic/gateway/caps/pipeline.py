@@ -15,7 +15,7 @@ from hashlib import sha1
 from typing import Any, cast
 
 ANSWER_S = 5.0  # in which Valkey must answer; a busy machine is no reason to let a call pass its caps
-LATER_S = 0.005  # how long a script that no call waits for waits for one that goes out anyway
+LATER_S = 0.005  # after which a script that no call waits for is sent, unless another one is sent before
 LONGEST_LINE = 64 << 10  # bytes of an answer
 MOST_SENDS = 2  # of one script: where the connection ended it is sent over a new one
 
