@@ -105,6 +105,9 @@ class Days:
     def before_last(self) -> date:
         return self.before_until - DAY
 
+    def words(self) -> str:
+        return from_first(self.last)
+
 
 def from_first(last: date) -> str:
     """`1 to 29 October`: the days of a month until this one, for what is compared with them."""
@@ -114,7 +117,7 @@ def from_first(last: date) -> str:
 
 def compared(days: Days) -> str:
     """`1 to 10 November, compared with 1 to 10 October`."""
-    words = {"days": from_first(days.last), "before": from_first(days.before_last)}
+    words = {"days": days.words(), "before": from_first(days.before_last)}
     return _("%(days)s, compared with %(before)s") % words
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from alerts.charts.timeline import FEWEST
 from alerts.context.evaluation import EvaluationContext
 from alerts.context.known_names import KnownNames
-from alerts.digests.findings import CRITICAL, Item, ranked, usual_period
+from alerts.digests.findings import CRITICAL, Item, ranked, unnamed, usual_period
 from alerts.digests.periods import Period
 from alerts.mail.subjects import MOST
 from alerts.metrics.month_budgets import MonthBudget
@@ -27,6 +27,7 @@ from costs.ledger.posting import state_of_days
 from costs.verdicts.on_plan import FEWEST_DAYS, in_short
 from costs.verdicts.verdict import State, Verdict
 from lib.dates import DAY, midnight
+from lib.formats import at_least_dollars
 from lib.money import ZERO
 
 NAMED = 3
@@ -57,7 +58,7 @@ def digest(kind: str, period: Period, today: date | None = None) -> dict[str, An
         "tone": "bad" if urgent else TONES[verdict.state],
         "todo": todo_of(findings),
         "items": [[item.title, item.detail, item.path] for item in findings[:NAMED]],
-        "more": max(len(findings) - NAMED, 0),
+        "unnamed": unnamed(findings[NAMED:], period),
         "facts": facts_of(kind, spend, usual.by("application"), usual_ratio(period), plan, forecast, scope_of(until)),
         "drivers": drivers_of(spend, context),
         "points": points_of(context, plan),
@@ -111,7 +112,11 @@ def subject_of(
     text = _("%(verdict)s: %(spent)s %(when)s") % values
     if plan is None or not plan.high:
         return text
-    words = {"high": dollars(plan.high), "month": date_format(plan.month, "F"), "so_far": so_far(plan)}
+    words = {
+        "high": dollars(plan.high),
+        "month": date_format(plan.month, "F"),
+        "so_far": known_part(plan.spent, plan.at_least),
+    }
     if kind == ReportKind.MONTHLY:
         endings = [_(", plan %(high)s") % words]
     elif forecast is None:
@@ -120,11 +125,6 @@ def subject_of(
         words |= {"median": dollars(forecast[1], 0), "high": dollars(plan.high, 0)}
         endings = [_(", forecast %(median)s of %(high)s") % words, _(", about %(median)s of %(high)s") % words]
     return next((text + ending for ending in endings if len(text + ending) <= MOST), text)
-
-
-def so_far(plan: MonthBudget) -> str:
-    """What the month has cost."""
-    return known_part(plan.spent, plan.at_least)
 
 
 def known_part(amount: Decimal, at_least: bool) -> str:
@@ -155,7 +155,7 @@ def spent_sentence(kind: str, period: Period, spend: Spend) -> str:
         "first": date_format(period.since, "j F"),
         "last": day,
         "month": date_format(period.since, "F"),
-        "spent": known_part(spend.total, spend.at_least),
+        "spent": at_least_dollars(spend.total, spend.at_least),
     }
 
 
@@ -199,7 +199,7 @@ def facts_of(
     before = _("mean of the 7 days before") if kind == ReportKind.DAILY else _("the %(n)s days before") % days
     month = meaning("spend", spend.total, spend.since) if kind == ReportKind.MONTHLY else []
     facts = [
-        [_("Spent"), known_part(spend.total, spend.at_least), source_of(spend), *month],
+        [_("Spent"), at_least_dollars(spend.total, spend.at_least), source_of(spend), *month],
         [_("Usual"), exact(usual.total * ratio), before],
         [_("Requests"), number(spend.requests), _("measured")],
     ]
@@ -207,7 +207,7 @@ def facts_of(
         spent_so_far = meaning("spend", plan.spent, plan.month, plan.scope or scope)
         limit = meaning("budget", plan.high, plan.month, plan.scope)
         used = percent(plan.spent / plan.high) + _(" of plan")
-        facts.append([_("Month to date"), so_far(plan), used, *spent_so_far])
+        facts.append([_("Month to date"), at_least_dollars(plan.spent, plan.at_least), used, *spent_so_far])
         facts.append([_("Plan"), f"{dollars(plan.low)}–{dollars(plan.high)[1:]}", plan.name, *limit])
         if forecast is not None:
             low, median, high = forecast

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Literal
 
 from django.db.models import Sum
 from django.urls import reverse
@@ -30,14 +32,16 @@ USUAL_DAYS = 7  # that a single day is held against
 LEAST_MOVE, LEAST_SHARE = Decimal(1), Decimal("0.2")  # USD a period, and of what was usual: less is noise
 SHORTEST_MONTH = 28
 LEAST_ERRORS, ERROR_SHARE = 10, Decimal("0.02")
+MOST_ALERTS = 200  # as many as the page of alerts lists
 # Ranks, the lower the earlier; among equals the more money, or requests, the earlier.
 CRITICAL, DOUBLED, WARNING, FAILED, MOVED, INFO = range(6)
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing to look at; `weight` is USD or requests, `path` the page with the evidence."""
+    """One thing to look at; `weight` is USD or requests, `path` the page with the evidence, `kind` what it is of."""
 
+    kind: Literal["alert", "spend", "outage", "errors", "idle"]
     rank: int
     weight: Decimal
     title: str
@@ -51,6 +55,28 @@ def ranked(period: Period, data: SpendData, usual: SpendData, names: KnownNames)
     return sorted(items, key=lambda item: (item.rank, -item.weight, item.title))
 
 
+def unnamed(items: list[Item], period: Period) -> list[list[str]]:
+    """Count the items that a digest does not name, each kind with the page that lists all of its kind."""
+    n = Counter[str](item.kind for item in items)
+    rows = {
+        "alert": (ngettext("%(n)s more alert", "%(n)s more alerts", n["alert"]), reverse("alerts:list")),
+        "spend": (
+            ngettext("%(n)s more unusual cost", "%(n)s more unusual costs", n["spend"]),
+            f"{reverse('costs:spend')}?month={period.since:%Y-%m}",
+        ),
+        "outage": (
+            ngettext("%(n)s more deployment was down", "%(n)s more deployments were down", n["outage"]),
+            reverse("providers:uptime"),
+        ),
+        "errors": (
+            ngettext("Failures at %(n)s more deployment", "Failures at %(n)s more deployments", n["errors"]),
+            f"{reverse('traffic:requests')}?outcome=error",
+        ),
+        "idle": (_("Idle GPUs"), reverse("providers:leases")),
+    }
+    return [[text % {"n": n[kind]}, path] for kind, (text, path) in rows.items() if n[kind]]
+
+
 def usual_period(period: Period) -> Period:
     """What a period is held against: the one before it; a single day, the week before."""
     if period.days > 1:
@@ -61,10 +87,10 @@ def usual_period(period: Period) -> Period:
 def open_alerts() -> Iterator[Item]:
     """What is open now; what somebody has, put off, or a larger alert tells, needs nobody else."""
     ranks = {"critical": CRITICAL, "warning": WARNING, "info": INFO}
-    waiting = Alert.objects.waiting(timezone.now()).filter(covered_by="").by_urgency()[:20]
+    waiting = Alert.objects.waiting(timezone.now()).filter(covered_by="").by_urgency()[:MOST_ALERTS]
     for place, alert in enumerate(waiting):
         rank = ranks[alert.severity]
-        yield Item(rank, Decimal(-place), alert.title, alert.words.get("todo", ""), alert.get_absolute_url())
+        yield Item("alert", rank, Decimal(-place), alert.title, alert.words.get("todo", ""), alert.get_absolute_url())
 
 
 def moves(period: Period, data: SpendData, usual: SpendData, names: KnownNames) -> Iterator[Item]:
@@ -90,7 +116,7 @@ def moves(period: Period, data: SpendData, usual: SpendData, names: KnownNames) 
         less = _("%(name)s cost %(spent)s, %(moved)s less than usual")
         rank = DOUBLED if moved > before else MOVED
         detail = _("Usually %(before)s for the same number of days.") % values
-        yield Item(rank, abs(moved), (more if moved > 0 else less) % values, detail, page)
+        yield Item("spend", rank, abs(moved), (more if moved > 0 else less) % values, detail, page)
 
 
 def entered_part(data: SpendData) -> SpendData:
@@ -120,7 +146,7 @@ def outages(period: Period) -> Iterator[Item]:
         detail = lost % {"n": number(failed)} if any(o.counted_at for o in some) else some[-1].cause
         page = f"{reverse('providers:uptime')}?deployment={deployment.slug}"
         title = text % {"name": deployment.name, "span": span(down), "n": len(some)}
-        yield Item(FAILED, Decimal(failed), title, detail, page)
+        yield Item("outage", FAILED, Decimal(failed), title, detail, page)
 
 
 def errors(period: Period) -> Iterator[Item]:
@@ -136,7 +162,7 @@ def errors(period: Period) -> Iterator[Item]:
         values = {"name": deployment.name, "bad": number(row["bad"]), "all": number(row["all"])}
         title = _("%(share)s of requests to %(name)s failed") % {**values, "share": percent(share)}
         page = f"{reverse('traffic:requests')}?deployment={deployment.slug}&outcome=error"
-        yield Item(FAILED, Decimal(row["bad"]), title, _("%(bad)s of %(all)s requests.") % values, page)
+        yield Item("errors", FAILED, Decimal(row["bad"]), title, _("%(bad)s of %(all)s requests.") % values, page)
 
 
 def idle(data: SpendData) -> Iterator[Item]:
@@ -148,4 +174,4 @@ def idle(data: SpendData) -> Iterator[Item]:
     values = {"what": category_name(IDLE), "amount": exact(unused), "share": percent(unused / by_category.total)}
     title = _("%(amount)s (%(share)s) went to %(what)s") % values
     detail = _("Stop unused GPUs, or send batch work there.")
-    yield Item(MOVED, unused, title, detail, reverse("providers:leases"))
+    yield Item("idle", MOVED, unused, title, detail, reverse("providers:leases"))

@@ -70,7 +70,6 @@ def statement_words(period: Period, statements: Statements) -> dict[str, Any]:
         else _("Check it. Missing costs can still be entered."),
         "detail": state,
         "items": [],
-        "more": 0,
         "facts": [*facts[:most], *others, total],
         "ledger": [f"{period.since}", f"{period.until}", state_of_days(period.since, period.until)],
         "drivers": [],
@@ -162,6 +161,7 @@ def context_of(kind: str, words: dict[str, Any], at: datetime, cid: str) -> dict
                 ("ratings", words.get("ratings", [])),
             )
         },
+        "unnamed": [{"title": title, "url": links.absolute(path)} for title, path in words.get("unnamed", [])],
         "driven": _("Highest costs"),
         "chart": chart_of(words, cid),
         "page_label": _("See every line") if is_statement else _("See the plan"),
@@ -170,7 +170,6 @@ def context_of(kind: str, words: dict[str, Any], at: datetime, cid: str) -> dict
         if is_statement
         else _("You receive this because of your preferences. Days are UTC, as vendors bill."),
         "page_url": links.absolute(words["page"]),
-        "list_url": links.absolute(reverse("alerts:list")),
         "preferences_url": links.absolute(reverse("alerts:preferences")),
         "unsubscribe_url": links.absolute(reverse("alerts:preferences")),
         "demo": settings.DEMO,

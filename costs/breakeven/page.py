@@ -259,7 +259,7 @@ class BreakEvenPage:
             return format_html(_("Past break-even since {day}"), day=when(past))
         days = self.answer.days
         if not days:
-            return _("Run rate of the last two months")
+            return _("Run rate on each of the last %(n)s days") % {"n": len(self.rates)}
         text = ngettext(
             "%(n)s day to break-even at the current growth", "%(n)s days to break-even at the current growth", days
         )

@@ -13,7 +13,7 @@ from costs.readiness.evidence import ACCEPTED, FEWEST_REQUESTS, FEWEST_SECONDS, 
 from costs.verdicts.amounts import about
 from costs.verdicts.verdict import State, Verdict, compare, ratings_to_decide, sample_to_decide
 from lib.confidence_intervals import Interval, wilson
-from lib.formats import MINUS, count, dollars
+from lib.formats import count, dollars
 from traffic.quality.agreement import TRUSTED, Agreement
 
 FEWEST_DAYS = 7  # with traffic and a known cost, before a month's saving is told
@@ -54,7 +54,7 @@ def _doubt(agreement: Agreement | None) -> str:
     if agreement is None or agreement.alpha is None or agreement.trusted is not False:
         return ""
     text = _("The raters do not agree enough: alpha is %(alpha)s, %(least)s is required for a conclusion.")
-    return " " + text % {"alpha": f"{agreement.alpha:.2f}".replace("-", MINUS), "least": TRUSTED}
+    return " " + text % {"alpha": agreement.alpha_words(), "least": TRUSTED}
 
 
 def task_state(task: TaskQuality, thresholds: Thresholds) -> State:

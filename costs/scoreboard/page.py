@@ -49,7 +49,7 @@ class ScoreRow:
         agreement = self.row.agreement
         if agreement.trusted is None:
             return ""
-        alpha = f"{agreement.alpha:.2f}"
+        alpha = agreement.alpha_words()
         return alpha if agreement.trusted else _("%(alpha)s, too low") % {"alpha": alpha}
 
 

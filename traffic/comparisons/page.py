@@ -319,7 +319,7 @@ class ComparisonsPage:
         if alpha is None:
             return sentences(of_pairs, _("All choices are the same, so agreement cannot be calculated."))
         figure = _("Krippendorff’s alpha is %(alpha)s, and %(least)s is required.") % {
-            "alpha": f"{alpha:.2f}", "least": f"{TRUSTED:.2f}",
+            "alpha": self.agreement.alpha_words(), "least": f"{TRUSTED:.2f}",
         }  # fmt: skip
         advice = _("Agree on the criteria and compare more pairs before you rely on these results.")
         return sentences(figure, of_pairs, "" if self.agreement.trusted else advice)

@@ -39,7 +39,7 @@ class JudgeRow:
             return _("%(n)s of %(needed)s answers that people rated too") % words
         if agreement.alpha is None:
             return _("all scores are the same")
-        words = {"alpha": f"{agreement.alpha:.2f}", "n": count(agreement.items), "least": least}
+        words = {"alpha": agreement.alpha_words(), "n": count(agreement.items), "least": least}
         return _("alpha %(alpha)s over %(n)s answers, %(least)s is required") % words
 
     def share(self) -> str:

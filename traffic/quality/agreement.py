@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from math import sqrt
 from statistics import fmean
 from typing import Literal, TypeVar
 
 from lib import confidence_intervals
+from lib.formats import grouped
 
 Level = Literal["nominal", "ordinal", "interval"]
 Value = TypeVar("Value", bound=Hashable)
@@ -34,6 +36,10 @@ class Agreement:
     def trusted(self) -> bool | None:
         """Whether conclusions may be drawn from what these raters judged; None where too little was judged twice."""
         return None if self.alpha is None or self.items < FEWEST_UNITS else self.alpha >= TRUSTED
+
+    def alpha_words(self) -> str:
+        """Alpha with two decimals, with the minus sign of all other figures; empty without one."""
+        return "" if self.alpha is None else grouped(Decimal(self.alpha), 2)
 
 
 def krippendorff_alpha(units: Iterable[tuple[Mapping[Value, int], int]], level: Level) -> float | None:

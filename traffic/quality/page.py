@@ -124,7 +124,7 @@ class Answer:
         text = _("raters agree") if agreement.trusted else _("raters do not agree enough")
         items = ngettext("%(n)s answer", "%(n)s answers", agreement.items) % {"n": count(agreement.items)}
         return _("%(text)s: alpha %(alpha)s over %(items)s") % {
-            "text": text, "alpha": f"{agreement.alpha:.2f}", "items": items,
+            "text": text, "alpha": agreement.alpha_words(), "items": items,
         }  # fmt: skip
 
     def headline(self) -> str:

@@ -224,7 +224,17 @@ def test_open_alerts_come_first_by_urgency_and_only_three_things_are_named(spent
         )  # fmt: skip
     said = digest("daily", DAY)
     assert [item[0] for item in said["items"]] == ["Down: 2", "Bot cost $9.00, $7.00 more than usual", "Down: 1"]
-    assert (said["more"], said["verdict"]) == (2, "Open alerts")
+    assert (said["unnamed"], said["verdict"]) == ([["2 more alerts", "/alerts/"]], "Open alerts")
+    Alert.objects.update(severity="critical")
+    for slug in ("chat", "shop"):
+        usage(day=YESTERDAY, application_id=ApplicationFactory.create(slug=slug).pk, cost=Decimal(9))
+    written = digest("daily", DAY)
+    left = [["1 more alert", "/alerts/"], ["3 more unusual costs", "/spend/?month=2026-11"]]
+    assert written["unnamed"] == left, "each count has the page that lists all of its kind"
+    text, html = bodies(context_of("daily", written, MORNING, "chart"))
+    for title, path in left:
+        assert re.search(rf"\* {title}: https?://[^/]+{re.escape(path)}\n", text)
+        assert re.search(rf'href="https?://[^/"]+{re.escape(path)}"[^>]*>{title}<', html)
     assert said["subject"].startswith("Within budget: "), "the subject is about the money, within its sixty characters"
 
 
@@ -442,6 +452,6 @@ def test_a_total_with_an_unknown_in_it_is_a_lower_bound_in_subject_sentence_and_
     usage(day=YESTERDAY, application_id=spent.pk, requests=3, unpriced=3, cost=Decimal(0), model="unheard-of")
     written = digest("daily", DAY)
     assert written["subject"].startswith("Within budget: at least $9.00 yesterday")
-    assert "you spent at least $9.00." in written["heading"]
+    assert "you spent ≥\u202f$9.00." in written["heading"], "as the verdict in the same heading writes it"
     facts = {label: value for label, value, *_more in written["facts"]}
-    assert (facts["Spent"], facts["Month to date"]) == ("at least $9.00", "at least $55.00")
+    assert (facts["Spent"], facts["Month to date"]) == ("≥\u202f$9.00", "≥\u202f$55.00")

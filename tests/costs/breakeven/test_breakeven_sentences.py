@@ -182,7 +182,7 @@ def rates_to(last: int) -> list[tuple[date, int]]:
 
 def test_the_run_rate_is_told_against_the_crossing() -> None:
     assert page_of().rate_headline() == "No run rate yet: fewer than 30 days of data"
-    assert page_of(rates=rates_to(30_000)).rate_headline() == "Run rate of the last two months"
+    assert page_of(rates=rates_to(30_000)).rate_headline() == "Run rate on each of the last 3 days"
     assert "Past break-even since <time" in page_of(rates=rates_to(99_000)).rate_headline()
     soon = page_of(rates=rates_to(30_000), growth=D(1)).rate_headline()
     assert soon == "51 days to break-even at the current growth"

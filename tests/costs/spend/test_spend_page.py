@@ -41,7 +41,9 @@ JUNE, MAY = date(2026, 6, 1), date(2026, 5, 1)
 
 
 def test_a_running_month_is_held_against_the_same_days_of_the_one_before() -> None:
+    assert days_of(JUNE, JUNE).words() == "1 June"
     days = days_of(JUNE, NOW.date())
+    assert days.words() == "1 to 18 June"
     assert (days.until, days.before, days.before_until) == (date(2026, 6, 19), MAY, date(2026, 5, 19))
     assert days.running
 

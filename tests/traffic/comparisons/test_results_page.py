@@ -67,6 +67,7 @@ def test_the_headline_is_the_most_compared_two() -> None:
     [
         (Agreement(0.81, "nominal", 2, 40), "Raters agree", "alpha is 0.81, and 0.67 is required."),
         (Agreement(0.3, "nominal", 2, 40), "Raters do not agree enough", "Agree on the criteria"),
+        (Agreement(-0.02, "nominal", 2, 40), "Raters do not agree enough", "alpha is −0.02, and 0.67"),
         (Agreement(0.9, "nominal", 2, 9), "Agreement is not known", "10 are needed"),
         (Agreement(None, "nominal", 2, 40), "Agreement is not known", "All choices are the same"),
     ],
