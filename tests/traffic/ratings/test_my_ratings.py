@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 
 import psycopg
@@ -74,6 +75,13 @@ def test_the_texts_of_new_days_are_looked_up_one_by_one(conn: psycopg.Connection
         ((plan,),) = sql.rows(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values)
     read = rows_read(json.loads(plan)[0]["Plan"] if isinstance(plan, str) else plan[0]["Plan"])
     assert read < 600, read  # of each answer a request and a text
+
+
+def test_a_text_is_written_in_its_own_direction(conn: psycopg.Connection, shop: Application, ada: User) -> None:
+    arrive(conn, {"application_id": shop.pk, "prompt": "ما هي العاصمة؟", "answer": "العاصمة هي **باريس**."})
+    page = text(logged_in(ada), RATE)
+    assert re.search(r'<div class="text" dir="auto">\s*ما هي العاصمة؟', page)
+    assert re.search(r'<div dir="auto" class="answer-text">\s*<p>العاصمة هي <strong>باريس</strong>', page)
 
 
 def test_the_end_of_the_queue_names_the_models(conn: psycopg.Connection, shop: Application, ada: User) -> None:
