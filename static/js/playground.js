@@ -67,6 +67,10 @@
     body.set("side", name);
     try {
       const response = await fetch(form.action, { method: "POST", body, signal, headers: { accept: "application/x-ndjson" } });
+      if (response.status === 429) { // an answer that was stopped keeps its place until the server sees that it is not read
+        fail(side, words.busy);
+        return;
+      }
       if (!(response.headers.get("content-type") || "").startsWith("application/x-ndjson")) {
         form.submit(); // the page itself says what is wrong with the form, or with the session
         return;

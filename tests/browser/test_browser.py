@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.browser.conftest import Complaints
 from tests.browser.stack import Site
 
 Visit = Callable[..., Page]
@@ -54,10 +55,13 @@ def test_a_prompt_is_answered_side_by_side_stopped_and_kept_as_a_pair(visit: Vis
     page.get_by_label("Second target (optional)").select_option("claude-sonnet-4-5")
     page.locator("#id_prompt").fill("What is a break-even?\nAnswer in a sentence.")
     send, stop = page.get_by_role("button", name="Send prompt"), page.get_by_role("button", name="Stop answer")
-    page.route("**/quality/playground/", lambda route: None)  # an answer that never begins
+    waiting: list[Route] = []
+    page.route("**/quality/playground/", lambda route: waiting.append(route))  # an answer that never begins
     send.click()
     stop.click()
     expect(page.locator("#playground-answers .field-error")).to_have_text(["Stopped.", "Stopped."])
+    for route in waiting:  # else the browser may send them on, where they would take the places of the next two
+        route.abort()
     page.unroute("**/quality/playground/")
     send.click()
     facts = page.locator("#playground-answers .facts")
@@ -70,6 +74,20 @@ def test_a_prompt_is_answered_side_by_side_stopped_and_kept_as_a_pair(visit: Vis
     page.get_by_role("button", name="Keep pair for rating").click()
     expect(page.locator("#main")).to_contain_text("Playground")
     expect(page.locator(".toast")).to_contain_text("The pair is kept.")
+
+
+def test_a_prompt_that_must_wait_stays_on_the_page(visit: Visit, complaints: Complaints) -> None:
+    page = visit("/quality/playground/")
+    page.get_by_label("Answered by").select_option("claude-haiku-4-5")
+    page.locator("#id_prompt").fill("What is a break-even?")
+    page.route("**/quality/playground/", lambda route: route.fulfill(status=429, body="{}"))
+    page.get_by_role("button", name="Send prompt").click()
+    busy = "Too many answers are under way. Try again in a moment."
+    expect(page.locator("#playground-answers .field-error")).to_have_text(busy)
+    expect(page.locator("#id_prompt")).to_have_value("What is a break-even?")
+    expect(page.get_by_role("button", name="Send prompt")).to_be_enabled()
+    assert len(complaints.found) == 2 and all("429" in words for words in complaints.found)
+    complaints.found.clear()
 
 
 def test_an_answer_is_rated_by_the_keyboard_and_the_rating_taken_back(visit: Visit) -> None:
