@@ -65,11 +65,14 @@ def budget_level(context: EvaluationContext, budget: MonthBudget, levels: list[D
     share = budget.spent * HUNDRED / budget.high if budget.high else HUNDRED
     level = max((int(threshold) for threshold in levels if share >= threshold), default=0)
     sustained = max((int(threshold) for threshold in levels if share >= threshold - band), default=0)
-    values = {"level": level, "name": budget.name, "spent": exact(budget.spent), "plan": dollars(budget.high)}
+    spent = _at_least(budget) + exact(budget.spent)
+    values = {"level": level, "name": budget.name, "spent": spent, "plan": dollars(budget.high)}
     if level >= HUNDRED:
         title = _("Over budget: %(name)s, %(spent)s of %(plan)s") % values
     elif level:
         title = _("%(level)s %% of budget: %(name)s, %(spent)s of %(plan)s") % values
+    elif budget.at_least:
+        title = _("Cost not fully known: %(name)s, %(spent)s of %(plan)s") % values
     else:
         title = _("Within budget: %(name)s, %(spent)s of %(plan)s") % values
     return Finding(
@@ -89,8 +92,12 @@ def budget_level(context: EvaluationContext, budget: MonthBudget, levels: list[D
     )
 
 
+def _at_least(budget: MonthBudget) -> str:
+    """Before the spend where a request has no known cost."""
+    return _("at least") + "\N{NO-BREAK SPACE}" if budget.at_least else ""
+
+
 def budget_words(context: EvaluationContext, budget: MonthBudget, level: int) -> Words:
-    at_least = _("at least") + "\N{NO-BREAK SPACE}" if budget.at_least else ""
     left = budget.high - budget.spent
     if not level:
         todo = ""
@@ -101,7 +108,7 @@ def budget_words(context: EvaluationContext, budget: MonthBudget, level: int) ->
     spend = meaning("spend", budget.spent, budget.month, budget.scope)
     limit = meaning("budget", budget.high, budget.month, budget.scope)
     facts = [
-        [_("Spent this month"), at_least + exact(budget.spent), known_from(budget), *spend],
+        [_("Spent this month"), _at_least(budget) + exact(budget.spent), known_from(budget), *spend],
         [_("Budget"), f"{dollars(budget.low)}–{dollars(budget.high)[1:]}", _("a month, plan"), *limit],
         [_("Left") if left >= 0 else _("Over"), exact(abs(left)), percent(abs(left) / budget.high)],
     ]

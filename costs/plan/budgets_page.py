@@ -100,7 +100,7 @@ def _title_of(state: State, n: int) -> str:
         State.NOT_MET: ngettext("Budget exceeded: %(names)s", "Budgets exceeded: %(names)s", n),
         State.TOO_CLOSE: ngettext("%(names)s is close to its budget", "%(names)s are close to their budgets", n),
         State.NOT_ENOUGH: ngettext(
-            "Too early to forecast this budget: %(names)s", "Too early to forecast these budgets: %(names)s", n
+            "Not enough data for this budget: %(names)s", "Not enough data for these budgets: %(names)s", n
         ),
     }[state]
 

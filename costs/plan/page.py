@@ -77,6 +77,8 @@ class PlanPage:
             words |= {"on": when(status.runs_out_on)}
         else:
             text = _("We are in phase <b>{name}</b>, and <b>{left}</b> of {month}’s budget is left.")
+            if month.unpriced_requests:
+                text = _("We are in phase <b>{name}</b>, and at most <b>{left}</b> of {month}’s budget is left.")
         return sentences(format_html(text, **words), self.verdict.sentence, self._runs_out(status), self.verdict.needed)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -10,7 +11,7 @@ from django.utils.translation import ngettext
 
 from costs.verdicts.verdict import State, Verdict, compare
 from lib.confidence_intervals import Interval
-from lib.formats import at_least_dollars, dollars
+from lib.formats import at_least_dollars, count, dollars
 from lib.formats import month as month_name
 
 FEWEST_DAYS = 3  # of a month, before its forecast says more than the first entered charge
@@ -31,7 +32,7 @@ def on_plan(
 
     `limit` is None or 0 where nothing is planned. `forecast` holds the month's end with 80 %, `median` is its middle.
     `days` are the whole days of the month behind us. `is_over`: the month has ended, so that only `spent` counts.
-    `unpriced` requests have no known cost, so that `spent` is a lower bound.
+    `unpriced` requests have no known cost, so that `spent` is a lower bound: it can be over its limit, never within it.
     """
     words = {"month": month_name(month), "spent": at_least_dollars(spent, unpriced, 0)}
     if not limit:
@@ -40,7 +41,7 @@ def on_plan(
     if spent > limit:
         words["spent"] = at_least_dollars(spent, unpriced)  # to the cent, or one cent over would read as none
     if is_over:
-        return _ended(spent, limit, words)
+        return _ended(spent, limit, words, unpriced)
     if spent > limit:
         text = _("%(month)s is over its budget: %(spent)s of %(limit)s is spent.")
         return Verdict("plan", State.NOT_MET, text % words, spent, limit, forecast)
@@ -54,6 +55,9 @@ def on_plan(
     }
     # To spend exactly the budget is to stay within it.
     reached = compare(forecast, limit + Decimal("0.01"), "below")
+    if reached == State.MET and unpriced:
+        text = _("%(month)s’s known cost will be about %(median)s (%(low)s–%(high)s) of %(limit)s.")
+        return _at_least(text % words, Verdict("plan", State.NOT_ENOUGH, "", median, limit, forecast), unpriced)
     needed = _("The forecast narrows with each day.") if reached == State.TOO_CLOSE else ""
     return Verdict("plan", reached, texts[reached] % words, median, limit, forecast, needed=needed)
 
@@ -63,6 +67,8 @@ def in_short(verdict: Verdict, spent: Decimal) -> str:
     if verdict.threshold is not None and spent > verdict.threshold:
         return _("Over budget")
     undecided = _("No budget") if verdict.threshold is None else _("No forecast yet")
+    if verdict.because:
+        undecided = _("Cost not fully known")
     return {
         State.MET: _("Within budget"),
         State.NOT_MET: _("Heading over budget"),
@@ -71,12 +77,22 @@ def in_short(verdict: Verdict, spent: Decimal) -> str:
     }[verdict.state]
 
 
-def _ended(spent: Decimal, limit: Decimal, words: dict[str, str]) -> Verdict:
+def _ended(spent: Decimal, limit: Decimal, words: dict[str, str], unpriced: int) -> Verdict:
     if spent > limit:
         text = _("%(month)s went over its budget: %(spent)s of %(limit)s.")
         return Verdict("plan", State.NOT_MET, text % words, spent, limit)
+    if unpriced:
+        text = _("%(month)s cost at least %(spent)s of %(limit)s.") % {**words, "spent": dollars(spent)}
+        return _at_least(text, Verdict("plan", State.NOT_ENOUGH, "", spent, limit), unpriced)
     text = _("%(month)s stayed within its budget: %(spent)s of %(limit)s.")
     return Verdict("plan", State.MET, text % words, spent, limit)
+
+
+def _at_least(known: str, verdict: Verdict, unpriced: int) -> Verdict:
+    """The verdict where only a lower bound is within the limit; `known` is the sentence about it."""
+    text = ngettext("The cost of %(n)s request is not known.", "The cost of %(n)s requests is not known.", unpriced)
+    because = text % {"n": count(unpriced)}
+    return replace(verdict, sentence=f"{known} {because}", because=because, needed=_("Add the missing prices."))
 
 
 def _early(spent: Decimal, limit: Decimal, days: int, words: dict[str, str]) -> Verdict:

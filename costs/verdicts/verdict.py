@@ -86,12 +86,12 @@ class Verdict:
         n, marked = count(self.sample), marked_saving(self.sentence, self.value, self.interval)
         return SafeString(marked.replace(f"At {n} ", f"At {figure(n, 'run-rate', self.sample)} ", 1))
 
-    def state_mark(self) -> SafeString:
-        """The state as a chip with its word, and with the attributes that `manage.py audit --pages` reads."""
+    def state_mark(self, word: str = "") -> SafeString:
+        """The state as a chip with its or another word, and the attributes that `manage.py audit --pages` reads."""
         period = format_html(' data-period="{}"', self.period) if self.period else ""
         scope = format_html(' data-scope="{}"', self.scope) if self.scope else ""
         text = '<span class="state {}" data-question="{}"{}{} data-state="{}">{}</span>'
-        return format_html(text, self.mark, self.question, period, scope, self.state.value, self.word)
+        return format_html(text, self.mark, self.question, period, scope, self.state.value, word or self.word)
 
 
 def compare(interval: Interval | None, threshold: Decimal, side: Side) -> State:

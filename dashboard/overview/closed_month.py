@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -19,6 +19,8 @@ from costs.plan.budget_status import Allowance, allowance
 from costs.plan.queries import by_day, terms_of
 from costs.reconciliation.bill_status import MonthBills
 from costs.reconciliation.differences import differences
+from costs.verdicts.on_plan import in_short, on_plan
+from costs.verdicts.verdict import Verdict
 from dashboard.overview.reads import Facts
 from lib.dates import DAY
 from lib.formats import at_least_dollars, dollars, figure, sentences, state, when
@@ -44,15 +46,17 @@ class ClosedMonth:
         return self.budget.high if self.budget else None
 
     @property
-    def is_over(self) -> bool:
-        return self.limit is not None and self.spent > self.limit
+    def verdict(self) -> Verdict:
+        """Whether the month stayed within its budget, as far as its cost is known."""
+        return on_plan(
+            self.month, spent=self.spent, limit=self.limit, forecast=None, median=None, days=0, is_over=True,
+            unpriced=self.unpriced,
+        )  # fmt: skip
 
     def state_mark(self) -> SafeString:
         if self.limit is None:
             return state("unknown", _("No budget"))
-        verdict = ("bad", "not_met", _("Over budget")) if self.is_over else ("ok", "met", _("Within budget"))
-        text = '<span class="state {}" data-question="plan" data-period="{}" data-state="{}">{}</span>'
-        return format_html(text, verdict[0], f"{self.month:%Y-%m}", *verdict[1:])
+        return replace(self.verdict, period=f"{self.month:%Y-%m}").state_mark(in_short(self.verdict, self.spent))
 
     def headline(self) -> str:
         """The month's part of the page's heading."""
@@ -70,7 +74,7 @@ class ClosedMonth:
             "limit": figure(dollars(self.limit, 0), "budget", self.limit, self.month),
         }
         text = _("{month}: <b>{spent}</b> of {limit}.") if self.limit is not None else _("{month}: <b>{spent}</b>.")
-        return sentences(format_html(text, **words), self._final(), self._bills())
+        return sentences(format_html(text, **words), self.verdict.because, self._final(), self._bills())
 
     def _final(self) -> str:
         if self.final_on is None:

@@ -120,7 +120,8 @@ class Money:
         return sentences(self._with_figures(f"{spent}{pace}."), self._outlook())
 
     def _outlook(self) -> str:
-        if self.verdict.state == State.NOT_ENOUGH and self.phase is not None:
+        unknown = self.verdict.because
+        if self.verdict.state == State.NOT_ENOUGH and self.phase is not None and not unknown:
             return sentences(_("It is too early to forecast the month."), self.verdict.needed)
         if self.forecast is None:
             return self.month.reason
@@ -128,7 +129,8 @@ class Money:
             return self._with_figures(_("Forecast: <b>{middle}</b>."))
         end = self._with_figures(_("Forecast: <b>{middle}</b>, limit <b>{limit}</b>."))
         lasts = self.runs_out_on is not None and self.status is not None and self.status.left > 0
-        return sentences(end, self._with_figures(_("The budget lasts until <b>{runs_out_on}</b>.")) if lasts else "")
+        until = self._with_figures(_("The budget lasts until <b>{runs_out_on}</b>.")) if lasts else ""
+        return sentences(end, until, unknown, self.verdict.needed if unknown else "")
 
     def phase_sentence(self) -> str:
         """The phase planned for today with its budget, and how many of its months have begun."""
@@ -147,6 +149,8 @@ class Money:
             return self._with_figures(_("{month} has cost {spent} so far"))
         if self.phase is None:
             return self._with_figures(_("{month} forecast: {middle}, no budget planned"))
+        if self.verdict.because:
+            return self._with_figures(_("{month} forecast: at least {middle} of {limit}"))
         if self.to_spare is not None and self.to_spare >= 0:
             return self._with_figures(_("{month} forecast: {middle}, {spare} under the limit"))
         return self._with_figures(_("{month} forecast: {middle}, over {limit} on {runs_out_on}"))

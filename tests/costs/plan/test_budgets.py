@@ -183,7 +183,7 @@ def test_budgets_are_not_judged_in_the_first_three_days_of_a_month(db: None, day
         page = manager.get("/plan/").content.decode()
         state = manager.get("/api/v1/budgets").json()["budgets"][0]["state"]
     part = page.split('id="budgets-h"')[1].split("</section>")[0]
-    assert ("Too early to forecast this budget: Early one" in part) is is_early
+    assert ("Not enough data for this budget: Early one" in part) is is_early
     assert ('data-state="not_enough_data"' in part) is is_early
     assert (f'data-figure="forecast" data-period="2026-09" data-scope="{row.slug}"' in part) is not is_early
     assert ("not this month" in part) is not is_early

@@ -84,6 +84,26 @@ def test_an_ended_month_is_judged_by_what_it_cost() -> None:
     assert (over.state, over.sentence) == (State.NOT_MET, "November went over its budget: $400.01 of $400.")
 
 
+@pytest.mark.parametrize(
+    ("verdict", "state", "sentence"),
+    [
+        (month("397", is_over=True, unpriced=1), State.NOT_ENOUGH,
+         "November cost at least $397.00 of $400. The cost of 1 request is not known."),
+        (month("300", ("350", "360", "400"), unpriced=1200), State.NOT_ENOUGH,
+         "November’s known cost will be about $360 ($350–$400) of $400. The cost of 1,200 requests is not known."),
+        (month("400.01", is_over=True, unpriced=9), State.NOT_MET,
+         "November went over its budget: ≥\N{NARROW NO-BREAK SPACE}$400.01 of $400."),
+        (month("300", ("405", "420", "440"), unpriced=9), State.NOT_MET,
+         "November will go over its budget: about $420 ($405–$440) of $400."),
+    ],
+)  # fmt: skip
+def test_a_lower_bound_can_be_over_a_budget_and_never_within_it(verdict: Any, state: State, sentence: str) -> None:
+    assert (verdict.state, verdict.sentence) == (state, sentence)
+    assert (verdict.needed == "Add the missing prices.") == (state == State.NOT_ENOUGH)
+    if state == State.NOT_ENOUGH:
+        assert in_short(verdict, D(300)) == "Cost not fully known"
+
+
 @pytest.mark.parametrize("limit", [None, "0"])
 def test_without_a_budget_there_is_nothing_to_be_within(limit: str | None) -> None:
     none = month("12", ("10", "20", "30"), limit=limit)

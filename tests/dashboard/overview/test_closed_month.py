@@ -12,11 +12,14 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from alerts.defaults import ensure_defaults
+from alerts.digests.content import digest
+from alerts.digests.periods import Period
 from alerts.models import Alert, AlertState, Rule
 from costs.models import Closing
 from costs.reconciliation import bill_status
 from dashboard.overview import page
 from dashboard.page_audit.marks import Marked, marked
+from tests.alerts.conditions import findings
 from tests.costs.entered import entered
 from tests.costs.usage_rows import usage
 from tests.factories import PhaseFactory
@@ -25,6 +28,7 @@ from tests.pages import words
 pytestmark = pytest.mark.django_db
 
 NOVEMBER = date(2026, 11, 1)
+WEEK_AND_MONTH = (("weekly", 24), ("monthly", 1))
 
 
 @pytest.fixture
@@ -75,14 +79,29 @@ def test_a_month_that_an_invoice_closed_is_final_on_the_same_day_as_its_statemen
 def test_a_lower_bound_is_one_on_every_page_and_in_the_api(manager: Client) -> None:
     usage(day=date(2026, 11, 9), model="new", requests=52, unpriced=52, cost=0)
     with time_machine.travel(at(1), tick=False):
-        closed = words(manager.get("/").content.decode())
+        page = manager.get("/").content.decode()
+        weekly, monthly = (
+            digest(kind, Period(date(2026, 11, first), date(2026, 12, 1))) for kind, first in WEEK_AND_MONTH
+        )
+    closed = words(page)
     assert "November: ≥ $393.00 of $400" in closed and "≥ 393.00" in closed
+    assert Marked(("verdict: plan", "2026-11", ""), "not_enough_data") in marked(page)
+    for written in (weekly, monthly):
+        assert "cost at least $393.00 of $400. The cost of 52 requests is not known." in written["heading"]
+        assert (written["state"], written["verdict"]) == ("not_enough_data", "Cost not fully known")
+        assert "ithin budget" not in closed + written["subject"] and "within its" not in written["heading"]
     with time_machine.travel(at(30, 12, month=11), tick=False):
         plan, overview = (words(manager.get(page).content.decode()) for page in ("/plan/", "/"))
+        [open_verdict] = [row for row in manager.get("/api/v1/verdicts").json()["items"] if row["question"] == "plan"]
+        [alert] = findings("budget", now=at(30, 12, month=11))
         PhaseFactory._meta.model.objects.update(budget_low=100, budget_high=200)
         late = {page: words(manager.get(page).content.decode()) for page in ("/", "/plan/")}
         [verdict] = [row for row in manager.get("/api/v1/verdicts").json()["items"] if row["question"] == "plan"]
     assert re.search(r"Spent so far\s*≥\s393\.00", plan) and "At least $393.00" in overview
+    assert open_verdict["state"] == "not_enough_data" and open_verdict["sentence"] in plan
+    assert "at most $7.00 of November’s budget is left" in plan and "Add the missing prices." in overview
+    assert "within budget" not in overview and "under the limit" not in overview
+    assert words(alert.title) == "90 % of budget: Scale up, at least $393.00 of $400"
     sentence = words(verdict["sentence"])
     assert sentence == "November is over its budget: ≥ $393.00 of $200 is spent."
     assert sentence in late["/plan/"]
