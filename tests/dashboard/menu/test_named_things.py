@@ -1,13 +1,16 @@
-"""Whoever knows only the name of a thing finds it: two clicks, the search and its first result."""
+"""Whoever knows only the name of a thing finds it: two clicks of the menu, or the search and one of its results."""
 
 from __future__ import annotations
 
 import re
 from html import unescape
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.dashboard.logins import logged_in, with_role
+from tests.dashboard.menu.test_menu import crawl
 from tests.pages import html_of
 
 # The name as a person would type it, and the address of the page that has it.
@@ -37,3 +40,10 @@ def test_a_thing_is_found_by_its_name(name: str) -> None:
     rows = page[page.index('id="palette-rows"') :]
     links = [unescape(url) for url in re.findall(r'<a href="(.*?)"', rows)][:FIRST]
     assert NAMES[name] in links
+
+
+@pytest.mark.django_db
+def test_the_menu_leads_from_the_overview_to_each_of_them_in_two_clicks(tmp_path: Path, settings: Any) -> None:
+    settings.DATA_DIR = tmp_path
+    depths, _refused = crawl(logged_in(with_role("admin")))
+    assert {name: depths.get(url) for name, url in NAMES.items() if depths.get(url, 9) > 2} == {}
