@@ -16,9 +16,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import aiohttp
@@ -50,8 +50,7 @@ Route.objects.create(order=1, slug="bench", name="Bench", deployment=own)
 SCRIPT = """
 wrk.method = "POST"
 wrk.body = io.open("{body}", "rb"):read("*a")
-wrk.headers["content-type"] = "application/json"
-wrk.headers["authorization"] = "Bearer {key}"
+{headers}
 function done(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format("\\n%d %d %f %f %d", summary.requests, summary.duration, latency:percentile(50),
@@ -63,11 +62,16 @@ STRAIGHT, RELAY, OURS, CAPPED, TWO = "straight", "relay", "ours", "capped", "two
 
 @dataclass(frozen=True)
 class Way:
-    """Where calls are sent, with which key, and by which processes they are passed on."""
+    """Where calls are sent, with which key and what more of headers, and by which processes they are passed on."""
 
     port: int
     key: str
     pids: tuple[int, ...]
+    more: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"content-type": "application/json", "authorization": f"Bearer {self.key}", **self.more}
 
     def processor_s(self) -> float:
         """Processor time of them and their children so far."""
@@ -85,7 +89,11 @@ class Turn:
     processor_ms: float = 0.0
 
 
-def measure() -> list[Figure]:
+Peers = Callable[[int], AbstractContextManager[Mapping[str, Way]]]
+
+
+def measure(peers: Peers = lambda upstream: nullcontext({})) -> list[Figure]:
+    """With other gateways in front of the same upstream, where there are some, by name."""
     port, relay_port = free_port(), free_port()
     with ExitStack() as things:
         upstream = things.enter_context(process_of(serve, port))
@@ -96,6 +104,7 @@ def measure() -> list[Figure]:
         capped = stack.manage("create_key", "gateway", "--application", "bench", *CAPS)
         ours, alone = things.enter_context(gateways(stack, 1))
         two, both = things.enter_context(gateways(stack, 2))
+        others = things.enter_context(peers(port))
         time.sleep(3)  # the gateway reads routes and keys every second
         ways = {
             STRAIGHT: Way(port, key, (upstream,)),
@@ -103,12 +112,14 @@ def measure() -> list[Figure]:
             OURS: Way(ours, key, alone),
             CAPPED: Way(ours, capped, alone),
             TWO: Way(two, key, both),
+            **others,
         }
         for way in ways.values():
             load(way, CLIENTS, 1)
         many = in_turns(ways, CLIENTS)
         del ways[TWO]
-        return [*throughput(many), *latency(in_turns(ways, 1))]
+        few = in_turns(ways, 1)
+        return [*throughput(many), *latency(few), *of_others(others, many, few)]
 
 
 def by_the_minute(minutes: int, seconds: float = 60.0) -> Iterator[Figure]:
@@ -179,6 +190,22 @@ def latency(turns: dict[str, list[Turn]]) -> list[Figure]:
     ]
 
 
+def of_others(names: Iterable[str], many: dict[str, list[Turn]], alone: dict[str, list[Turn]]) -> Iterator[Figure]:
+    """The same of each other gateway, beside ours."""
+    for name in names:
+        rate, processor, tail = (
+            [statistics.median(getattr(turn, what) for turn in turns[way]) for way in (name, OURS)]
+            for turns, what in ((many, "rate"), (many, "processor_ms"), (alone, "p99_ms"))
+        )
+        yield Figure(
+            f"{name}, no call logged, {CLIENTS} clients", rate[0], "calls/s", rate[1], "ours, every call logged"
+        )
+        yield Figure(f"{name}: processor time of a call", processor[0], "ms", processor[1], "ours, its row included")
+        extra = [added(alone, way, STRAIGHT) for way in (name, OURS)]
+        yield Figure(f"{name}: added at the median, one client", extra[0], "ms", extra[1], "by ours")
+        yield Figure(f"{name}: 99th percentile, one client", tail[0], "ms", tail[1], "ours")
+
+
 def added(turns: dict[str, list[Turn]], way: str, beside: str) -> float:
     """Milliseconds: the median over the rounds of the difference of the two medians of a round."""
     pairs = zip(turns[way], turns[beside], strict=True)
@@ -189,21 +216,22 @@ def load(way: Way, clients: int, seconds: float) -> Turn:
     """So many clients, each with one connection and one call after the other. Raises RuntimeError on any but 200."""
     before = way.processor_s()
     if shutil.which("wrk"):
-        turn = by_wrk(way.port, way.key, clients, seconds)
+        turn = by_wrk(way, clients, seconds)
     else:
-        times = sorted(asyncio.run(by_python(way.port, way.key, clients, seconds)))
+        times = sorted(asyncio.run(by_python(way, clients, seconds)))
         median, tail = (times[len(times) * part // 100] * 1000 for part in (50, 99))
         turn = Turn(len(times) / seconds, median, tail)
     return replace(turn, processor_ms=(way.processor_s() - before) * 1000 / (turn.rate * seconds))
 
 
-def by_wrk(port: int, key: str, clients: int, seconds: float) -> Turn:
+def by_wrk(way: Way, clients: int, seconds: float) -> Turn:
     with tempfile.TemporaryDirectory() as folder:
         body, script = Path(folder) / "body.json", Path(folder) / "calls.lua"
         body.write_bytes(BODY)
-        script.write_text(SCRIPT.format(body=body, key=key))
+        headers = "\n".join(f'wrk.headers["{name}"] = "{value}"' for name, value in way.headers.items())
+        script.write_text(SCRIPT.format(body=body, headers=headers))
         command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds:.0f}s", "-s", str(script)]
-        url = f"http://127.0.0.1:{port}/v1/chat/completions"
+        url = f"http://127.0.0.1:{way.port}/v1/chat/completions"
         output = subprocess.run([*command, url], capture_output=True, text=True, check=True).stdout
     calls, micros, median, tail, errors = map(float, output.splitlines()[-1].split())
     if errors or not calls:
@@ -211,15 +239,13 @@ def by_wrk(port: int, key: str, clients: int, seconds: float) -> Turn:
     return Turn(calls / micros * 1e6, median / 1000, tail / 1000)
 
 
-async def by_python(port: int, key: str, clients: int, seconds: float) -> list[float]:
+async def by_python(way: Way, clients: int, length_s: float) -> list[float]:
     """Seconds of each call."""
-    head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {key}\r\n"
-        f"content-type: application/json\r\ncontent-length: {len(BODY)}\r\n\r\n"
-    ).encode()
-    end = time.perf_counter() + seconds
+    headers = "".join(f"{name}: {value}\r\n" for name, value in way.headers.items())
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: bench\r\n{headers}content-length: {len(BODY)}\r\n\r\n"
+    request, end = head.encode() + BODY, time.perf_counter() + length_s
     return [
-        t for times in await asyncio.gather(*(client(port, head + BODY, end) for _ in range(clients))) for t in times
+        t for times in await asyncio.gather(*(client(way.port, request, end) for _ in range(clients))) for t in times
     ]
 
 
@@ -273,9 +299,9 @@ def gateways(stack: Stack, number: int) -> Iterator[tuple[int, tuple[int, ...]]]
             process.wait(60)
 
 
-def until_listening(pid: int) -> None:
-    """Raises TimeoutError after a minute."""
-    end = time.monotonic() + 60
+def until_listening(pid: int, patience_s: float = 60.0) -> None:
+    """Raises TimeoutError."""
+    end = time.monotonic() + patience_s
     while not any(each.status == psutil.CONN_LISTEN for each in psutil.Process(pid).net_connections("tcp")):
         if time.monotonic() > end:
             raise TimeoutError(f"the gateway of process {pid} does not listen")

@@ -4,16 +4,36 @@ from __future__ import annotations
 
 import http.client
 import shutil
+import sys
+from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 
+import psutil
 import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
 
-from benchmarks import gateway, streams
+from benchmarks import gateway, peers, streams
 from benchmarks.chaos import upstream
 from benchmarks.chaos.load import exchange
-from benchmarks.gateway import OURS, RELAY, STRAIGHT, Turn, Way, added, each_minute, load, process_of, relay, serve
+from benchmarks.gateway import (
+    OURS,
+    RELAY,
+    STRAIGHT,
+    Turn,
+    Way,
+    added,
+    each_minute,
+    load,
+    of_others,
+    process_of,
+    relay,
+    serve,
+)
+from benchmarks.management.commands.bench import named_peer
 from dashboard.embedded.servers import free_port
 from tests.traffic.gateway_stack import until
 
@@ -57,6 +77,74 @@ def test_a_long_load_has_a_row_of_calls_and_one_of_memory_for_each_minute(ways: 
         (f"minute {number}", unit) for number in (1, 2) for unit in ("calls/s", "MiB PSS")
     ]
     assert [figure.ratio for figure in figures[:2]] == [1, 1] and all(figure.value > 0 for figure in figures)
+
+
+NODE_PEER = """
+const http = require("node:http");
+const port = Number(process.argv.find((each) => each.startsWith("--port=")).slice(7));
+http.createServer((call, answer) => {
+  call.resume().on("end", () => answer.end(JSON.stringify([call.headers["x-portkey-custom-host"]])));
+}).listen(port);
+"""
+PYTHON_PEER = """#!{python}
+import http.server, sys
+if "--version" in sys.argv:
+    print("LiteLLM: Current Version = 1.2.3")
+    raise SystemExit
+options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+class Server(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        body = open(options["--config"], "rb").read()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+http.server.ThreadingHTTPServer((options["--host"], int(options["--port"])), Server).serve_forever()
+"""
+
+
+def peer_of(name: str, folder: Path) -> Path:
+    """Something that is started like it, and answers with where it was to send calls."""
+    if name == "portkey":
+        (folder / "build").mkdir()
+        (folder / "package.json").write_text('{"version": "1.2.3"}')
+        (folder / "build" / "start-server.js").write_text(NODE_PEER)
+        return folder
+    program = folder / "litellm"
+    program.write_text(PYTHON_PEER.replace("{python}", sys.executable))
+    program.chmod(0o755)
+    return program
+
+
+@pytest.mark.parametrize("name", ["litellm", *(["portkey"] if shutil.which("node") else [])])
+def test_another_gateway_is_started_on_this_machine_alone_and_loaded_as_ours(name: str, tmp_path: Path) -> None:
+    upstream_port = free_port()
+    with peers.peers({name: peer_of(name, tmp_path)}, upstream_port) as others:
+        ((title, way),) = others.items()
+        assert title in ("Portkey 1.2.3", "LiteLLM 1.2.3")
+        bound = {
+            each.laddr.ip for each in psutil.Process(way.pids[0]).net_connections("tcp") if each.status == "LISTEN"
+        }
+        assert bound == {"127.0.0.1"}
+        url = f"http://127.0.0.1:{way.port}/v1/chat/completions"
+        assert f"http://127.0.0.1:{upstream_port}/v1" in str(exchange("POST", url, b"{}", way.headers, timeout=5))
+        assert load(way, 1, 1).rate > 0
+    assert not psutil.pid_exists(way.pids[0])
+    few = {each: [Turn(8.0 if each == title else 4.0, 2, 3, 1.0)] for each in (title, OURS, STRAIGHT)}
+    assert [figure.ratio for figure in of_others([title], few, few)] == [2, 1, None, 1]
+
+
+def test_a_peer_is_one_that_the_bench_can_start_and_goes_with_the_gateway(tmp_path: Path) -> None:
+    assert named_peer(f"litellm={tmp_path}") == ("litellm", tmp_path)
+    for text in (f"other={tmp_path}", "litellm=", "litellm=/nowhere", "litellm"):
+        with pytest.raises(ArgumentTypeError):
+            named_peer(text)
+    with pytest.raises(CommandError, match="goes with gateway"):
+        call_command("bench", "rules", "--peer", f"litellm={tmp_path}")
+    with pytest.raises(CommandError, match="goes with gateway"):
+        call_command("bench", "gateway", "--minutes", "1", "--peer", f"litellm={tmp_path}")
 
 
 def test_what_a_way_adds_is_the_median_over_the_rounds() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from benchmarks import (
     offers,
     otlp,
     pages,
+    peers,
     ratings,
     reprice,
     requests,
@@ -66,6 +69,14 @@ a reference of the same run beside it; compare the ratios, not the machines.
 """
 
 
+def named_peer(text: str) -> tuple[str, Path]:
+    """Raises ArgumentTypeError."""
+    name, _, path = text.partition("=")
+    if name not in peers.PEERS or not path or not Path(path).exists():
+        raise ArgumentTypeError(f"{text!r} is not one of {', '.join(peers.PEERS)} with a path that exists")
+    return name, Path(path)
+
+
 class Command(BaseCommand):
     help = (
         "Measure ingest, pages, gateway, memory and rules; `all` also writes docs/benchmarks.md; `chaos` kills parts."
@@ -78,6 +89,10 @@ class Command(BaseCommand):
         parser.add_argument("--seconds", type=float, default=chaos.SECONDS, help="of each fault of chaos, at least")
         parser.add_argument("--minutes", type=int, default=0, help="of gateway, one load for so long; a row for each")
         parser.add_argument(
+            "--peer", action="append", default=[], metavar="NAME=PATH", type=named_peer,
+            help="of gateway, another one beside ours: portkey= the folder of its package, litellm= its program",
+        )  # fmt: skip
+        parser.add_argument(
             "--fault", action="append", choices=list(FAULTS), help="of chaos, only this one; repeatable"
         )
 
@@ -88,8 +103,13 @@ class Command(BaseCommand):
         if options["minutes"]:
             self.minutes(options)
             return
+        benches = dict(BENCHES)
+        if options["peer"]:
+            if options["name"] not in ("gateway", "all"):
+                raise CommandError("--peer goes with gateway.")
+            benches["gateway"] = partial(gateway.measure, partial(peers.peers, dict(options["peer"])))
         names = list(BENCHES) if options["name"] == "all" else [options["name"]]
-        figures = [figure for name in names for figure in BENCHES[name]()]
+        figures = [figure for name in names for figure in benches[name]()]
         if options["json"]:
             rows = [{**asdict(figure), "ratio": figure.ratio} for figure in figures]
             self.stdout.write(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
@@ -100,8 +120,8 @@ class Command(BaseCommand):
 
     def minutes(self, options: dict[str, Any]) -> None:
         """A row as soon as its minute is over. Raises CommandError."""
-        if options["name"] != "gateway" or options["json"]:
-            raise CommandError("--minutes goes with gateway, and prints a table.")
+        if options["name"] != "gateway" or options["json"] or options["peer"]:
+            raise CommandError("--minutes goes with gateway alone, and prints a table.")
         self.stdout.write(table([]))
         for figure in gateway.by_the_minute(options["minutes"]):
             self.stdout.write(row(figure))
