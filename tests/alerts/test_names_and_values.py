@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import time_machine
 from django.urls import reverse
 
 from alerts.evaluation import services
@@ -60,6 +61,9 @@ def test_a_title_and_text_follow_the_value_down_with_the_peak_beside_it(month: N
     assert "$392.87 of $400" in text and "Highest: $642.08" in text
     page = logged_in(with_role("admin")).get(alert.get_absolute_url()).content.decode()
     assert "$392.87 of $400" in page and "Highest: $642.08" in page
+    with time_machine.travel(NOW, tick=False):
+        plan = logged_in(with_role("manager")).get(reverse("costs:plan")).content.decode()
+    assert "392.87" in plan and "642.08" not in plan
 
 
 def test_a_new_peak_takes_the_place_of_the_old_one(scene: Scene) -> None:
