@@ -9,7 +9,6 @@ from itertools import pairwise
 from typing import Any
 
 from django.utils.formats import date_format
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from costs.statements.pdf import FAMILY, INK, RULE, SOFT, Paper, readable, table_of, write
@@ -32,7 +31,8 @@ def pdf(page: TrialPage, at: datetime) -> bytes:
     paper.add_page()
     paper.set_text_color(*INK)
     write(paper, readable(_("Trial: %(name)s") % {"name": trial.name}), 17, gap=2)
-    ended = date_format(localtime(trial.finished_at or at), "j F Y H:i")
+    # A file is read by people of other time zones too, so its hour names its own.
+    ended = date_format((trial.finished_at or at).astimezone(UTC), "j F Y H:i") + " UTC"
     for line in (
         page.headline(), page.against(), f"{trial.get_state_display()}, {ended}",
         f"{page.source_words()}. {page.spent_words()}.", trial.problem, *page.side_words(), page.break_even_words(),

@@ -16,9 +16,9 @@ from traffic.trials.queries import trial_or_404
 def trial(request: HttpRequest, pk: int) -> HttpResponse:
     """The report; htmx asks for it again while the trial runs."""
     page = TrialPage(TrialReport(trial_or_404(pk), timezone.now()))
-    context = {"page": page, "it": page.trial, "may_stop": request.user.has_perm("traffic.add_trial")}
-    part = asks_for_part(request, "trial")
-    return render(request, "costs/trials/_trial.html" if part else "costs/trials/trial.html", context)
+    polled = asks_for_part(request, "trial")
+    context = {"page": page, "it": page.trial, "may_stop": request.user.has_perm("traffic.add_trial"), "polled": polled}
+    return render(request, "costs/trials/_trial.html" if polled else "costs/trials/trial.html", context)
 
 
 @get_view("traffic.view_trial")

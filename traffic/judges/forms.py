@@ -38,7 +38,8 @@ class JudgeForm(forms.ModelForm[Judge]):
         }
 
     def __init__(self, data: Any = None, *, instance: Judge | None = None) -> None:
-        super().__init__(data, instance=instance, initial={"percent": 5, "rubric": RUBRIC, "cap_usd": 1})
+        defaults = {"percent": 5, "rubric": RUBRIC, "cap_usd": 1} if instance is None else {}
+        super().__init__(data, instance=instance, initial=defaults)
         field = self.fields["deployment"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = Deployment.objects.enabled().order_by("name")

@@ -69,7 +69,7 @@ def begin(
 def erasure_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """How far it is; htmx asks for the progress alone."""
     erasure = erase.get_erasure(pk)
-    part = asks_for_part(request, "progress")
-    template = "traffic/privacy/_erasure_progress.html" if part else "traffic/privacy/erasure.html"
+    polled = asks_for_part(request, "progress")
+    template = "traffic/privacy/_erasure_progress.html" if polled else "traffic/privacy/erasure.html"
     context = {"it": erasure, "headline": page.headline(erasure), "how_far": page.how_far(erasure)}
-    return render(request, template, context)
+    return render(request, template, context | {"polled": polled})

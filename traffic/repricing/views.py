@@ -68,7 +68,7 @@ def repricing_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "may_change": request.user.has_perm("traffic.add_repricing"),
     }
     if asks_for_part(request, "progress"):
-        return render(request, "traffic/repricing/_repricing_work.html", context)
+        return render(request, "traffic/repricing/_repricing_work.html", context | {"polled": True})
     return render(request, "traffic/repricing/repricing.html", {**context, "log": changes(repricing)})
 
 

@@ -250,6 +250,8 @@ def test_a_judge_is_set_up_and_changed_by_the_form(server: Server) -> None:
     made = Judge.objects.get()
     assert (made.percent, made.least_alpha, made.enabled) == (5, 0.8, False)
     assert client.post("/quality/judges/", form | {"percent": 7, "enabled": "on"}).status_code == 302
+    shown = client.get("/quality/judges/?task=rag").content.decode()  # what is stored, not the defaults of a new judge
+    assert 'value="7"' in shown and 'value="2.0' in shown and "5: right.</textarea>" in shown
     made.refresh_from_db()
     assert (made.percent, made.enabled) == (7, True)
     assert AuditEntry.objects.filter(object_type="traffic.judge").count() == 2

@@ -46,6 +46,8 @@ def test_a_repricing_is_seen_started_and_taken_back(stored: Any, price: TokenPri
     shown = text(ops, page)
     assert "<b>4 requests</b> would change by <b>+0.01 USD</b> in total. Nothing is saved yet" in shown
     assert "claude-test" in shown and "0.0137" in shown and "0.0274" in shown
+    polled = html_of(ops.get(page, headers={"hx-request": "true", "hx-target": "progress"}))
+    assert '<span id="answer" hx-swap-oob="true"><b>4 requests</b> would change' in polled
     assert everything(stored) == before
     assert ops.post(f"{page}start/").status_code == 302
     ended(made)

@@ -182,6 +182,7 @@ def test_a_running_trial_is_asked_for_again_and_ops_may_stop_it() -> None:
     assert f"Step 2 of 2: {trial.candidate.name} with 1 call at once." in page
     part = ops.get(f"/quality/trials/{trial.pk}/", headers={"hx-request": "true", "hx-target": "trial"})
     assert part.content.decode().strip().startswith('<div id="trial"')
+    assert '<span id="answer" hx-swap-oob="true">Step 2 of 2' in part.content.decode(), "the sentence above follows"
     assert ops.post(f"/quality/trials/{trial.pk}/stop/").status_code == 302
     trial.refresh_from_db()
     assert trial.stop_requested_at is not None
