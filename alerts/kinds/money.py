@@ -72,7 +72,7 @@ def budget_level(context: EvaluationContext, budget: MonthBudget, levels: list[D
     elif level:
         title = _("%(level)s %% of budget: %(name)s, %(spent)s of %(plan)s") % values
     elif budget.at_least:
-        title = _("Cost not fully known: %(name)s, %(spent)s of %(plan)s") % values
+        title = _("Cost incomplete: %(name)s, %(spent)s of %(plan)s") % values
     else:
         title = _("Within budget: %(name)s, %(spent)s of %(plan)s") % values
     return Finding(

@@ -68,7 +68,7 @@ def in_short(verdict: Verdict, spent: Decimal) -> str:
         return _("Over budget")
     undecided = _("No budget") if verdict.threshold is None else _("No forecast yet")
     if verdict.because:
-        undecided = _("Cost not fully known")
+        undecided = _("Cost incomplete")
     return {
         State.MET: _("Within budget"),
         State.NOT_MET: _("Heading over budget"),

@@ -101,7 +101,7 @@ def test_a_lower_bound_can_be_over_a_budget_and_never_within_it(verdict: Any, st
     assert (verdict.state, verdict.sentence) == (state, sentence)
     assert (verdict.needed == "Add the missing prices.") == (state == State.NOT_ENOUGH)
     if state == State.NOT_ENOUGH:
-        assert in_short(verdict, D(300)) == "Cost not fully known"
+        assert in_short(verdict, D(300)) == "Cost incomplete"
 
 
 @pytest.mark.parametrize("limit", [None, "0"])

@@ -88,7 +88,7 @@ def test_a_lower_bound_is_one_on_every_page_and_in_the_api(manager: Client) -> N
     assert Marked(("verdict: plan", "2026-11", ""), "not_enough_data") in marked(page)
     for written in (weekly, monthly):
         assert "cost at least $393.00 of $400. The cost of 52 requests is not known." in written["heading"]
-        assert (written["state"], written["verdict"]) == ("not_enough_data", "Cost not fully known")
+        assert (written["state"], written["verdict"]) == ("not_enough_data", "Cost incomplete")
         assert "ithin budget" not in closed + written["subject"] and "within its" not in written["heading"]
     with time_machine.travel(at(30, 12, month=11), tick=False):
         plan, overview = (words(manager.get(page).content.decode()) for page in ("/plan/", "/"))
