@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from secrets import token_hex
 from urllib.parse import quote
 
 import orjson
@@ -58,27 +59,30 @@ def portkey(package: Path, upstream: int) -> Iterator[tuple[str, Way]]:
 
 @contextmanager
 def litellm(program: Path, upstream: int) -> Iterator[tuple[str, Way]]:
-    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout.split()[-1]
-    port = free_port()
+    answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=True, env=variables())
+    version, port, key = answer.stdout.split()[-1], free_port(), f"sk-{token_hex()}"
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
         config.write(LITELLM.format(upstream=upstream))
         config.flush()
         command = [str(program), "--config", config.name, "--host", "127.0.0.1", "--port", str(port)]
-        with started([*command, "--num_workers", "1"]) as pid:
-            yield f"LiteLLM {version}", Way(port, "none", (pid,))
+        # Without a key it does not start. This one is all that it checks: it has no database.
+        with started([*command, "--num_workers", "1"], LITELLM_MASTER_KEY=key) as pid:
+            yield f"LiteLLM {version}", Way(port, key, (pid,))
 
 
 PEERS = {"portkey": portkey, "litellm": litellm}
 
 
+def variables(**more: str) -> dict[str, str]:
+    """Few of this process's, and that LiteLLM does not ask the internet for prices."""
+    names = [name for name in ("PATH", "HOME") if name in os.environ]
+    return {name: os.environ[name] for name in names} | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"} | more
+
+
 @contextmanager
-def started(command: list[str]) -> Iterator[int]:
+def started(command: list[str], **more: str) -> Iterator[int]:
     """A server that listens, without its output; its process."""
-    variables = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    process = subprocess.Popen(
-        command, env=variables | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"},  # else it asks the internet for prices
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    process = subprocess.Popen(command, env=variables(**more), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         until_listening(process.pid, STARTED_S)
         yield process.pid

@@ -87,7 +87,7 @@ http.createServer((call, answer) => {
 }).listen(port);
 """
 PYTHON_PEER = """#!{python}
-import http.server, sys
+import http.server, os, sys
 if "--version" in sys.argv:
     print("LiteLLM: Current Version = 1.2.3")
     raise SystemExit
@@ -97,7 +97,8 @@ class Server(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         self.rfile.read(int(self.headers["content-length"]))
         body = open(options["--config"], "rb").read()
-        self.send_response(200)
+        key = os.environ["LITELLM_MASTER_KEY"]
+        self.send_response(200 if self.headers["authorization"] == f"Bearer {key}" else 401)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
