@@ -64,6 +64,11 @@ class Answer:
         if self.parts is not None:
             self.parts.close()
 
+    def stop(self) -> None:
+        """Let parts end that wait for another server, where their response can do so from another thread."""
+        if stop := getattr(self.parts, "stop", None):
+            stop()
+
 
 def answer_of(handler: Any, environ: dict[str, Any]) -> Answer:
     """Run Django's WSGI handler and return its answer. Must be called in a thread."""
@@ -135,6 +140,7 @@ async def stream(answer: Answer, start: dict[str, Any], receive: Receive, send: 
     began = loop.time()
     sent, begun = 0, False
     left = asyncio.ensure_future(hung_up(receive))
+    left.add_done_callback(lambda task: None if task.cancelled() else answer.stop())
 
     async def push(piece: bytes) -> None:
         nonlocal begun, sent

@@ -5,9 +5,10 @@ No browser sees the key. A call that its reader gives up is closed, and the gate
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Literal
@@ -44,6 +45,27 @@ class Ask:
     model: str = "auto"
 
 
+class Connection:
+    """That of one call to the gateway. A thread that waits on it goes on at once when another ends it."""
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+        self._ended = False
+
+    def trace(self, event: str, info: dict[str, Any]) -> None:
+        """Learn from httpcore of the socket: while no answer has begun, httpx has nothing that could be closed."""
+        if event == "connection.connect_tcp.complete":
+            self._socket = info["return_value"].get_extra_info("socket")
+            if self._ended:
+                self.end()
+
+    def end(self) -> None:
+        self._ended = True
+        if self._socket is not None:
+            with suppress(OSError):  # the call is over
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+
 @dataclass(slots=True)
 class Answer:
     """What is known of an answer so far. Times are milliseconds from the send, as this process measures them."""
@@ -57,6 +79,7 @@ class Answer:
     usage: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
     ended: bool = False
+    connection: Connection = field(default_factory=Connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +112,12 @@ def pieces(ask: Ask, key: str, answer: Answer) -> Generator[Piece, None, None]:
         "stream_options": {"include_usage": True},
     }
     headers = {"authorization": f"Bearer {key}", "x-breakeven-route": ask.target, "cache-control": "no-store"}
-    timeout = httpx.Timeout(SILENT_S, connect=CONNECT_S)
+    timeout, extensions = httpx.Timeout(SILENT_S, connect=CONNECT_S), {"trace": answer.connection.trace}
+    url = f"{settings.GATEWAY_URL}/v1/chat/completions"
     try:
         with (
             httpx.Client(timeout=timeout, trust_env=False) as client,
-            client.stream(
-                "POST", f"{settings.GATEWAY_URL}/v1/chat/completions", json=body, headers=headers
-            ) as response,
+            client.stream("POST", url, json=body, headers=headers, extensions=extensions) as response,
         ):
             _headers(response, answer)
             if response.status_code >= 400:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -25,6 +25,14 @@ PERMISSION = "traffic.use_playground"
 LINES = "application/x-ndjson"
 
 
+class Lines(StreamingHttpResponse):
+    """Whoever sends them calls `stop` when their reader has gone, so that they end though no piece comes."""
+
+    def __init__(self, parts: Iterator[bytes], stop: Callable[[], None]) -> None:
+        super().__init__(parts, content_type=LINES)
+        self.stop = stop
+
+
 @form_view(PERMISSION)
 def playground(request: HttpRequest) -> HttpResponseBase:
     """The form, and after a send what came back: as lines for the page's script, else whole on the page."""
@@ -41,7 +49,8 @@ def playground(request: HttpRequest) -> HttpResponseBase:
         return _page(request, form, status=422)
     if request.headers.get("accept") == LINES:
         side = 1 if request.POST.get("side") == "second" and len(asks) > 1 else 0
-        return StreamingHttpResponse(lines(asks[side], secret), content_type=LINES)
+        answer = Answer()
+        return Lines(lines(asks[side], secret, answer), answer.connection.end)
     with ThreadPoolExecutor(len(asks)) as pool:
         answers = list(pool.map(lambda ask: whole(ask, secret), asks))
     pages = [AnswerPage(ask, answer, _row(answer)) for ask, answer in zip(asks, answers, strict=True)]
@@ -64,9 +73,8 @@ def whole(ask: Ask, secret: str) -> Answer:
     return answer
 
 
-def lines(ask: Ask, secret: str) -> Iterator[bytes]:
+def lines(ask: Ask, secret: str, answer: Answer) -> Iterator[bytes]:
     """The answer as lines of JSON: its pieces as they come, then what is known of it."""
-    answer = Answer()
     try:
         with place():
             for piece in pieces(ask, secret, answer):

@@ -24,6 +24,7 @@ from dashboard.front.downloads import Downloads
 from dashboard.front.environ import environ_of
 from dashboard.front.pools import Pool
 from dashboard.front.pulse import Pulse
+from dashboard.front.refusals import Gone
 from lib.errors import ApiError
 from lib.repeated_events import repeated
 from tests.dashboard.front_parts import SCOPE, Messages, part, sender
@@ -180,6 +181,39 @@ def test_a_stream_that_nobody_reads_is_given_up_and_its_thread_comes_free(monkey
 
     asyncio.run(scene())
     assert closed == [1]
+
+
+def test_parts_that_wait_are_stopped_when_their_client_has_gone() -> None:
+    class Parts:
+        def __init__(self) -> None:
+            self.going_on, self.begun = threading.Event(), threading.Event()
+
+        def __iter__(self) -> Iterator[bytes]:
+            self.begun.set()
+            assert self.going_on.wait(60), "nothing stopped it"
+            return iter([b"x"])
+
+        def stop(self) -> None:
+            self.going_on.set()
+
+        def close(self) -> None:
+            pass
+
+    async def scene() -> None:
+        parts, downloads = Parts(), Pool("downloads", threads=1, longest=0, wait_s=0)
+
+        async def receive() -> dict[str, Any]:
+            await asyncio.to_thread(parts.begun.wait)
+            return {"type": "http.disconnect"}
+
+        async def send(message: dict[str, Any]) -> None:
+            raise AssertionError("there is no client")
+
+        with pytest.raises(Gone):
+            await deliver(Answer(200, [], parts=parts), receive, send, downloads)
+        assert not downloads.running
+
+    asyncio.run(scene())
 
 
 def test_a_download_ends_in_time_though_its_client_takes_every_piece(

@@ -25,6 +25,7 @@ from traffic.models import Application, Cap, Key, Pair
 from traffic.playground import sending, services
 from traffic.playground.forms import MOST_PROMPT
 from traffic.playground.queries import choices_of
+from traffic.playground.views import LINES
 from traffic.trials import services as trial_services
 
 __all__ = ["calm", "stack"]  # fixtures
@@ -99,6 +100,22 @@ def test_a_reader_who_leaves_ends_the_call(client: Client, calm: Stack) -> None:
     stream.close()
     assert calm.own.hung_up.wait(20)
     assert until(lambda: calm.rows(str(answer.request))["outcome"] == "cancelled")
+
+
+@pytest.mark.parametrize("behaviour", ["silent", "stalls"])
+def test_a_reader_who_leaves_ends_the_call_though_no_piece_comes(client: Client, calm: Stack, behaviour: str) -> None:
+    calm.own.behaviour = behaviour
+    response = client.post(URL, ASKED, headers={"accept": LINES})
+
+    def leave() -> None:
+        until(lambda: calm.own.seen)
+        response.stop()  # type: ignore[attr-defined]  # as the front does
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(leave)
+        end = json.loads(b"".join(response).splitlines()[-1])["end"]
+    assert end["problem"] == "The answer broke off."
+    assert sending._places._value == sending.AT_ONCE
 
 
 def test_two_answers_are_kept_as_a_pair_without_names(client: Client, calm: Stack) -> None:
