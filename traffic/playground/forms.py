@@ -23,7 +23,7 @@ class PlaygroundForm(forms.Form):
     """One prompt, and who is to answer it."""
 
     first = forms.ChoiceField(label=_("Answered by"))
-    second = forms.ChoiceField(required=False, label=_("Second target (optional)"))
+    second = forms.ChoiceField(required=False, label=_("Second target"))
     prompt = forms.CharField(
         max_length=MOST_PROMPT, strip=False, label=_("Prompt"), widget=forms.Textarea(attrs={"rows": 6})
     )
