@@ -75,12 +75,20 @@ def test_it_says_how_many_calls_it_serves_at_once(options: EngineOptions) -> Non
     engine = Engine(replace(options, parallel=2))
     engine.start()
 
+    target = Target(engine.url, "tiny", local=True, completion=True)
+
     async def ask(kind: str) -> int | None:
         async with EngineClient() as client:
-            return (await engine_of(kind).abilities(client, Target(engine.url, "tiny", local=True))).slots
+            return (await engine_of(kind).abilities(client, target)).slots
+
+    async def answers() -> bool:
+        async with EngineClient() as client:
+            return (await engine_of("llamacpp").check(client, target)).ok
 
     assert asyncio.run(ask("llamacpp")) == 2
     assert asyncio.run(ask("vllm")) is None  # which does not say
+    # It says so while it still starts, and llama.cpp that is ended then may wait for itself with Python's lock held.
+    assert asyncio.run(answers())
     engine.stop()
 
 
