@@ -190,6 +190,12 @@ def test_budgets_are_not_judged_in_the_first_three_days_of_a_month(db: None, day
     assert (state == "not_enough_data") is is_early
 
 
+def test_budgets_are_shown_without_a_plan(db: None) -> None:
+    budget("task", "rag", "1000", name="Beside no phase")
+    page = client_of("manager").get("/plan/").content.decode()
+    assert "No plan yet" in page and "Beside no phase" in page.split('id="budgets-h"')[1].split("</section>")[0]
+
+
 def test_budget_that_ended_inside_the_month_is_judged_by_what_it_cost(shop: Application) -> None:
     budget("application", "shop", "120", ends_on=date(2026, 9, 11))
     [position] = budget_positions(NOW)
