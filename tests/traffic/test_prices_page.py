@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -67,6 +68,15 @@ def test_the_book_shows_what_holds_now_and_is_searched_by_words() -> None:
     found = text(ops, BOOK, q="anthropic SONNET")
     assert "claude-sonnet-5-5" in found and "gpt-7" not in found
     assert "No models match" in text(ops, BOOK, q="nothing-like-it")
+
+
+@pytest.mark.parametrize(("asked", "heading"), [({}, "p-h"), ({"provider": "openai", "model": "gpt-7"}, "v-h")])
+def test_each_price_says_its_column_where_a_phone_stacks_the_row(asked: dict[str, Any], heading: str) -> None:
+    price("gpt-7", "openai", over_tokens=200_000, over_uncached_input=4, over_cache_read=1, over_output=20)
+    page = text(in_role("manager"), BOOK, **asked)
+    table = page.split(f'aria-labelledby="{heading}">')[-1].split("</table>")[0]
+    cells = re.findall(r"<td([^>]*)>\s*(.*?)\s*</td>", table)
+    assert len(cells) >= 7 and [cell for cell in cells if cell[1] and "data-label" not in cell[0]] == []
 
 
 def test_the_book_is_turned_page_by_page() -> None:
