@@ -25,7 +25,7 @@ PERSON = sql.Table(User, "person")
 OF_SESSION = f"""
 SELECT {PERSON}, coalesce(wishes.timezone, ''), ARRAY(
     SELECT name::text FROM auth_group JOIN auth_user_groups AS member ON member.group_id = auth_group.id
-    WHERE member.user_id = person.id ORDER BY member.id
+    WHERE member.user_id = person.id ORDER BY auth_group.name
 )
 FROM auth_user AS person LEFT JOIN alerts_preference AS wishes ON wishes.person_id = person.id WHERE person.id = %s
 """
@@ -60,7 +60,7 @@ class PasswordBackend(ModelBackend):
 
     def get_user(self, user_id: int) -> User | None:
         """The person of a session, in one statement with what every page shows: the time zone that the person prefers
-        (`reader_zone`; empty for none) and the names of the person's roles (`role_names`)."""
+        (`reader_zone`; empty for none) and the sorted names of the person's roles (`role_names`)."""
         for user, user.reader_zone, user.role_names in sql.instances(OF_SESSION, PERSON, parameters=[user_id]):
             return user if self.user_can_authenticate(user) else None
         return None
