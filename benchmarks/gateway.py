@@ -38,6 +38,7 @@ CAPS = ("--cap-requests-per-day", "1000000000", "--cap-tokens-per-day", "1000000
 BODY = orjson.dumps(
     {"model": "bench", "max_tokens": 20, "messages": [{"role": "user", "content": "How are you? " * 8}]}
 )
+MODELS = orjson.dumps({"object": "list", "data": [{"id": "bench", "object": "model"}]})  # which LiteLLM asks for
 SETUP = """
 from providers.models import Deployment
 from traffic.models import Route
@@ -115,7 +116,7 @@ def measure(peers: Peers = lambda upstream: nullcontext({})) -> list[Figure]:
             **others,
         }
         for way in ways.values():
-            load(way, CLIENTS, 1)
+            warm_up(way)
         many = in_turns(ways, CLIENTS)
         del ways[TWO]
         few = in_turns(ways, 1)
@@ -123,8 +124,8 @@ def measure(peers: Peers = lambda upstream: nullcontext({})) -> list[Figure]:
 
 
 def by_the_minute(minutes: int, seconds: float = 60.0) -> Iterator[Figure]:
-    """One load without a break: of each minute the calls a second beside those of the first, and the memory at its end
-    beside that at the first's. Each when it is over."""
+    """One load without a break: of each minute the calls a second and the 99th percentile of what they took, and the
+    memory at its end, beside those of the first. Each when it is over."""
     port = free_port()
     with ExitStack() as things:
         things.enter_context(process_of(serve, port))
@@ -137,13 +138,15 @@ def by_the_minute(minutes: int, seconds: float = 60.0) -> Iterator[Figure]:
 
 
 def each_minute(way: Way, minutes: int, seconds: float) -> Iterator[Figure]:
-    first: tuple[float, float] | None = None
+    first: tuple[float, float, float] | None = None
     for number in range(1, minutes + 1):
-        rate = load(way, CLIENTS, seconds).rate
+        turn = load(way, CLIENTS, seconds)
         memory = sum(pss(process) for pid in way.pids for process in family(pid)) / 2**20
-        first = first or (rate, memory)
-        yield Figure(f"minute {number}: every call logged, {CLIENTS} clients", rate, "calls/s", first[0], "minute 1")
-        yield Figure(f"minute {number}: memory of the gateway", memory, "MiB PSS", first[1], "minute 1")
+        first = first or (turn.rate, turn.p99_ms, memory)
+        what = f"every call logged, {CLIENTS} clients", "99th percentile of its calls", "memory of the gateway"
+        units = "calls/s", "ms", "MiB PSS"
+        for words, value, unit, beside in zip(what, (turn.rate, turn.p99_ms, memory), units, first, strict=True):
+            yield Figure(f"minute {number}: {words}", value, unit, beside, "minute 1")
 
 
 def in_turns(ways: dict[str, Way], clients: int) -> dict[str, list[Turn]]:
@@ -212,6 +215,15 @@ def added(turns: dict[str, list[Turn]], way: str, beside: str) -> float:
     return statistics.median(turn.median_ms - other.median_ms for turn, other in pairs)
 
 
+def warm_up(way: Way) -> None:
+    """A load that is not counted, after one call that may take its time: LiteLLM's first takes more than a second.
+
+    Raises RuntimeError on any but 200.
+    """
+    asyncio.run(by_python(way, 1, 0))
+    load(way, CLIENTS, 1)
+
+
 def load(way: Way, clients: int, seconds: float) -> Turn:
     """So many clients, each with one connection and one call after the other. Raises RuntimeError on any but 200."""
     before = way.processor_s()
@@ -240,7 +252,7 @@ def by_wrk(way: Way, clients: int, seconds: float) -> Turn:
 
 
 async def by_python(way: Way, clients: int, length_s: float) -> list[float]:
-    """Seconds of each call."""
+    """Seconds of each call, of which every client makes one at least."""
     headers = "".join(f"{name}: {value}\r\n" for name, value in way.headers.items())
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: bench\r\n{headers}content-length: {len(BODY)}\r\n\r\n"
     request, end = head.encode() + BODY, time.perf_counter() + length_s
@@ -251,8 +263,9 @@ async def by_python(way: Way, clients: int, length_s: float) -> list[float]:
 
 async def client(port: int, request: bytes, end: float) -> list[float]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    times = []
-    while (started := time.perf_counter()) < end:
+    times: list[float] = []
+    while not times or time.perf_counter() < end:
+        started = time.perf_counter()
         writer.write(request)
         await read_message(reader, b"HTTP/1.1 200")
         times.append(time.perf_counter() - started)
@@ -260,13 +273,13 @@ async def client(port: int, request: bytes, end: float) -> list[float]:
     return times
 
 
-async def read_message(reader: asyncio.StreamReader, begins: bytes) -> bytes:
-    """The body of a message that says its length. Raises RuntimeError where it begins otherwise."""
+async def read_message(reader: asyncio.StreamReader, *begins: bytes) -> bytes:
+    """The body of a message, empty where it says no length. Raises RuntimeError where it begins with none of these."""
     head = await reader.readuntil(b"\r\n\r\n")
     if not head.startswith(begins):
         raise RuntimeError(head.decode(errors="replace"))
-    length = head.lower().split(b"content-length:")[1].split(b"\r\n")[0]
-    return await reader.readexactly(int(length))
+    length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+    return await reader.readexactly(int(length or 0))
 
 
 @contextmanager
@@ -318,14 +331,14 @@ async def answer_all(port: int) -> None:
         number = 0
         try:
             while True:
-                await read_message(reader, b"POST")
+                call = await read_message(reader, b"POST", b"GET")
                 number += 1
-                body = answer_of(f"chatcmpl-{id(writer)}-{number:012d}")
+                body = answer_of(f"chatcmpl-{id(writer)}-{number:012d}") if call else MODELS
                 writer.write(
                     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
                 )
                 writer.write(body)
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, RuntimeError):
             writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", port)

@@ -32,6 +32,7 @@ from benchmarks.gateway import (
     process_of,
     relay,
     serve,
+    warm_up,
 )
 from benchmarks.management.commands.bench import named_peer
 from dashboard.embedded.servers import free_port
@@ -71,12 +72,23 @@ def test_a_load_counts_calls_and_the_processor_time_that_they_took(
             load(Way(port, "k", (pid,)), 1, 1)
 
 
-def test_a_long_load_has_a_row_of_calls_and_one_of_memory_for_each_minute(ways: dict[str, Way]) -> None:
+def test_the_upstream_answers_whoever_looks_for_its_models_and_goes_on(ways: dict[str, Way]) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", ways[STRAIGHT].port, timeout=30)
+    for method, path, body in (("GET", "/v1/models", None), ("POST", "/v1/chat/completions", b"{}")):
+        connection.request(method, path, body)
+        answer = connection.getresponse()
+        assert answer.status == 200 and b"bench" in answer.read()
+    connection.request("HEAD", "/")
+    with pytest.raises(http.client.RemoteDisconnected):
+        connection.getresponse()
+
+
+def test_a_long_load_has_calls_their_slowest_and_memory_of_each_minute(ways: dict[str, Way]) -> None:
     figures = list(each_minute(ways[RELAY], 2, 1))
     assert [(figure.what.partition(":")[0], figure.unit) for figure in figures] == [
-        (f"minute {number}", unit) for number in (1, 2) for unit in ("calls/s", "MiB PSS")
+        (f"minute {number}", unit) for number in (1, 2) for unit in ("calls/s", "ms", "MiB PSS")
     ]
-    assert [figure.ratio for figure in figures[:2]] == [1, 1] and all(figure.value > 0 for figure in figures)
+    assert [figure.ratio for figure in figures[:3]] == [1, 1, 1] and all(figure.value > 0 for figure in figures)
 
 
 NODE_PEER = """
@@ -87,7 +99,8 @@ http.createServer((call, answer) => {
 }).listen(port);
 """
 PYTHON_PEER = """#!{python}
-import http.server, os, sys
+import http.server, os, sys, time
+ready_at = []
 if "--version" in sys.argv:
     print("LiteLLM: Current Version = 1.2.3")
     raise SystemExit
@@ -95,6 +108,8 @@ options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 class Server(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_POST(self):
+        ready_at.append(time.monotonic() + 1.5)  # from the first call on, longer than the load that is not counted
+        time.sleep(max(0, ready_at[0] - time.monotonic()))
         self.rfile.read(int(self.headers["content-length"]))
         body = open(options["--config"], "rb").read()
         key = os.environ["LITELLM_MASTER_KEY"]
@@ -129,6 +144,7 @@ def test_another_gateway_is_started_on_this_machine_alone_and_loaded_as_ours(nam
             each.laddr.ip for each in psutil.Process(way.pids[0]).net_connections("tcp") if each.status == "LISTEN"
         }
         assert bound == {"127.0.0.1"}
+        warm_up(way)
         url = f"http://127.0.0.1:{way.port}/v1/chat/completions"
         assert f"http://127.0.0.1:{upstream_port}/v1" in str(exchange("POST", url, b"{}", way.headers, timeout=5))
         assert load(way, 1, 1).rate > 0
