@@ -149,8 +149,43 @@
     });
   }
 
+  // A table too wide for a phone is stacked there: each row becomes a block whose cells say their column. A template may do so by
+  // itself (class "stack" and data-label) where it has better words; every other table gets them here, from its own heading.
+  const narrow = matchMedia("(max-width: 46rem)");
+  function stack(root) {
+    for (const box of root.querySelectorAll(".table-box:not(.stack), .table-box[data-stacked]")) {
+      const stacked = narrow.matches && ("stacked" in box.dataset || box.scrollWidth > box.clientWidth);
+      if (stacked) {
+        for (const table of box.querySelectorAll("table")) nameCells(table);
+        box.dataset.stacked = "";
+      }
+      box.classList.toggle("stack", stacked);
+    }
+  }
+  function nameCells(table) {
+    const names = [];
+    for (const head of table.tHead?.rows[table.tHead.rows.length - 1]?.cells ?? []) {
+      for (let column = 0; column < head.colSpan; column += 1) names.push(head.textContent.replace(/\s+/g, " ").trim());
+    }
+    const lower = []; // of each column: how many rows more a cell from above takes
+    for (const row of table.querySelectorAll(":scope > :is(tbody, tfoot) > tr")) {
+      let column = 0;
+      for (const cell of row.cells) {
+        while (lower[column] > 0) column += 1;
+        const words = cell.tagName === "TD" && cell.textContent.trim() && !cell.matches(".row-actions, [data-label]");
+        if (words && names[column] && cell.colSpan < names.length) cell.dataset.label = names[column];
+        for (let end = column + cell.colSpan; column < end; column += 1) lower[column] = cell.rowSpan;
+      }
+      for (const index of lower.keys()) lower[index] = Math.max(0, (lower[index] ?? 0) - 1);
+    }
+  }
+  narrow.addEventListener("change", () => stack(document));
+  document.addEventListener("toggle", (event) => stack(event.target), true); // what a closed part hides has no width
+  document.addEventListener("htmx:load", (event) => stack(event.detail.elt.parentElement ?? document));
+
   localise(document);
   nameZone();
+  stack(document);
 
   // A field with data-slide="least most step" gets a slider under it; the field itself holds what is sent.
   function slide(root) {

@@ -10,7 +10,7 @@
   };
   // plotly.js would add MapLibre's styles unless this id is taken; the policy forbids that, and no chart here is a map.
   const NO_MAP = "9f215cf04c5486422605d13261cb87401f4e7763b6296af81e98efbc0130da53";
-  const NARROW = window.matchMedia("(max-width: 44rem)");
+  const NARROW = window.matchMedia("(max-width: 46rem)");
   const HOUR_MS = 3_600_000;
   const DAY_MS = 24 * HOUR_MS;
   const CHART = "svg.chart[tabindex]";
