@@ -105,13 +105,15 @@ def page() -> str:
     return f"/spend/units/?month={last_month()}"
 
 
-def test_the_trend_holds_the_months_that_are_known(world: Account) -> None:
+def test_the_trend_holds_the_months_that_are_known_and_leads_to_them(world: Account, viewer: Client) -> None:
     usage(day=months_back(first_of_last(), 3), provider="openai", requests=4, output=1_000_000, cost=D(2))
     usage(day=months_back(first_of_last(), 7), provider="openai", requests=4, output=5, cost=D(2))
     months = found().months
     assert [row.month for row in months] == [months_back(first_of_last(), 3), first_of_last()]
     assert (months[0].per_request, months[0].per_mtok) == (D("0.5"), D(2))
     assert months[1].amount == found().whole.amount
+    shown = viewer.get(f"{page()}&by=model").content.decode()
+    assert f'<a href="?month={months[0].month:%Y-%m}&amp;by=model">' in shown
 
 
 @pytest.mark.parametrize(
