@@ -71,7 +71,7 @@ class WhatIfForm(forms.Form):
         self.live, self.sheets, self.own_gpu, self.book = live, sheets, own_gpu, book
         self.offers = {offer_key(offer): offer for offer in offers}
         self.fields["gpu"].choices = [("", translated("ours, as it is")), *self._offer_choices()]  # type: ignore[attr-defined]
-        self.fields["model"].choices = [("", translated("our own mix, live")), *models]  # type: ignore[attr-defined]
+        self.fields["model"].choices = [("", translated("our mix of models, live")), *models]  # type: ignore[attr-defined]
         self.inputs = live
         for name, field in self.fields.items():
             field.widget.attrs |= {"id": f"what-{name}", "class": "num"}

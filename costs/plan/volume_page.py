@@ -138,7 +138,7 @@ def reach(phase: Phase, inputs: Inputs, run_rate: int, sheet: Sheet | None) -> B
     noted = sheet if sheet and phase.slug == sheet.phases[1].slug else None
     note = note_line(noted, ends) if noted else []
     series: list[dict[str, Any]] = [
-        {"name": _("hybrid at today’s prices and our own mix"), "style": "us", "points": curve}
+        {"name": _("hybrid at today’s prices and our mix of models"), "style": "us", "points": curve}
     ]
     if note:
         series.append({"name": _("the reference case, January 2026"), "style": "plan", "points": note})

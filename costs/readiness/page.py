@@ -250,7 +250,7 @@ class CriterionRow:
             "quality": _("Requests of tasks with good enough answers"),
             "latency": _("First token, 95th percentile"),
             "saving": _("Saving a month"),
-            "reliability": _("Uptime of our own deployments"),
+            "reliability": _("Uptime, self-hosted"),
         }[self.criterion.question]
 
     def value(self) -> str:

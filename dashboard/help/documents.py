@@ -82,7 +82,19 @@ def body_of(slug: str) -> SafeString:
     _title, _newline, rest = document.text.partition("\n")
     # Rendered by markdown-it with raw HTML switched off, from the files of the installed version.
     html: str = markdown.render(rest, {"folder": document.folder, "codes": 0})
-    return mark_safe(html)  # noqa: S308
+    return mark_safe(folded(html) if len(rest) > LONGEST_UNFOLDED else html)  # noqa: S308
+
+
+LONGEST_UNFOLDED = 8_000  # characters of a document; a longer one is more than 3,500 px high on a desktop
+
+
+def folded(html: str) -> str:
+    """The same with each section closed below its heading: one reads of a long reference what one came for. A browser
+    opens a section by itself for a link into it and for its own search."""
+    introduction, *sections = html.split("<h2 ")
+    return introduction + "".join(
+        f'<details><summary><h2 {section.replace("</h2>", "</h2></summary>", 1)}</details>' for section in sections
+    )
 
 
 def anchor(heading: str) -> str:

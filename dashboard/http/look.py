@@ -64,7 +64,7 @@ def legend(request: HttpRequest) -> HttpResponse:
 def series_rows() -> list[dict[str, Any]]:
     """What each series stands for, drawn as a line with its marker."""
     names = (
-        _("Ours: our own GPU, RunPod, p50"), _("Anthropic, the API, p95"), _("Vast.ai, first token"),
+        _("Self-hosted: RunPod, p50"), _("Anthropic, the API, p95"), _("Vast.ai, first token"),
         _("Google Cloud, p99"), _("Lambda"), _("everything else"),
     )  # fmt: skip
     return [

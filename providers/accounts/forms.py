@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 else:  # takes no parameter at run time
     AccountModelForm = forms.ModelForm
 
-LEAST_EVERY_S, MOST_EVERY_S = 60, 7 * 86_400
+MOST_EVERY_MINUTES = 7 * 24 * 60
 
 
 class OptionField(forms.CharField):
@@ -111,10 +111,10 @@ class AccountForm(AccountModelForm):
         for kind, every_s in self.vendor.feeds.items():
             self.fields[f"every_{kind}"] = forms.IntegerField(
                 label=_("Read %(what)s every") % {"what": FEED_WORDS[kind]},
-                min_value=LEAST_EVERY_S,
-                max_value=MOST_EVERY_S,
-                initial=intervals.get(kind, every_s),
-                error_messages={"min_value": _("At least 60 seconds.")},
+                min_value=1,
+                max_value=MOST_EVERY_MINUTES,
+                initial=-(-intervals.get(kind, every_s) // 60),
+                error_messages={"min_value": _("At least 1 minute.")},
             )
 
     @property
@@ -152,7 +152,8 @@ class AccountForm(AccountModelForm):
 
     @property
     def intervals(self) -> Mapping[str, int]:
-        return {kind: self.cleaned_data[f"every_{kind}"] for kind in self.vendor.feeds}
+        """Seconds between two polls, by feed."""
+        return {kind: self.cleaned_data[f"every_{kind}"] * 60 for kind in self.vendor.feeds}
 
     def filled(self) -> Account:
         """The account as the form says, not saved."""

@@ -66,6 +66,8 @@ HEAD = """# Benchmarks
 Written by `make bench` on {date}: {machine}. Every measurement has a stack of its own, started as people start it, and
 a reference of the same run beside it; compare the ratios, not the machines.
 
+## All measurements
+
 """
 
 

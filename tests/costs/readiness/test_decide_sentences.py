@@ -132,9 +132,9 @@ def test_a_record_has_the_state_of_the_whole_scorecard(card: dict[str, str], sta
         (criterion("quality", "0.8"), "Requests of tasks with good enough answers", "80 %", "≥ 70 %"),
         (criterion("latency", "320", threshold="500"), "First token, 95th percentile", "320 ms", "< 500 ms"),
         (criterion("saving", "120", threshold="100"), "Saving a month", "$120", "> $100"),
-        (criterion("reliability", "0.9995", threshold="0.99"), "Uptime of our own deployments", "99.95 %", "> 99 %"),
-        (criterion("reliability", "0.996369", threshold="0.99"), "Uptime of our own deployments", "99.64 %", "> 99 %"),
-        (criterion("reliability", "0.98996", threshold="0.99"), "Uptime of our own deployments", "98.99 %", "> 99 %"),
+        (criterion("reliability", "0.9995", threshold="0.99"), "Uptime, self-hosted", "99.95 %", "> 99 %"),
+        (criterion("reliability", "0.996369", threshold="0.99"), "Uptime, self-hosted", "99.64 %", "> 99 %"),
+        (criterion("reliability", "0.98996", threshold="0.99"), "Uptime, self-hosted", "98.99 %", "> 99 %"),
         (criterion("saving", None, State.NOT_ENOUGH, "100"), "Saving a month", "not known", "> $100"),
     ],
 )

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import resolve
 
@@ -13,6 +14,8 @@ from dashboard.api import api
 from dashboard.api_docs.views import operations, type_words
 from dashboard.help.documents import DOCS, FOLDERS, Document, anchor, body_of, documents, find, page_of
 from tests.traffic.people import logged_in, person, text
+
+TEMPLATES = Path(settings.BASE_DIR, "templates")
 
 
 @pytest.fixture
@@ -37,6 +40,24 @@ def test_a_page_has_no_raw_html_and_its_links_lead_somewhere(slug: str) -> None:
         path, _hash, fragment = href.partition("#")
         target = resolve(path).kwargs["slug"] if path else slug
         assert not fragment or fragment in anchors[target], href
+
+
+def test_a_long_document_is_folded_below_its_headings(monkeypatch: pytest.MonkeyPatch) -> None:
+    part = "## Part {}\n\n" + "word " * 1_000 + "\n\n"
+    pages = {
+        str(n): Document(str(n), "", "X", "# X\n\nAt first.\n\n" + part.format(1) + part.format(2) * n) for n in (0, 1)
+    }
+    monkeypatch.setattr("dashboard.help.documents.documents", lambda: pages)
+    long, short = body_of.__wrapped__("1"), body_of.__wrapped__("0")
+    assert "<details" not in short and long.startswith("<p>At first.</p>")
+    assert re.findall(r'<details><summary><h2 id="([\w-]+)">Part \d</h2></summary>', long) == ["part-1", "part-2"]
+    assert long.count("</details>") == 2
+
+
+@pytest.mark.parametrize("slug", sorted(documents()))
+def test_no_heading_has_the_id_of_a_part_of_the_page(slug: str) -> None:
+    frame = "".join((TEMPLATES / name).read_text() for name in ("base.html", "_keys.html", "_messages.html"))
+    assert {*re.findall(r'<h[1-6] id="([^"]*)"', body_of(slug))} & {*re.findall(r'id="([\w-]+)"', frame)} == set()
 
 
 def test_links_to_files_without_a_page_are_plain_text() -> None:
