@@ -93,7 +93,7 @@ def folded(html: str) -> str:
     opens a section by itself for a link into it and for its own search."""
     introduction, *sections = html.split("<h2 ")
     return introduction + "".join(
-        f'<details><summary><h2 {section.replace("</h2>", "</h2></summary>", 1)}</details>' for section in sections
+        f"<details><summary><h2 {section.replace('</h2>', '</h2></summary>', 1)}</details>" for section in sections
     )
 
 

@@ -69,9 +69,7 @@ def read(account: Account, *kinds: str) -> list[bool]:
 
 def form(vendors: Sandbox, kind: str, **more: Any) -> dict[str, Any]:
     config = vendors.config(kind)
-    every = {
-        f"every_{feed}": "240" for feed in ("offers", "leases", "costs", "balance", "usage", "names", "payments")
-    }
+    every = {f"every_{feed}": "240" for feed in ("offers", "leases", "costs", "balance", "usage", "names", "payments")}
     options = {f"option_{name}": value for name, value in config.settings.items()}
     data = {"name": "Second", "base_url": config.base_url, "local": "on", "secret": config.secret, "action": "save"}
     return data | every | options | more
