@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -369,10 +370,9 @@ async def _read(protocol: Protocol, scope: Scope, body: bytes, aliases: Mapping[
     types = [value for name, value in scope["headers"] if name == b"content-type"] if protocol == MEDIA else []
     large = len(body) > BESIDE_THE_LOOP
     try:
-        if any(value.lower().startswith(b"multipart/form-data") for value in types):
-            request = read_form(body, types)
-        else:
-            request = await asyncio.to_thread(read_request, protocol, body) if large else read_request(protocol, body)
+        form = any(value.lower().startswith(b"multipart/form-data") for value in types)
+        read = partial(read_form, body, types) if form else partial(read_request, protocol, body)
+        request = await asyncio.to_thread(read) if large else read()
     except BadRequest as error:
         raise Refusal(400, "bad-request", str(error)) from None
     if alias := aliases.get(request.model):

@@ -1,7 +1,6 @@
 """Forms with files: their parts are cut at the boundary, and the patterns run over the parts' heads alone.
 
-A form is read on the event loop. Whatever parsers may read differently is refused: the engine's might take another
-model.
+Whatever parsers may read differently is refused: the engine's might take another model.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from traffic.gateway.bounds import MOST_MODEL
-from traffic.gateway.protocols import MEDIA, BadRequest, GatewayRequest
+from traffic.gateway.protocols import MEDIA, BadRequest, GatewayRequest, find
 
 MOST_FORM_PARTS = 200
 MOST_PART_HEAD = 4 * 1024  # bytes
@@ -64,10 +63,10 @@ def _parts(body: bytes, delimiter: bytes) -> Iterator[tuple[bytes, int, int]]:
         raise BadRequest(_NO_FORM)
     at = len(delimiter)
     for _ in range(MOST_FORM_PARTS):
-        if body.startswith(b"--", at) and body.find(delimiter, at) < 0:
+        if body.startswith(b"--", at) and find(body, delimiter, at) < 0:
             return
         start = body.find(b"\r\n\r\n", at, at + MOST_PART_HEAD) + 4
-        end = body.find(delimiter, start) - 2
+        end = find(body, delimiter, start) - 2
         if start < 4 or end < start or not (body.startswith(b"\r\n", at) and body.startswith(b"\r\n", end)):
             raise BadRequest(_NO_FORM)
         yield _name(body[at : start - 4]), start, end

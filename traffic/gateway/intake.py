@@ -21,6 +21,7 @@ from traffic.gateway.bounds import (
     WINDOW_BYTES,
     WINDOW_S,
 )
+from traffic.gateway.protocols import BESIDE_THE_LOOP
 from traffic.gateway.refusals import CallerGone, Receive, Refusal, come_back
 
 
@@ -172,7 +173,10 @@ class Deadlines:
             share.take(len(piece))
             pieces.append(piece)
             if not message.get("more_body") or size == length:
-                return b"".join(pieces)
+                if size <= BESIDE_THE_LOOP:
+                    return b"".join(pieces)
+                self._ends.pop(task, None)  # it has come, and is late no more
+                return await asyncio.to_thread(b"".join, pieces)  # lets others work meanwhile: 20 ms for 30 MB
             if len(pieces) == 1 or in_window >= WINDOW_BYTES:
                 in_window = 0
                 self._ends[task] = min(clock() + WINDOW_S, started + WHOLE_S + size / WHOLE_RATE)

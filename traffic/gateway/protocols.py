@@ -7,7 +7,9 @@ request leaves with every byte of its values as it came, save the model's name.
 from __future__ import annotations
 
 import hashlib
+import io
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -162,17 +164,16 @@ class GatewayRequest:
         """
         if self.span is not None:
             start, end = self.span
-            return b"".join((self.body[:start], model.encode(), self.body[end:]))
+            body = memoryview(self.body)
+            return in_pieces((body[:start], model.encode(), body[end:]))
         if not ask_usage:
             as_it_came = model == (self.written or self.model)
-            return self.body if as_it_came else msgspec.json.encode({**self.fields, "model": model})
+            return self.body if as_it_came else written({**self.fields, "model": model})
         raw = self.fields.get("stream_options")
         options = _value(raw)
         if (options is not None and not isinstance(options, dict)) or (raw and len(raw) > MOST_VALUE):
             return self.with_model(model)  # the engine says what is wrong with them
-        return msgspec.json.encode(
-            {**self.fields, "model": model, "stream_options": {**(options or {}), "include_usage": True}}
-        )
+        return written({**self.fields, "model": model, "stream_options": {**(options or {}), "include_usage": True}})
 
     def prompt(self) -> str:
         """The messages as they came, a JSON array, for applications that keep bodies; a system prompt leads them."""
@@ -209,6 +210,28 @@ def read_request(protocol: Protocol, body: bytes) -> GatewayRequest:
     if len(model) > MOST_MODEL:
         raise BadRequest(f"model: a name has {MOST_MODEL} characters at most.")
     return GatewayRequest(protocol, body, fields, model, streamed is True)
+
+
+def written(fields: Mapping[str, Any]) -> bytes:
+    """The JSON object of these fields, with large ones copied in pieces."""
+    if sum(len(value) for value in fields.values() if isinstance(value, msgspec.Raw)) <= BESIDE_THE_LOOP:
+        return msgspec.json.encode(fields)
+    parts = [part for name, value in fields.items() for part in (b",", _json(name), b":", _json(value))]
+    return in_pieces((b"{", *parts[1:], b"}"))
+
+
+def _json(value: Any) -> bytes | memoryview:
+    return memoryview(value) if isinstance(value, msgspec.Raw) else msgspec.json.encode(value)
+
+
+def in_pieces(parts: Iterable[bytes | memoryview]) -> bytes:
+    """These parts as one, copied a piece at a time: 30 MB at once would stop every other call for 20 ms."""
+    file = io.BytesIO()
+    for part in parts:
+        view = memoryview(part)
+        for at in range(0, len(view), PIECE):
+            file.write(view[at : at + PIECE])
+    return file.getvalue()
 
 
 def holds(text: bytes, *words: bytes) -> bool:

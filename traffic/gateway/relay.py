@@ -39,7 +39,7 @@ from traffic.gateway.shadow import Shadows
 from traffic.gateway.timeouts import CONNECT, IDLE, SENTENCES, Timeouts, kind_of
 from traffic.gateway.translated import UNTRANSLATABLE, translation_for, whole_answer
 from traffic.gateway.translation import StreamTranslator
-from traffic.gateway.upstream import LargeBody, NotReached, headers_for, judge, session_of, url_of
+from traffic.gateway.upstream import LargeBody, NotReached, body_for, headers_for, judge, session_of, url_of
 from traffic.gateway.usage_option import UsageFilter, adds_usage_option
 from traffic.gateway.vendor_limits import VendorLimits
 from traffic.ingest.tiers import tier_of
@@ -281,8 +281,7 @@ class Relay:
         if exchange.translation is not None:
             body, path, query = exchange.translation.body, exchange.translation.path, ""
         else:
-            asks = adds_usage_option(exchange.request, target)
-            body, path, query = exchange.request.with_model(target.model, ask_usage=asks), exchange.path, exchange.query
+            body, path, query = await body_for(exchange.request, target), exchange.path, exchange.query
         converse = exchange.spoken == CONVERSE
         if target.engine == BEDROCK:
             url, headers, body = await prepared(target, body, exchange.headers, converse=converse)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from functools import lru_cache, partial
 from urllib.parse import parse_qs, quote, urlsplit
@@ -10,11 +11,12 @@ import aiohttp
 from yarl import URL
 
 from lib.reach import GuardedResolver, IPAddress, may_reach
-from traffic.gateway.protocols import ANTHROPIC
+from traffic.gateway.protocols import ANTHROPIC, BESIDE_THE_LOOP, GatewayRequest
 from traffic.gateway.refusals import Headers
 from traffic.gateway.routes import Target
 from traffic.gateway.translated import translated_headers
 from traffic.gateway.translation import Translation
+from traffic.gateway.usage_option import adds_usage_option
 
 AZURE = "azure_openai"
 AZURE_VERSION = "2024-10-21"  # where the deployment's address names none
@@ -96,6 +98,14 @@ def _azure(address: str, deployment: str, path: str) -> URL:
     version = parse_qs(parts.query).get("api-version", [AZURE_VERSION])[0]
     named = f"{root}/deployments/{quote(deployment, safe='')}{path.removeprefix('/v1')}"
     return URL(f"{named}?api-version={quote(version, safe='')}", encoded=True)
+
+
+async def body_for(request: GatewayRequest, target: Target) -> bytes:
+    """The body as it is sent to a target; a large one is copied in a thread."""
+    asks = adds_usage_option(request, target)
+    if len(request.body) <= BESIDE_THE_LOOP:
+        return request.with_model(target.model, ask_usage=asks)
+    return await asyncio.to_thread(request.with_model, target.model, ask_usage=asks)
 
 
 def key_header(target: Target) -> tuple[str, str]:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
+from django.db.models import Sum
 from django.utils.translation import gettext as _
 
+from traffic.caps.queries import CapInUse, caps_of_application
 from traffic.gateway.routes import Rule, Target, reachable
-from traffic.models import Request
+from traffic.models import Application, Request, UsageDay
+from traffic.models.applications import PLAYGROUND
 from traffic.playground.services import own_slug
 from traffic.routes.queries import read_routing
 
@@ -39,6 +44,25 @@ def choices_of(rules: tuple[Rule, ...], targets: tuple[Target, ...], slug: str) 
     routes = [(rule.slug, rule.name or rule.slug) for rule in mine if not rule.private]
     groups = [(_("Deployments"), named), (_("Routes"), routes)]
     return Choices(groups, {target.slug: target.model for target in deployments})
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """The caps of the playground with their use, and USD of its requests since the UTC month began."""
+
+    application: Application
+    caps: list[CapInUse]
+    month: Decimal
+
+
+def spent(now: datetime) -> Spent | None:
+    """None where it has sent nothing yet."""
+    application = Application.objects.filter(made_for=PLAYGROUND).first()
+    if application is None:
+        return None
+    usage = UsageDay.objects.filter(application=application, day__gte=now.date().replace(day=1))
+    month = usage.aggregate(usd=Sum("cost", default=Decimal(0)))["usd"]
+    return Spent(application, caps_of_application(application, now), month)
 
 
 def row_of(identifier: UUID) -> Request | None:

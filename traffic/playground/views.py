@@ -11,13 +11,15 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from lib.http import form_view, post_view
 from providers.audit.log import log, person
+from traffic.caps.page import cap_rows
 from traffic.playground.forms import PlaygroundForm, one_newline
 from traffic.playground.page import AnswerPage
-from traffic.playground.queries import choices, row_of
+from traffic.playground.queries import choices, row_of, spent
 from traffic.playground.sending import Answer, Ask, NoPlace, pieces, place
 from traffic.playground.services import Unusable, keep_pair, key
 
@@ -58,6 +60,8 @@ def playground(request: HttpRequest) -> HttpResponseBase:
 
 
 def _page(request: HttpRequest, form: PlaygroundForm, *, status: int = 200, **more: Any) -> HttpResponse:
+    if (use := spent(timezone.now())) is not None:
+        more |= {"use": use, "caps": cap_rows(use.caps)}
     return render(request, "traffic/playground/playground.html", {"form": form, **more}, status=status)
 
 

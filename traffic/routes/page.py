@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -104,6 +106,24 @@ def returned_sentence(use: RouteUse) -> str:
     else:
         text = _("The canary was ended: %(failed)s of %(n)s calls failed, and %(percent)s %% is the limit.")
     return text % words
+
+
+def shadow_sentence(route: Route, costs: Mapping[str, Decimal] | None, today: date) -> str:
+    """What a rule's shadow cost of its amount for the UTC day, and since the month began; empty where it has none."""
+    use = use_of(route)
+    if route.shadow is None:
+        return ""
+    words = {
+        "usd": _exact(use.usd if use and use.day == today else Decimal(0)),
+        "cap": dollars(route.shadow_usd or 0),
+        "month": _("not known") if costs is None else _exact(costs.get(route.slug, Decimal(0))),
+    }
+    return _("Cost of the shadow: %(usd)s of %(cap)s today (UTC). This month: %(month)s.") % words
+
+
+def _exact(usd: Decimal) -> str:
+    """A copy may cost less than a cent."""
+    return dollars(usd, 4 if 0 < usd < 1 else 2)
 
 
 def routes_headline(routes: Sequence[Route]) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import Decimal
 
 from django.db import OperationalError, connection, transaction
-from django.db.models import Prefetch
+from django.db.models import Prefetch, Sum
 from django.shortcuts import get_object_or_404
 
 from traffic.gateway import snapshot
@@ -15,7 +16,7 @@ from traffic.gateway.protocols import ANTHROPIC, OPENAI
 from traffic.gateway.routes import Rule, Target
 from traffic.ingest.context import pricing_context, raw_connection
 from traffic.ingest.rows import RequestRow, Tokens
-from traffic.models import Application, CostReason, Fallback, Outcome, Request, Route, Task
+from traffic.models import Application, CostReason, Fallback, Outcome, Request, Route, Task, UsageDay
 from traffic.routes.dry_run import CallSketch, PastCall
 
 
@@ -34,6 +35,7 @@ def read_routing() -> tuple[tuple[Rule, ...], tuple[Target, ...]]:
 
 LAST_CALLS, LAST_DAYS = 1_000, 7
 LOOK_MS = 2_000  # for one day
+SHADOWS_MS = 500  # for the month of all shadows
 
 
 def last_calls(rules: Iterable[Rule], today: date) -> list[PastCall]:
@@ -63,9 +65,35 @@ def calls_of(day: date, most: int) -> list[Request] | None:
         .newest_first()[:most]
     )
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL statement_timeout = %s", [LOOK_MS])
+        with at_most(LOOK_MS):
             return list(rows)
+    except OperationalError:
+        return None
+
+
+@contextmanager
+def at_most(ms: int) -> Iterator[None]:
+    """A transaction of which no statement takes longer. Raises OperationalError."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = %s", [ms])
+        yield
+
+
+def shadow_costs(routes: Iterable[Route], today: date) -> dict[str, Decimal] | None:
+    """USD of the copies for each rule's shadow since the UTC month began, by slug. None: not added up in time.
+
+    Copies are requests of their application, which no rollup tells apart, so the log is read: of days on which
+    a shadow was called.
+    """
+    shadows = {route.shadow_id for route in routes if route.shadow_id}
+    if not shadows:
+        return {}
+    called = UsageDay.objects.filter(day__gte=today.replace(day=1), deployment__in=shadows)
+    days = list(called.values_list("day", flat=True).distinct())
+    copies = Request.objects.filter(day__in=days, deployment__in=shadows, raw__has_key="shadow_of")
+    try:
+        with at_most(SHADOWS_MS):
+            return dict(copies.values_list("route").annotate(usd=Sum("cost", default=Decimal(0))))
     except OperationalError:
         return None
 

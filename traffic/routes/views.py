@@ -29,13 +29,15 @@ from traffic.routes.page import (
     has_canary,
     headline,
     routes_headline,
+    shadow_sentence,
 )
 from traffic.routes.undo import SESSION, bring_back, remembered
 
 
 @get_view("traffic.view_route")
 def route_list(request: HttpRequest) -> HttpResponse:
-    routes = queries.list_routes()
+    routes, today = queries.list_routes(), timezone.now().date()
+    costs = queries.shadow_costs(routes, today)
     rows = [
         {
             "it": route,
@@ -43,6 +45,7 @@ def route_list(request: HttpRequest) -> HttpResponse:
             "target": provider_name(route.to_provider),
             "handling": handling(route),
             "canary": canary_sentence(route),
+            "shadow": shadow_sentence(route, costs, today),
             "ended": route.canary is not None and not has_canary(route),
         }
         for route in routes

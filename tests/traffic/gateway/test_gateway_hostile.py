@@ -28,10 +28,12 @@ from traffic.gateway.bounds import KEY_BYTES, KEY_CALLS, MIB, MOST_BODY, PROCESS
 from traffic.gateway.exchange import ANSWER_CUT, ANSWER_UNREAD, UNCHECKED
 from traffic.gateway.hang_up import TOO_SLOW, HangUp
 from traffic.gateway.intake import Deadlines, Load, drain
+from traffic.gateway.protocols import BESIDE_THE_LOOP, OPENAI, read_request
 from traffic.gateway.refusals import CallerGone, Refusal
 from traffic.gateway.routes import Target
 from traffic.gateway.shutdown import Shutdown
 from traffic.gateway.store import Store
+from traffic.gateway.upstream import body_for
 from traffic.ingest import data_quality
 from traffic.ingest.rows import Tokens
 
@@ -196,6 +198,24 @@ def test_a_body_has_an_end_however_it_trickles(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(intake, "LOOK_EVERY_S", 0.02)
     with pytest.raises(Refusal, match="in time"):
         read(*[(0.1, more(6_000))] * 30)
+
+
+def test_a_large_body_is_joined_and_given_its_model_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    beside: list[str] = []
+
+    async def to_thread(work: Any, *arguments: Any, **named: Any) -> Any:
+        beside.append(work.__name__)
+        return work(*arguments, **named)
+
+    monkeypatch.setattr(asyncio, "to_thread", to_thread)
+    target = Target(1, "own", "self", "vllm", "http://127.0.0.1", "m")
+    for size, threads in ((BESIDE_THE_LOOP - 100, []), (BESIDE_THE_LOOP, ["join", "with_model"])):
+        beside.clear()
+        head, end = b'{"model":"other","messages":"', b'"}'
+        text = {"type": "http.request", "body": head + b"x" * size, "more_body": True}
+        body = read((0, text), (0, LAST | {"body": end}))
+        sent = json.loads(asyncio.run(body_for(read_request(OPENAI, body), target)))
+        assert (sent["model"], len(sent["messages"]), beside) == (target.model, size, threads)
 
 
 def test_a_caller_that_leaves_in_the_middle_of_its_body_is_gone() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import itertools
 import json
 import threading
@@ -23,6 +24,7 @@ from traffic.gateway.inflate import inflated, inflater
 from traffic.gateway.protocols import (
     ANTHROPIC,
     BESIDE_THE_LOOP,
+    MEDIA,
     OPENAI,
     BadRequest,
     GatewayRequest,
@@ -429,6 +431,24 @@ def test_many_fields_are_refused_and_large_messages_are_not() -> None:
     request = read_request(ANTHROPIC, long)
     assert request.conversation == read_request(ANTHROPIC, long.replace(b"1]}", b"1,2]}")).conversation
     assert request.prompt().startswith('[{"role":"system","content":"be brief"},[],')
+
+
+def test_of_a_large_body_no_piece_is_copied_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces: list[int] = []
+
+    class Counted(io.BytesIO):
+        def write(self, piece: Any) -> int:
+            pieces.append(len(piece))
+            return super().write(piece)
+
+    monkeypatch.setattr(io, "BytesIO", Counted)
+    text = b'{"model":"m","messages":["' + b"x" * 3_000_000 + b'"],"stream":true,"n":1}'
+    assert read_request(OPENAI, text).with_model('a"b') == text.replace(b'"m"', b'"a\\"b"')
+    form = GatewayRequest(MEDIA, text, {}, "m", False, span=(10, 11))
+    assert form.with_model("own") == text.replace(b'"m"', b'"own"')
+    assert max(pieces) == protocols.PIECE and sum(pieces) > 6_000_000
+    asking = json.loads(read_request(OPENAI, text).with_model("x", ask_usage=True))
+    assert (asking["model"], asking["stream_options"]) == ("x", {"include_usage": True})
 
 
 def test_a_value_that_is_larger_than_any_such_field_is_none() -> None:

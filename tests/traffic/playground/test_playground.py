@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
+from decimal import Decimal
 from importlib import import_module
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from django.apps import apps
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from providers.audit.log import Actor, AuditEntry
 from tests.factories import YEAR, PairFactory, TokenPriceFactory
@@ -19,9 +22,10 @@ from tests.traffic.gateway_stack import Stack, calm, stack, until
 from tests.traffic.people import logged_in, person
 from traffic.applications.forms import ApplicationForm
 from traffic.authentication.keys import create_key
+from traffic.caps.windows import window_of
 from traffic.gateway.routes import Rule, Target
 from traffic.judges import services as judges
-from traffic.models import Application, Cap, Key, Pair
+from traffic.models import Application, Cap, CapUse, Key, Pair, UsageDay
 from traffic.playground import sending, services
 from traffic.playground.forms import MOST_PROMPT
 from traffic.playground.queries import choices_of
@@ -76,6 +80,22 @@ def test_without_a_script_the_page_shows_both_answers_with_their_figures(client:
     row = calm.newest(provider="anthropic")
     application = Application.objects.get(slug="playground")
     assert (row["application_id"], row["outcome"], row["streamed"]) == (application.pk, "ok", True)
+
+
+def test_the_page_shows_what_is_used_of_its_cap_and_what_the_month_cost(client: Client, calm: Stack) -> None:
+    page(client, first="claude")
+    application = Application.objects.get(made_for="playground")
+    days = UsageDay.objects.filter(application=application).update(cost=Decimal(3))
+    cap = Cap.objects.get(application=application)
+    CapUse.objects.update_or_create(
+        cap=cap, starts_at=window_of(cap.period, timezone.now(), UTC).start, defaults={"amount": 4_200_000_000}
+    )
+    shown = " ".join(client.get(URL).content.decode().split())
+    assert (
+        "Cap of $5.00 a day: $4.20 used" in shown
+        and "nearly reached" in shown
+        and f"${3 * days}.00 this month" in shown
+    )
 
 
 def test_a_stream_comes_in_pieces_and_ends_with_tokens_cost_and_its_request(client: Client) -> None:

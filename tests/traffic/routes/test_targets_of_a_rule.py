@@ -9,18 +9,19 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError
 from django.test import Client
 
 from providers.models import AuditEntry, Deployment
 from tests.dashboard.logins import logged_in, with_role
-from tests.factories import ApplicationFactory, DeploymentFactory
+from tests.factories import YEAR, ApplicationFactory, DeploymentFactory, TokenPriceFactory
 from tests.traffic.request_rows import row
 from traffic.ingest.pricing import PricingContext
 from traffic.ingest.rows import Tokens
 from traffic.ingest.store import ingest
 from traffic.models import Fallback, Pair, Request, RequestBody, Route, RouteUse, ShadowCopy
 from traffic.request_ids import day_of
-from traffic.routes import services
+from traffic.routes import queries, services
 from traffic.routes.page import canary_sentence, handling, has_canary, routes_headline
 from traffic.routes.queries import list_routes, read_routing
 from traffic.routes.undo import bring_back, remembered
@@ -253,3 +254,43 @@ def test_a_stored_call_fills_the_form_that_tries_the_rules(ops: Client, machines
     assert ops.get(f"{URL}try/?request=no-id").status_code == 200
     page = ops.get(f"/requests/{stored.id}/").content.decode()
     assert f"/settings/routes/try/?request={stored.id}" in page
+
+
+def test_the_page_shows_what_a_shadow_cost_of_its_amount_today_and_this_month(
+    ops: Client, machines: list[Deployment], conn: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Copies alone count, of the deployment that is the shadow now, and those of last month no more."""
+    TokenPriceFactory.create(
+        provider="anthropic", model="claude-test", starts_at=YEAR, seen_at=YEAR, uncached_input=1, cache_read=1,
+        cache_write_5m=1, cache_write_1h=1, output=10,
+    )  # fmt: skip
+    shadow = DeploymentFactory.create(slug="s", name="S", provider="anthropic", engine="anthropic", model="claude-test")
+    route = Route.objects.create(
+        order=1, slug="all", name="All", deployment=machines[0], shadow=shadow, shadow_usd=Decimal(5)
+    )
+    tokens, month = Tokens(0, 0, 0, 0, 100_000), NOW.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    rows = [
+        row(n, started_at=at, deployment_id=pk, route="all", raw=raw, tokens=tokens)
+        for n, (at, pk, raw) in enumerate(
+            [
+                (month, shadow.pk, {"shadow_of": "x"}),
+                (month, shadow.pk, {"shadow_of": "y"}),
+                (month, shadow.pk, {}),
+                (month, machines[1].pk, {"shadow_of": "z"}),
+                (month - timedelta(seconds=1), shadow.pk, {"shadow_of": "w"}),
+            ]
+        )
+    ]
+    ingest(conn, rows, PricingContext.load(conn))
+    RouteUse.objects.create(route=route, day=NOW.date(), usd=Decimal("0.4212"))
+    assert "Cost of the shadow: $0.4212 of $5.00 today (UTC). This month: $2.00." in ops.get(URL).content.decode()
+    RouteUse.objects.update(day=NOW.date() - timedelta(days=1))
+    assert "Cost of the shadow: $0.00 of $5.00 today" in ops.get(URL).content.decode()
+
+    def late(ms: int) -> Any:
+        raise OperationalError
+
+    monkeypatch.setattr(queries, "at_most", late)
+    assert "This month: not known." in ops.get(URL).content.decode()
+    Route.objects.update(shadow=None)
+    assert "Cost of the shadow" not in ops.get(URL).content.decode()
