@@ -20,7 +20,7 @@ from alerts.digests.periods import Period
 from alerts.mail.subjects import MOST
 from alerts.metrics.month_budgets import MonthBudget
 from alerts.models import ReportKind
-from alerts.wording import dollars, exact, meaning, number, percent
+from alerts.wording import dollars, exact, known_part, meaning, number, percent
 from costs.allocation.queries import Spend, daily, read
 from costs.dates import month_of
 from costs.ledger.posting import state_of_days
@@ -62,6 +62,7 @@ def digest(kind: str, period: Period, today: date | None = None) -> dict[str, An
         "facts": facts_of(kind, spend, usual.by("application"), usual_ratio(period), plan, forecast, scope_of(until)),
         "drivers": drivers_of(spend, context),
         "points": points_of(context, plan),
+        "at_least": plan.at_least if plan else spend.at_least,
         "page": "/plan/",
     }
 
@@ -107,7 +108,7 @@ def subject_of(
         ReportKind.WEEKLY: _("last week"),
         ReportKind.MONTHLY: _("last month"),
     }
-    spent = known_part(spend.total, spend.at_least)
+    spent = known_part(exact(spend.total), spend.at_least)
     values = {"verdict": verdict, "spent": spent, "when": whens[ReportKind(kind)]}
     text = _("%(verdict)s: %(spent)s %(when)s") % values
     if plan is None or not plan.high:
@@ -115,7 +116,7 @@ def subject_of(
     words = {
         "high": dollars(plan.high),
         "month": date_format(plan.month, "F"),
-        "so_far": known_part(plan.spent, plan.at_least),
+        "so_far": known_part(exact(plan.spent), plan.at_least),
     }
     if kind == ReportKind.MONTHLY:
         endings = [_(", plan %(high)s") % words]
@@ -125,11 +126,6 @@ def subject_of(
         words |= {"median": dollars(forecast[1], 0), "high": dollars(plan.high, 0)}
         endings = [_(", forecast %(median)s of %(high)s") % words, _(", about %(median)s of %(high)s") % words]
     return next((text + ending for ending in endings if len(text + ending) <= MOST), text)
-
-
-def known_part(amount: Decimal, at_least: bool) -> str:
-    """A lower bound where a request has no known cost, in plain letters for a subject."""
-    return _("at least %(spent)s") % {"spent": exact(amount)} if at_least else exact(amount)
 
 
 def sentence(kind: str, period: Period, spend: Spend, verdict: Verdict) -> str:
@@ -200,7 +196,7 @@ def facts_of(
     month = meaning("spend", spend.total, spend.since) if kind == ReportKind.MONTHLY else []
     facts = [
         [_("Spent"), at_least_dollars(spend.total, spend.at_least), source_of(spend), *month],
-        [_("Usual"), exact(usual.total * ratio), before],
+        [_("Usual"), exact(usual.total * ratio) if usual.groups else _("not known"), before],
         [_("Requests"), number(spend.requests), _("measured")],
     ]
     if plan is not None and plan.high:
@@ -224,7 +220,7 @@ def drivers_of(spend: Spend, names: KnownNames) -> list[list[str]]:
     return [
         [
             names.named(group.key) if group.key else _("unallocated"),
-            exact(group.amount),
+            at_least_dollars(group.amount, group.unpriced),
             "" if has_credit else percent(group.amount / spend.total),
         ]
         for group in groups[:NAMED]

@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 from alerts.context.known_names import KnownNames
 from alerts.digests.periods import Period
 from alerts.models import Alert
-from alerts.wording import exact, number, percent, span
+from alerts.wording import exact, known_part, number, percent, span
 from costs.allocation.queries import Spend, SpendData
 from costs.labels import category_name
 from costs.models import Provenance
@@ -94,9 +94,13 @@ def open_alerts() -> Iterator[Item]:
 
 
 def moves(period: Period, data: SpendData, usual: SpendData, names: KnownNames) -> Iterator[Item]:
-    """Applications that cost clearly more or less than usual."""
+    """Applications that cost clearly more or less than usual; none where there was nothing before."""
+    if not (usual.lines or usual.usage):
+        return
     days = Decimal(period.days) / (usual.until - usual.since).days
-    now, then = amounts(data.by("application")), amounts(usual.by("application"))
+    spend = data.by("application")
+    now, then = amounts(spend), amounts(usual.by("application"))
+    unpriced = {group.key or "" for group in spend.groups if group.unpriced}
     # A cost of the whole month is entered on one day, and is no move of that day or week.
     entered = amounts(entered_part(data).by("application")) if period.days < SHORTEST_MONTH else {}
     page = f"{reverse('costs:spend')}?month={period.since:%Y-%m}"
@@ -108,7 +112,7 @@ def moves(period: Period, data: SpendData, usual: SpendData, names: KnownNames) 
             continue
         values = {
             "name": names.named(name) if name else _("Unallocated"),
-            "spent": exact(now.get(name, ZERO)),
+            "spent": known_part(exact(now.get(name, ZERO)), name in unpriced),
             "moved": exact(abs(moved)),
             "before": exact(before),
         }

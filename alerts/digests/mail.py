@@ -23,9 +23,10 @@ from alerts.digests.periods import Period
 from alerts.mail import links
 from alerts.mail.subjects import subject
 from alerts.models import Delivery, Report, ReportKind
-from alerts.wording import exact, facts_of, meaning, moment, money_day
+from alerts.wording import exact, facts_of, known_part, meaning, moment, money_day
 from costs.ledger.posting import state_of_days
 from costs.statements.queries import Statement, Statements, statements
+from lib.formats import at_least_dollars
 
 
 def words_of(kind: str, period: Period, now: datetime) -> dict[str, Any]:
@@ -56,9 +57,7 @@ def statement_words(period: Period, statements: Statements) -> dict[str, Any]:
         "month": month,
         "total": statements.total_words,
         # Plain letters: a subject that has to be encoded begins with a blank in some programs.
-        "plain": _("at least %(spent)s") % {"spent": exact(statements.total)}
-        if statements.unpriced
-        else exact(statements.total),
+        "plain": known_part(exact(statements.total), bool(statements.unpriced)),
     }
     return {
         "subject": _("%(state)s: %(month)s cost %(plain)s") % values,
@@ -185,7 +184,8 @@ def chart_of(words: dict[str, Any], cid: str) -> Chart | None:
         return None
     last = points[-1]
     ends = last.at - timedelta(microseconds=1)  # each point is what the day before its midnight added
-    values = {"spent": exact(last.value), "since": money_day(points[0].at), "until": money_day(ends)}
+    spent = at_least_dollars(last.value, words.get("at_least"))
+    values = {"spent": spent, "since": money_day(points[0].at), "until": money_day(ends)}
     plan = exact(last.line) if last.line is not None else ""
     alt = _("From %(since)s to %(until)s the month cost %(spent)s.") % values
     return Chart(

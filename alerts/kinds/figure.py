@@ -14,7 +14,7 @@ from alerts.kinds.money import drivers
 from alerts.metrics.metric import Reading
 from alerts.metrics.scopes import Names
 from alerts.metrics.watch import Watch, capital
-from alerts.wording import number
+from alerts.wording import known_part, number
 from costs.allocation.queries import GroupBy
 
 
@@ -47,7 +47,7 @@ def value_text(watch: Watch, reading: Reading) -> str:
     if reading.value is None:
         return _("unknown")
     value = watch.metric.unit.say(reading.value)
-    return _("at least %(value)s") % {"value": value} if reading.at_least else value
+    return known_part(value, reading.at_least)
 
 
 def words_of(context: EvaluationContext, watch: Watch, reading: Reading) -> Words:

@@ -11,13 +11,14 @@ from django.utils.translation import gettext as _
 
 from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Bar, Finding, RuleParams, Words
-from alerts.metrics.month_budgets import MonthBudget, title_of
-from alerts.wording import dollars, exact, meaning, percent
+from alerts.metrics.month_budgets import MonthBudget
+from alerts.wording import dollars, exact, known_part, meaning, percent
 from costs.allocation.queries import Spend
 from costs.models import Budget, BudgetScope
 from costs.plan.budgets import applications_of_owners, filters_of, spent_in
 from costs.verdicts.on_plan import in_short
 from costs.verdicts.verdict import State
+from lib.formats import at_least_dollars
 
 HUNDRED = Decimal(100)
 SEVERITY = {100: "critical", 90: "warning"}
@@ -58,14 +59,14 @@ def came_to(context: EvaluationContext, kind: str, slug: str, first: date) -> tu
         phase = next((phase for phase in context.phases if phase.slug == slug), None)
         return (phase.name, context.spent_in(first), phase.budget_high) if phase else None
     budget = Budget.objects.filter(slug=slug).first()
-    return (title_of(budget), spent_in(budget, first), budget.high) if budget else None
+    return (budget.title, spent_in(budget, first), budget.high) if budget else None
 
 
 def budget_level(context: EvaluationContext, budget: MonthBudget, levels: list[Decimal], band: Decimal) -> Finding:
     share = budget.spent * HUNDRED / budget.high if budget.high else HUNDRED
     level = max((int(threshold) for threshold in levels if share >= threshold), default=0)
     sustained = max((int(threshold) for threshold in levels if share >= threshold - band), default=0)
-    spent = _at_least(budget) + exact(budget.spent)
+    spent = known_part(exact(budget.spent), budget.at_least)
     values = {"level": level, "name": budget.name, "spent": spent, "plan": dollars(budget.high)}
     if level >= HUNDRED:
         title = _("Over budget: %(name)s, %(spent)s of %(plan)s") % values
@@ -92,11 +93,6 @@ def budget_level(context: EvaluationContext, budget: MonthBudget, levels: list[D
     )
 
 
-def _at_least(budget: MonthBudget) -> str:
-    """Before the spend where a request has no known cost."""
-    return _("at least") + "\N{NO-BREAK SPACE}" if budget.at_least else ""
-
-
 def budget_words(context: EvaluationContext, budget: MonthBudget, level: int) -> Words:
     left = budget.high - budget.spent
     if not level:
@@ -108,7 +104,7 @@ def budget_words(context: EvaluationContext, budget: MonthBudget, level: int) ->
     spend = meaning("spend", budget.spent, budget.month, budget.scope)
     limit = meaning("budget", budget.high, budget.month, budget.scope)
     facts = [
-        [_("Spent this month"), _at_least(budget) + exact(budget.spent), known_from(budget), *spend],
+        [_("Spent this month"), known_part(exact(budget.spent), budget.at_least), known_from(budget), *spend],
         [_("Budget"), f"{dollars(budget.low)}–{dollars(budget.high)[1:]}", _("a month, plan"), *limit],
         [_("Left") if left >= 0 else _("Over"), exact(abs(left)), percent(abs(left) / budget.high)],
     ]
@@ -171,7 +167,7 @@ def drivers(context: EvaluationContext, month: Spend, most: int = 3) -> list[lis
     return [
         [
             context.named(group.key) if group.key else _("unallocated"),
-            exact(group.amount),
+            at_least_dollars(group.amount, group.unpriced),
             percent(group.amount / month.total),
         ]
         for group in groups[:most]

@@ -6,15 +6,11 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 
-from django.utils.translation import gettext as _
-
 from costs.models import Budget, BudgetScope
 from costs.plan.budget_status import Allowance, BudgetStatus
 from costs.plan.budgets import BudgetPosition
 from costs.plan.verdict import plan_verdict
 from costs.verdicts.verdict import Verdict
-from providers.models import provider_name
-from traffic.models import Task
 
 
 class MonthBudget:
@@ -67,23 +63,10 @@ class MonthBudget:
         return self._ahead().runs_out_on
 
 
-def title_of(budget: Budget) -> str:
-    """Its name with what it is of: a budget "Site chat" can be of a task or of an application."""
-    if budget.scope == BudgetScope.EVERYTHING:
-        return str(budget.name)
-    labels = {BudgetScope.TASK: dict(Task.choices).get(budget.task, budget.task),
-              BudgetScope.PROVIDER: provider_name(budget.provider)}  # fmt: skip
-    what = str(budget.application.name if budget.application else labels.get(BudgetScope(budget.scope), budget.subject))
-    scope = BudgetScope(budget.scope).label
-    if what.casefold() == budget.name.casefold():
-        return _("%(name)s (%(scope)s)") % {"name": budget.name, "scope": scope}
-    return _("%(name)s (%(scope)s %(what)s)") % {"name": budget.name, "scope": scope, "what": what}
-
-
 def other_budget(standing: BudgetPosition) -> MonthBudget:
     budget, status = standing.budget, standing.status
     at_least = standing.month.unpriced_requests > 0
     allowance, spent = status.allowance, status.spent
     return MonthBudget(
-        "budget", budget.slug, title_of(budget), allowance, spent, standing.provenance, at_least, lambda: status, budget
+        "budget", budget.slug, budget.title, allowance, spent, standing.provenance, at_least, lambda: status, budget
     )

@@ -74,6 +74,7 @@ class Group:
     key: str | None
     amount: Decimal = ZERO
     requests: int = 0
+    unpriced: int = 0  # of these, without a known cost: the amount is a lower bound
     provenance: dict[str, Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
 
     def add(self, provenance: str, amount: Decimal) -> None:
@@ -341,7 +342,9 @@ def grouped(lines: Iterable[Line], usage: Iterable[dict[str, Any]], group_by: Gr
     if group_by not in ("provenance", "category"):
         for row in usage:
             key = key_of(row["day"], row["provider"], "", attribution_of(row), group_by, names)
-            (groups.get(key) or _new(groups, key)).requests += row["requests"]
+            group = groups.get(key) or _new(groups, key)
+            group.requests += row["requests"]
+            group.unpriced += row["unpriced"]
     if group_by in ("day", "month"):
         return sorted(groups.values(), key=lambda group: group.key or "")
     return sorted(groups.values(), key=lambda group: (group.key is None, -group.amount, group.key or ""))

@@ -32,7 +32,7 @@ def explain(inputs: Inputs, result: Result) -> list[StatementRow]:
         *_traffic(inputs),
         *_api(inputs, costs, result),
         *_own(inputs, result),
-        StatementRow("saving", *_saving(result)),
+        *_saving(inputs, result),
         *_crossing(inputs, costs, result),
     ]
 
@@ -144,11 +144,13 @@ def _busy(inputs: Inputs) -> str:
     }
 
 
-def _saving(result: Result) -> tuple[str, str, Decimal]:
-    text = f"{usd(result.api_cost)} − {usd(result.selfhost_cost)}"
-    if result.saving < 0:
-        return _("Self-hosting costs more, a month"), text, result.saving
-    return _("Self-hosting saves, a month"), text, result.saving
+def _saving(inputs: Inputs, result: Result) -> Iterator[StatementRow]:
+    """None without a request: an assumed GPU is no loss of a month in which nothing ran."""
+    if not inputs.requests_per_month:
+        return
+    label = _("Self-hosting costs more, a month") if result.saving < 0 else _("Self-hosting saves, a month")
+    arithmetic = f"{usd(result.api_cost)} − {usd(result.selfhost_cost)}"
+    yield StatementRow("saving", label, arithmetic, result.saving)
 
 
 def _crossing(inputs: Inputs, costs: Costs, result: Result) -> Iterator[StatementRow]:

@@ -8,11 +8,13 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from costs.models.terms import Term
 from costs.querysets import BudgetManager
-from traffic.models import Application
+from providers.models import provider_name
+from traffic.models import Application, Task
 
 
 class BudgetScope(models.TextChoices):
@@ -66,6 +68,25 @@ class Budget(models.Model):
         if self.application:
             return self.application.slug
         return self.owner.get_username() if self.owner else self.provider or self.task
+
+    @property
+    def title(self) -> str:
+        """Its name with what it is of: a budget "Site chat" can be of a task or of an application."""
+        what = self.what
+        return f"{self.name} ({what})" if what else self.name
+
+    @property
+    def what(self) -> str:
+        """What it is of, where its name is not that already: `task chat`; empty for everything."""
+        scope = BudgetScope(self.scope)
+        if scope == BudgetScope.EVERYTHING:
+            return ""
+        labels = {BudgetScope.TASK: dict(Task.choices).get(self.task, self.task),
+                  BudgetScope.PROVIDER: provider_name(self.provider)}  # fmt: skip
+        subject = str(self.application.name if self.application else labels.get(scope, self.subject))
+        if subject.casefold() == self.name.casefold():
+            return str(scope.label)
+        return gettext("%(scope)s %(what)s") % {"scope": scope.label, "what": subject}
 
     @property
     def key(self) -> str:

@@ -58,7 +58,7 @@ class Budgets:
         if not self.rows:
             return _("No budgets besides those of the phases")
         for state in (State.NOT_MET, State.TOO_CLOSE, State.NOT_ENOUGH):
-            names = [row.position.budget.name for row in self.rows if row.verdict.state == state]
+            names = [row.position.budget.title for row in self.rows if row.verdict.state == state]
             if names:
                 return _title_of(state, len(names)) % {"names": _(", ").join(names)}
         text = ngettext(

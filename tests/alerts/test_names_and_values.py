@@ -11,7 +11,6 @@ import time_machine
 from django.urls import reverse
 
 from alerts.evaluation import services
-from alerts.metrics.month_budgets import title_of
 from alerts.models import Alert
 from costs.models import Anomaly, Budget, Charge
 from tests.alerts.conditions import NOW, findings, only, spend
@@ -31,7 +30,7 @@ def test_a_budgets_alert_says_whether_it_is_of_a_task_or_of_an_application(db: A
         Budget(name="website chat", scope="application", application=chat, **BUDGET),
         Budget(name="Vendors", scope="everything", **BUDGET),
     ]
-    assert [title_of(budget) for budget in budgets] == [
+    assert [budget.title for budget in budgets] == [
         "Site chat (task chat)",
         "Site chat (application Website chat)",
         "website chat (application)",

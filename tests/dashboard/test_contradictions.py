@@ -172,5 +172,6 @@ def test_the_title_and_the_text_of_a_budgets_alert_name_what_plan_names(ready: D
     client = client_of("manager")
     assert alert.title == "50 % of budget: Site chat (task chat), $44.34 of $60"
     assert words(alert.words["detail"]) == "Site chat (task chat) has spent 74 % of its budget for November 2026."
-    plan = words(html_of(client.get("/plan/")).split('id="budgets-h"')[1])
-    assert "Site chat" in plan and "44.34" in plan and "Website chat" not in plan
+    plan = words(html_of(client.get("/plan/")).split('id="budgets-h">')[1])
+    assert plan.startswith("Not enough data for this budget: Site chat (task chat) ")
+    assert "Site chattask chat" in plan and "44.34" in plan and "Website chat" not in plan

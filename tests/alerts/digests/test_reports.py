@@ -34,6 +34,7 @@ from tests.costs.pdf_text import text_of
 from tests.costs.usage_rows import usage
 from tests.dashboard.logins import logged_in, with_role
 from tests.factories import ApplicationFactory, ChargeFactory, PhaseFactory
+from tests.pages import words
 from traffic.models import Application, QueueEntry, RatingQueue, UsageDay
 
 YESTERDAY = date(2026, 11, 24)
@@ -455,3 +456,16 @@ def test_a_total_with_an_unknown_in_it_is_a_lower_bound_in_subject_sentence_and_
     assert "you spent ≥\u202f$9.00." in written["heading"], "as the verdict in the same heading writes it"
     facts = {label: value for label, value, *_more in written["facts"]}
     assert (facts["Spent"], facts["Month to date"]) == ("≥\u202f$9.00", "≥\u202f$55.00")
+
+
+def test_the_mail_of_a_month_with_an_unpriced_request_says_at_least_wherever_it_names_its_total(
+    spent: Application,
+) -> None:
+    usage(day=YESTERDAY, application_id=spent.pk, requests=3, unpriced=3, cost=Decimal(0), model="unheard-of")
+    here("manager", reports=["monthly"])
+    assert reporting.write_due(datetime(2026, 12, 1, 8, 5, tzinfo=UTC)) == 1
+    message = parsed(Delivery.objects.get())
+    assert message["Subject"] == "Cost incomplete: at least $55.00 last month, plan $400"
+    for kind in ("plain", "html"):
+        shown = words(part(message, kind))
+        assert shown.count("$55.00") == shown.count("≥ $55.00") + shown.count("at least $55.00") >= 6, shown

@@ -159,7 +159,7 @@ def test_budget_inside_the_interval_of_its_forecast_is_too_close_on_the_page_and
     [position] = budget_positions(NOW)
     assert (position.verdict.state, position.is_over) == ("too_close", False), "the middle alone decides nothing"
     page = manager.get("/plan/").content.decode()
-    assert "Close one is close to its budget" in page and "does not last" not in page
+    assert "Close one (task RAG) is close to its budget" in page and "does not last" not in page
     part = page.split('id="budgets-h"')[1].split("</section>")[0]
     chip = f'data-question="plan" data-period="2026-09" data-scope="{row.slug}" data-state="too_close"'
     assert chip in part and "Close to budget" in part and "not enough data" in part
