@@ -190,6 +190,7 @@ ACCESS: dict[str, Access] = {
     "traffic:request": Access(reads=ALL, theirs=("staff",)),
     "traffic:request-rate": action(ALL, theirs=("staff",)),
     "traffic:request-link": action(ALL, theirs=("staff",)),
+    "traffic:request-gold": action(PLANNERS),
     "traffic:feedback-link": Access(reads=ALL, writes=ALL, open=True),  # signed, and works once
     "traffic:quality": page(ALL),
     "traffic:rate": form(ALL),

@@ -29,7 +29,14 @@ from traffic.ratings.views import (
 )
 from traffic.repricing import discount_views, price_views, unit_views
 from traffic.repricing.views import repricing_detail, repricing_do, repricing_list
-from traffic.requests.views import request_detail, request_link, request_list, request_rate, requests_export
+from traffic.requests.views import (
+    request_detail,
+    request_gold,
+    request_link,
+    request_list,
+    request_rate,
+    requests_export,
+)
 from traffic.routes.views import (
     route_add,
     route_delete,
@@ -52,6 +59,7 @@ urlpatterns = [
     path("requests/export.<slug:kind>", requests_export, name="requests-export"),
     path("requests/<uuid:identifier>/", request_detail, name="request"),
     path("requests/<uuid:identifier>/rate/", request_rate, name="request-rate"),
+    path("requests/<uuid:identifier>/gold/", request_gold, name="request-gold"),
     path("requests/<uuid:identifier>/link/", request_link, name="request-link"),
     path("feedback/<str:token>/", feedback_link, name="feedback-link"),
     path("quality/", quality, name="quality"),

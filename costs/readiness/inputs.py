@@ -186,7 +186,7 @@ SELECT r.task, coalesce(d.provider = %(provider)s, r.deployment_id IS NULL AND r
        count(*) FILTER (WHERE r.day >= %(lately)s) AS lately,
        count(*) FILTER (WHERE r.day >= %(lately)s AND {ACCEPTABLE_SQL}) AS acceptable_lately
 FROM traffic_rating AS r LEFT JOIN providers_deployment AS d ON d.id = r.deployment_id
-WHERE r.day >= %(since)s AND r.day < %(until)s GROUP BY 1, 2
+WHERE r.day >= %(since)s AND r.day < %(until)s AND NOT r.gold GROUP BY 1, 2
 """
 
 

@@ -112,7 +112,7 @@ SELECT coalesce(r.application_id, 0), r.model, r.task, count(*),
        percentile_disc(%(all_but)s) WITHIN GROUP (ORDER BY q.output)
 FROM traffic_rating AS r JOIN traffic_request AS q ON q.day = r.day AND q.id = r.request_id
 WHERE r.day >= %(since)s AND r.day < %(until)s AND q.day >= %(since)s AND q.day < %(until)s
-  AND {ACCEPTABLE_SQL} AND q.output > 0
+  AND {ACCEPTABLE_SQL} AND NOT r.gold AND q.output > 0
 GROUP BY 1, 2, 3 HAVING count(*) >= %(enough)s
 """
 

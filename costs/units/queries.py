@@ -193,7 +193,7 @@ SELECT coalesce(application_id, 0) AS application_id, task, model, provider, cou
 FROM (
     SELECT rating.*, coalesce(deployment.provider, '') AS provider
     FROM traffic_rating AS rating LEFT JOIN providers_deployment AS deployment ON deployment.id = rating.deployment_id
-    WHERE rating.day >= %s AND rating.day < %s
+    WHERE rating.day >= %s AND rating.day < %s AND NOT rating.gold
 ) AS r WHERE true{{condition}} GROUP BY 1, 2, 3, 4
 """
 INCIDENTS = """

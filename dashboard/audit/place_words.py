@@ -48,6 +48,7 @@ WHOLE: dict[str, Promise] = {
     "providers:status": gettext_lazy("Public status page"),
     "traffic:rate": gettext_lazy("Rate answers"),
     "traffic:application-cache-purge": gettext_lazy("Application: purge the answer cache"),
+    "traffic:request-gold": gettext_lazy("Request: gold answer"),
     "traffic:request-link": gettext_lazy("Request: create a feedback link"),
     "traffic:feedback-link": gettext_lazy("Feedback link"),
     "traffic:rate-draft": gettext_lazy("Rate answers: save a draft"),

@@ -199,7 +199,10 @@ def of_traffic(made: Samples, owner: User, request: Any) -> dict[str, dict[str, 
     }
     found["costs:application-budgets"] = found["costs:unit-users"] = {"slug": made.application.slug}
     found["api:get_user_costs"] = {"application": made.application.slug}
-    found |= {f"traffic:{name}": {"identifier": request.id} for name in ("request", "request-rate", "request-link")}
+    found |= {
+        f"traffic:{name}": {"identifier": request.id}
+        for name in ("request", "request-rate", "request-link", "request-gold")
+    }
     deletion = Erasure.objects.create(kind="user", created_at=request.started_at, finished_at=request.started_at)
     found["traffic:erasure"] = {"pk": deletion.pk}
     file = Import.objects.create(file_name="may.csv", size=9, sha256="00", format="litellm", state="done", by=owner)

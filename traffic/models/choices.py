@@ -85,6 +85,7 @@ class RaterKind(models.TextChoices):
     PERSON = "person", _("person")
     APPLICATION = "application", _("application")
     INSTALLATION = "installation", _("program of no application")
+    GOLD = "gold", _("gold answer")  # what is right for certain: raters are held to it, and it is no rating
 
 
 class BudgetState(models.TextChoices):

@@ -70,6 +70,7 @@ class QueueEntry(models.Model):
     rater = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     reserved_until = models.DateTimeField(null=True)
     rated_at = models.DateTimeField(null=True)
+    gold = models.BooleanField(default=False, db_default=False)  # mixed in for `rater` alone, who is held to it
     text_deleted = models.BooleanField(default=False)  # retention or an erasure took the answer: nothing to rate
 
     class Meta:

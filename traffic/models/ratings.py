@@ -20,8 +20,11 @@ from traffic.models.rubrics import Rubric
 
 class RatingQuerySet(models.QuerySet["Rating"]):
     def in_days(self, first: date, end: date) -> RatingQuerySet:
-        """Ratings of requests of these days, the last one exclusive; those that wait for theirs have no day."""
-        return self.filter(day__gte=first, day__lt=end)
+        """Ratings of requests of these days, the last one exclusive; those that wait for theirs have no day.
+
+        Those of gold answers are left out: how good answers are does not depend on what checks the raters.
+        """
+        return self.filter(day__gte=first, day__lt=end, gold=False)
 
     def of_person(self, user: AbstractBaseUser | AnonymousUser) -> RatingQuerySet:
         """What this person said here, whatever they were called then."""
@@ -52,6 +55,7 @@ class Rating(models.Model):
     # The version whose criteria `marks` are of: {key: 1 to 5, 1 or 0 for yes or no, or a list of tags}.
     rubric = models.ForeignKey(Rubric, null=True, on_delete=models.PROTECT, related_name="+")
     marks = models.JSONField(default=dict, db_default={})
+    gold = models.BooleanField(default=False, db_default=False)  # of a gold answer: counted nowhere as quality
     created_at = models.DateTimeField(auto_now_add=True)
     look_at = models.DateTimeField(db_default=Now())  # while it waits: when its request is looked for again
     # Copied from the request, so that the scoreboard reads this table alone.
@@ -70,6 +74,9 @@ class Rating(models.Model):
                 condition=models.Q(request_id__isnull=False),
                 name="one_rating_of_a_rater",
             ),
+            models.UniqueConstraint(
+                fields=["request_id"], condition=models.Q(rater_kind="gold"), name="one_gold_of_an_answer"
+            ),
             models.CheckConstraint(
                 condition=models.Q(score__isnull=False) | models.Q(stars__isnull=False), name="a_rating_judges"
             ),
@@ -80,6 +87,7 @@ class Rating(models.Model):
             models.Index(fields=["application", "look_at"], condition=models.Q(request_id=None), name="rating_look"),
             models.Index(fields=["day"], condition=models.Q(rubric__isnull=False), name="rating_marked"),
             models.Index(fields=["day"], condition=~models.Q(comment=""), name="rating_commented"),
+            models.Index(fields=["day"], condition=models.Q(gold=True), name="rating_gold"),
             models.Index(
                 fields=["rater", "created_at"], condition=models.Q(rater__isnull=False), name="rating_day_of_person"
             ),
@@ -91,6 +99,8 @@ class Rating(models.Model):
         """Who really said it, for people: `Ada Lovelace`, `Website chat: end-user`; not a name that its rater hides."""
         if self.rater_kind == RaterKind.PERSON:
             return shown_name(self.rater)
+        if self.rater_kind == RaterKind.GOLD:
+            return str(RaterKind.GOLD.label).capitalize()
         if self.rater_kind == RaterKind.APPLICATION and self.application:
             return f"{self.application.name}: {self.by}"
         return _("%(kind)s: %(name)s") % {"kind": RaterKind(self.rater_kind).label, "name": self.by}

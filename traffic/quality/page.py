@@ -218,13 +218,17 @@ def criteria_tables(results: Mapping[Any, Sequence[CriterionResult]], names: Map
 
 @dataclass(frozen=True, slots=True)
 class RaterLine:
-    """One rater's stars beside those of others on the same answers."""
+    """One rater's stars beside those of others on the same answers, and how many gold answers they judged rightly."""
 
     name: str
-    bias: Bias
+    bias: Bias | None
+    gold_right: int = 0
+    gold: int = 0
 
     def words(self) -> str:
-        """`0.4 stars stricter (0.1 to 0.7)`, as far as the interval allows it."""
+        """`0.4 stars stricter (0.1 to 0.7)`, as far as the interval allows it; empty with too few shared answers."""
+        if self.bias is None:
+            return ""
         low, high = sorted((abs(self.bias.low), abs(self.bias.high)))
         values = {"middle": f"{abs(self.bias.middle):.1f}", "low": f"{low:.1f}", "high": f"{high:.1f}"}
         if not self.bias.is_real:
@@ -237,4 +241,8 @@ class RaterLine:
     @property
     def mark(self) -> str:
         """The kind of its state."""
-        return "warn" if self.bias.is_real else "ok"
+        return "warn" if self.bias and self.bias.is_real else "ok"
+
+    def gold_words(self) -> str:
+        """`9 of 10`; empty without one."""
+        return _("%(right)s of %(n)s") % {"right": count(self.gold_right), "n": count(self.gold)} if self.gold else ""

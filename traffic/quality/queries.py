@@ -21,7 +21,7 @@ from providers.models import Deployment
 from traffic.models import Rating, Request
 from traffic.models.queues import shown_name
 from traffic.models.ratings import RatingQuerySet
-from traffic.quality.agreement import Agreement, Bias
+from traffic.quality.agreement import Agreement
 from traffic.usage import reports
 from traffic.usage.filters import Filters
 from traffic.usage.reports import UsageGroup
@@ -128,11 +128,11 @@ def people_of(numbers: Iterable[int | None]) -> dict[int, User]:
     return User.objects.select_related("rater_preference").in_bulk(wanted)
 
 
-def with_names(biases: Sequence[tuple[str, Bias]]) -> list[tuple[str, Bias]]:
-    """The biases with the names of their raters as they are now, as far as these show them."""
-    numbers = {rater: int(rater[1:]) for rater, _bias in biases if rater[:1] == "#" and rater[1:].isdecimal()}
+def names_of_raters(raters: Iterable[str]) -> dict[str, str]:
+    """What our people among these raters are called now, as far as they show it."""
+    numbers = {rater: int(rater[1:]) if rater[:1] == "#" and rater[1:].isdecimal() else 0 for rater in raters}
     people = people_of(numbers.values())
-    return [(shown_name(people.get(numbers.get(rater, 0))), bias) for rater, bias in biases]
+    return {rater: shown_name(people.get(number)) for rater, number in numbers.items()}
 
 
 def compared_period(today: date) -> Period:

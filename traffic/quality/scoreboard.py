@@ -35,6 +35,7 @@ class Scoreboard:
     calculated_at: datetime
     groups: dict[str, list[QualityGroup]]  # by what they are grouped by; "" is all ratings
     biases: Sequence[tuple[str, Bias]]  # with the raters as `shared_answers` has them: names are put in at reading
+    gold: dict[str, tuple[int, int]]  # by rater, as `shared_answers.gold_right` has them
     criteria: Sequence[tuple[str | None, list[CriterionResult]]]  # by deployment
     alike: tuple[str, list[QualityGroup]] | None
     stored: bool = False
@@ -76,6 +77,7 @@ def calculated(days: int, filters: Filters, *, stored: bool = False) -> Scoreboa
         timezone.now(),
         groups,
         shared.biases,
+        shared_answers.gold_right(period, filters),
         list(by_criterion(period, "deployment", filters).items()) if total else [],
         queries.like_with_like(timezone.now().date(), filters) if total and total.enough else None,
         stored,

@@ -18,6 +18,7 @@ from lib import sql
 from lib.periods import Period
 from traffic.models import RatingDay
 from traffic.quality.agreement import FEWEST_UNITS, Agreement, Bias, alpha_of_sums, rater_bias
+from traffic.quality.queries import ACCEPTABLE_SQL
 from traffic.quality.scores import condition
 from traffic.usage.filters import Filters
 
@@ -45,6 +46,7 @@ judged AS MATERIALIZED (
     FROM due AS d JOIN traffic_rating AS r ON r.day = d.day AND coalesce(r.application_id, 0) = d.application_id
         AND coalesce(r.deployment_id, 0) = d.deployment_id AND r.model = d.model AND r.task = d.task
     WHERE r.day = ANY(ARRAY(SELECT day FROM due)) AND r.stars IS NOT NULL AND r.request_id IS NOT NULL
+        AND NOT r.gold
     WINDOW answer AS (PARTITION BY d.id, r.request_id)
 ), sums AS (
     SELECT id, ARRAY[{", ".join(SUMS)}]::float8[] AS agreed
@@ -150,6 +152,22 @@ def shared(period: Period, filters: Filters) -> Shared:
         agreed[kind][name] = agreement_of(of_group, raters[kind, name])
     with_bias = [(name, bias) for name, bias in biases if bias is not None]
     return Shared(agreed, sorted(with_bias, key=lambda row: -abs(row[1].middle)))
+
+
+RIGHT = f"""
+SELECT r.by, count(*) FILTER (WHERE {ACCEPTABLE_SQL} = (g.score > 0)), count(*)
+FROM traffic_rating AS r JOIN traffic_rating AS g ON g.request_id = r.request_id AND g.rater_kind = 'gold'
+LEFT JOIN providers_deployment AS e ON e.id = r.deployment_id
+WHERE r.gold AND r.day >= %(first)s AND r.day < %(end)s AND r.rater_kind = 'person' AND r.by <> g.by $filters GROUP BY 1
+"""
+
+
+def gold_right(period: Period, filters: Filters) -> dict[str, tuple[int, int]]:
+    """By rater, how many gold answers they judged rightly and how many they judged; who decided of one is not held to
+    it."""
+    where, values = condition(filters)
+    rows = sql.rows(RIGHT.replace("$filters", where), values | {"first": period.first_day, "end": period.end_day})
+    return {rater: (right, judged) for rater, right, judged in rows}
 
 
 def agreement_of(sums: Sequence[float], raters: int) -> Agreement:

@@ -17,7 +17,7 @@ from traffic.authentication.access import FIGURES
 from traffic.models import Task
 from traffic.quality import queries
 from traffic.quality.page import Answer, Named, RaterLine, Table, criteria_tables
-from traffic.quality.queries import PASS, GroupBy, QualityGroup, with_names
+from traffic.quality.queries import PASS, GroupBy, QualityGroup, names_of_raters
 from traffic.quality.scoreboard import PERIODS, Scoreboard, period_of, scoreboard
 from traffic.usage.filters import Filters
 from traffic.visibility import applications_of
@@ -40,7 +40,7 @@ def quality(request: HttpRequest) -> HttpResponse:
         "tables": tables,
         "money": money,
         "criteria": criteria_tables(dict(board.criteria), names_of("deployment")) if board.criteria else [],
-        "raters": [RaterLine(name, bias) for name, bias in with_names(board.biases)],
+        "raters": rater_lines(board),
         "comments": comments(request, period, filters) if board.total else [],
         "periods": [
             {"label": ngettext("%(n)d day", "%(n)d days", n) % {"n": n}, "url": f"?days={n}", "current": n == days}
@@ -51,6 +51,13 @@ def quality(request: HttpRequest) -> HttpResponse:
         + urlencode({"from": period.first_day, "to": period.end_day, "group_by": "deployment"}),
     }
     return render(request, "traffic/quality/quality.html", context)
+
+
+def rater_lines(board: Scoreboard) -> list[RaterLine]:
+    """Our people with a bias or a gold answer, those with the largest bias first."""
+    biases = dict(board.biases)
+    names = names_of_raters([*biases, *(rater for rater in board.gold if rater not in biases)])
+    return [RaterLine(name, biases.get(rater), *board.gold.get(rater, (0, 0))) for rater, name in names.items()]
 
 
 def answer(board: Scoreboard, groups: Sequence[Named], days: int) -> Answer:

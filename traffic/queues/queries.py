@@ -39,7 +39,8 @@ class Progress:
 
 
 def _with_progress(queues: QuerySet[RatingQueue], person: Person) -> QuerySet[RatingQueue]:
-    counted = Q(entries__text_deleted=False) | Q(entries__rated_at__isnull=False)
+    # A gold answer counts from its rating on, so that nothing on the page shows that it is one.
+    counted = Q(entries__text_deleted=False, entries__gold=False) | Q(entries__rated_at__isnull=False)
     rated = Q(entries__rated_at__isnull=False)
     return queues.annotate(
         needed=Count("entries", filter=counted, distinct=True),
@@ -80,7 +81,7 @@ def left_for(person: Person) -> dict[int, int]:
     free = Q(reserved_until=None) | Q(reserved_until__lte=now) | Q(rater=person.pk)
     entries = QueueEntry.objects.filter(
         free, ~judged(person), ~copies_of_others(within, "request_id"), queue__in=open_to(person), rated_at=None,
-        text_deleted=False, application__in=within,
+        text_deleted=False, gold=False, application__in=within,
     )  # fmt: skip
     rows = entries.order_by().values_list("queue").annotate(n=Count("request_id", distinct=True))
     return dict(rows.values_list("queue", "n"))
@@ -96,8 +97,8 @@ OPEN_QUEUE = f"""
 SELECT {QUEUE}, {RUBRIC}, counts.needed, counts.rated, counts.mine
 FROM traffic_ratingqueue AS q LEFT JOIN traffic_rubric AS rubric ON rubric.id = q.rubric_id
 CROSS JOIN LATERAL (
-    SELECT count(*) FILTER (WHERE NOT e.text_deleted OR e.rated_at IS NOT NULL) AS needed, count(e.rated_at) AS rated,
-           count(e.rated_at) FILTER (WHERE e.rater_id = %(rater)s) AS mine
+    SELECT count(*) FILTER (WHERE NOT (e.text_deleted OR e.gold) OR e.rated_at IS NOT NULL) AS needed,
+           count(e.rated_at) AS rated, count(e.rated_at) FILTER (WHERE e.rater_id = %(rater)s) AS mine
     FROM traffic_queueentry AS e WHERE e.queue_id = q.id
 ) AS counts
 WHERE q.id = %(queue)s AND q.closed_at IS NULL

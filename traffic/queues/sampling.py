@@ -42,6 +42,7 @@ WITH answers AS MATERIALIZED (
       AND (%(deployment)s::bigint IS NULL OR r.deployment_id = %(deployment)s)
       AND (%(task)s = '' OR r.task = %(task)s)
       AND NOT EXISTS (SELECT 1 FROM traffic_queueentry AS e WHERE e.queue_id = %(queue)s AND e.request_id = r.id)
+      AND NOT EXISTS (SELECT 1 FROM traffic_rating AS g WHERE g.request_id = r.id AND g.rater_kind = 'gold')
       {condition}
     ORDER BY r.started_at DESC LIMIT %(considered)s
 )

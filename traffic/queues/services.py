@@ -23,6 +23,7 @@ from traffic.visibility import COPY_OF_OTHERS
 logger = logging.getLogger(__name__)
 
 RESERVED = timedelta(minutes=15)  # how long an answer stays with the rater who has it on screen
+GOLD_EVERY = 10  # of as many answers that a rater gets in a queue one more is a gold answer, at a place of their own
 LOCK = 7_203_052  # of two advisory numbers the first; the second is the queue, or the rater
 
 
@@ -57,31 +58,57 @@ def _lock(number: int) -> None:
 
 
 ENTRY = sql.Table(QueueEntry, "e")
+NOT_JUDGED = """NOT EXISTS (SELECT 1 FROM traffic_rating AS t WHERE t.request_id = {id} AND t.rater_kind = 'person'
+                      AND t.by = %(by)s)
+      AND NOT EXISTS (SELECT 1 FROM traffic_abstention AS note WHERE note.rater_id = %(rater)s
+                      AND note.request_id = {id})"""
 # Their own entry is locked as it is looked for: where its time is over, another rater may take it at this moment. Of
 # the free ones those that are locked are passed over, and one that is free no more once it is locked is none of them.
+# Between the two comes a gold answer that fits the queue, where one is due. Another rater may take its number at this
+# moment: then it is due again.
 RESERVE = f"""
 WITH own AS (
     SELECT id FROM traffic_queueentry AS e
     WHERE {{open}} AND rater_id = %(rater)s AND request_id IS DISTINCT FROM %(beside)s
     ORDER BY id LIMIT 1 FOR UPDATE OF e
+), due AS (
+    SELECT q.* FROM traffic_ratingqueue AS q WHERE q.id = %(queue)s AND NOT EXISTS (SELECT 1 FROM own) AND (
+        SELECT count(*) FILTER (WHERE NOT gold) - %(every)s * count(*) FILTER (WHERE gold) >= 2 + abs(
+            hashint8extended(%(rater)s, q.id * 1000 + count(*) FILTER (WHERE gold)) %% (%(every)s - 2))
+        FROM traffic_queueentry WHERE queue_id = q.id AND rater_id = %(rater)s)
+), mixed AS (
+    INSERT INTO traffic_queueentry (queue_id, position, number, day, request_id, application_id, rater_id,
+                                    reserved_until, text_deleted, gold)
+    SELECT q.id, 0, (SELECT coalesce(max(number) + 1, 0) FROM traffic_queueentry AS e
+                     WHERE e.queue_id = q.id AND e.request_id = g.request_id),
+           g.day, g.request_id, g.application_id, %(rater)s, %(until)s, false, true
+    FROM due AS q JOIN traffic_rating AS g ON g.rater_kind = 'gold' AND g.by <> %(by)s
+        AND g.application_id = ANY(%(within)s::bigint[]) AND q.task IN ('', g.task)
+        AND g.application_id = coalesce(q.application_id, g.application_id)
+        AND (q.deployment_id IS NULL OR q.deployment_id = g.deployment_id)
+    WHERE EXISTS (SELECT 1 FROM traffic_request_body AS b
+                  WHERE b.day = g.day AND b.request_id = g.request_id AND b.answer > '')
+      AND NOT EXISTS (SELECT 1 FROM traffic_queueentry AS mine WHERE mine.queue_id = q.id
+                      AND mine.request_id = g.request_id AND mine.rater_id = %(rater)s)
+      AND {NOT_JUDGED.format(id="g.request_id")} AND NOT {COPY_OF_OTHERS.format(id="g.request_id")}
+    ORDER BY hashtextextended(g.request_id::text, %(rater)s) LIMIT 1 ON CONFLICT DO NOTHING RETURNING *
 ), free AS (
     SELECT id FROM traffic_queueentry AS e
-    WHERE {{open}} AND (reserved_until IS NULL OR reserved_until <= %(now)s) AND NOT EXISTS (SELECT 1 FROM own)
+    WHERE {{open}} AND (reserved_until IS NULL OR reserved_until <= %(now)s) AND NOT gold
+      AND NOT EXISTS (SELECT 1 FROM own) AND NOT EXISTS (SELECT 1 FROM mixed)
       AND NOT EXISTS (SELECT 1 FROM traffic_queueentry AS mine WHERE mine.queue_id = e.queue_id
                       AND mine.request_id = e.request_id AND mine.rater_id = %(rater)s)
       AND NOT {COPY_OF_OTHERS.format(id="e.request_id")}
     ORDER BY position, number LIMIT 1 FOR UPDATE OF e SKIP LOCKED
+), taken AS (
+    UPDATE traffic_queueentry SET rater_id = %(rater)s, reserved_until = %(until)s
+    WHERE id = (SELECT id FROM own UNION ALL SELECT id FROM free) RETURNING *
 )
-UPDATE traffic_queueentry AS e SET rater_id = %(rater)s, reserved_until = %(until)s
-WHERE id = (SELECT id FROM own UNION ALL SELECT id FROM free)
-RETURNING {ENTRY}
+SELECT {ENTRY} FROM (SELECT * FROM mixed UNION ALL SELECT * FROM taken) AS e
 """.replace(
     "{open}",
-    """queue_id = %(queue)s AND rated_at IS NULL AND NOT text_deleted AND application_id = ANY(%(within)s::bigint[])
-      AND NOT EXISTS (SELECT 1 FROM traffic_rating AS t WHERE t.request_id = e.request_id AND t.rater_kind = 'person'
-                      AND t.by = %(by)s)
-      AND NOT EXISTS (SELECT 1 FROM traffic_abstention AS note WHERE note.rater_id = %(rater)s
-                      AND note.request_id = e.request_id)""",
+    f"""queue_id = %(queue)s AND rated_at IS NULL AND NOT text_deleted AND application_id = ANY(%(within)s::bigint[])
+      AND {NOT_JUDGED.format(id="e.request_id")}""",
 )
 
 
@@ -98,11 +125,12 @@ def reserve_next(
 
     `beside` an answer on screen it is the one after it, so that a rater has two at most.
 
-    Two raters who come at once get two entries. One rater in two tabs gets the same entry twice.
+    Two raters who come at once get two entries. One rater in two tabs gets the same entry twice. Gold answers are mixed
+    in.
     """
     _lock(rater.pk or 0)
     values = {"queue": queue.pk, "rater": rater.pk, "by": number_of_person(rater.pk), "within": within, "now": now,
-              "until": now + RESERVED, "beside": beside}  # fmt: skip
+              "until": now + RESERVED, "beside": beside, "every": GOLD_EVERY}  # fmt: skip
     return next((entry for (entry,) in sql.instances(RESERVE, ENTRY, parameters=values)), None)
 
 
@@ -129,6 +157,11 @@ def text_is_gone(entry: QueueEntry) -> None:
     QueueEntry.objects.filter(request_id=entry.request_id, rated_at=None).update(text_deleted=True)
 
 
+def drop_open(request_id: uuid.UUID) -> None:
+    """No queue needs a rating of this answer any more; those that it has stay."""
+    QueueEntry.objects.filter(request_id=request_id, rated_at=None).delete()
+
+
 def count_rating(rater_id: int, request_id: uuid.UUID, now: datetime) -> None:
     """Count a rating in the queues that need it, wherever it was made: the rater's own entry, else a free one.
 
@@ -140,11 +173,8 @@ def count_rating(rater_id: int, request_id: uuid.UUID, now: datetime) -> None:
     for _queue, group in groupby(entries, key=lambda entry: entry.queue_id):
         of_queue = list(group)
         own = [entry for entry in of_queue if entry.rater_id == rater_id]
-        free = [
-            entry
-            for entry in of_queue
-            if entry.rated_at is None and (entry.reserved_until is None or entry.reserved_until <= now)
-        ]
+        open_ones = [entry for entry in of_queue if entry.rated_at is None and not entry.gold]
+        free = [entry for entry in open_ones if entry.reserved_until is None or entry.reserved_until <= now]
         for entry in (own or free)[:1]:
             entry.rater_id, entry.rated_at = rater_id, entry.rated_at or now
             entry.save(update_fields=["rater", "rated_at"])

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import connection, transaction
 from django.utils import timezone
 from psycopg.types.json import Jsonb
@@ -30,9 +30,10 @@ RATING = sql.Table(Rating, "t")
 RATE = f"""
 WITH typed AS (DELETE FROM traffic_ratingdraft WHERE rater_id = %(rater_id)s AND request_id = %(request_id)s)
 INSERT INTO traffic_rating AS t (day, request_id, response_id, rater_id, rater_kind, by, score, stars, comment,
-                                 rubric_id, marks, created_at, application_id, deployment_id, model, task)
+                                 rubric_id, marks, created_at, application_id, deployment_id, model, task, gold)
 VALUES (%(day)s, %(request_id)s, '', %(rater_id)s, %(rater_kind)s, %(by)s, %(score)s, %(stars)s, %(comment)s,
-        %(rubric_id)s, %(marks)s, %(created_at)s, %(application_id)s, %(deployment_id)s, %(model)s, %(task)s)
+        %(rubric_id)s, %(marks)s, %(created_at)s, %(application_id)s, %(deployment_id)s, %(model)s, %(task)s,
+        EXISTS (SELECT 1 FROM traffic_rating AS g WHERE g.request_id = %(request_id)s AND g.rater_kind = 'gold'))
 ON CONFLICT (request_id, rater_kind, by) WHERE request_id IS NOT NULL DO UPDATE
 SET (day, rater_id, score, stars, comment, rubric_id, marks, created_at, application_id, deployment_id, model, task)
   = (excluded.day, excluded.rater_id, excluded.score, excluded.stars, excluded.comment, excluded.rubric_id,
@@ -94,6 +95,27 @@ def receive(*, identifier: str, judgement: Judgement, caller: Caller) -> Rating:
     if request is not None:
         return rate(request=request, judgement=judgement)
     return wait(identifier=identifier, judgement=judgement, application_id=caller.application_id)
+
+
+@transaction.atomic
+def make_gold(*, request: Request, right: bool, by: AbstractBaseUser | AnonymousUser) -> None:
+    """From now on raters are held to what is right of this answer, acceptable or not, and no rating of it is quality.
+
+    Queues ask for it no more, but mix it in for each rater.
+    """
+    values = {"day": request.day, "by": number_of_person(by.pk), "score": 1 if right else -1, "gold": True}
+    values |= {name: getattr(request, name) for name in COPIED}
+    Rating.objects.update_or_create(request_id=request.id, rater_kind=RaterKind.GOLD, defaults=values)
+    Rating.objects.filter(request_id=request.id, gold=False).update(gold=True)
+    queues.drop_open(request.id)
+
+
+@transaction.atomic
+def end_gold(request: Request) -> None:
+    """The answer is one like others again, and its ratings count."""
+    Rating.objects.filter(request_id=request.id, rater_kind=RaterKind.GOLD).delete()
+    Rating.objects.filter(request_id=request.id, gold=True).update(gold=False)
+    queues.drop_open(request.id)
 
 
 COPY_AGAIN = """

@@ -98,6 +98,7 @@ def attach(rating: Rating, request: Request) -> Rating | None:
         if rival is not None:
             rival.delete()
         rating.day, rating.request_id = request.day, request.id
+        rating.gold = rating.gold or Rating.objects.filter(request_id=request.id, gold=True).exists()
         for name in COPIED:
             setattr(rating, name, getattr(request, name))
         rating.save()

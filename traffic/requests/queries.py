@@ -24,7 +24,7 @@ from lib.dates import DAY, midnight
 from lib.errors import ApiError
 from providers.models import Discount, TokenPrice
 from providers.pricing.book import Book, load_factors
-from traffic.models import Application, Installation, Rating, Request, RequestBody, Route, UsageDay
+from traffic.models import Application, Installation, RaterKind, Rating, Request, RequestBody, Route, UsageDay
 from traffic.models.requests import RequestQuerySet
 from traffic.request_ids import response_hash, second_hash
 from traffic.requests.facets import FilterChoices, most_used
@@ -319,7 +319,8 @@ def decode_cursor(cursor: str | None) -> Place | None:
 def ratings_of(requests: Sequence[Request]) -> dict[uuid.UUID, list[Rating]]:
     """Ratings of some requests, by request."""
     by_request: dict[uuid.UUID, list[Rating]] = {}
-    for rating in Rating.objects.filter(request_id__in=[request.id for request in requests]).order_by("created_at"):
+    rows = Rating.objects.filter(request_id__in=[request.id for request in requests]).exclude(rater_kind=RaterKind.GOLD)
+    for rating in rows.order_by("created_at"):
         assert rating.request_id is not None, "filtered by it"
         by_request.setdefault(rating.request_id, []).append(rating)
     return by_request

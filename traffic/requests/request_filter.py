@@ -150,7 +150,7 @@ class RequestFilter:
         )
         days = [Day(day, min(counts), read) for day, read, *counts in rows if min(counts) > 0]
         if self.rated:
-            rated = set(Rating.objects.in_days(first, end).values_list("day", flat=True).distinct())
+            rated = set(Rating.objects.filter(day__gte=first, day__lt=end).values_list("day", flat=True).distinct())
             days = [day for day in days if day.day in rated]
         return days
 

@@ -27,7 +27,8 @@ from traffic.conversation import turns
 from traffic.feedback_links import services as feedback_links
 from traffic.feedback_links.page import link_words
 from traffic.marks.rules import labels
-from traffic.models import CostReason, Outcome, Rating, Request
+from traffic.models import CostReason, Outcome, RaterKind, Rating, Request
+from traffic.ratings import services as ratings
 from traffic.ratings.forms import RatingForm
 from traffic.ratings.queue import rating_by
 from traffic.ratings.views import SCALE, rate_with_message
@@ -168,6 +169,31 @@ def request_link(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
     return render(request, "traffic/requests/request.html", context)
 
 
+@post_view("traffic.adjudicate")
+def request_gold(request: HttpRequest, identifier: uuid.UUID) -> HttpResponse:
+    """Make an answer a gold answer that is acceptable or is not, or one like others again."""
+    row = _get_request(request, identifier)
+    right = request.POST.get("right", "")
+    if right == "" and "right" in request.POST:
+        ratings.end_gold(row)
+        sentence = _("This is no gold answer any more. Its ratings count.")
+    elif right in ("0", "1") and _may_be_gold(request, row):
+        ratings.make_gold(request=row, right=right == "1", by=request.user)
+        sentence = _("This is a gold answer now. Its ratings do not count as quality.")
+    else:
+        messages.error(request, _("This answer cannot be a gold answer: raters cannot read its text."))
+        return redirect("traffic:request", identifier)
+    record(Action.CHANGED, actor=person(request), object_type="traffic.request", object_id=row.id, message=sentence)
+    messages.success(request, sentence)
+    return redirect("traffic:request", identifier)
+
+
+def _may_be_gold(request: HttpRequest, row: Request) -> bool:
+    """Whether this person may say what is right of an answer that raters can read."""
+    body = requests.body_of(row) if requests.may_read_body(request.user, row) else None
+    return request.user.has_perm("traffic.adjudicate") and body is not None and bool(body.answer)
+
+
 def _get_request(request: HttpRequest, identifier: uuid.UUID) -> Request:
     """The request, or 404 also for one that this person must not know of."""
     row = requests.open_request(request.user, identifier)
@@ -185,12 +211,15 @@ def _detail(request: HttpRequest, row: Request, form: RatingForm | None = None) 
     if body is not None:
         record(Action.READ, actor=person(request), object_type="traffic.request", object_id=row.id,
                object_name=row.application.slug if row.application else "", chain=False)  # fmt: skip
-    ratings = requests.ratings_with_raters(row)
+    decides = request.user.has_perm("traffic.adjudicate")
+    rows = requests.ratings_with_raters(row)
+    gold = next((it for it in rows if it.rater_kind == RaterKind.GOLD), None) if decides else None
+    rows = [it for it in rows if it.rater_kind != RaterKind.GOLD]
     return {
         "it": row,
         "page": detail_page.RequestDetail(
             row,
-            ratings,
+            rows,
             money,
             price,
             detail_page.doubts_of(row.raw, shared_id=requests.shares_response_id(row)),
@@ -206,8 +235,10 @@ def _detail(request: HttpRequest, row: Request, form: RatingForm | None = None) 
         "readable": readable,
         "body": body,
         "turns": turns(body.prompt) if body else [],
-        "mine": next((it for it in ratings if it.rater_id == request.user.pk), None),
+        "mine": next((it for it in rows if it.rater_id == request.user.pk), None),
         "may_rate": request.user.has_perm("traffic.add_rating") and row.outcome == Outcome.OK,
+        "gold": gold,
+        "may_be_gold": gold is None and _may_be_gold(request, row),
         "form": form,
         "scale": SCALE,
         "passing_stars": Rating.PASSING_STARS,

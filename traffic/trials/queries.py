@@ -74,7 +74,7 @@ def ratings_of(trial: Trial) -> list[tuple[str, int, int]]:
 RATINGS = f"""
 SELECT r.task, count(*), count(*) FILTER (WHERE {ACCEPTABLE_SQL}) FROM traffic_trialcall AS c
 JOIN traffic_trialstep AS s ON s.id = c.step_id JOIN traffic_rating AS r ON r.request_id = c.request_id
-WHERE s.trial_id = %s AND s.deployment_id = %s GROUP BY 1
+WHERE s.trial_id = %s AND s.deployment_id = %s AND NOT r.gold GROUP BY 1
 """
 
 
