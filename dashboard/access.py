@@ -188,8 +188,7 @@ ACCESS: dict[str, Access] = {
     "traffic:requests-export": page(ALL),
     "traffic:latency": page(ALL),
     "traffic:request": Access(reads=ALL, theirs=("staff",)),
-    "traffic:request-rate": action(ALL, theirs=("staff",)),
-    "traffic:request-link": action(ALL, theirs=("staff",)),
+    **{f"traffic:request-{name}": action(ALL, theirs=("staff",)) for name in ("rate", "link")},
     "traffic:request-gold": action(PLANNERS),
     "traffic:feedback-link": Access(reads=ALL, writes=ALL, open=True),  # signed, and works once
     "traffic:quality": page(ALL),
