@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from dashboard.api import api
+from tests.copy_rules import faults
 
 ROOT = Path(__file__).parent.parent
 APPS = ("providers", "traffic", "costs", "alerts", "dashboard", "lib")
@@ -41,26 +42,6 @@ SHOWN = {"write", "print"}  # what a command shows
 ERRORS = {name for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, BaseException)}
 ERRORS |= {"ArgumentTypeError", "CommandError", "ImproperlyConfigured", "SerializationFailure", "ValidationError"}
 REFUSING = {"Bad", "at", "come_back", "fail", "file_probe", "refuse", "reject", "say", "wrong"}
-LONGEST = 20  # words a sentence
-
-# Things that people use, as the subject of a verb.
-THING = (
-    r"(?:vendors?|engines?|servers?|machines?|pages?|rules?|reports?|bills?|logs?|programs?|models?|monitors?|tools?"
-    r"|connectors?|Breakeven|[Ii]t|\}|\)s|\}\})"
-)
-FORBIDDEN = {
-    "a verb of speaking (reports, shows, notified)": r"\b(?:tells?|told|says?|said|speaks?|spoke)\b",
-    "a verb of people with a thing as subject": rf"{THING} (?:asks?|knows?|gives?|hears?|thinks?|wants?|sees?)\b",
-    "a person without a name (unassigned, no recipients)": r"\b(?:nobody|somebody|someone|whoever|anybody|anyone)\b",
-    "a button without its verb and object": r"^Do it\b",
-    "a proverb or a joke": r"\b(?:cr(?:y|ies) wolf|burnt|for nothing|patience|next to nothing|in the clear)\b",
-    "an old word": r"\b(?:anew|dearer|dearest|reckons?|shall|mended|thereof|whereof)\b",
-    "an old word for a job (running, being calculated, undone)": (
-        r"\b(?:at work|being worked out|(?:take[ns]?|took)(?: [\w']+){0,4} back)\b"
-    ),
-    "the project's past": r"\b(?:the research|the note|rulers?|slips)\b",
-    "a semicolon": r";",
-}
 # Reference pages are about the research, and name it.
 ABOUT_THE_RESEARCH = ("costs/research/", "templates/costs/research/")
 
@@ -148,20 +129,6 @@ def written(values: list[ast.expr]) -> Iterator[tuple[int, str]]:
             yield from written(
                 [getattr(value, name) for name in ("left", "right", "body", "orelse") if hasattr(value, name)]
             )
-
-
-def sentences(text: str) -> list[str]:
-    """The sentences of a text; a placeholder and a tag are no sentence's end, a colon and a middle dot are."""
-    bare = re.sub(r"<[^>]+>", " ", text)
-    bare = re.sub(r"\{\{.*?\}\}|\{\w*\}|%\(\w+\)[sd]", "N", bare)
-    return [part for part in re.split(r"(?<=[.?!:])\s+|\s·\s", bare) if part.strip()]
-
-
-def faults(text: str) -> list[str]:
-    plain = re.sub(r"&#?\w+;", " ", text)
-    names = [name for name, pattern in FORBIDDEN.items() if re.search(pattern, plain, re.IGNORECASE)]
-    longest = max((len(sentence.split()) for sentence in sentences(plain)), default=0)
-    return names + ([f"a sentence of {longest} words"] if longest > LONGEST else [])
 
 
 def files(folder: str) -> list[Path]:
