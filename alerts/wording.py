@@ -44,11 +44,6 @@ def exact(amount: Decimal) -> str:
     return f"${amount:,.2f}".replace("$-", "−$")
 
 
-def known_part(value: str, at_least: bool) -> str:
-    """`at least $412.30` where a request has no known cost: a lower bound, in plain letters for titles and subjects."""
-    return _("at least %(value)s") % {"value": value} if at_least else value
-
-
 def number(value: int | Decimal) -> str:
     return f"{value:,.0f}"
 

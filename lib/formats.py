@@ -163,8 +163,13 @@ AT_LEAST = "≥"
 
 @register.filter
 def at_least_dollars(value: object, unknown: object, places: int = 2) -> str:
-    """For sentences: a total with an unknown in it, ≥ $231.77; plain when `unknown` is 0."""
+    """For titles and rows: a total with an unknown in it, ≥ $231.77; plain when `unknown` is 0."""
     return f"{AT_LEAST}{THIN}{dollars(value, places)}" if unknown else dollars(value, places)
+
+
+def known_part(total: str, unknown: object) -> str:
+    """For sentences and subjects: the text of a total, `at least $231.77` where there is an `unknown` in it."""
+    return _("at least %(total)s") % {"total": total} if unknown else total
 
 
 @register.filter

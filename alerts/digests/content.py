@@ -20,14 +20,14 @@ from alerts.digests.periods import Period
 from alerts.mail.subjects import MOST
 from alerts.metrics.month_budgets import MonthBudget
 from alerts.models import ReportKind
-from alerts.wording import dollars, exact, known_part, meaning, number, percent
+from alerts.wording import dollars, exact, meaning, number, percent
 from costs.allocation.queries import Spend, daily, read
 from costs.dates import month_of
 from costs.ledger.posting import state_of_days
 from costs.verdicts.on_plan import FEWEST_DAYS, in_short
 from costs.verdicts.verdict import State, Verdict
 from lib.dates import DAY, midnight
-from lib.formats import at_least_dollars
+from lib.formats import at_least_dollars, known_part
 from lib.money import ZERO
 
 NAMED = 3
@@ -151,7 +151,7 @@ def spent_sentence(kind: str, period: Period, spend: Spend) -> str:
         "first": date_format(period.since, "j F"),
         "last": day,
         "month": date_format(period.since, "F"),
-        "spent": at_least_dollars(spend.total, spend.at_least),
+        "spent": known_part(exact(spend.total), spend.at_least),
     }
 
 

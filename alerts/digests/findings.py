@@ -18,12 +18,13 @@ from django.utils.translation import ngettext
 from alerts.context.known_names import KnownNames
 from alerts.digests.periods import Period
 from alerts.models import Alert
-from alerts.wording import exact, known_part, number, percent, span
+from alerts.wording import exact, number, percent, span
 from costs.allocation.queries import Spend, SpendData
 from costs.labels import category_name
 from costs.models import Provenance
 from costs.models.ledger import IDLE
 from lib.dates import midnight
+from lib.formats import known_part
 from lib.money import ZERO
 from providers.models import Deployment, Outage
 from traffic.models import UsageDay

@@ -23,10 +23,10 @@ from alerts.digests.periods import Period
 from alerts.mail import links
 from alerts.mail.subjects import subject
 from alerts.models import Delivery, Report, ReportKind
-from alerts.wording import exact, facts_of, known_part, meaning, moment, money_day
+from alerts.wording import exact, facts_of, meaning, moment, money_day
 from costs.ledger.posting import state_of_days
 from costs.statements.queries import Statement, Statements, statements
-from lib.formats import at_least_dollars
+from lib.formats import known_part
 
 
 def words_of(kind: str, period: Period, now: datetime) -> dict[str, Any]:
@@ -184,7 +184,7 @@ def chart_of(words: dict[str, Any], cid: str) -> Chart | None:
         return None
     last = points[-1]
     ends = last.at - timedelta(microseconds=1)  # each point is what the day before its midnight added
-    spent = at_least_dollars(last.value, words.get("at_least"))
+    spent = known_part(exact(last.value), words.get("at_least"))
     values = {"spent": spent, "since": money_day(points[0].at), "until": money_day(ends)}
     plan = exact(last.line) if last.line is not None else ""
     alt = _("From %(since)s to %(until)s the month cost %(spent)s.") % values

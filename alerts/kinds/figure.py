@@ -14,8 +14,9 @@ from alerts.kinds.money import drivers
 from alerts.metrics.metric import Reading
 from alerts.metrics.scopes import Names
 from alerts.metrics.watch import Watch, capital
-from alerts.wording import known_part, number
+from alerts.wording import number
 from costs.allocation.queries import GroupBy
+from lib.formats import known_part
 
 
 def watched(context: EvaluationContext, params: RuleParams, live: frozenset[str]) -> Iterable[Finding]:

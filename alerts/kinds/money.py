@@ -12,13 +12,13 @@ from django.utils.translation import gettext as _
 from alerts.context.evaluation import EvaluationContext
 from alerts.kinds.finding import Bar, Finding, RuleParams, Words
 from alerts.metrics.month_budgets import MonthBudget
-from alerts.wording import dollars, exact, known_part, meaning, percent
+from alerts.wording import dollars, exact, meaning, percent
 from costs.allocation.queries import Spend
 from costs.models import Budget, BudgetScope
 from costs.plan.budgets import applications_of_owners, filters_of, spent_in
 from costs.verdicts.on_plan import in_short
 from costs.verdicts.verdict import State
-from lib.formats import at_least_dollars
+from lib.formats import at_least_dollars, known_part
 
 HUNDRED = Decimal(100)
 SEVERITY = {100: "critical", 90: "warning"}

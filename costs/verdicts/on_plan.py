@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from costs.verdicts.verdict import State, Verdict, compare
 from lib.confidence_intervals import Interval
-from lib.formats import at_least_dollars, count, dollars
+from lib.formats import count, dollars, known_part
 from lib.formats import month as month_name
 
 FEWEST_DAYS = 3  # of a month, before its forecast says more than the first entered charge
@@ -34,12 +34,13 @@ def on_plan(
     `days` are the whole days of the month behind us. `is_over`: the month has ended, so that only `spent` counts.
     `unpriced` requests have no known cost, so that `spent` is a lower bound: it can be over its limit, never within it.
     """
-    words = {"month": month_name(month), "spent": at_least_dollars(spent, unpriced, 0)}
+    words = {"month": month_name(month), "spent": known_part(dollars(spent, 0), unpriced)}
     if not limit:
-        return Verdict("plan", State.NOT_ENOUGH, _("%(month)s has no budget. Spent: %(spent)s.") % words, spent)
+        text = _("%(month)s has no budget. Spent: %(spent)s.") if spent else _("%(month)s has no budget and no spend.")
+        return Verdict("plan", State.NOT_ENOUGH, text % words, spent)
     words |= {"limit": dollars(limit, 0)}
     if spent > limit:
-        words["spent"] = at_least_dollars(spent, unpriced)  # to the cent, or one cent over would read as none
+        words["spent"] = known_part(dollars(spent), unpriced)  # to the cent, or one cent over would read as none
     if is_over:
         return _ended(spent, limit, words, unpriced)
     if spent > limit:
@@ -82,7 +83,7 @@ def _ended(spent: Decimal, limit: Decimal, words: dict[str, str], unpriced: int)
         text = _("%(month)s went over its budget: %(spent)s of %(limit)s.")
         return Verdict("plan", State.NOT_MET, text % words, spent, limit)
     if unpriced:
-        text = _("%(month)s cost at least %(spent)s of %(limit)s.") % {**words, "spent": dollars(spent)}
+        text = _("%(month)s cost %(spent)s of %(limit)s.") % {**words, "spent": known_part(dollars(spent), unpriced)}
         return _at_least(text, Verdict("plan", State.NOT_ENOUGH, "", spent, limit), unpriced)
     text = _("%(month)s stayed within its budget: %(spent)s of %(limit)s.")
     return Verdict("plan", State.MET, text % words, spent, limit)

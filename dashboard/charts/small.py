@@ -232,7 +232,7 @@ def meter_labels(
 def spent_sum(spent: Decimal | None, least: bool) -> str:
     if spent is None:
         return _("unknown")
-    return _("at least %(sum)s") % {"sum": money.dollars(spent)} if least else money.dollars(spent)
+    return money.known_part(money.dollars(spent), least)
 
 
 def meter_words(spent: Decimal | None, limit: Decimal | None, plan: Decimal | None, ahead: Row, at_least: bool) -> str:

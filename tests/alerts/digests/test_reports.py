@@ -453,7 +453,7 @@ def test_a_total_with_an_unknown_in_it_is_a_lower_bound_in_subject_sentence_and_
     usage(day=YESTERDAY, application_id=spent.pk, requests=3, unpriced=3, cost=Decimal(0), model="unheard-of")
     written = digest("daily", DAY)
     assert written["subject"].startswith("Cost incomplete: at least $9.00 yesterday")
-    assert "you spent ≥\u202f$9.00." in written["heading"], "as the verdict in the same heading writes it"
+    assert "you spent at least $9.00." in written["heading"], "as the verdict in the same heading writes it"
     facts = {label: value for label, value, *_more in written["facts"]}
     assert (facts["Spent"], facts["Month to date"]) == ("≥\u202f$9.00", "≥\u202f$55.00")
 

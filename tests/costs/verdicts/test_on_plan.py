@@ -92,7 +92,7 @@ def test_an_ended_month_is_judged_by_what_it_cost() -> None:
         (month("300", ("350", "360", "400"), unpriced=1200), State.NOT_ENOUGH,
          "November’s known cost will be about $360 ($350–$400) of $400. The cost of 1,200 requests is not known."),
         (month("400.01", is_over=True, unpriced=9), State.NOT_MET,
-         "November went over its budget: ≥\N{NARROW NO-BREAK SPACE}$400.01 of $400."),
+         "November went over its budget: at least $400.01 of $400."),
         (month("300", ("405", "420", "440"), unpriced=9), State.NOT_MET,
          "November will go over its budget: about $420 ($405–$440) of $400."),
     ],

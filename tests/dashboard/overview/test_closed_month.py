@@ -103,7 +103,7 @@ def test_a_lower_bound_is_one_on_every_page_and_in_the_api(manager: Client) -> N
     assert "within budget" not in overview and "under the limit" not in overview
     assert words(alert.title) == "90 % of budget: Scale up, at least $393.00 of $400"
     sentence = words(verdict["sentence"])
-    assert sentence == "November is over its budget: ≥ $393.00 of $200 is spent."
+    assert sentence == "November is over its budget: at least $393.00 of $200 is spent."
     assert sentence in late["/plan/"]
     assert "≥ $393.00 of $200" in late["/"]
 
