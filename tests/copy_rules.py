@@ -31,7 +31,7 @@ FORBIDDEN = {
 CODE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 SHOWN = (r"`[^`\n]*`", r"\*[^*\n]+\*", r"\"[^\"]*\"", r"https?://\S+")
 # What begins a paragraph of its own: a heading, a point of a list, a quotation.
-BEGINS = re.compile(r"\s*(#+ |[-*+] |\d+\. |> )")
+BEGINS = re.compile(r"^\s*(#+ |[-*+] |\d+\. |> )")
 
 
 def sentences(text: str) -> list[str]:
@@ -81,6 +81,6 @@ def wrong(path: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    said = [line for name in sys.argv[1:] for line in wrong(Path(name))]
-    print("\n".join(said) or "No faults.")
-    sys.exit(bool(said))
+    lines = [line for name in sys.argv[1:] for line in wrong(Path(name))]
+    sys.stdout.write("\n".join(lines or ["No faults."]) + "\n")
+    sys.exit(bool(lines))

@@ -11,9 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.copy_rules import wrong
+
 ROOT = Path(__file__).parents[1]
 HOW_TO = (ROOT / "docs/how-to").glob("add-*.md")
 DOCUMENTS = [ROOT / "CONTRIBUTING.md", ROOT / "docs/explanation/architecture.md", *HOW_TO]
+# Decisions keep the words of their day, and copy.md quotes the words that it forbids.
+PLAIN = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/glossary.md")),
+    *sorted(path for name in ("explanation", "how-to", "reference") for path in (ROOT / "docs" / name).glob("*.md")),
+]
+PLAIN.remove(ROOT / "docs/reference/copy.md")
 NAMED = re.compile(r"`((?:lib|providers|traffic|costs|alerts|dashboard|benchmarks|sandbox|templates|tests)/[\w/.-]*)`")
 
 
@@ -63,3 +71,16 @@ def test_what_a_program_in_a_text_imports_exists() -> None:
         if not hasattr(import_module(module), name) and find_spec(f"{module}.{name}") is None:
             missing.append((path, module, name))
     assert missing == []
+
+
+@pytest.mark.parametrize("path", PLAIN, ids=lambda path: path.stem)
+def test_a_document_keeps_to_the_rules_of_copy(path: Path) -> None:
+    assert wrong(path) == []
+
+
+def test_a_long_sentence_and_an_old_word_of_a_document_are_named_with_their_line(tmp_path: Path) -> None:
+    document = tmp_path / "one.md"
+    document.write_text(
+        "# Title\n\n```sh\ntold; told\n```\n\nIt says 1,234. A `told;` is code.\n\n- Nobody\n  has it.\n"
+    )
+    assert [line.partition(": ")[0] for line in wrong(document)] == [f"{document}:7", f"{document}:9"]
