@@ -318,7 +318,7 @@ PEOPLE = Group(
     (
         Page(
             "people",
-            _("Users & roles"),
+            _("Users and roles"),
             _("who may do what"),
             words=_("people person team"),
             below=("person", "person-add", "role"),

@@ -140,7 +140,7 @@ def forgotten_sentence(*, sent: bool) -> str:
         return _("If an account has that address, a link is sent to it.")
     if has_mail_server():
         return _("Enter your e-mail address, and a link for a new password is sent to it.")
-    return _("This installation sends no mail: ask an admin for a link, under Set up, Users & roles.")
+    return _("This installation sends no mail: ask an admin for a link, under Set up, Users and roles.")
 
 
 class NewPassword(PasswordResetConfirmView):

@@ -25,7 +25,7 @@ class QueueList:
         total = sum(self.left.values())
         if total:
             return waiting_words(total)
-        return _("No answers wait for you in a queue.")
+        return _("No queue has answers for you to rate. The newest answers are open to every rater.")
 
     def lines(self) -> list[QueueLine]:
         return [QueueLine(row, self.left.get(row.queue.pk, 0)) for row in self.rows]

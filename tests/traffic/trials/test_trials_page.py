@@ -200,12 +200,12 @@ def test_the_pdf_holds_the_report_and_is_the_same_each_time() -> None:
 
 def test_ops_take_a_capacity_out_of_break_even_and_back() -> None:
     trial, ops = finished(), client_of("ops")
-    assert "Remove from Break-even" in text(ops, f"/quality/trials/{trial.pk}/")
+    assert "Exclude from Break-even" in text(ops, f"/quality/trials/{trial.pk}/")
     for used in (False, True):
         assert ops.post(f"/quality/trials/{trial.pk}/switch/").status_code == 302
         trial.refresh_from_db()
         assert trial.used_in_break_even is used
-    assert "Remove from Break-even" not in text(client_of("manager"), f"/quality/trials/{trial.pk}/")
+    assert "Exclude from Break-even" not in text(client_of("manager"), f"/quality/trials/{trial.pk}/")
 
 
 def test_break_even_shows_the_capacity_with_its_source_and_a_link_to_the_trial() -> None:
