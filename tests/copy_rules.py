@@ -30,6 +30,7 @@ FORBIDDEN = {
 # A document shows code, and names labels of pages and fields as they are.
 CODE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 SHOWN = (r"`[^`\n]*`", r"\*[^*\n]+\*", r"\"[^\"]*\"", r"https?://\S+")
+CELL = re.compile(r"(?<!\\)\|")
 # What begins a paragraph of its own: a heading, a point of a list, a quotation.
 BEGINS = re.compile(r"^\s*(#+ |[-*+] |\d+\. |> )")
 
@@ -49,15 +50,17 @@ def faults(text: str) -> list[str]:
 
 
 def paragraphs(text: str) -> Iterator[tuple[int, str]]:
-    """The paragraphs of a document with their first line; code and rows of tables are none."""
+    """The paragraphs and cells of a document with their first line; code is none."""
     text = CODE.sub(lambda block: "\n" * block[0].count("\n"), text)
     first, lines = 0, list[str]()
     for number, line in enumerate([*text.splitlines(), ""], start=1):
-        ends = not line.strip() or line.lstrip().startswith("|") or BEGINS.match(line)
-        if ends and lines:
+        is_row = line.lstrip().startswith("|")
+        if lines and (not line.strip() or is_row or BEGINS.match(line)):
             yield first, " ".join(lines)
             lines = []
-        if line.strip() and not line.lstrip().startswith("|"):
+        if is_row:
+            yield from ((number, cell) for cell in CELL.split(line))
+        elif line.strip():
             first = first if lines else number
             lines.append(BEGINS.sub("", line, count=1).strip())
 
