@@ -76,7 +76,7 @@ chromium: ## Install Debian's Chromium, which the browser tests drive (needs roo
 faketime: ## Install Debian's faketime, by which test-days moves the clock (needs root or sudo)
 	@requirements/debian.sh faketime
 
-lock: ## Choose the newest allowed versions anew and write them to requirements/*.txt
+lock: ## Choose the newest allowed versions and write them to requirements/*.txt
 	@requirements/lock.sh
 
 clean: ## Remove what the other targets made; the data in ./var stays

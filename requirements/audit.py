@@ -36,7 +36,7 @@ def verdict(packages: list[dict[str, Any]] | None, last: str) -> tuple[int, list
     if not packages:
         return UNREAD, [f"The advisories could not be read, so nothing is known of any package. {last}".rstrip()]
     lines = [
-        f"{package['name']} {package['version']}: {flaw['id']}, mended in {' or '.join(flaw['fix_versions']) or 'none'}"
+        f"{package['name']} {package['version']}: {flaw['id']}, fixed in {' or '.join(flaw['fix_versions']) or 'none'}"
         for package in packages
         for flaw in package.get("vulns", ())
     ]

@@ -89,7 +89,7 @@ def measure(seconds: float = SECONDS, only: Collection[str] = ()) -> Report:
     if FULL_DISK in names:
         with small_disk() as folder:
             if folder is None:
-                left_out.append(f"{FULL_DISK}: this machine lets nobody mount a small disk")
+                left_out.append(f"{FULL_DISK}: a small disk cannot be mounted on this machine")
             else:
                 part, audit = _on_a_stack([FULL_DISK], seconds, folder)
                 outcomes += part
