@@ -70,7 +70,7 @@ def test_a_package_with_a_flaw_is_named_with_the_version_that_has_none(lock: Pat
     audit = script("audit")
     with advisories({"django": flaw_of("django")}) as options:
         code, lines = audit.verdict(*audit.asked(lock, options))
-    assert (code, lines) == (1, ["django 5.2.19: TEST-1, mended in 99.0"])
+    assert (code, lines) == (1, ["django 5.2.19: TEST-1, fixed in 99.0"])
 
 
 def test_no_flaw_is_said_only_where_every_package_was_asked_about(lock: Path) -> None:

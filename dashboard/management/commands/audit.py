@@ -27,7 +27,7 @@ SHOWN = 50
 
 
 class Command(BaseCommand):
-    help = "Recompute usage, latency and ledger from the raw rows, verify signed decisions and the audit log. Exit 1 on any difference."
+    help = "Recompute rollups and ledger from the raw rows, verify decisions and audit log. Exit 1 on any difference."
     requires_system_checks: list[str] = []  # of the code alone; they load every page, for a second
 
     def add_arguments(self, parser: CommandParser) -> None:
