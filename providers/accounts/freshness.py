@@ -23,6 +23,7 @@ STATES: dict[str, tuple[str, str | Promise]] = {
     "changed": ("bad", _("Key of another account")),
     "refused": ("bad", _("Key rejected")),
     "failing": ("bad", _("Failing")),
+    "twice": ("bad", _("Data of another account")),
     "partly": ("warn", _("Partly rejected")),
     "late": ("warn", _("Late")),
     "retrying": ("warn", _("Failed once")),
@@ -30,6 +31,7 @@ STATES: dict[str, tuple[str, str | Promise]] = {
     "off": ("unknown", _("Disabled")),
     "ok": ("ok", _("On time")),
 }
+ON_TIME = ("ok", "twice")
 ORDER = {state: n for n, state in enumerate(STATES)}
 # What each feed gives, for people.
 FEED_WORDS: dict[str, str | Promise] = {
@@ -159,7 +161,9 @@ def account_now(account: Account, now: datetime) -> AccountNow:
     feeds = [feed_now(feed, account, now) for feed in sorted(account.feeds.all(), key=lambda feed: feed.kind)]
     if not account.enabled:
         return AccountNow(account, feeds, "refused" if account.disabled_reason else "off")
-    return AccountNow(account, feeds, "changed" if account.new_identity else worst(feeds))
+    state = "changed" if account.new_identity else worst(feeds)
+    twice = state == "ok" and any(entry.feed.refused for entry in feeds)
+    return AccountNow(account, feeds, "twice" if twice else state)
 
 
 def worst(feeds: Sequence[FeedNow]) -> str:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from lib.formats import ago, sentences
-from providers.accounts.freshness import FEED_WORDS, AccountNow
+from providers.accounts.freshness import FEED_WORDS, ON_TIME, AccountNow
 from providers.connectors import CONNECTORS, connector_class
 from providers.models import Account, Feed
 
@@ -54,7 +54,7 @@ class AccountsPage:
         if not self.rows:
             return _("No accounts yet, so there are no bills, leases or offers.")
         on = [row for row in self.rows if row.account.enabled]
-        good = sum(row.state == "ok" for row in self.rows)
+        good = sum(row.state in ON_TIME for row in self.rows)
         wrong = [row for row in self.rows if row.mark in ("bad", "warn")]
         if wrong:
             text = ngettext(
@@ -76,9 +76,10 @@ class AccountsPage:
         return format_html(text, n=len(on), good=good)
 
     def _last_answer(self, row: AccountNow) -> str:
-        if row.read_at is None:
-            return format_html(_("<b>{name}</b> was never read."), name=row.account.name)
-        return format_html(_("<b>{name}</b> was last read {ago}."), name=row.account.name, ago=ago(row.read_at))
+        text = _("<b>{name}</b> was last read {ago}.") if row.read_at else _("<b>{name}</b> was never read.")
+        if row.state == "twice":
+            text = _("<b>{name}</b> reads the same data as another account.")
+        return format_html(text, name=row.account.name, ago=ago(row.read_at))
 
     def headline(self) -> str:
         n = len(self.rows)
@@ -114,6 +115,7 @@ class AccountPage:
                 "account to read."
             ),
             "ok": _("<b>{name}</b> is read on time. Last {ago}, next {next}."),
+            "twice": _("<b>{name}</b> reads the same data as another account."),
             "waiting": _("<b>{name}</b> is read on time so far. One feed is not read yet."),
         }.get(row.state)
         if self.account.unverified.get("account"):
@@ -152,7 +154,7 @@ class AccountPage:
     def shows_old_figures(self) -> bool:
         """Whether the account was read before and is not read as it should be now."""
         row = self.row
-        late = row is not None and row.mark != "ok" and row.state != "waiting" and row.read_at is not None
+        late = row is not None and row.state not in ("waiting", *ON_TIME) and row.read_at is not None
         return self.account.enabled and late
 
     @property
@@ -201,21 +203,20 @@ def here_already(slug: str, name: str) -> str:
 
 
 def refused_sentence(feed: Feed) -> str:
-    """How many rows of a feed's last answer are refused, whose they are, and an example in another currency."""
-    n = feed.refused["rows"]
+    """How many rows of a feed's last answer are refused and whose they are; both currencies where these differ."""
     text = ngettext(
-        "{what}: {n} row was already read by {account} and is refused{example}.",
-        "{what}: {n} rows were already read by {account} and are refused{example}.",
-        n,
+        "{what}: {n} row was already read by {account} and is refused.",
+        "{what}: {n} rows were already read by {account} and are refused.",
+        feed.refused["rows"],
     )
-    other = next((line for line in feed.refused["examples"] if len(line) == 3), None)
-    example = _(", for example %(line)s stays in %(stored)s, %(refused)s is refused")
-    words = example % dict(zip(("line", "stored", "refused"), other, strict=True)) if other else ""
-    link = format_html(
-        '<a href="{}">{}</a>', reverse("providers:account", args=[feed.refused["account"]]), feed.refused["name"]
-    )
-    what = capfirst(str(FEED_WORDS.get(feed.kind, feed.kind)))
-    return format_html(text, what=what, n=n, account=link, example=words)
+    values = dict(zip(("line", "stored", "refused"), feed.refused["examples"][0], strict=False))
+    if "stored" in values:
+        currencies = _("The currencies differ: {stored} of {account} stays, {refused} of {name} is refused ({line}).")
+        text = f"{text} {currencies}"
+    other = reverse("providers:account", args=[feed.refused["account"]])
+    values |= {"what": capfirst(str(FEED_WORDS.get(feed.kind, feed.kind))), "n": feed.refused["rows"]}
+    values |= {"account": format_html('<a href="{}">{}</a>', other, feed.refused["name"]), "name": feed.account.name}
+    return format_html(text, **values)
 
 
 def gives(kind: str) -> list[str]:

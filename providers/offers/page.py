@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 
 from lib.formats import ago, at_least_dollars, count, dollars, sentences
 from lib.money import ZERO
-from providers.accounts.freshness import AccountNow
+from providers.accounts.freshness import ON_TIME, AccountNow
 from providers.leases.page import unpriced_note, unreported_note
 from providers.leases.queries import LeaseNow, Runway, hourly
 from providers.models import Offer, OfferKind, OfferWatch
@@ -170,7 +170,7 @@ class ProvidersPage:
 
     def freshness_headline(self) -> str:
         values = {"all": len(self.accounts), "late": len(self.late)}
-        values["on_time"] = sum(account.state == "ok" for account in self.accounts)
+        values["on_time"] = sum(account.state in ON_TIME for account in self.accounts)
         if self.late:
             text = ngettext(
                 "One of %(all)s accounts is not read on time",

@@ -251,7 +251,8 @@ def test_an_account_that_is_read_twice_says_so_on_its_page(vendors: Sandbox) -> 
     page = text(in_role("manager"), f"{LIST}second/")
     assert "Another account reads the same data" in page
     assert f'Leases: 1 row was already read by <a href="{LIST}runpod/">Runpod</a> and is refused' in page
-    assert "stays in EUR, USD is refused." in page
+    link = f'<a href="{LIST}runpod/">Runpod</a>'
+    assert f"The currencies differ: EUR of {link} stays, USD of Second is refused (pods/1/" in page
     assert "Another account reads the same data" not in text(in_role("staff_manager"), f"{LIST}runpod/", 403)
 
 
