@@ -29,7 +29,7 @@ def running(directory: Path) -> dict[str, str]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except PermissionError as error:
-        sentence = f"{error.filename} belongs to another user; run this as the user who started `up`."
+        sentence = f"{error.filename} belongs to another user. Run this as the user who started `up`."
         raise ImproperlyConfigured(sentence) from None
     return {str(key): str(value) for key, value in json.loads(text).items()}
 

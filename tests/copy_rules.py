@@ -24,6 +24,7 @@ FORBIDDEN = {
     "an old word for a job (running, being calculated, undone)": (
         r"\b(?:at work|being worked out|(?:take[ns]?|took)(?: [\w']+){0,4} back)\b"
     ),
+    "words for Retry later and for self-hosted": r"\b(?:come back|our own machines?|only we)\b",
     "the project's past": r"\b(?:the research|the note|rulers?|slips)\b",
     "a semicolon": r";",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import json
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -56,6 +57,8 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
             if isinstance(node, ast.Call):
                 yield from of_a_call(node, is_command="commands" in path.parts)
                 yield from of_an_error(node, constants)
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield from of_a_function(node)
             if isinstance(node, ast.ClassDef):
                 yield from of_a_class(node)
         return
@@ -86,6 +89,15 @@ def of_an_error(node: ast.Call, constants: dict[str, ast.expr]) -> Iterator[tupl
     if called(node) in errors() | REFUSING:
         values = [constants.get(ast.unparse(value), value) for value in arguments(node)]
         yield from written(values)
+
+
+def of_a_function(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[tuple[int, str]]:
+    """The sentences that a name of the function holds until an error or a refusal is given it."""
+    nodes = list(ast.walk(function))
+    refusals = [node for node in nodes if isinstance(node, ast.Call) and called(node) in errors() | REFUSING]
+    names = {ast.unparse(value) for call in refusals for value in arguments(call)}
+    lines = [node for node in nodes if isinstance(node, ast.Assign)]
+    yield from written([line.value for line in lines if ast.unparse(line.targets[0]) in names])
 
 
 @cache
@@ -149,6 +161,13 @@ def test_every_text_keeps_to_the_rules_of_copy(folder: str) -> None:
     assert found == [], f"{len(found)} texts; docs/reference/copy.md has the words to use\n" + "\n".join(found)
 
 
+@pytest.mark.parametrize("name", ["default_routes", "default_rubrics"])
+def test_what_every_installation_starts_with_keeps_to_the_rules_of_copy(name: str) -> None:
+    shown = [row["name"] for row in json.loads((ROOT / f"traffic/data/{name}.json").read_text())]
+    assert shown
+    assert {text: names for text in shown if (names := faults(text))} == {}
+
+
 def of_the_schema(part: Any, place: str = "") -> Iterator[tuple[str, str]]:
     """Every summary and description of the JSON API, with its place; titles are made of the names of fields."""
     for name, value in part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ():
@@ -186,6 +205,8 @@ def test_no_folder_is_left_out() -> None:
         "Take a snooze back",
         "Say what the key may do.",
         "Saved; it holds at once.",
+        "No free slot. Come back.",
+        "Calls stay on our own machines",
         " ".join(["word"] * 21),
     ],
 )
@@ -238,8 +259,9 @@ def test_texts_are_read_from_commands_and_choices(tmp_path: Path) -> None:
     command.write_text(
         'class Command(BaseCommand):\n    help = "One"\n    def handle(self):\n        self.stdout.write(f"{n} Two")\n'
         '        parser.add_argument("--x", help="Three")\n        raise CommandError("Four")\n'
+        '    def refuse(self):\n        words = f"{n} Five"\n        raise CommandError(words)\n'
     )
     states.write_text('class State(models.TextChoices):\n    A = "a", "Five"\n    B = "b", _("Six")\n')
-    assert [text for _line, text in texts(command)] == ["One", "{} Two", "Three", "Four"]
+    assert [text for _line, text in texts(command)] == ["One", "{} Five", "{} Two", "Three", "Four"]
     assert sorted(text for _line, text in texts(states)) == ["Five", "Six"]
     assert faults("taken back") and faults("at work") and faults("being worked out")

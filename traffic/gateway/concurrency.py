@@ -126,9 +126,7 @@ class CallQueues:
             queue = self.queues[target.id] = CallQueue(target.max_concurrency)
         waiting = len(queue.waiting.get(application, ()))
         if queue.full and (not self._timeout_s or waiting >= self._most_waiting):
-            words = (
-                f"{target.slug} has no free slot, and {waiting:,} calls of this application wait for one; come back."
-            )
+            words = f"{target.slug} has no free slot, and {waiting:,} calls of this application wait. Retry later."
             raise come_back(429, QUEUE_FULL, words, COME_BACK_S)
         granted = asyncio.get_running_loop().create_future()
         place = queue.enter(application, lambda: None if granted.done() else granted.set_result(None))
@@ -141,7 +139,7 @@ class CallQueues:
         except TimeoutError:
             if not place.running:  # else its turn came in the same moment
                 free()
-                words = f"{target.slug} had no free slot for {self._timeout_s:g} s; come back."
+                words = f"{target.slug} had no free slot for {self._timeout_s:g} s. Retry later."
                 raise come_back(503, QUEUE_TIMEOUT, words, COME_BACK_S) from None
         except BaseException:
             free()

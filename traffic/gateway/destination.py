@@ -57,11 +57,9 @@ def _nowhere(call: Call, snapshot: Snapshot) -> Refusal:
         return Refusal(404, "no-target", f"There is no route or deployment {forced} that can answer this call.")
     if call.request.protocol in SAME_MODEL:
         return _unknown_model(call, snapshot)
-    where = " of our own machines" if call.private else ""
-    where += " whose model takes images" if call.request.media else ""
-    return Refusal(
-        404, "no-target", f"No route leads to a deployment{where} that can answer {call.request.model[:200]}."
-    )
+    kind = "self-hosted deployment" if call.private else "deployment"
+    kind += " whose model takes images" if call.request.media else ""
+    return Refusal(404, "no-target", f"No route leads to a {kind} that can answer {call.request.model[:200]}.")
 
 
 def _unknown_model(call: Call, snapshot: Snapshot) -> Refusal:

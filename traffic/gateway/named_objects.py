@@ -143,7 +143,7 @@ def _refuse_kept(name: str, value: Any) -> None:
     """Of a container, a description of a new one is none that is kept; a conversation may be named by an object."""
     ids = [part for key, part in value if key == "id"] if isinstance(value, Pairs) else [value]
     if any(isinstance(part, str) and part for part in ids):
-        words = f"{name}: applications share the vendor's account, so that what it keeps cannot be named. Send it anew."
+        words = f"{name}: applications share the vendor's account, so its id is not accepted. Send the contents instead."
         raise Refusal(404, "no-such-object", words)
 
 
@@ -154,5 +154,5 @@ def _refuse_references(items: Any) -> None:
             continue
         filled = {name for name, value in item if value is not None}
         if ("type", "item_reference") in item or filled <= {"id", "type", "status"}:
-            words = "input: applications share the vendor's account, so that an item is sent whole and not by its id."
+            words = "input: applications share the vendor's account, so send whole items and not their ids."
             raise Refusal(404, "no-such-object", words)

@@ -286,7 +286,7 @@ def test_with_no_time_to_wait_nobody_does() -> None:
         refusal = await refused(queues, 1, LAB)
         assert (refusal.status, str(refusal)) == (
             429,
-            "own has no free slot, and 0 calls of this application wait for one; come back.",
+            "own has no free slot, and 0 calls of this application wait. Retry later.",
         )
         free()
         (await queues.enter(own(1), LAB))()

@@ -149,8 +149,8 @@ class CapLedger:
             return reserved(cap.unit, tokens, call.request, target, self._pricing(), now)
         except NoBound:
             words = (
-                f"This call reads a file, an address, an earlier answer or what a tool finds, and how long a prompt"
-                f" {target.slug} takes is not known, so the cap of {cap.words} cannot be held."
+                f"The context of {target.slug} is not known, so the cap of {cap.words} cannot be held."
+                " This call reads a file, an address, an earlier answer or what a tool finds."
             )
             raise Refusal(403, "cap-without-bound", words) from None
         except NoPrice:
