@@ -26,6 +26,13 @@ else:  # takes no parameter at run time
 
 LEAST_CHECK_S, MOST_CHECK_S = 5, 86_400
 MOST_TIMEOUT_S = 86_400
+BOUNDS = {
+    "max_concurrency": (1, MOST_SLOTS),
+    "check_every_s": (LEAST_CHECK_S, MOST_CHECK_S),
+    "timeout_s": (0.1, LONGEST_TIMEOUT_S),
+    **dict.fromkeys(("failures_to_confirm", "successes_to_recover"), (1, 100)),
+    **{f"{name}_timeout_s": (0.1, MOST_TIMEOUT_S) for name in ("connect", "first_byte", "idle", "total")},
+}
 GATEWAY_TIMEOUTS = ("connect_timeout_s", "first_byte_timeout_s", "idle_timeout_s", "total_timeout_s")
 
 
@@ -165,40 +172,13 @@ class DeploymentForm(DeploymentModelForm):
             raise forms.ValidationError(_("This name is taken. Choose another."))
         return slug
 
-    def clean_max_concurrency(self) -> int | None:
-        value = self.cleaned_data["max_concurrency"]
-        return None if value is None else bounded(int(value), 1, MOST_SLOTS)
-
-    def clean_check_every_s(self) -> int:
-        return bounded(int(self.cleaned_data["check_every_s"]), LEAST_CHECK_S, MOST_CHECK_S)
-
-    def clean_timeout_s(self) -> float:
-        return bounded(float(self.cleaned_data["timeout_s"]), 0.1, LONGEST_TIMEOUT_S)
-
-    def clean_connect_timeout_s(self) -> float | None:
-        return self._seconds("connect_timeout_s")
-
-    def clean_first_byte_timeout_s(self) -> float | None:
-        return self._seconds("first_byte_timeout_s")
-
-    def clean_idle_timeout_s(self) -> float | None:
-        return self._seconds("idle_timeout_s")
-
-    def clean_total_timeout_s(self) -> float | None:
-        return self._seconds("total_timeout_s")
-
-    def _seconds(self, name: str) -> float | None:
-        value = self.cleaned_data[name]
-        return None if value is None else bounded(float(value), 0.1, MOST_TIMEOUT_S)
-
-    def clean_failures_to_confirm(self) -> int:
-        return bounded(int(self.cleaned_data["failures_to_confirm"]), 1, 100)
-
-    def clean_successes_to_recover(self) -> int:
-        return bounded(int(self.cleaned_data["successes_to_recover"]), 1, 100)
-
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        for name, (least, most) in BOUNDS.items():
+            try:
+                bounded(least if cleaned.get(name) is None else cleaned[name], least, most)
+            except forms.ValidationError as error:
+                self.add_error(name, error)
         url = cleaned.get("url", "")
         if url and "url" not in self.errors:
             try:

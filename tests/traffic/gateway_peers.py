@@ -29,6 +29,15 @@ ABOUT_US = {  # of our account at the vendor, and its host
 LIMITS = {"anthropic-ratelimit-tokens-limit": "40000", "anthropic-ratelimit-tokens-remaining": "36000"}
 COMPLETION_ID = "chatcmpl-0123456789abcdefghij"
 
+NO_ANSWERS: dict[str, Any] = {  # of a model
+    "page": {"text": "<html>Sign in to this network</html>", "content_type": "text/html"},
+    "list": {"text": "[1, 2]", "content_type": "application/json"},
+    "nothing": {"text": "", "content_type": "application/json"},
+    "no-gzip": {"body": b"{}", "headers": {"content-encoding": "gzip"}},
+    "302": {"status": 302, "headers": {"location": "/elsewhere"}},
+    "999": {"status": 999, "reason": "Odd"},
+}
+
 
 class Loop:
     """An event loop in a thread of its own."""
@@ -115,6 +124,8 @@ class FakeEngine:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         self.seen.append({"path": request.path_qs, "headers": dict(request.headers), "body": body})
+        if self.behaviour in NO_ANSWERS:
+            return web.Response(**NO_ANSWERS[self.behaviour])
         try:
             return await self.answer(request, asked_of(request, body))
         except (asyncio.CancelledError, ConnectionResetError):

@@ -143,7 +143,9 @@ def _refuse_kept(name: str, value: Any) -> None:
     """Of a container, a description of a new one is none that is kept; a conversation may be named by an object."""
     ids = [part for key, part in value if key == "id"] if isinstance(value, Pairs) else [value]
     if any(isinstance(part, str) and part for part in ids):
-        words = f"{name}: applications share the vendor's account, so its id is not accepted. Send the contents instead."
+        words = (
+            f"{name}: applications share the vendor's account, so its id is not accepted. Send the contents instead."
+        )
         raise Refusal(404, "no-such-object", words)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 
 import aiohttp
@@ -13,9 +14,13 @@ from traffic.gateway.bounds import LARGE_ANSWER, MOST_ANSWER, TooMuch
 from traffic.gateway.exchange import Exchange
 from traffic.gateway.inflate import inflater
 from traffic.gateway.intake import Share
+from traffic.gateway.protocols import MEDIA, Protocol
 from traffic.gateway.refusals import Send
 from traffic.gateway.translated import NOT_OF_TRANSLATED
+from traffic.gateway.translation import Unreadable
 from traffic.gateway.upstream import KEPT_FROM_CALLERS
+
+_OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{")
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +56,12 @@ def read_whole(exchange: Exchange, body: bytes) -> Answer:
         details = {"call": exchange.external_id}
         log_repeated(logger, logging.ERROR, "answer_unreadable", error=type(error).__name__, details=details)
         return Answer(unread=True)
+
+
+def judge_whole(protocol: Protocol, status: int, body: bytes) -> None:
+    """Raises Unreadable where a result is no JSON object: a proxy's page, or what could not be inflated."""
+    if status < 400 and protocol != MEDIA and not _OBJECT.match(body):
+        raise Unreadable("an answer that is no JSON object")
 
 
 def finished(tap: StreamTap) -> Answer:

@@ -27,7 +27,7 @@ from traffic.gateway.hedging import HEDGE_LOST, copied, hedged, partner_of
 from traffic.gateway.held_objects import HeldObjects
 from traffic.gateway.inflate import inflated
 from traffic.gateway.intake import Share
-from traffic.gateway.passing import finished, listener_of, read_whole, start_answer, whole_body
+from traffic.gateway.passing import finished, judge_whole, listener_of, read_whole, start_answer, whole_body
 from traffic.gateway.protocols import CONVERSE
 from traffic.gateway.recorder import Recorder
 from traffic.gateway.refusals import Headers, Refusal, Send, send_error
@@ -38,8 +38,8 @@ from traffic.gateway.running import Running
 from traffic.gateway.shadow import Shadows
 from traffic.gateway.timeouts import CONNECT, IDLE, SENTENCES, Timeouts, kind_of
 from traffic.gateway.translated import UNTRANSLATABLE, translation_for, whole_answer
-from traffic.gateway.translation import StreamTranslator
-from traffic.gateway.upstream import LargeBody, NotReached, body_for, headers_for, judge, session_of, url_of
+from traffic.gateway.translation import StreamTranslator, Unreadable
+from traffic.gateway.upstream import LargeBody, NotReached, answered, body_for, headers_for, judge, session_of, url_of
 from traffic.gateway.usage_option import UsageFilter, adds_usage_option
 from traffic.gateway.vendor_limits import VendorLimits
 from traffic.ingest.tiers import tier_of
@@ -299,7 +299,7 @@ class Relay:
                     allow_redirects=False,
                     timeout=self.timeouts.of(target),
                 )
-                return read_frames(target, upstream, converse=converse)
+                return read_frames(target, answered(upstream), converse=converse)
             except (aiohttp.ServerDisconnectedError, ConnectionResetError):
                 # A kept-alive connection that the engine closed in the same moment: once more over a new one.
                 if attempt == 2:
@@ -315,6 +315,8 @@ class Relay:
             plain = inflated(upstream.headers.get("Content-Encoding"), body)
             if exchange.translation is not None:
                 body = await whole_answer(exchange.translation, upstream.status, plain)
+            else:
+                judge_whole(exchange.request.protocol, upstream.status, plain)
         except asyncio.CancelledError:
             self._leave(exchange, hang_up)
             raise
@@ -443,4 +445,5 @@ def _broken(exchange: Exchange, error: BaseException) -> Unanswered:
     if isinstance(error, TimeoutError):
         kind = exchange.facts.setdefault("timeout", IDLE)
         return Unanswered(504, "upstream-timeout", SENTENCES[kind].format(slug), "timeout")
-    return Unanswered(502, "upstream-broke-off", f"{slug} broke off within its answer.", "error")
+    fault = "sent an answer that cannot be read" if isinstance(error, Unreadable) else "broke off within its answer"
+    return Unanswered(502, "upstream-broke-off", f"{slug} {fault}.", "error")

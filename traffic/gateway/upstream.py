@@ -43,6 +43,18 @@ class NotReached(Exception):
     """A target's name leads to an address where we do not go. No OSError, which aiohttp would hide in its own."""
 
 
+class UnexpectedStatus(aiohttp.ClientError):
+    """A redirect, an upgrade, or a number that HTTP does not have: no answer of a model."""
+
+
+def answered(upstream: aiohttp.ClientResponse) -> aiohttp.ClientResponse:
+    """The response, if its status is one of a result or of an error. Raises UnexpectedStatus."""
+    if 200 <= upstream.status < 300 or 400 <= upstream.status < 600:
+        return upstream
+    upstream.close()
+    raise UnexpectedStatus(f"HTTP {upstream.status}")
+
+
 class LargeBody(io.BytesIO):
     """A body that aiohttp sends in pieces.
 

@@ -388,6 +388,29 @@ def test_a_whole_answer_without_measure_ends_as_broken_off(calm: Stack, behaviou
     assert post(calm).status_code == 200
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("behaviour", ["page", "list", "nothing", "no-gzip"])
+def test_an_answer_that_is_no_object_is_an_error_in_the_callers_protocol(
+    calm: Stack, behaviour: str, *, streamed: bool
+) -> None:
+    calm.claude.behaviour = behaviour
+    answer = post(calm, {**ASKED, "stream": streamed})
+    assert (answer.status_code, answer.headers["x-breakeven-error"]) == (502, "upstream-broke-off")
+    assert answer.json()["error"]["message"] == "claude sent an answer that cannot be read."
+    row = calm.rows(answer.headers["x-breakeven-request-id"])
+    assert (row["outcome"], row["error_type"], row["output"]) == ("error", "upstream-broke-off", None)
+
+
+@pytest.mark.parametrize("behaviour", ["302", "999"])
+def test_a_status_that_no_model_answers_with_is_a_fault_of_the_deployment(calm: Stack, behaviour: str) -> None:
+    calm.claude.behaviour = behaviour
+    answer = post(calm, x_breakeven_route="claude")
+    assert (answer.status_code, answer.headers["x-breakeven-error"]) == (502, "upstream-unreachable")
+    row = calm.rows(answer.headers["x-breakeven-request-id"])
+    assert (row["outcome"], row["error_type"]) == ("error", "upstream-unreachable")
+    assert row["raw"]["tries"] == [{"deployment": "claude", "error": "UnexpectedStatus"}]
+
+
 @pytest.mark.parametrize("behaviour", ["bomb", "no-line"])
 def test_a_stream_without_measure_ends_as_broken_off(calm: Stack, behaviour: str) -> None:
     bomb()

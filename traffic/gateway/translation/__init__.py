@@ -18,7 +18,7 @@ from traffic.gateway.bounds import MOST_EVENT, TooMuch
 from traffic.gateway.inflate import inflater
 from traffic.gateway.protocols import ANTHROPIC, CHATS, CONVERSE, OPENAI, RESPONSES, Protocol, error_body
 from traffic.gateway.translation import chat, converse, messages, neutral, responses, responses_replies, streams
-from traffic.gateway.translation.neutral import MOST_PARTS, Event, Reply, Untranslatable
+from traffic.gateway.translation.neutral import MOST_PARTS, Event, Failed, Reply, Untranslatable
 from traffic.gateway.translation.responses_writer import ResponsesWriter
 from traffic.gateway.translation.sse import EventReader
 
@@ -53,7 +53,7 @@ ODD = (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionErr
 
 
 class Unreadable(TooMuch):
-    """An engine's answer cannot be translated, because it is none of its protocol."""
+    """An engine's answer is none of its protocol, so that it cannot be translated or passed on."""
 
 
 def translates(caller: Protocol, spoken: frozenset[Protocol]) -> Protocol | None:
@@ -153,6 +153,7 @@ class StreamTranslator:
         self._reader = reader
         self._writer = writer
         self._inflate = inflater(encoding, MOST_EVENT) if encoding and encoding != "identity" else None
+        self._failed = False
 
     def feed(self, chunk: bytes) -> bytes:
         """What of the caller's stream is known now. Raises TooMuch, and Unreadable where an event is none."""
@@ -174,6 +175,11 @@ class StreamTranslator:
 
     def _guarded(self, read: Callable[[], list[Event]]) -> bytes:
         try:
-            return b"".join([self._writer.write(event) for event in read()])
+            return b"".join([self._writer.write(event) for event in read() if self._goes_on(event)])
         except ODD as error:
             raise Unreadable("an event that is none of its protocol") from error
+
+    def _goes_on(self, event: Event) -> bool:
+        """Whether no error came before: some engines end with [DONE] all the same, which is then no success."""
+        before, self._failed = self._failed, self._failed or isinstance(event, Failed)
+        return not before

@@ -309,6 +309,17 @@ def test_an_error_inside_a_stream_reaches_the_caller() -> None:
     assert b'"status":"failed"' in failed and b"overloaded_error" in failed
 
 
+@pytest.mark.parametrize("caller", [ANTHROPIC, RESPONSES])
+def test_nothing_follows_an_error_inside_a_stream(caller: Protocol) -> None:
+    """vLLM ends with [DONE] whatever happened."""
+    begun = b'data: {"id": "c", "choices": [{"delta": {"content": "Hel"}}]}\n\n'
+    failed = b'data: {"error": {"message": "engine died", "code": 500}}\n\n'
+    translator = Translation(caller, OPENAI, b"{}").stream()
+    ended = translator.feed(begun + failed)
+    assert b"engine died" in ended
+    assert translator.feed(b"data: [DONE]\n\n") + translator.finish() == b""
+
+
 def test_calls_made_together_stream_one_after_the_other() -> None:
     deltas: list[Any] = [
         {"role": "assistant", "content": None},
