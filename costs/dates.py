@@ -137,10 +137,10 @@ def days_of(month: date, today: date, recorded: date | None = None) -> Days:
     return Days(month, until, before, min(month, before + (until - month)) if running else month, recorded)
 
 
-def months_since(first: date, today: date) -> list[date]:
-    """First days of months, the running one first."""
+def months_since(first: date, today: date, shown: date | None = None) -> list[date]:
+    """First days of months, the running one first; the month `shown` is among them, also one without data."""
     months, month = [], first.replace(day=1)
     while month <= today:
         months.append(month)
         month = next_month(month)
-    return months[::-1]
+    return sorted({*months, *([shown] if shown else [])}, reverse=True)

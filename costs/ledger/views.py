@@ -40,7 +40,7 @@ def ledger(request: HttpRequest) -> HttpResponse:
     context = {
         "month": month,
         "today": now,
-        "months": months_since(first_known_day(now), now),
+        "months": months_since(first_known_day(now), now, month),
         "rows": shown,
         "count": len(rows),
         "sum": total(rows),

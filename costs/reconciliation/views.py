@@ -36,7 +36,7 @@ def reconciliation(request: HttpRequest) -> HttpResponse:
     context = {
         "page": page,
         "month": month,
-        "months": months_since(first_known_day(now.date()), now.date()),
+        "months": months_since(first_known_day(now.date()), now.date(), month),
         "provider": provider[0] if provider else "",
         "rows": page.provider_rows(),
         "days": page.day_rows(),

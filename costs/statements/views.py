@@ -33,7 +33,7 @@ def statement_list(request: HttpRequest) -> HttpResponse:
         "month_statements": month_statements,
         "rows": in_order(month_statements.statements, SORTS, request.GET.get("sort")),
         "ways": [(way, way_name(way), f"?month={month:%Y-%m}&by={way}") for way in WAYS],
-        "months": months_since(first_known_day(now), now),
+        "months": months_since(first_known_day(now), now, month),
         "sharing_url": reverse("costs:sharing"),
         "json_url": f"/api/v1/statements?month={month:%Y-%m}&by={by}",
     }

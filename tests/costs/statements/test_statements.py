@@ -161,6 +161,13 @@ def test_a_month_that_is_none_or_has_not_begun_is_said_so(month: date) -> None:
         assert client.get(URL + path).status_code == 404
 
 
+def test_the_month_box_holds_the_month_that_is_shown(db: None) -> None:
+    """A month without any data as well: the box named the running month under a heading of another one."""
+    client = client_of("ops")
+    for page in (URL, "/spend/ledger/", "/spend/reconciliation/"):
+        assert '<option value="2026-01" selected>' in text(client, f"{page}?month=2026-01"), page
+
+
 def test_the_ledger_page_shows_each_line_with_its_state_and_idle_hours_by_themselves(month: date) -> None:
     middle = datetime.combine(next_month(month) + timedelta(days=14), time(12), UTC)  # on a 31st it is no longer open
     with time_machine.travel(middle, tick=False):
