@@ -232,7 +232,14 @@ class KeyLimitsForm(KeyModelForm):
 class KeyForm(KeyLimitsForm):
     """A key to make; its secret is drawn by the server."""
 
-    scopes = forms.MultipleChoiceField(choices=Scope.choices, widget=forms.CheckboxSelectMultiple, label=_("It may"))
+    scopes = forms.MultipleChoiceField(
+        choices=Scope.choices,
+        widget=forms.CheckboxSelectMultiple,
+        initial=[Scope.GATEWAY],
+        label=_("It may"),
+        help_text=_("A key that may use the gateway requires an application."),
+        error_messages={"required": _("Choose at least one right.")},
+    )
     field_order = ["name", "application", "scopes", "expires_on"]
 
     class Meta(KeyLimitsForm.Meta):

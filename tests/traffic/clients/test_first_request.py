@@ -56,6 +56,14 @@ def test_the_page_of_a_new_key_has_the_lines_with_its_secret(admin: Client, shop
     assert answer.headers["Cache-Control"].startswith("max-age=0")
 
 
+def test_a_new_key_may_use_the_gateway_unless_another_right_is_chosen(admin: Client, shop: Application) -> None:
+    page = html_of(admin.get("/settings/keys/add/"))
+    assert re.findall(r'name="scopes" value="(\w+)"[^>]* checked>', page) == ["gateway"]
+    assert 'href="/settings/applications/add/"' in page
+    refused = html_of(admin.post("/settings/keys/add/", {"name": "laptop", "application": shop.pk}))
+    assert "Choose at least one right." in refused
+
+
 def test_a_key_that_only_reads_has_no_lines(admin: Client, shop: Application) -> None:
     page = html_of(admin.post("/settings/keys/add/", {"name": "board", "scopes": ["read"], "application": shop.pk}))
     assert "way-native" not in page and "Waiting" not in page
