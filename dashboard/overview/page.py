@@ -37,7 +37,7 @@ def context(now: datetime) -> dict[str, Any]:
     return {
         "facts": facts,
         "headline": headline(facts, month, up, answers, own),
-        "next_polls": next_polls(facts.polls),
+        "next_polls": next_polls(facts.polls, now),
         "alerts_headline": alerts_headline(len(facts.alerts)),
         "alerts_shown": facts.alerts[:ALERTS],
         "closed": closed_month(facts),
@@ -65,9 +65,9 @@ def alerts_headline(number: int) -> str:
     return ngettext("1 alert needs action", "%(n)s alerts need action", number) % {"n": number}
 
 
-def next_polls(feeds: Sequence[Feed]) -> SafeString:
-    """Which vendor's bills and prices are read next, and when."""
-    rows = ((feed.account.name, feed.kind, ago(feed.due_at)) for feed in feeds)
+def next_polls(feeds: Sequence[Feed], now: datetime) -> SafeString:
+    """Which vendor's bills and prices are read next, and when: what is overdue is next, at once."""
+    rows = ((feed.account.name, feed.kind, ago(max(feed.due_at, now))) for feed in feeds)
     return format_html_join(", ", "{} {} {}", rows)
 
 

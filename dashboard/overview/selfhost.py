@@ -85,8 +85,7 @@ class SelfHosting:
         if interval is not None and interval.high < 0:
             return _("self-hosting <b>more expensive</b>")
         if self.verdict.state == State.MET:
-            text = _("self-hosting saves <b>about {saving}</b>")
-            return text if surely_cheaper else _("self-hosting <b>justified</b>")
+            return _("self-hosting <b>cheaper</b>") if surely_cheaper else _("self-hosting <b>justified</b>")
         if self.verdict.state == State.NOT_MET:
             return _("self-hosting <b>not justified</b>")
         return _("self-hosting <b>undecided</b>")
@@ -134,8 +133,6 @@ class SelfHosting:
                 self.crossing, self.band.crossing_ends(self.crossing) if self.band and self.crossing else None
             ),
             low=rounded_count(self.band.crossing_low or 0) if self.band else "",
-            saving=figure(dollars(self.saving, 0), "saving", self.saving),
-            loss=figure(dollars(-self.saving, 0), "saving", self.saving),
             needed=dollars(self.needed, 0),
             needed_at=about_requests(self.needed_at, self.band.goal_ends if self.band else None),
         )

@@ -19,13 +19,13 @@ from costs.readiness.page import CriterionRow, DecidePage
 from costs.readiness.scorecard import go, judge
 from costs.verdicts.verdict import State
 from dashboard.overview.money import Money
-from dashboard.overview.page import alerts_headline, headline
+from dashboard.overview.page import alerts_headline, headline, next_polls
 from dashboard.overview.selfhost import SelfHosting
 from dashboard.overview.speed import Speed, Speeds
 from dashboard.overview.up import Row, Serving, Slow
 from dashboard.overview.worth import TaskRow, Worth
 from lib.confidence_intervals import Interval, points_apart
-from providers.models import Deployment
+from providers.models import Account, Deployment, Feed
 from providers.uptime.page import DeploymentNow, Record, UptimeSummary
 from tests.dashboard.overview_rows import money
 
@@ -370,7 +370,7 @@ SURE = "it is not certain whether self-hosting is cheaper:"
         (
             own(6000, 150, (120, 180), 5000),
             State.MET,
-            "self-hosting saves about $150",
+            "self-hosting cheaper",
             f"{AT} self-hosting saves about $150 ($120 to $180). Required: more than $100.",
             "Self-hosting is cheaper above about 5,000 requests a month.",
         ),
@@ -392,10 +392,10 @@ def test_worse_answers_are_not_called_cheaper() -> None:
     assert plain(own(6000, 20, (-60, 90), worse=True).headline()) == "self-hosting ruled out"
 
 
-def test_a_saving_is_named_only_where_its_whole_interval_is_one() -> None:
+def test_self_hosting_is_called_cheaper_only_where_the_whole_interval_is_a_saving() -> None:
     """With an exception self-hosting can be justified at any saving."""
     private = replace(READY, private=True)
-    assert plain(own(6000, 150, (120, 180), seen=private).headline()) == "self-hosting saves about $150"
+    assert plain(own(6000, 150, (120, 180), seen=private).headline()) == "self-hosting cheaper"
     assert plain(own(6000, 20, (-60, 90), seen=private).headline()) == "self-hosting justified"
     assert plain(own(6000, -50, (-60, -40), seen=private).headline()) == "self-hosting more expensive"
 
@@ -538,3 +538,9 @@ def test_a_name_with_markup_is_escaped_in_every_sentence() -> None:
     up = serving("down")
     up.summary.down[0].deployment.name = "<img src=x>"
     assert "<img" not in up.headline() + up.answer()
+
+
+def test_an_overdue_poll_is_next_now() -> None:
+    now = datetime.now(UTC)
+    feed = Feed(account=Account(name="RunPod"), kind="leases", due_at=now - timedelta(minutes=5))
+    assert plain(next_polls([feed], now)) == "RunPod leases now"
