@@ -101,7 +101,7 @@ def bucket(
         counted_s=seconds,
         **gauge("running", samples, running, most),
         **gauge("waiting", samples, 0.0, 0),
-        **gauge("kv_cache", samples, running * each, most * each),
+        **gauge("kv_cache", samples, min(running * each, 1.0), min(most * each, 1.0)),  # no cache is fuller than full
         prompt_tokens=prompt,
         cached_tokens=facts["cached_tokens"],
         output_tokens=facts["output_tokens"],

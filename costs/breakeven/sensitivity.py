@@ -193,7 +193,7 @@ class Tornado:
     def headline(self) -> str:
         if not self.rows:
             return _("No single input moves the break-even")
-        return _("%(name)s moves the break-even most") % {"name": self.rows[0].label}
+        return _("Largest effect on break-even: %(name)s") % {"name": self.rows[0].label}
 
 
 def tornado(swings: Iterable[Swing], n: int) -> Tornado:

@@ -40,7 +40,7 @@ class HeartbeatsPage:
             text = _("<b>{n} of {total} batch jobs</b> are late or failed.")
             return format_html(text, n=len(down), total=total)
         if good == total:
-            text = ngettext("The one batch job ran on time.", "All <b>{n} batch jobs</b> ran on time.", total)
+            text = ngettext("The one batch job ran on time.", "<b>{n} of {n} batch jobs</b> ran on time.", total)
             return format_html(text, n=total)
         text = _("<b>{n} of {total}</b> batch jobs ran on time. No other is late.")
         return format_html(text, n=good, total=total)

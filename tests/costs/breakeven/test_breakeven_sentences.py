@@ -304,7 +304,7 @@ def test_how_sure_the_answer_is_is_told(
 
 def test_the_input_that_moves_the_break_even_most_is_named() -> None:
     swing = Swing("gpu_hourly", D(1), D("0.8"), D("1.2"), 800, 1200, 1000)
-    assert tornado([swing], 0).headline() == "GPU, an hour moves the break-even most"
+    assert tornado([swing], 0).headline() == "Largest effect on break-even: GPU, an hour"
     assert tornado([], 0).headline() == "No single input moves the break-even"
 
 

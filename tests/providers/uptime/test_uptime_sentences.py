@@ -325,7 +325,7 @@ def beat(state: str = "up", **more: Any) -> HeartbeatNow:
         ([beat("down"), beat()], "nightly has been missing since 18 Jun 2025, 12:00."),
         ([beat("down"), beat("down")], "2 of 2 batch jobs are late or failed."),
         ([beat()], "The one batch job ran on time."),
-        ([beat(), beat()], "All 2 batch jobs ran on time."),
+        ([beat(), beat()], "2 of 2 batch jobs ran on time."),
         ([beat(), beat("unknown")], "1 of 2 batch jobs ran on time. No other is late."),
     ],
 )
