@@ -22,7 +22,11 @@ visits = UnknownKeys()  # the same limit as for keys: who tries addresses waits
 class ThumbForm(forms.Form):
     """Good or bad, and why."""
 
-    score = forms.TypedChoiceField(choices=[("1", _("Good")), ("-1", _("Bad"))], coerce=int)
+    score = forms.TypedChoiceField(
+        choices=[("1", _("Good")), ("-1", _("Bad"))],
+        coerce=int,
+        error_messages=dict.fromkeys(("required", "invalid_choice"), _("Choose one of the two buttons.")),
+    )
     comment = forms.CharField(max_length=5_000, required=False)
 
 
@@ -40,7 +44,7 @@ def feedback_link(request: HttpRequest, token: str) -> HttpResponse:
         return _page(request, state)
     form = ThumbForm(request.POST)
     if not form.is_valid():
-        return _page(request, state, status=422)
+        return _page(request, state, status=422, form=form)
     try:
         services.use(link=link, actor=stranger(request), **form.cleaned_data)
     except services.AnswerGone:
@@ -58,10 +62,9 @@ def state_of(link: FeedbackLink | None) -> State:
     return "open" if link.expires_at > timezone.now() else "expired"
 
 
-def _page(request: HttpRequest, state: State, status: int = 0) -> HttpResponse:
+def _page(request: HttpRequest, state: State, status: int = 0, form: ThumbForm | None = None) -> HttpResponse:
     page = LinkPage(state)
-    response = render(
-        request, "traffic/feedback_links/feedback_link.html", {"page": page}, status=status or page.status
-    )
+    context = {"page": page, "form": form}
+    response = render(request, "traffic/feedback_links/feedback_link.html", context, status=status or page.status)
     response["X-Robots-Tag"] = "noindex"
     return response

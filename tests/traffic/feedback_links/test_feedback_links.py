@@ -81,8 +81,15 @@ def test_a_look_at_the_page_does_not_use_the_link_up(path: str) -> None:
 
 @pytest.mark.parametrize("score", ["", "5", "good"])
 def test_a_form_without_a_thumb_is_shown_again(path: str, score: str) -> None:
-    words(Client().post(path, {"score": score}), 422)
+    page = words(Client().post(path, {"score": score, "comment": "Too <long>"}), 422)
+    assert "Choose one of the two buttons." in page and "Too &lt;long&gt;" in page
     assert not Rating.objects.exists() and FeedbackLink.objects.get().used_at is None
+
+
+def test_a_comment_that_is_too_long_is_shown_again_with_its_reason(path: str) -> None:
+    page = words(Client().post(path, {"score": "1", "comment": "y" * 5_001}), 422)
+    assert "5000 characters" in page and "y" * 5_001 in page
+    assert FeedbackLink.objects.get().used_at is None
 
 
 def test_an_expired_link_has_a_sentence(path: str) -> None:
