@@ -22,11 +22,7 @@ visits = UnknownKeys()  # the same limit as for keys: who tries addresses waits
 class ThumbForm(forms.Form):
     """Good or bad, and why."""
 
-    score = forms.TypedChoiceField(
-        choices=[("1", _("Good")), ("-1", _("Bad"))],
-        coerce=int,
-        error_messages=dict.fromkeys(("required", "invalid_choice"), _("Choose one of the two buttons.")),
-    )
+    score = forms.TypedChoiceField(choices=[("1", _("Good")), ("-1", _("Bad"))], coerce=int)
     comment = forms.CharField(max_length=5_000, required=False)
 
 

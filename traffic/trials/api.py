@@ -240,13 +240,18 @@ def get_set(request: HttpRequest, set_id: SetId) -> Any:
     response={200: None, 404: Error, **READ_ERRORS},
     openapi_extra={"responses": {200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}}},
     summary="The items of a version as JSON lines, as the page's download has them",
-    description="Copies of stored texts are left out, unless the key also has the scope rate.",
+    description="Copies of stored texts are left out, unless the key also has the scope rate. With `trial`, each "
+    "line has the new answer's `request_id`, `ratings` and `acceptable_ratings`. Its `change` is `worse`, `better`, "
+    "`same`, or `open` until it is rated.",
 )
-def get_set_items(request: HttpRequest, set_id: SetId) -> Any:
+def get_set_items(request: HttpRequest, set_id: SetId, trial: SetId | None = None) -> Any:
     answer_set = sets.set_or_404(set_id)
+    against = sets.trials_of(answer_set, trial) if trial is not None else [None]
+    if not against:
+        raise ApiError(404, "No trial with this id has sent this set.")
     items = list(sets.items_of(answer_set, readable_by(request)))
     log(request, Action.EXPORT, answer_set, count=max(len(items), 1))
-    return StreamingHttpResponse(sets.lines(items), content_type="application/x-ndjson")
+    return StreamingHttpResponse(sets.lines(items, against[0]), content_type="application/x-ndjson")
 
 
 @router.post(

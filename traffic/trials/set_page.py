@@ -73,6 +73,8 @@ class SetPage:
         if self.trial is None:
             return items
         counted = Counter(row.verdict for row in self.outcomes)
+        if counted["open"] == n:
+            return f"{items} {_('%(name)s: no new answer is rated yet.') % {'name': self.trial.candidate.name}}"
         words = {
             "name": self.trial.candidate.name,
             "worse": count(counted["worse"]),

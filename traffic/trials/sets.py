@@ -224,12 +224,16 @@ def item_from(value: Mapping[str, Any]) -> SetItem:
     return SetItem(prompt=prompt.text, task=prompt.task, answer=answer, acceptable=acceptable)
 
 
-def lines(items: Iterable[SetItem]) -> Iterator[bytes]:
-    """One JSON object for each item."""
-    for item in items:
+def lines(items: Iterable[SetItem], trial: Trial | None = None) -> Iterator[bytes]:
+    """One JSON object for each item, with its change in a trial of the set."""
+    for row in outcomes(trial, items):
+        item = row.item
         value: dict[str, Any] = {"prompt": item.prompt, "task": item.task, "answer": item.answer,
                                  "acceptable": item.acceptable,
                                  "deployment": item.deployment.slug if item.deployment else None}  # fmt: skip
+        if trial is not None:
+            value |= {"trial": trial.pk, "request_id": row.request_id and str(row.request_id), "ratings": row.ratings,
+                      "acceptable_ratings": row.good, "change": row.verdict}  # fmt: skip
         yield json.dumps(value, ensure_ascii=False).encode() + b"\n"
 
 
@@ -320,15 +324,16 @@ WHERE p.trial_id = %(trial)s AND p.set_item_id IS NOT NULL
 """
 
 
-def trials_of(answer_set: AnswerSet) -> list[Trial]:
-    """The newest twenty trials with prompts of this set."""
-    return list(
-        Trial.objects.filter(prompts__set_item__answer_set=answer_set).distinct().select_related("candidate")[:20]
-    )
+def trials_of(answer_set: AnswerSet, pk: int | None = None) -> list[Trial]:
+    """The newest twenty trials with prompts of this set, or the one with this key."""
+    rows = Trial.objects.filter(prompts__set_item__answer_set=answer_set).distinct().select_related("candidate")
+    return list(rows[:20] if pk is None else rows.filter(pk=pk))
 
 
-def outcomes(trial: Trial, items: Sequence[SetItem]) -> list[Outcome]:
+def outcomes(trial: Trial | None, items: Iterable[SetItem]) -> list[Outcome]:
     """Item by item, in their order. A pair counts where its other side is the stored answer, not a baseline's."""
+    if trial is None:
+        return [Outcome(item) for item in items]
     values = {"trial": trial.pk, "candidate": trial.candidate_id, "paired": trial.baseline_id is None}
     by_item = {row[0]: row[1:] for row in sql.rows(OUTCOMES, values)}
     return [Outcome(item, *by_item.get(item.pk, ())) for item in items]

@@ -13,11 +13,13 @@ import psycopg
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 from django.utils import timezone
 
 from providers.models import AuditEntry, Deployment
 from tests.factories import DeploymentFactory, TrialFactory
 from tests.traffic.people import ANSWER, PROMPT, application, arrive, logged_in, person
+from traffic.authentication.keys import callers, create_key
 from traffic.models import (
     AnswerSet,
     Application,
@@ -206,6 +208,7 @@ def test_a_trial_takes_the_prompts_of_a_set_and_its_page_shows_each_change(
     assert client.get(f"/quality/trials/add/?set={made.pk}").status_code == 200
     assert client.post("/quality/trials/add/", form).status_code == 302
     trial = Trial.objects.get()
+    assert "Own: no new answer is rated yet." in client.get(f"{URL}{made.pk}/").content.decode()
     assert (trial.prompt_source, trial.source_name) == ("set", "Support v1")
     step = TrialStep.objects.create(trial=trial, number=0, deployment=own, concurrency=1)
     new = {}
@@ -220,8 +223,23 @@ def test_a_trial_takes_the_prompts_of_a_set_and_its_page_shows_each_change(
                         baseline_request=kept[1].id, trial_id=trial.pk, outcome="baseline", votes=1)  # fmt: skip
     outcomes = {row.item.request_id: row.verdict for row in sets.outcomes(trial, list(made.items.all()))}
     assert outcomes == {kept[0].id: "worse", kept[1].id: "worse", kept[2].id: "better", kept[3].id: "open"}
-    page = client.get(f"{URL}{made.pk}/")
-    assert "4 items in this set. Own: 2 worse and 1 better." in page.content.decode()
+    page = client.get(f"{URL}{made.pk}/").content.decode()
+    assert "4 items in this set. Own: 2 worse and 1 better." in page and f"/requests/{kept[0].id}/" in page
+    # The file and the API have the same, item by item.
+    callers.clear()
+    key = {"authorization": f"Bearer {create_key(name='ci', scopes=['trials', 'rate'])[1]}"}
+    assert f'set.jsonl?trial={trial.pk}"' in page
+    reads = [client.get(f"{URL}{made.pk}/set.jsonl?trial={trial.pk}"),
+             Client().get(f"/api/v1/sets/{made.pk}/items?trial={trial.pk}", headers=key)]  # fmt: skip
+    bodies = [b"".join(read) for read in reads]
+    for body in bodies:
+        rows = {row.pop("request_id"): row for row in map(json.loads, body.splitlines())}
+        changes = [rows[str(new[it.id].id)]["change"] for it in kept]
+        assert changes == ["worse", "worse", "better", "open"]
+        first = rows[str(new[kept[0].id].id)]
+        assert (first["trial"], first["ratings"], first["acceptable_ratings"]) == (trial.pk, 1, 0)
+    assert len(sets.read_file(io.BytesIO(bodies[0])).items) == 4
+    assert Client().get(f"/api/v1/sets/{made.pk}/items?trial=999", headers=key).status_code == 404
 
 
 @pytest.mark.parametrize(
