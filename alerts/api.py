@@ -94,11 +94,7 @@ def get_alerts(
         filters.application = []  # the key's own, by whatever words a subject says so
     after = decode_cursor(cursor, (int,))
     page = queries.visible_alerts(
-        application_of_key(request),
-        filters=filters,
-        state=state or "",
-        before=after[0] if after else None,
-        size=limit,
+        application_of_key(request), filters=filters, state=state or "", before=after[0] if after else None, size=limit
     )
     more = encode_cursor(page.next_before) if page.next_before is not None else None
     return {"items": [shown_to(request, alert) for alert in page.rows], "next": more}

@@ -79,10 +79,7 @@ class ChannelForm(ChannelModelForm):
     class Meta:
         model = Channel
         fields = ["name", "local"]
-        labels = {
-            "name": gettext_lazy("Name"),
-            "local": gettext_lazy("Local: allow a private or loopback address"),
-        }
+        labels = {"name": gettext_lazy("Name"), "local": gettext_lazy("Local: allow a private or loopback address")}
         help_texts = {"local": gettext_lazy("For receivers in your own network. Only admins may set this.")}
 
     def __init__(self, *args: Any, person: Person, service: str = "", **options: Any) -> None:

@@ -88,11 +88,7 @@ class MailboxPage:
         n = len(self.mails)
         if not n:
             return _("The demo mailbox is empty.")
-        text = ngettext(
-            "1 mail: <b>{subject}</b>.",
-            "{n} mails, the newest: <b>{subject}</b>.",
-            n,
-        )
+        text = ngettext("1 mail: <b>{subject}</b>.", "{n} mails, the newest: <b>{subject}</b>.", n)
         return format_html(text, n=n, subject=self.mails[0].subject)
 
     def headline(self) -> str:

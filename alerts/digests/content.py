@@ -96,18 +96,10 @@ def verdict_of(plan: MonthBudget | None, until: date) -> tuple[str, Verdict]:
 
 
 def subject_of(
-    kind: str,
-    verdict: str,
-    spend: Spend,
-    plan: MonthBudget | None,
-    forecast: tuple[Decimal, Decimal, Decimal] | None,
+    kind: str, verdict: str, spend: Spend, plan: MonthBudget | None, forecast: tuple[Decimal, Decimal, Decimal] | None
 ) -> str:
     """The longest of the month's wordings that fits a subject line; without the month where none does."""
-    whens = {
-        ReportKind.DAILY: _("yesterday"),
-        ReportKind.WEEKLY: _("last week"),
-        ReportKind.MONTHLY: _("last month"),
-    }
+    whens = {ReportKind.DAILY: _("yesterday"), ReportKind.WEEKLY: _("last week"), ReportKind.MONTHLY: _("last month")}
     spent = known_part(exact(spend.total), spend.at_least)
     values = {"verdict": verdict, "spent": spent, "when": whens[ReportKind(kind)]}
     text = _("%(verdict)s: %(spent)s %(when)s") % values

@@ -16,10 +16,7 @@ if TYPE_CHECKING:
     from alerts.models import Preference
 
 # Who said nothing gets what their work asks for; staff see no money.
-OF_ROLE = {
-    "manager": (ReportKind.WEEKLY, ReportKind.MONTHLY, ReportKind.STATEMENT),
-    "ops": (ReportKind.DAILY,),
-}
+OF_ROLE = {"manager": (ReportKind.WEEKLY, ReportKind.MONTHLY, ReportKind.STATEMENT), "ops": (ReportKind.DAILY,)}
 OF_ADMINS = (ReportKind.WEEKLY, ReportKind.STATEMENT)
 MAY_SEE = "costs.view_charge"
 # So late one still comes; after that only the next does, so a worker that was away for a week sends one and not seven.

@@ -57,9 +57,7 @@ class InboxPage:
             return self._unknown()
         if self.open:
             text = ngettext(
-                "1 open, unassigned: <b>{title}</b>.",
-                "{n} open, unassigned. First: <b>{title}</b>.",
-                len(self.open),
+                "1 open, unassigned: <b>{title}</b>.", "{n} open, unassigned. First: <b>{title}</b>.", len(self.open)
             )
             return format_html(text, n=len(self.open), title=(self.worst or self.open[0]).title)
         if taken := len(self.assigned) + len(self.acknowledged):

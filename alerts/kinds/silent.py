@@ -31,11 +31,7 @@ def ingest(context: EvaluationContext, params: RuleParams, live: frozenset[str])
 
 def silent(context: EvaluationContext, subject: str, silence: Silence) -> Finding:
     name = context.named(silence.application)
-    values = {
-        "name": name,
-        "span": span(context.now - silence.last),
-        "usual": number(silence.expected),
-    }
+    values = {"name": name, "span": span(context.now - silence.last), "usual": number(silence.expected)}
     return Finding(
         subject=subject,
         title=_("Silent: %(name)s, nothing for %(span)s, usually %(usual)s requests") % values,

@@ -93,8 +93,7 @@ def _by_need(rater: Rater, within: list[int] | None, now: datetime) -> Iterator[
     on_screen = set(open_pairs.filter(Exists(others), pk__in=[pair.pk for pair in near]).values_list("pk", flat=True))
     salt = installation_salt()
     yield from sorted(
-        near,
-        key=lambda pair: (pair.pk in on_screen, not pair.disputed, pair.votes, rater.digest(pair.pk, salt)),
+        near, key=lambda pair: (pair.pk in on_screen, not pair.disputed, pair.votes, rater.digest(pair.pk, salt))
     )
 
 

@@ -16,11 +16,7 @@ from traffic.quality.agreement import Bias
 from traffic.quality.criteria import CriterionResult
 from traffic.quality.queries import COMPARED_DAYS, ENOUGH, PASS, GroupBy, QualityGroup, differ
 
-TITLES = {
-    "deployment": gettext_lazy("Deployment"),
-    "model": gettext_lazy("Model"),
-    "task": gettext_lazy("Task"),
-}
+TITLES = {"deployment": gettext_lazy("Deployment"), "model": gettext_lazy("Model"), "task": gettext_lazy("Task")}
 NONE_JUDGED = {
     "deployment": gettext_lazy("No deployment has enough ratings to be judged"),
     "model": gettext_lazy("No model has enough ratings to be judged"),
