@@ -110,7 +110,9 @@ class Days:
 
 
 def from_first(last: date) -> str:
-    """`1 to 29 October`: the days of a month until this one, for what is compared with them."""
+    """`1 to 29 October`, or `October`: the days of a month until this one, for what is compared with them."""
+    if (last + DAY).day == 1:
+        return date_format(last, "F")
     day = date_format(last, "j F")
     return day if last.day == 1 else _("1 to %(last)s") % {"last": day}
 

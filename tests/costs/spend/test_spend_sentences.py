@@ -54,7 +54,7 @@ UP = Bridge(Decimal(80), Decimal(100), [])
         (MAY, 0, 0, [], "<b>$100.00</b> spent in May"),
         (MAY, 3, 0, [], "At least <b>$100.00</b> spent in May"),
         (JUNE, 0, 80, [], "<b>$100.00</b> spent in June so far, +25 % compared with 1 to 18 May"),
-        (MAY, 0, 80, [], "<b>$100.00</b> spent in May, +25 % compared with 1 to 30 April"),
+        (MAY, 0, 80, [], "<b>$100.00</b> spent in May, +25 % compared with April"),
         (MAY, 0, 0, ["RunPod", "<b>"], "<b>$100.00</b> spent in May on RunPod, &lt;b&gt;."),
     ],
 )
@@ -203,7 +203,7 @@ def test_the_largest_step_of_the_change_is_named() -> None:
 def test_a_month_is_named_with_what_it_is_held_against() -> None:
     running, whole = page_of(total=total_of(unpriced=1)), page_of(MAY, total=total_of())
     assert (running.month_words(), whole.month_words()) == ("June, at least", "May")
-    assert (running.before_words(), whole.before_words()) == ("1 to 18 May", "1 to 30 April")
+    assert (running.before_words(), whole.before_words()) == ("1 to 18 May", "April")
     assert running.against_words() == "compared with 1 to 18 May, USD"
 
 
