@@ -304,6 +304,13 @@ def test_the_page_reads_no_more_for_more_days(manager: Client, claude: Account) 
     assert len(many) == len(few) <= ceiling("/spend/reconciliation/ of a month that a vendor billed")
 
 
+def test_days_are_folded_until_a_provider_is_chosen(manager: Client) -> None:
+    page = text(manager, f"{URL}?month={SAID}")
+    assert '<details class="fold"> <summary>Show each day' in " ".join(page.split())
+    page = text(manager, f"{URL}?month={SAID}&provider=anthropic")
+    assert '<details class="fold" open> <summary>Show each day' in " ".join(page.split())
+
+
 def test_causes_lead_to_requests_or_bill_lines(manager: Client) -> None:
     usage(day=DAY.date() + timedelta(days=1), cost=Decimal(1), output=100, model="lost")
     page = text(manager, f"{URL}?month={SAID}")

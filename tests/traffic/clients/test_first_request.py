@@ -104,4 +104,5 @@ def test_an_old_key_is_not_watched(shop: Application) -> None:
 def test_everyone_finds_the_ways_in_and_no_secret(db: None) -> None:
     page = text(logged_in(person("tilda")), "/settings/send-requests/")
     assert page.count("YOUR_KEY") == 9
+    assert 'href="/settings/keys/"' not in page  # a manager may not open the list of keys
     assert "http://127.0.0.1:8001" in page
