@@ -32,7 +32,7 @@ class DeliveriesPage:
         text = ngettext(
             "<b>{n} of {all}</b> notification was accepted,",
             "<b>{n} of {all}</b> notifications were accepted,",
-            accepted,
+            total,
         )
         again = ngettext("%(n)s will be retried,", "%(n)s will be retried,", trying) % {"n": trying}
         given_up = ngettext("%(n)s failed.", "%(n)s failed.", dead) % {"n": dead}

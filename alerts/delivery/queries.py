@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Count, Min, Q
+from django.db.models.functions import Lower
 from django.shortcuts import get_object_or_404
 
 from alerts.models import Address, Delivery, Preference
@@ -87,8 +89,10 @@ def failing_recipients(now: datetime) -> set[str]:
     return {recipient.lower() for recipient, state in newest if state != "accepted"}
 
 
-def troubles(now: datetime) -> dict[int, Delivery]:
-    """By rule, the newest of its messages that is tried again or was given up this week, with the answer to it."""
+def troubles(now: datetime, failing: Collection[str]) -> dict[int, Delivery]:
+    """By rule, the newest of its messages that is tried again or was given up this week, with the answer to it. One to
+    a recipient whom a later message reached is over."""
     lately = Q(state="failed") | Q(state="dead", created_at__gte=now - timedelta(days=7))
-    rows = Delivery.objects.filter(lately, report=None).select_related("alert").order_by("alert__rule_id", "-id")
+    sent = Delivery.objects.annotate(address=Lower("recipient")).filter(lately, report=None, address__in=failing)
+    rows = sent.select_related("alert").order_by("alert__rule_id", "-id")
     return {row.alert.rule_id: row for row in rows.distinct("alert__rule_id")}

@@ -66,15 +66,12 @@ class RulesPage:
         if broken := self.counts.broken:
             return ngettext(", %(n)s cannot be evaluated", ", %(n)s cannot be evaluated", broken) % {"n": broken}
         if untold := len(self.untold):
-            return ngettext(", %(n)s has no working recipient", ", %(n)s have no working recipient", untold) % {
-                "n": untold
-            }
+            text = ngettext(", %(n)s has no working recipient", ", %(n)s have no working recipient", untold)
+            return text % {"n": untold}
         failing = {row.trouble.recipient for row in self.rows if row.rule.enabled and row.trouble}
         if n := len(failing):
             text = ngettext(
-                ", but notifications to %(n)s recipient fail",
-                ", but notifications to %(n)s recipients fail",
-                n,
+                ", but notifications to %(n)s recipient fail", ", but notifications to %(n)s recipients fail", n
             )
             return text % {"n": n}
         return _(", all with working recipients")

@@ -35,8 +35,8 @@ from providers.audit.log import log, log_form
 def rules(request: HttpRequest) -> HttpResponse:
     """Every shipped rule, and a page of those that people made."""
     now = timezone.now()
-    recipients, failing, unreached = Recipients(), troubles(now), failing_recipients(now)
-    names = Names()
+    recipients, names, unreached = Recipients(), Names(), failing_recipients(now)
+    failing = troubles(now, unreached)
     search = request.GET.get("q", "").strip()
     page = queries.made_rules(search, request.GET.get("page", ""))
     rows = [row_of(rule, names, recipients, failing.get(rule.pk), unreached) for rule in queries.shipped_rules()]
@@ -101,12 +101,13 @@ def rule(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _of_rule(row: Rule, may_edit: bool, seen: Preview | Tryout | None = None) -> dict[str, Any]:
+    now = timezone.now()
     addresses, channels = Recipients().of_rule(row, KINDS[row.kind].groups), queries.channels_of(row)
     return {
         "page": RulePage(row, addresses, channels, may_edit, seen),
         "rule": row,
         "channels": channels,
-        "trouble": troubles(timezone.now()).get(row.pk),
+        "trouble": troubles(now, failing_recipients(now)).get(row.pk),
         "alerts": queries.newest_alerts(row),
     }
 

@@ -186,8 +186,7 @@ class AccountPage:
         if self.row.error:
             return self.row.error
         if self.row.state == "ok":
-            n = len(self.row.feeds)
-            return ngettext("Feed up to date", "All feeds up to date", n) % {"n": n}
+            return ngettext("Feed up to date", "All feeds up to date", len(self.row.feeds))
         return _("Feeds")
 
     def form_headline(self) -> str:

@@ -2,10 +2,11 @@
 
 The 28 contradictions that a review found, by their numbers in it, and what reads both places of each:
 
-1, 9 to 13, 17, 18, 21, 23, 25: `test_both_places`, in this order.
+1, 10 to 13, 17, 18, 21, 23, 25: `test_both_places`, in this order.
+9, 14, 20: `test_read_both_pages` (and `test_both_places` for the API and the scorecard,
+`tests/alerts/delivery/test_no_server.py` for rules that reach nobody).
 2, 8: `test_one_verdict` (every page and the API say the same state, the same saving, and the same share of ratings).
-3 to 7, 15, 16, 20, 22: below.
-14: `tests/alerts/delivery/test_no_server.py` (the sentence of Rules and its rows).
+3 to 7, 15, 16, 22: below.
 19: `tests/providers/uptime/test_uptime_page.py` (Uptime, deployments, Overview).
 24: `tests/alerts/test_names_and_values.py` (the alert, its list, its text and Plan).
 26, 27: `test_forms_and_zones` (what a heading says and what its form requires).
@@ -39,7 +40,6 @@ from tests.costs.usage_rows import at, usage
 from tests.costs.world import watermark
 from tests.factories import AccountFactory, ApplicationFactory, DeploymentFactory, PhaseFactory, VendorCostFactory
 from tests.pages import html_of, words
-from tests.providers.people import account, deployment, lease
 from traffic.models import Rating, UsageHour
 
 __all__ = ["ready", "today"]  # fixtures
@@ -150,15 +150,6 @@ def test_what_is_new_costs_on_anomalies_what_spend_and_its_statement_bill(ready:
     assert "Playground: $0.63" in text(client, "/spend/statements/2026-11/application/playground/")
     [row] = [row for row in client.get("/spend/?month=2026-11").context["page"].users if row.key == "playground"]
     assert row.amount == Decimal("0.63")
-
-
-def test_a_lease_that_is_younger_than_a_week_has_been_idle_since_it_started(db: None) -> None:
-    made = lease(account(), hours=61, name="gpu-1")
-    deployment("mistral", lease=made)
-    client = client_of("ops")
-    page = text(client, f"/providers/leases/{made.pk}/")
-    assert "started 2 d 13 h ago" in page and "none for" not in page
-    assert "gpu-1" in text(client, "/providers/leases/")
 
 
 def test_the_title_and_the_text_of_a_budgets_alert_name_what_plan_names(ready: Deployment) -> None:

@@ -44,7 +44,8 @@ def test_a_line_that_two_accounts_bring_in_two_currencies_counts_once_and_both_a
     assert (brings(first, "100", "EUR"), brings(second, "110", "USD")) == (1, 0)
     ledger.post()
     [charge] = Charge.objects.all()
-    assert (charge.account, charge.original_amount, charge.currency, charge.amount) == (first, 100, "EUR", 110)
+    assert (charge.account, charge.currency) == (first, "EUR")
+    assert (charge.original_amount, charge.amount) == (100, 110)
 
     evaluate(now=NOW, kinds=["account"], wait=True)
     alert = Alert.objects.get()
