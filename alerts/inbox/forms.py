@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.contrib.auth import get_user_model
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -141,7 +142,7 @@ class MatcherForm(AgainForm):
             self.fields["deployment"].queryset = Deployment.objects.enabled()  # type: ignore[attr-defined]  # a model choice field
         else:
             del self.fields["deployment"]
-        kinds = [(name, _(kind.label)) for name, kind in KINDS.items()]
+        kinds = [(name, kind.name or capfirst(_(kind.label))) for name, kind in KINDS.items()]
         self.fields["kind"].choices = [("", _("any")), *kinds]  # type: ignore[attr-defined]  # a choice field
         self.fields["severity"].choices = [("", _("any")), *Severity.choices]  # type: ignore[attr-defined]  # as above
 

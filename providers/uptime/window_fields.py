@@ -22,6 +22,7 @@ class AgainForm(forms.Form):
         label=gettext_lazy("Time zone"),
         max_length=60,
         required=False,
+        initial=timezone.get_current_timezone_name,
         widget=forms.TextInput(attrs={"placeholder": "UTC", "spellcheck": "false"}),
         help_text=gettext_lazy("For the times above, like Europe/Berlin."),
     )

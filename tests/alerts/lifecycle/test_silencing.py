@@ -18,7 +18,7 @@ from alerts.delivery.compose import compose
 from alerts.evaluation import services
 from alerts.inbox.patterns import pattern_of
 from alerts.lifecycle.silences import Matcher, Target, labels_of, read_labels
-from alerts.models import Alert, Delivery, Rule, Sample, Silence
+from alerts.models import Alert, Delivery, Preference, Rule, Sample, Silence
 from alerts.rules.explain import explain
 from tests.alerts.conftest import Scene, person
 from tests.alerts.smtp_server import Mailbox, Smtp
@@ -261,6 +261,15 @@ def test_a_weekly_window_is_planned_on_its_page_and_shown_as_people_say_it(db: N
     assert refused.status_code == 422 and 'id="id_starts_at_error"' in refused.content.decode(), "the clock skips 02:00"
     client.post(f"/alerts/silences/{made.pk}/lift/")
     assert not Silence.objects.unexpired(timezone.now())
+
+
+def test_the_form_names_rules_and_the_zone_that_the_page_shows(db: None) -> None:
+    ops = with_role("ops")
+    page = logged_in(ops).get("/alerts/silences/").content.decode()
+    assert '<option value="budget">Phase budget</option>' in page and 'name="zone" value="UTC"' in page
+    Preference.objects.create(person=ops, timezone="Europe/Berlin")
+    page = logged_in(ops).get("/alerts/silences/").content.decode()
+    assert 'name="zone" value="Europe/Berlin"' in page
 
 
 def test_a_silence_lasts_until_the_end_time_of_its_form(scene: Scene) -> None:
