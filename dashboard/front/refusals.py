@@ -26,7 +26,7 @@ def away() -> ApiError:
 
 
 def unreadable() -> ApiError:
-    return ApiError(400, _("The body of this request ended before its time, or its parts are none."))
+    return ApiError(400, _("The body of this request ended early, or its chunks are not valid."))
 
 
 def too_slow() -> ApiError:

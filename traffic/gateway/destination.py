@@ -63,7 +63,11 @@ def _nowhere(call: Call, snapshot: Snapshot) -> Refusal:
 
 
 def _unknown_model(call: Call, snapshot: Snapshot) -> Refusal:
-    """A name that nobody knows, with the nearest of those that the caller reaches."""
-    near = nearest(call.request.model, (target.model for target in snapshot.models(call.application)))
+    """A name that nobody knows, with the nearest of those that the caller reaches; or a model that cannot do this."""
+    models = [target.model for target in snapshot.models(call.application)]
+    if call.request.model in models:
+        words = f"No deployment of {call.request.model[:200]} supports calls of this kind."
+        return Refusal(404, "no-such-model", words)
+    near = nearest(call.request.model, models)
     names = f" The nearest names: {', '.join(near)}." if near else " GET /v1/models lists the models of this key."
     return Refusal(404, "no-such-model", f"No deployment serves the model {call.request.model[:200]}.{names}")

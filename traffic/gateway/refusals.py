@@ -30,7 +30,7 @@ class CallerGone(Exception):
 UNREADABLE = Refusal(
     400,
     "bad-request",
-    "The body of this request ended before its time, or its parts are none.",
+    "The body of this request ended early, or its chunks are not valid.",
     ((b"connection", b"close"),),
 )
 

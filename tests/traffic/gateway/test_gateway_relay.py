@@ -350,6 +350,7 @@ def test_a_vendors_model_that_is_not_served_is_answered_as_the_routes_say(calm: 
 def test_what_cannot_be_embedded_here_is_a_404(calm: Stack) -> None:
     answer = post(calm, "/v1/embeddings", {"model": "claude-test", "input": "x"})
     assert (answer.status_code, answer.headers["x-breakeven-error"]) == (404, "no-such-model")
+    assert answer.json()["error"]["message"] == "No deployment of claude-test supports calls of this kind."
 
 
 def test_a_body_over_the_limit_is_refused(calm: Stack) -> None:
