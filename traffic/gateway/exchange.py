@@ -204,6 +204,7 @@ def unreached(exchange: Exchange) -> str:
     """What its caller is told where no target was reached."""
     inside = [attempt["deployment"] for attempt in exchange.tries if attempt.get("error") == "address_refused"]
     names = " and ".join(target.slug for target in exchange.decision.targets)
-    sentence = f"{names} could not be reached."
+    redirects = any(attempt.get("error") == "UnexpectedStatus" for attempt in exchange.tries)
+    sentence = f"{names} could not be reached{': a redirect is not followed' if redirects else ''}."
     where = f" {' and '.join(inside)}: only a deployment that is marked as local may be at a private address."
     return sentence + where if inside else sentence

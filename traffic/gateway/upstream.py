@@ -44,7 +44,7 @@ class NotReached(Exception):
 
 
 class UnexpectedStatus(aiohttp.ClientError):
-    """A redirect, an upgrade, or a number that HTTP does not have: no answer of a model."""
+    """A redirect, and what is as rare as an upgrade or a number that HTTP does not have: no answer of a model."""
 
 
 def answered(upstream: aiohttp.ClientResponse) -> aiohttp.ClientResponse:

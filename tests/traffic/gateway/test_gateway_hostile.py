@@ -406,6 +406,7 @@ def test_a_status_that_no_model_answers_with_is_a_fault_of_the_deployment(calm: 
     calm.claude.behaviour = behaviour
     answer = post(calm, x_breakeven_route="claude")
     assert (answer.status_code, answer.headers["x-breakeven-error"]) == (502, "upstream-unreachable")
+    assert answer.json()["error"]["message"] == "claude could not be reached: a redirect is not followed."
     row = calm.rows(answer.headers["x-breakeven-request-id"])
     assert (row["outcome"], row["error_type"]) == ("error", "upstream-unreachable")
     assert row["raw"]["tries"] == [{"deployment": "claude", "error": "UnexpectedStatus"}]
