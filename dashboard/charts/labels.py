@@ -75,7 +75,7 @@ def placed(labels: Sequence[Label], height: int) -> list[str]:
 def places(label: Label) -> Iterator[Label]:
     """Where a label may stand: as wished, on the other side, and a few lines higher or lower on both."""
     other = {"start": "end", "end": "start"}.get(label.anchor)
-    for shift in (0, -LINE_PX, LINE_PX + 4, -2 * LINE_PX, 2 * LINE_PX + 4):
+    for shift in (0, -LINE_PX, LINE_PX + 4, -2 * LINE_PX, 2 * LINE_PX + 4, 3 * LINE_PX + 4):
         yield replace(label, dy=label.dy + shift)
         if other:
             yield replace(label, dy=label.dy + shift, anchor=other)

@@ -97,3 +97,11 @@ def test_a_label_on_the_first_day_stays_inside_the_plot() -> None:
         marks=[{"kind": "dot", "x": 0.1, "y": 5, "label": "$135.50 so far", "side": "left"}],
     )  # fmt: skip
     assert all(left >= -4 for left, *_rest in boxes(chart.svg, 300, 220, phone=True).values())
+
+
+def test_three_dots_near_the_top_all_have_their_name_on_a_phone() -> None:
+    dots = {"claude-haiku-4-5": (16.8, 0.93), "Mistral 7B on RunPod": (26.9, 0.89), "claude-sonnet-5-5": (42.3, 0.94)}
+    series = [{"name": name, "points": [place]} for name, place in dots.items()]
+    marks = [{"kind": "dot", "x": x, "y": y, "label": name} for name, (x, y) in dots.items()]
+    chart = lines.line_chart(series, marks=marks, unit="percent", x_from=0, y_to=1.0, tails=False)
+    assert set(dots) <= set(boxes(chart.svg, 300, 220, phone=True)) and overlaps(chart.svg, 220) == []
