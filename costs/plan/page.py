@@ -224,7 +224,8 @@ class PhaseRow:
     def runs_out(self) -> str:
         if not self.state.current:
             return missing("dash")
-        return when(self.state.runs_out_on) if self.state.runs_out_on else _("not this month")
+        unknown = _("not this month") if self.state.forecast else _("not enough data")
+        return when(self.state.runs_out_on) if self.state.runs_out_on else unknown
 
     def planned(self) -> SafeString:
         """From when to when it is planned."""

@@ -45,7 +45,7 @@ def test_a_line_that_two_accounts_bring_in_two_currencies_counts_once_and_both_a
     ledger.post()
     [charge] = Charge.objects.all()
     assert (charge.account, charge.currency) == (first, "EUR")
-    assert (charge.original_amount, charge.amount) == (100, 110)
+    assert (charge.original_amount, charge.amount) == (Decimal(100), Decimal(110))
 
     evaluate(now=NOW, kinds=["account"], wait=True)
     alert = Alert.objects.get()

@@ -162,7 +162,7 @@ def test_budget_inside_the_interval_of_its_forecast_is_too_close_on_the_page_and
     assert "Close one (task RAG) is close to its budget" in page and "does not last" not in page
     part = page.split('id="budgets-h"')[1].split("</section>")[0]
     chip = f'data-question="plan" data-period="2026-09" data-scope="{row.slug}" data-state="too_close"'
-    assert chip in part and "Close to budget" in part and "not enough data" in part
+    assert chip in part and "Close to budget" in part and "too close to call" in part
     [answer] = manager.get("/api/v1/budgets").json()["budgets"]
     assert answer["state"] == "too_close" and answer["forecast"] is not None
     for high, state, title in ((forecast.low / 2, "not_met", "Budget exceeded: Close one"),

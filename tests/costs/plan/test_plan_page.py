@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
@@ -66,6 +67,24 @@ def test_the_answer_tells_what_is_left_and_that_it_lasts(plan: None, today: date
     state = "met" if today.day > 3 else "not_enough_data"
     assert f'data-question="plan" data-state="{state}"' in page
     assert "We are in phase <b>2 scale-up</b>" in page
+
+
+@pytest.mark.parametrize(("day", "word"), [(3, "not enough data"), (20, "not this month"), (21, "too close to call")])
+def test_the_day_on_which_the_money_runs_out_goes_no_further_than_the_verdict(db: Any, day: int, word: str) -> None:
+    with time_machine.travel(datetime(2026, 9, day, 6, tzinfo=UTC), tick=False):
+        low_and_high = {"budget_low": 300, "budget_high": 400}
+        PhaseFactory.create(slug="now", name="Now", starts_on=date(2026, 8, 1), **low_and_high)
+        for n in range(1, 100):
+            usage(day=date(2026, 9, day) - timedelta(days=n), cost=D(3 + n % 3), requests=1000)
+        client = client_of("manager")
+        if word == "too close to call":
+            forecast = client.get("/plan/").context["page"].month.forecast
+            Phase.objects.update(budget_low=1, budget_high=(forecast.median + forecast.high) / 2)
+        page = text(client, "/plan/")
+        assert ("It is too early to forecast its end" in page) is (word == "not enough data")
+        assert re.search(rf"<dt>Runs out on</dt>\s*<dd>\s*{word}\s*</dd>", page)
+        table = page[page.index('id="phases-h"') :]
+        assert re.search(rf">\s*{word}\s*</td>", table)
 
 
 def test_the_answer_names_the_day_on_which_the_money_runs_out(plan: None, today: date) -> None:

@@ -157,7 +157,8 @@ def test_only_the_phase_of_today_has_figures_of_the_month() -> None:
     assert "–" in later.forecast() and "–" in later.runs_out()
     assert now.forecast() == '100.00<span class="secondary">80.00–130.00</span>'
     assert "30 Sep" in now.runs_out()
-    assert ("unknown" in row_of().forecast(), row_of().runs_out()) == (True, "not this month")
+    assert row_of(forecast=AHEAD).runs_out() == "not this month"
+    assert ("unknown" in row_of().forecast(), row_of().runs_out()) == (True, "not enough data")
 
 
 def test_a_phase_says_its_band_and_when_it_is_planned() -> None:
