@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from django.utils.translation import gettext as _
@@ -16,7 +17,9 @@ def serving_now(summary: UptimeSummary) -> Verdict:
     """Judge the deployments as they are now."""
     names = [entry.deployment.name for entry in summary.down]
     checked = bool(summary.last_check_at) and not summary.stopped
-    return serving(summary.total, summary.up, names, checked=checked)
+    verdict = serving(summary.total, summary.up, names, checked=checked)
+    said = names or not checked or verdict.state == State.MET
+    return verdict if said else replace(verdict, sentence=summary.answer())  # which names what the others are
 
 
 def serving(total: int, up: int, down: Sequence[str], *, checked: bool) -> Verdict:

@@ -85,16 +85,19 @@ class Serving:
 
     def headline(self) -> str:
         """The deployments' part of the page's heading."""
-        down, total = self.summary.down, self.summary.total
+        down = self.summary.down
+        unclear = self.summary.unknown or not self.verdict.value
+        if not self.summary.total:
+            return _("nothing checked")
         texts = {
             State.MET: _("everything <b>up</b>"),
             State.NOT_MET: ngettext("<b>{name} down</b>", "<b>{down} deployments down</b>", len(down)),
-            State.NOT_ENOUGH: _("uptime <b>unknown</b>") if total else _("nothing checked"),
+            State.NOT_ENOUGH: _("uptime <b>unknown</b>") if unclear else _("nothing <b>down</b>"),
         }
         name = down[0].deployment.name if down else ""
         if len(name.split()) > 1:  # the page's heading has at most 15 words
             name = _("1 deployment")
-        return format_html(texts[self.verdict.state], name=name, down=len(down), up=self.summary.up, total=total)
+        return format_html(texts[self.verdict.state], name=name, down=len(down))
 
     def answer(self) -> str:
         """Which deployments answer, which are down since when, and which one is slow."""
@@ -107,17 +110,14 @@ class Serving:
                 )
                 for entry in self.summary.down[:2]
             ]
-            return sentences(*went, self._counted(_("{up} of {total} are up.")))
+            up = figure(self.summary.up, "deployments-up", self.summary.up)
+            return sentences(*went, format_html(_("{up} of {total} are up."), up=up, total=self.summary.total))
         if self.verdict.state == State.MET:
             return sentences(self.verdict.sentence, self._slowest_sentence())
         if self.summary.total and self.summary.last_check_at and self.summary.stopped:
             ran = format_html(_("The last ran {ago}."), ago=ago(self.summary.last_check_at))
             return sentences(self.verdict.sentence, ran)
         return self.verdict.sentence
-
-    def _counted(self, text: str) -> SafeString:
-        up = figure(self.summary.up, "deployments-up", self.summary.up)
-        return format_html(text, up=up, total=self.summary.total)
 
     def _slowest_sentence(self) -> str:
         if self.slow:
@@ -126,7 +126,7 @@ class Serving:
         if self.summary.slowest is None:
             return ""
         slowest = self.summary.slowest.deployment
-        text = _("The slowest check, {name}’s, took <b>{latency}</b>.")
+        text = _("The slowest check took <b>{latency}</b>, of {name}.")
         return format_html(text, name=slowest.name, latency=duration(slowest.last_latency_ms))
 
     def outages_sentence(self) -> str:

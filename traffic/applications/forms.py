@@ -237,7 +237,6 @@ class KeyForm(KeyLimitsForm):
         widget=forms.CheckboxSelectMultiple,
         initial=[Scope.GATEWAY],
         label=_("It may"),
-        help_text=_("A key that may use the gateway requires an application."),
         error_messages={"required": _("Choose at least one right.")},
     )
     field_order = ["name", "application", "scopes", "expires_on"]

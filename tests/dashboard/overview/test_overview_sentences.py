@@ -134,8 +134,14 @@ def serving(*states: str, checked: bool = True, slow: bool = False, record: Reco
         (
             serving("up", "starting"),
             State.NOT_ENOUGH,
+            "nothing down",
+            "No deployment is down, 1 of 2 are up, 1 is starting.",
+        ),
+        (
+            serving("up", "stopped", "unknown"),
+            State.NOT_ENOUGH,
             "uptime unknown",
-            "1 of 2 deployments are up. The state of the others is unknown.",
+            "No deployment is down, 1 of 3 are up, 1 is on a stopped GPU, 1 is unknown.",
         ),
         (
             serving("up", slow=True),
@@ -147,13 +153,13 @@ def serving(*states: str, checked: bool = True, slow: bool = False, record: Reco
             serving("up"),
             State.MET,
             "everything up",
-            "The one deployment is up. The slowest check, D0’s, took 40 ms.",
+            "The one deployment is up. The slowest check took 40 ms, of D0.",
         ),
         (
             serving("up", "up"),
             State.MET,
             "everything up",
-            "All 2 deployments are up. The slowest check, D0’s, took 40 ms.",
+            "All 2 deployments are up. The slowest check took 40 ms, of D0.",
         ),
     ],
 )
