@@ -59,10 +59,10 @@ def headline(facts: Facts, month: Money, up: Serving, answers: Worth, own: SelfH
 
 
 def alerts_headline(number: int) -> str:
-    """How many alerts need a person."""
+    """How many open alerts have no person yet, of any severity."""
     if not number:
-        return _("No alert needs action")
-    return ngettext("1 alert needs action", "%(n)s alerts need action", number) % {"n": number}
+        return _("No unassigned alerts")
+    return ngettext("1 unassigned alert", "%(n)s unassigned alerts", number) % {"n": number}
 
 
 def next_polls(feeds: Sequence[Feed], now: datetime) -> SafeString:

@@ -63,7 +63,7 @@ def waiting_alerts(menu: Menu) -> SafeString:
     entry = menu.waiting
     if entry is None:
         return SafeString("")
-    text = ngettext("%(n)s alert needs action", "%(n)s alerts need action", entry.count) % {"n": entry.count}
+    text = ngettext("%(n)s unassigned alert", "%(n)s unassigned alerts", entry.count) % {"n": entry.count}
     return format_html('<a href="{}">{}</a>.', entry.url, text)
 
 

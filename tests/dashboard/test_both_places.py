@@ -211,7 +211,7 @@ def test_anomalies_without_any_name_the_alerts_that_need_someone(admin: Client) 
             opened_at=NOW,
         )
     page = html_of(admin.get("/spend/anomalies/"))
-    assert "are as usual" in page and '<a href="/alerts/">3 alerts need action</a>.' in page
+    assert "are as usual" in page and '<a href="/alerts/">3 unassigned alerts</a>.' in page
     inbox = replace(admin.get("/alerts/").context["page"], late=False)  # as after an evaluation
     assert inbox.answer().startswith("3 open, unassigned.")
     assert waiting_alerts(Menu()) == "" == waiting_alerts(Menu([Link("Alerts", "/alerts/")]))

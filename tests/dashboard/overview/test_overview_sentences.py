@@ -535,9 +535,9 @@ def test_the_fastest_and_the_slowest_first_token_are_named() -> None:
 
 
 def test_alerts_are_counted_in_words() -> None:
-    assert alerts_headline(0) == "No alert needs action"
-    assert alerts_headline(1) == "1 alert needs action"
-    assert alerts_headline(12) == "12 alerts need action"
+    assert alerts_headline(0) == "No unassigned alerts"
+    assert alerts_headline(1) == "1 unassigned alert"
+    assert alerts_headline(12) == "12 unassigned alerts"
 
 
 def test_a_name_with_markup_is_escaped_in_every_sentence() -> None:
