@@ -118,9 +118,12 @@ def gateways(calm: Stack, three: tuple[list[GatewayProcess], Door], valkey_url: 
     with redis.Redis.from_url(valkey_url) as valkey:
         yield Gateways(calm, three[0], valkey, three[1])
     three[1].reopen()
-    for change in ("DELETE FROM traffic_capuse", "DELETE FROM traffic_cap", "DELETE FROM traffic_route",
-                   "UPDATE traffic_installation SET caps_refuse = false"):  # fmt: skip
-        calm.conn.execute(change)
+    # A gateway may write what was used of a cap in between.
+    with calm.conn.transaction():
+        for change in ("LOCK TABLE traffic_cap, traffic_capuse", "DELETE FROM traffic_capuse",
+                       "DELETE FROM traffic_cap", "DELETE FROM traffic_route",
+                       "UPDATE traffic_installation SET caps_refuse = false"):  # fmt: skip
+            calm.conn.execute(change)
 
 
 def test_two_hundred_calls_at_once_do_not_pass_a_cap_of_calls(gateways: Gateways) -> None:
