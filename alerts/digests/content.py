@@ -195,7 +195,8 @@ def facts_of(
         spent_so_far = meaning("spend", plan.spent, plan.month, plan.scope or scope)
         limit = meaning("budget", plan.high, plan.month, plan.scope)
         used = percent(plan.spent / plan.high) + _(" of plan")
-        facts.append([_("Month to date"), at_least_dollars(plan.spent, plan.at_least), used, *spent_so_far])
+        name = _("Month to date") if scope else _("Whole month")
+        facts.append([name, at_least_dollars(plan.spent, plan.at_least), used, *spent_so_far])
         facts.append([_("Plan"), f"{dollars(plan.low)}–{dollars(plan.high)[1:]}", plan.name, *limit])
         if forecast is not None:
             low, median, high = forecast

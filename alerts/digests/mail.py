@@ -192,7 +192,7 @@ def chart_of(words: dict[str, Any], cid: str) -> Chart | None:
         cid=cid,
         image=png(points),
         alt=f"{alt} {_('Its plan is %(plan)s.') % {'plan': plan}}" if plan else alt,
-        value=_("month to date %(spent)s") % values,
+        value=(_("whole month %(spent)s") if last.at.day == 1 else _("month to date %(spent)s")) % values,
         line=_("plan %(plan)s") % {"plan": plan} if plan else "",
         since=values["since"],
         until=values["until"],
