@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from lib import sql
 from lib.dates import DAY, midnight
+from providers.models import Deployment
 from traffic.comparisons.queue import of_applications
 from traffic.models import AnswerSet, Pair, PairOutcome, Request, SetItem, Trial, TrialCall
 from traffic.quality.queries import ACCEPTABLE_SQL
@@ -190,7 +191,7 @@ def sources_of(requests: Collection[UUID]) -> dict[UUID, UUID]:
 
 def read_file(file: IO[bytes]) -> Draft:
     """The items of a file of JSON lines as `lines` writes them; a line that is no item is named and left out."""
-    draft, total = Draft(), 0
+    draft, total, known = Draft(), 0, Deployment.objects.in_bulk(field_name="slug")
     for number, line in enumerate(lines_of(file), 1):
         if line is not None and not line.strip():
             continue
@@ -199,20 +200,15 @@ def read_file(file: IO[bytes]) -> Draft:
             draft.file.stop(number, text % {"n": f"{len(draft.items):,}"})
             break
         try:
-            draft.items.append(item_of(line))
+            draft.items.append(item_from(object_of(line), known))
             total += len(draft.items[-1].prompt) + len(draft.items[-1].answer)
         except Unfit as error:
             draft.file.reject(number, str(error))
     return draft
 
 
-def item_of(line: bytes | None) -> SetItem:
-    """The item of one line. Raises Unfit."""
-    return item_from(object_of(line))
-
-
-def item_from(value: Mapping[str, Any]) -> SetItem:
-    """The item of an object. Raises Unfit."""
+def item_from(value: Mapping[str, Any], known: Mapping[str, Deployment]) -> SetItem:
+    """The item of an object; a deployment that is not `known` here is left out. Raises Unfit."""
     prompt = checked(value.get("prompt"), value.get("task"))
     answer, acceptable = value.get("answer", ""), value.get("acceptable")
     if not isinstance(answer, str) or len(answer) > MOST_TEXT:
@@ -221,7 +217,8 @@ def item_from(value: Mapping[str, Any]) -> SetItem:
         raise Unfit(_("“acceptable” must be true, false or null."))
     if answer:
         answer = checked(answer).text
-    return SetItem(prompt=prompt.text, task=prompt.task, answer=answer, acceptable=acceptable)
+    deployment = known.get(str(value.get("deployment")))
+    return SetItem(prompt=prompt.text, task=prompt.task, answer=answer, acceptable=acceptable, deployment=deployment)
 
 
 def lines(items: Iterable[SetItem], trial: Trial | None = None) -> Iterator[bytes]:

@@ -95,13 +95,15 @@ def test_a_file_is_read_but_for_the_lines_that_are_no_item() -> None:
     assert draft.file.rejected == 4
 
 
-def test_what_is_written_is_read_back_the_same(rater: User) -> None:
-    draft = sets.read_file(io.BytesIO(line(answer="Me.\nAnd you.", acceptable=False, task="qa")))
+def test_what_is_written_is_read_back_the_same(rater: User, api: Deployment) -> None:
+    told = [line(answer="Me.\nAnd you.", acceptable=False, task="qa", deployment=api.slug),
+            line(deployment="gone"), line(deployment=["a", "list"])]  # fmt: skip
+    draft = sets.read_file(io.BytesIO(b"".join(told)))
     made = sets.keep(name="Kept", draft=draft, by=rater)
     again = sets.read_file(io.BytesIO(b"".join(sets.lines(made.items.all()))))
-    assert [(item.prompt, item.task, item.answer, item.acceptable) for item in again.items] == [
-        ("Who?", "qa", "Me.\nAnd you.", False)
-    ]  # fmt: skip
+    fields = [(item.prompt, item.task, item.answer, item.acceptable, item.deployment) for item in again.items]
+    assert fields[0] == ("Who?", "qa", "Me.\nAnd you.", False, api)
+    assert [deployment for *_most, deployment in fields[1:]] == [None, None]
 
 
 def test_rated_answers_are_kept_with_what_most_of_their_raters_found(
