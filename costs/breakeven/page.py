@@ -8,7 +8,6 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.utils.formats import localize
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -31,7 +30,7 @@ from costs.breakeven.engine import costs_of
 from costs.breakeven.saving import Saving
 from costs.verdicts.amounts import about, about_requests, marked_crossing, marked_saving
 from lib.confidence_intervals import Interval, points_apart
-from lib.formats import count, dollars, figure, percent, sentences, signed_percent, usd4, when
+from lib.formats import count, dollars, figure, sentences, signed_percent, usd4, when
 
 MONTH = 30  # days of a run rate
 MOST_ROWS = 12
@@ -52,23 +51,16 @@ class BreakEvenAnswer:
     saving: Decimal
     crossing: int | None  # requests a month: the last one passed, else the next one
     routed_crossing: int | None
-    apart: Decimal | None  # share of the crossing by which the run rate is past it, or short of it
     saves_at: int | None  # requests a month at which `SAVING` is reached
     days: int | None  # until the crossing, at the present growth
     growth: Decimal | None  # share a month
     band: Band | None = None
 
-    @property
-    def times(self) -> Decimal | None:
-        """The run rate as a multiple of the crossing, if a percentage would have too many digits."""
-        return round(Decimal(self.n) / self.crossing, 1) if self.crossing and self.n >= 2 * self.crossing else None
-
     def sentence(self, *, marked: bool = False) -> SafeString:
         """The answer for HTML; `marked`: the crossing is the one of every page, so that an audit compares it."""
         n = figure(count(self.n), "run-rate", self.n) if marked else count(self.n)
         words = {"at": self._pays_from(marked), "n": n, "saving": self._saving(marked)}
-        far = {"apart": percent(self.apart), "times": localize(self.times)}
-        return format_html("{}{}", format_html(self._text(), **words, **far), self._end())
+        return format_html("{}{}", format_html(self._text(), **words), self._end())
 
     def _pays_from(self, marked: bool) -> str:
         """The crossing with its interval; without one the exact figure, as of a price sheet."""
@@ -90,11 +82,6 @@ class BreakEvenAnswer:
         """The sentence with placeholders for its figures, without the part that `_end` adds."""
         if self.kind == "no_traffic" and not self.crossing:
             return _("No requests yet, so there is no run rate to compare with a break-even.")
-        if self.kind == "pays" and self.times:
-            return _(
-                "Self-hosting is cheaper above <b>{at} requests</b> a month. We send <b>{n}</b>, "
-                "{times} times that, and save <b>{saving} a month</b>"
-            )
         return {
             "no_traffic": _(
                 "No requests yet, so there is no run rate. With the assumed figures below, self-hosting would be "
@@ -103,10 +90,7 @@ class BreakEvenAnswer:
             "no_counterfactual": _(
                 "Nothing can be compared: no API model with a price is known for any of our requests. Choose one below."
             ),
-            "pays": _(
-                "Self-hosting is cheaper above <b>{at} requests</b> a month. We send <b>{n}</b>, "
-                "{apart} past that, and save <b>{saving} a month</b>"
-            ),
+            "pays": _("Self-hosting saves <b>{saving} a month</b>. It is cheaper above <b>{at} requests</b> a month"),
             "always": _(
                 "Self-hosting is cheaper at every volume. At our <b>{n} requests</b> a month it "
                 "saves <b>{saving} a month</b>."
@@ -116,12 +100,12 @@ class BreakEvenAnswer:
                 "answers are rated significantly worse, so it is not called cheaper."
             ),
             "ahead": _(
-                "Self-hosting is cheaper above <b>{at} requests</b> a month. We send <b>{n}</b>, "
-                "{apart} short of that. Until then the API costs <b>{saving} a month</b> less"
+                "Self-hosting is cheaper above <b>{at} requests</b> a month. Below that, at our volume, the API "
+                "costs <b>{saving} a month</b> less"
             ),
             "again": _(
-                "At our <b>{n} requests</b> a month the API is cheaper again, by <b>{saving}</b>: they need one more"
-                " GPU and do not fill it. Self-hosting is cheaper again above <b>{at}</b>."
+                "At our volume the API is cheaper again, by <b>{saving} a month</b>: it needs one more GPU and does not"
+                " fill it. Self-hosting is cheaper again above <b>{at} requests</b>."
             ),
             "never": _(
                 "Self-hosting is not cheaper at any higher volume. At our <b>{n} requests</b> a month the API costs"
@@ -165,7 +149,6 @@ def answer(
         saving=abs(result.saving),
         crossing=at,
         routed_crossing=None if at is None else routed_requests(at, inputs.routable_share),
-        apart=None if at is None or not n else abs(Decimal(n) / at - 1),
         saves_at=volume_saving(inputs, SAVING) if pays and result.saving <= SAVING else None,
         days=days_to_cross(n, at, growth) if at and not pays and growth is not None else None,
         growth=growth,

@@ -285,7 +285,7 @@ def a_latency_page(total: Group | None, **changed: Any) -> latency_page.Page:
     return latency_page.Page(total=total, **{**periods, **lists, **figures, **changed})
 
 
-START = "95 % of answers were complete within <b>1.00 s</b>, half within 500 ms"
+START = "95 % of answers were complete within <b>1.00 s</b>"
 
 
 @pytest.mark.parametrize(
@@ -302,11 +302,11 @@ START = "95 % of answers were complete within <b>1.00 s</b>, half within 500 ms"
         ),
         (a_latency_page(a_group(None)), "<b>200 requests</b> without reported latencies."),
         (a_latency_page(a_group(1000)), f"{START}. No errors."),
-        (a_latency_page(a_group(1000, 500)), f"{START}, <b>100 % slower</b> than in the period compared. No errors."),
+        (a_latency_page(a_group(1000, 500)), f"{START}, slower than in the period compared. No errors."),
         (a_latency_page(a_group(1000, 990)), f"{START}, as in the period compared. No errors."),
         (
             a_latency_page(a_group(1000, 2000, errors=1)),
-            f"{START}, faster than the <b>2.00 s</b> of the period compared. Failed: <b>0.5 %</b>.",
+            f"{START}, faster than in the period compared. Failed: <b>0.5 %</b>.",
         ),
         (
             a_latency_page(a_group(1000, errors=2), errors={"<429>": 2, "500": 1}),

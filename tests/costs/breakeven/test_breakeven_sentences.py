@@ -40,9 +40,8 @@ def plain(html: str) -> str:
 
 
 def answer_of(kind: str, n: int = 30_000, crossing: int | None = 20_000, **fields: Any) -> BreakEvenAnswer:
-    apart = abs(D(n) / crossing - 1) if crossing and n else None
     plain_figures = {"saves_at": None, "days": None, "growth": None, **fields}
-    return BreakEvenAnswer(kind, n, D(50), crossing, None, apart, **plain_figures)
+    return BreakEvenAnswer(kind, n, D(50), crossing, None, **plain_figures)
 
 
 @pytest.mark.parametrize(
@@ -59,14 +58,12 @@ def answer_of(kind: str, n: int = 30_000, crossing: int | None = 20_000, **field
         ),
         (
             answer_of("pays"),
-            "Self-hosting is cheaper above 20,000 requests a month. We send 30,000, 50 % past that, and save "
-            "$50 a month.",
+            "Self-hosting saves $50 a month. It is cheaper above 20,000 requests a month.",
         ),
         (
             answer_of("pays", 50_000, saves_at=90_000),
-            "Self-hosting is cheaper above 20,000 requests a month. We send 50,000, 2.5 times that, and save "
-            "$50 a month."
-            " It saves $100 at about 90,000 requests.",
+            "Self-hosting saves $50 a month. It is cheaper above 20,000 requests a month. It saves $100 at about "
+            "90,000 requests.",
         ),
         (
             answer_of("always"),
@@ -79,23 +76,23 @@ def answer_of(kind: str, n: int = 30_000, crossing: int | None = 20_000, **field
         ),
         (
             answer_of("ahead", crossing=60_000),
-            "Self-hosting is cheaper above 60,000 requests a month. We send 30,000, 50 % short of that. Until "
-            "then the API costs $50 a month less.",
+            "Self-hosting is cheaper above 60,000 requests a month. Below that, at our volume, the API costs "
+            "$50 a month less.",
         ),
         (
             answer_of("ahead", crossing=60_000, days=1),
-            "Self-hosting is cheaper above 60,000 requests a month. We send 30,000, 50 % short of that. Until "
-            "then the API costs $50 a month less, and at the current growth we reach it in 1 day.",
+            "Self-hosting is cheaper above 60,000 requests a month. Below that, at our volume, the API costs "
+            "$50 a month less, and at the current growth we reach it in 1 day.",
         ),
         (
             answer_of("ahead", crossing=60_000, days=9),
-            "Self-hosting is cheaper above 60,000 requests a month. We send 30,000, 50 % short of that. Until "
-            "then the API costs $50 a month less, and at the current growth we reach it in 9 days.",
+            "Self-hosting is cheaper above 60,000 requests a month. Below that, at our volume, the API costs "
+            "$50 a month less, and at the current growth we reach it in 9 days.",
         ),
         (
             answer_of("again", crossing=60_000),
-            "At our 30,000 requests a month the API is cheaper again, by $50: they need one more GPU and do not"
-            " fill it. Self-hosting is cheaper again above 60,000.",
+            "At our volume the API is cheaper again, by $50 a month: it needs one more GPU and does not fill it. "
+            "Self-hosting is cheaper again above 60,000 requests.",
         ),
         (
             answer_of("never", crossing=None),
