@@ -74,6 +74,8 @@ class RulesPage:
                 ", but notifications to %(n)s recipient fail", ", but notifications to %(n)s recipients fail", n
             )
             return text % {"n": n}
+        if len(self.rows) < self.counts.all:  # a search, or a second page: nothing is known of the others
+            return _(", those listed here with working recipients")
         return _(", all with working recipients")
 
     def made_headline(self) -> str:

@@ -209,7 +209,7 @@ def rule(**more: Any) -> Rule:
 
 
 def rules_page(on: int, broken: int = 0, untold: int = 0, *, made: int = 0, search: str = "") -> RulesPage:
-    rows = [RuleRow(rule(enabled=False), "", []), RuleRow(rule(), "", ["a@b.c"])]
+    rows = [*[RuleRow(rule(enabled=False), "", [])] * (3 if search else 19), RuleRow(rule(), "", ["a@b.c"])]
     page = RulesPage(RuleCounts(20, on, broken), rows, made, search)
     return page if not untold else RulesPage(page.counts, [*rows, *[Untold(rule(), "", [])] * untold], made, search)
 
@@ -225,6 +225,7 @@ class Untold(RuleRow):
     [
         (rules_page(1), "1 of 20 rules is on, all with working recipients."),
         (rules_page(19), "19 of 20 rules are on, all with working recipients."),
+        (rules_page(19, search="x"), "19 of 20 rules are on, those listed here with working recipients."),
         (rules_page(19, broken=2), "19 of 20 rules are on, 2 cannot be evaluated."),
         (rules_page(19, untold=1), "19 of 20 rules are on, 1 has no working recipient."),
         (rules_page(19, untold=2), "19 of 20 rules are on, 2 have no working recipient."),
