@@ -18,7 +18,6 @@ from lib.forms import one_line
 from lib.paging import Limit, Page, decode_cursor, encode_cursor
 from lib.shapes import READ_ERRORS, Error
 from providers.audit.log import Action, Actor, ActorKind, record
-from providers.models import Deployment
 from traffic.authentication.access import caller_of, needs
 from traffic.models import AnswerSet
 from traffic.models.trials import PromptSource
@@ -265,7 +264,7 @@ def get_set_items(request: HttpRequest, set_id: SetId, trial: SetId | None = Non
 def post_set(request: HttpRequest, body: SetIn) -> Any:
     draft = sets.Draft()
     rejected: list[dict[str, Any]] = []
-    known = Deployment.objects.in_bulk(field_name="slug")
+    known = sets.known_deployments()
     for index, value in enumerate(body.items):
         try:
             draft.items.append(sets.item_from(value, known))

@@ -191,7 +191,7 @@ def sources_of(requests: Collection[UUID]) -> dict[UUID, UUID]:
 
 def read_file(file: IO[bytes]) -> Draft:
     """The items of a file of JSON lines as `lines` writes them; a line that is no item is named and left out."""
-    draft, total, known = Draft(), 0, Deployment.objects.in_bulk(field_name="slug")
+    draft, total, known = Draft(), 0, known_deployments()
     for number, line in enumerate(lines_of(file), 1):
         if line is not None and not line.strip():
             continue
@@ -205,6 +205,11 @@ def read_file(file: IO[bytes]) -> Draft:
         except Unfit as error:
             draft.file.reject(number, str(error))
     return draft
+
+
+def known_deployments() -> dict[str, Deployment]:
+    """All of them by slug."""
+    return Deployment.objects.in_bulk(field_name="slug")
 
 
 def item_from(value: Mapping[str, Any], known: Mapping[str, Deployment]) -> SetItem:
