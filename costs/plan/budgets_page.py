@@ -36,8 +36,8 @@ class BudgetRow:
         day = self.position.status.runs_out_on
         if self.verdict.state == State.NOT_MET and day is not None:
             return when(day)
-        known = {State.MET: _("not this month"), State.TOO_CLOSE: _("too close to call")}
-        return known.get(self.verdict.state, _("not enough data"))
+        words = {State.MET: _("not this month"), State.TOO_CLOSE: _("too close to call")}
+        return words.get(self.verdict.state, _("not enough data"))
 
     @property
     def arithmetic(self) -> str:

@@ -18,8 +18,8 @@ def serving_now(summary: UptimeSummary) -> Verdict:
     names = [entry.deployment.name for entry in summary.down]
     checked = bool(summary.last_check_at) and not summary.stopped
     verdict = serving(summary.total, summary.up, names, checked=checked)
-    said = names or not checked or verdict.state == State.MET
-    return verdict if said else replace(verdict, sentence=summary.answer())  # which names what the others are
+    is_complete = names or not checked or verdict.state == State.MET
+    return verdict if is_complete else replace(verdict, sentence=summary.answer())  # which names what the others are
 
 
 def serving(total: int, up: int, down: Sequence[str], *, checked: bool) -> Verdict:

@@ -264,10 +264,10 @@ def get_set_items(request: HttpRequest, set_id: SetId, trial: SetId | None = Non
 def post_set(request: HttpRequest, body: SetIn) -> Any:
     draft = sets.Draft()
     rejected: list[dict[str, Any]] = []
-    known = sets.known_deployments()
+    deployments = sets.known_deployments()
     for index, value in enumerate(body.items):
         try:
-            draft.items.append(sets.item_from(value, known))
+            draft.items.append(sets.item_from(value, deployments))
         except Unfit as error:
             rejected.append({"index": index, "msg": str(error)})
     if not draft.items:

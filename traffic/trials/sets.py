@@ -191,7 +191,7 @@ def sources_of(requests: Collection[UUID]) -> dict[UUID, UUID]:
 
 def read_file(file: IO[bytes]) -> Draft:
     """The items of a file of JSON lines as `lines` writes them; a line that is no item is named and left out."""
-    draft, total, known = Draft(), 0, known_deployments()
+    draft, total, deployments = Draft(), 0, known_deployments()
     for number, line in enumerate(lines_of(file), 1):
         if line is not None and not line.strip():
             continue
@@ -200,7 +200,7 @@ def read_file(file: IO[bytes]) -> Draft:
             draft.file.stop(number, text % {"n": f"{len(draft.items):,}"})
             break
         try:
-            draft.items.append(item_from(object_of(line), known))
+            draft.items.append(item_from(object_of(line), deployments))
             total += len(draft.items[-1].prompt) + len(draft.items[-1].answer)
         except Unfit as error:
             draft.file.reject(number, str(error))
@@ -212,8 +212,8 @@ def known_deployments() -> dict[str, Deployment]:
     return Deployment.objects.in_bulk(field_name="slug")
 
 
-def item_from(value: Mapping[str, Any], known: Mapping[str, Deployment]) -> SetItem:
-    """The item of an object; a deployment that is not `known` here is left out. Raises Unfit."""
+def item_from(value: Mapping[str, Any], deployments: Mapping[str, Deployment]) -> SetItem:
+    """The item of an object; a deployment that is not in `deployments` is left out. Raises Unfit."""
     prompt = checked(value.get("prompt"), value.get("task"))
     answer, acceptable = value.get("answer", ""), value.get("acceptable")
     if not isinstance(answer, str) or len(answer) > MOST_TEXT:
@@ -222,7 +222,7 @@ def item_from(value: Mapping[str, Any], known: Mapping[str, Deployment]) -> SetI
         raise Unfit(_("“acceptable” must be true, false or null."))
     if answer:
         answer = checked(answer).text
-    deployment = known.get(str(value.get("deployment")))
+    deployment = deployments.get(str(value.get("deployment")))
     return SetItem(prompt=prompt.text, task=prompt.task, answer=answer, acceptable=acceptable, deployment=deployment)
 
 
