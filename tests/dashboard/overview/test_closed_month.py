@@ -85,6 +85,7 @@ def test_a_lower_bound_is_one_on_every_page_and_in_the_api(manager: Client) -> N
         )
     closed = words(page)
     assert "November: ≥ $393.00 of $400" in closed and "≥ 393.00" in closed
+    assert "spent at least $393.00" in closed and "spent $393.00" not in closed, "the bar is a lower bound too"
     assert Marked(("verdict: plan", "2026-11", ""), "not_enough_data") in marked(page)
     for written in (weekly, monthly):
         assert "cost at least $393.00 of $400. The cost of 52 requests is not known." in written["heading"]
