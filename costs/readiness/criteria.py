@@ -53,7 +53,7 @@ def _doubt(agreement: Agreement | None) -> str:
     """That the raters do not agree enough to draw conclusions; empty where they do, and where that is not known."""
     if agreement is None or agreement.alpha is None or agreement.trusted is not False:
         return ""
-    text = _("The raters do not agree enough to be sure: alpha is %(alpha)s, and %(least)s would be enough.")
+    text = _("Raters of self-hosted answers do not agree enough: alpha is %(alpha)s, and %(least)s would do.")
     return " " + text % {"alpha": agreement.alpha_words(), "least": TRUSTED}
 
 

@@ -354,7 +354,7 @@ def test_a_share_whose_raters_do_not_agree_has_their_agreement_beside_it_whereve
     [verdict] = [row for row in verdicts(NOW) if row.question == "quality"]
     assert verdict.state == State.MET
     alpha = client.get("/quality/").context["answer"].total.agreement.alpha
-    doubt = f"The raters do not agree enough to be sure: alpha is {alpha:.2f}, and 0.667 would be enough.".replace(
+    doubt = f"Raters of self-hosted answers do not agree enough: alpha is {alpha:.2f}, and 0.667 would do.".replace(
         "-", "\N{MINUS SIGN}"
     )
     assert verdict.sentence.endswith(doubt)
