@@ -354,9 +354,8 @@ def test_a_share_whose_raters_do_not_agree_has_their_agreement_beside_it_whereve
     [verdict] = [row for row in verdicts(NOW) if row.question == "quality"]
     assert verdict.state == State.MET
     alpha = client.get("/quality/").context["answer"].total.agreement.alpha
-    doubt = f"Raters of self-hosted answers do not agree enough: alpha is {alpha:.2f}, and 0.667 would do.".replace(
-        "-", "\N{MINUS SIGN}"
-    )
+    figure = f"{alpha:.2f}".replace("-", "\N{MINUS SIGN}")
+    doubt = f"Raters of self-hosted answers do not agree enough: alpha is {figure}, and 0.667 would do."
     assert verdict.sentence.endswith(doubt)
     assert all(doubt in text(client, page) for page in ("/", "/decide/"))
 
