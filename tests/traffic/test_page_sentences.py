@@ -302,7 +302,7 @@ START = "95 % of answers were complete within <b>1.00 s</b>"
         ),
         (a_latency_page(a_group(None)), "<b>200 requests</b> without reported latencies."),
         (a_latency_page(a_group(1000)), f"{START}. No errors."),
-        (a_latency_page(a_group(1000, 500)), f"{START}, slower than in the period compared. No errors."),
+        (a_latency_page(a_group(1000, 500)), f"{START}, 100 % slower than in the period compared. No errors."),
         (a_latency_page(a_group(1000, 990)), f"{START}, as in the period compared. No errors."),
         (
             a_latency_page(a_group(1000, 2000, errors=1)),

@@ -122,7 +122,7 @@ class Page:
         if total.before is None or total.change is None:
             return ""
         if total.change > AS_BEFORE:
-            return _(", slower than in the period compared")
+            return format_html(_(", {share} slower than in the period compared"), share=percent(total.change))
         if total.change < -AS_BEFORE:
             return _(", faster than in the period compared")
         return _(", as in the period compared")
