@@ -88,26 +88,15 @@ class LeasesPage:
         return [row for row in self.active if not row.unreported]
 
     def _spent(self) -> str:
-        text = ngettext(
-            "<b>{all} lease</b> cost <b>{spent}</b> so far{rest}",
-            "<b>{all} leases</b> cost <b>{spent}</b> so far{rest}",
-            self.total,
-        )
-        return format_html(text, all=count(self.total), spent=dollars(self.spent), rest=self._still_rented())
-
-    def _still_rented(self) -> str:
-        n, per_hour = len(self.running), hourly(self.running)
-        if not n and self.active:
-            return "."
-        if not n:
-            return _(", none rented now.")
-        if not per_hour:
-            text = ngettext(", 1 still rented.", ", {n} still rented.", n)
+        """What they cost an hour and so far; how many are rented stands in the heading above."""
+        per_hour = hourly(self.running)
+        if per_hour:
+            text = _("Rented GPUs cost <b>{hour} an hour</b> now, and these leases <b>{spent}</b> so far.")
+        elif self.active:
+            text = _("These leases cost <b>{spent}</b> so far.")
         else:
-            text = ngettext(
-                ", 1 still rented at <b>{hour} an hour</b>.", ", {n} still rented at <b>{hour} an hour</b>.", n
-            )
-        return format_html(text, n=n, hour=dollars(per_hour))
+            text = _("These leases cost <b>{spent}</b>, and none is rented now.")
+        return format_html(text, hour=dollars(per_hour), spent=dollars(self.spent))
 
     def _wasted(self) -> str:
         wasted = [row for row in self.active if row.wasted]
@@ -115,10 +104,10 @@ class LeasesPage:
             return ""
         text = ngettext(
             "<b>{name}</b> is idle: {why}.",
-            "{n} idle, <b>{name}</b> first: {why}.",
+            "Several are idle, <b>{name}</b> first: {why}.",
             len(wasted),
         )
-        return format_html(text, n=len(wasted), name=wasted[0].lease, why=wasted[0].wasted)
+        return format_html(text, name=wasted[0].lease, why=wasted[0].wasted)
 
     def headline(self) -> str:
         n = len(self.running)
