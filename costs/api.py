@@ -50,7 +50,7 @@ from lib.errors import ApiError, at
 from lib.periods import month_days
 from lib.shapes import READ_ERRORS, Error
 from traffic.authentication.access import application_of_key, needs
-from traffic.requests.query_params import FilterQuery, PeriodQuery
+from traffic.requests.query_params import FilterQuery, Month, PeriodQuery
 from traffic.usage.filters import Filters
 
 router = Router(tags=["costs"])
@@ -58,7 +58,6 @@ router.add_router("", trials)
 router.add_router("", scoreboard)
 LIVE_FOR_S = 10
 GroupBy = Literal["provider", "model", "application", "owner", "task", "category", "day", "month", "provenance"]
-Month = Annotated[str | None, Field(pattern=r"^20\d{2}-(0[1-9]|1[0-2])$", description="YYYY-MM")]
 
 
 @router.get(

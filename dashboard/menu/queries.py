@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Case, Q, Value, When
 
 from alerts.models import Rule
 from costs.dates import months_since, today
@@ -17,9 +17,18 @@ from traffic.requests.queries import open_request
 MOST = 8  # rows of a kind
 
 
-def _with_words(rows: Any, words: list[str], *fields: str) -> list[dict[str, str]]:
-    """The rows that have every word in one of the fields, as dicts of the fields."""
+# What people call the things that a shipped rule watches, by the rule's kind; its name has the rest.
+RULE_WORDS = {
+    "lease": "gpu rented unused", "outage": "downtime unavailable", "late": "worker", "budget": "spend limit",
+    "balance": "credit", "unpriced": "unknown cost", "break-even": "own gpu volume", "bill-gap": "invoice difference",
+}  # fmt: skip
+
+
+def _with_words(rows: Any, words: list[str], *fields: str, kind: str = "") -> list[dict[str, str]]:
+    """The rows that have every word in one of the fields, as dicts of the fields; "rule" in "idle rule" is the kind."""
     for word in words:
+        if len(words) > 1 and word in f"{kind}s":
+            continue
         condition = Q()
         for field in fields:
             condition |= Q(**{f"{field}__icontains": word})
@@ -30,26 +39,27 @@ def _with_words(rows: Any, words: list[str], *fields: str) -> list[dict[str, str
 def applications(user: Any, words: list[str]) -> list[dict[str, str]]:
     """Applications (`name`, `slug`): all for whoever sees them, else those that the person owns or belongs to."""
     rows = Application.objects.all()
-    return _with_words(
-        rows if user.has_perm("traffic.view_application") else rows.of_person(user), words, "name", "slug"
-    )
+    mine = rows if user.has_perm("traffic.view_application") else rows.of_person(user)
+    return _with_words(mine, words, "name", "slug", kind="application")
 
 
 def deployments(words: list[str]) -> list[dict[str, str]]:
-    return _with_words(Deployment.objects.all(), words, "name", "slug")
+    return _with_words(Deployment.objects.all(), words, "name", "slug", kind="deployment")
 
 
 def accounts(words: list[str]) -> list[dict[str, str]]:
-    return _with_words(Account.objects.all(), words, "name", "slug")
+    return _with_words(Account.objects.all(), words, "name", "slug", kind="account")
 
 
 def rules(words: list[str]) -> list[dict[str, str]]:
-    return _with_words(Rule.objects.all(), words, "name", "slug")
+    """Rules (`name`, `slug`), also by what people call the thing that they watch."""
+    called = Case(*(When(kind=kind, then=Value(text)) for kind, text in RULE_WORDS.items()), default=Value(""))
+    return _with_words(Rule.objects.annotate(called=called), words, "name", "slug", "called", kind="alert rule")
 
 
 def models(words: list[str]) -> list[dict[str, str]]:
     """Models of the price book (`model`)."""
-    return _with_words(TokenPrice.objects.all(), words, "model")
+    return _with_words(TokenPrice.objects.all(), words, "model", kind="model")
 
 
 def months() -> list[str]:

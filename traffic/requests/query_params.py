@@ -9,7 +9,8 @@ from django.utils import timezone
 from ninja import Schema
 from pydantic import Field
 
-from lib.periods import MOMENT, Period, moment, parse_period
+from lib.errors import ApiError, at
+from lib.periods import MOMENT, Period, moment, month_days, parse_period
 from traffic.marks.rules import bits_of
 from traffic.models import Outcome
 from traffic.requests.request_filter import Range, RequestFilter
@@ -19,14 +20,25 @@ Text = Annotated[str, Field(max_length=200, pattern="^[^\\x00]*$")]
 Moment = Annotated[str | None, Field(pattern=MOMENT)]
 
 
+Month = Annotated[str | None, Field(pattern=r"^20\d{2}-(0[1-9]|1[0-2])$", description="YYYY-MM")]
+
+
 class PeriodQuery(Schema):
-    """`from` is inclusive, `to` exclusive. Without them the current month to date."""
+    """`from` is inclusive, `to` exclusive, or one whole `month`. Without them the current month to date."""
 
     since: Moment = Field(None, alias="from")
     until: Moment = Field(None, alias="to")
+    month: Month = None
 
     def parsed(self) -> Period:
-        return parse_period(self.since, self.until, timezone.now())
+        """Raises ApiError (422) where a month and a bound name two periods."""
+        if not self.month:
+            return parse_period(self.since, self.until, timezone.now())
+        if self.since or self.until:
+            message = "Name `month`, or `from` and `to`, not both."
+            raise ApiError(422, message, [at(["query", "month"], message)])
+        first, end = month_days(self.month)
+        return parse_period(first.isoformat(), end.isoformat(), timezone.now())
 
 
 class FilterQuery(Schema):

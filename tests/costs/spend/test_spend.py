@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -236,3 +236,19 @@ def test_the_api_answers_decimal_strings(apps: Any, claude: Account) -> None:
     assert (answer["from"], answer["to"], answer["currency"]) == (D1.isoformat(), D2.isoformat(), "USD")
     assert Decimal(answer["total"]) == 1
     assert answer["groups"][0]["provenance"] == {"measured": "1.000000000000"}
+
+
+def test_the_api_takes_one_month_in_the_place_of_two_days(apps: Any, claude: Account) -> None:
+    callers.clear()
+    reader = {"Authorization": f"Bearer {create_key(name='reader', scopes=['read'])[1]}"}
+    usage(day=date(2026, 10, 31), cost=Decimal("1.00"))
+    usage(day=date(2026, 11, 1), cost=Decimal("2.00"))
+    usage(day=date(2026, 11, 30), cost=Decimal("4.00"))
+    usage(day=date(2026, 12, 1), cost=Decimal("8.00"))
+    answer = Client().get("/api/v1/spend?month=2026-11", headers=reader).json()
+    assert (answer["from"], answer["to"]) == ("2026-11-01", "2026-12-01")
+    assert Decimal(answer["total"]) == 6
+    for query in ("month=2026-11&from=2026-11-02", "month=2026-11&to=2026-11-02", "month=2026-13", "month=november"):
+        refused = Client().get(f"/api/v1/spend?{query}", headers=reader)
+        assert refused.status_code == 422, query
+        assert "month" in str(refused.json()["errors"]), query

@@ -68,6 +68,13 @@ def test_a_thing_is_found_from_its_fourth_letter_on(admin: Client, typed: str, k
         assert url in [address for _label, address in results(admin, typed[:end])[kind]], typed[:end]
 
 
+@pytest.mark.parametrize("typed", ["idle gpu rule", "gpu", "unused rules", "lease alert rule"])
+def test_a_rule_is_found_by_what_people_call_the_thing_that_it_watches(admin: Client, typed: str) -> None:
+    Rule.objects.create(slug="lease", name="Lease idle or stopped", kind="lease")
+    Rule.objects.create(slug="outage", name="Deployment down", kind="outage")
+    assert results(admin, typed)["Alert rules"] == [("Lease idle or stopped", "/alerts/rules/lease/")]
+
+
 def test_a_month_is_found_as_its_name_is_typed(admin: Client) -> None:
     label, url = results(admin, "statement")["Months"][0]
     typed = f"{label.split()[0]} statement"
