@@ -18,6 +18,7 @@ from costs.charges.forms import LARGEST, ChargeForm, number_text
 from costs.dates import FIRST_DAY, today
 from costs.finality import month_final_on
 from costs.models import Category, Charge, Recurrence
+from providers.models import provider_name
 
 LARGEST_FILE = 10 * 1024 * 1024  # the bank's whole history has about 1 MB
 
@@ -70,8 +71,9 @@ class RecurrenceForm(ChargeForm):
         if since is not None and data.get("provider"):
             final = month_final_on(data["provider"], since)
             if final <= today():
-                message = _("The month of this day is final since %(day)s. Choose a later day.")
-                self.add_error("since", message % {"day": date_format(final, "j F Y")})
+                message = _("The month of this day is final at %(name)s since %(day)s. Choose a later day.")
+                names = {"name": provider_name(data["provider"]), "day": date_format(final, "j F Y")}
+                self.add_error("since", message % names)
         return data
 
     def convert(self, data: dict[str, Any]) -> None:

@@ -34,7 +34,7 @@ def why_stated(provider: str, day: date, today: date) -> str:
     final = month_final_on(provider, month)
     if today < final or not known_before(next_month(month)):
         return ""
-    message = _("%(month)s is final since %(day)s. Enter a correction on a later day.")
+    message = _("%(month)s of %(name)s is final since %(day)s. Enter a correction on a later day.")
     return message % {**names, "day": date_format(final, "j F Y")}
 
 

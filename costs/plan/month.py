@@ -78,8 +78,8 @@ class Sides:
     def headline(self) -> str:
         words = {"fixed": dollars(self.committed_month), "month": month_name(self.first)}
         if self.share is None:
-            return _("%(fixed)s of %(month)s is committed") % words
-        text = _("%(fixed)s of %(month)s is committed, %(share)s of the forecast")
+            return _("Committed in %(month)s: %(fixed)s") % words
+        text = _("Committed in %(month)s: %(fixed)s, %(share)s of the forecast")
         return text % {**words, "share": percent(self.share)}
 
 

@@ -105,7 +105,7 @@ class PlanPage:
         if self.left <= 0:
             return _("Nothing left")
         days = (self.month.last - self.today).days + 1
-        text = ngettext("%(sum)s for the last day", "%(sum)s a day for %(days)s days", days)
+        text = ngettext("Left: %(sum)s for the last day", "Left: %(sum)s a day for %(days)s days", days)
         return text % {"sum": dollars(self.left / days), "days": days}
 
     def phases_headline(self) -> str:

@@ -110,7 +110,8 @@ def names(rows: Sequence[Row], series: Sequence[Row]) -> list[Row]:
     middle, last = rows[int((len(rows) - 1) * 0.9)], rows[-1]
     at_api = {"kind": "name", "x": middle["requests_per_month"], "y": middle["api"], "label": series[0]["name"]}
     gpus = last.get("gpus")
-    label = f"{series[1]['name']}: {gpus}, {money.dollars(last['selfhost'], 0)}" if gpus else series[1]["name"]
+    size = ngettext("%(n)s GPU", "%(n)s GPUs", gpus) % {"n": gpus} if gpus else ""
+    label = f"{series[1]['name']}: {size}, {money.dollars(last['selfhost'], 0)}" if size else series[1]["name"]
     at_self = {"kind": "name", "x": last["requests_per_month"], "y": last["selfhost"], "label": label, "cls": "t-1"}
     return [{**at_api, "side": "left"}, {**at_self, "side": "left"}] if last["selfhost"] is not None else [at_api]
 

@@ -7,7 +7,7 @@ every width in px that the plot may have.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dashboard.charts.svg import CHARACTER_PX, pct, text
@@ -18,6 +18,8 @@ LINE_PX, RISE_PX, DROP_PX = 15, 11, 4  # between two lines, above the baseline, 
 MARGIN_PX = 16  # at the right of a plot
 TOP_PX = 18  # above it
 WIDE = " wide"  # the class of what a phone hides
+
+LINE_NAME = 5  # the rank from which a label hides on a phone before it moves: moved, the name of a line lies on the line
 
 Box = tuple[float, float, float, float]
 Taken = list[tuple["Label", tuple[int, ...]]]
@@ -62,10 +64,15 @@ def placed(labels: Sequence[Label], height: int) -> list[str]:
     """The labels as markup in a plot of `height` px, in their order; what has no room is left out."""
     taken: Taken = []
     markup: dict[int, list[str]] = {}
+    shown_at = (("", PHONE + DESKTOP), (WIDE, DESKTOP))
     for index, label in sorted(enumerate(labels), key=lambda item: item[1].rank):
-        for hidden, widths in (("", PHONE + DESKTOP), (WIDE, DESKTOP)):
-            place = next((p for p in places(label) if is_free(p, height, taken, widths)), None)
-            if place is not None:
+        tries: Iterable[tuple[Label, tuple[str, tuple[int, ...]]]] = (
+            ((place, widths) for place in places(label) for widths in shown_at)
+            if label.rank >= LINE_NAME
+            else ((place, widths) for widths in shown_at for place in places(label))
+        )
+        for place, (hidden, widths) in tries:
+            if is_free(place, height, taken, widths):
                 taken.append((place, widths))
                 markup[index] = place.markup(hidden)
                 break

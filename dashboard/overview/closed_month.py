@@ -79,7 +79,8 @@ class ClosedMonth:
     def _final(self) -> str:
         if self.final_on is None:
             return ""
-        text = _("Final since {day}.") if self.final_on <= self.today else _("Final on {day}.")
+        final = self.final_on <= self.today
+        text = _("All costs are final since {day}.") if final else _("All costs are final on {day}.")
         return format_html(text, day=when(self.final_on))
 
     def _bills(self) -> str:

@@ -135,4 +135,4 @@ def test_what_is_refused_says_why(client: Client, changes: Any, field: str, sent
 def test_a_change_cannot_reach_into_a_final_month(client: Client) -> None:
     one = series(starts_on=TODAY - timedelta(days=200))
     answer = client.post(f"{URL}{one.pk}/", GOOD | {"since": str(TODAY - timedelta(days=120))})
-    assert "is final since" in str(answer.context["form"].errors["since"])
+    assert "is final at" in str(answer.context["form"].errors["since"])

@@ -109,8 +109,8 @@ def test_the_pace_is_told_by_its_ends_or_its_middle() -> None:
 
 
 def test_what_is_left_is_divided_by_the_days_that_are_left() -> None:
-    assert page().left_headline() == "$17.00 a day for 10 days"
-    assert PlanPage(page().plan, LAST).left_headline() == "$170.00 for the last day"
+    assert page().left_headline() == "Left: $17.00 a day for 10 days"
+    assert PlanPage(page().plan, LAST).left_headline() == "Left: $170.00 for the last day"
     assert page(spent=200).left_headline() == page(None).left_headline() == "Nothing left"
 
 
@@ -216,9 +216,9 @@ def test_how_far_a_budget_goes_is_told_by_volume() -> None:
 
 def test_what_is_committed_is_told_with_its_share_where_there_is_a_forecast() -> None:
     assert Sides(FIRST, D(10), D(10), D(5), D(15)).headline() == (
-        "$20.00 of September is committed, 50\u202f% of the forecast"
+        "Committed in September: $20.00, 50\u202f% of the forecast"
     )
-    assert Sides(FIRST, D(10), D(10), D(5), None).headline() == "$20.00 of September is committed"
+    assert Sides(FIRST, D(10), D(10), D(5), None).headline() == "Committed in September: $20.00"
 
 
 def test_the_last_change_of_the_plan_is_told_with_its_age() -> None:

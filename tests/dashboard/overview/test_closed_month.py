@@ -58,7 +58,7 @@ def test_the_closed_month_stands_first_for_five_days(now: datetime, is_shown: bo
     assert (closed is not None) is is_shown
     if closed is not None:
         assert (closed.month, closed.spent, closed.limit) == (NOVEMBER, Decimal("393.00"), Decimal(400))
-        assert "$393.00 of $400" in sentence and "Final on 31 Dec." in sentence
+        assert "$393.00 of $400" in sentence and "All costs are final on 31 Dec." in sentence
         assert marked(closed.state_mark()) == [Marked(("verdict: plan", "2026-11", ""), "met")]
 
 
@@ -72,7 +72,7 @@ def test_a_month_that_an_invoice_closed_is_final_on_the_same_day_as_its_statemen
         bill_status.current(NOVEMBER, at(2))
         pages = ("/", "/spend/statements/?month=2026-11")
         closed, statement = (words(manager.get(page).content.decode()) for page in pages)
-    assert "Final since 1 Dec." in closed and "open final on" not in statement
+    assert "All costs are final since 1 Dec." in closed and "open final on" not in statement
 
 
 @pytest.mark.usefixtures("november")
