@@ -9,7 +9,6 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -242,13 +241,6 @@ class Silence(Recurring):
         if self.starts_at is None:
             return format_html(gettext("until {until}"), until=when(self.until))
         return format_html(gettext("from {since} until {until}"), since=when(self.starts_at), until=when(self.until))
-
-    def end_label(self) -> str:
-        """What a button does that ends it."""
-        if self.repeats:
-            return gettext("Delete")
-        planned = self.starts_at is not None and self.starts_at > timezone.now()
-        return gettext("Cancel") if planned else gettext("End now")
 
     def covers(self, what: Silenceable) -> bool:
         return self.matcher.matches(what)

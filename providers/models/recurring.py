@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -39,6 +40,10 @@ class Recurring(models.Model):
     @property
     def recurring_window(self) -> RecurringWindow:
         return RecurringWindow(self.first, self.repeats, self.zone, self.repeats_until if self.repeats else None)
+
+    def end_label(self) -> str:
+        """What the button does that ends it: one that is not under way, or comes again, is deleted."""
+        return _("Delete") if self.repeats or self.first.start > timezone.now() else _("End now")
 
     @property
     def rhythm(self) -> str:

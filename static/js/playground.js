@@ -101,6 +101,7 @@
     const sides = names.map((name) => box(form.elements[name].value));
     await Promise.all(sides.map((side, number) => answer(side, names[number], running.signal)));
     running = null;
+    form.dispatchEvent(new Event("answered")); // htmx reads what is used of the caps, now and when the row is stored
     stop.hidden = true;
     send.disabled = false;
     keep.querySelectorAll("[name=token]").forEach((input) => input.remove());

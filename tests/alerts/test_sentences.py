@@ -184,7 +184,7 @@ def test_a_silence_says_when_it_ends_and_what_its_button_does() -> None:
     assert words(now.ends()) == "until 18 Jun 2025, 12:00"
     assert words(later.ends()).startswith("from ") and words(later.ends()).endswith("until 18 Jun 2025, 12:00")
     assert words(weekly.ends()) == weekly.rhythm
-    labels = ["End now", "Cancel", "Delete"]
+    labels = ["End now", "Delete", "Delete"]
     assert [silence.end_label() for silence in (now, later, weekly)] == labels
 
 

@@ -63,7 +63,9 @@ def test_a_prompt_is_answered_side_by_side_stopped_and_kept_as_a_pair(visit: Vis
     for route in waiting:  # else the browser may send them on, where they would take the places of the next two
         route.abort()
     page.unroute("**/quality/playground/")
-    send.click()
+    with page.expect_response(lambda answer: "hx-request" in answer.request.headers) as use:  # what is used is read anew
+        send.click()
+    assert use.value.ok and 'id="playground-use"' in use.value.text()
     facts = page.locator("#playground-answers .facts")
     expect(facts).to_have_count(2)
     for number, name in enumerate(("claude-haiku-4-5", "claude-sonnet-4-5")):

@@ -28,7 +28,7 @@ from traffic.gateway.held_objects import HeldObjects
 from traffic.gateway.inflate import inflated
 from traffic.gateway.intake import Share
 from traffic.gateway.passing import finished, judge_whole, listener_of, read_whole, start_answer, whole_body
-from traffic.gateway.protocols import CONVERSE
+from traffic.gateway.protocols import CONVERSE, MEDIA
 from traffic.gateway.recorder import Recorder
 from traffic.gateway.refusals import Headers, Refusal, Send, send_error
 from traffic.gateway.resilience import FAULTS, Cooling, again_in, is_failure, retry_after
@@ -116,7 +116,9 @@ class Relay:
             self._record(exchange, Answer(error_type="gateway_failed"), "error")
             raise
         try:
-            if upstream.content_type == "text/event-stream":
+            # Events that answer a call which asked for none are read whole, and refused as no object.
+            unasked = not exchange.request.streamed and exchange.request.protocol != MEDIA
+            if upstream.content_type == "text/event-stream" and not unasked:
                 await self._pass_stream(exchange, upstream, send, hang_up)
             else:
                 await self._pass_whole(exchange, upstream, send, hang_up, share)

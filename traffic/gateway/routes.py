@@ -382,12 +382,14 @@ def _fallbacks(
     return sorted(others, key=lambda target: (target.provider != first.provider, *_rank(target, call)))
 
 
-def _rank(target: Target, call: Call) -> tuple[bool, int, bool, Distance, bool, str]:
-    """Best first: up, has the model asked for, holds the prompt, has the model nearest to it, needs no translation."""
+def _rank(target: Target, call: Call) -> tuple[bool, int, bool, bool, Distance, bool, str]:
+    """Best first: up, has the model asked for, is known to take an image that the call has, holds the prompt, has the
+    model nearest to it, needs no translation."""
     requested = call.request.model
     return (
         target.down,
         0 if target.serves(requested) else match_rank(target.model, requested),
+        call.request.media and target.provider == SELF and target.takes_media is None,
         not target.holds(call.request.prompt_tokens),
         distance(target.model, requested),
         call.request.protocol not in target.protocols,

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from hashlib import sha256
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -388,8 +389,12 @@ def test_a_whole_answer_without_measure_ends_as_broken_off(calm: Stack, behaviou
     assert post(calm).status_code == 200
 
 
-@pytest.mark.parametrize("streamed", [False, True])
-@pytest.mark.parametrize("behaviour", ["page", "list", "nothing", "no-gzip"])
+NO_OBJECTS = ("page", "list", "nothing", "no-gzip")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "streamed"), [*product(NO_OBJECTS, (False, True)), ("events", False)]
+)  # events are what a streamed call asks for
 def test_an_answer_that_is_no_object_is_an_error_in_the_callers_protocol(
     calm: Stack, behaviour: str, *, streamed: bool
 ) -> None:

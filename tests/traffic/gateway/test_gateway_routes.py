@@ -212,6 +212,9 @@ def test_a_model_of_text_alone_is_asked_for_no_image() -> None:
     assert went(decide(RULES, (blind, CLAUDE), call(model="llama"))) == ("own-model", ["own", "claude"])
     assert decide(RULES, (blind, CLAUDE), call(media=True, private=True)) is None
     assert went(decide(RULES, (blind, seeing), call(media=True, private=True))) == ("private", ["own-2"])
+    silent = replace(OWN, takes_media=None)
+    assert went(decide(RULES, (silent, seeing), call(media=True, private=True)))[1][0] == "own-2"
+    assert went(decide(RULES, (silent, blind), call(media=True, private=True))) == ("private", ["own"])
 
 
 def test_conditions_must_all_hold() -> None:
