@@ -62,7 +62,7 @@ def unnamed(items: list[Item], period: Period) -> list[list[str]]:
     rows = {
         "alert": (ngettext("%(n)s more alert", "%(n)s more alerts", n["alert"]), reverse("alerts:list")),
         "spend": (
-            ngettext("%(n)s more unusual cost", "%(n)s more unusual costs", n["spend"]),
+            ngettext("The cost of %(n)s more changed", "The costs of %(n)s more changed", n["spend"]),
             f"{reverse('costs:spend')}?month={period.since:%Y-%m}",
         ),
         "outage": (
@@ -95,7 +95,7 @@ def open_alerts() -> Iterator[Item]:
 
 
 def moves(period: Period, data: SpendData, usual: SpendData, names: KnownNames) -> Iterator[Item]:
-    """Applications that cost clearly more or less than usual; none where there was nothing before."""
+    """Applications that cost clearly more or less than before; none where there was nothing before."""
     if not (usual.lines or usual.usage):
         return
     days = Decimal(period.days) / (usual.until - usual.since).days
@@ -117,10 +117,10 @@ def moves(period: Period, data: SpendData, usual: SpendData, names: KnownNames) 
             "moved": exact(abs(moved)),
             "before": exact(before),
         }
-        more = _("%(name)s cost %(spent)s, %(moved)s more than usual")
-        less = _("%(name)s cost %(spent)s, %(moved)s less than usual")
+        more = _("%(name)s cost %(spent)s, %(moved)s more than before")
+        less = _("%(name)s cost %(spent)s, %(moved)s less than before")
         rank = DOUBLED if moved > before else MOVED
-        detail = _("Usually %(before)s for the same number of days.") % values
+        detail = _("Before: %(before)s for the same number of days.") % values
         yield Item("spend", rank, abs(moved), (more if moved > 0 else less) % values, detail, page)
 
 

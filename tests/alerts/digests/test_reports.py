@@ -132,7 +132,7 @@ def test_a_digest_says_what_was_spent_how_the_plan_stands_and_what_moved(spent: 
     assert said["heading"].startswith(heading)
     assert said["subject"].startswith("Within budget: $9.00 yesterday, forecast $")
     assert (said["state"], said["tone"]) == ("met", "ok")
-    assert [item[0] for item in said["items"]] == ["Bot cost $9.00, $7.00 more than usual"]
+    assert [item[0] for item in said["items"]] == ["Bot cost $9.00, $7.00 more than before"]
     assert said["todo"] == "1 item to check."
     assert said["drivers"] == [["Bot", "$9.00", "100\N{NO-BREAK SPACE}%"]]
     assert Decimal(said["points"][-1][1]) == Decimal(55), "the month, day by day"
@@ -224,13 +224,13 @@ def test_open_alerts_come_first_by_urgency_and_only_three_things_are_named(spent
             pending_since=MORNING, opened_at=MORNING, words={"todo": "Look."},
         )  # fmt: skip
     said = digest("daily", DAY)
-    assert [item[0] for item in said["items"]] == ["Down: 2", "Bot cost $9.00, $7.00 more than usual", "Down: 1"]
+    assert [item[0] for item in said["items"]] == ["Down: 2", "Bot cost $9.00, $7.00 more than before", "Down: 1"]
     assert (said["unnamed"], said["verdict"]) == ([["2 more alerts", "/alerts/"]], "Open alerts")
     Alert.objects.update(severity="critical")
     for slug in ("chat", "shop"):
         usage(day=YESTERDAY, application_id=ApplicationFactory.create(slug=slug).pk, cost=Decimal(9))
     written = digest("daily", DAY)
-    left = [["1 more alert", "/alerts/"], ["3 more unusual costs", "/spend/?month=2026-11"]]
+    left = [["1 more alert", "/alerts/"], ["The costs of 3 more changed", "/spend/?month=2026-11"]]
     assert written["unnamed"] == left, "each count has the page that lists all of its kind"
     text, html = bodies(context_of("daily", written, MORNING, "chart"))
     for title, path in left:
@@ -263,7 +263,7 @@ def test_the_mail_is_sent_once_with_text_as_good_as_html_and_one_click_to_leave(
     assert tags.open == [] and len(str(message["Subject"])) <= 60
     for said in (
         "you spent $9.00",
-        "Bot cost $9.00, $7.00 more than usual",
+        "Bot cost $9.00, $7.00 more than before",
         "Usual",
         "Forecast",
         "the month cost",
@@ -446,7 +446,7 @@ def test_a_cost_of_the_month_that_a_person_enters_on_one_day_is_no_move_of_that_
     written = digest("daily", DAY)
     assert [item[0] for item in written["items"]] == [] and written["drivers"][0][:2] == ["Bot", "$32.20"]
     UsageDay.objects.filter(day=YESTERDAY).update(cost=Decimal(9))
-    assert [item[0] for item in digest("daily", DAY)["items"]] == ["Bot cost $39.00, $37.00 more than usual"]
+    assert [item[0] for item in digest("daily", DAY)["items"]] == ["Bot cost $39.00, $37.00 more than before"]
 
 
 def test_a_total_with_an_unknown_in_it_is_a_lower_bound_in_subject_sentence_and_figures(spent: Application) -> None:
