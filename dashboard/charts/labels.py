@@ -7,8 +7,9 @@ every width in px that the plot may have.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 from dashboard.charts.svg import CHARACTER_PX, pct, text
 
@@ -19,8 +20,7 @@ MARGIN_PX = 16  # at the right of a plot
 TOP_PX = 18  # above it
 WIDE = " wide"  # the class of what a phone hides
 
-LINE_NAME = 5  # the rank from which a label hides on a phone before it moves: moved, the name of a line lies on the line
-
+LINE_NAME = 5  # the rank from which a label hides on a phone before it moves, or a line's name would lie on the line
 Box = tuple[float, float, float, float]
 Taken = list[tuple["Label", tuple[int, ...]]]
 
@@ -66,11 +66,9 @@ def placed(labels: Sequence[Label], height: int) -> list[str]:
     markup: dict[int, list[str]] = {}
     shown_at = (("", PHONE + DESKTOP), (WIDE, DESKTOP))
     for index, label in sorted(enumerate(labels), key=lambda item: item[1].rank):
-        tries: Iterable[tuple[Label, tuple[str, tuple[int, ...]]]] = (
-            ((place, widths) for place in places(label) for widths in shown_at)
-            if label.rank >= LINE_NAME
-            else ((place, widths) for widths in shown_at for place in places(label))
-        )
+        tries = list(product(places(label), shown_at))
+        if label.rank < LINE_NAME:
+            tries.sort(key=lambda way: way[1][0])  # it moves before it hides on a phone
         for place, (hidden, widths) in tries:
             if is_free(place, height, taken, widths):
                 taken.append((place, widths))

@@ -15,20 +15,15 @@ from traffic.models import Application
 from traffic.requests.queries import open_request
 
 MOST = 8  # rows of a kind
-
-
 # What people call the things that a shipped rule watches, by the rule's kind; its name has the rest.
 RULE_WORDS = {
     "lease": "gpu rented unused", "outage": "downtime unavailable", "late": "worker", "budget": "spend limit",
-    "balance": "credit", "unpriced": "unknown cost", "break-even": "own gpu volume", "bill-gap": "invoice difference",
-}  # fmt: skip
+    "balance": "credit", "unpriced": "unknown cost", "break-even": "own gpu volume", "bill-gap": "invoice"}  # fmt: skip
 
 
 def _with_words(rows: Any, words: list[str], *fields: str, kind: str = "") -> list[dict[str, str]]:
     """The rows that have every word in one of the fields, as dicts of the fields; "rule" in "idle rule" is the kind."""
-    for word in words:
-        if len(words) > 1 and word in f"{kind}s":
-            continue
+    for word in words if len(words) == 1 else [word for word in words if word not in f"{kind}s"]:
         condition = Q()
         for field in fields:
             condition |= Q(**{f"{field}__icontains": word})
@@ -39,8 +34,8 @@ def _with_words(rows: Any, words: list[str], *fields: str, kind: str = "") -> li
 def applications(user: Any, words: list[str]) -> list[dict[str, str]]:
     """Applications (`name`, `slug`): all for whoever sees them, else those that the person owns or belongs to."""
     rows = Application.objects.all()
-    mine = rows if user.has_perm("traffic.view_application") else rows.of_person(user)
-    return _with_words(mine, words, "name", "slug", kind="application")
+    rows = rows if user.has_perm("traffic.view_application") else rows.of_person(user)
+    return _with_words(rows, words, "name", "slug", kind="application")
 
 
 def deployments(words: list[str]) -> list[dict[str, str]]:

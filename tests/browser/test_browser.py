@@ -63,8 +63,8 @@ def test_a_prompt_is_answered_side_by_side_stopped_and_kept_as_a_pair(visit: Vis
     for route in waiting:  # else the browser may send them on, where they would take the places of the next two
         route.abort()
     page.unroute("**/quality/playground/")
-    with page.expect_response(lambda answer: "hx-request" in answer.request.headers) as use:  # what is used is read anew
-        send.click()
+    with page.expect_response(lambda answer: "hx-request" in answer.request.headers) as use:
+        send.click()  # and what is used of the caps is read anew
     assert use.value.ok and 'id="playground-use"' in use.value.text()
     facts = page.locator("#playground-answers .facts")
     expect(facts).to_have_count(2)

@@ -31,7 +31,7 @@ COMPLETION_ID = "chatcmpl-0123456789abcdefghij"
 
 NO_ANSWERS: dict[str, Any] = {  # of a model
     "page": {"text": "<html>Sign in to this network</html>", "content_type": "text/html"},
-    "events": {"text": 'event: ping\ndata: {}\n\n', "content_type": "text/event-stream"},
+    "events": {"text": "event: ping\ndata: {}\n\n", "content_type": "text/event-stream"},
     "list": {"text": "[1, 2]", "content_type": "application/json"},
     "nothing": {"text": "", "content_type": "application/json"},
     "no-gzip": {"body": b"{}", "headers": {"content-encoding": "gzip"}},

@@ -117,8 +117,8 @@ class Relay:
             raise
         try:
             # Events that answer a call which asked for none are read whole, and refused as no object.
-            unasked = not exchange.request.streamed and exchange.request.protocol != MEDIA
-            if upstream.content_type == "text/event-stream" and not unasked:
+            asked = exchange.request
+            if upstream.content_type == "text/event-stream" and (asked.streamed or asked.protocol == MEDIA):
                 await self._pass_stream(exchange, upstream, send, hang_up)
             else:
                 await self._pass_whole(exchange, upstream, send, hang_up, share)

@@ -383,8 +383,7 @@ def _fallbacks(
 
 
 def _rank(target: Target, call: Call) -> tuple[bool, int, bool, bool, Distance, bool, str]:
-    """Best first: up, has the model asked for, is known to take an image that the call has, holds the prompt, has the
-    model nearest to it, needs no translation."""
+    """Best first: up, has the model asked for, takes images, holds the prompt, nearest model, no translation."""
     requested = call.request.model
     return (
         target.down,

@@ -35,8 +35,7 @@ class PeriodQuery(Schema):
         if not self.month:
             return parse_period(self.since, self.until, timezone.now())
         if self.since or self.until:
-            message = "Name `month`, or `from` and `to`, not both."
-            raise ApiError(422, message, [at(["query", "month"], message)])
+            raise ApiError(422, "Name `month` or `from` and `to`.", [at(["query", "month"], "Not beside a bound.")])
         first, end = month_days(self.month)
         return parse_period(first.isoformat(), end.isoformat(), timezone.now())
 

@@ -51,8 +51,7 @@ def leases_page(*active: LeaseNow, total: int = 3, filtered: bool = False) -> Le
         ),
         (
             leases_page(UNPRICED),
-            "These leases cost $99.50 so far. pod-3 is stopped, but its disk is billed."
-            " The cost is on the next bill.",
+            "These leases cost $99.50 so far. pod-3 is stopped, but its disk is billed. The cost is on the next bill.",
         ),
         (
             leases_page(STOPPED, STOPPED),
