@@ -116,8 +116,7 @@ class Relay:
             self._record(exchange, Answer(error_type="gateway_failed"), "error")
             raise
         try:
-            # Events that answer a call which asked for none are read whole, and refused as no object.
-            asked = exchange.request
+            asked = exchange.request  # events that it did not ask for are refused as no object
             if upstream.content_type == "text/event-stream" and (asked.streamed or asked.protocol == MEDIA):
                 await self._pass_stream(exchange, upstream, send, hang_up)
             else:

@@ -384,13 +384,12 @@ def _fallbacks(
 
 def _rank(target: Target, call: Call) -> tuple[bool, int, bool, bool, Distance, bool, str]:
     """Best first: up, has the model asked for, takes images, holds the prompt, nearest model, no translation."""
-    requested = call.request.model
     return (
         target.down,
-        0 if target.serves(requested) else match_rank(target.model, requested),
+        0 if target.serves(call.request.model) else match_rank(target.model, call.request.model),
         call.request.media and target.provider == SELF and target.takes_media is None,
         not target.holds(call.request.prompt_tokens),
-        distance(target.model, requested),
+        distance(target.model, call.request.model),
         call.request.protocol not in target.protocols,
         target.slug,
     )

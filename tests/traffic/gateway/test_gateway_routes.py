@@ -213,7 +213,8 @@ def test_a_model_of_text_alone_is_asked_for_no_image() -> None:
     assert decide(RULES, (blind, CLAUDE), call(media=True, private=True)) is None
     assert went(decide(RULES, (blind, seeing), call(media=True, private=True))) == ("private", ["own-2"])
     silent = replace(OWN, takes_media=None)
-    assert went(decide(RULES, (silent, seeing), call(media=True, private=True)))[1][0] == "own-2"
+    decision = decide(RULES, (silent, seeing), call(media=True, private=True))
+    assert decision is not None and decision.targets[0].slug == "own-2"
     assert went(decide(RULES, (silent, blind), call(media=True, private=True))) == ("private", ["own"])
 
 
