@@ -101,7 +101,8 @@
     const sides = names.map((name) => box(form.elements[name].value));
     await Promise.all(sides.map((side, number) => answer(side, names[number], running.signal)));
     running = null;
-    form.dispatchEvent(new Event("answered")); // htmx reads what is used of the caps, now and when the row is stored
+    // After an answer htmx reads what is used of the caps, now and when the row is stored.
+    if (sides.some((side) => side.facts.childElementCount)) form.dispatchEvent(new Event("answered"));
     stop.hidden = true;
     send.disabled = false;
     keep.querySelectorAll("[name=token]").forEach((input) => input.remove());
