@@ -62,7 +62,7 @@ def unnamed(items: list[Item], period: Period) -> list[list[str]]:
     rows = {
         "alert": (ngettext("%(n)s more alert", "%(n)s more alerts", n["alert"]), reverse("alerts:list")),
         "spend": (
-            ngettext("The cost of %(n)s more changed", "The costs of %(n)s more changed", n["spend"]),
+            ngettext("%(n)s more cost changed", "%(n)s more costs changed", n["spend"]),
             f"{reverse('costs:spend')}?month={period.since:%Y-%m}",
         ),
         "outage": (

@@ -15,7 +15,7 @@ from costs.plan.budgets import BudgetPosition
 from costs.plan.verdict import without_early_forecast
 from costs.verdicts.on_plan import in_short
 from costs.verdicts.verdict import State, Verdict
-from lib.formats import dollars, when
+from lib.formats import count, dollars, when
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,9 @@ class BudgetRow:
         return {"low": forecast.low, "median": forecast.median, "high": forecast.high} if forecast else None
 
 
+MOST_NAMED = 2  # budgets in a heading; with more it has their number, and the rows their names
+
+
 @dataclass(frozen=True, slots=True)
 class Budgets:
     rows: list[BudgetRow]
@@ -61,9 +64,8 @@ class Budgets:
         for state in (State.NOT_MET, State.TOO_CLOSE, State.NOT_ENOUGH):
             names = [row.position.budget.title for row in self.rows if row.verdict.state == state]
             if names:
-                many = len(names) > 2  # the rows name them
-                text = _("%(n)s budgets") % {"n": len(names)} if many else _(", ").join(names)
-                return _title_of(state, len(names)) % {"names": text}
+                short = count(len(names)) if len(names) > MOST_NAMED else _(", ").join(names)
+                return _title_of(state, len(names)) % {"names": short}
         text = ngettext(
             "The other budget is within its limit", "All %(n)s other budgets are within their limits", len(self.rows)
         )
@@ -102,7 +104,9 @@ def _title_of(state: State, n: int) -> str:
     return {
         State.NOT_MET: ngettext("Budget exceeded: %(names)s", "Budgets exceeded: %(names)s", n),
         State.TOO_CLOSE: ngettext("%(names)s is close to its budget", "%(names)s are close to their budgets", n),
-        State.NOT_ENOUGH: ngettext("Not enough data for this budget: %(names)s", "Not enough data yet: %(names)s", n),
+        State.NOT_ENOUGH: ngettext(
+            "Not enough data for this budget: %(names)s", "Budgets without enough data: %(names)s", n
+        ),
     }[state]
 
 

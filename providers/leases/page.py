@@ -88,14 +88,12 @@ class LeasesPage:
         return [row for row in self.active if not row.unreported]
 
     def _spent(self) -> str:
-        """What they cost an hour and so far; how many are rented stands in the heading above."""
+        """What they cost so far and an hour; how many are rented stands in the heading above."""
         per_hour = hourly(self.running)
         if per_hour:
-            text = _("Rented GPUs cost <b>{hour} an hour</b> now, and these leases <b>{spent}</b> so far.")
-        elif self.active:
-            text = _("These leases cost <b>{spent}</b> so far.")
+            text = _("Cost so far: <b>{spent}</b>. Rent now: <b>{hour} an hour</b>.")
         else:
-            text = _("These leases cost <b>{spent}</b>, and none is rented now.")
+            text = _("Cost so far: <b>{spent}</b>.") if self.active else _("Cost: <b>{spent}</b>. None is rented now.")
         return format_html(text, hour=dollars(per_hour), spent=dollars(self.spent))
 
     def _wasted(self) -> str:

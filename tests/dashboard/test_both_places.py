@@ -283,7 +283,7 @@ def test_providers_counts_leases_and_their_month_once(admin: Client) -> None:
     assert page.count("4 leases, 3 with a GPU running") == 2  # the sentence and the heading of the table
     assert "210.40" in page.split("All", 1)[1]  # the table's foot
     leases = text(admin, "/providers/leases/")
-    assert "4 rented now" in leases and "Rented GPUs cost $0.40 an hour now" in leases
+    assert "4 rented now" in leases and "Rent now: $0.40 an hour" in leases
 
 
 # --- what a month is compared with: Overview, Spend ---

@@ -116,8 +116,8 @@ class Relay:
             self._record(exchange, Answer(error_type="gateway_failed"), "error")
             raise
         try:
-            asked = exchange.request  # events that it did not ask for are refused as no object
-            if upstream.content_type == "text/event-stream" and (asked.streamed or asked.protocol == MEDIA):
+            request = exchange.request  # events that it did not ask for are refused as no object
+            if upstream.content_type == "text/event-stream" and (request.streamed or request.protocol == MEDIA):
                 await self._pass_stream(exchange, upstream, send, hang_up)
             else:
                 await self._pass_whole(exchange, upstream, send, hang_up, share)

@@ -18,8 +18,6 @@ from traffic.usage.filters import Filters
 
 Text = Annotated[str, Field(max_length=200, pattern="^[^\\x00]*$")]
 Moment = Annotated[str | None, Field(pattern=MOMENT)]
-
-
 Month = Annotated[str | None, Field(pattern=r"^20\d{2}-(0[1-9]|1[0-2])$", description="YYYY-MM")]
 
 

@@ -230,7 +230,7 @@ def test_open_alerts_come_first_by_urgency_and_only_three_things_are_named(spent
     for slug in ("chat", "shop"):
         usage(day=YESTERDAY, application_id=ApplicationFactory.create(slug=slug).pk, cost=Decimal(9))
     written = digest("daily", DAY)
-    left = [["1 more alert", "/alerts/"], ["The costs of 3 more changed", "/spend/?month=2026-11"]]
+    left = [["1 more alert", "/alerts/"], ["3 more costs changed", "/spend/?month=2026-11"]]
     assert written["unnamed"] == left, "each count has the page that lists all of its kind"
     text, html = bodies(context_of("daily", written, MORNING, "chart"))
     for title, path in left:

@@ -172,6 +172,16 @@ def test_budget_inside_the_interval_of_its_forecast_is_too_close_on_the_page_and
         assert manager.get("/api/v1/budgets").json()["budgets"][0]["state"] == state
 
 
+def test_a_heading_names_two_budgets_and_counts_more(manager: Client) -> None:
+    uneven_days(NOW.replace(day=2).date())
+    heading = "Budgets without enough data: "
+    with time_machine.travel(NOW.replace(day=2), tick=False):
+        for task, title in (("rag", ""), ("code", "One (task RAG), Two (task code)"), ("qa", "3</h2>")):
+            budget("task", task, "1000", name=("One", "Two", "Three")[Budget.objects.count()])
+            page = manager.get("/plan/").content.decode()
+            assert (f"{heading}{title}" in page) is bool(title), task
+
+
 @pytest.mark.parametrize(("day", "is_early"), [(2, True), (3, True), (4, False)])
 def test_budgets_are_not_judged_in_the_first_three_days_of_a_month(db: None, day: int, is_early: bool) -> None:
     now = NOW.replace(day=day)

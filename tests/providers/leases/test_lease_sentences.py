@@ -43,20 +43,19 @@ def leases_page(*active: LeaseNow, total: int = 3, filtered: bool = False) -> Le
     [
         (leases_page(total=0, filtered=True), "No lease matches. Remove a filter."),
         (leases_page(total=0), "No leases: nothing is rented, or no account with leases was read."),
-        (leases_page(total=1), "These leases cost $99.50, and none is rented now."),
-        (leases_page(rented()), "Rented GPUs cost $0.50 an hour now, and these leases $99.50 so far."),
+        (leases_page(total=1), "Cost: $99.50. None is rented now."),
+        (leases_page(rented()), "Cost so far: $99.50. Rent now: $0.50 an hour."),
         (
             leases_page(rented(), STOPPED),
-            "Rented GPUs cost $1.00 an hour now, and these leases $99.50 so far. pod-2 is idle: stopped, still billed.",
+            "Cost so far: $99.50. Rent now: $1.00 an hour. pod-2 is idle: stopped, still billed.",
         ),
         (
             leases_page(UNPRICED),
-            "These leases cost $99.50 so far. pod-3 is stopped, but its disk is billed. The cost is on the next bill.",
+            "Cost so far: $99.50. pod-3 is stopped, but its disk is billed. The cost is on the next bill.",
         ),
         (
             leases_page(STOPPED, STOPPED),
-            "Rented GPUs cost $1.00 an hour now, and these leases $99.50 so far."
-            " Several are idle, pod-2 first: stopped, still billed.",
+            "Cost so far: $99.50. Rent now: $1.00 an hour. Several are idle, pod-2 first: stopped, still billed.",
         ),
     ],
 )

@@ -66,7 +66,7 @@ def test_the_list_has_now_and_before_and_can_be_filtered(ops: Client) -> None:
     lease(where, 2, name="gone", state="ended", hours=48, ended_at=timezone.now() - timedelta(hours=24))
     lease(other, 3, name="elsewhere", gpu="L4", kind="spot")
     whole = text(ops, URL)
-    assert "Rented GPUs cost <b>$0.80 an hour</b> now, and these leases <b>$17.60</b> so far." in whole
+    assert "Cost so far: <b>$17.60</b>. Rent now: <b>$0.80 an hour</b>." in whole
     for query, names in (
         ({"when": "now"}, {"here", "elsewhere"}), ({"when": "before"}, {"gone"}), ({"account": "vast"}, {"elsewhere"}),
         ({"gpu": "L4"}, {"elsewhere"}), ({"kind": "spot"}, {"elsewhere"}),
