@@ -50,9 +50,6 @@ class BudgetRow:
         return {"low": forecast.low, "median": forecast.median, "high": forecast.high} if forecast else None
 
 
-MOST_NAMED = 2  # budgets in a heading; with more it has their number, and the rows their names
-
-
 @dataclass(frozen=True, slots=True)
 class Budgets:
     rows: list[BudgetRow]
@@ -64,7 +61,7 @@ class Budgets:
         for state in (State.NOT_MET, State.TOO_CLOSE, State.NOT_ENOUGH):
             names = [row.position.budget.title for row in self.rows if row.verdict.state == state]
             if names:
-                short = count(len(names)) if len(names) > MOST_NAMED else _(", ").join(names)
+                short = count(len(names)) if len(names) > 2 else _(", ").join(names)
                 return _title_of(state, len(names)) % {"names": short}
         text = ngettext(
             "The other budget is within its limit", "All %(n)s other budgets are within their limits", len(self.rows)

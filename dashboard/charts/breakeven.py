@@ -103,17 +103,17 @@ def breakeven_curve(
 
 
 def names(rows: Sequence[Row], series: Sequence[Row]) -> list[Row]:
-    """Names beside the lines, inside the plot: the API's near its end, ours at its end."""
+    """Names below the lines, inside the plot: the API's near its end, ours at its end."""
     if len(rows) < 2:
         return []
-    # At nine tenths of the points the API's line is steep and nothing else is drawn; our volume is often in the middle.
-    middle, last = rows[int((len(rows) - 1) * 0.9)], rows[-1]
+    last = rows[-1]  # the API's name begins at seven tenths, where it has room at the right of its line
+    middle = next(row for row in rows if row["requests_per_month"] >= last["requests_per_month"] * 7 / 10)
     at_api = {"kind": "name", "x": middle["requests_per_month"], "y": middle["api"], "label": series[0]["name"]}
     gpus = last.get("gpus")
     size = ngettext("%(n)s GPU", "%(n)s GPUs", gpus) % {"n": gpus} if gpus else ""
     label = f"{series[1]['name']}: {size}, {money.dollars(last['selfhost'], 0)}" if size else series[1]["name"]
     at_self = {"kind": "name", "x": last["requests_per_month"], "y": last["selfhost"], "label": label, "cls": "t-1"}
-    return [{**at_api, "side": "left"}, {**at_self, "side": "left"}] if last["selfhost"] is not None else [at_api]
+    return [{**at_api, "side": "right"}, {**at_self, "side": "left"}] if last["selfhost"] is not None else [at_api]
 
 
 def marks_of(rows: Sequence[Row], crossings: Sequence[Row], here: Any, to: float, small: bool, on: str) -> list[Row]:

@@ -20,7 +20,8 @@ MARGIN_PX = 16  # at the right of a plot
 TOP_PX = 18  # above it
 WIDE = " wide"  # the class of what a phone hides
 
-LINE_NAME = 5  # the rank from which a label hides on a phone before it moves, or a line's name would lie on the line
+LINE_NAME = 5  # the rank of a line's name, which hides on a phone before it moves
+ACROSS_PX = 34  # from below a line to above it
 Box = tuple[float, float, float, float]
 Taken = list[tuple["Label", tuple[int, ...]]]
 
@@ -67,7 +68,7 @@ def placed(labels: Sequence[Label], height: int) -> list[str]:
     shown_at = (("", PHONE + DESKTOP), (WIDE, DESKTOP))
     for index, label in sorted(enumerate(labels), key=lambda item: item[1].rank):
         tries = list(product(places(label), shown_at))
-        if label.rank < LINE_NAME:
+        if label.rank != LINE_NAME:
             tries.sort(key=lambda way: way[1][0])  # it moves before it hides on a phone
         for place, (hidden, widths) in tries:
             if is_free(place, height, taken, widths):
@@ -80,6 +81,9 @@ def placed(labels: Sequence[Label], height: int) -> list[str]:
 def places(label: Label) -> Iterator[Label]:
     """Where a label may stand: as wished, on the other side, and a few lines higher or lower on both."""
     other = {"start": "end", "end": "start"}.get(label.anchor)
+    if label.rank == LINE_NAME:  # below its line, which rises, or above it: at other places it would lie on it
+        yield from (label, *(replace(label, dy=label.dy - ACROSS_PX, anchor=a) for a in (other, label.anchor) if a))
+        return
     for shift in (0, -LINE_PX, LINE_PX + 4, -2 * LINE_PX, 2 * LINE_PX + 4, 3 * LINE_PX + 4):
         yield replace(label, dy=label.dy + shift)
         if other:

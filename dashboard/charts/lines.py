@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from dashboard.charts.bars import axis, axis_class
-from dashboard.charts.labels import Label, placed
+from dashboard.charts.labels import LINE_NAME, Label, placed
 from dashboard.charts.scales import (
     Scale,
     Value,
@@ -234,7 +234,7 @@ def mark_words(rows: Sequence[Row], plane: Plane) -> list[Label]:
         words = str(row["label"]).split("\n")
         at, first = label_place(kind, y, len(words), row.get("lift"))
         labels.append(
-            Label(words, x, at, dy=first, anchor="end" if left else "start", rank=RANKS.get(kind, 5),
+            Label(words, x, at, dy=first, anchor="end" if left else "start", rank=RANKS.get(kind, LINE_NAME),
                   cls=BOLD.get(kind) or str(row.get("cls") or ""))
         )  # fmt: skip
     return labels
@@ -246,7 +246,7 @@ def label_place(kind: str, y: float, lines: int, lift: float | None) -> tuple[fl
         return 1.0, -6 if kind == "today" else 14
     if kind == "here":
         return min(0.97, y + (lift if lift is not None else 0.34)), -2
-    return (0.0, -8) if kind == "crossing" else (y, -9 - 15 * (lines - 1))
+    return {"crossing": (0.0, -8), "name": (y, 20)}.get(kind, (y, -9 - 15 * (lines - 1)))
 
 
 def upright(cls: str, x: float, low: float, high: float) -> str:

@@ -49,7 +49,7 @@ SORTS: Sorts = {
     "state": lambda row: row.word,
     "gpu": lambda row: row.lease.gpu,
     "price": lambda row: None if row.unpriced else row.lease.price_per_hour,
-    "hours": lambda row: row.hours if row.busy_s is None else row.busy_s / 3600,
+    "hours": lambda row: row.hours if row.busy_hours is None else row.busy_hours,
     "cost": lambda row: row.cost,
     "month": lambda row: row.month_cost,
     "month_end": lambda row: row.month_end,

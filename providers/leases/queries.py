@@ -89,10 +89,9 @@ class LeaseNow:
         return busy_of(self.lease, self.engine_busy)[1]
 
     @property
-    def busy_s(self) -> Decimal | None:
-        """Seconds for which workers of a serverless endpoint were busy, all added; None of anything else."""
-        worker = self.lease.worker_per_hour
-        return (self.cost / worker * HOUR_S).quantize(Decimal(1)) if worker else None
+    def busy_hours(self) -> Decimal | None:
+        """Hours for which workers of a serverless endpoint were busy, all added; None of anything else."""
+        return self.cost / self.lease.worker_per_hour if self.lease.worker_per_hour else None
 
     @property
     def mark(self) -> str:

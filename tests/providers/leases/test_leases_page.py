@@ -127,10 +127,10 @@ def test_what_is_not_known_of_a_disk_is_no_zero(ops: Client) -> None:
     assert "disk, billed with the next bill" in text(ops, page_of(made))
 
 
-def test_serverless_is_told_by_busy_seconds(ops: Client) -> None:
+def test_serverless_is_told_by_busy_hours(ops: Client) -> None:
     price = Decimal(2)
     made = lease(account(), hours=1, kind="serverless", price_per_hour=price, worker_per_hour=price / 2)
-    assert "7,200 s of workers, $1.0000 an hour each" in text(ops, page_of(made))
+    assert "2.00 hours of workers, $1.0000 an hour each" in text(ops, page_of(made))
     assert "Set its workers to 0" in text(ops, page_of(made))
 
 
