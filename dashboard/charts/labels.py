@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 
 from dashboard.charts.svg import CHARACTER_PX, pct, text
 
@@ -20,8 +19,8 @@ MARGIN_PX = 16  # at the right of a plot
 TOP_PX = 18  # above it
 WIDE = " wide"  # the class of what a phone hides
 
-LINE_NAME = 5  # the rank of a line's name, which hides on a phone before it moves
-ACROSS_PX = 34  # from below a line to above it
+LINE_NAME = 5  # the rank of a line's name; a phone hides it, where it is as long as the line
+ACROSS_PX = 40  # from below a line to above it
 Box = tuple[float, float, float, float]
 Taken = list[tuple["Label", tuple[int, ...]]]
 
@@ -65,13 +64,11 @@ def placed(labels: Sequence[Label], height: int) -> list[str]:
     """The labels as markup in a plot of `height` px, in their order; what has no room is left out."""
     taken: Taken = []
     markup: dict[int, list[str]] = {}
-    shown_at = (("", PHONE + DESKTOP), (WIDE, DESKTOP))
     for index, label in sorted(enumerate(labels), key=lambda item: item[1].rank):
-        tries = list(product(places(label), shown_at))
-        if label.rank != LINE_NAME:
-            tries.sort(key=lambda way: way[1][0])  # it moves before it hides on a phone
-        for place, (hidden, widths) in tries:
-            if is_free(place, height, taken, widths):
+        everywhere = () if label.rank == LINE_NAME else (("", PHONE + DESKTOP),)
+        for hidden, widths in (*everywhere, (WIDE, DESKTOP)):
+            place = next((p for p in places(label) if is_free(p, height, taken, widths)), None)
+            if place is not None:
                 taken.append((place, widths))
                 markup[index] = place.markup(hidden)
                 break

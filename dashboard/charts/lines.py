@@ -246,7 +246,7 @@ def label_place(kind: str, y: float, lines: int, lift: float | None) -> tuple[fl
         return 1.0, -6 if kind == "today" else 14
     if kind == "here":
         return min(0.97, y + (lift if lift is not None else 0.34)), -2
-    return {"crossing": (0.0, -8), "name": (y, 20)}.get(kind, (y, -9 - 15 * (lines - 1)))
+    return {"crossing": (0.0, -8), "name": (y, 28)}.get(kind, (y, -9 - 15 * (lines - 1)))
 
 
 def upright(cls: str, x: float, low: float, high: float) -> str:

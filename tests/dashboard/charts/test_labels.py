@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from dashboard.charts import breakeven, lines, small, spend
-from dashboard.charts.labels import DESKTOP, LINE_NAME, PHONE, Label, placed
+from dashboard.charts.labels import ACROSS_PX, DESKTOP, LINE_NAME, PHONE, Label, placed
 from dashboard.charts.svg import CHARACTER_PX, Drawing
 
 DEC, JAN = dt.date(2026, 12, 1), dt.date(2027, 1, 1)
@@ -91,12 +91,12 @@ def test_what_has_no_room_hides_on_a_phone_or_is_left_out() -> None:
     assert 1 <= len(many) < 9
 
 
-@pytest.mark.parametrize(("rank", "hides"), [(LINE_NAME - 1, False), (LINE_NAME, True)])
-def test_the_name_of_a_line_hides_on_a_phone_where_it_would_have_to_move(rank: int, hides: bool) -> None:
-    """Moved, it would lie on its line; other labels move, as nothing else says what they say."""
-    value = Label(["you are here:"], 0.0, 0.5, rank=0)
-    drawn = placed([value, Label(["a line with a name"], 0.3, 0.5, rank=rank)], 190)
-    assert ("wide" in drawn[1], 'dy="0"' in drawn[1]) == (hides, hides), drawn
+def test_the_name_of_a_line_stands_below_or_above_it_and_never_on_a_phone() -> None:
+    name = Label(["a line with a name"], 0.3, 0.5, dy=28, rank=LINE_NAME)
+    [free] = placed([name], 190)
+    assert "wide" in free and 'dy="28"' in free
+    moved = placed([Label(["you are here:"], 0.3, 0.5, dy=28, rank=0), name], 190)[1]
+    assert "wide" in moved and f'dy="{28 - ACROSS_PX}"' in moved
 
 
 def test_a_label_on_the_first_day_stays_inside_the_plot() -> None:
