@@ -22,9 +22,7 @@ RULE_WORDS = {
 
 
 def _with_words(rows: Any, words: list[str], *fields: str, kind: str = "") -> list[dict[str, str]]:
-    """The rows that have every word in one of the fields, as dicts of the fields.
-
-    A word that begins the kind's name is passed over beside others: "rule" in "idle rule" says what is looked for."""
+    """The rows, as dicts, that have every word in one of the fields, but for one that names the kind ("idle rule")."""
     for word in words if len(words) == 1 else [word for word in words if f" {word}" not in f" {kind}s"]:
         condition = Q()
         for field in fields:

@@ -45,6 +45,9 @@ def keys(transactional_db: Any) -> dict[str, str]:
 def answers_as_declared(case: Any, keys: dict[str, str]) -> None:
     """What the schema does not allow, hundreds of cases for each operation, is refused before anybody asks whose key
     it is: one of the two tries it."""
+    # Among the headers that it makes up may be this one. A wrong host is refused before the API (test_headers.py).
+    if case.headers:
+        case.headers.pop("host", None)
     for owner, key in keys.items():
         if owner == "whole" or case.meta.generation.mode is GenerationMode.POSITIVE:
             response = case.call(headers={"Authorization": f"Bearer {key}", "Accept-Encoding": "identity"})

@@ -91,6 +91,11 @@ class GatewayRequest:
     span: tuple[int, int] | None = None  # where the model's name stands in a form
 
     @property
+    def wants_whole(self) -> bool:
+        """Whether it asks for no stream; an engine may read 1 or "true" as asking for one."""
+        return self.protocol != MEDIA and bytes(self.fields.get("stream", b"")) in (b"", b"false", b"null")
+
+    @property
     def prompt_tokens(self) -> int:
         """Estimated prompt length in tokens; the files of a form are none."""
         return 0 if self.span is not None else len(self.body) // BYTES_PER_TOKEN

@@ -28,7 +28,7 @@ from traffic.gateway.held_objects import HeldObjects
 from traffic.gateway.inflate import inflated
 from traffic.gateway.intake import Share
 from traffic.gateway.passing import finished, judge_whole, listener_of, read_whole, start_answer, whole_body
-from traffic.gateway.protocols import CONVERSE, MEDIA
+from traffic.gateway.protocols import CONVERSE
 from traffic.gateway.recorder import Recorder
 from traffic.gateway.refusals import Headers, Refusal, Send, send_error
 from traffic.gateway.resilience import FAULTS, Cooling, again_in, is_failure, retry_after
@@ -116,8 +116,8 @@ class Relay:
             self._record(exchange, Answer(error_type="gateway_failed"), "error")
             raise
         try:
-            request = exchange.request  # events that it did not ask for are refused as no object
-            if upstream.content_type == "text/event-stream" and (request.streamed or request.protocol == MEDIA):
+            # Events are passed on, but to a caller who asked for a whole answer, who gets an error: they are no object.
+            if upstream.content_type == "text/event-stream" and not exchange.request.wants_whole:
                 await self._pass_stream(exchange, upstream, send, hang_up)
             else:
                 await self._pass_whole(exchange, upstream, send, hang_up, share)

@@ -406,6 +406,13 @@ def test_an_answer_that_is_no_object_is_an_error_in_the_callers_protocol(
     assert (row["outcome"], row["error_type"], row["output"]) == ("error", "upstream-broke-off", None)
 
 
+@pytest.mark.parametrize("stream", [1, "true", [[]]])
+def test_what_an_engine_may_read_as_asking_for_a_stream_gets_one(calm: Stack, stream: Any) -> None:
+    calm.claude.behaviour = "events"
+    answer = post(calm, {**ASKED, "stream": stream})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream")
+
+
 @pytest.mark.parametrize("behaviour", ["302", "999"])
 def test_a_status_that_no_model_answers_with_is_a_fault_of_the_deployment(calm: Stack, behaviour: str) -> None:
     calm.claude.behaviour = behaviour
