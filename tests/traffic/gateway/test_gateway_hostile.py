@@ -410,7 +410,7 @@ def test_an_answer_that_is_no_object_is_an_error_in_the_callers_protocol(
 def test_what_an_engine_may_read_as_asking_for_a_stream_gets_one(calm: Stack, stream: Any) -> None:
     calm.claude.behaviour = "events"
     answer = post(calm, {**ASKED, "stream": stream})
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream")
+    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/event-stream")
 
 
 @pytest.mark.parametrize("behaviour", ["302", "999"])
