@@ -45,6 +45,7 @@ NO_SUCH_MAILBOX = re.compile(r"\d{3} 5\.(1\.\d|2\.1\b)")
 MARK_FOR_S = 300.0
 
 _running = threading.Lock()
+_requested = threading.Event()
 
 
 @dataclass
@@ -60,22 +61,22 @@ def deliver(*, seconds: float = 50.0, clock: Callable[[], datetime] = timezone.n
     """Send what is due, until nothing is or the time is over. A mail server or channel that does not answer at all is
     left alone until the next run; it keeps nothing from the others.
 
-    In one process one run at a time: a server that hangs must not take the worker's other threads with it.
+    In one process one run at a time: a server that hangs must not take the worker's other threads with it. A run that
+    another asked for meanwhile looks once more, because it may have looked before the other's message was there.
     """
-    done = Delivered()
-    if not _running.acquire(blocking=False):
-        return done
-    try:
-        until = time.monotonic() + seconds
-        mind_server(clock())
-        silent: set[str] = set()  # who does not answer at all: the next would only wait as long
-        readers = Readers()
-        with Courier() as courier:
-            while time.monotonic() < until and (delivery := claim(clock(), silent)):
-                if not _send(delivery, courier, readers, done, clock):
-                    silent.add(delivery.route)
-    finally:
-        _running.release()
+    done, until, silent = Delivered(), time.monotonic() + seconds, set[str]()
+    _requested.set()
+    while _requested.is_set() and time.monotonic() < until and _running.acquire(blocking=False):
+        try:
+            _requested.clear()
+            mind_server(clock())
+            readers = Readers()
+            with Courier() as courier:
+                while time.monotonic() < until and (delivery := claim(clock(), silent)):
+                    if not _send(delivery, courier, readers, done, clock):
+                        silent.add(delivery.route)  # it does not answer at all: the next would only wait as long
+        finally:
+            _running.release()
     return done
 
 

@@ -256,6 +256,26 @@ def test_a_message_that_cannot_be_written_holds_up_no_other(
     assert f"delivery_crashed delivery_id={Delivery.objects.get(alert__subject='a').pk} " in caplog.text
 
 
+def test_what_becomes_due_at_the_end_of_a_run_is_sent_by_it(
+    scene: Scene, ops: Any, smtp: Smtp, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run has seen that nothing is due, and still holds the lock, when another thread writes and asks."""
+    claim, second = outbox.claim, list[outbox.Delivered]()
+
+    def late(*arguments: Any) -> Delivery | None:
+        delivery = claim(*arguments)
+        if delivery is None and not second:
+            scene.set("a", True)
+            scene.look()
+            second.append(deliver(scene))
+        return delivery
+
+    monkeypatch.setattr(outbox, "claim", late)
+    assert deliver(scene).accepted == 1
+    assert second == [outbox.Delivered()]
+    assert mailbox.recipients == ["olga@example.com"]
+
+
 def test_wrong_credentials_are_ours_to_mend_and_lose_nothing(waiting: Scene, smtp: Smtp, settings: Any) -> None:
     settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "we", "wrong"
     deliver(waiting)
