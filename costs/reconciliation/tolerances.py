@@ -100,11 +100,6 @@ def reconciliation_gaps(now: datetime) -> list[ReconciliationGap]:
     return [gap for month in months for gap in gaps_of(bill_status.current(month, now).rows, month)]
 
 
-def over_tolerance(now: datetime) -> list[ReconciliationGap]:
-    """Provider and month of every bill that is farther from ours than it may be."""
-    return [gap for gap in reconciliation_gaps(now) if gap.over]
-
-
 def tolerance_of(provider: str) -> Tolerance | None:
     """What a person said of a provider's bills; None where nobody did."""
     return Tolerance.objects.filter(provider=provider).first()

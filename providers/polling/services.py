@@ -41,14 +41,8 @@ def config_of(account: Account, seconds: float = due.DEADLINE_S) -> AccountConfi
     return AccountConfig(account.base_url, secret, account.settings, local=account.local, deadline=deadline)
 
 
-def try_account(account: Account) -> tuple[bool, str]:
-    """Whether the vendor takes the key, and its sentence."""
-    good, sentence, _identified = try_key(account)
-    return good, sentence
-
-
 def try_key(account: Account) -> tuple[bool, str, Identified]:
-    """The same, with whose the key is at the vendor."""
+    """Whether the vendor takes the key, its sentence, and whose the key is at the vendor."""
     try:
         connector = connect(account.kind, config_of(account, TEST_S))
         return True, connector.test(), identified(account, connector)

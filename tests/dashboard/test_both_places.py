@@ -22,7 +22,7 @@ from alerts.models import Alert, Rule
 from costs.ledger import posting as ledger
 from costs.models import AnomalyLook, Budget, Finding
 from costs.readiness.inputs import read_report
-from costs.reconciliation.tolerances import over_tolerance
+from costs.reconciliation.tolerances import reconciliation_gaps
 from costs.savings import search
 from dashboard.menu.page import Link, Menu
 from dashboard.templatetags.page import waiting_alerts
@@ -83,7 +83,7 @@ def test_a_gap_is_over_tolerance_on_spend_on_reconciliation_and_for_the_rule(adm
         assert "$97.00 of requests are missing from Anthropic’s bill." in page
         assert "over tolerance" in page
         assert "explained" not in page.replace("Unexplained", "")
-    assert [(gap.provider, gap.gap) for gap in over_tolerance(NOW)] == [("anthropic", Decimal(-97))]
+    assert [(gap.provider, gap.gap) for gap in reconciliation_gaps(NOW) if gap.over] == [("anthropic", Decimal(-97))]
 
 
 def test_a_small_bill_that_our_records_do_not_know_is_named_on_spend_and_reconciliation(admin: Client) -> None:
@@ -98,7 +98,7 @@ def test_a_small_bill_that_our_records_do_not_know_is_named_on_spend_and_reconci
         page = text(admin, url)
         assert "Bills are $3.00, and our records are empty." in page
         assert "small difference" in page and "within tolerance" not in page
-    assert not over_tolerance(NOW), "it is named, without an alert"
+    assert not any(gap.over for gap in reconciliation_gaps(NOW)), "it is named, without an alert"
 
 
 # --- ratings: Rate, Quality, its comments, the API, the scorecard ---

@@ -28,10 +28,6 @@ class Difference:
     middle: float
     high: float
 
-    def mirrored(self) -> Difference:
-        """The same of the other side."""
-        return Difference(-self.high, -self.middle, -self.low)
-
 
 def paired_difference(wins: float, losses: float, pairs: float) -> Difference:
     """The difference of `pairs` of which `wins` were won and `losses` lost, with Tango's interval.

@@ -151,11 +151,6 @@ _BRAND = re.compile(
 )
 
 
-def luhn(digits: str) -> bool:
-    """Whether the last digit is the check digit of the others."""
-    return bool(digits) and _Sums(digits).hold(0, len(digits))
-
-
 class _Sums:
     """Luhn's sums of all beginnings of a run of digits, so that any part of it is judged at once."""
 

@@ -23,7 +23,7 @@ from providers.connectors import connect
 from providers.connectors.base import AccountConfig, ConnectorError, LeaseRow
 from providers.models import Account, Balance, Feed, Lease, LeaseSpan, Offer, OfferDay, VendorCost, VendorUsage
 from providers.polling import due, services
-from providers.polling.services import poll, record_failure, try_account, window_start
+from providers.polling.services import poll, record_failure, try_key, window_start
 from providers.polling.store import store_leases
 from sandbox.testing import SECRETS, Sandbox, running_sandbox
 from tests.factories import LeaseFactory, VendorCostFactory
@@ -321,9 +321,9 @@ def test_a_claim_that_ran_out_is_free_again(db: Any, sandbox: Sandbox) -> None:
 
 def test_an_account_can_be_tried_before_it_is_saved(db: Any, sandbox: Sandbox) -> None:
     made = account(sandbox, "anthropic")
-    assert try_account(made)[0]
+    assert try_key(made)[0]
     made.secret = type(made.secret)(encrypt("sk-wrong"))
-    good, sentence = try_account(made)
+    good, sentence, _identified = try_key(made)
     assert not good
     assert "sk-wrong" not in sentence
 
