@@ -13,8 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from costs.breakeven.crossings import first_into_selfhost
-from costs.breakeven.decimals import decimal
-from costs.breakeven.engine import costs_of, find_all_crossings, volume_saving
+from costs.breakeven.engine import WholeCosts, costs_of, find_all_crossings, volume_saving
 from costs.breakeven.inputs import MOST_REQUESTS, Inputs
 from costs.breakeven.sensitivity import repriced
 from costs.verdicts.amounts import Volumes
@@ -159,8 +158,7 @@ def band(inputs: Inputs, spread: Spread, *, goals: bool = True) -> Band:
 
 def _savings(inputs: Inputs, low: int, high: int) -> list[Decimal]:
     costs = costs_of(inputs)
-    at = {low, high, *_edges(costs.load, low, high)}
-    return [decimal(costs.api(n) - costs.selfhost(n)) for n in at]
+    return WholeCosts.of(costs).savings({low, high, *_edges(costs.load, low, high)})
 
 
 def _edges(load: Fraction, low: int, high: int) -> list[int]:

@@ -50,7 +50,6 @@ class BreakEvenAnswer:
     n: int
     saving: Decimal
     crossing: int | None  # requests a month: the last one passed, else the next one
-    routed_crossing: int | None
     saves_at: int | None  # requests a month at which `SAVING` is reached
     days: int | None  # until the crossing, at the present growth
     growth: Decimal | None  # share a month
@@ -148,7 +147,6 @@ def answer(
         n=n,
         saving=abs(result.saving),
         crossing=at,
-        routed_crossing=None if at is None else routed_requests(at, inputs.routable_share),
         saves_at=volume_saving(inputs, SAVING) if pays and result.saving <= SAVING else None,
         days=days_to_cross(n, at, growth) if at and not pays and growth is not None else None,
         growth=growth,

@@ -8,8 +8,7 @@ from decimal import Decimal
 
 from costs.breakeven.band import Band, Spread, band
 from costs.breakeven.counterfactual import at_other_models
-from costs.breakeven.decimals import decimal
-from costs.breakeven.engine import Costs, compute, costs_of
+from costs.breakeven.engine import WholeCosts, costs_of, saving_at_run_rate
 from costs.breakeven.inputs import Inputs
 from costs.breakeven.sensitivity import repriced
 from costs.verdicts.amounts import Volumes
@@ -63,7 +62,8 @@ def saving_of(inputs: Inputs, spread: Spread | None, *, worse: bool = False, goa
         return None
     other, made = at_other_models(inputs), whole_band(inputs, spread, goals=goals)
     interval = Interval(made.saving_low, made.saving_high) if made else None
-    return Saving(compute(inputs).saving, interval, compute(other).saving if other else None, made, worse)
+    second = saving_at_run_rate(other) if other else None
+    return Saving(saving_at_run_rate(inputs), interval, second, made, worse)
 
 
 def savings_at(volumes: Iterable[int], inputs: Inputs, spread: Spread | None, *, worse: bool = False) -> list[Saving]:
@@ -71,15 +71,13 @@ def savings_at(volumes: Iterable[int], inputs: Inputs, spread: Spread | None, *,
     other = at_other_models(inputs)
     models = [inputs, other] if other else [inputs]
     factors = (1 + spread.request, max(1 - spread.request, Decimal(0))) if spread else ()
-    around = [costs_of(repriced(row, factor)) for row in models for factor in factors]
-    return [_saving_at(n, [costs_of(row) for row in models], around, worse) for n in volumes]
-
-
-def _saving_at(n: int, models: list[Costs], around: list[Costs], worse: bool) -> Saving:
-    amounts = [decimal(costs.api(n) - costs.selfhost(n)) for costs in models]
-    ends = [decimal(costs.api(n) - costs.selfhost(n)) for costs in around]
-    interval = Interval(min(ends), max(ends)) if ends else None
-    return Saving(amounts[0], interval, amounts[1] if len(amounts) > 1 else None, worse=worse)
+    at = list(volumes)
+    first, *second = (WholeCosts.of(costs_of(row)).savings(at) for row in models)
+    around = [WholeCosts.of(costs_of(repriced(row, factor))).savings(at) for row in models for factor in factors]
+    ends: list[Interval | None] = [Interval(min(amounts), max(amounts)) for amounts in zip(*around, strict=True)]
+    none = [None] * len(at)
+    rows = zip(first, ends or none, second[0] if second else none, strict=True)
+    return [Saving(*row, worse=worse) for row in rows]
 
 
 def whole_band(inputs: Inputs, spread: Spread | None, *, goals: bool = True) -> Band | None:
