@@ -54,7 +54,6 @@ class Forecast:
     high: Decimal
     spent: Decimal  # variable, of the days given
     committed: Decimal
-    days_used: int
     growth_per_month: Decimal  # share by which 30 days change the level, at the present pace
     path: tuple[tuple[date, Decimal], ...]  # what each open day is expected to add
 
@@ -126,7 +125,6 @@ def forecast(
             high=high.quantize(CENT),
             spent=spent,
             committed=committed,
-            days_used=len(history),
             growth_per_month=_growth_per_month(ratios, end),
             path=tuple((day, max(amount, so_far_today) if day == today else amount) for day, amount in path),
         )
@@ -354,7 +352,7 @@ def _growth_per_month(ratios: Sequence[float], end: date) -> Decimal:
 def _flat(spent: Decimal, committed: Decimal) -> Forecast:
     """Nothing variable was ever spent: what is committed is the month."""
     total = (spent + committed).quantize(CENT)
-    return Forecast(total, total, total, spent, committed, 0, Decimal(0), ())
+    return Forecast(total, total, total, spent, committed, Decimal(0), ())
 
 
 def _too_little(days: int) -> str:

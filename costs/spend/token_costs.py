@@ -108,12 +108,6 @@ def tokens_of(data: SpendData, cells: Iterable[Cell]) -> dict[Cell, dict[str, in
     return tokens
 
 
-def token_costs(data: SpendData, prices: ListPrices) -> TokenCosts:
-    """By class, over everything that is paid by the token."""
-    amounts = api_amounts(data)
-    return by_class(amounts, tokens_of(data, amounts), prices)
-
-
 def by_class(
     amounts: Mapping[Cell, Decimal], counted: Mapping[Cell, Mapping[str, int]], prices: ListPrices
 ) -> TokenCosts:

@@ -288,7 +288,7 @@ def test_a_form_that_was_refused_keeps_what_was_typed(plan: None) -> None:
 def month(**given: Any) -> Month:
     first = date(2026, 9, 1)
     path = tuple((date(2026, 9, n), D(2)) for n in range(11, 31))
-    ahead = Forecast(D(80), D(100), D(130), D(10), D(20), 60, D("0.1"), path)
+    ahead = Forecast(D(80), D(100), D(130), D(10), D(20), D("0.1"), path)
     known: dict[str, Any] = {
         "first": first,
         "last": date(2026, 9, 30),

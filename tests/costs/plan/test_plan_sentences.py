@@ -28,7 +28,7 @@ from costs.plan.volume_page import BudgetReach, Split
 
 NOW = datetime(2026, 9, 21, 12, tzinfo=UTC)
 FIRST, TODAY, LAST = date(2026, 9, 1), date(2026, 9, 21), date(2026, 9, 30)
-AHEAD = Forecast(D(80), D(100), D(130), D(10), D(20), 60, D("0.1"), ((date(2026, 9, 25), D(400)),))
+AHEAD = Forecast(D(80), D(100), D(130), D(10), D(20), D("0.1"), ((date(2026, 9, 25), D(400)),))
 SMALL = Phase(pk=1, slug="small", name="1 <now>", volume_from=0, volume_to=5000, budget_low=1, budget_high=40)
 LARGE = Phase(pk=2, slug="large", name="2 scale-up", volume_from=5000, budget_low=1, budget_high=400)
 

@@ -18,7 +18,7 @@ from costs.ledger import posting as ledger
 from costs.list_prices import ListPrices
 from costs.spend.page import SpendPage, SpendParams
 from costs.spend.rows import day_bars
-from costs.spend.token_costs import token_costs
+from costs.spend.token_costs import api_amounts, by_class, tokens_of
 from costs.spend.views import opening_month
 from costs.variance.bridge import bridge
 from providers.models import Account, Feed, TokenPrice
@@ -285,7 +285,8 @@ def test_token_classes_share_the_money_by_list_price(db: None, world: Account) -
     assert price is not None
     usage(day=month, model="claude-sonnet-5-5", task="chat", uncached_input=50, cost=Decimal("0.0001"))
     period = read(month, month + timedelta(days=1), fine=False)
-    found = token_costs(period, prices)
+    amounts = api_amounts(period)
+    found = by_class(amounts, tokens_of(period, amounts), prices)
     costs = {row.slug: row.cost for row in found.classes}
     assert sum(costs.values()) + found.undivided == Decimal("0.0013")
     weights = {"uncached_input": 50 * price.uncached_input, "output": 100 * price.output}
