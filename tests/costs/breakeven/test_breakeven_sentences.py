@@ -41,7 +41,7 @@ def plain(html: str) -> str:
 
 def answer_of(kind: str, n: int = 30_000, crossing: int | None = 20_000, **fields: Any) -> BreakEvenAnswer:
     plain_figures = {"saves_at": None, "days": None, "growth": None, **fields}
-    return BreakEvenAnswer(kind, n, D(50), crossing, None, **plain_figures)
+    return BreakEvenAnswer(kind, n, D(50), crossing, **plain_figures)
 
 
 @pytest.mark.parametrize(
