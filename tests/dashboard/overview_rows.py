@@ -40,7 +40,7 @@ def money(spent: int, forecast: tuple[int, int, int] | None, high: int | None = 
     said = None
     if forecast:
         low, median, top = (Decimal(value) for value in forecast)
-        said = Forecast(low, median, top, Decimal(spent), Decimal(0), 14, Decimal(0), ())
+        said = Forecast(low, median, top, Decimal(spent), Decimal(0), Decimal(0), ())
     month = Month(FIRST, date(2026, 11, 30), Decimal(spent), 1000, 0, said, "", {FIRST: Decimal(spent)}, {})
     held, planned = None, None
     if high:
