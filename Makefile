@@ -1,6 +1,6 @@
 # `make help` explains every target. A recipe that needs more than a line is a script beside what it is about.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-days lint shape bench fuzz sbom audit-deps chromium faketime lock clean
+.PHONY: help setup demo test test-system test-days lint shape bench fuzz sbom audit-deps chromium faketime lock clean
 
 BIN := .venv/bin
 APPS := lib providers traffic costs alerts dashboard demo sandbox benchmarks
@@ -18,8 +18,17 @@ SEED ?=
 # One more than there are processors: a test waits for servers about a third of its time.
 WORKERS := $(shell echo $$(($$(nproc) < 7 ? $$(nproc) + 1 : 8)))
 
+XDIST := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST = $(BIN)/pytest $(XDIST)
+# A quarter of the tests, and two thirds of their time: they start what people start and kill it, or visit every page.
+SYSTEM := tests/browser tests/demo tests/benchmarks tests/test_loop.py tests/traffic/gateway \
+	tests/traffic/ingest/test_ingest_process.py tests/traffic/ingest/test_live_emitters.py \
+	tests/traffic/trials/test_killed_worker.py \
+	$(addprefix tests/dashboard/,up backup embedded front health http/test_confinement.py test_openapi.py test_access.py \
+	test_without_figures.py test_page_audit.py test_sentences.py test_markup_in_names.py) tests/costs/test_many_names.py
+
 help: ## Explain every target
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Make .venv with the locked packages (hashes checked) and collect the static files
 	@requirements/install.sh demo
@@ -29,14 +38,19 @@ demo: setup ## Start the demo company; prints its address and the login (more op
 
 # Some sixty processes are started, of which each would compile everything anew where this is set.
 test: export PYTHONDONTWRITEBYTECODE :=
-test: ## Run the tests (some of them: TESTS="tests/costs -k staircase")
+test: ## Run the tests, without those of the whole system (some of them, of all: TESTS="tests/costs -k staircase")
 	@requirements/install.sh dev
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
+	$(PYTEST) $(or $(TESTS),$(addprefix --ignore=,$(SYSTEM)))
+
+test-system: export PYTHONDONTWRITEBYTECODE :=
+test-system: ## Run the others: they start processes and browsers, kill servers, or visit every page
+	@requirements/install.sh dev
+	$(PYTEST) $(SYSTEM)
 
 test-days: export PYTHONDONTWRITEBYTECODE :=
 test-days: ## Run the tests on days on which dates behave oddly (one of them: DAYS=2028-02-29T12:00; needs make faketime)
 	@requirements/install.sh dev
-	@tests/days.sh --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
+	@tests/days.sh $(XDIST) $(TESTS)
 
 lint: export BREAKEVEN_DATA := $(CURDIR)/.venv/lint
 lint: ## Check style, types, imports between apps, templates, the repository's shape and missing migrations
