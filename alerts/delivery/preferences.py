@@ -67,6 +67,8 @@ class PreferenceForm(PreferenceModelForm):
             self.initial["reports"] = chosen(person, self.instance)
         else:
             del self.fields["reports"]
+        if len(known_languages()) == 1:
+            del self.fields["language"]
 
     def clean_timezone(self) -> str:
         name: str = self.cleaned_data["timezone"].strip().replace(" ", "_")

@@ -68,17 +68,11 @@ class PlanPage:
         if status is None or self.plan.current is None:
             text = _("No phase is planned for today, so {month}’s {spent} has no budget.")
             return format_html(text, **words)
-        words |= {
-            "name": self.plan.current.name,
-            "left": dollars(self.left),
-        }
+        words |= {"name": self.plan.current.name}
+        text = _("We are in phase <b>{name}</b>.")
         if status.spent > status.allowance.high:
             text = _("We are in phase <b>{name}</b>, and {month}’s budget ran out on <b>{on}</b>.")
             words |= {"on": when(status.runs_out_on)}
-        else:
-            text = _("We are in phase <b>{name}</b>, and <b>{left}</b> of {month}’s budget is left.")
-            if month.unpriced_requests:
-                text = _("We are in phase <b>{name}</b>, and at most <b>{left}</b> of {month}’s budget is left.")
         return sentences(format_html(text, **words), self.verdict.sentence, self._runs_out(status), self.verdict.needed)
 
     @property
@@ -106,6 +100,10 @@ class PlanPage:
             return _("Nothing left")
         days = (self.month.last - self.today).days + 1
         text = ngettext("Left: %(sum)s for the last day", "Left: %(sum)s a day for %(days)s days", days)
+        if self.month.unpriced_requests:
+            text = ngettext(
+                "Left: at most %(sum)s for the last day", "Left: at most %(sum)s a day for %(days)s days", days
+            )
         return text % {"sum": dollars(self.left / days), "days": days}
 
     def phases_headline(self) -> str:
@@ -118,10 +116,10 @@ class PlanPage:
     def volume_headline(self) -> str:
         current, rate = self.plan.current, rounded_count(self.plan.run_rate)
         if current is None:
-            return _("About %(n)s requests a month, with no band planned for today") % {"n": rate}
+            return _("About %(n)s requests a month, with no phase planned for today") % {"n": rate}
         inside, outside = (
-            _("About %(n)s requests a month lie inside the band of %(name)s"),
-            _("About %(n)s requests a month lie outside the band of %(name)s"),
+            _("About %(n)s requests a month are within the range of %(name)s"),
+            _("About %(n)s requests a month are outside the range of %(name)s"),
         )
         return (outside if self.has_left_band else inside) % {"n": rate, "name": current.name}
 

@@ -20,7 +20,7 @@ from django.utils.translation import ngettext
 from costs import savings
 from costs.models import Finding, FindingKind, Search
 from lib.dates import DAY
-from lib.formats import day_text, dollars, percent, person, sentences, usd, usd4, when
+from lib.formats import THIN, day_text, dollars, percent, person, sentences, usd, usd4, when
 from lib.formats import figure as marked
 from lib.money import ZERO
 from lib.paging import Sorts, in_order
@@ -398,5 +398,5 @@ def filled_in(words: str, seen: Evidence) -> str:
 
 def figure(name: str, value: Any) -> str:
     if name in SHARES:
-        return f"{float(value) * 100:.0f} %"
+        return f"{float(value) * 100:.0f}{THIN}%"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

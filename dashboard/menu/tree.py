@@ -94,7 +94,7 @@ CHANGED = (
 )
 STATEMENTS = (
     Page("costs:statements", _("Statements"), below=("costs:statement",), keeps=MONTH, owners=True, table=True),
-    Page("costs:sharing", _("How GPU cost is split"), keeps=MONTH),
+    Page("costs:sharing", _("GPU cost allocation"), keeps=MONTH),
 )
 LEDGER = (
     Page("costs:ledger", _("Entries"), keeps=MONTH, table=True),

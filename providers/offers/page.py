@@ -267,13 +267,9 @@ class OffersPage:
 
     def _against_ours(self) -> str:
         if self.better:
-            text = ngettext(
-                "1 is cheaper than the rented GPUs and saves <b>{saving} a month</b> at {provider}.",
-                "{n} are cheaper than the rented GPUs. The best saves <b>{saving} a month</b> at {provider}.",
-                self.better.offers,
-            )
+            text = _("The best saves <b>{saving} a month</b> against a rented GPU, at {provider}.")
             saving, provider = dollars(self.better.saving.monthly, 0), self.better.offer.provider_name
-            return format_html(text, n=self.better.offers, saving=saving, provider=provider)
+            return format_html(text, saving=saving, provider=provider)
         return _("None is cheaper than the rented GPUs.") if self.rented and self.offered else ""
 
     def _old_prices(self, source: AccountNow) -> str:

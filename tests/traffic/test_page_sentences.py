@@ -205,11 +205,11 @@ def a_list(*requests: Request, reached: datetime | None = None, refused: Any = (
         (a_list(sums=sums()), "<b>1 request</b> in the last 24 hours, none failed."),
         (
             a_list(until=date(2026, 1, 2), sums=sums(1200, errors=3, unpriced_requests=1, unknown_usage_requests=2)),
-            "<b>1,200 requests</b> on these days, <b>3</b> failed, 1 without a price, 2 without token counts.",
+            "<b>1,200 requests</b> on these days, <b>3</b> failed.",
         ),
         (
             a_list(money=False, sums=sums(9, unpriced_requests=1, unknown_usage_requests=1)),
-            "<b>9 requests</b> in the last 24 hours, none failed, 1 without token counts.",
+            "<b>9 requests</b> in the last 24 hours, none failed.",
         ),
         (
             a_list(sums=sums(), active_filters=[OUTCOME, RATED, MODEL]),

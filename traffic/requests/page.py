@@ -203,13 +203,20 @@ class RequestList:
             parts.append(format_html(text, failed=count(sums.errors)))
         else:
             parts.append(_(", none failed"))
-        if self.money and sums.unpriced_requests:
-            text = ngettext(", {unpriced} without a price", ", {unpriced} without a price", sums.unpriced_requests)
-            parts.append(format_html(text, unpriced=count(sums.unpriced_requests)))
-        if unknown := sums.unknown_usage_requests:
-            text = ngettext(", {unknown} without token counts", ", {unknown} without token counts", unknown)
-            parts.append(format_html(text, unknown=count(unknown)))
         return format_html_join("", "{}", [*((part,) for part in parts), (".",)])
+
+    def incomplete(self) -> str:
+        """How many of the counted requests lack a price or token counts; empty where none does."""
+        if self.sums is None or self.narrowing:
+            return ""
+        parts = []
+        if self.money and (unpriced := self.sums.unpriced_requests):
+            text = ngettext("%(n)s without a price", "%(n)s without a price", unpriced)
+            parts.append(text % {"n": count(unpriced)})
+        if unknown := self.sums.unknown_usage_requests:
+            text = ngettext("%(n)s without token counts", "%(n)s without token counts", unknown)
+            parts.append(text % {"n": count(unknown)})
+        return ", ".join(parts)
 
     def _when(self) -> str:
         return _("on these days") if self.by_days else _("in the last 24 hours")

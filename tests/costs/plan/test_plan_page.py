@@ -63,7 +63,7 @@ def test_the_answer_tells_what_is_left_and_that_it_lasts(plan: None, today: date
     page = text(client_of("manager"), "/plan/")
     spent = 4 * (today.day - 1)
     assert re.search(rf"Spent so far</dt>\s*<dd>(<[^>]+>)?{spent}\.00", page)
-    assert f"<b>${400 - spent}.00</b> of " in page
+    assert re.search(rf"Left of the high end</dt><dd>{400 - spent}\.00<", page)
     state = "met" if today.day > 3 else "not_enough_data"
     assert f'data-question="plan" data-state="{state}"' in page
     assert "We are in phase <b>2 scale-up</b>" in page

@@ -39,16 +39,16 @@ def september() -> Iterator[None]:
         yield
 
 
-def month(forecast: Forecast | None, spent: int) -> Month:
+def month(forecast: Forecast | None, spent: int, unpriced: int = 0) -> Month:
     days = {FIRST: D(spent)}
-    return Month(FIRST, LAST, D(spent), 10, 0, forecast, "", days, {})
+    return Month(FIRST, LAST, D(spent), 10, unpriced, forecast, "", days, {})
 
 
 def page(
     current: Phase | None = SMALL, held: Phase | None = SMALL, forecast: Forecast | None = None, spent: int = 30,
-    limit: int = 200,
+    limit: int = 200, unpriced: int = 0,
 ) -> PlanPage:  # fmt: skip
-    this_month = month(forecast, spent)
+    this_month = month(forecast, spent, unpriced)
     part = TermPart(Term("", D(1), D(limit), FIRST, None), 30, 30)
     status = BudgetStatus(Allowance(FIRST, date(2026, 10, 1), (part,)), this_month) if current else None
     return PlanPage(Plan(current, held, 4000, this_month, NOTHING, [], status, [], []), TODAY)
@@ -73,23 +73,21 @@ PHASE = "We are in phase <b>1 &lt;now&gt;</b>"
         ),
         (
             page(forecast=AHEAD, limit=40),
-            f"{PHASE}, and <b>$10.00</b> of September’s budget is left. September will go over its budget:"
+            f"{PHASE}. September will go over its budget:"
             " about $100 ($80–$130) of $40. At this pace the budget runs out on <b>25 Sep</b>.",
         ),
         (
             page(forecast=AHEAD, limit=110),
-            f"{PHASE}, and <b>$80.00</b> of September’s budget is left. September is close to its budget:"
+            f"{PHASE}. September is close to its budget:"
             " about $100 ($80–$130) of $110. The forecast narrows with each day.",
         ),
         (
             page(forecast=AHEAD),
-            f"{PHASE}, and <b>$170.00</b> of September’s budget is left. September stays within its budget:"
-            " about $100 ($80–$130) of $200.",
+            f"{PHASE}. September stays within its budget: about $100 ($80–$130) of $200.",
         ),
         (
             page(),
-            f"{PHASE}, and <b>$170.00</b> of September’s budget is left. September has cost $30 of $200. It"
-            " is too early to forecast its end. 1 more day of data.",
+            f"{PHASE}. September has cost $30 of $200. It is too early to forecast its end. 1 more day of data.",
         ),
     ],
     ids=["no phase", "over", "over with a forecast", "runs out", "close", "lasts", "unknown"],
@@ -110,6 +108,7 @@ def test_the_pace_is_told_by_its_ends_or_its_middle() -> None:
 
 def test_what_is_left_is_divided_by_the_days_that_are_left() -> None:
     assert page().left_headline() == "Left: $17.00 a day for 10 days"
+    assert page(unpriced=2).left_headline() == "Left: at most $17.00 a day for 10 days"
     assert PlanPage(page().plan, LAST).left_headline() == "Left: $170.00 for the last day"
     assert page(spent=200).left_headline() == page(None).left_headline() == "Nothing left"
 
@@ -120,22 +119,22 @@ def test_what_is_left_is_divided_by_the_days_that_are_left() -> None:
         (
             page(),
             "The phases and their budgets a month",
-            "About 4,000 requests a month lie inside the band of 1 <now>",
+            "About 4,000 requests a month are within the range of 1 <now>",
         ),
         (
             page(held=LARGE),
             "Planned: 1 <now>, actual volume: 2 scale-up",
-            "About 4,000 requests a month lie outside the band of 1 <now>",
+            "About 4,000 requests a month are outside the range of 1 <now>",
         ),
         (
             page(held=None),
             "The phases and their budgets a month",
-            "About 4,000 requests a month lie inside the band of 1 <now>",
+            "About 4,000 requests a month are within the range of 1 <now>",
         ),
         (
             page(None),
             "The phases and their budgets a month",
-            "About 4,000 requests a month, with no band planned for today",
+            "About 4,000 requests a month, with no phase planned for today",
         ),
     ],
     ids=["inside", "outside", "no band", "no phase"],

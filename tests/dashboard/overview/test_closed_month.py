@@ -100,7 +100,7 @@ def test_a_lower_bound_is_one_on_every_page_and_in_the_api(manager: Client) -> N
         [verdict] = [row for row in manager.get("/api/v1/verdicts").json()["items"] if row["question"] == "plan"]
     assert re.search(r"Spent so far\s*≥\s393\.00", plan) and "At least $393.00" in overview
     assert open_verdict["state"] == "not_enough_data" and open_verdict["sentence"] in plan
-    assert "at most $7.00 of November’s budget is left" in plan and "Add the missing prices." in overview
+    assert "Left: at most $7.00 for the last day" in plan and "Add the missing prices." in overview
     assert "within budget" not in overview and "under the limit" not in overview
     assert words(alert.title) == "90 % of budget: Scale up, at least $393.00 of $400"
     sentence = words(verdict["sentence"])

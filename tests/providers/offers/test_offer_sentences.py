@@ -150,14 +150,12 @@ def offers_page(
         ),
         (
             offers_page(2, rented=True, better=better()),
-            "2 offers from $0.20 an hour (L4, spot). 1 is cheaper than the rented GPUs and saves $219 a month"
-            " at Vast.ai.",
+            "2 offers from $0.20 an hour (L4, spot). The best saves $219 a month against a rented GPU, at Vast.ai.",
             "1 offer is cheaper than ours",
         ),
         (
             offers_page(2, rented=True, better=better(2)),
-            "2 offers from $0.20 an hour (L4, spot). 2 are cheaper than the rented GPUs. The best saves $219 a"
-            " month at Vast.ai.",
+            "2 offers from $0.20 an hour (L4, spot). The best saves $219 a month against a rented GPU, at Vast.ai.",
             "2 offers are cheaper than ours",
         ),
     ],

@@ -104,7 +104,7 @@ def test_what_is_cheaper_than_ours_is_marked_with_the_saving(ops: Client) -> Non
     offer(4, price_per_gpu_hour=Decimal("0.10"), gpu="RTX 3090")
     offer(5, price_per_gpu_hour=Decimal("0.05"), available=False)
     page = text(ops, URL)
-    assert "2 are cheaper than the rented GPUs. The best saves <b>$73 a month</b> at RunPod." in page
+    assert "The best saves <b>$73 a month</b> against a rented GPU, at RunPod." in page
     assert "saves $73 a month" in page and "saves $146 a month" in page
     assert "can be interrupted at any time" in page
     assert shown(ops, cheaper="on") == ["RTX 4090", "RTX 4090"]
@@ -309,7 +309,7 @@ def test_a_gpu_whose_machine_costs_extra_is_compared_with_it_everywhere(ops: Cli
     assert re.findall(r'<td class="num strong" data-label="[^"]*"> (0\.\d{4})', page) == ["0.3400", "0.4500"]
     assert shown(ops, max_price="0.30") == [] and shown(ops, max_price="0.45") == ["RTX 4090", "RTX 4090"]
     assert "from <b>$0.34 an hour</b>" in text(ops, URL, max_price="0.45")
-    assert "1 is cheaper than the rented GPUs" in page
+    assert "1 offer is cheaper than ours" in page
     assert "The same RTX 4090 is available for <b>$0.34</b> at RunPod." in text(ops, "/providers/")
     items = ops.get("/api/v1/offers?sort=price&max_price=0.44").json()["items"]
     assert [(one["price_per_gpu_hour"], one["whole_per_gpu_hour"]) for one in items] == [("0.340000000000",) * 2]

@@ -167,7 +167,7 @@ def test_the_sentence_of_a_refused_change_is_about_what_holds(admin: Client, sho
 def test_who_may_only_look_sees_no_form_and_no_keys(shop: Application) -> None:
     create_key(name="secret thing", scopes=["read"], application=shop)
     page = text(logged_in(person("tilda", "traffic.view_application")), f"{APPLICATIONS}shop/")
-    assert ">Save</button>" not in page and "secret thing" not in page
+    assert ">Save application</button>" not in page and "secret thing" not in page
     assert logged_in(person("x", "traffic.view_application")).get(f"{APPLICATIONS}nothing/").status_code == 404
 
 
