@@ -122,6 +122,8 @@ def test_the_rate_page_shows_the_criteria_of_the_task_and_stores_marks(
     (row,) = answers(conn, shop)
     client, rubric = logged_in(ada), current("rag")
     page = text(client, RATE)
+    beside = page[page.index('<form class="scale') :]
+    assert f'form="rating-{row.id}"' in page and "criterion" not in beside, "under the answer: the buttons do not move"
     assert 'name="mark-grounded"' in page and 'data-key="q 5"' in page and "5: Every claim is in the sources" in page
     form = {"request": str(row.id), "rubric": rubric.pk, "stars": "4", "mark-grounded": "5", "mark-clear": "2"}
     assert client.post(RATE, form | {"mark-clear": "9"}).status_code == 422
