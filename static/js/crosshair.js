@@ -72,7 +72,7 @@
     show(svg, away.indexOf(Math.min(...away)));
   }
 
-  // Side by side: one stop of Tab, then up and down.
+  // One stop of Tab, then up and down.
   const group = (svg) => svg.closest("table, .strips, .small-multiples") || svg.parentNode;
   function prepare() {
     hide();
@@ -96,7 +96,7 @@
   });
   on("pointermove", point);
   on("pointerdown", point);
-  on("focusout", hide);
+  on("focusout", (e) => e.target === now && hide());
   on("focusin", ({ target }) => target.matches(CHART + ":focus-visible") && show(target, END, true));
   on("htmx:load", prepare);
   prepare();

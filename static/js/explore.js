@@ -6,7 +6,7 @@
 (() => {
   const CONFIG = {
     displayModeBar: false, displaylogo: false, responsive: true, showSendToCloud: false, showLink: false, plotlyServerURL: "",
-    scrollZoom: false, doubleClick: "reset", locale: "en",
+    scrollZoom: false, doubleClick: "reset", showTips: false, locale: "en",
   };
   // plotly.js would add MapLibre's styles unless this id is taken; the policy forbids that, and no chart here is a map.
   const NO_MAP = "9f215cf04c5486422605d13261cb87401f4e7763b6296af81e98efbc0130da53";
@@ -156,11 +156,19 @@
     figure.querySelector("[data-do=close]").focus();
   }
 
+  // The chart and the span shown of it are in the address, so that a copied link opens the same.
+  const brief = (end) => typeof end === "number" ? Math.round(end) : end.slice(0, 16).replace(" ", "T");
+  function note(figure, ends) {
+    const name = figure ? `#explore-${figure.querySelector("[data-explore]").dataset.explore}` : location.pathname + location.search;
+    history.replaceState(history.state, "", name + (ends ? `=${ends.map(brief).join("~")}` : ""));
+  }
+
   function close(panel) {
     const figure = panel.closest("figure");
     window.Plotly.purge(panel.querySelector(".plotly"));
     panel.remove();
     figure.classList.remove("exploring");
+    note();
     figure.querySelector("[data-explore]").focus();
   }
 
@@ -178,7 +186,15 @@
     await window.Plotly.react(box, made.data, layout(made.layout), CONFIG);
     if (box.dataset.ready) return;
     box.dataset.ready = "yes";
-    box.on("plotly_click", ({ points }) => follow(box, points[0]));
+    // A click leads away only if no second one follows, which resets the axis.
+    let led, clicked = 0;
+    box.on("plotly_click", ({ points }) => {
+      const second = Date.now() - clicked < 350;
+      clicked = Date.now();
+      clearTimeout(led);
+      if (!second) led = setTimeout(() => follow(box, points[0]), 350);
+    });
+    box.on("plotly_doubleclick", () => clearTimeout(led));
     box.on("plotly_relayout", (change) => brush(panel, change));
   }
 
@@ -198,9 +214,13 @@
 
   function brush(panel, change) {
     const form = panel.querySelector("form");
-    if (!form || !change["xaxis.range[0]"]) return;
-    [form.elements.from.value, form.elements.to.value] = days(change["xaxis.range[0]"], change["xaxis.range[1]"]);
-    if (!form.dataset.leaves) form.requestSubmit();
+    const range = change["xaxis.range"] || [change["xaxis.range[0]"], change["xaxis.range[1]"]];
+    const reset = range[0] === undefined;
+    if (reset && !change["xaxis.autorange"]) return;
+    const ends = reset ? undefined : form ? days(...range) : range;
+    if (form) [form.elements.from.value, form.elements.to.value] = ends || ["", ""];
+    if (!form || form.dataset.leaves) note(panel.closest("figure"), ends);
+    else if (ends) form.requestSubmit();
   }
 
   function save(panel, name, kind) {
@@ -264,7 +284,14 @@
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
   NARROW.addEventListener("change", again);
 
-  // After a brush the page has another period, and its chart is explored again.
-  const opened = location.hash.startsWith("#explore-") && document.querySelector(`[data-explore="${CSS.escape(location.hash.slice(9))}"]`);
-  if (opened) open(opened);
+  // After a brush the page has another period, or its address a span: its chart is explored again.
+  async function reopen([, name, from, to]) {
+    const button = document.querySelector(`[data-explore="${CSS.escape(name)}"]`);
+    if (!button) return;
+    await open(button);
+    const box = button.closest("figure").querySelector(".plotly");
+    if (box && from) window.Plotly.relayout(box, { "xaxis.range": [from, to] });
+  }
+  const asked = decodeURIComponent(location.hash).match(/^#explore-([^=]+)(?:=([^~]+)~(.+))?$/);
+  if (asked) reopen(asked);
 })();

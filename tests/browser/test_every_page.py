@@ -243,6 +243,15 @@ def test_a_tap_reads_a_day_of_an_uptime_strip(visit: Visit) -> None:
     assert wider <= 0
 
 
+def test_a_tap_reads_another_chart_after_the_first(visit: Visit) -> None:
+    page = visit("/requests/latency/", has_touch=True, viewport={"width": 390, "height": 844})
+    figures = page.locator("figure:has(svg.chart[tabindex='0'])")
+    for number in (0, 2):
+        figures.nth(number).locator("svg.chart[tabindex]").tap()
+        expect(figures.nth(number).locator(".readout")).to_contain_text(": ")
+    expect(figures.nth(0).locator(".readout")).to_be_empty()
+
+
 def test_latency_opens_small_and_explore_draws_the_same_chart_in_its_place(visit: Visit) -> None:
     page = visit("about:blank")
     sizes: list[int] = []
@@ -316,6 +325,11 @@ def test_a_brush_over_a_month_chooses_the_days_whose_requests_are_shown(visit: V
     page.mouse.move(box["x"] + box["width"] * 0.6, middle, steps=5)
     page.mouse.up()
     expect(page.locator(".explorer [name=from]")).to_have_value(re.compile(r"20\d\d-\d\d-\d\d"))
+    first, last = (page.locator(f".explorer [name={name}]").input_value() for name in ("from", "to"))
+    page.wait_for_url(re.compile(f"#explore-spend-by-day={first}~{last}$"))
+    page.reload()  # as whoever follows a copied link
+    expect(page.locator(".explorer [name=from]")).to_have_value(first)
+    expect(page.locator(".explorer [name=to]")).to_have_value(last)
     page.get_by_role("button", name="Show requests").click()
     page.wait_for_url(re.compile(r"/requests/\?from=20\d\d-\d\d-\d\d&to=20\d\d-\d\d-\d\d$"))
 
