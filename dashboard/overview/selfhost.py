@@ -53,14 +53,6 @@ class SelfHosting:
         return None if self.crossing is None else self.volume - self.crossing
 
     @property
-    def to_go(self) -> int:
-        return -(self.distance or 0)
-
-    @property
-    def saving(self) -> Decimal:
-        return self.result.saving
-
-    @property
     def curve(self) -> Sequence[Mapping[str, Any]]:
         return [
             {"requests_per_month": at.requests_per_month, "api": at.api, "selfhost": at.selfhost, "gpus": at.gpus}
@@ -122,7 +114,7 @@ class SelfHosting:
             return _("Self-hosting is cheaper at every volume")
         if self.distance >= 0:
             return _("About %(n)s requests a month past break-even") % {"n": rounded_count(self.distance)}
-        return _("About %(n)s requests a month short of break-even") % {"n": rounded_count(self.to_go)}
+        return _("About %(n)s requests a month short of break-even") % {"n": rounded_count(-self.distance)}
 
     def _with_figures(self, text: str) -> str:
         """`text` with the placeholders replaced by the figures."""

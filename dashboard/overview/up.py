@@ -151,6 +151,7 @@ def serving(facts: Facts) -> Serving:
     states = uptime_page.worst_first(uptime_page.with_machine(row, facts.now) for row in facts.deployments)
     figures = {entry.slug: entry for entry in facts.uptimes}
     watched = [(entry, figures[entry.deployment.slug]) for entry in states if entry.deployment.slug in figures]
+    watched.sort(key=lambda pair: (uptime_page.ORDER[pair[0].state], 1.0 if pair[1].uptime is None else pair[1].uptime))
     days = uptime_page.days_of(facts.uptime_start, facts.now)
     intervals = [row.check_every_s for row in facts.deployments if row.checked]
     return Serving(

@@ -106,6 +106,19 @@ def test_the_four_answers_stand_in_one_sentence_with_their_numbers(client: Clien
     assert len(headline.split()) <= 15
 
 
+def test_break_even_is_not_judged_before_a_week_of_traffic(client: Client) -> None:
+    price("claude-test")
+    traffic(3)
+    text = words(client, "/")
+    assert "Required: 7 days with traffic and known cost." in text
+    assert "break-even<" not in text and "cheaper above" not in text and 'data-explore="curve"' not in text
+
+
+def test_the_months_row_leads_to_the_spend_of_that_month(client: Client) -> None:
+    traffic(1)
+    assert f'href="/spend/?month={datetime.now(UTC):%Y-%m}"' in words(client, "/")
+
+
 def test_the_month_is_the_spend_pages_and_the_apis(client: Client) -> None:
     price("claude-test")
     traffic(30)
@@ -287,7 +300,7 @@ def test_self_hosting_is_judged_by_saving_and_refused_where_quality_is_worse(jud
 
     crossing = at(1000).crossing
     assert crossing is not None and at(1000).saving_verdict.state == State.NOT_MET
-    assert at(1000).verdict.state == State.NOT_MET and at(1000).to_go == crossing - 1000
+    assert at(1000).verdict.state == State.NOT_MET and at(1000).distance == 1000 - crossing
     assert at(crossing + 1).saving_verdict.state == State.NOT_MET and at(crossing + 1).distance == 1
     needed = at(1000).needed_at
     assert needed is not None and at(needed + 1000).saving_verdict.state == State.MET
@@ -312,6 +325,18 @@ def test_a_deployment_of_ours_is_slow_when_its_first_tokens_come_after_the_limit
     found = serving(read(now + timedelta(seconds=1)))
     assert found.slow is not None and found.slow.name == "Mistral"
     assert found.slow.first_token_ms == pytest.approx(900, rel=0.02)
+
+
+def test_of_many_deployments_that_are_up_the_one_with_the_longest_outage_is_shown_first() -> None:
+    now = timezone.now()
+    for name in ("a", "b", "c", "d", "e", "f"):
+        made = deployment(name)
+    OutageFactory.create(
+        deployment=made, started_at=now - timedelta(hours=5), confirmed_at=now - timedelta(hours=5),
+        ended_at=now - timedelta(hours=3), cause="refused",
+    )  # fmt: skip
+    found = serving(read(now))
+    assert found.verdict.state == State.MET and found.rows[0].now.deployment == made
 
 
 def test_old_checks_make_uptime_unknown_whatever_was_last_written() -> None:
