@@ -336,7 +336,7 @@ def lease_used(context: EvaluationContext, lease: Lease, since: datetime | None,
     )
     way = stop_way(lease)
     bare = not stopped and not context.served_by(lease)
-    fixes = [[_("Stop %(name)s") % {"name": name}, reverse("providers:lease-stop", args=[lease.pk])]]
+    fixes = [] if stopped else [[_("Stop %(name)s") % values, reverse("providers:lease-stop", args=[lease.pk])]]
     if bare:
         fixes.append([_("Assign a deployment"), reverse("providers:deployments")])
     return Finding(
@@ -347,7 +347,7 @@ def lease_used(context: EvaluationContext, lease: Lease, since: datetime | None,
         value=f"{idle.total_seconds() / 3600:.1f}",
         threshold=f"{longest.total_seconds() / 3600:.4g}",
         words=Words(
-            todo=_("Stop it with the command below, or send it batch or RAG requests.")
+            todo=_("Stop it, or send it batch or RAG requests.")
             if way and way.call
             else _("End the lease at %(account)s's console.") % {"account": lease.account.name},
             detail=why_paid(stopped, bare) % {"span": span(idle), "hourly": f"${usd4(lease.price_per_hour)}"},

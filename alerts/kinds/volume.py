@@ -78,6 +78,7 @@ def break_even(context: EvaluationContext, params: RuleParams, live: frozenset[s
             drivers=sides(result),
             driven=_("What each side costs a month"),
             page="/break-even/",
+            fixes=[[_("Go or no-go"), "/decide/"]],
             over=break_even_title(saving) if refused else "",  # an alert that has ended must not say that it saves
         ),
     )

@@ -323,6 +323,7 @@ def test_a_lease_that_is_stopped_and_billed_is_told_with_what_it_wasted(db: Any)
     )  # fmt: skip
     found = only("lease")
     assert (found.crossed, found.title) == (True, "Stopped but billed: gpu-1, $3.40 in 10 h")
+    assert found.words["fixes"] == [], "it cannot be stopped again"
     Lease.objects.filter(pk=lease.pk).update(state="pending")
     assert not only("lease").crossed, "it has not begun to run"
 
