@@ -456,7 +456,8 @@ def test_a_receiver_that_trickles_bytes_ends_in_time(
 def test_slack_and_teams_have_a_field_of_their_own(db: Any, service: str, url: str, wrong: str) -> None:
     admin = logged_in(with_role("admin"))
     where = f"/alerts/channels/add/{service}/"
-    assert "Webhook URL" in admin.get(where).content.decode()
+    page = admin.get(where).content.decode()
+    assert "Webhook URL" in page and f"New {service.capitalize()} channel" in page and "Apprise" not in page
     for address in (wrong, url.replace(".com", ".com.evil.example"), f"http{url.removeprefix('https')}"):
         refused = admin.post(where, {"name": "Ops room", "address": address})
         assert refused.status_code == 422 and "This is no webhook URL of" in refused.content.decode(), address
