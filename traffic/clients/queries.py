@@ -8,7 +8,7 @@ from django.conf import settings
 
 from providers.models import Deployment
 from traffic.clients.snippets import Addresses, Models
-from traffic.gateway.protocols import ANTHROPIC, OPENAI, Protocol
+from traffic.gateway.protocols import OPENAI, Protocol
 from traffic.gateway.routes import PROTOCOLS
 from traffic.models import Key, KeyUse, Request
 
@@ -21,11 +21,11 @@ def addresses() -> Addresses:
 def example_models() -> Models:
     """For each protocol a model that an enabled deployment serves; where there is none, a model of the vendor."""
     served: dict[Protocol, str] = {}
-    for deployment in Deployment.objects.enabled().order_by("pk")[:200]:
+    rows = Deployment.objects.enabled().order_by("pk")[:200]
+    # Anthropic's own models come first: they do not depend on a route. Of several, the one that was added first.
+    for deployment in sorted(rows, key=lambda row: row.engine != "anthropic"):
         for protocol in PROTOCOLS.get(deployment.engine, frozenset({OPENAI})):
-            # Anthropic's own models come first where Anthropic's protocol is spoken: they do not depend on a route.
-            if protocol not in served or (protocol == ANTHROPIC and deployment.engine == "anthropic"):
-                served[protocol] = deployment.model
+            served.setdefault(protocol, deployment.model)
     return Models(**served)
 
 

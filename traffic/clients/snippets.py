@@ -73,6 +73,8 @@ print(answer.choices[0].message.content)'''
   -H "Authorization: Bearer {secret}" -H "Content-Type: application/json" \\
   -d '{json.dumps(body)}'"""
     header = _("The header x-breakeven-task names the task: rag, qa, code, reasoning, chat, batch, vision.")
+    if models == Models():
+        header = _("The gateway answers only after a deployment is added under Set up, Deployments.")
     return [
         Snippet("anthropic", _("Anthropic SDK, through the gateway"), Scope.GATEWAY, "py", anthropic, header),
         Snippet("openai", _("OpenAI SDK, through the gateway"), Scope.GATEWAY, "py", openai, header),

@@ -122,4 +122,10 @@ def test_examples_ask_for_models_that_a_deployment_serves() -> None:
     assert example_models() == Models(anthropic="mistral-7b", openai="mistral-7b")
     DeploymentFactory.create(slug="claude", engine="anthropic", model="claude-opus-5-5")
     DeploymentFactory.create(slug="off", engine="anthropic", model="claude-none", enabled=False)
+    DeploymentFactory.create(slug="legacy", engine="anthropic", model="claude-sonnet-4-5")
     assert example_models() == Models(anthropic="claude-opus-5-5", openai="mistral-7b")
+
+
+def test_without_a_deployment_the_gateways_lines_say_that_one_is_needed() -> None:
+    first = snippets(Addresses("http://h:8000", "http://h:8001"), Models(), "bk_1")[0]
+    assert first.note == "The gateway answers only after a deployment is added under Set up, Deployments."
