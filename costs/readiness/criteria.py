@@ -53,7 +53,7 @@ def _doubt(agreement: Agreement | None) -> str:
     """That the raters do not agree enough to draw conclusions; empty where they do, and where that is not known."""
     if agreement is None or agreement.alpha is None or agreement.trusted is not False:
         return ""
-    text = _("Raters of self-hosted answers do not agree enough: alpha is %(alpha)s, and %(least)s would do.")
+    text = _("Raters of self-hosted answers do not agree enough: alpha is %(alpha)s, required: %(least)s.")
     return " " + text % {"alpha": agreement.alpha_words(), "least": TRUSTED}
 
 
@@ -77,7 +77,7 @@ def ratings_needed(tasks: Sequence[TaskQuality], thresholds: Thresholds) -> str:
         return ""
     served = [task for task in tasks if task.served]
     if not served:
-        return _("More ratings do not help: the undecided tasks are not self-hosted.")
+        return _("The undecided tasks are not self-hosted yet.")
     task = max(served, key=lambda row: row.requests)
     more = thresholds.ratings_per_task - task.ratings
     if more <= 0:

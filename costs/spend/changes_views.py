@@ -14,6 +14,7 @@ from costs.ledger.queries import first_known_day
 from costs.spend.page import SpendPage, SpendParams
 from costs.spend.views import address, cleaned_query, fields_of, opening_month
 from costs.variance import queries as steps
+from lib.formats import month
 from lib.http import get_view
 from traffic.usage.filters import Filters
 
@@ -35,7 +36,7 @@ def changes(request: HttpRequest) -> HttpResponse:
         "rows": rows,
         "answer": steps.headline(bridge, rows, page.days, plan),
         "period": steps.period(page.days, plan),
-        "drawn": steps.waterfall(bridge, rows, _("Plan") if plan else _("Before"), _("Now")),
+        "drawn": steps.waterfall(bridge, rows, _("Plan") if plan else month(page.days.before), month(page.days.since)),
         "against": against,
         "plan": plan,
         "fields": fields_of(page, query),

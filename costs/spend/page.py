@@ -214,7 +214,7 @@ class SpendPage:
 
     @property
     def waterfall(self) -> dict[str, Any]:
-        return waterfall(self.change, self.steps, _("Before"), _("Now"))
+        return waterfall(self.change, self.steps, month_name(self.days.before), month_name(self.days.since))
 
     @cached_property
     def api_amounts(self) -> dict[Cell, Decimal]:

@@ -100,5 +100,5 @@ def _early(spent: Decimal, limit: Decimal, days: int, words: dict[str, str]) -> 
     """Too few days for a forecast; in the first days of a month one entered charge would be taken for the pace."""
     text = _("%(month)s has cost %(spent)s of %(limit)s. It is too early to forecast its end.")
     missing = max(FEWEST_DAYS - days, 1)
-    needed = ngettext("%(n)s more day of data.", "%(n)s more days of data.", missing) % {"n": missing}
+    needed = ngettext("It needs %(n)s more day of data.", "It needs %(n)s more days of data.", missing) % {"n": missing}
     return Verdict("plan", State.NOT_ENOUGH, text % words, spent, limit, needed=needed)

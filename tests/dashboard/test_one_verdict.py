@@ -355,7 +355,7 @@ def test_a_share_whose_raters_do_not_agree_has_their_agreement_beside_it_whereve
     assert verdict.state == State.MET
     alpha = client.get("/quality/").context["answer"].total.agreement.alpha
     figure = f"{alpha:.2f}".replace("-", "\N{MINUS SIGN}")
-    doubt = f"Raters of self-hosted answers do not agree enough: alpha is {figure}, and 0.667 would do."
+    doubt = f"Raters of self-hosted answers do not agree enough: alpha is {figure}, required: 0.667."
     assert verdict.sentence.endswith(doubt)
     assert all(doubt in text(client, page) for page in ("/", "/decide/"))
 

@@ -87,7 +87,8 @@ PHASE = "We are in phase <b>1 &lt;now&gt;</b>"
         ),
         (
             page(),
-            f"{PHASE}. September has cost $30 of $200. It is too early to forecast its end. 1 more day of data.",
+            f"{PHASE}. September has cost $30 of $200. "
+            "It is too early to forecast its end. It needs 1 more day of data.",
         ),
     ],
     ids=["no phase", "over", "over with a forecast", "runs out", "close", "lasts", "unknown"],

@@ -65,7 +65,9 @@ def test_a_month_is_judged_by_both_ends_of_its_forecast(verdict: Any, state: Sta
     assert (verdict.question, verdict.state, verdict.sentence) == ("plan", state, sentence)
 
 
-@pytest.mark.parametrize(("days", "needed"), [(0, "3 more days of data."), (2, "1 more day of data.")])
+@pytest.mark.parametrize(
+    ("days", "needed"), [(0, "It needs 3 more days of data."), (2, "It needs 1 more day of data.")]
+)
 def test_the_first_days_of_a_month_are_too_early(days: int, needed: str) -> None:
     early = month("8", ("400", "800", "1200"), days=days)
     assert (early.state, early.needed) == (State.NOT_ENOUGH, needed)

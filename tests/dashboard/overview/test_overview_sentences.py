@@ -69,7 +69,7 @@ EVEN = "$200.00 is spent in November. An even pace would be $200."
         (money(200, (350, 360, 370), None), "$200.00 is spent in November. Forecast: $360."),
         (
             money(200, None),
-            f"{EVEN} It is too early to forecast the month. 1 more day of data.",
+            f"{EVEN} It is too early to forecast the month. It needs 1 more day of data.",
         ),
     ],
 )
@@ -81,7 +81,7 @@ def test_a_month_with_unpriced_requests_is_at_least_and_without_a_forecast_says_
     month = money(200, None)
     unknown: Month = replace(month.month, unpriced_requests=3, reason="Two days are too few.")
     assert plain(replace(month, month=unknown).answer()) == (
-        f"At least {EVEN} It is too early to forecast the month. 1 more day of data."
+        f"At least {EVEN} It is too early to forecast the month. It needs 1 more day of data."
     )
 
 
