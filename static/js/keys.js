@@ -88,6 +88,15 @@
     if (!document.querySelector("dialog[open]")) document.querySelector("[data-opens=palette]")?.click();
   });
 
+  // Enter in its field opens the first result, as soon as the results are those of the whole text.
+  let entered = false;
+  document.addEventListener("keydown", ({ key, target }) => { entered = key === "Enter" && target.id === "palette-q" && target.value.trim() !== ""; });
+  document.addEventListener("htmx:afterSettle", ({ detail }) => {
+    if (!entered || detail.requestConfig?.triggeringEvent?.type !== "submit") return;
+    entered = false;
+    document.querySelector("#palette-rows a")?.click();
+  });
+
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
     if (typing(event.target)) {

@@ -246,6 +246,9 @@ def test_a_key_opens_the_palette_on_the_page_and_it_finds_a_month(visit: Visit, 
     page.wait_for_url(f"{the_site.url}/spend/savings/")
     page.keyboard.press("Control+k")
     expect(page.locator("#palette-rows h2").first).to_have_text("Visited last")
+    page.keyboard.type("ledger")
+    page.keyboard.press("Enter")  # the results of what was typed need not be there yet
+    page.wait_for_url(f"{the_site.url}/spend/ledger/")
 
 
 def test_the_overview_reads_itself_anew_in_place(visit: Visit) -> None:
