@@ -10,10 +10,12 @@ from pathlib import Path
 
 import psutil
 
-from dashboard.embedded.postgres import THROWAWAY, Postgres
+from dashboard.embedded.postgres import Postgres
 from dashboard.embedded.valkey import Valkey
 
 PREFIX = "breakeven-tests-"
+# For servers whose data may be lost in a power failure.
+THROWAWAY = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
 class Servers:

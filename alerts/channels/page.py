@@ -62,6 +62,7 @@ class ChannelPage:
     channel: Channel
     rules: Sequence[Rule]
     may_edit: bool
+    service: str = ""  # a key of `WEBHOOKS` while a channel of it is added
 
     @property
     def added(self) -> bool:
@@ -74,8 +75,7 @@ class ChannelPage:
         if self.added:
             return self._of_kind()
         if not self.channel.enabled:
-            off = _("The channel is off. Its notifications wait.")
-            return self.channel.disabled_reason or off
+            return self.channel.disabled_reason or _("The channel is off. Its notifications wait.")
         if self.channel.failing_since:
             text = ngettext(
                 "1 failure, {ago}. Breakeven will retry.",
@@ -89,6 +89,10 @@ class ChannelPage:
         return _("Not used yet. Send a test.")
 
     def _of_kind(self) -> str:
+        if self.service == "slack":
+            return _("Sends alerts to one Slack channel, by its incoming webhook.")
+        if self.service == "teams":
+            return _("Sends alerts to one Teams channel, by the webhook of a workflow.")
         if self.channel.kind == ChannelKind.MONITOR:
             return _(
                 "The monitor receives a ping each minute while the rules run. It alerts you when pings "
@@ -103,8 +107,11 @@ class ChannelPage:
             return _("Read-only for your role")
         if not self.added:
             return _("Settings")
-        words = {ChannelKind.WEBHOOK: _("New webhook"), ChannelKind.MONITOR: _("New outside monitor")}
-        return words.get(ChannelKind(self.channel.kind), _("New chat or pager"))
+        words = {
+            "slack": _("New Slack channel"), "teams": _("New Teams channel"),
+            ChannelKind.WEBHOOK.value: _("New webhook"), ChannelKind.MONITOR.value: _("New outside monitor"),
+        }  # fmt: skip
+        return words.get(self.service or self.channel.kind, _("New chat or pager"))
 
     def rules_headline(self) -> str:
         return _("Used by these rules") if self.rules else _("Used by no rule")

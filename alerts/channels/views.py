@@ -95,7 +95,7 @@ def shown(
 ) -> HttpResponse:
     rules = queries.rules_of(row)
     context = {
-        "page": ChannelPage(row, rules, bool(form)),
+        "page": ChannelPage(row, rules, bool(form), form.service if form else ""),
         "channel": row if row.pk else None,
         "kind": ChannelKind(row.kind),
         "form": form,

@@ -132,7 +132,7 @@ def disabled_address(subject: str, row: Address) -> Finding:
         value=str(row.refusals),
         threshold="0",
         words=Words(
-            todo=_("Correct the person's address, or enable it again under Alerts, Notifications."),
+            todo=_("Correct the person's address, or enable it again in the notification log."),
             detail=_("The mail server permanently rejects this address, so nothing more is sent there."),
             facts=[
                 [_("Address"), row.address, ""],
@@ -140,6 +140,7 @@ def disabled_address(subject: str, row: Address) -> Finding:
                 [_("Response"), row.answer, _("the server's response")],
             ],
             page="/alerts/deliveries/",
+            fixes=[[_("Notification log"), "/alerts/deliveries/"], [_("Users and roles"), reverse("people")]],
         ),
     )
 

@@ -52,9 +52,6 @@ SETTINGS: Mapping[str, str] = {
     "max_locks_per_transaction": "512",
 }
 
-#: For the tests' server, whose data may be lost in a power failure.
-THROWAWAY: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
-
 
 class Postgres:
     """One server in the folder `home`: the cluster is in `home/data`, the roles' passwords and the log next to it."""

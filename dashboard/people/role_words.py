@@ -98,5 +98,3 @@ GROUPS: dict[str, tuple[Promise, Words]] = {
     ),
     "records": (_("Records"), {"providers.view_auditentry": _("Read the audit log")}),
 }
-# Roles have these from the start, but no page requires them, so the form does not offer them.
-UNASKED = ("costs.view_pricesheet", "alerts.add_rule")

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 from django.utils import timezone
 
+from alerts.channels.forms import WEBHOOKS
 from alerts.channels.page import ChannelPage, ChannelsPage, Tried
 from alerts.delivery.grouping import todo_of, why_of
 from alerts.delivery.mailbox import Mail
@@ -357,6 +358,12 @@ def test_headings_of_a_channel_follow_its_kind() -> None:
         "New webhook",
         "New outside monitor",
         "New chat or pager",
+    ]
+    added = [ChannelPage(Channel(kind="apprise"), (), True, service) for service in WEBHOOKS]
+    assert [page.form_headline() for page in added] == ["New Slack channel", "New Teams channel"]
+    assert [page.answer().partition(" channel")[0] for page in added] == [
+        "Sends alerts to one Slack",
+        "Sends alerts to one Teams",
     ]
     assert ChannelPage(channel(), (), False).form_headline() == "Read-only for your role"
     assert ChannelPage(Channel(), (), True).title() == "Add a channel"

@@ -14,8 +14,9 @@ import pytest
 import yaml
 from honcho.environ import parse_procfile
 
-from dashboard.embedded.postgres import THROWAWAY, Postgres, binary
+from dashboard.embedded.postgres import Postgres, binary
 from dashboard.up.command import NAMES
+from tests.servers import THROWAWAY
 
 BASE = Path(__file__).resolve().parent.parent.parent
 SERVERS = ("postgres", "redis")

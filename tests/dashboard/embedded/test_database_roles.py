@@ -15,9 +15,9 @@ from django.conf import settings
 from psycopg import errors, sql
 
 from dashboard.backup.database_roles import APPEND_ONLY
-from dashboard.embedded.postgres import THROWAWAY, Postgres
+from dashboard.embedded.postgres import Postgres
 from lib.partitions import drop_partition, existing_days, make_partitions
-from tests.servers import free_environment
+from tests.servers import THROWAWAY, free_environment
 
 Manage = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -20,9 +20,10 @@ from redis.retry import Retry
 
 from dashboard.embedded import postgres as postgres_module
 from dashboard.embedded import roles
-from dashboard.embedded.postgres import THROWAWAY, Postgres
+from dashboard.embedded.postgres import Postgres
 from dashboard.embedded.servers import ServerError, first_outgoing_port, free_port, gone
 from dashboard.embedded.valkey import Valkey
+from tests.servers import THROWAWAY
 
 
 @pytest.fixture
