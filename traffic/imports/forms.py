@@ -70,9 +70,9 @@ class OptionsForm(forms.Form):
     )
     zone = forms.ChoiceField(label=_("Time zone"), help_text=_("For times without an offset."))
     day_first = forms.ChoiceField(
-        label=_("In 05/06/2026"),
+        label=_("05/06/2026 means"),
         required=False,
-        choices=[("", _("refuse the row")), ("day", _("05 is the day")), ("month", _("05 is the month"))],
+        choices=[("", _("unclear: refuse the row")), ("day", _("5 June 2026")), ("month", _("6 May 2026"))],
     )
     decimal_comma = forms.BooleanField(label=_("1,5 is one and a half"), required=False)
     seconds = forms.BooleanField(label=_("Durations are in seconds"), required=False)
