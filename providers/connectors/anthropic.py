@@ -38,7 +38,7 @@ class Anthropic(Connector):
     key_help = "An Admin key (sk-ant-admin01-…) or a key with the scope read:analytics."
     feeds = {"usage": 900, "costs": 900, "names": 3600}
     reread = {"usage": timedelta(days=30), "costs": timedelta(days=30)}
-    options = {"reports": Option("Reports", "`legacy` reads the older organisation reports. Empty: the analytics API.")}
+    options = {"reports": Option("Reports", "“legacy” reads the older organisation reports. Empty: the analytics API.")}
 
     def test(self) -> str:
         with self._client() as client, self.parsing():
