@@ -251,6 +251,23 @@ def test_a_key_opens_the_palette_on_the_page_and_it_finds_a_month(visit: Visit, 
     page.wait_for_url(f"{the_site.url}/spend/ledger/")
 
 
+LINES_OF_TEXT = """(element) => {
+  const range = document.createRange();
+  range.selectNodeContents(element);
+  return range.getClientRects().length;
+}"""
+
+
+def test_the_label_of_the_search_stays_on_one_line(visit: Visit) -> None:
+    assert visit("/find/").locator("label[for=palette-q]").evaluate(LINES_OF_TEXT) == 1
+
+
+def test_the_sum_of_a_scenario_never_breaks_within_its_digits(visit: Visit) -> None:
+    sum_cell = visit("/break-even/kept/").locator("td.num.strong.wrap").first
+    sum_cell.evaluate("(cell) => { cell.textContent = '+1,234,567,890.12'; cell.style.width = '1px'; }")
+    assert sum_cell.evaluate(LINES_OF_TEXT) == 1
+
+
 def test_the_overview_reads_itself_anew_in_place(visit: Visit) -> None:
     page = visit("/")
     page.evaluate("document.getElementById('overview').dataset.old = '1'")
