@@ -60,12 +60,12 @@ def test_the_list_of_imports_begins_with_how_many_rows_they_brought(files: int, 
         (
             [RecordResult(1, problem="no time")],
             "",
-            "Of the first row of <b>a&amp;b.csv</b> <b>0</b> can be stored and 1 has an error.",
+            "Of the first row of <b>a&amp;b.csv</b>, <b>0</b> can be stored and 1 has an error.",
         ),
         (
             [RecordResult(1, reported=[None]), RecordResult(2)],  # type: ignore[list-item]
             "",
-            "Of the first 2 rows of <b>a&amp;b.csv</b> <b>1</b> can be stored and 0 have an error.",
+            "Of the first 2 rows of <b>a&amp;b.csv</b>, <b>1</b> can be stored and 0 have an error.",
         ),
     ],
 )

@@ -64,8 +64,8 @@ class Draft:
         if self.problem:
             return format_html(_("<b>{name}</b> cannot be read up to row 20."), name=self.it.file_name)
         text = ngettext(
-            "Of the first row of <b>{name}</b> <b>{good}</b> can be stored",
-            "Of the first {n} rows of <b>{name}</b> <b>{good}</b> can be stored",
+            "Of the first row of <b>{name}</b>, <b>{good}</b> can be stored",
+            "Of the first {n} rows of <b>{name}</b>, <b>{good}</b> can be stored",
             len(self.rows),
         )
         bad = ngettext("and %(n)s has an error.", "and %(n)s have an error.", self.bad) % {"n": self.bad}
