@@ -32,9 +32,9 @@ class CopyForm(forms.Form):
     """From which period to which."""
 
     source = PeriodField(
-        label=gettext_lazy("Copy"), help_text=gettext_lazy("A year like 2026 or a month like 2026-09.")
+        label=gettext_lazy("From"), help_text=gettext_lazy("A year like 2026 or a month like 2026-09.")
     )
-    target = PeriodField(label=gettext_lazy("to"), help_text=gettext_lazy("Another one of the same length."))
+    target = PeriodField(label=gettext_lazy("To"), help_text=gettext_lazy("Another one of the same length."))
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
